@@ -1,0 +1,189 @@
+"""The one tree of exceptions.
+
+    FlowThingsError
+    ├── FlowThingsException          a platform answered with an error
+    │   ├── FlowThingsBadRequest     400
+    │   ├── FlowThingsForbidden      403
+    │   │   └── FlowThingsUnauthorized   401
+    │   ├── FlowThingsNotFound       404
+    │   ├── FlowThingsTooLarge       413
+    │   └── FlowThingsServerError    500 and above
+    │       └── FlowThingsUnavailable    502, 503, 504: worth another try
+    ├── InvalidInput                 refused here, before anything was sent (also a ValueError)
+    │   └── FilterSyntaxError        a filter's text that does not parse: line, column, what was expected
+    ├── ConfigurationError           credentials, profiles, the choice of a green library
+    ├── InvalidResponse              what came back is not the platform's envelope
+    ├── ConnectionFailed             no connection, or it broke (also a ConnectionError)
+    └── DeadlineExceeded             the time given ran out (also a TimeoutError)
+
+Every error is picklable, says what was asked and what came back, and carries `retryable`. None carries a
+secret: `creds` on a FlowThingsException names the account, its token is left out.
+
+The names that begin with FlowThings and their attributes errors, creds, method and path are the original
+client's; `creds` there was the full credential.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "ConfigurationError",
+    "ConnectionFailed",
+    "DeadlineExceeded",
+    "FilterSyntaxError",
+    "FlowThingsBadRequest",
+    "FlowThingsError",
+    "FlowThingsException",
+    "FlowThingsForbidden",
+    "FlowThingsNotFound",
+    "FlowThingsServerError",
+    "FlowThingsTooLarge",
+    "FlowThingsUnauthorized",
+    "FlowThingsUnavailable",
+    "InvalidInput",
+    "InvalidResponse",
+    "from_status",
+]
+
+
+class FlowThingsError(Exception):
+    """The root. `retryable` says whether the same call may succeed if it is simply made again."""
+
+    retryable: bool = False
+
+
+class FlowThingsException(FlowThingsError):  # noqa: N818 (the seed document's name)
+    """A platform answered, and the answer is an error.
+
+    Attributes:
+        errors: the platform's own messages, a list of str, possibly empty.
+        status: the status of the answer (`head.status`, or HTTP's where there is no head), 0 if unknown.
+        method: the HTTP verb that was sent.
+        path: the resource path that was asked, without account and query.
+        creds: whose request it was, without the token.
+    """
+
+    def __init__(
+        self,
+        errors: list[str] | str | None = None,
+        *,
+        status: int = 0,
+        method: str = "",
+        path: str = "",
+        creds: Any = None,
+    ) -> None:
+        self.errors = [errors] if isinstance(errors, str) else list(errors or ())
+        self.status = status
+        self.method = method
+        self.path = path
+        self.creds = creds
+        super().__init__(self._describe())
+
+    def _describe(self) -> str:
+        said = "; ".join(self.errors) or "the platform gave no reason"
+        asked = f"{self.method} {self.path}".strip()
+        status = str(self.status) if self.status else ""
+        head = ": ".join(part for part in (asked, status) if part)
+        return f"{head}: {said}" if head else said
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {"status": self.status, "method": self.method, "path": self.path, "creds": self.creds}
+        return _rebuild, (type(self), self.errors, state)
+
+
+def _rebuild(cls: type[FlowThingsException], errors: list[str], state: dict[str, Any]) -> FlowThingsException:
+    return cls(errors, **state)
+
+
+class FlowThingsBadRequest(FlowThingsException):
+    """400: the platform could not make sense of the request."""
+
+
+class FlowThingsForbidden(FlowThingsException):
+    """403: unknown credentials, or no right to do this."""
+
+
+class FlowThingsUnauthorized(FlowThingsForbidden):
+    """401: no credentials. A kind of Forbidden, so that one handler catches both."""
+
+
+class FlowThingsNotFound(FlowThingsException):
+    """404: there is no such resource."""
+
+
+class FlowThingsTooLarge(FlowThingsException):
+    """413: more than the platform takes in one request."""
+
+
+class FlowThingsServerError(FlowThingsException):
+    """500 and above: the platform failed."""
+
+
+class FlowThingsUnavailable(FlowThingsServerError):
+    """502, 503 or 504: the platform is not there right now."""
+
+    retryable = True
+
+
+class InvalidInput(FlowThingsError, ValueError):
+    """The caller's input was refused before anything was sent or changed."""
+
+
+class FilterSyntaxError(InvalidInput):
+    """A filter's text that does not parse.
+
+    Attributes:
+        text: the whole text.
+        line, column: where, both counted from 1.
+        expected: what would have been right there.
+    """
+
+    def __init__(self, text: str, line: int, column: int, expected: str, found: str = "") -> None:
+        self.text = text
+        self.line = line
+        self.column = column
+        self.expected = expected
+        self.found = found
+        said = f", found {found}" if found else ""
+        super().__init__(f"filter, line {line}, column {column}: expected {expected}{said}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.text, self.line, self.column, self.expected, self.found)
+
+
+class ConfigurationError(FlowThingsError):
+    """Something about the set-up is wrong: credentials, a profile, the choice of a green library."""
+
+
+class InvalidResponse(FlowThingsError):
+    """What came back is not the platform's envelope: HTML, an empty body, JSON without a head."""
+
+
+class ConnectionFailed(FlowThingsError, ConnectionError):
+    """No connection could be made, or it broke before the answer was complete."""
+
+    retryable = True
+
+
+class DeadlineExceeded(FlowThingsError, TimeoutError):
+    """The time given for the call ran out."""
+
+    retryable = True
+
+
+_BY_STATUS: dict[int, type[FlowThingsException]] = {
+    400: FlowThingsBadRequest,
+    401: FlowThingsUnauthorized,
+    403: FlowThingsForbidden,
+    404: FlowThingsNotFound,
+    413: FlowThingsTooLarge,
+    502: FlowThingsUnavailable,
+    503: FlowThingsUnavailable,
+    504: FlowThingsUnavailable,
+}
+
+
+def from_status(status: int) -> type[FlowThingsException]:
+    """The class for a platform status: its own, else ServerError from 500 up, else the base."""
+    return _BY_STATUS.get(status) or (FlowThingsServerError if status >= 500 else FlowThingsException)

@@ -1,0 +1,32 @@
+"""What the platform refuses, as exceptions that carry the status of the answer.
+
+The nouns raise these; only the application turns them into an envelope.
+"""
+
+from __future__ import annotations
+
+
+class Problem(Exception):  # noqa: N818 (an answer, not a fault of the program)
+    """A request that cannot be answered as asked. `status` is the answer's, `message` its one error."""
+
+    status = 500
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class BadRequest(Problem):
+    status = 400
+
+
+class Forbidden(Problem):
+    status = 403
+
+
+class NotFound(Problem):
+    status = 404
+
+
+class TooLarge(Problem):
+    status = 413

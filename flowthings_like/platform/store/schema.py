@@ -1,0 +1,70 @@
+"""The tables. Two hold everything people see: resources, one row a flow, track, token, …; and drops.
+
+A resource's whole public document is JSON in `body`; the other columns repeat the members that are looked up
+by. `path` is a flow's or device's own path and a track's source. A drop's elements are plain JSON in `elems`
+(no {type, value} wrappers: `types` remembers the types that were given explicitly), so one JSON path means one
+element wherever it is read. Drops are clustered by flow and id, and ids begin with the creation time, so
+"the newest n of this flow" is one short walk down the primary key.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
+
+metadata = MetaData()
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("identity", Text, nullable=False),  # id of the account's identity resource
+    Column("created", BigInteger, nullable=False),
+)
+
+token_hashes = Table(
+    "token_hashes",
+    metadata,
+    Column("hash", Text, primary_key=True),  # hex SHA-256 of the token string, which itself is never stored
+    Column("account", Text, nullable=False, index=True),
+    Column("token_id", Text),  # the token resource that carries paths and expiry; null for the master token
+)
+
+resources = Table(
+    "resources",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),  # flow, track, group, …
+    Column("account", Text, nullable=False),
+    Column("path", Text),
+    Column("created", BigInteger, nullable=False),  # ms since the epoch
+    Column("body", Text, nullable=False),  # JSON of the whole document, id and creationDate included
+    Index("resources_by_account", "account", "kind", "created", "id"),
+    Index("resources_by_path", "kind", "path"),
+    Index("one_flow_a_path", "path", unique=True, sqlite_where=text("kind = 'flow'"), postgresql_where=text("kind = 'flow'")),
+)
+
+drops = Table(
+    "drops",
+    metadata,
+    Column("flow_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("created", BigInteger, nullable=False),  # ms since the epoch
+    Column("edited", BigInteger),  # ms since the epoch; null while never edited
+    Column("creator", Text),
+    Column("fhash", Text),
+    Column("elems", Text, nullable=False),  # JSON, plain values
+    Column("types", Text),  # JSON {"element.path": "type"} for types that JSON alone does not tell
+    Column("location", Text),  # JSON {lat, lon, specifiers}
+    Column("parent", Text),  # JSON {flowId, dropId}: what a track copied it from
+    UniqueConstraint("flow_id", "fhash", name="one_drop_a_hash"),
+    sqlite_with_rowid=False,
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("stat", Text, primary_key=True),
+    Column("object_id", Text, primary_key=True),
+    Column("hour", Integer, primary_key=True),  # hours since the epoch, UTC
+    Column("count", Integer, nullable=False),
+)

@@ -1,0 +1,58 @@
+"""Packaging: what the library needs, and what each optional part adds."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+CORE = ["requests>=2.32", "orjson>=3.10", "websocket-client>=1.8", "six>=1.16"]
+EMBEDDED = ["SQLAlchemy>=2.0.30,<3", "google-re2>=1.1"]
+GEVENT = ["gevent>=25.4.1"]
+EVENTLET = ["eventlet>=0.40"]
+SERVE = [*EMBEDDED, *GEVENT, "gunicorn>=23"]
+PROGRESS = ["tqdm>=4.66"]
+DEMO = [*EMBEDDED, *GEVENT, *PROGRESS, "matplotlib>=3.8"]
+DEV = [
+    *SERVE,
+    *EVENTLET,
+    *DEMO,
+    "pytest>=8",
+    "hypothesis>=6.100",
+    "mypy>=1.14",
+    "ruff>=0.9",
+    "types-requests",
+    "types-six",
+    "types-tqdm",
+    "build",
+]
+
+setup(
+    name="flowthings_like",
+    version="0.1.0",
+    description="One blocking-style client for live data, parallel by itself on gevent, eventlet and plain threads",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    packages=find_packages(include=["flowthings_like", "flowthings_like.*"]),
+    package_data={"flowthings_like": ["py.typed"]},
+    python_requires=">=3.10",
+    install_requires=CORE,
+    extras_require={
+        "embedded": EMBEDDED,
+        "gevent": GEVENT,
+        "eventlet": EVENTLET,
+        "serve": SERVE,
+        "demo": DEMO,
+        "dev": DEV,
+    },
+    entry_points={"console_scripts": ["flowthings-like = flowthings_like.cli.main:main"]},
+    classifiers=[
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Typing :: Typed",
+    ],
+)
