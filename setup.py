@@ -30,12 +30,16 @@ DEV = [
 setup(
     name="flowthings_like",
     version="0.1.0",
-    description="One blocking-style client for live data, parallel by itself on gevent, eventlet and plain threads",
+    description="One blocking-style client for live data, parallel on gevent, eventlet and plain threads",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["flowthings_like", "flowthings_like.*"]),
     package_data={"flowthings_like": ["py.typed"]},
+    data_files=[
+        ("share/flowthings_like/examples", ["examples/weather.py"]),
+        ("share/flowthings_like/examples/data", ["examples/data/weather.csv.gz", "examples/data/README.md"]),
+    ],
     python_requires=">=3.10",
     install_requires=CORE,
     extras_require={

@@ -30,7 +30,7 @@ elif backend == "eventlet":
 
         eventlet.monkey_patch()
 
-import pytest  # noqa: E402 (patching comes first)
+import pytest
 
 print(f"== backend: {backend}", flush=True)
 raise SystemExit(pytest.main(["-p", "no:cacheprovider", *sys.argv[3:]]))

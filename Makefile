@@ -1,0 +1,42 @@
+# Two commands for everybody: `make demo` and `make test`. Both start from nothing but Python and make.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+# A run's own arguments for pytest, e.g. make test ARGS="tests/filters -k regex"
+ARGS ?=
+
+.PHONY: demo test test-threads test-gevent test-eventlet lint types bench clean
+
+demo: $(VENV)/.demo
+	$(BIN)/flowthings-like demo
+
+test: lint types test-threads test-gevent test-eventlet
+
+test-threads test-gevent test-eventlet: test-%: $(VENV)/.dev
+	$(BIN)/python -m tests --backend $* $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: setup.py pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
+	touch $@
+
+$(VENV)/.dev: setup.py pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info weather-data weather.png
