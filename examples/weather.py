@@ -103,18 +103,20 @@ def look_up_lazily(api, flows):
     hottest = {name: lazy.drop(flow).find(sort="elems.temp", limit=1) for name, flow in flows.items()}
     monthly = {name: lazy.drop(flow).aggregate(OUTPUTS, group_by=["$month"]) for name, flow in flows.items()}
 
-    print("\n      newest                 hottest")
+    print("\n      newest                  hottest")
     for name in flows:
         (new,), (hot,) = newest[name], hottest[name]
-        print(
-            f"{name}   {new['elems']['temp']:5} °F {as_time(new):%b %d %H:%M}   {hot['elems']['temp']:5} °F {as_time(hot):%b %d %H:%M}"
-        )
+        print(f"{name}   {reading(new)}   {reading(hot)}")
 
     print("\nmonth " + "".join(f"{name:>8} °F{'mph':>7}{'hours':>6}" for name in flows))
     for rows in zip(*monthly.values(), strict=True):
         cells = (f"{row['$avg:temp']:11.1f}{row['$max:wind_speed']:7.0f}{row['$count']:6}" for row in rows)
         print(f"{rows[0]['id']['$month']:5} " + "".join(cells))
     return {name: rows.unwrap() for name, rows in monthly.items()}
+
+
+def reading(drop):
+    return f"{drop['elems']['temp']:5.1f} °F {as_time(drop):%b %d %H:%M}"
 
 
 def as_time(drop):
@@ -130,9 +132,7 @@ def collect_as_a_batch(api, flows, monthly):
     *answers, (error, _) = calls.results(with_exceptions=True)
     assert [rows for _, rows in answers] == list(monthly.values())
     assert isinstance(error, FlowThingsNotFound)
-    print(
-        f"\nbatch of {len(answers) + 1}: {len(answers)} answers, and the expected {type(error).__name__}: {error}"
-    )
+    print(f"\na batch: {len(answers)} answers, and the expected {type(error).__name__}: {error}")
 
 
 def check_against_the_file(monthly, observations):

@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     example = find_example()
     if example is None:
         print(
-            f"The example {EXAMPLE} was not installed with this package; it is in the source, under examples/.",
+            f"{EXAMPLE} was not installed with this package; it is in the source, under examples/.",
             file=sys.stderr,
         )
         return 1
