@@ -1,0 +1,79 @@
+"""How a service says which of its attributes are calls.
+
+`api.async_()` and `api.lazy()` wrap any api object without knowing its services; these marks are all they go by:
+
+    class Flow:
+        __api_service__ = True          # every public method is a call ...
+
+        def find(self, ...): ...
+
+        @plain
+        def iterate(self, ...): ...     # ... except what is marked plain
+
+        @api_factory
+        def __call__(self, flow): ...   # returns another service, at once, which is wrapped in turn
+
+`@api_call` is for a method of an object that is not a service, such as `api.request`. Attributes that are none of
+these (data, unmarked methods of other objects) are handed through as they are.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
+__all__ = ["CALL", "FACTORY", "PLAIN", "SERVICE", "api_call", "api_factory", "kind_of", "plain"]
+
+CALL = "call"
+FACTORY = "factory"
+SERVICE = "service"
+PLAIN = "plain"
+
+
+def api_call(function: F) -> F:
+    """Mark a function as a call: under `async_()` and `lazy()` it runs in a green thread of its own."""
+    function.__api_kind__ = CALL  # type: ignore[attr-defined]
+    return function
+
+
+def api_factory(function: F) -> F:
+    """Mark a function that returns a service: it runs at once, and what it returns is wrapped."""
+    function.__api_kind__ = FACTORY  # type: ignore[attr-defined]
+    return function
+
+
+def plain(function: F) -> F:
+    """Mark a method of a service that is no call: it is handed through and runs where it is called."""
+    function.__api_kind__ = PLAIN  # type: ignore[attr-defined]
+    return function
+
+
+def kind_of(owner: object, name: str, value: object) -> str:
+    """What `value`, found as attribute `name` of `owner`, is: CALL, FACTORY, SERVICE or PLAIN.
+
+    A mark decides. Without one, an object with a true `__api_service__` is a service, and a public method that the
+    class of such an object defines is a call.
+    """
+    if name.startswith("_"):
+        return PLAIN
+    kind: str | None = getattr(value, "__api_kind__", None)
+    if kind is not None:
+        return kind
+    if getattr(value, "__api_service__", False) and not isinstance(value, type):
+        return SERVICE
+    if callable(value) and getattr(owner, "__api_service__", False) and _is_method(owner, name):
+        return CALL
+    return PLAIN
+
+
+def _is_method(owner: object, name: str) -> bool:
+    """Whether the class of `owner` defines `name` as a function (not a property that returns something callable)."""
+    for cls in type(owner).__mro__:
+        if name in vars(cls):
+            found = vars(cls)[name]
+            return callable(found) or isinstance(found, (classmethod, staticmethod))
+    return False
