@@ -1,6 +1,6 @@
 """How a service says which of its attributes are calls.
 
-`api.async_()` and `api.lazy()` wrap any api object without knowing its services; these marks are all they go by:
+`api.async_()` and `api.lazy()` wrap any api object without knowing its services; these marks tell them:
 
     class Flow:
         __api_service__ = True          # every public method is a call ...
@@ -13,8 +13,8 @@
         @api_factory
         def __call__(self, flow): ...   # returns another service, at once, which is wrapped in turn
 
-`@api_call` is for a method of an object that is not a service, such as `api.request`. Attributes that are none of
-these (data, unmarked methods of other objects) are handed through as they are.
+`@api_call` is for a method of an object that is not a service, such as `api.request`. What is none of these
+(data, unmarked methods of other objects) is handed through as it is.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ def plain(function: F) -> F:
 def kind_of(owner: object, name: str, value: object) -> str:
     """What `value`, found as attribute `name` of `owner`, is: CALL, FACTORY, SERVICE or PLAIN.
 
-    A mark decides. Without one, an object with a true `__api_service__` is a service, and a public method that the
-    class of such an object defines is a call.
+    A mark decides. Without one, an object with a true `__api_service__` is a service, and a public method
+    that the class of such an object defines is a call.
     """
-    if name.startswith("_"):
-        return PLAIN
     kind: str | None = getattr(value, "__api_kind__", None)
     if kind is not None:
         return kind
+    if name.startswith("_"):
+        return PLAIN
     if getattr(value, "__api_service__", False) and not isinstance(value, type):
         return SERVICE
     if callable(value) and getattr(owner, "__api_service__", False) and _is_method(owner, name):
@@ -71,7 +71,7 @@ def kind_of(owner: object, name: str, value: object) -> str:
 
 
 def _is_method(owner: object, name: str) -> bool:
-    """Whether the class of `owner` defines `name` as a function (not a property that returns something callable)."""
+    """Whether the class of `owner` defines `name` as a function, rather than a property or an attribute."""
     for cls in type(owner).__mro__:
         if name in vars(cls):
             found = vars(cls)[name]
