@@ -20,6 +20,10 @@ class BadRequest(Problem):
     status = 400
 
 
+class Unauthorized(Problem):
+    status = 401
+
+
 class Forbidden(Problem):
     status = 403
 
@@ -28,5 +32,21 @@ class NotFound(Problem):
     status = 404
 
 
+class MethodNotAllowed(Problem):
+    """`allowed` lists the methods that the path knows, for the Allow header."""
+
+    status = 405
+
+    def __init__(self, message: str, allowed: list[str]) -> None:
+        super().__init__(message)
+        self.allowed = allowed
+
+
 class TooLarge(Problem):
     status = 413
+
+
+class Unavailable(Problem):
+    """The platform cannot do it right now: the disk is full, another process holds the file."""
+
+    status = 503

@@ -11,6 +11,9 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
 
+VERSION = 1
+"""The version of these tables, kept in the file itself."""
+
 metadata = MetaData()
 
 accounts = Table(
@@ -40,7 +43,13 @@ resources = Table(
     Column("body", Text, nullable=False),  # JSON of the whole document, id and creationDate included
     Index("resources_by_account", "account", "kind", "created", "id"),
     Index("resources_by_path", "kind", "path"),
-    Index("one_flow_a_path", "path", unique=True, sqlite_where=text("kind = 'flow'"), postgresql_where=text("kind = 'flow'")),
+    Index(
+        "one_flow_a_path",
+        "path",
+        unique=True,
+        sqlite_where=text("kind = 'flow'"),
+        postgresql_where=text("kind = 'flow'"),
+    ),
 )
 
 drops = Table(
@@ -53,10 +62,19 @@ drops = Table(
     Column("creator", Text),
     Column("fhash", Text),
     Column("elems", Text, nullable=False),  # JSON, plain values
-    Column("types", Text),  # JSON {"element.path": "type"} for types that JSON alone does not tell
+    Column("types", Text),  # JSON {"/element/path": "type"} for types that JSON alone does not tell
     Column("location", Text),  # JSON {lat, lon, specifiers}
     Column("parent", Text),  # JSON {flowId, dropId}: what a track copied it from
     UniqueConstraint("flow_id", "fhash", name="one_drop_a_hash"),
+    sqlite_with_rowid=False,
+)
+
+# How many drops a flow holds: counting them would cost a walk over all of them at every write.
+sizes = Table(
+    "sizes",
+    metadata,
+    Column("flow_id", Text, primary_key=True),
+    Column("count", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -67,4 +85,5 @@ counters = Table(
     Column("object_id", Text, primary_key=True),
     Column("hour", Integer, primary_key=True),  # hours since the epoch, UTC
     Column("count", Integer, nullable=False),
+    sqlite_with_rowid=False,
 )

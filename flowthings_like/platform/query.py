@@ -1,0 +1,194 @@
+"""A query: which documents of a collection, in which order, and how much of each.
+
+The same parameters serve drops and every other resource: filter, start (or skip), limit, sort, order, only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InvalidInput
+from ..filters import text as filter_text
+from ..filters.sql import to_sql
+from .ids import now_ms
+from .problems import BadRequest
+from .store import documents
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+    from sqlalchemy.sql.elements import ColumnElement
+    from sqlalchemy.sql.selectable import Select
+
+    from ..filters.nodes import Filter
+
+DEFAULT_LIMIT = 20
+LARGEST_LIMIT = 100_000
+"""Most documents in one answer; a larger limit asks for this many."""
+
+_LARGEST_START = 2**62
+_BY_AGE = ("creationDate", "id")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to find.
+
+    Attributes:
+        filter: a node of the filter language, None for everything.
+        start: how many to leave out at the beginning.
+        limit: how many at most.
+        sort: (member, descending) pairs, the first one decides; none for newest first. Documents without the
+            member come last either way; numbers come before strings; equal ones newest first.
+        only: the top-level members wanted, besides `id`; None for all.
+    """
+
+    filter: Filter | None = None
+    start: int = 0
+    limit: int = DEFAULT_LIMIT
+    sort: tuple[tuple[str, bool], ...] = ()
+    only: tuple[str, ...] | None = None
+    now: int = field(default_factory=now_ms)
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Sequence[str]]) -> Query:
+        """A query from URL parameters, each a list of the values given. Unknown ones are ignored.
+
+        Raises:
+            BadRequest: a parameter makes no sense; the message says what would.
+        """
+        start = _one(params, "start")
+        return cls(
+            filter=parse_filter(_one(params, "filter") or ""),
+            start=min(_count("start", start or _one(params, "skip"), 0), _LARGEST_START),
+            limit=min(_count("limit", _one(params, "limit"), DEFAULT_LIMIT), LARGEST_LIMIT),
+            sort=_sort(_names(params, "sort"), _names(params, "order")),
+            only=tuple(_names(params, "only")) or None,
+        )
+
+    @classmethod
+    def from_values(cls, params: Mapping[str, Any]) -> Query:
+        """A query from JSON members: strings, numbers, truth values or lists of them. Raises BadRequest."""
+        return cls.from_params({name: _texts(name, value) for name, value in params.items()})
+
+    def apply(
+        self,
+        statement: Select[Any],
+        *,
+        columns: documents.Columns,
+        document: ColumnElement[Any],
+        newest: Sequence[ColumnElement[Any]],
+        dialect: Dialect,
+    ) -> Select[Any]:
+        """`statement` with this query's filter, order and limits.
+
+        Args:
+            statement: selects the whole collection.
+            columns: the top-level members that are columns.
+            document: the JSON column that holds all others.
+            newest: the columns that, descending, order the collection newest first without a tie.
+            dialect: the database's.
+
+        Raises:
+            BadRequest: the filter asks for something that cannot be evaluated here.
+        """
+        if self.filter is not None:
+            statement = statement.where(
+                condition(self.filter, columns=columns, document=document, dialect=dialect, now=self.now)
+            )
+        order: list[ColumnElement[Any]] = []
+        for member, descending in self.sort:
+            if member in _BY_AGE:
+                order += [column.desc() if descending else column.asc() for column in newest]
+                break
+            value = documents.value(member_parts(member), columns, document)
+            order += [value.is_(None), value.desc() if descending else value.asc()]
+        else:
+            order += [column.desc() for column in newest]
+        statement = statement.order_by(*order).limit(self.limit)
+        return statement.offset(self.start) if self.start else statement
+
+    def pick(self, document: dict[str, Any]) -> dict[str, Any]:
+        """`document`, or its id and the members in `only`."""
+        if self.only is None:
+            return document
+        wanted = {"id", *self.only}
+        return {name: value for name, value in document.items() if name in wanted}
+
+
+def parse_filter(text: Any, what: str = "filter") -> Filter | None:
+    """A filter's text as a node, None if it is blank. Raises BadRequest saying where it goes wrong."""
+    if not isinstance(text, str):
+        raise BadRequest(f"{what} must be a string of the filter language, not {type(text).__name__}")
+    try:
+        return filter_text.parse(text)
+    except InvalidInput as error:
+        raise BadRequest(str(error) if what == "filter" else f"{what}: {error}") from error
+
+
+def condition(
+    node: Filter, *, columns: documents.Columns, document: ColumnElement[Any], dialect: Dialect, now: int
+) -> ColumnElement[bool]:
+    """A filter as SQL. Raises BadRequest where it asks for something that cannot be evaluated here."""
+    try:
+        return to_sql(node, columns=columns, document=document, dialect=dialect.name, now=now)
+    except InvalidInput as error:
+        raise BadRequest(str(error)) from error
+
+
+def member_parts(member: str) -> tuple[str, ...]:
+    """A dotted member name in its parts; a part in backquotes may hold dots. Raises BadRequest."""
+    parts = tuple(quoted or plain for quoted, plain in re.findall(r"`([^`]+)`|([^.`]+)", member))
+    if not parts or member.count("`") % 2 or member.startswith(".") or member.endswith(".") or ".." in member:
+        raise BadRequest(f"{member!r} names no member: write a name such as temp or elems.temp")
+    return parts
+
+
+def _one(params: Mapping[str, Sequence[str]], name: str) -> str | None:
+    given = params.get(name) or ()
+    if len(given) > 1:
+        raise BadRequest(f"{name} was given {len(given)} times: once is enough")
+    return given[0] if given else None
+
+
+def _count(name: str, given: str | None, default: int) -> int:
+    if given is None or not given.strip():
+        return default
+    if not re.fullmatch(r"\s*\+?[0-9]{1,30}\s*", given):
+        raise BadRequest(f"{name} must be a whole number of at least 0, not {given[:40]!r}")
+    return int(given)
+
+
+def _names(params: Mapping[str, Sequence[str]], name: str) -> list[str]:
+    return [part.strip() for given in params.get(name) or () for part in given.split(",") if part.strip()]
+
+
+def _sort(members: list[str], orders: list[str]) -> tuple[tuple[str, bool], ...]:
+    directions = []
+    for order in orders:
+        if order.lower() not in ("asc", "desc"):
+            raise BadRequest(f"order must be asc or desc, not {order!r}")
+        directions.append(order.lower() == "desc")
+    if not members:
+        members = ["creationDate"] if directions else []
+    if len(directions) > 1 and len(directions) != len(members):
+        raise BadRequest(f"{len(directions)} orders for {len(members)} sorts: give one for all, or one for each")
+    if len(directions) < len(members):
+        directions = (directions or [True]) * len(members)
+    for member in members:
+        member_parts(member)
+    return tuple(zip(members, directions, strict=False))
+
+
+def _texts(name: str, value: Any) -> list[str]:
+    if value is None:
+        return []
+    if isinstance(value, bool):
+        return ["true" if value else "false"]
+    if isinstance(value, (str, int, float)):
+        return [str(value)]
+    if isinstance(value, (list, tuple)):
+        return [text for item in value for text in _texts(name, item)]
+    raise BadRequest(f"{name} must be a string or a number, not {type(value).__name__}")

@@ -1,0 +1,129 @@
+"""The database behind a store: from a folder or URL to connections that are set up alike.
+
+SQLite runs in WAL mode, so readers never wait for the writer, and with synchronous=FULL: once COMMIT has
+returned, the data is on disk. Several processes may open one folder at the same time.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
+
+from ...errors import ConfigurationError
+from ..problems import Unavailable
+from . import schema
+
+FILE = "platform.db"
+BUSY_SECONDS = 10.0
+"""How long one statement waits for a lock that another process holds."""
+
+OLDEST_SQLITE = (3, 38, 0)  # the first with JSON built in
+_BEGIN = "begin_statement"
+
+
+def locate(place: str | os.PathLike[str]) -> URL:
+    """The database's URL: `place` itself if it is one, else the file in the folder `place`, which is made.
+
+    Raises:
+        ConfigurationError: the folder cannot be made, or is a file.
+    """
+    text = os.fspath(place)
+    if "://" in text:
+        return sqlalchemy.make_url(text)
+    folder = Path(text)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{text!r} cannot be the platform's folder: {error.strerror}") from error
+    return URL.create("sqlite", database=str(folder.absolute() / FILE))
+
+
+def make_engine(url: URL) -> Engine:
+    """An engine without a pool of its own: who holds a connection, and how long, is the store's business."""
+    if url.get_backend_name() != "sqlite":
+        return sqlalchemy.create_engine(url, poolclass=NullPool)
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        wanted = ".".join(map(str, OLDEST_SQLITE))
+        raise ConfigurationError(f"SQLite {sqlite3.sqlite_version} is too old: the platform needs {wanted}")
+    # A connection is used by one thread at a time, but not always by the same.
+    arguments = {"check_same_thread": False, "timeout": BUSY_SECONDS}
+    engine = sqlalchemy.create_engine(url, poolclass=NullPool, connect_args=arguments)
+    event.listen(engine, "connect", _configure)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def for_writing(engine: Engine) -> Engine:
+    """The same engine, its transactions taking the write lock as they begin instead of half way."""
+    return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+
+
+def prepare(engine: Engine) -> None:
+    """Make the tables where they are missing.
+
+    Raises:
+        ConfigurationError: the file was written by a later version, or is no database.
+        OperationalError: another process is doing the same right now; try again.
+    """
+    sqlite = engine.dialect.name == "sqlite"
+    try:
+        if sqlite:
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        with for_writing(engine).begin() as connection:
+            found = connection.exec_driver_sql("PRAGMA user_version").scalar_one() if sqlite else 0
+            if found > schema.VERSION:
+                raise ConfigurationError(f"{engine.url.database} was written by a later version of the platform")
+            schema.metadata.create_all(connection)
+            if sqlite and found != schema.VERSION:
+                connection.exec_driver_sql(f"PRAGMA user_version={schema.VERSION}")
+    except OperationalError:
+        raise
+    except sqlalchemy.exc.DatabaseError as error:
+        raise ConfigurationError(f"{engine.url.database} is not a platform's database: {error.orig}") from error
+
+
+def stamp(connection: Connection) -> int | None:
+    """A number that changes when anybody but this connection has changed the database; None if unknown."""
+    if connection.dialect.name != "sqlite":
+        return None
+    number: int = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+    return number
+
+
+def changes(connection: Connection) -> int | None:
+    """How many rows this connection has changed since it was opened; None if unknown."""
+    return getattr(connection.connection.driver_connection, "total_changes", None)
+
+
+def unavailable(error: OperationalError) -> Unavailable:
+    """A database that could not do its work (disk full, locked too long), as an answer to the caller."""
+    return Unavailable(f"the store cannot do that now: {error.orig}")
+
+
+def _configure(connection: sqlite3.Connection, _record: Any) -> None:
+    from ...filters import sql
+
+    connection.isolation_level = None  # transactions begin where _begin says, not where the driver guesses
+    cursor = connection.cursor()
+    for setting in (
+        "synchronous=FULL",
+        "temp_store=MEMORY",
+        "cache_size=-16000",  # KiB
+        "wal_autocheckpoint=4000",  # pages: fewer, larger checkpoints
+    ):
+        cursor.execute(f"PRAGMA {setting}")
+    cursor.close()
+    sql.register(connection)
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))

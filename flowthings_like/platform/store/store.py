@@ -1,0 +1,148 @@
+"""The store: what is kept, in one database, read by many and written by one."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from sqlalchemy.exc import OperationalError
+
+from ...green.backend import native
+from ..catalogue import Catalogue
+from ..problems import Problem, Unavailable
+from . import engine as engines
+from .writer import Writers
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from sqlalchemy.engine import Connection, Engine
+
+T = TypeVar("T")
+
+_OPEN_SECONDS = 15.0
+_IDLE_READERS = 8
+
+
+class Store:
+    """A platform's whole data. Usable from any number of green or plain threads, and across a fork.
+
+    Args:
+        place: a folder (made if missing, the database is `platform.db` in it) or an SQLAlchemy URL.
+
+    Attributes:
+        catalogue: the flows and tracks as the writer sees them; for use inside `write` only.
+
+    Raises:
+        ConfigurationError: the place cannot be used.
+        Unavailable: another process kept it locked.
+    """
+
+    def __init__(self, place: str | os.PathLike[str]) -> None:
+        self._engine = engines.make_engine(engines.locate(place))
+        self.catalogue = Catalogue()
+        self._writers = Writers(engines.for_writing(self._engine), self.catalogue)
+        self._readers = _Readers(self._engine)
+        self._prepare()
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """The result of `work`, run on a connection that sees one moment of the data throughout.
+
+        Raises:
+            Unavailable: the database could not be read.
+            Whatever `work` raises.
+        """
+        return native(self._readers.use, work)
+
+    def write(self, work: Callable[[Connection], T], *, touches_catalogue: bool = False) -> T:
+        """The result of `work`, run by the single writer, after it has reached the disk.
+
+        Args:
+            work: takes the connection, within a transaction that it must neither commit nor roll back. It may
+                be run more than once and shall have no effect but on the connection. If it raises, nothing of
+                it is kept.
+            touches_catalogue: whether it changes flows or tracks.
+
+        Raises:
+            Unavailable: the database could not be written.
+            Whatever `work` raises.
+        """
+        return self._writers.here().submit(work, touches_catalogue)
+
+    def close(self) -> None:
+        """Write what is queued, then let go of the files. More calls do nothing."""
+        self._writers.close()
+        native(self._readers.close)
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _prepare(self) -> None:
+        """Make the tables, with patience: SQLite does not wait by itself for another process doing the same."""
+        deadline = time.monotonic() + _OPEN_SECONDS
+        while True:
+            try:
+                native(engines.prepare, self._engine)
+                return
+            except OperationalError as error:
+                if time.monotonic() > deadline or "locked" not in str(error.orig):
+                    raise engines.unavailable(error) from error
+            time.sleep(0.02)
+
+
+class _Readers:
+    """Connections for reading, kept for the next reader. No lock: taking and leaving are atomic."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._pid = os.getpid()
+        self._idle: deque[Connection] = deque()
+        self._inherited: list[deque[Connection]] = []  # a parent's: neither used nor closed here
+        self._closed = False
+
+    def use(self, work: Callable[[Connection], T]) -> T:
+        connection = self._take()
+        try:
+            with connection.begin():
+                result = work(connection)
+        except Problem:
+            self._leave(connection)
+            raise
+        except OperationalError as error:
+            connection.close()
+            raise engines.unavailable(error) from error
+        except BaseException:
+            connection.close()
+            raise
+        self._leave(connection)
+        return result
+
+    def close(self) -> None:
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    def _take(self) -> Connection:
+        if self._closed:
+            raise Unavailable("the store is closed")
+        if self._pid != os.getpid():
+            self._inherited.append(self._idle)
+            self._idle, self._pid = deque(), os.getpid()
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._engine.connect()
+
+    def _leave(self, connection: Connection) -> None:
+        if self._closed or len(self._idle) >= _IDLE_READERS:
+            connection.close()
+        else:
+            self._idle.append(connection)
