@@ -14,7 +14,9 @@
     ├── ConfigurationError           credentials, profiles, the choice of a green library
     ├── InvalidResponse              what came back is not the platform's envelope
     ├── ConnectionFailed             no connection, or it broke (also a ConnectionError)
-    └── DeadlineExceeded             the time given ran out (also a TimeoutError)
+    ├── DeadlineExceeded             the time given ran out (also a TimeoutError)
+    ├── CallCancelled                a parallel call was cancelled, or its green thread was killed
+    └── WrongThread                  a green result was asked for in another OS thread (also a RuntimeError)
 
 Every error is picklable, says what was asked and what came back, and carries `retryable`. None carries a
 secret: `creds` on a FlowThingsException names the account, its token is left out.
@@ -28,6 +30,7 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "CallCancelled",
     "ConfigurationError",
     "ConnectionFailed",
     "DeadlineExceeded",
@@ -43,6 +46,7 @@ __all__ = [
     "FlowThingsUnavailable",
     "InvalidInput",
     "InvalidResponse",
+    "WrongThread",
     "from_status",
 ]
 
@@ -170,6 +174,14 @@ class DeadlineExceeded(FlowThingsError, TimeoutError):
     """The time given for the call ran out."""
 
     retryable = True
+
+
+class CallCancelled(FlowThingsError):
+    """A parallel call has no result: it was cancelled before it ran, or its green thread was killed."""
+
+
+class WrongThread(FlowThingsError, RuntimeError):
+    """A green thread's result was asked for in another OS thread, where waiting for it could never end."""
 
 
 _BY_STATUS: dict[int, type[FlowThingsException]] = {

@@ -1,0 +1,185 @@
+"""The eventlet backend. Imported only once eventlet is chosen."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+import eventlet
+import eventlet.queue
+from eventlet import hubs, tpool
+from eventlet.green import threading as green_threading
+from eventlet.greenthread import GreenThread
+from eventlet.support.greenlets import GreenletExit
+
+from flowthings_like.errors import CallCancelled, DeadlineExceeded, WrongThread
+
+from ._gate import Gate, Gated
+from ._native import in_native_thread, keep
+from .backend import PARALLEL, Backend, Pool
+from .outcome import Raised
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .outcome import Outcome
+
+__all__ = ["EventletBackend"]
+
+
+class CallThread(GreenThread, Gated):  # type: ignore[misc]
+    """A GreenThread that keeps its exception for whoever asks, instead of printing it to stderr as well."""
+
+    outcome: Outcome | None = None
+
+    def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        super().__init__(hubs.get_hub().greenlet)
+        self._call = function, args, kwargs
+        self.gr_context = copy_context()
+
+    def main(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        try:
+            self.outcome = function(*args, **kwargs), None
+        except (KeyboardInterrupt, SystemExit) as error:
+            self.outcome = None, Raised.caught(error)
+            raise
+        except BaseException as error:  # eventlet.Timeout and GreenletExit are
+            self.outcome = None, Raised.caught(error)
+        finally:
+            self._exit_event.send()
+            self._resolve_links()
+
+    def wait(self) -> Any:
+        return self.get()
+
+    def get(self, timeout: float | None = None) -> Any:
+        """The same as `wait`, under gevent's name for it; DeadlineExceeded after `timeout` seconds."""
+        value, raised = self._settled(timeout)
+        if raised is not None:
+            raised.again()
+        return value
+
+    # Gated and Pending
+
+    def begin(self) -> None:
+        call, self._call = self._call, (None, (), {})  # type: ignore[assignment]
+        hubs.get_hub().schedule_call_global(0, self.switch, *call)
+
+    def ready(self) -> bool:
+        return self.outcome is not None
+
+    def settle(self, timeout: float | None = None) -> Outcome:
+        value, raised = self._settled(timeout)
+        if raised is not None and isinstance(raised.error, GreenletExit):
+            return None, Raised(CallCancelled("the green thread of this call was killed"), None)
+        return value, raised
+
+    def _settled(self, timeout: float | None) -> Outcome:
+        if self.outcome is None:
+            if self.parent is not hubs.get_hub().greenlet:
+                raise WrongThread(_WRONG_THREAD)
+            self.hurry()
+            self._exit_event.wait(timeout)
+        if self.outcome is None:
+            raise DeadlineExceeded(f"the call was not done after {timeout} s")
+        return self.outcome
+
+    def when_done(self, callback: Callable[[], object]) -> bool:
+        self.link(lambda _: callback())
+        return True
+
+    def abandon(self) -> None:
+        if self.outcome is None:
+            # Killing switches to the victim at once; from a timer it is no switch point of the caller's.
+            hubs.get_hub().schedule_call_global(0, self.kill)
+
+
+_WRONG_THREAD = (
+    "G10: this result belongs to a green thread of another OS thread, where waiting for it would never end; "
+    "ask for it (force, wait, results) in the OS thread that made the call, and pass the value on"
+)
+
+
+class EventletBackend(Backend):
+    """GreenThreads, and eventlet's green copies of the standard library's synchronisation."""
+
+    name = "eventlet"
+
+    def __init__(self) -> None:
+        self._tpool_pid = os.getpid()
+
+    def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        thread = CallThread(function, args, kwargs)
+        thread.begin()
+        return thread
+
+    def pool(self, size: int | None = None) -> Pool:
+        return Gate(self, size or PARALLEL, CallThread)
+
+    def adopt(self, pool: Any) -> Pool:
+        """A user's GreenPool: spawning blocks when that pool is full."""
+        return _Adopted(self, pool)
+
+    def event(self) -> Any:
+        return green_threading.Event()
+
+    def queue(self, maxsize: int = 0) -> Any:
+        return eventlet.queue.Queue(maxsize or None)
+
+    def lock(self) -> Any:
+        return green_threading.Lock()
+
+    def semaphore(self, value: int = 1) -> Any:
+        return green_threading.Semaphore(value)
+
+    def sleep(self, seconds: float) -> None:
+        eventlet.sleep(seconds)
+
+    @contextmanager
+    def deadline(self, seconds: float | None) -> Iterator[None]:
+        timer = eventlet.Timeout(seconds)
+        try:
+            yield
+        except eventlet.Timeout as timeout:
+            if timeout is not timer:
+                raise
+            raise DeadlineExceeded(f"not done after {seconds} s") from None
+        finally:
+            timer.cancel()
+
+    def native(self, function: Callable[..., Any], /, *args: Any) -> Any:
+        if in_native_thread():
+            return function(*args)
+        if self._tpool_pid != os.getpid():
+            self._forget_threads()
+        value, raised = tpool.execute(copy_context().run, keep, function, args)
+        if raised is not None:
+            raised.again()
+        return value
+
+    def _forget_threads(self) -> None:
+        """After a fork eventlet's pool still counts the parent's threads as its own, and waits for ever."""
+        self._tpool_pid = os.getpid()
+        del tpool._threads[:]
+        tpool._setup_already = False
+
+
+class _Adopted(Pool):
+    def __init__(self, backend: EventletBackend, pool: Any) -> None:
+        self.backend = backend
+        self._pool = pool
+
+    def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """GreenPool.spawn makes its own kind of thread, which prints; this keeps its books for it."""
+        pool = self._pool
+        thread = CallThread(function, args, kwargs)
+        if not (pool.sem.locked() and eventlet.getcurrent() in pool.coroutines_running):
+            pool.sem.acquire()
+            if not pool.coroutines_running:
+                pool.no_coros_running = eventlet.Event()
+            pool.coroutines_running.add(thread)
+            thread.link(pool._spawn_done)
+        thread.begin()
+        return thread

@@ -1,0 +1,192 @@
+"""The gevent backend. Imported only once gevent is chosen."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from gevent.event import Event
+from gevent.lock import BoundedSemaphore, Semaphore
+from gevent.queue import Queue
+from gevent.threadpool import ThreadPool
+
+from flowthings_like.errors import CallCancelled, DeadlineExceeded, WrongThread
+
+from ._gate import Gate, Gated
+from ._native import in_native_thread, keep
+from .backend import NATIVE_THREADS, PARALLEL, Backend, Pool
+from .outcome import Raised
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .outcome import Outcome
+
+__all__ = ["GeventBackend"]
+
+
+class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
+    """A Greenlet that keeps its exception for whoever asks, instead of printing it to stderr as well."""
+
+    def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        super().__init__(None, function, args, kwargs)
+        self.gr_context = copy_context()
+
+    def _run(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        # Returned rather than raised: what a greenlet raises is printed by the hub.
+        try:
+            return function(*args, **kwargs)
+        except (gevent.GreenletExit, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # gevent.Timeout is one
+            return Raised.caught(error)
+
+    def successful(self) -> bool:
+        return bool(super().successful()) and not isinstance(self.value, Raised)
+
+    @property
+    def exception(self) -> BaseException | None:
+        value = self.value
+        if isinstance(value, Raised):
+            return value.error
+        error: BaseException | None = super().exception
+        return error
+
+    @property
+    def exc_info(self) -> Any:
+        value = self.value
+        if isinstance(value, Raised):
+            return type(value.error), value.error, value.traceback
+        return super().exc_info
+
+    def _raise_exception(self) -> None:
+        if isinstance(self.value, Raised):
+            self.value.again()
+        super()._raise_exception()
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        self.hurry()
+        return super().get(block, timeout)
+
+    def wait(self, timeout: float | None = None) -> Any:
+        """The same as `get`, under eventlet's name for it."""
+        return self.get(timeout=timeout)
+
+    def join(self, timeout: float | None = None) -> None:
+        self.hurry()
+        super().join(timeout)
+
+    # Gated and Pending
+
+    def begin(self) -> None:
+        self.start()
+
+    def settle(self, timeout: float | None = None) -> Outcome:
+        if not self.ready():
+            self._wait_here(timeout)
+        value = self.value
+        if isinstance(value, Raised):
+            return None, value
+        error = super().exception
+        if error is not None:
+            return None, Raised(error, error.__traceback__)
+        if isinstance(value, gevent.GreenletExit):
+            return None, Raised(CallCancelled("the green thread of this call was killed"), None)
+        return value, None
+
+    def _wait_here(self, timeout: float | None) -> None:
+        if self.parent is not gevent.get_hub():
+            raise WrongThread(_WRONG_THREAD)
+        self.join(timeout)
+        if not self.ready():
+            raise DeadlineExceeded(f"the call was not done after {timeout} s")
+
+    def when_done(self, callback: Callable[[], object]) -> bool:
+        self.rawlink(lambda _: callback())
+        return True
+
+    def abandon(self) -> None:
+        self.kill(block=False)
+
+
+_WRONG_THREAD = (
+    "G10: this result belongs to a green thread of another OS thread, where waiting for it would never end; "
+    "ask for it (force, get, results) in the OS thread that made the call, and pass the value on"
+)
+
+
+class GeventBackend(Backend):
+    """Greenlets, and gevent's own synchronisation."""
+
+    name = "gevent"
+
+    def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        greenlet = CallGreenlet(function, args, kwargs)
+        greenlet.start()
+        return greenlet
+
+    def pool(self, size: int | None = None) -> Pool:
+        return Gate(self, size or PARALLEL, CallGreenlet)
+
+    def adopt(self, pool: Any) -> Pool:
+        """A user's gevent.pool.Pool or Group: spawning blocks when that pool is full."""
+        return _Adopted(self, pool)
+
+    def event(self) -> Any:
+        return Event()
+
+    def queue(self, maxsize: int = 0) -> Any:
+        return Queue(maxsize or None)
+
+    def lock(self) -> Any:
+        return BoundedSemaphore(1)
+
+    def semaphore(self, value: int = 1) -> Any:
+        return Semaphore(value)
+
+    def sleep(self, seconds: float) -> None:
+        gevent.sleep(seconds)
+
+    @contextmanager
+    def deadline(self, seconds: float | None) -> Iterator[None]:
+        timer = gevent.Timeout(seconds)
+        timer.start()
+        try:
+            yield
+        except gevent.Timeout as timeout:
+            if timeout is not timer:
+                raise
+            raise DeadlineExceeded(f"not done after {seconds} s") from None
+        finally:
+            timer.close()
+
+    def native(self, function: Callable[..., Any], /, *args: Any) -> Any:
+        if in_native_thread():
+            return function(*args)
+        value, raised = self._native_pool().apply(copy_context().run, (keep, function, args))
+        if raised is not None:
+            raised.again()
+        return value
+
+    @staticmethod
+    def _native_pool() -> Any:
+        """Our own pool, not the hub's, which resolves names. One per hub, and a new one after a fork."""
+        hub = gevent.get_hub()
+        found = getattr(hub, "_flowthings_native_pool", None)
+        if found is None or found[0] != os.getpid():
+            found = hub._flowthings_native_pool = os.getpid(), ThreadPool(NATIVE_THREADS, hub=hub)
+        return found[1]
+
+
+class _Adopted(Pool):
+    def __init__(self, backend: GeventBackend, pool: Any) -> None:
+        self.backend = backend
+        self._pool = pool
+
+    def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        greenlet = CallGreenlet(function, args, kwargs)
+        self._pool.start(greenlet)
+        return greenlet

@@ -1,0 +1,235 @@
+"""The backend of a process that nothing has patched: OS threads, not many, used again and again."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections import deque
+from contextlib import contextmanager, suppress
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from flowthings_like.errors import CallCancelled, DeadlineExceeded, FlowThingsError
+
+from .backend import Backend, Pool
+from .outcome import Raised
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .outcome import Outcome
+
+__all__ = ["ThreadCall", "ThreadPool", "ThreadsBackend"]
+
+THREADS = 64
+"""Worker threads of the pool that all parallel calls of a process share."""
+
+
+class ThreadCall:
+    """A call that runs, or will run, in a worker thread: what `spawn` returns where there are no green
+    threads.
+
+    `get` and `wait` are the same thing, so code written for gevent's or eventlet's threads finds its method.
+    """
+
+    __slots__ = ("__weakref__", "_callbacks", "_claim", "_context", "_outcome", "_pid", "_waiters", "_work")
+
+    def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        self._work: Any = (function, args, kwargs)
+        self._context = copy_context()
+        self._outcome: Outcome | None = None
+        # Lists, because append and pop are atomic: whoever pops the claim runs the call, whoever pops a
+        # waiter wakes it. So a call needs no lock until somebody really waits.
+        self._claim = [True]
+        self._waiters: list[Any] = []
+        self._callbacks: list[Callable[[], object]] = []
+        self._pid = os.getpid()
+
+    def ready(self) -> bool:
+        """Whether it is done."""
+        return self._outcome is not None
+
+    def get(self, timeout: float | None = None) -> Any:
+        """Wait for the call: its value, or its exception raised. DeadlineExceeded after `timeout` seconds."""
+        value, raised = self.settle(timeout)
+        if raised is not None:
+            raised.again()
+        return value
+
+    wait = get
+
+    def cancel(self) -> bool:
+        """Give the call up if no thread has started on it; get() then raises CallCancelled. Says whether."""
+        if not _pop(self._claim):
+            return False
+        self._work = None
+        self._finish((None, Raised(CallCancelled("the call was cancelled before it ran"), None)))
+        return True
+
+    def run(self) -> None:
+        """Run the call in this thread, unless some thread has taken it already."""
+        if _pop(self._claim):
+            (function, args, kwargs), self._work = self._work, None
+            self._finish(self._call(function, args, kwargs))
+
+    def _call(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Outcome:
+        try:
+            return self._context.run(function, *args, **kwargs), None
+        except BaseException as error:  # a worker outlives whatever it runs
+            return None, Raised.caught(error)
+
+    def _finish(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+        while waiter := _pop(self._waiters):
+            waiter.release()
+        while callback := _pop(self._callbacks):
+            callback()
+
+    # Pending
+
+    def settle(self, timeout: float | None = None) -> Outcome:
+        if self._outcome is None:
+            # A worker that waits for a call which is still queued runs it itself: were it to wait, a pool
+            # whose workers all wait for queued calls would stand still. (Its own time limits then bound it.)
+            if getattr(threading.current_thread(), "flowthings_worker", False):
+                self.run()
+            if self._outcome is None:
+                self._wait(timeout)
+        assert self._outcome is not None
+        return self._outcome
+
+    def _wait(self, timeout: float | None) -> None:
+        if self._pid != os.getpid():
+            raise FlowThingsError(
+                "this call was made before the process forked, and its thread lives in the parent; "
+                "collect results before forking, or make the call in the child"
+            )
+        waiter = threading.Lock()
+        waiter.acquire()
+        self._waiters.append(waiter)
+        try:
+            if self._outcome is None:
+                waiter.acquire(timeout=-1 if timeout is None else min(max(timeout, 0), threading.TIMEOUT_MAX))
+        finally:
+            _remove(self._waiters, waiter)
+        if self._outcome is None:
+            raise DeadlineExceeded(f"the call was not done after {timeout} s")
+
+    def when_done(self, callback: Callable[[], object]) -> bool:
+        self._callbacks.append(callback)
+        if self._outcome is not None and (due := _pop(self._callbacks)):
+            due()
+        return True
+
+    def abandon(self) -> None:
+        self.cancel()
+
+
+def _pop(items: list[Any]) -> Any:
+    try:
+        return items.pop()
+    except IndexError:
+        return None
+
+
+def _remove(items: list[Any], item: Any) -> None:
+    with suppress(ValueError):
+        items.remove(item)
+
+
+class ThreadPool(Pool):
+    """At most `size` daemon threads, started when first needed and kept; calls beyond that queue."""
+
+    def __init__(self, backend: Backend, size: int) -> None:
+        self.backend = backend
+        self.size = size
+        self._open_shop()
+
+    def _open_shop(self) -> None:
+        self._pid = os.getpid()
+        self._queued: deque[ThreadCall] = deque()
+        self._work_to_do = threading.Condition()
+        self._workers = 0
+        self._idle = 0
+
+    def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> ThreadCall:
+        if self._pid != os.getpid():  # the workers stayed in the parent
+            self._open_shop()
+        call = ThreadCall(function, args, kwargs)
+        with self._work_to_do:
+            if self._idle <= len(self._queued) and self._workers < self.size:
+                self._hire()
+            self._queued.append(call)
+            self._work_to_do.notify()
+        return call
+
+    def _hire(self) -> None:
+        worker = threading.Thread(
+            target=self._serve, name=f"flowthings-{self._workers + 1}", args=(self._work_to_do,), daemon=True
+        )
+        worker.flowthings_worker = True  # type: ignore[attr-defined]
+        worker.start()
+        self._workers += 1
+
+    def _serve(self, work_to_do: threading.Condition) -> None:
+        while True:
+            with work_to_do:
+                while not self._queued:
+                    self._idle += 1
+                    try:
+                        work_to_do.wait()
+                    finally:
+                        self._idle -= 1
+                call = self._queued.popleft()
+            call.run()
+            del call  # or the last result stays alive while this thread is idle
+
+
+class ThreadsBackend(Backend):
+    """OS threads, and the standard library's synchronisation."""
+
+    name = "threads"
+
+    def __init__(self) -> None:
+        self._shared: ThreadPool | None = None
+
+    def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Not bounded, so not in the pool: a thread of its own, for what runs as long as the program."""
+        call = ThreadCall(function, args, kwargs)
+        threading.Thread(target=call.run, name="flowthings-spawned", daemon=True).start()
+        return call
+
+    def pool(self, size: int | None = None) -> Pool:
+        """Without a size: the one pool that all calls of this process share."""
+        if size is not None:
+            return ThreadPool(self, size)
+        if self._shared is None:
+            self._shared = ThreadPool(self, THREADS)
+        return self._shared
+
+    def event(self) -> Any:
+        return threading.Event()
+
+    def queue(self, maxsize: int = 0) -> Any:
+        return queue.Queue(maxsize)
+
+    def lock(self) -> Any:
+        return threading.Lock()
+
+    def semaphore(self, value: int = 1) -> Any:
+        return threading.Semaphore(value)
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    @contextmanager
+    def deadline(self, seconds: float | None) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        if seconds is not None and time.monotonic() - started > seconds:
+            raise DeadlineExceeded(f"not done after {seconds} s")
+
+    def native(self, function: Callable[..., Any], /, *args: Any) -> Any:
+        return function(*args)

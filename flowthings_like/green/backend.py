@@ -1,0 +1,244 @@
+"""What the rest of the library may ask of a green library, and which one this process runs on.
+
+The choice is read from what is monkey-patched, in `sys.modules`: neither gevent nor eventlet is imported to
+find out.
+"""
+
+from __future__ import annotations
+
+import sys
+from abc import ABC, abstractmethod
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from flowthings_like.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from .outcome import Pending
+
+__all__ = ["Backend", "Pool", "choose", "detect", "native", "open_pool"]
+
+PARALLEL = 1000
+"""Calls that one pool of green threads runs at once, unless told otherwise."""
+
+NATIVE_THREADS = 16
+"""OS threads of the native pool under gevent. Under eventlet it is eventlet's own pool (20 unless
+EVENTLET_THREADPOOL_SIZE says otherwise)."""
+
+
+class Pool(ABC):
+    """Runs calls in green threads, a bounded number of them at once."""
+
+    backend: Backend
+
+    @abstractmethod
+    def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Run `function(*args, **kwargs)` in a green thread, with a copy of the caller's context variables.
+
+        Returns the library's own thread object, at once: what is more than the pool's size waits its turn.
+        """
+
+    def pending(self, thread: Any) -> Pending:
+        """The given thread, which this pool spawned, as a Pending."""
+        result: Pending = thread
+        return result
+
+
+class Backend(ABC):
+    """One way to run things in parallel: gevent, eventlet or OS threads. There is one of each per process."""
+
+    name: str
+
+    @abstractmethod
+    def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Run `function` in a green thread of its own, with a copy of the context variables; not bounded."""
+
+    def pending(self, thread: Any) -> Pending:
+        """A thread that `spawn` returned, as a Pending."""
+        result: Pending = thread
+        return result
+
+    def get(self, thread: Any, timeout: float | None = None) -> Any:
+        """Wait for a thread: its value, or its exception. DeadlineExceeded after `timeout` seconds."""
+        value, raised = self.pending(thread).settle(timeout)
+        if raised is not None:
+            raised.again()
+        return value
+
+    def kill(self, thread: Any) -> None:
+        """Stop a spawned thread as far as that goes: an OS thread that has started runs to its end."""
+        self.pending(thread).abandon()
+
+    @abstractmethod
+    def pool(self, size: int | None = None) -> Pool:
+        """A pool that runs at most `size` calls at once; None: the default, 1000 green threads or 64 OS
+        threads.
+
+        A thread of the pool that waits for another one still queued there lends it its place, so calls that
+        make calls never lock the pool up.
+        """
+
+    @abstractmethod
+    def event(self) -> Any:
+        """A new event, with the methods of `threading.Event`."""
+
+    @abstractmethod
+    def queue(self, maxsize: int = 0) -> Any:
+        """A new first-in first-out queue, with the methods of `queue.Queue`; 0 is without bound."""
+
+    @abstractmethod
+    def lock(self) -> Any:
+        """A new lock, with the methods of `threading.Lock`."""
+
+    @abstractmethod
+    def semaphore(self, value: int = 1) -> Any:
+        """A new semaphore, with the methods of `threading.Semaphore`."""
+
+    @abstractmethod
+    def sleep(self, seconds: float) -> None:
+        """Let others run for so many seconds; 0 gives way once."""
+
+    @abstractmethod
+    def deadline(self, seconds: float | None) -> AbstractContextManager[None]:
+        """A block that raises DeadlineExceeded if it takes longer; None sets no deadline.
+
+        Green threads are interrupted when the time is up. Nothing can interrupt an OS thread: there the block
+        learns at its end that it was too slow.
+        """
+
+    @abstractmethod
+    def native(self, function: Callable[..., Any], /, *args: Any) -> Any:
+        """Run `function(*args)` where it may block: in a real OS thread, while other green threads go on.
+
+        On threads it is a plain call. Exceptions of any kind come back with their traceback. Context
+        variables are carried in, changes to them are not carried out. A call that is made within a native
+        thread stays in it. If the waiting green thread is interrupted the work is abandoned, not stopped:
+        it runs to its end and its result is dropped.
+        """
+
+
+_loaded: dict[str, Backend] = {}
+
+
+def _load(name: str) -> Backend:
+    backend = _loaded.get(name)
+    if backend is None:
+        module = import_module(f"._{name}", __package__)
+        backend = _loaded.setdefault(name, getattr(module, f"{name.capitalize()}Backend")())
+    return backend
+
+
+def _is_patched(name: str) -> bool:
+    """Whether that library has monkey-patched `socket`."""
+    if name == "gevent":
+        monkey = sys.modules.get("gevent.monkey")
+        return monkey is not None and bool(monkey.is_module_patched("socket"))
+    patcher = sys.modules.get("eventlet.patcher")
+    return patcher is not None and bool(patcher.is_monkey_patched("socket"))
+
+
+def detect() -> Backend:
+    """The backend of this process: the library that has patched `socket`, else threads.
+
+    Raises:
+        ConfigurationError: both gevent and eventlet have patched it.
+    """
+    gevent, eventlet = _is_patched("gevent"), _is_patched("eventlet")
+    if gevent and eventlet:
+        raise ConfigurationError(
+            "both gevent and eventlet have monkey-patched this process, and neither works then; "
+            "remove one of the two calls that patch it"
+        )
+    return _load("gevent" if gevent else "eventlet" if eventlet else "threads")
+
+
+def native(function: Callable[..., Any], /, *args: Any) -> Any:
+    """Run `function(*args)`, which may block, without holding up other green threads. See Backend.native."""
+    return detect().native(function, *args)
+
+
+def choose(async_lib: object = None) -> Backend:
+    """The backend for a setting of `async_lib`.
+
+    Args:
+        async_lib: None (what is patched, see `detect`), "gevent", "eventlet" or "threads", one of the
+        modules gevent
+            and eventlet, a Backend, or an object that stands in for one of the modules, as the original
+            client's tests do: `__name__` is "eventlet" and it has GreenPool, or `__name__` is "gevent" and
+            it has Pool or pool.Pool. Such an object is used as it is.
+
+    Raises:
+        ConfigurationError: it is none of these, or the library named has not patched `socket`.
+    """
+    if async_lib is None:
+        return detect()
+    if isinstance(async_lib, Backend):
+        return async_lib
+    name = async_lib if isinstance(async_lib, str) else getattr(async_lib, "__name__", None)
+    if name not in ("gevent", "eventlet", "threads"):
+        raise ConfigurationError(f"async_lib {async_lib!r} is not known; {_CHOICES}")
+    if isinstance(async_lib, str) or async_lib is sys.modules.get(name):
+        if name != "threads":
+            require_patched(name)
+        return _load(name)
+    from ._foreign import ForeignBackend
+
+    return ForeignBackend(async_lib)
+
+
+_CHOICES = (
+    'it may be None (whichever has patched this process, else threads), "gevent", "eventlet", "threads", '
+    "or the module gevent or eventlet"
+)
+
+_PATCHING = {
+    "gevent": "`from gevent import monkey; monkey.patch_all()`",
+    "eventlet": "`import eventlet; eventlet.monkey_patch()`",
+}
+
+
+def require_patched(name: str) -> None:
+    """Raise ConfigurationError, saying what to write, unless that library alone has patched `socket`."""
+    if _is_patched(name):
+        detect()
+        return
+    other = "eventlet" if name == "gevent" else "gevent"
+    instead = f'async_lib="{other}", which has patched it' if _is_patched(other) else 'async_lib="threads"'
+    raise ConfigurationError(
+        f"{name} is chosen but has not monkey-patched the socket module, so calls would run one at a time. "
+        f"Make {_PATCHING[name]} the first lines of the program, before any other import, or choose {instead}"
+    )
+
+
+def open_pool(async_lib: object = None, pool: object = None) -> Pool:
+    """The pool for parallel calls: the one given, else a new one of the backend chosen by `async_lib`.
+
+    Args:
+        async_lib: see `choose`; not looked at when a pool is given.
+        pool: a Pool, a number (the size of a new one), a gevent.pool.Pool or Group, an eventlet.GreenPool, or
+            anything with `spawn(function, *args)` or `submit(function, *args)` whose threads have one of
+            `get`, `wait` and `result`.
+
+    Raises:
+        ConfigurationError: see `choose`, or the pool has neither method.
+    """
+    if isinstance(pool, Pool):
+        return pool
+    if pool is None or isinstance(pool, int):
+        if pool is not None and (isinstance(pool, bool) or pool < 1):
+            raise ConfigurationError(f"a pool's size is the number of calls at once, 1 or more, not {pool!r}")
+        return choose(async_lib).pool(pool)
+    for name, module, adopt in (
+        ("gevent", "gevent.pool", "Group"),
+        ("eventlet", "eventlet.greenpool", "GreenPool"),
+    ):
+        kind = getattr(sys.modules.get(module), adopt, None)
+        if kind is not None and isinstance(pool, kind):
+            require_patched(name)
+            return _load(name).adopt(pool)  # type: ignore[attr-defined,no-any-return]
+    from ._foreign import ForeignPool
+
+    return ForeignPool(pool)

@@ -1,0 +1,58 @@
+"""What becomes of a call: a value, or an exception that can be raised again and again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import NoReturn, TypeAlias
+
+    Outcome: TypeAlias = "tuple[Any, Raised | None]"
+
+__all__ = ["Pending", "Raised"]
+
+
+class Raised:
+    """An exception that was caught, kept to be raised where the result is asked for.
+
+    Raising one exception object twice would grow its traceback each time; `again` starts from the traceback
+    it was caught with.
+    """
+
+    __slots__ = ("error", "traceback")
+
+    def __init__(self, error: BaseException, traceback: TracebackType | None) -> None:
+        self.error = error
+        self.traceback = traceback
+
+    @classmethod
+    def caught(cls, error: BaseException) -> Raised:
+        """Keep `error`, just caught, without the frame that caught it (which would make a cycle)."""
+        traceback = error.__traceback__
+        return cls(error, traceback.tb_next if traceback else None)
+
+    def again(self) -> NoReturn:
+        """Raise it."""
+        raise self.error.with_traceback(self.traceback)
+
+
+class Pending(Protocol):
+    """A call that is under way, or done. All the threads that our pools hand out are one."""
+
+    def ready(self) -> bool:
+        """Whether it is done: with a value, with an exception, or killed. Never waits."""
+
+    def settle(self, timeout: float | None = None) -> Outcome:
+        """Wait until it is done and return (value, None) or (None, Raised).
+
+        Anything *raised* here is not the call's: it interrupted the wait (a timeout, a kill, Ctrl-C), and
+        settle may be called again. `timeout` is in seconds; DeadlineExceeded when it runs out.
+        """
+
+    def when_done(self, callback: Callable[[], object]) -> bool:
+        """Have `callback` called once it is done, maybe at once. False if this kind of thread cannot tell."""
+
+    def abandon(self) -> None:
+        """Kill it, as far as it can be killed. Never waits for it to end."""
