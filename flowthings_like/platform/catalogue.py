@@ -1,8 +1,8 @@
 """The catalogue: the flows and tracks that the writer needs at every drop, kept ready in memory.
 
-A flow is looked up by id or path; a track by the path of its source, its filter already compiled. What is kept
-is true for as long as nobody changes a flow or track: this process's own changes make it forget, and those of
-other processes show in the database's change stamp, which is looked at once per transaction.
+A flow is looked up by id or path; a track by the path of its source, its filter already compiled. What is
+kept is true for as long as nobody changes a flow or track: this process's own changes make it forget, and
+those of other processes show in the database's change stamp, which is looked at once per transaction.
 """
 
 from __future__ import annotations
@@ -97,7 +97,9 @@ def find_flow(connection: Connection, ref: str) -> Flow:
     body = orjson.loads(row.body)
     text = body.get("filter") or ""
     capacity = body.get("capacity")
-    return Flow(row.id, row.path, DEFAULT_CAPACITY if capacity is None else int(capacity), text, compiled(text))
+    return Flow(
+        row.id, row.path, DEFAULT_CAPACITY if capacity is None else int(capacity), text, compiled(text)
+    )
 
 
 def find_tracks(connection: Connection, path: str) -> tuple[Track, ...]:

@@ -174,7 +174,9 @@ def _sort(members: list[str], orders: list[str]) -> tuple[tuple[str, bool], ...]
     if not members:
         members = ["creationDate"] if directions else []
     if len(directions) > 1 and len(directions) != len(members):
-        raise BadRequest(f"{len(directions)} orders for {len(members)} sorts: give one for all, or one for each")
+        raise BadRequest(
+            f"{len(directions)} orders for {len(members)} sorts: give one for all, or one for each"
+        )
     if len(directions) < len(members):
         directions = (directions or [True]) * len(members)
     for member in members:
@@ -187,6 +189,8 @@ def _texts(name: str, value: Any) -> list[str]:
         return []
     if isinstance(value, bool):
         return ["true" if value else "false"]
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, (str, int, float)):
         return [str(value)]
     if isinstance(value, (list, tuple)):

@@ -81,14 +81,18 @@ def prepare(engine: Engine) -> None:
         with for_writing(engine).begin() as connection:
             found = connection.exec_driver_sql("PRAGMA user_version").scalar_one() if sqlite else 0
             if found > schema.VERSION:
-                raise ConfigurationError(f"{engine.url.database} was written by a later version of the platform")
+                raise ConfigurationError(
+                    f"{engine.url.database} was written by a later version of the platform"
+                )
             schema.metadata.create_all(connection)
             if sqlite and found != schema.VERSION:
                 connection.exec_driver_sql(f"PRAGMA user_version={schema.VERSION}")
     except OperationalError:
         raise
     except sqlalchemy.exc.DatabaseError as error:
-        raise ConfigurationError(f"{engine.url.database} is not a platform's database: {error.orig}") from error
+        raise ConfigurationError(
+            f"{engine.url.database} is not a platform's database: {error.orig}"
+        ) from error
 
 
 def stamp(connection: Connection) -> int | None:

@@ -2,8 +2,8 @@
 
 A resource's whole public document is JSON in `body`; the other columns repeat the members that are looked up
 by. `path` is a flow's or device's own path and a track's source. A drop's elements are plain JSON in `elems`
-(no {type, value} wrappers: `types` remembers the types that were given explicitly), so one JSON path means one
-element wherever it is read. Drops are clustered by flow and id, and ids begin with the creation time, so
+(no {type, value} wrappers: `types` remembers the types that were given explicitly), so one JSON path means
+one element wherever it is read. Drops are clustered by flow and id, and ids begin with the creation time, so
 "the newest n of this flow" is one short walk down the primary key.
 """
 

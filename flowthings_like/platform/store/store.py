@@ -55,7 +55,8 @@ class Store:
             Unavailable: the database could not be read.
             Whatever `work` raises.
         """
-        return native(self._readers.use, work)
+        result: T = native(self._readers.use, work)
+        return result
 
     def write(self, work: Callable[[Connection], T], *, touches_catalogue: bool = False) -> T:
         """The result of `work`, run by the single writer, after it has reached the disk.
@@ -86,7 +87,7 @@ class Store:
         self.close()
 
     def _prepare(self) -> None:
-        """Make the tables, with patience: SQLite does not wait by itself for another process doing the same."""
+        """Make the tables, with patience: SQLite itself does not wait for another process doing the same."""
         deadline = time.monotonic() + _OPEN_SECONDS
         while True:
             try:

@@ -1,7 +1,7 @@
 """The single writer: many callers, one transaction, one wait for the disk.
 
-Whatever has queued up while the last group was being written becomes the next one. Nothing waits for a group to
-fill: a lone caller is written at once, sixty-four callers share one COMMIT.
+Whatever has queued up while the last group was being written becomes the next one. Nothing waits for a group
+to fill: a lone caller is written at once, sixty-four callers share one COMMIT.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class _Job:
 
 
 class _Group:
-    """The jobs of one transaction. `started` and `cancelled` settle who has them if the writer is interrupted."""
+    """The jobs of one transaction. `started` and `cancelled` tell whose they are if it is interrupted."""
 
     __slots__ = ("cancelled", "jobs", "started")
 
@@ -161,7 +161,7 @@ class Writer:
         return jobs[-1].work is None
 
     def _give_up(self, group: _Group) -> None:
-        """Interrupted (Ctrl-C reaches whoever runs): the group is either being written or goes back in line."""
+        """Interrupted (Ctrl-C hits whoever runs): the group is either being written or goes back in line."""
         group.cancelled = True
         # A native thread may still be at work with the connection; the next group must not use it.
         self._session = _Session(self._engine)
@@ -233,7 +233,7 @@ def _fail(jobs: list[_Job], error: BaseException) -> bool:
 
 
 class Writers:
-    """The writer of whichever process asks: a child of fork never touches its parent's queue or connection."""
+    """The writer of whichever process asks: a forked child never touches its parent's queue or connection."""
 
     def __init__(self, engine: Engine, catalogue: Catalogue) -> None:
         self._engine = engine

@@ -1,0 +1,310 @@
+"""Drops: what is read, written and found in a flow.
+
+A flow is named by its id or its path everywhere. Documents are plain maps; `hints=True` gives their elements
+in typed form. Every writing call is one transaction, on disk when it returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import bindparam
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import update as sql_update
+
+from . import counts, drafts, elements, rows
+from .catalogue import find_flow
+from .ids import is_id, now_ms
+from .ingest import Ingest, refused
+from .problems import BadRequest, NotFound, Problem, TooLarge
+from .query import Query
+from .store.schema import drops as table
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from .catalogue import Catalogue, Flow
+    from .drafts import Draft
+    from .rights import Caller
+    from .store.store import Store
+
+T = TypeVar("T")
+
+MOST_AT_ONCE = 10_000
+"""Most drops in one bulk call."""
+
+MOST_FINDS = 1000
+"""Most flows in one multi-find."""
+
+_DELETE = sql_delete(table).where(table.c.flow_id == bindparam("flow"), table.c.id == bindparam("drop"))
+
+
+def create(store: Store, caller: Caller, flow: str, model: Any, *, hints: bool = False) -> dict[str, Any]:
+    """Add a drop, or replace the elements of the one with the same fhash; return it.
+
+    Args:
+        model: `elems`, and if wanted `fhash`, `location` and `creationDate` (ms since the epoch).
+
+    Raises:
+        BadRequest: the model is wrong or does not match the flow's filter.
+        Forbidden: no dropWrite right.
+        NotFound: no such flow.
+    """
+    return _create(store, caller, flow, [drafts.draft(model)], hints)[0]
+
+
+def create_many(
+    store: Store, caller: Caller, flow: str, models: Any, *, hints: bool = False
+) -> list[dict[str, Any]]:
+    """Like `create` for each model, in order, all or none; return a drop for each.
+
+    Raises:
+        as `create`, the message saying which drop is meant, counted from 0; TooLarge beyond MOST_AT_ONCE.
+    """
+    if not isinstance(models, (list, tuple)):
+        raise BadRequest("drops must be a list of maps, each with elems")
+    _check_count(len(models), "drops")
+    prepared = []
+    for index, model in enumerate(models):
+        try:
+            prepared.append(drafts.draft(model))
+        except Problem as problem:
+            raise type(problem)(f"drop {index}: {problem.message}") from problem
+    return _create(store, caller, flow, prepared, hints)
+
+
+def read(store: Store, caller: Caller, flow: str, drop: str, *, hints: bool = False) -> dict[str, Any]:
+    """One drop. Raises BadRequest, Forbidden, NotFound."""
+
+    def work(connection: Connection) -> dict[str, Any]:
+        found = _readable(connection, caller, flow)
+        return rows.to_document(_row(connection, found, drop), found.path, hints)
+
+    return store.read(work)
+
+
+def read_many(
+    store: Store, caller: Caller, flow: str, ids: Any, *, hints: bool = False
+) -> dict[str, dict[str, Any]]:
+    """Those of `ids` that exist, by id. Raises BadRequest, Forbidden, NotFound (no such flow), TooLarge."""
+    if not isinstance(ids, (list, tuple)) or not all(isinstance(name, str) for name in ids):
+        raise BadRequest("ids must be a list of drop ids")
+    _check_count(len(ids), "ids")
+    wanted = [name for name in dict.fromkeys(ids) if is_id(name, "d")]
+
+    def work(connection: Connection) -> dict[str, dict[str, Any]]:
+        found = _readable(connection, caller, flow)
+        stored = rows.find_by_id(connection, found.id, wanted)
+        return {name: rows.to_document(stored[name], found.path, hints) for name in wanted if name in stored}
+
+    return store.read(work)
+
+
+def find(
+    store: Store, caller: Caller, flow: str, query: Query | None = None, *, hints: bool = False
+) -> list[dict[str, Any]]:
+    """The drops that `query` asks for, newest first by default. Raises BadRequest, Forbidden, NotFound."""
+    return store.read(lambda connection: _find(connection, caller, flow, query or Query(), hints))
+
+
+def multi_find(
+    store: Store, caller: Caller, requests: Any, *, hints: bool = False
+) -> dict[str, list[dict[str, Any]]]:
+    """Several finds that see the same moment.
+
+    Args:
+        requests: a list of {flowId, params}; params as in a find's URL, values strings or numbers.
+
+    Returns:
+        the drops by flowId, as it was written in the request.
+
+    Raises:
+        as `find`; the message says which request is meant, counted from 0.
+    """
+    if not isinstance(requests, (list, tuple)):
+        raise BadRequest('a multi-find is a list such as [{"flowId": "f…", "params": {"limit": 1}}]')
+    if len(requests) > MOST_FINDS:
+        raise TooLarge(f"{len(requests)} finds at once: {MOST_FINDS} is the most")
+    queries = [
+        _numbered(index, lambda request=request: _asked(request)) for index, request in enumerate(requests)
+    ]
+
+    def work(connection: Connection) -> dict[str, list[dict[str, Any]]]:
+        found = {}
+        for index, (flow, query) in enumerate(queries):
+            found[flow] = _numbered(index, _find, connection, caller, flow, query, hints)
+        return found
+
+    return store.read(work)
+
+
+def update(
+    store: Store, caller: Caller, flow: str, drop: str, changes: Any, *, hints: bool = False
+) -> dict[str, Any]:
+    """Change the members that `changes` lists (elems as a whole, location, fhash); return the drop.
+
+    The drop keeps its id and age and is not tracked again. Members that the platform sets are passed over.
+
+    Raises:
+        BadRequest: a member is wrong, the result does not match the flow's filter, or the fhash is taken.
+        Forbidden, NotFound.
+    """
+    return update_many(store, caller, flow, {drop: changes}, hints=hints)[drop]
+
+
+def update_many(
+    store: Store, caller: Caller, flow: str, changes: Any, *, hints: bool = False
+) -> dict[str, dict[str, Any]]:
+    """Like `update` for each of {id: changes}, all or none; return the drops by id."""
+    if not isinstance(changes, Mapping):
+        raise BadRequest("changes must be a map from drop id to the members that change")
+    _check_count(len(changes), "changes")
+    prepared = {}
+    for name, model in changes.items():
+        try:
+            prepared[name] = drafts.changes(model)
+        except Problem as problem:
+            raise type(problem)(
+                f"{name}: {problem.message}" if len(changes) > 1 else problem.message
+            ) from problem
+    now = now_ms()
+
+    def work(connection: Connection) -> dict[str, dict[str, Any]]:
+        found = _writable(connection, store.catalogue, caller, flow)
+        return {
+            name: _update(connection, found, name, values, now, hints) for name, values in prepared.items()
+        }
+
+    return store.write(work)
+
+
+def set_member(
+    store: Store, caller: Caller, flow: str, drop: str, member: str, value: Any, *, hints: bool = False
+) -> dict[str, Any]:
+    """Set one member: elems, location or fhash, or one element by `elems.name`; return the drop.
+
+    Raises:
+        as `update`.
+    """
+    if not member.startswith("elems."):
+        return update(store, caller, flow, drop, {member: value}, hints=hints)
+    name = member.removeprefix("elems.")
+    accepted, types = elements.accept({name: value})
+    now = now_ms()
+
+    def work(connection: Connection) -> dict[str, Any]:
+        found = _writable(connection, store.catalogue, caller, flow)
+        known = rows.to_document(_row(connection, found, drop), found.path, hints=True)
+        model = {**known["elems"], **elements.with_hints(accepted, types)}
+        return _update(connection, found, drop, drafts.changes({"elems": model}), now, hints)
+
+    return store.write(work)
+
+
+def delete(store: Store, caller: Caller, flow: str, drop: str) -> None:
+    """Delete a drop. Raises BadRequest, Forbidden, NotFound."""
+
+    def work(connection: Connection) -> None:
+        found = _writable(connection, store.catalogue, caller, flow)
+        _row(connection, found, drop)
+        connection.execute(_DELETE, {"flow": found.id, "drop": drop})
+        counts.resize(connection, found.id, -1)
+
+    store.write(work)
+
+
+def delete_all(store: Store, caller: Caller, flow: str) -> None:
+    """Delete all drops of a flow, which itself stays. Raises BadRequest, Forbidden, NotFound."""
+
+    def work(connection: Connection) -> None:
+        counts.clear(connection, _writable(connection, store.catalogue, caller, flow).id)
+
+    store.write(work)
+
+
+def _create(
+    store: Store, caller: Caller, flow: str, prepared: list[Draft], hints: bool
+) -> list[dict[str, Any]]:
+    now = now_ms()
+
+    def work(connection: Connection) -> list[dict[str, Any]]:
+        found = _writable(connection, store.catalogue, caller, flow)
+        arrivals = Ingest(connection, store.catalogue, caller.identity, now).create(found, prepared)
+        if hints:
+            return [rows.to_document(rows.to_row(arrival.row), found.path, True) for arrival in arrivals]
+        return [arrival.document for arrival in arrivals]
+
+    return store.write(work)
+
+
+def _find(
+    connection: Connection, caller: Caller, flow: str, query: Query, hints: bool
+) -> list[dict[str, Any]]:
+    found = _readable(connection, caller, flow)
+    statement = query.apply(
+        rows.of_flow(found),
+        columns=rows.columns(found),
+        document=table.c.elems,
+        newest=rows.NEWEST,
+        dialect=connection.dialect,
+    )
+    return [query.pick(rows.to_document(row, found.path, hints)) for row in connection.execute(statement)]
+
+
+def _asked(request: Any) -> tuple[str, Query]:
+    if not isinstance(request, Mapping) or not isinstance(request.get("flowId"), str):
+        raise BadRequest('a find is a map such as {"flowId": "f…", "params": {"limit": 1}}')
+    params = request.get("params") or {}
+    if not isinstance(params, Mapping):
+        raise BadRequest('params must be a map such as {"limit": 1}')
+    return request["flowId"], Query.from_values(params)
+
+
+def _update(
+    connection: Connection, flow: Flow, drop: str, values: dict[str, Any], now: int, hints: bool
+) -> dict[str, Any]:
+    row = rows.from_row(_row(connection, flow, drop))
+    if values:
+        fhash = values.get("fhash")
+        if fhash is not None and fhash != row["fhash"] and rows.find_by_fhash(connection, flow.id, [fhash]):
+            raise BadRequest(f"another drop of {flow.path} has the fhash {fhash!r}")
+        row.update(values, edited=now)
+        if flow.accepts is not None and not flow.accepts(rows.to_document(rows.to_row(row), flow.path), now):
+            raise refused(flow)
+        changed = sql_update(table).where(table.c.flow_id == flow.id, table.c.id == drop)
+        connection.execute(changed.values(**values, edited=now))
+    return rows.to_document(rows.to_row(row), flow.path, hints)
+
+
+def _row(connection: Connection, flow: Flow, drop: str) -> Any:
+    if not is_id(drop, "d"):
+        raise BadRequest(f"{drop!r} is no drop's id, which is a d and 24 hex digits")
+    row = rows.find_one(connection, flow.id, drop)
+    if row is None:
+        raise NotFound(f"there is no drop {drop} in {flow.path}")
+    return row
+
+
+def _readable(connection: Connection, caller: Caller, flow: str) -> Flow:
+    found = find_flow(connection, flow)
+    caller.require(found.path, "dropRead")
+    return found
+
+
+def _writable(connection: Connection, catalogue: Catalogue, caller: Caller, flow: str) -> Flow:
+    found = catalogue.flow(connection, flow)
+    caller.require(found.path, "dropWrite")
+    return found
+
+
+def _numbered(index: int, work: Callable[..., T], *arguments: Any) -> T:
+    try:
+        return work(*arguments)
+    except Problem as problem:
+        raise type(problem)(f"find {index}: {problem.message}") from problem
+
+
+def _check_count(count: int, what: str) -> None:
+    if count > MOST_AT_ONCE:
+        raise TooLarge(f"{count} {what} at once: {MOST_AT_ONCE} is the most")

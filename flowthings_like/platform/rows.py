@@ -1,0 +1,121 @@
+"""Drops as rows of the database and as documents, and the way from one to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from sqlalchemy import bindparam, literal, select
+
+from . import elements
+from .store.schema import drops
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+    from sqlalchemy.sql.elements import ColumnElement
+    from sqlalchemy.sql.selectable import Select
+
+    from .catalogue import Flow
+
+SELECT = select(*drops.c)
+"""Drops with all their columns, in the order that `to_document` takes."""
+
+NEWEST = (drops.c.id,)
+"""Ids begin with the creation time, so within one flow they alone tell the order."""
+
+_IN_CHUNKS = 500
+_ONE = SELECT.where(drops.c.flow_id == bindparam("flow"), drops.c.id == bindparam("drop"))
+_BY_ID = SELECT.where(
+    drops.c.flow_id == bindparam("flow"), drops.c.id.in_(bindparam("names", expanding=True))
+)
+_BY_FHASH = SELECT.where(
+    drops.c.flow_id == bindparam("flow"), drops.c.fhash.in_(bindparam("names", expanding=True))
+)
+
+
+def of_flow(flow: Flow) -> Select[Any]:
+    """All drops of a flow."""
+    return SELECT.where(drops.c.flow_id == flow.id)
+
+
+def columns(flow: Flow) -> dict[str, ColumnElement[Any]]:
+    """A drop's members that are columns; any other name is one of its elements."""
+    return {
+        "id": drops.c.id,
+        "flowId": drops.c.flow_id,
+        "path": literal(flow.path),
+        "creationDate": drops.c.created,
+        "creatorId": drops.c.creator,
+        "lastEditDate": drops.c.edited,
+        "fhash": drops.c.fhash,
+        "version": literal(0),
+        "location": drops.c.location,
+        "parentDropId": drops.c.parent,
+        "elems": drops.c.elems,
+    }
+
+
+def to_document(row: Any, path: str, hints: bool = False) -> dict[str, Any]:
+    """A row as the drop that people see.
+
+    Args:
+        row: all columns in the table's order.
+        path: the flow's path, which is not repeated in every row.
+        hints: whether elements read {"type": T, "value": V}.
+    """
+    flow_id, drop_id, created, edited, creator, fhash, elems, types, location, parent = row
+    values = orjson.loads(elems)
+    if hints:
+        values = elements.with_hints(values, None if types is None else orjson.loads(types))
+    document = {
+        "id": drop_id,
+        "flowId": flow_id,
+        "path": path,
+        "creationDate": created,
+        "creatorId": creator,
+        "elems": values,
+        "version": 0,
+    }
+    if fhash is not None:
+        document["fhash"] = fhash
+    if location is not None:
+        document["location"] = orjson.loads(location)
+    if edited is not None:
+        document["lastEditDate"] = edited
+    if parent is not None:
+        document["parentDropId"] = orjson.loads(parent)
+    return document
+
+
+def from_row(row: Any) -> dict[str, Any]:
+    """A row as a map from column to value."""
+    return dict(row._mapping)
+
+
+def to_row(values: Mapping[str, Any]) -> tuple[Any, ...]:
+    """A map from column to value as a row in the table's order."""
+    return tuple(values[column.name] for column in drops.c)
+
+
+def find_one(connection: Connection, flow_id: str, drop_id: str) -> Any:
+    """One drop's row, None if there is none."""
+    return connection.execute(_ONE, {"flow": flow_id, "drop": drop_id}).first()
+
+
+def find_by_id(connection: Connection, flow_id: str, ids: list[str]) -> dict[str, Any]:
+    """The rows of those of `ids` that exist, by id."""
+    return {row.id: row for row in _in_chunks(connection, _BY_ID, flow_id, ids)}
+
+
+def find_by_fhash(connection: Connection, flow_id: str, hashes: list[str]) -> dict[str, Any]:
+    """The rows of those of `hashes` that exist, by fhash."""
+    return {row.fhash: row for row in _in_chunks(connection, _BY_FHASH, flow_id, hashes)}
+
+
+def _in_chunks(connection: Connection, query: Select[Any], flow_id: str, names: list[str]) -> list[Any]:
+    found: list[Any] = []
+    for start in range(0, len(names), _IN_CHUNKS):
+        chunk = names[start : start + _IN_CHUNKS]
+        found += connection.execute(query, {"flow": flow_id, "names": chunk}).all()
+    return found
