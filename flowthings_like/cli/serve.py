@@ -1,0 +1,103 @@
+"""`flowthings-like serve`: the embedded platform, for other processes to talk to.
+
+The first start prints the account and its token, once: what is kept is the token's hash.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+INSTALL = "pip install 'flowthings_like[serve]'"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    add = parser.add_argument
+    add("--data", required=True, metavar="DIR", help="the folder that holds the data; made if it is missing")
+    add("--port", type=_port, default=8080, metavar="N", help="port to listen at, 0 for a free one (8080)")
+    add("--host", default="127.0.0.1", help="address to listen at (127.0.0.1)")
+    add("--account", default="acme", metavar="NAME", help="the account to make at the first start (acme)")
+    add("--new-token", action="store_true", help="replace the account's token and print the new one")
+    add("--workers", type=_workers, default=1, metavar="N", help="processes that share the work (1)")
+    add("--certfile", metavar="PEM", help="certificate: serve HTTPS")
+    add("--keyfile", metavar="PEM", help="the certificate's key, if it is in a file of its own")
+    add("--log", action="store_true", help="log every request to stderr")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until told to stop by SIGTERM or SIGINT. Returns the exit status."""
+    try:
+        _patch()
+        from ..platform.server import Server, Settings, issue
+    except ImportError as error:
+        if error.name is None or error.name.startswith("flowthings_like"):
+            raise
+        print(f"flowthings-like: serving needs {error.name}: {INSTALL}", file=sys.stderr)
+        return 1
+    from ..errors import ConfigurationError
+    from ..platform.problems import Problem
+
+    if arguments.keyfile and not arguments.certfile:
+        print("flowthings-like: --keyfile needs --certfile", file=sys.stderr)
+        return 2
+    if arguments.log:
+        _log_to_stderr()
+    try:
+        token = issue(arguments.data, arguments.account, anew=arguments.new_token)
+    except (ConfigurationError, Problem) as error:
+        print(f"flowthings-like: {error}", file=sys.stderr)
+        return 1
+    if token is not None:
+        print(f"account: {arguments.account}\ntoken: {token}", flush=True)
+    settings = Settings(
+        place=arguments.data,
+        host=arguments.host,
+        port=arguments.port,
+        workers=arguments.workers,
+        certfile=arguments.certfile,
+        keyfile=arguments.keyfile,
+    )
+    Server(settings, ready=lambda url: print(f"listening: {url}", flush=True)).run()
+    return 0
+
+
+def _patch() -> None:
+    """Patch this interpreter, or begin again in one that is patched before anything else is imported.
+
+    Modules that were imported before patching keep the unpatched parts they took; ssl is the one that breaks.
+    """
+    from gevent import monkey
+
+    if monkey.is_module_patched("socket"):
+        return
+    if "ssl" in sys.modules:
+        program = (
+            "from gevent import monkey; monkey.patch_all(); "
+            "from flowthings_like.cli.main import main; raise SystemExit(main())"
+        )
+        sys.stdout.flush()
+        os.execv(sys.executable, [sys.executable, "-c", program, *sys.argv[1:]])
+    monkey.patch_all()
+
+
+def _log_to_stderr() -> None:
+    import logging
+
+    logging.basicConfig(format="%(asctime)s %(message)s", stream=sys.stderr)
+    logging.getLogger("flowthings_like.platform").setLevel(logging.INFO)
+
+
+def _port(text: str) -> int:
+    port = int(text) if text.isdecimal() else -1
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
+    return port
+
+
+def _workers(text: str) -> int:
+    count = int(text) if text.isdecimal() else 0
+    if not 1 <= count <= 256:
+        raise argparse.ArgumentTypeError(f"workers must be a number from 1 to 256, not {text!r}")
+    return count

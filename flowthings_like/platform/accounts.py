@@ -1,0 +1,176 @@
+"""Accounts: who may come in, and as whom.
+
+Tokens are stored as hashes and compared as hashes. What a token comes to is remembered for a second, so that
+a request does not cost a look-up each time; a change made through this process takes effect at once, one made
+by another process within that second.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import orjson
+import sqlalchemy as sql
+
+from . import expiry, ids, shares, tokens
+from .problems import BadRequest, Forbidden, Unauthorized
+from .rights import Caller
+from .store.schema import accounts, resources, token_hashes
+
+if TYPE_CHECKING:
+    from .store.store import Store
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_FRESH = 1.0  # seconds
+_MOST_REMEMBERED = 10_000
+
+
+def check_name(name: object) -> str:
+    """The account's name, if it can be one.
+
+    Raises:
+        BadRequest: saying what a name looks like.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise BadRequest(
+            "an account's name is 1 to 64 lower-case letters, digits, - and _, the first a letter or digit, "
+            f"not {name!r}"
+        )
+    return name
+
+
+class Accounts:
+    """The accounts of one store.
+
+    Args:
+        store: where they are kept.
+        trusted: {secret: account} of callers within this process, who hold no stored token.
+    """
+
+    def __init__(self, store: Store, trusted: Mapping[str, str] | None = None) -> None:
+        self._store = store
+        self._remembered: dict[tuple[str, str], tuple[float, Caller]] = {}
+        self._trusted = {secret: Caller(name, self.ensure(name)) for secret, name in (trusted or {}).items()}
+
+    def ensure(self, name: str) -> str:
+        """The id of the account's identity; account and identity are made if they do not exist yet."""
+        check_name(name)
+        return self._store.read(lambda connection: _identity(connection, name)) or self._store.write(
+            lambda connection: _create(connection, name)
+        )
+
+    def has_master(self, name: str) -> bool:
+        """Whether a master token was ever issued for the account."""
+        statement = sql.select(sql.func.count()).where(*_master_of(name))
+        return self._store.read(lambda connection: bool(connection.execute(statement).scalar_one()))
+
+    def new_master(self, name: str) -> str:
+        """Issue a master token in place of the one there may be. Returns its string, which is not stored."""
+        string = tokens.new_string(tokens.MASTER_LENGTH)
+        row = {"hash": tokens.hashed(string), "account": name, "token_id": None}
+
+        def work(connection: sql.Connection) -> None:
+            connection.execute(token_hashes.delete().where(*_master_of(name)))
+            connection.execute(token_hashes.insert().values(**row))
+
+        self.ensure(name)
+        self._store.write(work)
+        self.forget()
+        return string
+
+    def is_trusted(self, token: str | None) -> bool:
+        """Whether this is the secret of a caller within the process."""
+        return token in self._trusted
+
+    def caller(self, token: str | None, account: str) -> Caller:
+        """Whoever holds `token`, as a caller of `account`.
+
+        Raises:
+            Unauthorized: there is no token.
+            Forbidden: it is unknown or expired, or gives no right to anything in this account.
+        """
+        if not token:
+            raise Unauthorized("the request needs a token: send it as X-Auth-Token")
+        trusted = self._trusted.get(token)
+        if trusted is not None and trusted.account == account:
+            return trusted
+        key = tokens.hashed(token), account
+        known = self._remembered.get(key)
+        now = time.monotonic()
+        if known is None or known[0] < now:
+            found = trusted.identity if trusted is not None else None
+            caller = self._store.read(
+                lambda connection: (
+                    _holder_of_shares(connection, found, account) if found else _holder(connection, *key)
+                )
+            )
+            if len(self._remembered) >= _MOST_REMEMBERED:
+                self._remembered.clear()
+            known = self._remembered[key] = now + _FRESH, caller
+        return known[1]
+
+    def forget(self) -> None:
+        """Look again at the next request: a token, share or group has changed."""
+        self._remembered.clear()
+
+
+def _identity(connection: sql.Connection, name: str) -> str | None:
+    return connection.execute(
+        sql.select(accounts.c.identity).where(accounts.c.name == name)
+    ).scalar_one_or_none()
+
+
+def _create(connection: sql.Connection, name: str) -> str:
+    existing = _identity(connection, name)  # another process may have been first
+    if existing is not None:
+        return existing
+    now = ids.now_ms()
+    identity = ids.new_id("i", now)
+    document = {"id": identity, "name": name, "creationDate": now, "creatorId": identity, "groupIds": []}
+    connection.execute(accounts.insert().values(name=name, identity=identity, created=now))
+    connection.execute(
+        resources.insert().values(
+            id=identity, kind="identity", account=name, created=now, body=orjson.dumps(document).decode()
+        )
+    )
+    return identity
+
+
+def _master_of(name: str) -> tuple[sql.ColumnElement[bool], sql.ColumnElement[bool]]:
+    return token_hashes.c.account == name, token_hashes.c.token_id.is_(None)
+
+
+def _holder(connection: sql.Connection, hash_: str, account: str) -> Caller:
+    columns = token_hashes.c.account, token_hashes.c.token_id
+    row = connection.execute(sql.select(*columns).where(token_hashes.c.hash == hash_)).one_or_none()
+    if row is None:
+        raise Forbidden("unknown token or account")
+    home, token_id = row
+    identity = _identity(connection, home)
+    if identity is None:
+        raise Forbidden("unknown token or account")
+    if token_id is None:
+        if home == account:
+            return Caller(account, identity)
+        return _holder_of_shares(connection, identity, account)
+    if home != account:
+        raise Forbidden("unknown token or account")
+    body = connection.execute(
+        sql.select(resources.c.body).where(resources.c.id == token_id)
+    ).scalar_one_or_none()
+    if body is None:
+        raise Forbidden("unknown token or account")
+    token = orjson.loads(body)
+    if expiry.expired(token):
+        raise Forbidden("the token has expired")
+    return Caller(account, identity, tokens.grants(token), token_id)
+
+
+def _holder_of_shares(connection: sql.Connection, identity: str, account: str) -> Caller:
+    granted = shares.grants(connection, account, identity)
+    if not granted:
+        raise Forbidden("unknown token or account")
+    return Caller(account, identity, granted)

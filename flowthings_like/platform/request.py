@@ -1,0 +1,131 @@
+"""A request taken apart: which resource of which account, with which parameters.
+
+    /v4.0/acme/drop/f51e6a3c0…/d51e6a3c0…?only=id
+     version account resource rest             params
+
+Segments are told apart before they are percent-decoded, so `/drop/%2Facme%2Fweather` names a flow by its path
+in one segment. The doubled slash of old clients, `/drop//acme/weather`, means the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qs, quote, unquote
+
+from . import body, ids
+from .problems import BadRequest, NotFound
+
+if TYPE_CHECKING:
+    from .accounts import Accounts
+    from .rights import Caller
+    from .store.store import Store
+
+_NO = ("0", "false", "False", "FALSE")
+_YES = ("1", "true", "True", "TRUE")
+
+
+class Target(NamedTuple):
+    """What a URL's path names: a version, an account, a resource and what follows it, decoded."""
+
+    version: str
+    account: str
+    resource: str
+    rest: tuple[str, ...]
+
+
+class Request:
+    """One request, once it is known who makes it."""
+
+    __slots__ = ("_environ", "_params", "accounts", "caller", "store", "target")
+
+    def __init__(
+        self, environ: dict[str, Any], target: Target, store: Store, accounts: Accounts, caller: Caller
+    ) -> None:
+        self._environ = environ
+        self._params: dict[str, list[str]] | None = None
+        self.target = target
+        self.store = store
+        self.accounts = accounts
+        self.caller = caller
+
+    def body(self) -> Any:
+        """The body as a JSON value; raises BadRequest or TooLarge."""
+        return body.read(self._environ)
+
+    @property
+    def params(self) -> dict[str, list[str]]:
+        """The query's parameters, each with all its values."""
+        if self._params is None:
+            self._params = query(self._environ)
+        return self._params
+
+    @property
+    def typed(self) -> bool:
+        """Whether elements are shown as {type, value}: as `hints` says, else as the version is used to."""
+        hints = self.params.get("hints", [""])[-1]
+        return hints in _YES or (self.target.version.startswith("v0") and hints not in _NO)
+
+    @property
+    def refs(self) -> bool:
+        """Whether the answer shall carry what its objects refer to."""
+        return self.params.get("refs", [""])[-1] in _YES
+
+
+def query(environ: dict[str, Any]) -> dict[str, list[str]]:
+    """The query's parameters, each with all its values, the empty ones too."""
+    text = environ.get("QUERY_STRING")
+    if not text:
+        return {}
+    try:
+        return parse_qs(text, keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise BadRequest("the query is not percent-encoded UTF-8") from None
+
+
+def pretty(environ: dict[str, Any]) -> bool:
+    """Whether the reader asked for indented JSON."""
+    text = environ.get("QUERY_STRING") or ""
+    return "pretty=" in text and any(f"pretty={yes}" in text.split("&") for yes in _YES)
+
+
+def raw_path(environ: dict[str, Any]) -> str:
+    """The path as it stood in the request, still percent-encoded."""
+    raw: str | None = environ.get("RAW_URI")
+    if raw is None:
+        return quote(environ.get("PATH_INFO", "").encode("latin-1"), safe="/:@!$&'()*+,;=~-._")
+    raw = raw.partition("?")[0]
+    if not raw.startswith("/") and "://" in raw:  # a proxy's absolute form
+        raw = "/" + raw.split("://", 1)[1].partition("/")[2]
+    return raw
+
+
+def target(path: str) -> Target:
+    """What the percent-encoded path names.
+
+    Raises:
+        NotFound: it does not have the shape /v…/account/resource.
+        BadRequest: a segment is not percent-encoded UTF-8.
+    """
+    if "%" in path:
+        try:
+            segments = [unquote(segment, errors="strict") for segment in path.split("/")]
+        except UnicodeDecodeError:
+            raise BadRequest("the path is not percent-encoded UTF-8") from None
+    else:
+        segments = path.split("/")
+    while segments and not segments[-1]:
+        segments.pop()
+    if len(segments) < 4 or segments[0] or segments[1][:1] != "v" or not segments[2]:
+        raise NotFound(f"there is nothing at {path}: paths look like /v4.0/account/flow")
+    _, version, account, resource, *rest = segments
+    if resource == "drop" and len(rest) > 1 and not rest[0]:
+        rest = _spread(rest[1:])
+    return Target(version, account, resource, tuple(rest))
+
+
+def _spread(segments: list[str]) -> list[str]:
+    """A flow's path spread over segments, and what follows it: a drop's id or `aggregate` ends it."""
+    end = next((index for index, segment in enumerate(segments) if ids.is_id(segment, "d")), len(segments))
+    if end == len(segments) > 2 and segments[-1] == "aggregate":
+        end -= 1
+    return ["/" + "/".join(segments[:end]), *segments[end:]]
