@@ -1,0 +1,155 @@
+"""What Python values may stand in a filter, and what they become there. Anything else is refused at once.
+
+A value that is still on its way (anything with `unwrap()`) is waited for; bytes become str; dates become ms
+since the epoch, as the platform's documents hold them.
+"""
+
+from __future__ import annotations
+
+import numbers
+import re
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from typing import Any
+
+import six
+
+from ..errors import InvalidInput
+from . import nodes
+from .nodes import Filter, Json, Operand, Typed
+from .operands import milliseconds
+
+_INT64 = range(-(1 << 63), 1 << 63)
+_FLAGS = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s"}
+
+
+def settled(value: Any) -> Any:
+    """The value behind one that is still on its way, bytes as str, `mem.a` as its node."""
+    if hasattr(type(value), "__member__"):
+        return value.__member__()
+    if callable(getattr(value, "unwrap", None)):
+        value = value.unwrap()
+    if isinstance(value, bytes):
+        try:
+            return six.ensure_str(value)
+        except UnicodeDecodeError as error:
+            raise InvalidInput(f"expected text in UTF-8: {error}") from None
+    return value
+
+
+def operand(value: object) -> Operand:
+    """What a comparison may have on its right: InvalidInput for anything else."""
+    value = settled(value)
+    for kinds, convert in _OPERANDS:
+        if isinstance(value, kinds):
+            return convert(value)
+    hint = " (a filter is combined with & and |)" if isinstance(value, Filter) else ""
+    raise InvalidInput(
+        "expected a string, number, boolean, None, date, datetime, Decimal, typed value, list, dict "
+        f"or member to compare with, not {type(value).__name__}{hint}"
+    )
+
+
+def number(value: object) -> int | float:
+    """A number a filter may hold: finite, whole ones of 64 bits. A boolean is none."""
+    value = settled(value)
+    if not isinstance(value, bool):
+        if isinstance(value, Decimal):
+            return _decimal(value)
+        if isinstance(value, numbers.Integral):
+            return int(value)
+        if isinstance(value, numbers.Real):
+            return float(value)
+    raise InvalidInput(f"expected a number, not {value!r}")
+
+
+def _decimal(value: Decimal) -> int | float:
+    if (
+        value.is_finite()
+        and value.adjusted() < 20
+        and value == value.to_integral_value()
+        and int(value) in _INT64
+    ):
+        return int(value)
+    return float(value)  # a document's number is a double; nan and infinity are refused by the node
+
+
+def _data(value: Any) -> Operand:
+    return Json.of(_plain(value))
+
+
+def _plain(value: object) -> Any:
+    value = settled(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {string(key): _plain(item) for key, item in value.items()}
+    inner = operand(value)
+    return inner.plain if isinstance(inner, Typed) else inner
+
+
+def _midnight(day: date) -> int:
+    return milliseconds(datetime(day.year, day.month, day.day, tzinfo=timezone.utc))
+
+
+_OPERANDS: list[tuple[type | tuple[type, ...], Callable[[Any], Operand]]] = [
+    (str, str.__str__),
+    ((bool, type(None), Typed, Json, nodes.Member), lambda value: value),
+    ((numbers.Real, Decimal), number),
+    (datetime, milliseconds),
+    (date, _midnight),
+    ((list, tuple, dict), _data),
+]
+
+
+def string(value: object) -> str:
+    """Text, as str."""
+    value = settled(value)
+    if not isinstance(value, str):
+        raise InvalidInput(f"expected a string, not {value!r}")
+    return str.__str__(value)
+
+
+def iterable(values: object) -> Iterable[object]:
+    """A list or the like; a string or dict is none."""
+    values = settled(values)
+    if isinstance(values, (str, dict)) or not isinstance(values, Iterable):
+        raise InvalidInput(f"expected a list, not {values!r}")
+    return values
+
+
+def items(given: tuple[object, ...]) -> tuple[Operand, ...]:
+    """The items of IN(1, 2) or IN([1, 2])."""
+    values: Iterable[object] = given
+    if len(given) == 1:
+        only = settled(given[0])
+        if isinstance(only, (set, frozenset)):
+            values = sorted(only, key=repr)  # the same set, the same text
+        elif isinstance(only, (list, tuple, range)):
+            values = only
+    return tuple(operand(item) for item in values)
+
+
+def point(coords: object) -> nodes.Point:
+    """(lat, lon) out of any two numbers."""
+    values = [number(value) for value in iterable(coords)]
+    if len(values) != 2:
+        raise InvalidInput(f"expected a point (lat, lon), not {len(values)} numbers")
+    return values[0], values[1]
+
+
+def pattern(pattern: object, flags: str) -> tuple[str, str]:
+    """Pattern and flags of a str, bytes or compiled pattern; a compiled one brings its own flags along."""
+    pattern = settled(pattern)
+    if isinstance(pattern, re.Pattern):
+        unknown = pattern.flags & ~(re.IGNORECASE | re.MULTILINE | re.DOTALL | re.UNICODE)
+        if unknown:
+            raise InvalidInput(
+                f"expected a pattern with the flags I, M and S only, not {re.RegexFlag(unknown)!r}"
+            )
+        flags += "".join(
+            letter for flag, letter in _FLAGS.items() if pattern.flags & flag and letter not in flags
+        )
+        pattern = pattern.pattern
+    return string(pattern), flags
