@@ -1,0 +1,288 @@
+"""API: one account, its platform, its services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import services
+from .credentials import Token, find_settings
+from .defaults import defaults
+from .errors import ConfigurationError
+from .transport.connection import Connection, Sender
+
+if TYPE_CHECKING:
+    import requests
+
+    from .green.calls import AsyncAPI
+    from .green.lazy import LazyAPI
+    from .transport.encoder import Encoder
+    from .transport.http import HTTPSender
+
+__all__ = ["API"]
+
+_SERVICES: dict[str, Callable[[Connection], Any]] = {
+    "root": services.BaseService,
+    "identity": services.IdentityService,
+    "group": services.GroupService,
+    "track": services.TrackService,
+    "flow": services.FlowService,
+    "api_task": services.APITaskService,
+    "mqtt_task": services.MQTTTaskService,
+    "rss_task": services.RSSTaskService,
+    "drop": services.DropServiceFactory,
+    "token": services.TokenService,
+    "share": services.ShareService,
+    "device": services.DeviceService,
+    "statistics": services.StatisticsService,
+    "websocket": services.WebSocketService,
+}
+_EMBEDDED_HOST = "embedded.invalid"
+
+
+class API:
+    """A platform as one account sees it.
+
+    >>> api = API(Token("acme", "secret"), host="flows.example.com")
+    >>> api.flow.find(limit=10)  # doctest: +SKIP
+
+    Nothing is connected and no thread, lock or session is made before the first request. An option that is
+    left out, or None, is taken from `defaults` as it stands now.
+
+    Args:
+        creds: a Token, or any object with `account` and `token`.
+        async_lib: the green library for `async_()` and `lazy()`: gevent, eventlet, their names, "threads".
+        secure: https if True, http if False.
+        params: query parameters for every request; `refs` among them concerns reads only.
+        host, ws_host: names with an optional port, of the REST and the WebSocket host.
+        version: the platform's version in URLs.
+        encoder: an object with `loads` and `dumps`. Its exceptions come through as they are.
+        request: a function that sends in place of the pooled HTTP transport:
+            `(method, url, params=None, data=None, creds=None) -> (text, headers, status)`. A call with
+            `timeout=` hands that to it as well.
+        verify_ssl: False to accept any certificate, or the path of a bundle of authorities to trust.
+        session: a `requests.Session` to use as it is; `close()` leaves it open.
+        timeout: seconds, as one number or as (to connect, between two reads); `float("inf")` for no limit.
+
+    Raises:
+        ConfigurationError: credentials, a host or a function that cannot work.
+        InvalidInput: a time-out or parameters that cannot work.
+    """
+
+    root: services.BaseService
+    identity: services.IdentityService
+    group: services.GroupService
+    track: services.TrackService
+    flow: services.FlowService
+    api_task: services.APITaskService
+    mqtt_task: services.MQTTTaskService
+    rss_task: services.RSSTaskService
+    drop: services.DropServiceFactory
+    token: services.TokenService
+    share: services.ShareService
+    device: services.DeviceService
+    statistics: services.StatisticsService
+    websocket: services.WebSocketService
+
+    def __init__(
+        self,
+        creds: Any,
+        *,
+        async_lib: Any = None,
+        secure: bool | None = None,
+        params: Mapping[str, Any] | None = None,
+        host: str | None = None,
+        ws_host: str | None = None,
+        version: str | None = None,
+        encoder: Encoder | None = None,
+        request: Sender | None = None,
+        verify_ssl: bool | str | None = None,
+        session: requests.Session | None = None,
+        timeout: float | tuple[float, float] | None = None,
+    ) -> None:
+        self.async_lib = _either(async_lib, defaults.async_lib)
+        self._session = session
+        self._sender: HTTPSender | None = None
+        self._application: Any = None
+        self._platform: Any = None
+        self._connection = Connection(
+            creds,
+            secure=_either(secure, defaults.secure),
+            host=_either(host, defaults.host),
+            ws_host=_either(ws_host, defaults.ws_host),
+            version=_either(version, defaults.version),
+            params=_either(params, defaults.params),
+            encoder=_either(encoder, defaults.encoder),
+            sender=_either(request, defaults.request),
+            default_sender=self._send,
+            verify_ssl=_either(verify_ssl, defaults.verify_ssl),
+            timeout=_either(timeout, defaults.timeout),
+        )
+        self._services: dict[str, Any] = {}
+        for name, service in _SERVICES.items():
+            self.add_service(name, service)
+
+    @classmethod
+    def embedded(cls, folder: str | Path, *, account: str = "acme", **options: Any) -> API:
+        """The whole platform in this process, with its data in a folder that is made if need be.
+
+        Args:
+            folder: where the data is.
+            account: the account to work as; it is made if need be.
+            options: as for `API(…)`. Hooks and a `session` of one's own work as over a network.
+
+        Raises:
+            ConfigurationError: the packages that the platform needs are not installed.
+        """
+        try:
+            from .platform.embedded import open_platform
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("flowthings_like"):
+                raise
+            raise ConfigurationError(
+                f"the embedded platform needs the package {error.name}; "
+                "run: pip install 'flowthings_like[embedded]'"
+            ) from error
+        platform = open_platform(folder, account)
+        try:
+            options = {"host": _EMBEDDED_HOST, "ws_host": _EMBEDDED_HOST, **options}
+            api = cls(Token(platform.account, platform.token), **options)
+        except BaseException:
+            platform.close()
+            raise
+        api._platform, api._application = platform, platform.application
+        return api
+
+    @classmethod
+    def connect(cls, profile: str | None = None, **overrides: Any) -> API:
+        """An API from what is set up on this machine.
+
+        Each option is the first of: an argument here; the profile, if it is named here; the environment
+        (FLOWTHINGS_ACCOUNT, FLOWTHINGS_TOKEN, FLOWTHINGS_HOST, FLOWTHINGS_WS_HOST, FLOWTHINGS_SECURE,
+        FLOWTHINGS_VERSION, FLOWTHINGS_TIMEOUT); the profile that FLOWTHINGS_PROFILE names, or [default].
+        Profiles are sections of an INI file, `~/.flowthings/credentials` or what FLOWTHINGS_CREDENTIALS
+        names, with the same options in lower case. The file should be readable by its owner alone.
+
+        Args:
+            profile: a section of that file.
+            overrides: `account`, `token` or `creds`, and the options of `API(…)`.
+
+        Raises:
+            ConfigurationError: no credentials; the message lists the places that were looked at.
+        """
+        creds = overrides.pop("creds", None)
+        if creds is not None:
+            overrides.update(account=creds.account, token=creds.token)
+        settings = find_settings(profile, overrides)
+        creds = Token(settings.pop("account"), settings.pop("token"))
+        return cls(creds, **settings)
+
+    def add_service(self, name: str, cls: Callable[[Connection], Any]) -> None:
+        """Add a service of one's own: `api.<name>` becomes `cls(connection)`.
+
+        Args:
+            name: an identifier that no other part of the API has.
+            cls: usually a subclass of `services.FullService` with a `path`.
+
+        Raises:
+            ConfigurationError: a name that is taken, or that cannot be an attribute.
+        """
+        if not name.isidentifier() or name.startswith("_") or hasattr(type(self), name):
+            raise ConfigurationError(f"add_service: {name!r} is taken, or is no name for an attribute")
+        service = cls(self._connection)
+        self._services[name] = service
+        setattr(self, name, service)
+
+    @property
+    def creds(self) -> Any:
+        """Who asks. Setting it counts everywhere, in services and `drop(flow)`s that are held too."""
+        return self._connection.creds
+
+    @creds.setter
+    def creds(self, creds: Any) -> None:
+        self._connection.creds = creds
+
+    @property
+    def request(self) -> Callable[..., Any]:
+        """`api.request(method, path, data=None, params=None)` makes any request of the platform.
+
+        `api.request = function` replaces what sends, as the option `request` does, for everything at once;
+        None puts the pooled HTTP transport back.
+        """
+        return self.root.request
+
+    @request.setter
+    def request(self, sender: Sender | None) -> None:
+        self._connection.sender = sender
+
+    @property
+    def session(self) -> requests.Session:
+        """The session that requests go through, for hooks, proxies and adapters; made now if need be."""
+        return self._http.session
+
+    def async_(self, pool: Any = None) -> AsyncAPI:
+        """The same services, but every call returns a green thread at once; `results()` waits for them all.
+
+        Args:
+            pool: a pool of the green library's to spawn in.
+
+        `getattr(api, "async")` is the same method, under the name it had before `async` was a keyword.
+        """
+        from .green.calls import AsyncAPI
+
+        return AsyncAPI(self, self.async_lib, pool)
+
+    def lazy(self, pool: Any = None) -> LazyAPI:
+        """The same services, but every call returns a GreenThunk at once, which waits when it is looked at.
+
+        Args:
+            pool: a pool of the green library's to spawn in.
+        """
+        from .green.lazy import LazyAPI
+
+        return LazyAPI(self, self.async_lib, pool)
+
+    def close(self) -> None:
+        """Close connections and the embedded platform; later calls raise. Closing again does nothing."""
+        self._connection.close()
+        sender, self._sender = self._sender, None
+        platform, self._platform = self._platform, None
+        try:
+            if sender is not None:
+                sender.close()
+        finally:
+            if platform is not None:
+                platform.close()
+
+    def __enter__(self) -> API:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        where = "embedded" if self._application is not None else self._connection.host
+        return f"<API of {self.creds.account} at {where}>"
+
+    @property
+    def _http(self) -> HTTPSender:
+        if self._sender is None:
+            from .transport.http import HTTPSender
+
+            address = f"{'https' if self._connection.secure else 'http'}://{self._connection.host}"
+            mounted = {} if self._application is None else {address: self._application}
+            made = HTTPSender(self._session, verify_ssl=self._connection.verify_ssl, mounted=mounted)
+            # Of two threads that get here at once both must use the same one.
+            self._sender = self._sender or made
+        return self._sender
+
+    def _send(self, method: str, url: str, **options: Any) -> tuple[Any, Mapping[str, str], int]:
+        return self._http(method, url, **options)
+
+
+setattr(API, "async", API.async_)
+
+
+def _either(given: Any, default: Any) -> Any:
+    return default if given is None else given

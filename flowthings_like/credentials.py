@@ -1,0 +1,200 @@
+"""Who is asking: a Token, and the places where one is looked for."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import stat
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigurationError, FlowThingsError
+
+__all__ = ["Token", "credentials_of", "find_settings"]
+
+_OPTIONS = ("account", "token", "host", "ws_host", "secure", "version", "timeout")
+_TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Token:
+    """An account and its secret: what signs a request.
+
+    Args:
+        account: the account's name, the first segment of its paths.
+        token: the secret. It is left out of `repr()`; pickling keeps it.
+
+    Raises:
+        ConfigurationError: one of the two is empty, no str, or could not stand in an HTTP header.
+    """
+
+    account: str
+    token: str
+
+    def __post_init__(self) -> None:
+        for name, value in (("account", self.account), ("token", self.token)):
+            if not isinstance(value, str) or not value:
+                raise ConfigurationError(f"Token: {name} must be a non-empty str")
+            if not value.isprintable() or " " in value or not _fits_header(value):
+                raise ConfigurationError(f"Token: {name} holds characters that no HTTP header can carry")
+
+    def __repr__(self) -> str:
+        return f"Token({self.account!r}, '…')"
+
+    @staticmethod
+    def from_bluemix(default: Any = None, env_var: str = "VCAP_SERVICES") -> Any:
+        """The Token that an IBM Bluemix (Cloud Foundry) environment carries.
+
+        The variable holds JSON: `{"flowthings": [{"credentials": {"account": …, "token": …}}]}`.
+
+        Args:
+            default: what to return if there is none.
+            env_var: the environment variable to read.
+
+        Raises:
+            ConfigurationError: there is none, and no default was given.
+        """
+        for entry in _bluemix_entries(os.environ.get(env_var, "")):
+            return entry
+        if default is not None:
+            return default
+        raise ConfigurationError(
+            f"no flowthings credentials in the environment variable {env_var}; it should hold "
+            '{"flowthings": [{"credentials": {"account": …, "token": …}}]}'
+        )
+
+
+def _fits_header(value: str) -> bool:
+    try:
+        value.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _bluemix_entries(text: str) -> Iterator[Token]:
+    """Tokens of the services called flowthings, with or without a suffix; malformed ones are passed over."""
+    try:
+        services = json.loads(text)
+    except ValueError:
+        return
+    if not isinstance(services, dict):
+        return
+    for name in sorted(services, key=lambda name: name != "flowthings"):
+        for entry in services[name] if name.startswith("flowthings") else ():
+            found = entry.get("credentials") if isinstance(entry, dict) else None
+            if isinstance(found, dict):
+                try:
+                    yield Token(found.get("account", ""), found.get("token", ""))
+                except FlowThingsError:
+                    continue
+
+
+def credentials_of(creds: Any) -> Any:
+    """`creds` itself if it can sign a request: a Token, or any object with account and token.
+
+    Raises:
+        ConfigurationError: it is something else; the message says what to write.
+    """
+    if isinstance(creds, Token):
+        return creds
+    account, token = getattr(creds, "account", None), getattr(creds, "token", None)
+    if isinstance(account, str) and isinstance(token, str):
+        Token(account, token)
+        return creds
+    given = "None" if creds is None else f"a {type(creds).__name__}"
+    raise ConfigurationError(
+        f'credentials are {given}; write API(Token("account", "token")), '
+        "or API.connect() to take them from the environment or a profile file"
+    )
+
+
+def find_settings(profile: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options for an API: what was given, then the environment, then a profile file.
+
+    The environment variables are FLOWTHINGS_ACCOUNT, _TOKEN, _HOST, _WS_HOST, _SECURE, _VERSION and _TIMEOUT;
+    FLOWTHINGS_PROFILE names the profile and FLOWTHINGS_CREDENTIALS the file, which is an INI file with one
+    section a profile. A profile that is named in the call comes before the environment: it was given, too.
+
+    Raises:
+        ConfigurationError: no account or token anywhere; the message lists the places that were looked at.
+    """
+    path = Path(os.environ.get("FLOWTHINGS_CREDENTIALS") or Path.home() / ".flowthings" / "credentials")
+    section = profile or os.environ.get("FLOWTHINGS_PROFILE") or "default"
+    from_file = _read_profile(path, section, required=bool(profile or os.environ.get("FLOWTHINGS_PROFILE")))
+    from_environment = {
+        name: value for name in _OPTIONS if (value := os.environ.get(f"FLOWTHINGS_{name.upper()}"))
+    }
+    places = [from_file, from_environment] if profile else [from_environment, from_file]
+    settings: dict[str, Any] = {}
+    for place in reversed(places):
+        settings.update(place)
+    settings.update({name: value for name, value in given.items() if value is not None})
+    for name in ("account", "token"):
+        if not settings.get(name):
+            raise ConfigurationError(
+                f"no {name} found. Looked at: the arguments account= and token=; the environment variables "
+                "FLOWTHINGS_ACCOUNT and FLOWTHINGS_TOKEN; "
+                f"the profile [{section}] in {path} ({_state(path, section)}). "
+                f"Give one of them, for instance the lines '[{section}]', 'account = …' and 'token = …' "
+                "in that file."
+            )
+    if isinstance(settings.get("secure"), str):
+        settings["secure"] = _boolean("secure", settings["secure"])
+    if isinstance(settings.get("timeout"), str):
+        settings["timeout"] = _number("timeout", settings["timeout"])
+    return settings
+
+
+def _read_profile(path: Path, section: str, *, required: bool) -> dict[str, str]:
+    parser = configparser.ConfigParser(interpolation=None, default_section="\0none")
+    try:
+        with path.open(encoding="utf-8") as lines:
+            mode = stat.S_IMODE(os.fstat(lines.fileno()).st_mode)
+            parser.read_file(lines, source=str(path))
+    except FileNotFoundError:
+        if required:
+            raise ConfigurationError(
+                f"profile [{section}] was asked for, but there is no file {path}"
+            ) from None
+        return {}
+    except (configparser.Error, UnicodeDecodeError) as error:
+        # Their text quotes the line, which may hold the token.
+        raise ConfigurationError(f"{path} is not an INI file ({type(error).__name__})") from None
+    if mode & 0o077 and os.name == "posix":
+        warnings.warn(f"{path} can be read by others; run: chmod 600 {path}", UserWarning, stacklevel=4)
+    if not parser.has_section(section):
+        if required:
+            known = ", ".join(f"[{name}]" for name in parser.sections()) or "none"
+            raise ConfigurationError(f"{path} has no profile [{section}]; its profiles are: {known}")
+        return {}
+    found = dict(parser.items(section))
+    unknown = sorted(set(found) - set(_OPTIONS))
+    if unknown:
+        raise ConfigurationError(
+            f"{path}, [{section}]: unknown {', '.join(unknown)}; known are {', '.join(_OPTIONS)}"
+        )
+    return found
+
+
+def _state(path: Path, section: str) -> str:
+    return f"there, without account and token in [{section}]" if path.exists() else "no such file"
+
+
+def _boolean(name: str, text: str) -> bool:
+    if text.lower() in _TRUE:
+        return True
+    if text.lower() in _FALSE:
+        return False
+    raise ConfigurationError(f"{name} is {text!r}; write true or false")
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigurationError(f"{name} is {text!r}; write a number of seconds") from None

@@ -1,0 +1,76 @@
+"""What an API takes for every option it is not given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["Defaults", "defaults"]
+
+
+class Defaults:
+    """Options for every API that is made afterwards; an API that exists keeps what it was made with.
+
+    Attributes:
+        async_lib: the green library for `async_()` and `lazy()`: the module gevent or eventlet, its name,
+            "threads", or None to take whichever is patched in when the first parallel call is made.
+        secure: https and wss if True, http and ws if False.
+        params: query parameters sent with every request, a dict. `refs` in here concerns reads only.
+        host: the REST host, a name with an optional port.
+        ws_host: the WebSocket host.
+        version: the platform version, the `4.0` in `https://host/v4.0/account/…`.
+        encoder: an object with `loads(text)` and `dumps(value)`; None for the built-in JSON encoder.
+        request: a function `(method, url, params=, data=, creds=) -> (text, headers, status)` that sends
+            instead of the pooled HTTP transport; None for that transport.
+        verify_ssl: True, False, or the path of a bundle of certificate authorities.
+        timeout: seconds, as one number or as (to connect, between two reads); `float("inf")` waits for ever.
+    """
+
+    __slots__ = (
+        "async_lib",
+        "encoder",
+        "host",
+        "params",
+        "request",
+        "secure",
+        "timeout",
+        "verify_ssl",
+        "version",
+        "ws_host",
+    )
+
+    def __init__(
+        self,
+        *,
+        async_lib: Any = None,
+        secure: bool = True,
+        params: dict[str, Any] | None = None,
+        host: str = "api.flowthings.io",
+        ws_host: str = "ws.flowthings.io",
+        version: str = "4.0",
+        encoder: Any = None,
+        request: Any = None,
+        verify_ssl: bool | str = True,
+        timeout: float | tuple[float, float] = (10.0, 60.0),
+    ) -> None:
+        self.async_lib = async_lib
+        self.secure = secure
+        self.params = {} if params is None else params
+        self.host = host
+        self.ws_host = ws_host
+        self.version = version
+        self.encoder = encoder
+        self.request = request
+        self.verify_ssl = verify_ssl
+        self.timeout = timeout
+
+    @property
+    def verify(self) -> bool | str:
+        """Another name for verify_ssl."""
+        return self.verify_ssl
+
+    @verify.setter
+    def verify(self, value: bool | str) -> None:
+        self.verify_ssl = value
+
+
+defaults = Defaults()

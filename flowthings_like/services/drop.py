@@ -1,0 +1,154 @@
+"""Drops: the data itself, and what can be computed from a flow of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..changes import P, filter_text
+from ..errors import InvalidInput
+from ..transport.urls import segment, wire_params
+from ..transport.values import resolve, text
+from .resource import AbstractServiceFactory, Creatable, FullService
+
+if TYPE_CHECKING:
+    from ..filters.nodes import Filter
+    from ..transport.connection import Connection
+
+__all__ = ["DropService", "DropServiceFactory"]
+
+
+class DropService(FullService):
+    """`api.drop(flow)`: the drops of one flow.
+
+    Args:
+        flow: the flow's id, its path, or the flow itself: a dict (or a GreenThunk of one) with an `id`.
+            A GreenThunk is waited for at the first request, not before.
+    """
+
+    def __init__(self, flow: Any, connection: Connection) -> None:
+        super().__init__(connection)
+        self._flow = flow
+        if not hasattr(type(flow), "unwrap"):
+            _flow_name(flow)
+
+    @property
+    def path(self) -> str:  # type: ignore[override]
+        """The resource path, `/drop/<flow>`; a flow's path stands in it as one percent-encoded segment."""
+        return "/drop/" + segment(_flow_name(self._flow))
+
+    def create_many(self, models: Iterable[Mapping[str, Any]], **params: Any) -> Any:
+        """Create many drops in one request: all of them, or none.
+
+        Args:
+            models: the drops, each with `elems`.
+
+        Returns:
+            The new drops, in the order of the models; [] without a request for no models.
+        """
+        models = resolve(models)
+        if isinstance(models, str | bytes | Mapping):
+            raise InvalidInput("create_many takes a list of drops; for one drop write create(model)")
+        data = list(models)
+        for index, model in enumerate(data):
+            if not isinstance(resolve(model), Mapping):
+                raise InvalidInput(f"create_many: drop {index} is a {type(model).__name__}, not a dict")
+        return self._call("POST", "", data, params) if data else []
+
+    def delete_all(self, **params: Any) -> Any:
+        """Delete every drop of the flow; the flow stays."""
+        return self._call("DELETE", "", None, params)
+
+    def aggregate(
+        self,
+        outputs: str | Iterable[str] | None = None,
+        group_by: str | Iterable[str] | None = None,
+        filter: Filter | str | None = None,
+        rules: Mapping[str, Filter | str] | None = None,
+        sorts: str | Iterable[str] | None = None,
+        *,
+        output: str | Iterable[str] | None = None,
+        **params: Any,
+    ) -> Any:
+        """Figures over the drops of the flow.
+
+        Args:
+            outputs: what to compute: "$avg:m", "$min:m", "$max:m", "$sum:m", "$count", "$unique:m", "$all:m",
+                for a member or a rule m; a single str is a list of one.
+            group_by: members, rules, or parts of the creation date ("$year", "$month", "$day", "$hour" …).
+            filter: which drops to look at.
+            rules: named filters; each is 1 or 0 for a drop, so that "$avg:name" is the part that passes.
+            sorts: members of the result to sort by, each with ":asc" or ":desc" behind it or not.
+            output: the original client's name for `outputs`.
+
+        Returns:
+            A list of rows such as `{"id": {"$month": 1}, "$count": 744}`.
+        """
+        if (outputs is None) == (output is None):
+            raise InvalidInput("aggregate: give the outputs, for instance ['$avg:temp', '$count'], once")
+        data: dict[str, Any] = {"output": _names(outputs if output is None else output, "outputs")}
+        if not data["output"]:
+            raise InvalidInput("aggregate: outputs is empty; give for instance ['$count']")
+        if group_by is not None:
+            data["groupBy"] = _names(group_by, "group_by")
+        if filter is not None:
+            data["filter"] = filter_text(filter)
+        if rules is not None:
+            data["rules"] = {name: filter_text(rule) for name, rule in resolve(rules).items()}
+        if sorts is not None:
+            data["sorts"] = _names(sorts, "sorts")
+        return self._call("POST", "/aggregate", data, params)
+
+
+class DropServiceFactory(Creatable, AbstractServiceFactory):
+    """`api.drop`: call it with a flow to get at its drops; on its own it works across flows."""
+
+    path = "/drop"
+    service_class = DropService
+
+    def create(self, model: Mapping[str, Any], **params: Any) -> Any:
+        """Create a drop in the flow that the model names by `path`: `{"path": "/acme/a", "elems": {…}}`."""
+        return super().create(model, **params)
+
+    def multi_find(self, queries: Iterable[Any], **params: Any) -> Any:
+        """Search several flows in one request.
+
+        Args:
+            queries: for each flow its id, or `{"flowId": …, "params": {…}}` with the parameters of
+                `find_many`, a filter among them.
+
+        Returns:
+            A dict of flow id to its list of drops; {} without a request for no queries.
+        """
+        data = [_multi_find_entry(resolve(query)) for query in resolve(queries)]
+        return self._call("MGET", "", data, params) if data else {}
+
+
+def _multi_find_entry(query: Any) -> dict[str, Any]:
+    if isinstance(query, str | bytes):
+        return {"flowId": text(query, "a flow's id"), "params": {}}
+    if not isinstance(query, Mapping) or set(query) - {"flowId", "params"} or "flowId" not in query:
+        raise InvalidInput("multi_find: each query is a flow's id or {'flowId': …, 'params': {…}}")
+    flow = text(query["flowId"], "flowId")
+    return {"flowId": flow, "params": wire_params(P.of(query.get("params")).to_dict())}
+
+
+def _flow_name(flow: Any) -> str:
+    flow = resolve(flow)
+    if isinstance(flow, Mapping):
+        flow = flow.get("id") or flow.get("path")
+        if flow is None:
+            raise InvalidInput("drop(flow): this flow has neither 'id' nor 'path'")
+    if isinstance(flow, list | tuple):
+        raise InvalidInput("drop(flow) takes one flow, not a list; write drop(flows[0])")
+    return text(flow, "a flow's id or path")
+
+
+def _names(given: Any, what: str) -> list[str]:
+    given = resolve(given)
+    if isinstance(given, str):
+        return [given]
+    names = [resolve(name) for name in given]
+    if not all(isinstance(name, str) and name for name in names):
+        raise InvalidInput(f"aggregate: {what} must be a list of non-empty str")
+    return names

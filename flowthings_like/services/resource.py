@@ -1,0 +1,313 @@
+"""The verbs that the platform's nouns share.
+
+Every verb takes query parameters as keywords: `api.flow.find(limit=10, sort="path")`. Two keywords are the
+client's own and never become a query parameter by that name:
+
+    params=   a dict or P with more query parameters, for names that no keyword can carry (id, model, …);
+    timeout=  seconds for this one call: a number, or (to connect, between two reads).
+
+With `refs=True` a call returns the pair (body, references). Every verb raises FlowThingsException with the
+platform's reasons, InvalidInput before anything was sent, and ConnectionFailed, DeadlineExceeded or
+InvalidResponse for the way there and back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..changes import M, P
+from ..errors import FlowThingsNotFound, InvalidInput
+from ..filters.nodes import Filter
+from ..green.marks import api_factory, plain
+from ..transport.urls import check_path, segment
+from ..transport.values import resolve, text
+from .pages import pages
+
+if TYPE_CHECKING:
+    from ..transport.connection import Connection
+
+__all__ = [
+    "AbstractServiceFactory",
+    "BaseService",
+    "Creatable",
+    "Deletable",
+    "Findable",
+    "FullService",
+    "Saveable",
+]
+
+
+class BaseService:
+    """A resource path and nothing but plain requests to it; also what `api.root` is.
+
+    Attributes:
+        path: the resource path, such as "/flow"; a service of one's own sets it in its class.
+    """
+
+    __api_service__ = True
+    path = ""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    @property
+    def creds(self) -> Any:
+        """Who asks: the API's credentials. Setting them sets them for the whole API."""
+        return self.connection.creds
+
+    @creds.setter
+    def creds(self, creds: Any) -> None:
+        self.connection.creds = creds
+
+    def request(
+        self,
+        method: str,
+        path: str = "",
+        data: Any = None,
+        params: Mapping[str, Any] | P | None = None,
+        timeout: Any = None,
+    ) -> Any:
+        """Make any request below this service's path.
+
+        Args:
+            method: an HTTP verb, MGET and MPUT included.
+            path: what follows the service's path, from a slash on; ids in it are the caller's to encode.
+            data: the body, encoded as JSON; None for none.
+            params: query parameters.
+            timeout: seconds for this call.
+
+        Returns:
+            The body of the answer; the pair (body, references) if `refs` was asked for.
+        """
+        whole = self.path + check_path(path)
+        return self.connection.call(
+            method, self._url(whole), whole, data=data, params=params, timeout=timeout
+        )
+
+    def raw_request(
+        self, method: str, path: str = "", data: Any = None, params: Mapping[str, Any] | None = None
+    ) -> tuple[Any, Mapping[str, str], int]:
+        """Send data that is encoded already, with these query parameters alone.
+
+        Returns:
+            (text, headers, status), whatever the status; the text as the encoder's `loads` takes it.
+        """
+        return self.connection.send(method, self._url(self.path + check_path(path)), data, params)
+
+    def _url(self, path: str) -> str:
+        return self.connection.rest_url(path)
+
+    def _call(self, method: str, path: str, data: Any, named: dict[str, Any]) -> Any:
+        """`request`, with the keywords a verb was given."""
+        timeout = named.pop("timeout", None)
+        return self.request(method, path, data, _query(named), timeout)
+
+
+def _query(named: dict[str, Any]) -> P:
+    """The query parameters among a verb's keywords: `params=`, with the others on top."""
+    more = named.pop("params", None)
+    return P(P.of(more).to_dict(), **named)
+
+
+def id_path(id: Any) -> str:
+    """The path of one resource below its service's.
+
+    Raises:
+        InvalidInput: the id is no non-empty str, or it is "." or "..".
+    """
+    return "/" + segment(text(id, "an id"))
+
+
+class Findable(BaseService):
+    """The verbs that read."""
+
+    def read(self, id: str, **params: Any) -> Any:
+        """The resource with this id, a dict. FlowThingsNotFound if there is none."""
+        return self._call("GET", id_path(id), None, params)
+
+    def read_or_else(self, id: str, default: Any = None, **params: Any) -> Any:
+        """The resource with this id, or `default` if there is none; other errors are raised."""
+        try:
+            return self.read(id, **params)
+        except FlowThingsNotFound:
+            return default
+
+    def read_many(self, ids: Iterable[str], **params: Any) -> Any:
+        """The resources with these ids, a dict of id to resource, in one request (none for no ids)."""
+        ids = resolve(ids)
+        if isinstance(ids, str | bytes | Mapping):
+            raise InvalidInput("read_many takes a list of ids; for one id write read(id)")
+        wanted = [text(id, "an id") for id in ids]
+        if not wanted:
+            return ({}, {}) if self._wants_refs(params) else {}
+        return self._call("MGET", "", wanted, params)
+
+    def find_many(self, *filters: Filter | str, **params: Any) -> Any:
+        """The resources for which all these filters hold, a list, newest first (20 unless `limit` says more).
+
+        Args:
+            filters: filters or their texts; none of them for every resource.
+            params: for instance limit, start, sort, order ("asc" or "desc"), only, filter, refs.
+        """
+        return self._call("GET", "", None, _with_filters(filters, params))
+
+    def find(self, *what: Any, **params: Any) -> Any:
+        """`read`, `read_many` or `find_many`, depending on the first argument.
+
+        A str is an id, a list or tuple of str are ids, filters are filters; no argument finds everything.
+        """
+        if not what:
+            return self.find_many(**params)
+        first = resolve(what[0])
+        if isinstance(first, list | tuple) and any(isinstance(part, Filter) for part in first):
+            raise InvalidInput("find: give several filters as arguments of their own, or joined by &")
+        if not isinstance(first, str | bytes | list | tuple):
+            return self.find_many(*what, **params)
+        if len(what) > 1:
+            raise InvalidInput(
+                "find: an id or a list of ids stands alone; a filter's text goes to find_many or to filter="
+            )
+        if isinstance(first, str | bytes):
+            return self.read(text(first, "an id"), **params)
+        return self.read_many(first, **params)
+
+    @plain
+    def iterate(
+        self, filter: Filter | str | None = None, *, page: int = 100, order: str = "desc", **params: Any
+    ) -> Iterator[Any]:
+        """All resources for which the filter holds, one by one, fetched a page at a time.
+
+        They come in the order of their ids, which is the order of their creation, newest first. Each page
+        asks for what lies beyond the last id seen, so nothing is skipped or comes twice while others create
+        and delete: what is created meanwhile is not visited (with order="asc" it is, at the end).
+
+        Args:
+            filter: which ones; all if None.
+            page: how many to fetch in one request, 1 to 100,000.
+            order: "desc" for the newest first, "asc" for the oldest first.
+            params: as in `find_many`, without sort, start, skip and refs; `limit` ends the iteration after
+                that many; `only` is given the member id as well.
+        """
+        timeout = params.pop("timeout", None)
+
+        def fetch(asked: dict[str, Any]) -> Any:
+            if self._wants_refs({}):
+                asked["refs"] = 0
+            return self.request("GET", params=asked, timeout=timeout)
+
+        return pages(fetch, filter, page, order, _query(params).to_dict())
+
+    def _wants_refs(self, named: dict[str, Any]) -> bool:
+        return bool({**self.connection.params, **_query(dict(named)).to_dict()}.get("refs"))
+
+
+def _with_filters(filters: tuple[Any, ...], params: dict[str, Any]) -> dict[str, Any]:
+    if not filters:
+        return params
+    also = params.get("filter")
+    every = [*filters] if also is None else [*filters, also]
+    return {**params, "filter": tuple(every)}
+
+
+class Creatable(BaseService):
+    """The verb that makes new ones."""
+
+    def create(self, model: Mapping[str, Any], **params: Any) -> Any:
+        """Create a resource and return it whole, with its id."""
+        return self._call("POST", "", _model(model), params)
+
+
+class Saveable(Creatable):
+    """The verbs that write."""
+
+    def update(self, model: Mapping[str, Any], **params: Any) -> Any:
+        """Change the members that the model holds, of the resource its `id` names; return the resource.
+
+        With an M only what was changed is sent.
+        """
+        id, changes = _changes(model)
+        return self._call("PUT", id_path(id), changes, params)
+
+    def update_member(self, id: str, name: str, value: Any, **params: Any) -> Any:
+        """Set one member of the resource with this id and return the resource.
+
+        Args:
+            name: a top-level member, such as "capacity".
+            value: its new value. To set null, use `update({"id": …, name: None})`.
+        """
+        value = resolve(value)
+        if value is None:
+            raise InvalidInput("update_member cannot send null; use update({'id': …, 'member': None})")
+        return self._call("PUT", f"{id_path(id)}/{segment(text(name, 'a member'))}", value, params)
+
+    def update_many(self, models: Iterable[Mapping[str, Any]], **params: Any) -> Any:
+        """`update` for several models in one request (none for no models): a dict of id to resource."""
+        models = resolve(models)
+        if isinstance(models, str | bytes | Mapping):
+            raise InvalidInput("update_many takes a list of models; for one model write update(model)")
+        changes: dict[str, Any] = {}
+        for model in models:
+            id, change = _changes(model)
+            if id in changes:
+                raise InvalidInput(
+                    f"update_many: the id {id!r} occurs twice, and only one of the two could win"
+                )
+            changes[id] = change
+        return self._call("MPUT", "", changes, params) if changes else {}
+
+    def save(self, model: Any, **params: Any) -> Any:
+        """`update_many` for a list or tuple of models, `update` for a model with an id, else `create`."""
+        if not isinstance(model, M):
+            model = resolve(model)
+        if isinstance(model, list | tuple):
+            return self.update_many(model, **params)
+        return self.update(model, **params) if "id" in _model(model) else self.create(model, **params)
+
+
+class Deletable(BaseService):
+    """The verb that removes."""
+
+    def delete(self, id: str, data: Any = None, **params: Any) -> Any:
+        """Delete the resource with this id.
+
+        Args:
+            data: a body to send along, if the platform wants one.
+        """
+        return self._call("DELETE", id_path(id), data, params)
+
+
+class FullService(Findable, Saveable, Deletable):
+    """All the verbs."""
+
+
+class AbstractServiceFactory(BaseService):
+    """A service that must be told of what before it can do much: `api.drop(flow)`.
+
+    Attributes:
+        service_class: what calling it makes, from (context, connection).
+    """
+
+    service_class: Any = None
+
+    @api_factory
+    def __call__(self, context: Any) -> Any:
+        """The service for this context."""
+        return self.service_class(context, self.connection)
+
+
+def _model(model: Any) -> Mapping[str, Any]:
+    found = resolve(model)
+    if not isinstance(found, Mapping):
+        raise InvalidInput(f"a model is a dict, not {type(found).__name__}")
+    return found
+
+
+def _changes(model: Any) -> tuple[str, Mapping[str, Any]]:
+    """(id, what to send) of a model or an M."""
+    whole, changes = model.done() if isinstance(model, M) else (_model(model), None)
+    if whole.get("id") is None:
+        raise InvalidInput(
+            "this model has no 'id' to say which resource to change; create(model) makes a new one"
+        )
+    return text(whole["id"], "the model's 'id'"), whole if changes is None else changes

@@ -1,0 +1,220 @@
+"""One account's way to its platform: everything the services of one API share, by reference.
+
+A service holds a Connection and nothing else, so that new credentials or another sender count everywhere at
+once, in a `drop(flow)` that somebody kept as well.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .. import errors
+from ..changes import P
+from ..credentials import credentials_of
+from .encoder import Encoder, JSONEncoder
+from .urls import check_host, check_timeout, segment, wire_params
+from .values import plain
+
+__all__ = ["Connection", "Sender"]
+
+Sender = Callable[..., tuple[Any, Mapping[str, str], int]]
+"""Sends one request: `(method, url, params=, data=, creds=) -> (text, headers, status)`; `timeout=` as well
+where the call gave one."""
+
+_log = logging.getLogger("flowthings_like")
+_READS = ("GET", "MGET")
+# Answers of gateways and of servers in distress, which speak no JSON but whose status says enough.
+_TELLING = (413, 500, 502, 503, 504)
+
+
+class Connection:
+    """Credentials, address, encoder and sender of one API.
+
+    Attributes:
+        creds: a Token or an object like it; setting it checks it.
+        secure, host, ws_host, version: what URLs are made of.
+        params: query parameters for every request.
+        encoder: turns data into text and back.
+        sender: sends one request; None means the pooled HTTP transport, which is made at the first call.
+        verify_ssl: True, False, or the path of a bundle of certificate authorities.
+        timeout: (seconds to connect, seconds between two reads), None in it for ever.
+    """
+
+    def __init__(
+        self,
+        creds: Any,
+        *,
+        secure: bool,
+        host: str,
+        ws_host: str,
+        version: str,
+        params: Mapping[str, Any],
+        encoder: Encoder | None,
+        sender: Sender | None,
+        default_sender: Sender,
+        verify_ssl: bool | str,
+        timeout: Any,
+    ) -> None:
+        self.creds = creds
+        self.secure = bool(secure)
+        self.host = check_host("host", host)
+        self.ws_host = check_host("ws_host", ws_host)
+        self.version = segment(str(version))
+        self.params = wire_params(P.of(params).to_dict())
+        self.encoder: Encoder = JSONEncoder() if encoder is None else encoder
+        self.default_sender = default_sender
+        self.sender = sender
+        self.verify_ssl = verify_ssl
+        self.timeout = check_timeout(timeout)
+        self._closed = False
+
+    @property
+    def creds(self) -> Any:
+        """Who asks."""
+        return self._creds
+
+    @creds.setter
+    def creds(self, creds: Any) -> None:
+        self._creds = credentials_of(creds)
+
+    @property
+    def sender(self) -> Sender:
+        """What sends."""
+        return self._sender
+
+    @sender.setter
+    def sender(self, sender: Sender | None) -> None:
+        if sender is not None and not callable(sender):
+            raise errors.ConfigurationError(
+                "request must be a function (method, url, params=, data=, creds=) -> "
+                f"(text, headers, status), not {type(sender).__name__}"
+            )
+        self._sender = self.default_sender if sender is None else sender
+
+    def close(self) -> None:
+        """Refuse every call from now on."""
+        self._closed = True
+
+    def rest_url(self, path: str) -> str:
+        """The URL of a resource path that is already percent-encoded."""
+        return f"{self._scheme()}://{self.host}/v{self.version}/{segment(self.creds.account)}{path}"
+
+    def session_url(self, path: str) -> str:
+        """The URL of a path on the WebSocket host, which has neither version nor account."""
+        return f"{self._scheme()}://{self.ws_host}{path}"
+
+    def _scheme(self) -> str:
+        return "https" if self.secure else "http"
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        data: Any = None,
+        params: Mapping[str, Any] | None = None,
+        timeout: Any = None,
+    ) -> tuple[Any, Mapping[str, str], int]:
+        """Send one request as it is and return `(text, headers, status)` as it comes.
+
+        Raises:
+            ConfigurationError: the API was closed.
+            InvalidInput: a timeout that is no time.
+        """
+        if self._closed:
+            raise errors.ConfigurationError("this API was closed; make a new one")
+        given = {} if timeout is None else {"timeout": check_timeout(timeout)}
+        if not given and self._sender == self.default_sender:
+            given = {"timeout": self.timeout}
+        return self._sender(method, url, params=params, data=data, creds=self._creds, **given)
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        path: str,
+        *,
+        data: Any = None,
+        params: Mapping[str, Any] | P | None = None,
+        timeout: Any = None,
+    ) -> Any:
+        """Make one request and return the body of the answer, `(body, references)` if `refs` was asked for.
+
+        Args:
+            method: the HTTP verb.
+            url: where to, complete but for the query.
+            path: the resource path, for logs and errors.
+            data: what to send as the body; None for no body.
+            params: query parameters, added to the API's own.
+            timeout: seconds for this call, instead of the API's.
+
+        Raises:
+            FlowThingsException: the platform answered with an error.
+            InvalidInput: data or params cannot be sent.
+            InvalidResponse: the answer is not the platform's envelope.
+            ConnectionFailed, DeadlineExceeded: from the transport.
+        """
+        query = self._query(method, params)
+        payload = None if data is None else self.encode(data)
+        started = time.perf_counter()
+        text, headers, status = self.send(method, url, payload, query, timeout)
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("%s %s %s %.1f ms", method, path, status, (time.perf_counter() - started) * 1e3)
+        return self._body(text, headers, status, method, path, bool(query.get("refs")))
+
+    def _query(self, method: str, params: Mapping[str, Any] | P | None) -> dict[str, Any]:
+        query = dict(self.params)
+        if method not in _READS:
+            # Only reads have references to show: a default must not turn every delete into a pair.
+            query.pop("refs", None)
+        if params:
+            query.update(wire_params(P.of(params).to_dict()))
+        return query
+
+    def encode(self, data: Any) -> Any:
+        """`data` as the encoder writes it, with thunks waited for."""
+        encoder = self.encoder
+        return encoder.dumps(data if isinstance(encoder, JSONEncoder) else plain(data))
+
+    def _body(
+        self, text: Any, headers: Mapping[str, str], status: int, method: str, path: str, refs: bool
+    ) -> Any:
+        try:
+            answer = self.encoder.loads(text)
+        except ValueError:
+            if not isinstance(self.encoder, JSONEncoder):
+                raise
+            answer = None
+        head = answer.get("head") if isinstance(answer, Mapping) else None
+        if not isinstance(head, Mapping):
+            raise self._unintelligible(text, headers, status, method, path)
+        if 200 <= status < 400 and head.get("ok", True):
+            body = answer.get("body")
+            return (body, head.get("references") or {}) if refs else body
+        said = head.get("status") or status
+        raise errors.from_status(said)(
+            [str(error) for error in head.get("errors") or ()],
+            status=said,
+            method=method,
+            path=path,
+            creds=_nameless(self._creds),
+        )
+
+    def _unintelligible(
+        self, text: Any, headers: Mapping[str, str], status: int, method: str, path: str
+    ) -> errors.FlowThingsError:
+        kind = headers.get("content-type") or headers.get("Content-Type") or "no content type"
+        size = f"{len(text)} bytes" if isinstance(text, str | bytes) else type(text).__name__
+        what = f"the answer is not the platform's envelope ({kind}, {size})"
+        if status in _TELLING:
+            return errors.from_status(status)(
+                what, status=status, method=method, path=path, creds=_nameless(self._creds)
+            )
+        return errors.InvalidResponse(f"{method} {path}: {status}: {what}; is {self.host} the right host?")
+
+
+def _nameless(creds: Any) -> str:
+    """What an exception may say of the credentials."""
+    return str(creds.account)

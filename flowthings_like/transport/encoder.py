@@ -1,0 +1,71 @@
+"""JSON, by orjson, with the values of this library and an error that names the place of a bad one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+import orjson
+
+from ..errors import InvalidInput
+from .values import find_fault, milliseconds, resolve
+
+__all__ = ["Encoder", "JSONEncoder"]
+
+_OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+
+
+class Encoder(Protocol):
+    """What `encoder=` may be: anything with these two. Its exceptions stay its own."""
+
+    def loads(self, text: Any, /) -> Any:
+        """The value that `text` stands for."""
+
+    def dumps(self, value: Any, /) -> Any:
+        """The text for a value."""
+
+
+class JSONEncoder:
+    """The built-in encoder.
+
+    GreenThunks are waited for, Modify objects give their whole model, aware datetimes become milliseconds
+    since 1970, bytes are taken as UTF-8.
+    """
+
+    def loads(self, text: bytes | str) -> Any:
+        """Parse JSON.
+
+        Raises:
+            ValueError: it is none.
+        """
+        return orjson.loads(text)
+
+    def dumps(self, value: Any) -> bytes:
+        """Write JSON as UTF-8 bytes.
+
+        Raises:
+            InvalidInput: NaN, an infinity, an integer beyond 64 bits, a key that is no str, a set, or
+                any other value without a form in JSON; the message says where it stands.
+        """
+        try:
+            encoded = orjson.dumps(value, default=_other, option=_OPTIONS)
+        except orjson.JSONEncodeError as error:
+            raise InvalidInput(find_fault(value) or f"data cannot be written as JSON: {error}") from None
+        # orjson writes NaN and the infinities as null; only data with a null in it can hide one.
+        if b"null" in encoded and (fault := find_fault(value)):
+            raise InvalidInput(fault)
+        return encoded
+
+
+def _other(value: Any) -> Any:
+    found = resolve(value)
+    if found is not value:
+        return found
+    if isinstance(value, datetime):
+        return milliseconds(value)
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError

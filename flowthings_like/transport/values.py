@@ -1,0 +1,133 @@
+"""What a caller may hand over, and what may travel: thunks are forced, dates become milliseconds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from ..errors import InvalidInput
+
+__all__ = ["find_fault", "milliseconds", "plain", "resolve", "text"]
+
+_DEEPEST = 200
+
+
+def resolve(value: Any) -> Any:
+    """`value` itself, or what it stands for: a GreenThunk's result, a Modify's whole model.
+
+    Anything whose class has `unwrap()` counts; the class is asked, so that asking does not wait.
+    """
+    while hasattr(type(value), "unwrap"):
+        value = value.unwrap()
+    return value
+
+
+def text(value: Any, what: str) -> str:
+    """`value` as str: thunks are forced, UTF-8 bytes of legacy scripts decoded.
+
+    Args:
+        what: the name of the value, for the error's text.
+
+    Raises:
+        InvalidInput: it is neither, or it is empty.
+    """
+    value = resolve(value)
+    if isinstance(value, bytes):
+        try:
+            value = value.decode()
+        except UnicodeDecodeError:
+            raise InvalidInput(f"{what} is bytes that are not UTF-8; give a str") from None
+    if not isinstance(value, str):
+        raise InvalidInput(f"{what} must be a str, not {type(value).__name__}")
+    if not value:
+        raise InvalidInput(f"{what} is empty")
+    return value
+
+
+def milliseconds(moment: datetime) -> int:
+    """A moment as the platform writes it: whole milliseconds since 1970-01-01 UTC.
+
+    Raises:
+        InvalidInput: it has no time zone, so it names no moment.
+    """
+    if moment.tzinfo is None:
+        raise InvalidInput(f"{moment!r} has no time zone; write datetime(…, tzinfo=timezone.utc)")
+    return round(moment.timestamp() * 1000)
+
+
+def plain(value: Any) -> Any:
+    """The same data as dicts, lists and scalars, for encoders that know nothing of this library.
+
+    Values of types that are not ours stay as they are: whether they can be encoded is the encoder's business.
+    """
+    value = resolve(value)
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return milliseconds(value) if isinstance(value, datetime) else value
+
+
+def find_fault(value: Any, path: str = "data", depth: int = 0) -> str | None:
+    """Why `value` cannot be JSON for the platform, with the place in it; None if nothing is wrong."""
+    value = resolve(value)
+    if depth > _DEEPEST:
+        return f"{path[:60]}… is nested more than {_DEEPEST} deep, or holds itself"
+    if isinstance(value, Enum):
+        value = value.value
+    if value is None or isinstance(value, bool | UUID):
+        return None
+    if isinstance(value, float):
+        return None if math.isfinite(value) else f"{path} is {value}, which JSON cannot say"
+    if isinstance(value, int):
+        return None if -(2**63) <= value < 2**64 else f"{path} is an integer beyond 64 bits"
+    if isinstance(value, str):
+        return (
+            None if _is_unicode(value) else f"{path} is a str with a lone surrogate, which is no Unicode text"
+        )
+    if isinstance(value, Mapping):
+        return _fault_of_mapping(value, path, depth)
+    if isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            if fault := find_fault(item, f"{path}[{index}]", depth + 1):
+                return fault
+        return None
+    if isinstance(value, datetime):
+        return None if value.tzinfo else f"{path} is a datetime without a time zone; give it tzinfo"
+    if isinstance(value, bytes):
+        return None if _is_utf8(value) else f"{path} is bytes that are not UTF-8"
+    if isinstance(value, set | frozenset):
+        return f"{path} is a {type(value).__name__}; write sorted(…) or list(…)"
+    return f"{path} is a {type(value).__name__}, which has no form in JSON"
+
+
+def _fault_of_mapping(value: Mapping[Any, Any], path: str, depth: int) -> str | None:
+    for key, item in value.items():
+        if not isinstance(key, str):
+            return f"{path} has the key {key!r}; keys must be str, not {type(key).__name__}"
+        if not _is_unicode(key):
+            return f"{path} has a key with a lone surrogate, which is no Unicode text"
+        inner = f"{path}.{key}" if key.isidentifier() else f"{path}[{key!r}]"
+        if fault := find_fault(item, inner, depth + 1):
+            return fault
+    return None
+
+
+def _is_unicode(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
