@@ -1,0 +1,28 @@
+"""How a call becomes parallel, on gevent, eventlet or OS threads. Imports none of the green libraries."""
+
+from .backend import Backend, Pool, choose, detect, native, open_pool
+from .calls import AsyncAPI
+from .lazy import LazyAPI
+from .marks import api_call, api_factory, plain
+from .thunk import GreenThunk, UnretrievedFailure, force, is_none, is_ready, json_default, unwrap
+
+__all__ = [
+    "AsyncAPI",
+    "Backend",
+    "GreenThunk",
+    "LazyAPI",
+    "Pool",
+    "UnretrievedFailure",
+    "api_call",
+    "api_factory",
+    "choose",
+    "detect",
+    "force",
+    "is_none",
+    "is_ready",
+    "json_default",
+    "native",
+    "open_pool",
+    "plain",
+    "unwrap",
+]

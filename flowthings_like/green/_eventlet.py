@@ -48,6 +48,7 @@ class CallThread(GreenThread, Gated):  # type: ignore[misc]
         except BaseException as error:  # eventlet.Timeout and GreenletExit are
             self.outcome = None, Raised.caught(error)
         finally:
+            self.slot = None
             self._exit_event.send()
             self._resolve_links()
 
@@ -90,10 +91,11 @@ class CallThread(GreenThread, Gated):  # type: ignore[misc]
         self.link(lambda _: callback())
         return True
 
-    def abandon(self) -> None:
+    def abandon(self) -> bool:
         if self.outcome is None:
             # Killing switches to the victim at once; from a timer it is no switch point of the caller's.
             hubs.get_hub().schedule_call_global(0, self.kill)
+        return True
 
 
 _WRONG_THREAD = (

@@ -81,10 +81,14 @@ class ForeignCall:
     def when_done(self, callback: Callable[[], object]) -> bool:
         return False
 
-    def abandon(self) -> None:
+    def hurry(self) -> None:
+        """Nothing is known of its queue."""
+
+    def abandon(self) -> bool:
         stop = getattr(self._thread, "kill", None) or getattr(self._thread, "cancel", None)
         if callable(stop):
             stop()
+        return False
 
 
 class ForeignBackend(ThreadsBackend):

@@ -21,14 +21,14 @@ class Gated:
     gate: Gate | None = None
     """The gate where it is queued, None once it has passed."""
 
+    slot: Slot | None = None
+    """Its place among those that run. To be dropped at the end of its run."""
+
     def begin(self) -> None:
         """Schedule it to run."""
         raise NotImplementedError
 
     def ready(self) -> bool:
-        raise NotImplementedError
-
-    def when_done(self, callback: Callable[[], object]) -> bool:
         raise NotImplementedError
 
     def hurry(self) -> None:
@@ -40,6 +40,22 @@ class Gated:
         gate = self.gate
         if gate is not None:
             gate.admit(self)
+
+
+class Slot:
+    """A place at a gate, free again as soon as nothing holds it.
+
+    So a thread that is killed before it ever runs cannot keep its place for good, and no thread needs a
+    callback at its end, which would cost a turn of the hub each.
+    """
+
+    __slots__ = ("_gate",)
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    def __del__(self) -> None:
+        self._gate.leave()
 
 
 class Gate(Pool):
@@ -72,10 +88,11 @@ class Gate(Pool):
         """Let a thread start, whether there is room or not. It stays in the queue's order if it was there."""
         thread.gate = None
         self._running += 1
-        thread.when_done(self._leave)
+        thread.slot = Slot(self)
         thread.begin()
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """A slot is free: let those in that are next."""
         self._running -= 1
         while self._queued and self._running < self.size:
             thread = self._queued.popleft()

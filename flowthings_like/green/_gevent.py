@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 __all__ = ["GeventBackend"]
 
 
+class _Kept(Raised):
+    """What a CallGreenlet returns in place of raising: what a greenlet raises is printed by the hub."""
+
+    __slots__ = ()
+
+
 class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
     """A Greenlet that keeps its exception for whoever asks, instead of printing it to stderr as well."""
 
@@ -36,21 +42,22 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
         self.gr_context = copy_context()
 
     def _run(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        # Returned rather than raised: what a greenlet raises is printed by the hub.
         try:
             return function(*args, **kwargs)
         except (gevent.GreenletExit, KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # gevent.Timeout is one
-            return Raised.caught(error)
+            return _Kept.caught(error)
+        finally:
+            self.slot = None
 
     def successful(self) -> bool:
-        return bool(super().successful()) and not isinstance(self.value, Raised)
+        return bool(super().successful()) and not isinstance(self.value, _Kept)
 
     @property
     def exception(self) -> BaseException | None:
         value = self.value
-        if isinstance(value, Raised):
+        if isinstance(value, _Kept):
             return value.error
         error: BaseException | None = super().exception
         return error
@@ -58,12 +65,12 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
     @property
     def exc_info(self) -> Any:
         value = self.value
-        if isinstance(value, Raised):
+        if isinstance(value, _Kept):
             return type(value.error), value.error, value.traceback
         return super().exc_info
 
     def _raise_exception(self) -> None:
-        if isinstance(self.value, Raised):
+        if isinstance(self.value, _Kept):
             self.value.again()
         super()._raise_exception()
 
@@ -88,7 +95,7 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
         if not self.ready():
             self._wait_here(timeout)
         value = self.value
-        if isinstance(value, Raised):
+        if isinstance(value, _Kept):
             return None, value
         error = super().exception
         if error is not None:
@@ -108,8 +115,9 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
         self.rawlink(lambda _: callback())
         return True
 
-    def abandon(self) -> None:
+    def abandon(self) -> bool:
         self.kill(block=False)
+        return True
 
 
 _WRONG_THREAD = (

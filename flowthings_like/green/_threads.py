@@ -91,10 +91,7 @@ class ThreadCall:
 
     def settle(self, timeout: float | None = None) -> Outcome:
         if self._outcome is None:
-            # A worker that waits for a call which is still queued runs it itself: were it to wait, a pool
-            # whose workers all wait for queued calls would stand still. (Its own time limits then bound it.)
-            if getattr(threading.current_thread(), "flowthings_worker", False):
-                self.run()
+            self.hurry()
             if self._outcome is None:
                 self._wait(timeout)
         assert self._outcome is not None
@@ -123,8 +120,14 @@ class ThreadCall:
             due()
         return True
 
-    def abandon(self) -> None:
-        self.cancel()
+    def hurry(self) -> None:
+        # A worker that waits for a call which is still queued runs it itself: were it to wait, a pool whose
+        # workers all wait for queued calls would stand still. (The call's own time limits then bound it.)
+        if getattr(threading.current_thread(), "flowthings_worker", False):
+            self.run()
+
+    def abandon(self) -> bool:
+        return self.cancel()
 
 
 def _pop(items: list[Any]) -> Any:

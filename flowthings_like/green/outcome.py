@@ -54,5 +54,8 @@ class Pending(Protocol):
     def when_done(self, callback: Callable[[], object]) -> bool:
         """Have `callback` called once it is done, maybe at once. False if this kind of thread cannot tell."""
 
-    def abandon(self) -> None:
-        """Kill it, as far as it can be killed. Never waits for it to end."""
+    def hurry(self) -> None:
+        """Somebody waits for it: have it run now if it is still queued behind others."""
+
+    def abandon(self) -> bool:
+        """Kill it, as far as it can be killed. Never waits for it to end; says whether it soon will."""

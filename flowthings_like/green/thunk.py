@@ -1,0 +1,320 @@
+"""GreenThunk: a value that is still on its way, and the functions that look through it."""
+
+from __future__ import annotations
+
+import copy
+import math
+import operator
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .outcome import Raised
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import CodeType, TracebackType
+    from typing import NoReturn
+
+    from .outcome import Pending
+
+__all__ = [
+    "GreenThunk",
+    "Origin",
+    "UnretrievedFailure",
+    "force",
+    "force_all",
+    "is_none",
+    "is_ready",
+    "json_default",
+    "run_lazily",
+    "unwrap",
+]
+
+
+class UnretrievedFailure(RuntimeWarning):
+    """A lazy call failed, and its thunk went away before anybody looked at it."""
+
+
+class Origin(NamedTuple):
+    """Where a lazy call was made. Kept for every call, so it holds what is at hand and formats nothing."""
+
+    label: str
+    code: CodeType
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.label} called at {self.code.co_filename}:{self.line} in {self.code.co_name}"
+
+
+class Failure(Raised):
+    """The exception of a lazy call. If it goes away unseen, it says so, once."""
+
+    __slots__ = ("origin", "seen")
+
+    def __init__(self, error: BaseException, traceback: TracebackType | None, origin: Origin) -> None:
+        super().__init__(error, traceback)
+        self.origin = origin
+        self.seen = False
+        _add_note(error, f"{origin} (a lazy call; above is where its result was needed)")
+
+    def again(self) -> NoReturn:
+        self.seen = True
+        super().again()
+
+    def __del__(self, warn: Any = warnings.warn_explicit) -> None:
+        if not self.seen:
+            message = f"{self.origin} failed and nobody looked at its result: {self.error!r}"
+            warn(message, UnretrievedFailure, self.origin.code.co_filename, self.origin.line)
+
+
+def _add_note(error: BaseException, note: str) -> None:
+    if sys.version_info >= (3, 11):
+        error.add_note(note)
+    else:
+        vars(error).setdefault("__notes__", []).append(note)
+
+
+def run_lazily(method: Callable[..., Any], args: Any, kwargs: Any, origin: Origin) -> Any:
+    """What a lazy call's thread runs. A failure is returned, not raised: so no library prints it, and the
+    last
+    one to hold it knows whether it was seen."""
+    try:
+        args, kwargs = force_all(args, kwargs)
+        return force(method(*args, **kwargs))
+    except Exception as error:
+        traceback = error.__traceback__
+        return Failure(error, traceback.tb_next if traceback else None, origin)
+
+
+_ON_ITS_WAY: Any = object()
+
+
+class GreenThunk:
+    """The result of a lazy call, which behaves like the result itself and waits for it where that is needed.
+
+    The call was started when the thunk was made. It is waited for by indexing, iterating, comparing, len,
+    bool, `in`, str and format, hash, arithmetic, isinstance, and any attribute or method of the value; never
+    by repr. The value, or the exception, is then remembered. A thunk pickles and copies as its value.
+
+    Some things look at the object and not at its value, and no proxy can change that: `thunk is None`,
+    `type(thunk)`, `json.dumps` without `default=json_default`, `"".join`. Use `force(thunk)` there.
+    """
+
+    __slots__ = ("__weakref__", "_failure", "_origin", "_pending", "_value")
+
+    def __init__(self, pending: Pending, origin: Origin) -> None:
+        self._pending: Pending | None = pending
+        self._origin = origin
+        self._value = _ON_ITS_WAY
+        self._failure: Raised | None = None
+
+    def force(self) -> Any:
+        """Wait for the value and return it.
+
+        Raises:
+            Exception: what the call raised, each time.
+            CallCancelled: the call's green thread was killed.
+            WrongThread: this is another OS thread than the call's, the backend is a green one, and the value
+                is not there yet.
+        """
+        if self._value is _ON_ITS_WAY:
+            self._settle()
+            if self._failure is not None:
+                self._failure.again()
+        return self._value
+
+    def unwrap(self) -> Any:
+        """The same as `force`: the pure data."""
+        return self.force()
+
+    def _settle(self) -> None:
+        pending = self._pending
+        if pending is None:
+            return
+        value, raised = pending.settle()  # if this is interrupted, nothing has changed
+        if raised is not None:
+            self._failure = Failure(raised.error, raised.traceback, self._origin)
+        elif isinstance(value, Failure):
+            self._failure = value
+        else:
+            self._value = value
+        self._pending = None
+
+    def _ready(self) -> bool:
+        return self._pending is None or self._pending.ready()
+
+    def __repr__(self) -> str:
+        if not self._ready():
+            return f"<GreenThunk pending: {self._origin}>"
+        self._settle()
+        if self._failure is not None:
+            return f"<GreenThunk failed: {self._failure.error!r}, {self._origin}>"
+        return f"<GreenThunk ready: {self._value!r}>"
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        """The value's class, so that isinstance tells a list from a dict. GreenThunk if there is no value."""
+        try:
+            return self.force().__class__
+        except Exception:
+            return GreenThunk
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # only asked whether it is there, as a rule: not worth a wait
+            raise AttributeError(name)
+        return getattr(self.force(), name)
+
+    def __getitem__(self, key: Any) -> Any:
+        value = self._value
+        return (self.force() if value is _ON_ITS_WAY else value)[force(key)]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.force()[force(key)] = value
+
+    def __delitem__(self, key: Any) -> None:
+        del self.force()[force(key)]
+
+    def __len__(self) -> int:
+        return len(self.force())
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.force())
+
+    def __reversed__(self) -> Any:
+        return reversed(self.force())
+
+    def __contains__(self, item: Any) -> bool:
+        return force(item) in self.force()
+
+    def __bool__(self) -> bool:
+        return bool(self.force())
+
+    def __eq__(self, other: object) -> Any:
+        return self.force() == force(other)
+
+    def __ne__(self, other: object) -> Any:
+        return self.force() != force(other)
+
+    def __hash__(self) -> int:
+        return hash(self.force())
+
+    def __str__(self) -> str:
+        return str(self.force())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.force(), spec)
+
+    def __copy__(self) -> Any:
+        return copy.copy(self.force())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return copy.deepcopy(self.force(), memo)
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return _the_value, (self.force(),)
+
+    def __conform__(self, protocol: Any) -> Any:
+        """sqlite3 asks this of what it is given as an SQL parameter."""
+        return self.force()
+
+
+def _the_value(value: Any) -> Any:
+    """What a pickled thunk is read back with."""
+    return value
+
+
+def _unary(operation: Callable[..., Any]) -> Any:
+    return lambda self, *args: operation(self.force(), *args)
+
+
+def _binary(operation: Callable[[Any, Any], Any]) -> Any:
+    return lambda self, other: operation(self.force(), force(other))
+
+
+def _reflected(operation: Callable[[Any, Any], Any]) -> Any:
+    return lambda self, other: operation(force(other), self.force())
+
+
+def _in_place(operation: Callable[[Any, Any], Any]) -> Any:
+    def method(self: GreenThunk, other: Any) -> Any:
+        value = self.force()
+        result = operation(value, force(other))
+        # A list was changed where it is, and stays behind its thunk; a number gave a new one.
+        return self if result is value else result
+
+    return method
+
+
+for _name in ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow", "lshift", "rshift"):
+    setattr(GreenThunk, f"__{_name}__", _binary(getattr(operator, _name)))
+    setattr(GreenThunk, f"__r{_name}__", _reflected(getattr(operator, _name)))
+    setattr(GreenThunk, f"__i{_name}__", _in_place(getattr(operator, f"i{_name}")))
+for _name in ("and", "or", "xor"):
+    setattr(GreenThunk, f"__{_name}__", _binary(getattr(operator, f"__{_name}__")))
+    setattr(GreenThunk, f"__r{_name}__", _reflected(getattr(operator, f"__{_name}__")))
+    setattr(GreenThunk, f"__i{_name}__", _in_place(getattr(operator, f"__i{_name}__")))
+for _name in ("lt", "le", "gt", "ge"):
+    setattr(GreenThunk, f"__{_name}__", _binary(getattr(operator, _name)))
+for _name in ("neg", "pos", "abs", "invert", "index"):
+    setattr(GreenThunk, f"__{_name}__", _unary(getattr(operator, _name)))
+for _operation in (int, float, complex, bytes, round, math.trunc, math.floor, math.ceil):
+    setattr(GreenThunk, f"__{_operation.__name__}__", _unary(_operation))
+for _name, _operation in (("divmod", _binary(divmod)), ("rdivmod", _reflected(divmod))):
+    setattr(GreenThunk, f"__{_name}__", _operation)
+
+
+def force(value: Any) -> Any:
+    """The value behind a thunk, waited for; anything else as it is. Looks at `value` only, not inside it."""
+    return value.force() if type(value) is GreenThunk else value
+
+
+def unwrap(value: Any) -> Any:
+    """Like `force`, also for the thunks inside dicts, lists and tuples (of exactly these types).
+
+    Containers that hold a thunk are copied, the others are returned as they are.
+    """
+    value = force(value)
+    kind = type(value)
+    if kind is dict:
+        keys, values = [*map(unwrap, value)], [*map(unwrap, value.values())]
+        changed = any(map(operator.is_not, (*keys, *values), (*value, *value.values())))
+        return dict(zip(keys, values, strict=True)) if changed else value
+    if kind is list or kind is tuple:
+        items = [*map(unwrap, value)]
+        return kind(items) if any(map(operator.is_not, items, value)) else value
+    return value
+
+
+def force_all(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """A call's arguments, with a value in place of each thunk among them."""
+    for arg in args:
+        if type(arg) is GreenThunk:
+            args = tuple(map(force, args))
+            break
+    for arg in kwargs.values():
+        if type(arg) is GreenThunk:
+            kwargs = {name: force(value) for name, value in kwargs.items()}
+            break
+    return args, kwargs
+
+
+def is_ready(value: Any) -> bool:
+    """Whether using `value` would not wait: it is no thunk, or its call is done (or failed). Never waits."""
+    return value._ready() if type(value) is GreenThunk else True
+
+
+def is_none(value: Any) -> bool:
+    """What `value is None` would say of the value behind a thunk. Waits for it."""
+    return force(value) is None
+
+
+def json_default(value: Any) -> Any:
+    """For the `default=` of json.dumps, orjson.dumps and msgpack.packb: encodes a thunk as its value.
+
+    Raises:
+        TypeError: `value` is no thunk; the encoder's own complaint about a type it does not know.
+    """
+    if type(value) is GreenThunk:
+        return value.force()
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
