@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from ...errors import ConfigurationError
@@ -76,8 +76,7 @@ def prepare(engine: Engine) -> None:
     sqlite = engine.dialect.name == "sqlite"
     try:
         if sqlite:
-            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            _use_wal(engine)
         with for_writing(engine).begin() as connection:
             found = connection.exec_driver_sql("PRAGMA user_version").scalar_one() if sqlite else 0
             if found > schema.VERSION:
@@ -89,7 +88,7 @@ def prepare(engine: Engine) -> None:
                 connection.exec_driver_sql(f"PRAGMA user_version={schema.VERSION}")
     except OperationalError:
         raise
-    except sqlalchemy.exc.DatabaseError as error:
+    except DatabaseError as error:
         raise ConfigurationError(
             f"{engine.url.database} is not a platform's database: {error.orig}"
         ) from error
@@ -127,6 +126,18 @@ def _configure(connection: sqlite3.Connection, _record: Any) -> None:
         cursor.execute(f"PRAGMA {setting}")
     cursor.close()
     sql.register(connection)
+
+
+def _use_wal(engine: Engine) -> None:
+    """Outside of any transaction, which is why it goes past SQLAlchemy. The file remembers it."""
+    connection = engine.raw_connection()
+    try:
+        connection.cursor().execute("PRAGMA journal_mode=WAL")
+    except sqlite3.DatabaseError as error:
+        kind = OperationalError if isinstance(error, sqlite3.OperationalError) else DatabaseError
+        raise kind("PRAGMA journal_mode=WAL", None, error) from error
+    finally:
+        connection.close()
 
 
 def _begin(connection: Connection) -> None:
