@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, select, update
 
+from .store.bulk import execute_many
 from .store.schema import counters, drops, sizes
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def record(connection: Connection, happened: Happened, now_ms: int) -> None:
         if times
     ]
     if rows:
-        connection.execute(_adding(connection.dialect.name, counters), rows)
+        execute_many(connection, _adding(connection.dialect.name, counters), rows)
 
 
 def resize(connection: Connection, flow_id: str, by: int) -> int:

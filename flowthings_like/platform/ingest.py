@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, insert, update
 from . import counts, rows
 from .ids import new_id
 from .problems import BadRequest
+from .store.bulk import execute_many
 from .store.schema import drops
 from .tracking import Arrival, Tracker
 
@@ -140,7 +141,8 @@ class Ingest:
 
     def _write(self, flow: Flow, added: list[Arrival], first: list[Arrival], replaced: list[Arrival]) -> None:
         if replaced:
-            self._connection.execute(
+            execute_many(
+                self._connection,
                 _REPLACE,
                 [
                     {
@@ -168,7 +170,7 @@ class Ingest:
     def _store(self, flow: Flow, arrivals: list[Arrival]) -> None:
         if flow.capacity == 0:
             return
-        self._connection.execute(_INSERT, [arrival.row for arrival in arrivals])
+        execute_many(self._connection, _INSERT, [arrival.row for arrival in arrivals])
         size = counts.resize(self._connection, flow.id, len(arrivals))
         counts.fit(self._connection, flow.id, size, flow.capacity)
 

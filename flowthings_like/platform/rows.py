@@ -25,6 +25,7 @@ NEWEST = (drops.c.id,)
 """Ids begin with the creation time, so within one flow they alone tell the order."""
 
 _IN_CHUNKS = 500
+_COLUMNS = tuple(drops.c.keys())
 _ONE = SELECT.where(drops.c.flow_id == bindparam("flow"), drops.c.id == bindparam("drop"))
 _BY_ID = SELECT.where(
     drops.c.flow_id == bindparam("flow"), drops.c.id.in_(bindparam("names", expanding=True))
@@ -90,12 +91,12 @@ def to_document(row: Any, path: str, hints: bool = False) -> dict[str, Any]:
 
 def from_row(row: Any) -> dict[str, Any]:
     """A row as a map from column to value."""
-    return dict(row._mapping)
+    return dict(zip(_COLUMNS, row, strict=True))
 
 
 def to_row(values: Mapping[str, Any]) -> tuple[Any, ...]:
     """A map from column to value as a row in the table's order."""
-    return tuple(values[column.name] for column in drops.c)
+    return tuple(map(values.__getitem__, _COLUMNS))
 
 
 def find_one(connection: Connection, flow_id: str, drop_id: str) -> Any:
