@@ -1,0 +1,300 @@
+"""A filter as a SQLAlchemy expression that is true or false of every row, never null.
+
+What a filter mostly asks (comparisons with values, EXISTS, IN, AGE, NOT, &&, ||) becomes plain SQL, which a
+database runs without calling Python and with its indexes. The rest SQLite asks of the predicate itself,
+through one function that `register` installs, so the two cannot disagree.
+
+Another database is another Writer in WRITERS.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from sqlalchemy import Integer, Numeric, and_, case, false, func, literal, not_, or_, true
+
+from ..errors import ConfigurationError
+from .nodes import Age, And, Compare, Exists, Filter, In, Json, Member, Node, Not, Operand, Or
+from .operands import plain
+from .predicate import COMPARE, MIRRORED, Test, compile_predicate
+from .text import parse, render
+from .values import DROP_MEMBERS, ELEMENTS, is_index, is_number, transparent
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.elements import ColumnElement
+
+Columns = Mapping[str, "ColumnElement[Any]"]
+
+JSON_MEMBERS = frozenset([ELEMENTS, "location", "parentDropId"])
+"""The top-level members whose columns hold JSON text; other columns hold one number or text."""
+
+MOST_RULES = 200  # SQLite takes expressions 1000 deep, and a chain of && is as deep as it is long
+MOST_LEVELS = 8  # its parser's stack holds 100 entries
+MOST_ITEMS = 1000
+
+
+def to_sql(
+    node: Filter, *, columns: Columns, document: ColumnElement[Any], dialect: str, now: int
+) -> ColumnElement[bool]:
+    """A filter as a condition on rows.
+
+    Args:
+        node: the filter.
+        columns: the top-level members that are columns of their own, by name; null there means missing. For
+            drops `elems` is among them, and then every name that is no drop's own is an element.
+        document: JSON text of all the rest: a drop's elements, or a resource whole. Written without escapes
+            for what is not ASCII, as orjson does it.
+        dialect: the database's name, as SQLAlchemy says it.
+        now: ms since the epoch, what AGE counts from.
+
+    Raises:
+        InvalidInput: the filter cannot be evaluated, as for compile_predicate.
+        ConfigurationError: no such dialect, or re2 is needed and not installed.
+    """
+    writer = WRITERS.get(dialect)
+    if writer is None:
+        raise ConfigurationError(f"expected a database among {', '.join(WRITERS)}, not {dialect}")
+    compile_predicate(node)  # what cannot be evaluated is found now, and not row by row
+    return writer(columns, document, now).write(node)
+
+
+def register(dbapi_connection: Any) -> None:
+    """Install on a raw sqlite3 connection the function that the expressions call."""
+    dbapi_connection.create_function("filter_test", -1, _filter_test, deterministic=True)
+
+
+class Writer(ABC):
+    """Writes filters as SQL of one database, for one table's columns. Every part of it is true or false."""
+
+    def __init__(self, columns: Columns, document: ColumnElement[Any], now: int) -> None:
+        self.columns = columns
+        self.document = document
+        self.now = now
+
+    @abstractmethod
+    def json_exists(self, column: ColumnElement[Any], path: tuple[str, ...]) -> ColumnElement[bool]:
+        """There is a value at the path."""
+
+    @abstractmethod
+    def json_in(
+        self, column: ColumnElement[Any], path: tuple[str, ...], values: list[Any]
+    ) -> ColumnElement[bool]:
+        """The value at the path equals one of the scalar values."""
+
+    @abstractmethod
+    def json_compare(
+        self, column: ColumnElement[Any], path: tuple[str, ...], op: str, value: str | float
+    ) -> ColumnElement[bool]:
+        """The value at the path is of the type of `value`, number or text, and compares so."""
+
+    @abstractmethod
+    def is_native(self, path: tuple[str, ...]) -> bool:
+        """Whether this database finds the path by itself."""
+
+    @abstractmethod
+    def ask(self, node: Filter) -> ColumnElement[bool]:
+        """The filter evaluated by whatever means, when it is not written out."""
+
+    def write(self, node: Filter) -> ColumnElement[bool]:
+        """The whole filter, written out as far as the database can take it."""
+        rules, levels = _extent(node)
+        if rules > MOST_RULES or levels > MOST_LEVELS:
+            return self.ask(node)
+        return self._write(node, True)
+
+    def _write(self, node: Filter, wanted: bool) -> ColumnElement[bool]:
+        # NOT goes down to the rules: exact, as none of them is ever null, and it keeps the SQL flat.
+        match node:
+            case Not(one):
+                return self._write(one, not wanted)
+            case And(filters) | Or(filters):
+                join = and_ if isinstance(node, And) == wanted else or_
+                return join(*(self._write(one, wanted) for one in filters))
+            case Compare(left, "!=", value):
+                rule, wanted = self._rule(Compare(left, "==", value)), not wanted
+            case Age(field, "!=", ms):
+                rule, wanted = self._rule(Age(field, "==", ms)), not wanted
+            case _:
+                rule = self._rule(node)
+        return rule if wanted else not_(rule)
+
+    def _rule(self, node: Filter) -> ColumnElement[bool]:
+        match node:
+            case Compare(left, "==", value) if _is_scalar(value) and self._is_native(left):
+                return self._in(left, [plain(value)])
+            case Compare(left, op, value) if _is_scalar(value) and self._is_native(left):
+                return self._compare(left, op, plain(value))
+            case In(left, items) if self._is_native(left) and len(items) <= MOST_ITEMS:
+                if all(map(_is_scalar, items)):
+                    return self._in(left, [plain(item) for item in items])
+            case Exists(member) if self._is_native(member):
+                return self._exists(member)
+            case Age(field, op, ms):
+                field = field or Member(("creationDate",))
+                if self._is_native(field):
+                    return self._compare(field, MIRRORED[op], self.now - ms)
+        return self.ask(node)
+
+    # A member is a column that holds one value, or a path into a column that holds JSON, or nowhere.
+
+    def _place(self, member: Member) -> tuple[ColumnElement[Any] | None, tuple[str, ...] | None]:
+        first, rest = member.parts[0], member.parts[1:]
+        if first in self.columns:
+            if first in JSON_MEMBERS:
+                return self.columns[first], rest
+            return (None if rest else self.columns[first]), None
+        if self.is_drops and first in DROP_MEMBERS:
+            return None, None
+        return self.document, member.parts
+
+    @property
+    def is_drops(self) -> bool:
+        return ELEMENTS in self.columns
+
+    def _is_native(self, member: Member) -> bool:
+        _, path = self._place(member)
+        return not transparent(member.parts) and (path is None or self.is_native(path))
+
+    def _exists(self, member: Member) -> ColumnElement[bool]:
+        column, path = self._place(member)
+        if column is None:
+            return false()
+        return column.is_not(None) if path is None else self.json_exists(column, path)
+
+    def _in(self, member: Member, values: list[Any]) -> ColumnElement[bool]:
+        column, path = self._place(member)
+        if column is None or not values:
+            return false()
+        if path is not None:
+            return self.json_in(column, path, values)
+        fitting = [value for value in values if _fits(column, value)]
+        return and_(column.is_not(None), _is_one_of(column, fitting)) if fitting else false()
+
+    def _compare(self, member: Member, op: str, value: str | float) -> ColumnElement[bool]:
+        column, path = self._place(member)
+        if column is None:
+            return false()
+        if path is not None:
+            return self.json_compare(column, path, op, value)
+        if not _fits(column, value):
+            return false()
+        return and_(column.is_not(None), COMPARE[op](column, value))  # type: ignore[arg-type]
+
+    def _names(self, node: Node) -> Iterator[str]:
+        """The top-level columns that a filter reads."""
+        if isinstance(node, Age) and node.field is None:
+            yield "creationDate"
+        if isinstance(node, Member):
+            yield node.parts[0]
+        for one in fields(node):  # type: ignore[arg-type]
+            value = getattr(node, one.name)
+            for inner in value if isinstance(value, tuple) else (value,):
+                if isinstance(inner, Node):
+                    yield from self._names(inner)
+
+
+class SQLite(Writer):
+    """JSON as text, read by SQLite's own JSON functions."""
+
+    _numbers = ("integer", "real")
+    _constants = {True: "true", False: "false", None: "null"}
+
+    def is_native(self, path: tuple[str, ...]) -> bool:
+        # A name in digits may be a place in a list; how a path quotes " and \ differs between versions.
+        return not any(is_index(part) or _AWKWARD.search(part) for part in path)
+
+    def json_exists(self, column: ColumnElement[Any], path: tuple[str, ...]) -> ColumnElement[bool]:
+        return self._type(column, path).is_not(None)
+
+    def json_in(
+        self, column: ColumnElement[Any], path: tuple[str, ...], values: list[Any]
+    ) -> ColumnElement[bool]:
+        kind, value = self._type(column, path), self._value(column, path)
+        numbers = [one for one in values if is_number(one)]
+        texts = [one for one in values if isinstance(one, str)]
+        names = [self._constants[one] for one in values if one is None or isinstance(one, bool)]
+        whens: list[tuple[ColumnElement[bool], ColumnElement[bool]]] = []
+        if numbers:
+            whens.append((kind.in_(self._numbers), _is_one_of(value, numbers)))
+        if texts:
+            whens.append((kind == "text", _is_one_of(value, texts)))
+        if names:
+            whens.append((kind.in_(names), true()))
+        return case(*whens, else_=false())
+
+    def json_compare(
+        self, column: ColumnElement[Any], path: tuple[str, ...], op: str, value: str | float
+    ) -> ColumnElement[bool]:
+        kind = self._type(column, path)
+        fits = kind == "text" if isinstance(value, str) else kind.in_(self._numbers)
+        return case((fits, COMPARE[op](self._value(column, path), value)), else_=false())
+
+    def ask(self, node: Filter) -> ColumnElement[bool]:
+        """The predicate's answer, row by row, from the document and the columns that the filter reads."""
+        extras: list[Any] = []
+        for name in sorted(set(self._names(node)) & set(self.columns) - {ELEMENTS}):
+            extras += [name, self.columns[name]]
+        return func.filter_test(
+            render(node), self.now, int(self.is_drops), self.document, *extras
+        ) == literal(1)
+
+    def _type(self, column: ColumnElement[Any], path: tuple[str, ...]) -> ColumnElement[Any]:
+        return func.json_type(column, _json_path(path))
+
+    def _value(self, column: ColumnElement[Any], path: tuple[str, ...]) -> ColumnElement[Any]:
+        return func.json_extract(column, _json_path(path))
+
+
+WRITERS: dict[str, type[Writer]] = {"sqlite": SQLite}
+"""The databases filters can be written for, by SQLAlchemy's names."""
+
+_AWKWARD = re.compile(r'["\\\x00-\x1f]')
+
+
+def _json_path(path: tuple[str, ...]) -> str:
+    return "$" + "".join(f'."{part}"' for part in path)
+
+
+def _is_one_of(column: ColumnElement[Any], values: list[Any]) -> ColumnElement[bool]:
+    return column == values[0] if len(values) == 1 else column.in_(values)
+
+
+def _is_scalar(value: Operand) -> bool:
+    return not isinstance(value, (Json, Member))
+
+
+def _fits(column: ColumnElement[Any], value: Any) -> bool:
+    return is_number(value) if isinstance(column.type, (Integer, Numeric)) else isinstance(value, str)
+
+
+def _extent(node: Filter) -> tuple[int, int]:
+    """How many rules a filter has, and how many levels of && and ||."""
+    match node:
+        case Not(one):
+            return _extent(one)
+        case And(filters) | Or(filters):
+            extents = [_extent(one) for one in filters]
+            return sum(rules for rules, _ in extents), 1 + max(levels for _, levels in extents)
+    return 1, 0
+
+
+@lru_cache(maxsize=256)
+def _test(text: str) -> Test:
+    node = parse(text)
+    return (lambda document, now: True) if node is None else compile_predicate(node)
+
+
+def _filter_test(text: str, now: int, is_drop: int, document: str, *extras: Any) -> bool:
+    """SQLite's `filter_test`: the predicate of a filter's text on one row's document and columns."""
+    body = orjson.loads(document)
+    whole: dict[str, Any] = {ELEMENTS: body} if is_drop else body
+    for name, value in zip(extras[::2], extras[1::2], strict=True):
+        if value is not None:
+            whole[name] = orjson.loads(value) if name in JSON_MEMBERS else value
+    return _test(text)(whole, now)
