@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..changes import M, P
 from ..errors import FlowThingsNotFound, InvalidInput
 from ..filters.nodes import Filter
-from ..green.marks import api_factory, plain
+from ..green.marks import api_call, api_factory, plain
 from ..transport.urls import check_path, segment
 from ..transport.values import resolve, text
 from .pages import pages
@@ -60,6 +60,7 @@ class BaseService:
     def creds(self, creds: Any) -> None:
         self.connection.creds = creds
 
+    @api_call
     def request(
         self,
         method: str,
@@ -85,6 +86,7 @@ class BaseService:
             method, self._url(whole), whole, data=data, params=params, timeout=timeout
         )
 
+    @api_call
     def raw_request(
         self, method: str, path: str = "", data: Any = None, params: Mapping[str, Any] | None = None
     ) -> tuple[Any, Mapping[str, str], int]:
