@@ -1,54 +1,98 @@
-"""Reading JSON columns in SQL: what a member's path is called there, and how its values compare."""
+"""Reading JSON columns in SQL: where a member is, and what its value is there.
+
+Names follow the filter language: a name that is no column's is looked up in the document, digits may be a
+place in a list, and a trailing `.value` may mean the member before it. What SQLite's own paths cannot say is
+looked up by a function of ours.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from sqlalchemy import case, func, null
 
+from ...filters.sql import JSON_MEMBERS
+
 if TYPE_CHECKING:
+    import sqlite3
+
     from sqlalchemy.sql.elements import ColumnElement
 
 Columns = Mapping[str, "ColumnElement[Any]"]
-"""A document's top-level members that are columns of their own. Those that hold JSON may be asked for deeper
-members; everything that is named by no column is looked up in the document's JSON."""
+"""A document's top-level members that are columns of their own; everything else is in the document's JSON."""
 
-
-def json_path(parts: Sequence[str]) -> str:
-    """The SQLite JSON path of nested members. A number names a member too; it is no index into a list."""
-    return "$" + "".join("." + orjson.dumps(part).decode() for part in parts)
-
-
-def locate(
-    parts: Sequence[str], columns: Columns, document: ColumnElement[Any]
-) -> tuple[ColumnElement[Any], str | None]:
-    """Where a member is: a column and the path within its JSON, None if it is the column itself."""
-    column = columns.get(parts[0])
-    if column is None:
-        return document, json_path(parts)
-    return column, json_path(parts[1:]) if len(parts) > 1 else None
+_WHOLE = "$"
+_NUMBERS = ("integer", "real")
+_AN_INDEX = re.compile(r"[0-9]{1,9}")
+_AWKWARD = re.compile(r'["\\\x00-\x1f]|^[0-9]+$')  # versions of SQLite differ about quotes in a path
 
 
 def value(parts: Sequence[str], columns: Columns, document: ColumnElement[Any]) -> ColumnElement[Any]:
     """A member as an SQL value: a number or text; truth as 1 or 0; lists and maps as JSON text; else null."""
-    column, path = locate(parts, columns, document)
-    return column if path is None else func.json_extract(column, path)
+    place, path = _locate(parts, columns, document)
+    return place if path is None else func.json_extract(place, path)
 
 
 def number(parts: Sequence[str], columns: Columns, document: ColumnElement[Any]) -> ColumnElement[Any]:
     """A member's value where it is a number, null where it is anything else."""
-    column, path = locate(parts, columns, document)
-    if path is None:
-        return case((func.typeof(column).in_(("integer", "real")), column), else_=null())
-    is_number = func.json_type(column, path).in_(("integer", "real"))
-    return case((is_number, func.json_extract(column, path)), else_=null())
+    place, path = _locate(parts, columns, document)
+    kind = func.typeof(place) if path is None else func.json_type(place, path)
+    found = place if path is None else func.json_extract(place, path)
+    return case((kind.in_(_NUMBERS), found), else_=null())
 
 
 def text(parts: Sequence[str], columns: Columns, document: ColumnElement[Any]) -> ColumnElement[Any]:
     """A member as JSON text, null where it is missing."""
-    column, path = locate(parts, columns, document)
+    place, path = _locate(parts, columns, document)
     if path is None:
-        return case((column.is_(None), null()), else_=func.json_quote(column))
-    return func.json_quote(func.json_extract(column, path)) if path == "$" else column.op("->")(path)
+        return case((place.is_not(None), func.json_quote(place)), else_=null())
+    return place if path == _WHOLE else place.op("->")(path)
+
+
+def register(connection: sqlite3.Connection) -> None:
+    """Install on a raw connection the function that the expressions call."""
+    connection.create_function("json_member", 2, _json_member, deterministic=True)
+
+
+def _locate(
+    parts: Sequence[str], columns: Columns, document: ColumnElement[Any]
+) -> tuple[ColumnElement[Any], str | None]:
+    """An expression and the member's path within its JSON; None if the expression is the member itself."""
+    column = columns.get(parts[0])
+    if column is None:
+        column, rest = document, tuple(parts)
+    elif parts[0] in JSON_MEMBERS:
+        rest = tuple(parts[1:])
+    else:
+        return (null() if len(parts) > 1 else column), None
+    if any(_AWKWARD.search(part) for part in rest) or (len(rest) > 1 and rest[-1] == "value"):
+        return func.json_member(column, orjson.dumps(rest).decode()), _WHOLE
+    return column, _WHOLE + "".join(f'."{part}"' for part in rest)
+
+
+def _json_member(document: str | None, path: str) -> str | None:
+    """SQLite's `json_member`: the JSON text of what is at `path`, a JSON list of names; null if missing."""
+    if document is None:
+        return None
+    whole, parts = orjson.loads(document), orjson.loads(path)
+    found = _walk(whole, parts)
+    if found is _MISSING and parts[-1] == "value":
+        found = _walk(whole, parts[:-1])
+    return None if found is _MISSING else orjson.dumps(found).decode()
+
+
+_MISSING: Any = object()
+
+
+def _walk(value: Any, parts: Sequence[str]) -> Any:
+    for part in parts:
+        if isinstance(value, dict):
+            value = value.get(part, _MISSING)
+        elif isinstance(value, list) and _AN_INDEX.fullmatch(part) and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return _MISSING
+    return value

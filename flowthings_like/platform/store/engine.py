@@ -18,8 +18,9 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from ...errors import ConfigurationError
+from ...filters import sql
 from ..problems import Unavailable
-from . import schema
+from . import documents, schema
 
 FILE = "platform.db"
 BUSY_SECONDS = 10.0
@@ -113,8 +114,6 @@ def unavailable(error: OperationalError) -> Unavailable:
 
 
 def _configure(connection: sqlite3.Connection, _record: Any) -> None:
-    from ...filters import sql
-
     connection.isolation_level = None  # transactions begin where _begin says, not where the driver guesses
     cursor = connection.cursor()
     for setting in (
@@ -126,6 +125,7 @@ def _configure(connection: sqlite3.Connection, _record: Any) -> None:
         cursor.execute(f"PRAGMA {setting}")
     cursor.close()
     sql.register(connection)
+    documents.register(connection)
 
 
 def _use_wal(engine: Engine) -> None:
