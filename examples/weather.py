@@ -155,16 +155,17 @@ def draw(monthly, gales, picture):
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import dates, pyplot
 
     figure, axes = pyplot.subplots(figsize=(9, 5))
     for airport, rows in monthly.items():
-        months = [row["id"]["$month"] for row in rows]
-        axes.plot(months, [row["$avg:temp"] for row in rows], marker="o", label=airport)
-    times = [as_time(drop) for drop in gales]
-    positions = [t.month + (t.day - 1 + t.hour / 24) / 31 for t in times]
-    axes.plot(positions, [drop["elems"]["temp"] for drop in gales], "kx", label=f"gale ({len(gales)} hours)")
-    axes.set(title="New York's airports, 2013", xlabel="month", ylabel="temperature, °F", xticks=range(1, 13))
+        middles = [datetime(2013, row["id"]["$month"], 15) for row in rows]
+        axes.plot(middles, [row["$avg:temp"] for row in rows], marker="o", label=airport)
+    times, temps = [as_time(drop) for drop in gales], [drop["elems"]["temp"] for drop in gales]
+    axes.plot(times, temps, "kx", label=f"gale ({len(gales)} hours)")
+    axes.set(title="New York's airports, 2013: monthly mean temperature", ylabel="°F")
+    axes.xaxis.set_major_formatter(dates.DateFormatter("%b"))
+    axes.xaxis.set_major_locator(dates.MonthLocator(bymonthday=15))
     axes.legend()
     axes.grid(alpha=0.3)
     figure.savefig(picture, dpi=110, bbox_inches="tight")
