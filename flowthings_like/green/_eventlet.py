@@ -51,6 +51,7 @@ class CallThread(GreenThread, Gated):  # type: ignore[misc]
             self.slot = None
             self._exit_event.send()
             self._resolve_links()
+            del self  # an exception's frames lead back to this one: without self, not back to its own keeper
 
     def wait(self) -> Any:
         return self.get()

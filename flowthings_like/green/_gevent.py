@@ -50,6 +50,7 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
             return _Kept.caught(error)
         finally:
             self.slot = None
+            del self  # an exception's frames lead back to this one: without self, not back to its own keeper
 
     def successful(self) -> bool:
         return bool(super().successful()) and not isinstance(self.value, _Kept)

@@ -18,6 +18,7 @@ from .outcome import Raised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextvars import Context
 
     from .outcome import Outcome
 
@@ -71,14 +72,9 @@ class ThreadCall:
     def run(self) -> None:
         """Run the call in this thread, unless some thread has taken it already."""
         if _pop(self._claim):
-            (function, args, kwargs), self._work = self._work, None
-            self._finish(self._call(function, args, kwargs))
-
-    def _call(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Outcome:
-        try:
-            return self._context.run(function, *args, **kwargs), None
-        except BaseException as error:  # a worker outlives whatever it runs
-            return None, Raised.caught(error)
+            work, self._work = self._work, None
+            self._finish(_attempt(self._context, *work))
+        del self  # an exception's frames lead back to this one: without self, not back to its own keeper
 
     def _finish(self, outcome: Outcome) -> None:
         self._outcome = outcome
@@ -128,6 +124,13 @@ class ThreadCall:
 
     def abandon(self) -> bool:
         return self.cancel()
+
+
+def _attempt(context: Context, function: Callable[..., Any], args: Any, kwargs: Any) -> Outcome:
+    try:
+        return context.run(function, *args, **kwargs), None
+    except BaseException as error:  # a worker outlives whatever it runs
+        return None, Raised.caught(error)
 
 
 def _pop(items: list[Any]) -> Any:
@@ -216,7 +219,7 @@ class ThreadsBackend(Backend):
         return threading.Event()
 
     def queue(self, maxsize: int = 0) -> Any:
-        return queue.Queue(maxsize)
+        return queue.Queue(maxsize) if maxsize else queue.Queue()
 
     def lock(self) -> Any:
         return threading.Lock()

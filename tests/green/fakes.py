@@ -1,0 +1,166 @@
+"""An api with no network behind it: services that answer, fail, wait for a signal and count."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import textwrap
+from contextvars import ContextVar
+from pathlib import Path
+from types import SimpleNamespace
+
+from flowthings_like.green import api_call, api_factory, plain
+from flowthings_like.green.backend import detect
+
+ROOT = Path(__file__).parents[2]
+PATCH = {
+    "gevent": "from gevent import monkey; monkey.patch_all()",
+    "eventlet": "import warnings; warnings.simplefilter('ignore'); import eventlet; eventlet.monkey_patch()",
+    "threads": "",
+}
+
+tenant: ContextVar[str] = ContextVar("tenant", default="nobody")
+
+
+class Base:
+    __api_service__ = True
+
+    def __init__(self):
+        self.running = self.peak = self.count = 0
+
+    def give(self, value=None, **params):
+        self.count += 1
+        return (value, params) if params else value
+
+    def fail(self, error):
+        raise error
+
+    def wait(self, event, value=None):
+        """Return once the event is set. All waits of this module end with it."""
+        self.running += 1
+        self.peak = max(self.peak, self.running)
+        try:
+            assert event.wait(20)
+        finally:
+            self.running -= 1
+        return value
+
+    def run(self, function, *args):
+        return function(*args)
+
+    @plain
+    def iterate(self):
+        yield from "abc"
+
+    @property
+    def path(self):
+        return "/flow"
+
+    def _private(self):
+        return "private"
+
+
+class Drops(Base):
+    def __init__(self, flow):
+        super().__init__()
+        self.flow = flow
+
+    def newest(self):
+        return {"flow": self.flow}
+
+
+class DropFactory:
+    __api_service__ = True
+
+    @api_factory
+    def __call__(self, flow):
+        return Drops(flow)
+
+    def create(self, model):
+        return model
+
+
+class Socket:
+    """No service at all: handed through."""
+
+    def connect(self):
+        return "connected"
+
+
+class Api:
+    def __init__(self):
+        self.flow = Base()
+        self.drop = DropFactory()
+        self.websocket = Socket()
+        self.creds = "acme"
+
+    @api_call
+    def request(self, method, path):
+        return f"{method} {path}"
+
+    @api_factory
+    def device(self, name):
+        return Drops(name)
+
+    def close(self):
+        return "closed"
+
+
+def until(condition, what="it"):
+    """Let others run until the condition holds."""
+    backend = detect()
+    for _ in range(2000):
+        if condition():
+            return
+        backend.sleep(0.001 if backend.name == "threads" else 0)
+        backend.sleep(0.001)
+    raise AssertionError(f"{what} did not happen")
+
+
+@contextlib.contextmanager
+def interrupted():
+    """Interrupt this green thread, or this thread's wait, from outside within the block; swallow that."""
+    name = detect().name
+    if name == "gevent":
+        import gevent
+
+        with gevent.Timeout(0.01, False):
+            yield
+    elif name == "eventlet":
+        import eventlet
+
+        with eventlet.Timeout(0.01, False):
+            yield
+    else:
+        import signal
+
+        def stop(number, frame):
+            raise KeyboardInterrupt
+
+        before = signal.signal(signal.SIGALRM, stop)
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        try:
+            yield
+        except KeyboardInterrupt:
+            pass
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
+
+def python(code, backend="threads", **options):
+    """Run code in an interpreter of its own, patched first thing. Its stdout and stderr, both stripped."""
+    source = PATCH[backend] + "\n" + textwrap.dedent(code)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", source],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        **options,
+    )
+    assert done.returncode == 0, done.stderr
+    return SimpleNamespace(out=done.stdout.strip(), err=done.stderr.strip())
