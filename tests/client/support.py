@@ -128,6 +128,8 @@ def serving(
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1
+        disable_nagle_algorithm = True
 
         def setup(self) -> None:
             super().setup()
@@ -154,6 +156,7 @@ def serving(
     class Quiet(ThreadingHTTPServer):
         daemon_threads = True
         block_on_close = False
+        request_queue_size = 64
 
         def handle_error(self, request: Any, client_address: Any) -> None:
             """Clients that hang up are part of what is tested."""
