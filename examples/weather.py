@@ -17,34 +17,74 @@ from collections import defaultdict
 from datetime import datetime, timezone
 from pathlib import Path
 
+import matplotlib
 from tqdm import tqdm
 
 from flowthings_like import API, EXISTS, NOT, FlowThingsNotFound, mem
 
 DATA = Path(__file__).parent / "data" / "weather.csv.gz"
-AIRPORTS = ("EWR", "JFK", "LGA")
 ELEMENTS = ("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib")
-OUTPUTS = ["$avg:temp", "$max:wind_speed", "$count"]
 ALERTS = {
     "gales": mem.elems.wind_speed >= 32,
     "freezing-rain": (mem.elems.temp <= 32) & (mem.elems.precip > 0),
     "wind-missing": NOT(EXISTS(mem.elems.wind_speed)),
 }
+FIGURES = ["$avg:temp", "$max:wind_speed", "$count"]
 
 
 def main(folder, picture):
+    observations = defaultdict(list)  # by airport
     with gzip.open(DATA, "rt") as file:
-        observations = [as_drop(row) for row in csv.DictReader(file)]
+        for row in csv.DictReader(file):
+            observations[row["origin"]].append(as_drop(row))
 
     with API.embedded(folder) as api:
-        flows, alerts = set_up(api)
+        # A flow per airport and one per alert; tracks copy from the first to the second.
+        flows = {airport: ensure_flow(api, f"/acme/weather/{airport.lower()}") for airport in observations}
+        alerts = {name: ensure_flow(api, f"/acme/alerts/{name}") for name in ALERTS}
+        for flow in flows.values():
+            for name, rule in ALERTS.items():
+                ends = {"source": flow["path"], "destination": alerts[name]["path"]}
+                if not api.track.find(*(mem[end] == path for end, path in ends.items())):
+                    api.track.create({**ends, "filter": str(rule)})
+
         load(api, flows, observations)
-        print_alerts(api, alerts)
-        monthly = look_up_lazily(api, flows)
-        collect_as_a_batch(api, flows, monthly)
-        check_against_the_file(monthly, observations)
-        gales = api.drop(alerts["gales"]).find(limit=1000)
-    draw(monthly, gales, picture)
+
+        # All in flight at once; each line below waits for no more than what it prints.
+        lazy = api.lazy()
+        newest = {airport: lazy.drop(flow).find(limit=1) for airport, flow in flows.items()}
+        hottest = {
+            airport: lazy.drop(flow).find(sort="elems.temp", limit=1) for airport, flow in flows.items()
+        }
+        monthly = {a: lazy.drop(flow).aggregate(FIGURES, group_by=["$month"]) for a, flow in flows.items()}
+        gales = lazy.drop(alerts["gales"]).find(limit=1000)
+        for name, flow in alerts.items():
+            print(
+                f"{name:>14}: {lazy.drop(flow).aggregate(['$count'])[0]['$count']:4} hours   {ALERTS[name]}"
+            )
+        for airport in flows:
+            print(
+                f"\n{airport}   newest {reading(newest[airport][0])}   hottest {reading(hottest[airport][0])}"
+            )
+            print("       month  mean °F  wind mph  hours")
+            for row in monthly[airport]:
+                month, (temp, wind, count) = row["id"]["$month"], (row[figure] for figure in FIGURES)
+                print(f"       {month:5}  {temp:7.1f}  {wind:8.0f}  {count:5}")
+
+        # The same as a batch, with one call that is bound to fail.
+        calls = api.async_()
+        for flow in flows.values():
+            calls.drop(flow).aggregate(FIGURES, group_by=["$month"])
+        calls.flow.read("f" + "0" * 24)
+        *answers, (error, _) = calls.results(with_exceptions=True)
+        assert [rows for _, rows in answers] == list(monthly.values())
+        assert isinstance(error, FlowThingsNotFound)
+        print(f"\na batch: {len(answers)} answers, and the expected {type(error).__name__}: {error}")
+
+        for airport, rows in monthly.items():
+            assert_same_figures(rows, observations[airport])
+        print("every figure agrees with the same one computed from the file")
+        draw(monthly, gales, picture)
 
 
 def as_drop(row):
@@ -57,103 +97,44 @@ def as_drop(row):
     }
 
 
-def set_up(api):
-    """A flow per airport and one per alert, and the tracks that copy from the first to the second."""
-    flows = {airport: ensure_flow(api, f"/acme/weather/{airport.lower()}") for airport in AIRPORTS}
-    alerts = {name: ensure_flow(api, f"/acme/alerts/{name}") for name in ALERTS}
-    for airport in AIRPORTS:
-        for name, rule in ALERTS.items():
-            source, destination = flows[airport]["path"], alerts[name]["path"]
-            if not api.track.find((mem.source == source) & (mem.destination == destination)):
-                api.track.create({"source": source, "destination": destination, "filter": str(rule)})
-    return flows, alerts
-
-
 def ensure_flow(api, path):
     found = api.flow.find(mem.path == path)
     return found[0] if found else api.flow.create({"path": path, "capacity": 100_000})
 
 
-def load(api, flows, observations, size=1000):
-    started = time.perf_counter()
-    by_airport = defaultdict(list)
-    for drop in observations:
-        by_airport[drop["elems"]["airport"]].append(drop)
-    with tqdm(total=len(observations), desc="loading", unit=" drops") as bar:
-        for airport, drops in by_airport.items():
-            for first in range(0, len(drops), size):
-                created = api.drop(flows[airport]).create_many(drops[first : first + size])
-                bar.update(len(created))
+def load(api, flows, observations):
+    total, started = sum(map(len, observations.values())), time.perf_counter()
+    with tqdm(total=total, desc="loading", unit=" drops") as bar:
+        for airport, drops in observations.items():
+            for first in range(0, len(drops), 1000):
+                bar.update(len(api.drop(flows[airport]).create_many(drops[first : first + 1000])))
     seconds = time.perf_counter() - started
-    print(
-        f"{len(observations):,} observations in {seconds:.2f} s: {len(observations) / seconds:,.0f} drops/s\n"
-    )
-
-
-def print_alerts(api, alerts):
-    for name, flow in alerts.items():
-        (row,) = api.drop(flow).aggregate(["$count"])
-        print(f"{name:>14}: {row['$count']:4} hours   {ALERTS[name]}")
-
-
-def look_up_lazily(api, flows):
-    """Nine look-ups in flight at once; each line waits for no more than what it prints."""
-    lazy = api.lazy()
-    newest = {name: lazy.drop(flow).find(limit=1) for name, flow in flows.items()}
-    hottest = {name: lazy.drop(flow).find(sort="elems.temp", limit=1) for name, flow in flows.items()}
-    monthly = {name: lazy.drop(flow).aggregate(OUTPUTS, group_by=["$month"]) for name, flow in flows.items()}
-
-    print("\n      newest                  hottest")
-    for name in flows:
-        (new,), (hot,) = newest[name], hottest[name]
-        print(f"{name}   {reading(new)}   {reading(hot)}")
-
-    print("\nmonth " + "".join(f"{name:>8} °F{'mph':>7}{'hours':>6}" for name in flows))
-    for rows in zip(*monthly.values(), strict=True):
-        cells = (f"{row['$avg:temp']:11.1f}{row['$max:wind_speed']:7.0f}{row['$count']:6}" for row in rows)
-        print(f"{rows[0]['id']['$month']:5} " + "".join(cells))
-    return {name: rows.unwrap() for name, rows in monthly.items()}
+    print(f"{total:,} observations in {seconds:.2f} s: {total / seconds:,.0f} drops/s\n")
 
 
 def reading(drop):
-    return f"{drop['elems']['temp']:5.1f} °F {as_time(drop):%b %d %H:%M}"
+    return f"{drop['elems']['temp']:5.1f} °F on {as_time(drop):%b %d, %H:%M}"
 
 
 def as_time(drop):
     return datetime.fromtimestamp(drop["creationDate"] / 1000, timezone.utc)
 
 
-def collect_as_a_batch(api, flows, monthly):
-    """The same averages as a batch, with one call that is bound to fail."""
-    calls = api.async_()
-    for flow in flows.values():
-        calls.drop(flow).aggregate(OUTPUTS, group_by=["$month"])
-    calls.flow.read("f" + "0" * 24)
-    *answers, (error, _) = calls.results(with_exceptions=True)
-    assert [rows for _, rows in answers] == list(monthly.values())
-    assert isinstance(error, FlowThingsNotFound)
-    print(f"\na batch: {len(answers)} answers, and the expected {type(error).__name__}: {error}")
-
-
-def check_against_the_file(monthly, observations):
+def assert_same_figures(rows, drops):
     """The platform's figures, against the same ones computed here in plain Python."""
-    groups = defaultdict(list)
-    for drop in observations:
-        groups[drop["elems"]["airport"], drop["creationDate"].month].append(drop["elems"])
-    for airport, rows in monthly.items():
-        for row in rows:
-            elems = groups.pop((airport, row["id"]["$month"]))
-            temps = [e["temp"] for e in elems if "temp" in e]
-            assert abs(row["$avg:temp"] - sum(temps) / len(temps)) < 1e-9
-            assert row["$max:wind_speed"] == max(e["wind_speed"] for e in elems if "wind_speed" in e)
-            assert row["$count"] == len(elems)
-    assert not groups
-    print("every figure agrees with the same one computed from the file")
+    months = defaultdict(list)
+    for drop in drops:
+        months[drop["creationDate"].month].append(drop["elems"])
+    assert [row["id"]["$month"] for row in rows] == sorted(months)
+    for row in rows:
+        elems = months[row["id"]["$month"]]
+        temps = [e["temp"] for e in elems if "temp" in e]
+        assert abs(row["$avg:temp"] - sum(temps) / len(temps)) < 1e-9
+        assert row["$max:wind_speed"] == max(e["wind_speed"] for e in elems if "wind_speed" in e)
+        assert row["$count"] == len(elems)
 
 
 def draw(monthly, gales, picture):
-    import matplotlib
-
     matplotlib.use("Agg")
     from matplotlib import dates, pyplot
 
