@@ -59,6 +59,7 @@ def make_engine(url: URL) -> Engine:
     engine = sqlalchemy.create_engine(url, poolclass=NullPool, connect_args=arguments)
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
+    event.listen(engine, "commit", _commit)
     return engine
 
 
@@ -113,17 +114,22 @@ def unavailable(error: OperationalError) -> Unavailable:
     return Unavailable(f"the store cannot do that now: {error.orig}")
 
 
+_SETTINGS = (
+    "synchronous=FULL",
+    "temp_store=MEMORY",
+    "cache_size=-16000",  # KiB
+    "wal_autocheckpoint=4000",  # pages: fewer, larger checkpoints
+)
+
+
 def _configure(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # transactions begin where _begin says, not where the driver guesses
-    cursor = connection.cursor()
-    for setting in (
-        "synchronous=FULL",
-        "temp_store=MEMORY",
-        "cache_size=-16000",  # KiB
-        "wal_autocheckpoint=4000",  # pages: fewer, larger checkpoints
-    ):
-        cursor.execute(f"PRAGMA {setting}")
-    cursor.close()
+    try:
+        for setting in _SETTINGS:
+            _pragma(connection, setting)
+    except DatabaseError:
+        connection.close()
+        raise
     sql.register(connection)
     documents.register(connection)
 
@@ -132,13 +138,24 @@ def _use_wal(engine: Engine) -> None:
     """Outside of any transaction, which is why it goes past SQLAlchemy. The file remembers it."""
     connection = engine.raw_connection()
     try:
-        connection.cursor().execute("PRAGMA journal_mode=WAL")
-    except sqlite3.DatabaseError as error:
-        kind = OperationalError if isinstance(error, sqlite3.OperationalError) else DatabaseError
-        raise kind("PRAGMA journal_mode=WAL", None, error) from error
+        _pragma(connection.driver_connection, "journal_mode=WAL")
     finally:
         connection.close()
 
 
+def _pragma(connection: Any, setting: str) -> None:
+    """Run a PRAGMA on a raw connection, with SQLAlchemy's errors."""
+    try:
+        connection.execute(f"PRAGMA {setting}").close()
+    except sqlite3.DatabaseError as error:
+        kind = OperationalError if isinstance(error, sqlite3.OperationalError) else DatabaseError
+        raise kind(f"PRAGMA {setting}", None, error) from error
+
+
 def _begin(connection: Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
+
+
+def _commit(connection: Connection) -> None:
+    # The driver's own commit does nothing, and says nothing, when SQLite has already undone the transaction.
+    connection.exec_driver_sql("COMMIT")
