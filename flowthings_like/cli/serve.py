@@ -6,7 +6,6 @@ The first start prints the account and its token, once: what is kept is the toke
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
 INSTALL = "pip install 'flowthings_like[serve]'"
@@ -29,7 +28,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop by SIGTERM or SIGINT. Returns the exit status."""
     try:
-        _patch()
+        from gevent import monkey
+
+        monkey.patch_all()  # first of all: what is imported earlier keeps the unpatched parts it took
         from ..platform.server import Server, Settings, issue
     except ImportError as error:
         if error.name is None or error.name.startswith("flowthings_like"):
@@ -61,25 +62,6 @@ def run(arguments: argparse.Namespace) -> int:
     )
     Server(settings, ready=lambda url: print(f"listening: {url}", flush=True)).run()
     return 0
-
-
-def _patch() -> None:
-    """Patch this interpreter, or begin again in one that is patched before anything else is imported.
-
-    Modules that were imported before patching keep the unpatched parts they took; ssl is the one that breaks.
-    """
-    from gevent import monkey
-
-    if monkey.is_module_patched("socket"):
-        return
-    if "ssl" in sys.modules:
-        program = (
-            "from gevent import monkey; monkey.patch_all(); "
-            "from flowthings_like.cli.main import main; raise SystemExit(main())"
-        )
-        sys.stdout.flush()
-        os.execv(sys.executable, [sys.executable, "-c", program, *sys.argv[1:]])
-    monkey.patch_all()
 
 
 def _log_to_stderr() -> None:

@@ -101,7 +101,10 @@ class Application:
             raise Forbidden(f"X-Auth-Account is {named!r}, the path's account is {target.account!r}")
         caller = self._accounts.caller(environ.get("HTTP_X_AUTH_TOKEN"), target.account)
         self._calls.count(caller.identity)
-        return handler(Request(environ, target, self._store, self._accounts, caller))
+        request = Request(
+            environ, target, caller, store=self._store, accounts=self._accounts, calls=self._calls
+        )
+        return handler(request)
 
     def _packs(self, environ: Environ) -> bool:
         accepted = environ.get("HTTP_ACCEPT_ENCODING", "")

@@ -48,7 +48,7 @@ def check_prefix(path: Any, account: str, member: str = "paths") -> str:
     if isinstance(path, str):
         path = path.rstrip("/")
         if path == f"/{account}":
-            return path
+            return str(path)
     return check(path, account, member)
 
 

@@ -18,6 +18,7 @@ from .problems import BadRequest, NotFound
 if TYPE_CHECKING:
     from .accounts import Accounts
     from .rights import Caller
+    from .statistics import Calls
     from .store.store import Store
 
 _NO = ("0", "false", "False", "FALSE")
@@ -36,10 +37,17 @@ class Target(NamedTuple):
 class Request:
     """One request, once it is known who makes it."""
 
-    __slots__ = ("_environ", "_params", "accounts", "caller", "store", "target")
+    __slots__ = ("_environ", "_params", "accounts", "caller", "calls", "store", "target")
 
     def __init__(
-        self, environ: dict[str, Any], target: Target, store: Store, accounts: Accounts, caller: Caller
+        self,
+        environ: dict[str, Any],
+        target: Target,
+        caller: Caller,
+        *,
+        store: Store,
+        accounts: Accounts,
+        calls: Calls,
     ) -> None:
         self._environ = environ
         self._params: dict[str, list[str]] | None = None
@@ -47,6 +55,7 @@ class Request:
         self.store = store
         self.accounts = accounts
         self.caller = caller
+        self.calls = calls
 
     def body(self) -> Any:
         """The body as a JSON value; raises BadRequest or TooLarge."""

@@ -33,6 +33,8 @@ def _simulate_task(request: Request) -> Answer:
 
 def _statistics(request: Request) -> Answer:
     stat, id_, *date = request.target.rest
+    if stat == statistics.CALLS:
+        request.calls.flush()
     level = request.params.get("level", [None])[-1]
     return Answer(statistics.read(request.store, request.caller, stat, id_, date, level))
 

@@ -68,7 +68,7 @@ def issue(place: str, account: str, *, anew: bool = False) -> str | None:
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without types
-    """The server; `run()` serves until SIGTERM or SIGINT, then leaves by SystemExit(0). SIGHUP restarts workers.
+    """The server: `run()` serves until SIGTERM or SIGINT, and leaves by SystemExit(0). SIGHUP renews workers.
 
     Args:
         settings: what and where.

@@ -1,0 +1,145 @@
+"""Request bodies: what is read, what is refused, and that refusing is bounded too."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowthings_like.platform import body
+from flowthings_like.platform.problems import BadRequest, TooLarge
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+def environ(raw: bytes, **extra: Any) -> dict[str, Any]:
+    return {"wsgi.input": io.BytesIO(raw), "CONTENT_LENGTH": str(len(raw)), **extra}
+
+
+def chunked(stream: Any, **extra: Any) -> dict[str, Any]:
+    return {"wsgi.input": stream, "wsgi.input_terminated": True, **extra}
+
+
+@settings(deadline=None, max_examples=60)
+@given(JSON)
+def test_any_json_is_read_back_plain_packed_and_chunked(value: Any) -> None:
+    raw = json.dumps(value).encode()
+    assert body.read(environ(raw)) == value
+    assert body.read(environ(gzip.compress(raw), HTTP_CONTENT_ENCODING="gzip")) == value
+    assert body.read(chunked(io.BytesIO(raw))) == value
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.binary(max_size=40), st.sampled_from(["", "gzip", "identity"]))
+def test_any_bytes_are_read_or_refused(raw: bytes, coding: str) -> None:
+    with contextlib.suppress(BadRequest):  # anything else would be a fault
+        body.read(environ(raw, HTTP_CONTENT_ENCODING=coding))
+
+
+def test_it_says_where_the_json_is_wrong() -> None:
+    with pytest.raises(BadRequest, match=r"not JSON.*line 2, column 7"):
+        body.read(environ(b'{"a": 1,\n "b": nope}'))
+
+
+def test_text_that_is_no_utf8_is_no_json() -> None:
+    with pytest.raises(BadRequest, match="not JSON"):
+        body.read(environ(b'"\xff"'))
+
+
+def test_a_missing_body_is_asked_for() -> None:
+    with pytest.raises(BadRequest, match="needs a body"):
+        body.read(environ(b""))
+    # By PEP 3333 a body without a length and without a sign of its end is none.
+    with pytest.raises(BadRequest, match="needs a body"):
+        body.read({"wsgi.input": io.BytesIO(b"1")})
+
+
+def test_a_body_that_ends_early_is_refused() -> None:
+    with pytest.raises(BadRequest, match="ended after 3 of 9 bytes"):
+        body.read({"wsgi.input": io.BytesIO(b"123"), "CONTENT_LENGTH": "9"})
+
+
+@pytest.mark.parametrize("length", ["ten", "1.5"])
+def test_a_length_must_be_a_number(length: str) -> None:
+    with pytest.raises(BadRequest, match="Content-Length"):
+        body.read({"wsgi.input": io.BytesIO(b"{}"), "CONTENT_LENGTH": length})
+
+
+class Sender(io.RawIOBase):
+    """A client that would send `size` bytes, and remembers how many were taken."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+        self.taken = 0
+        self.largest = 0
+
+    def read(self, size: int = -1) -> bytes:
+        assert size >= 0, "a body is read in bounded steps"
+        count = min(size, self.left)
+        self.left -= count
+        self.taken += count
+        self.largest = max(self.largest, count)
+        return b" " * count
+
+
+def test_a_declared_length_beyond_the_limit_is_refused_and_drained_in_steps() -> None:
+    sender = Sender(5000 * 1024)
+    with pytest.raises(TooLarge, match="the limit is 1048576 bytes"):
+        body.read({"wsgi.input": sender, "CONTENT_LENGTH": str(5000 * 1024)}, limit=1024 * 1024)
+    assert sender.left == 0
+    assert sender.largest <= 256 * 1024
+
+
+def test_chunks_are_counted_as_they_come() -> None:
+    sender = Sender(3 * 1024 * 1024)
+    with pytest.raises(TooLarge):
+        body.read(chunked(sender), limit=1024 * 1024)
+    assert sender.left == 0
+
+
+def test_exactly_the_limit_is_welcome() -> None:
+    raw = b'"' + b"x" * 98 + b'"'
+    assert body.read(environ(raw), limit=100) == "x" * 98
+    with pytest.raises(TooLarge):
+        body.read(environ(raw), limit=99)
+
+
+def test_a_gzip_bomb_is_not_unpacked() -> None:
+    bomb = gzip.compress(b" " * 50_000_000)
+    with pytest.raises(TooLarge):
+        body.read(environ(bomb, HTTP_CONTENT_ENCODING="gzip"), limit=1_000_000)
+
+
+@pytest.mark.parametrize("raw", [b"{}", gzip.compress(b"{}")[:-4], gzip.compress(b"{}") + b"x"])
+def test_gzip_must_be_one_whole_member(raw: bytes) -> None:
+    with pytest.raises(BadRequest, match="gzip"):
+        body.read(environ(raw, HTTP_CONTENT_ENCODING="gzip"))
+
+
+def test_an_unknown_coding_is_named() -> None:
+    with pytest.raises(BadRequest, match="'br'"):
+        body.read(environ(b"{}", HTTP_CONTENT_ENCODING="br"))
+
+
+def test_a_broken_connection_is_a_bad_request() -> None:
+    class Broken:
+        def read(self, size: int) -> bytes:
+            raise ConnectionResetError("secret detail")
+
+    with pytest.raises(BadRequest, match=r"could not be read.*ConnectionResetError") as caught:
+        body.read(chunked(Broken()))
+    assert "secret" not in caught.value.message

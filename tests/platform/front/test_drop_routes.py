@@ -1,0 +1,142 @@
+"""The drops' URLs: every way to name a flow, every verb, and both forms of elements."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from .harness import Client
+
+
+@pytest.fixture
+def flow(api: Client) -> Any:
+    return api.flow("x")
+
+
+@pytest.fixture(params=["id", "encoded", "doubled"])
+def place(request: pytest.FixtureRequest, flow: Any) -> str:
+    """The flow's URL, in each of its three forms."""
+    encoded = f"/drop/{quote('/acme/x', safe='')}"
+    forms = {"id": f"/drop/{flow['id']}", "encoded": encoded, "doubled": "/drop//acme/x"}
+    return forms[str(request.param)]
+
+
+def test_every_verb(api: Client, flow: Any, place: str) -> None:
+    one = api.post(place, {"elems": {"a": 1}}).ok(201)
+    assert one["flowId"] == flow["id"]
+    assert one["path"] == "/acme/x"
+    more = api.post(place, [{"elems": {"a": 2}}, {"elems": {"a": 3}}]).ok(201)
+    assert [drop["elems"]["a"] for drop in more] == [2, 3]
+    assert api.get(f"{place}/{one['id']}").ok() == one
+    assert api.get(place).ok() == [more[1], more[0], one]
+    assert api.get(f"{place}?limit=1&only=elems").ok() == [{"id": more[1]["id"], "elems": {"a": 3}}]
+    assert api("MGET", place, [one["id"], "d" + "0" * 24]).ok() == {one["id"]: one}
+    assert api.put(f"{place}/{one['id']}", {"elems": {"a": 5}}).ok()["elems"] == {"a": 5}
+    assert api.put(f"{place}/{one['id']}/elems", {"a": 6}).ok()["elems"] == {"a": 6}
+    changed = api("MPUT", place, {one["id"]: {"elems": {"a": 7}}, more[0]["id"]: {"elems": {"a": 8}}}).ok()
+    assert {id_: drop["elems"]["a"] for id_, drop in changed.items()} == {one["id"]: 7, more[0]["id"]: 8}
+    assert api.delete(f"{place}/{one['id']}").ok() == {}
+    assert api.get(f"{place}/{one['id']}").status == 404
+    assert api.delete(place).ok() == {}
+    assert api.get(place).ok() == []
+    assert api.get(f"/flow/{flow['id']}").ok() == flow
+
+
+def test_by_path_in_the_body_or_query(api: Client, flow: Any) -> None:
+    drop = api.post("/drop", {"path": "/acme/x", "elems": {"a": 1}}).ok(201)
+    assert api.get("/drop?path=/acme/x").ok() == [drop]
+    assert "path is required" in api.post("/drop", {"elems": {"a": 1}}).error
+    assert "path is required" in api.post("/drop", []).error
+    assert "path is required" in api.get("/drop").error
+    assert api.post("/drop", {"path": "/acme/nowhere", "elems": {"a": 1}}).status == 404
+
+
+def test_several_finds_at_once(api: Client, flow: Any) -> None:
+    other = api.flow("y")
+    drops = api.post(f"/drop/{flow['id']}", [{"elems": {"a": a}} for a in range(3)]).ok(201)
+    found = api(
+        "MGET", "/drop", [{"flowId": flow["id"], "params": {"limit": 2}}, {"flowId": other["id"]}]
+    ).ok()
+    assert found == {flow["id"]: [drops[2], drops[1]], other["id"]: []}
+
+
+def test_an_id_in_the_body_must_be_the_one_in_the_path(api: Client, flow: Any) -> None:
+    one, other = api.post(f"/drop/{flow['id']}", [{"elems": {"a": 1}}, {"elems": {"a": 2}}]).ok(201)
+    api.put(f"/drop/{flow['id']}/{one['id']}", {"id": one["id"], "elems": {"a": 3}}).ok()
+    assert api.put(f"/drop/{flow['id']}/{one['id']}", {"id": other["id"], "elems": {"a": 4}}).status == 400
+
+
+TYPED = {"a": {"type": "integer", "value": 1}, "when": {"type": "date", "value": 0}}
+PLAIN = {"a": 1, "when": 0}
+
+
+@pytest.mark.parametrize(
+    ("version", "query", "elems"),
+    [
+        ("v0.1", "", TYPED),
+        ("v0.1", "hints=1", TYPED),
+        ("v0.1", "hints=0", PLAIN),
+        ("v0.1", "hints=False", PLAIN),
+        ("v0.1", "hints=false", PLAIN),
+        ("v4.0", "", PLAIN),
+        ("v4.0", "hints=0", PLAIN),
+        ("v4.0", "hints=True", TYPED),
+        ("v9", "", PLAIN),
+    ],
+)
+def test_elements_are_shown_as_the_version_and_hints_say(
+    api: Client, flow: Any, version: str, query: str, elems: Any
+) -> None:
+    reader = api.speaking(version)
+    place = f"/drop/{flow['id']}"
+    mixed = {"elems": {"a": 1, "when": TYPED["when"]}}
+    created = reader.post(f"{place}?{query}", mixed).ok(201)
+    one = f"{place}/{created['id']}"
+    shown = [
+        created,
+        reader.get(f"{one}?{query}").ok(),
+        *reader.get(f"{place}?{query}").ok(),
+        *reader.post(f"{place}?{query}", [mixed]).ok(201),
+        *reader("MGET", f"{place}?{query}", [created["id"]]).ok().values(),
+        reader.put(f"{one}?{query}", mixed).ok(),
+        reader.put(f"{one}/elems?{query}", mixed["elems"]).ok(),
+        *reader("MPUT", f"{place}?{query}", {created["id"]: mixed}).ok().values(),
+        *reader("MGET", f"/drop?{query}", [{"flowId": flow["id"]}]).ok()[flow["id"]],
+        *reader.get(f"/drop?path=/acme/x&{query}").ok(),
+        reader.post(f"/drop?{query}", {"path": "/acme/x", **mixed}).ok(201),
+    ]
+    assert all(drop["elems"] == elems for drop in shown)
+
+
+def test_references_name_creator_and_flow(api: Client, flow: Any) -> None:
+    (me,) = api.get("/identity").ok()
+    drop = api.post(f"/drop/{flow['id']}?refs=1", {"elems": {"a": 1}})
+    expected = {"identity": {me["id"]: me}, "flow": {flow["id"]: flow}}
+    assert drop.head["references"] == expected
+    place = f"/drop/{flow['id']}"
+    for reply in (
+        api.get(f"{place}?refs=1"),
+        api("MGET", "/drop?refs=1", [{"flowId": flow["id"]}]),
+        api("MGET", f"{place}?refs=1", [drop.body["id"]]),
+    ):
+        assert reply.head["references"] == expected
+
+
+def test_aggregates(api: Client, flow: Any) -> None:
+    api.post(f"/drop/{flow['id']}", [{"elems": {"a": a}} for a in (1, 2, 6)]).ok(201)
+    rows = api.post(f"/drop/{flow['id']}/aggregate", {"output": ["$avg:a", "$count"]}).ok()
+    (row,) = rows
+    assert (row["$avg:a"], row["$count"]) == (3, 3)
+    assert api.post("/drop//acme/x/aggregate", {"output": ["$avg:a", "$count"]}).ok() == rows
+    assert api("GET", f"/drop/{flow['id']}/aggregate").status == 405
+    assert api.post(f"/drop/{flow['id']}/aggregate", {}).error
+
+
+@pytest.mark.parametrize("model", [{}, {"elems": {}}, {"elems": []}, {"elems": {"a": 1}, "temp": 5}, 5, "x"])
+def test_a_bad_drop_changes_nothing(api: Client, flow: Any, model: Any) -> None:
+    place = f"/drop/{flow['id']}"
+    assert api.post(place, model).status == 400
+    assert "drop 1" in api.post(place, [{"elems": {"a": 1}}, model]).error
+    assert api.get(place).ok() == []

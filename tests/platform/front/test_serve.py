@@ -1,0 +1,250 @@
+"""`flowthings-like serve`, as another process sees it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+ROOT = Path(__file__).parents[3]
+SERVE = [sys.executable, "-m", "flowthings_like.cli.main", "serve"]
+PATIENCE = 60  # seconds, for a machine that is busy with other things
+
+
+class Served:
+    """A server process, and its port and token."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [*SERVE, "--data", str(folder), "--port", "0", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        self.printed: list[str] = []
+        self.errors: list[str] = []
+        assert self.process.stderr
+        self._reader = threading.Thread(target=self.errors.extend, args=(self.process.stderr,))
+        self._reader.start()
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.printed.append(line.rstrip())
+            if line.startswith("listening: "):
+                break
+        else:
+            raise AssertionError("".join(self.errors) + f"exit {self.process.wait(PATIENCE)}")
+        self.url = self.printed[-1].removeprefix("listening: ")
+        self.port = int(self.url.rsplit(":", 1)[1])
+
+    @property
+    def token(self) -> str:
+        (token,) = [line.removeprefix("token: ") for line in self.printed if line.startswith("token: ")]
+        return token
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        status = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        assert self.process.stdout
+        self.printed += self.process.stdout.read().splitlines()
+        self.process.stdout.close()
+        assert self.process.stderr
+        self.process.stderr.close()
+        return status
+
+    def __enter__(self) -> Served:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.stop(signal.SIGQUIT)
+
+
+def call(served: Served, token: str | None, method: str, path: str, body: Any = None, **extra: str) -> Any:
+    headers = {**({} if token is None else {"X-Auth-Token": token}), **extra}
+    url = f"{served.url}/v4.0/acme{path}"
+    return requests.request(method, url, json=body, headers=headers, timeout=PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with Served(tmp_path_factory.mktemp("served"), "--log") as running:
+        yield running
+
+
+def test_the_first_start_prints_account_and_token(served: Served) -> None:
+    account, token, listening = served.printed
+    assert account == "account: acme"
+    assert re.fullmatch("token: [A-Za-z0-9]{32}", token)
+    assert re.fullmatch(r"listening: http://127\.0\.0\.1:[1-9][0-9]*", listening)
+
+
+def test_a_token_is_required(served: Served) -> None:
+    assert call(served, None, "GET", "/flow").status_code == 401
+    assert call(served, "wrong", "GET", "/flow").status_code == 403
+    reply = call(served, served.token, "GET", "/flow", **{"X-Auth-Account": "acme"})
+    assert reply.status_code == 200
+    assert reply.json()["head"]["ok"] is True
+
+
+def test_the_unusual_methods_get_through(served: Served) -> None:
+    flow = call(served, served.token, "POST", "/flow", {"path": "/acme/verbs"}).json()["body"]
+    found = call(served, served.token, "MGET", "/flow", [flow["id"]])
+    assert found.json()["body"] == {flow["id"]: flow}
+    changed = call(served, served.token, "MPUT", "/flow", {flow["id"]: {"capacity": 5}})
+    assert changed.json()["body"][flow["id"]]["capacity"] == 5
+    encoded = call(served, served.token, "POST", "/drop/%2Facme%2Fverbs", {"elems": {"a": 1}})
+    assert encoded.status_code == 201
+    assert call(served, served.token, "DELETE", f"/flow/{flow['id']}").json()["body"] == {}
+
+
+def test_doubled_slashes_and_long_filters_get_through(served: Served) -> None:
+    call(served, served.token, "POST", "/flow", {"path": "/acme/slashes"})
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=PATIENCE)
+    connection.request("GET", "/v4.0/acme/drop//acme/slashes", headers={"X-Auth-Token": served.token})
+    assert json.load(connection.getresponse())["body"] == []
+    connection.close()
+    text = " || ".join(f"elems.a == {n}" for n in range(1500))
+    assert call(served, served.token, "GET", f"/drop?path=/acme/slashes&filter={text}").status_code == 200
+
+
+def test_large_replies_are_packed(served: Served) -> None:
+    call(served, served.token, "POST", "/flow", {"path": "/acme/packed"})
+    call(served, served.token, "POST", "/drop/%2Facme%2Fpacked", [{"elems": {"n": n}} for n in range(100)])
+    reply = call(served, served.token, "GET", "/drop?path=/acme/packed&limit=100")
+    assert reply.headers["Content-Encoding"] == "gzip"
+    assert len(reply.json()["body"]) == 100
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_of_100_mb_is_refused_in_a_way_that_its_sender_can_read(served: Served, chunked: bool) -> None:
+    def pieces() -> Iterator[bytes]:
+        for _ in range(100):
+            yield b" " * 1024 * 1024
+
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=PATIENCE)
+    headers = (
+        {"X-Auth-Token": served.token}
+        if chunked
+        else {
+            "X-Auth-Token": served.token,
+            "Content-Length": str(100 * 1024 * 1024),
+        }
+    )
+    connection.request("POST", "/v4.0/acme/flow", body=pieces(), headers=headers, encode_chunked=chunked)
+    reply = connection.getresponse()
+    envelope = json.load(reply)
+    assert reply.status == envelope["head"]["status"] == 413
+    assert "too large" in envelope["head"]["errors"][0]
+    connection.request("GET", "/v4.0/acme/track", headers={"X-Auth-Token": served.token})  # and goes on
+    assert json.load(connection.getresponse())["body"] == []
+    connection.close()
+
+
+def test_the_log_tells_of_requests_and_not_of_tokens(served: Served) -> None:
+    call(served, served.token, "GET", "/track/t000000000000000000000000?only=hush")
+    assert any("GET /v4.0/acme/track/t000000000000000000000000 404" in line for line in served.errors)
+    assert not any(served.token in line or "hush" in line for line in served.errors)
+
+
+def test_a_reload_serves_on(served: Served) -> None:
+    call(served, served.token, "POST", "/flow", {"path": "/acme/reloaded"}).raise_for_status()
+    worker, deadline = _worker(served), time.monotonic() + PATIENCE
+    served.process.send_signal(signal.SIGHUP)
+    while _worker(served) in (worker, None):
+        assert served.process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    found = call(served, served.token, "GET", "/flow?limit=1").json()["body"]
+    assert found[0]["path"] == "/acme/reloaded"
+
+
+def test_it_stops_cleanly_nothing_is_lost_and_the_token_is_shown_once(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with Served(folder) as first:
+        token = first.token
+        call(first, token, "POST", "/flow", {"path": "/acme/x"}).raise_for_status()
+        drop = call(first, token, "POST", "/drop", {"path": "/acme/x", "elems": {"a": 1}}).json()["body"]
+        assert first.stop(signal.SIGTERM) == 0
+        assert first.errors == []
+    stored = b"".join(path.read_bytes() for path in folder.iterdir())
+    assert token.encode() not in stored
+    assert not (folder / "platform.db-wal").exists(), "a clean stop leaves no log behind"
+    with Served(folder) as second:
+        assert [line.split(":")[0] for line in second.printed] == ["listening"]
+        assert call(second, token, "GET", "/drop?path=/acme/x").json()["body"] == [drop]
+        assert second.stop(signal.SIGINT) == 0
+        assert second.errors == []
+    with Served(folder, "--new-token", "--workers", "2") as third:
+        assert third.token != token
+        assert call(third, token, "GET", "/flow").status_code == 403
+        for _ in range(6):  # whichever worker answers
+            assert call(third, third.token, "GET", "/flow").status_code == 200
+
+
+def _worker(served: Served) -> str | None:
+    """The youngest child of the server's process."""
+    children = Path(f"/proc/{served.process.pid}/task/{served.process.pid}/children").read_text().split()
+    return max(children, key=int, default=None)
+
+
+def test_nothing_that_patching_would_miss_is_imported_before_it() -> None:
+    code = (
+        "import sys; import flowthings_like.cli.main, flowthings_like.cli.serve; "
+        "print(sorted({'ssl', 'socket', 'selectors', 'requests', 'urllib3'} & set(sys.modules)))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=PATIENCE, check=True
+    )
+    assert ended.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "reason"),
+    [
+        (["--port", "x"], 2, "a port is a number"),
+        (["--port", "70000"], 2, "a port is a number"),
+        (["--workers", "0"], 2, "workers must be"),
+        (["--account", "Not A Name"], 1, "lower-case"),
+        (["--keyfile", "k.pem"], 2, "--keyfile needs --certfile"),
+    ],
+)
+def test_wrong_usage_is_explained(tmp_path: Path, arguments: list[str], status: int, reason: str) -> None:
+    command = [*SERVE, "--data", str(tmp_path / "d"), *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=PATIENCE, check=False)
+    assert ended.returncode == status
+    assert reason in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_missing_extra_is_named(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['gunicorn'] = None; "
+        "from flowthings_like.cli.main import main; sys.exit(main(['serve', '--data', sys.argv[1]]))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        cwd=ROOT,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "pip install 'flowthings_like[serve]'" in ended.stderr
+    assert "Traceback" not in ended.stderr
