@@ -44,8 +44,8 @@ def pages(
     if limit is not None and (not _is_count(limit) or limit < 0):
         raise InvalidInput(f"limit is {limit!r}; give a whole number")
     filters = [part for part in (filter, params.pop("filter", None)) if part is not None]
-    if filters:
-        join_filters(filters)
+    # From the second page on the filter is joined to another; what does not parse should fail now.
+    join_filters([*filters, mem.id > ""])
     if params.get("only") and "id" not in params["only"].split(","):
         params["only"] += ",id"
     return _walk(fetch, filters, page, order, limit, params)

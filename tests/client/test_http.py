@@ -7,7 +7,6 @@ import logging
 import os
 import pickle
 import socket
-import subprocess
 import threading
 import traceback
 from pathlib import Path
@@ -243,18 +242,6 @@ def test_errors_survive_pickling() -> None:
         pickle.dumps(FlowThingsNotFound(["gone"], status=404, method="GET", path="/flow/f1"))
     )
     assert (error.errors, error.status, error.method, error.path) == (["gone"], 404, "GET", "/flow/f1")
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that nobody has signed but itself."""
-    folder = tmp_path_factory.mktemp("tls")
-    command = (
-        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout key.pem -out cert.pem "
-        "-subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
-    )
-    subprocess.run(command.split(), cwd=folder, check=True, capture_output=True, timeout=60)
-    return folder / "cert.pem", folder / "key.pem"
 
 
 def test_certificates_are_verified(certificate: tuple[Path, Path]) -> None:
