@@ -65,7 +65,7 @@ class Client:
         self.version = version
 
     def __call__(self, method: str, path: str, body: Any = None, **extra: Any) -> Reply:
-        """`path` begins after the account and is sent as it is; `body` is JSON, or bytes to send as they are."""
+        """`path` follows the account and is sent as it is; `body` is JSON, or bytes to send as they are."""
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         uri = f"/{self.version}/{self.account}{path}"
         return self.raw(method, uri, raw, **extra)
