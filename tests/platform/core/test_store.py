@@ -274,7 +274,7 @@ def test_a_place_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be the platform's folder"):
         Store(tmp_path / "file")
     (tmp_path / "platform.db").write_text("something else entirely, and long enough to be looked at" * 100)
-    with pytest.raises(ConfigurationError, match="no platform's database"):
+    with pytest.raises(ConfigurationError, match="not a platform's database"):
         Store(tmp_path)
 
 
