@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date
 from typing import Any, Protocol
 
 import orjson
@@ -29,8 +29,8 @@ class Encoder(Protocol):
 class JSONEncoder:
     """The built-in encoder.
 
-    GreenThunks are waited for, Modify objects give their whole model, aware datetimes become milliseconds
-    since 1970, bytes are taken as UTF-8.
+    GreenThunks are waited for, Modify objects give their whole model, datetimes and dates
+    become milliseconds since 1970 (UTC unless they name a time zone), bytes are taken as UTF-8.
     """
 
     def loads(self, text: bytes | str) -> Any:
@@ -51,6 +51,10 @@ class JSONEncoder:
         try:
             encoded = orjson.dumps(value, default=_other, option=_OPTIONS)
         except orjson.JSONEncodeError as error:
+            cause = error.__cause__
+            if cause is not None and not isinstance(cause, TypeError | UnicodeDecodeError):
+                # A value on its way failed, or the wait for it was interrupted: orjson wraps even that.
+                raise cause from None
             raise InvalidInput(find_fault(value) or f"data cannot be written as JSON: {error}") from None
         # orjson writes NaN and the infinities as null; only data with a null in it can hide one.
         if b"null" in encoded and (fault := find_fault(value)):
@@ -62,7 +66,7 @@ def _other(value: Any) -> Any:
     found = resolve(value)
     if found is not value:
         return found
-    if isinstance(value, datetime):
+    if isinstance(value, date):
         return milliseconds(value)
     if isinstance(value, bytes):
         return value.decode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
@@ -85,7 +85,7 @@ def _wire_value(name: str, value: Any) -> Any:
         return value
     if isinstance(value, bytes):
         return value.decode()
-    if isinstance(value, datetime):
+    if isinstance(value, date):
         return milliseconds(value)
     if isinstance(value, list | tuple):
         return [_wire_value(name, item) for item in value]

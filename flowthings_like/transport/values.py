@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime, timezone
 from enum import Enum
 from typing import Any
 from uuid import UUID
 
 from ..errors import InvalidInput
+from ..filters import operands
 
 __all__ = ["find_fault", "milliseconds", "plain", "resolve", "text"]
 
@@ -48,15 +49,14 @@ def text(value: Any, what: str) -> str:
     return value
 
 
-def milliseconds(moment: datetime) -> int:
-    """A moment as the platform writes it: whole milliseconds since 1970-01-01 UTC.
+def milliseconds(day: date) -> int:
+    """A datetime, or the beginning of a date, as the platform writes it: milliseconds since 1970-01-01 UTC.
 
-    Raises:
-        InvalidInput: it has no time zone, so it names no moment.
+    What names no time zone counts as UTC, as it does in filters.
     """
-    if moment.tzinfo is None:
-        raise InvalidInput(f"{moment!r} has no time zone; write datetime(…, tzinfo=timezone.utc)")
-    return round(moment.timestamp() * 1000)
+    if not isinstance(day, datetime):
+        day = datetime(day.year, day.month, day.day, tzinfo=timezone.utc)
+    return operands.milliseconds(day)
 
 
 def plain(value: Any) -> Any:
@@ -69,7 +69,7 @@ def plain(value: Any) -> Any:
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    return milliseconds(value) if isinstance(value, datetime) else value
+    return milliseconds(value) if isinstance(value, date) else value
 
 
 def find_fault(value: Any, path: str = "data", depth: int = 0) -> str | None:
@@ -79,7 +79,7 @@ def find_fault(value: Any, path: str = "data", depth: int = 0) -> str | None:
         return f"{path[:60]}… is nested more than {_DEEPEST} deep, or holds itself"
     if isinstance(value, Enum):
         value = value.value
-    if value is None or isinstance(value, bool | UUID):
+    if value is None or isinstance(value, bool | UUID | date):
         return None
     if isinstance(value, float):
         return None if math.isfinite(value) else f"{path} is {value}, which JSON cannot say"
@@ -96,8 +96,6 @@ def find_fault(value: Any, path: str = "data", depth: int = 0) -> str | None:
             if fault := find_fault(item, f"{path}[{index}]", depth + 1):
                 return fault
         return None
-    if isinstance(value, datetime):
-        return None if value.tzinfo else f"{path} is a datetime without a time zone; give it tzinfo"
     if isinstance(value, bytes):
         return None if _is_utf8(value) else f"{path} is bytes that are not UTF-8"
     if isinstance(value, set | frozenset):

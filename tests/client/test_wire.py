@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
 from enum import Enum
 from typing import Any
 from urllib.parse import unquote
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowthings_like import InvalidInput, M
+from flowthings_like import FlowThingsNotFound, InvalidInput, M
 from flowthings_like.transport.encoder import JSONEncoder
 from flowthings_like.transport.urls import check_path, check_timeout, segment, wire_params
 
@@ -43,6 +44,8 @@ def test_json_of_our_own_values() -> None:
         "model": M({"a": 1}, b=2),
         "moment": moment,
         "elsewhere": elsewhere,
+        "naive": datetime(2020, 1, 1),
+        "day": date(2020, 1, 1),
         "text": b"caf\xc3\xa9",
         "id": UUID(int=1),
         "colour": Colour.RED,
@@ -53,6 +56,8 @@ def test_json_of_our_own_values() -> None:
         "model": {"a": 1, "b": 2},
         "moment": 1577836800000,
         "elsewhere": 1577836800000,
+        "naive": 1577836800000,
+        "day": 1577836800000,
         "text": "café",
         "id": "00000000-0000-0000-0000-000000000001",
         "colour": "red",
@@ -70,7 +75,8 @@ def test_json_of_our_own_values() -> None:
         ({"a": {1, 2}}, r"data.a is a set; write sorted"),
         ({"odd name": object()}, r"data\['odd name'\] is a object"),
         ([{1: 2}], r"data\[0\] has the key 1"),
-        ({"a": datetime(2020, 1, 1)}, "data.a is a datetime without a time zone"),
+        ({"a": Decimal("1.5")}, "data.a is a Decimal, which has no form in JSON"),
+        ({"a": time(12)}, "data.a is a time, which has no form in JSON"),
         ({"a": b"\xff"}, "data.a is bytes that are not UTF-8"),
         ({"a": "\udc80"}, "data.a is a str with a lone surrogate"),
         ({"\udc80": 1}, "data has a key with a lone surrogate"),
@@ -79,6 +85,17 @@ def test_json_of_our_own_values() -> None:
 def test_what_json_cannot_say_is_refused_with_its_place(value: Any, said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         encode(value)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), FlowThingsNotFound(["gone"]), KeyError("x")])
+def test_a_value_that_fails_on_its_way_fails_as_itself(error: BaseException) -> None:
+    class Failing:
+        def unwrap(self) -> Any:
+            raise error
+
+    with pytest.raises(type(error)) as caught:
+        encode({"a": [Failing()]})
+    assert caught.value is error
 
 
 def test_what_holds_itself_is_refused() -> None:
