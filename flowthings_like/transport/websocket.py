@@ -96,6 +96,7 @@ class WebSocketClient:
         """
         failures = 0
         while not self._stopping.is_set():
+            began = time.monotonic()
             try:
                 self._connect()
             except errors.FlowThingsError as error:
@@ -103,14 +104,13 @@ class WebSocketClient:
                 if not (self.reconnect and error.retryable):
                     self._abandon(error)
                     raise
-                failures += 1
-                # Full jitter: clients that lost the same server do not come back all at once.
-                self._stopping.wait(random.uniform(0, min(_LONGEST_PAUSE, 2.0**failures)))
-                continue
-            failures = 0
-            self._serve()
+            else:
+                self._serve()
             if not self.reconnect:
                 break
+            failures = 1 if time.monotonic() - began > self.heartbeat else failures + 1
+            # Full jitter: clients that lost the same server do not come back all at once.
+            self._stopping.wait(random.uniform(0, min(_LONGEST_PAUSE, 2.0**failures)))
         self._abandon(errors.ConnectionFailed("the connection was closed"))
 
     def subscribe(self, resource: str, callback: Callback | None = None) -> None:

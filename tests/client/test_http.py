@@ -7,6 +7,8 @@ import logging
 import os
 import pickle
 import socket
+import subprocess
+import sys
 import threading
 import traceback
 from pathlib import Path
@@ -287,14 +289,42 @@ def test_proxies_of_the_environment_count(monkeypatch: pytest.MonkeyPatch) -> No
     assert proxy.seen[0].target == "http://flows.invalid/v4.0/acc/flow/f1"
 
 
+FORKING = """
+import os, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # the server's thread does not matter to the child
+from tests.client.support import serving
+from tests.client.test_http import api_for
+
+with serving() as server, api_for(server.address) as api:
+    api.flow.read("parent")
+    child = os.fork()
+    if child == 0:
+        ok = all(api.flow.read("child") == {"id": "f1"} for _ in range(3))
+        os._exit(0 if ok else 1)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    api.flow.read("parent")
+    users = {seen.target.rpartition("/")[2]: set() for seen in server.seen}
+    for seen in server.seen:
+        users[seen.target.rpartition("/")[2]].add(seen.connection)
+    print(status, {name: len(used) for name, used in users.items()}, len(users["parent"] & users["child"]))
+"""
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_forked_child_never_uses_its_parents_connections() -> None:
+def test_parent_and_child_have_a_connection_each() -> None:
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING], cwd=root, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stderr, done.stdout) == ("", "0 {'parent': 1, 'child': 1} 0\n")
+
+
+def test_another_process_id_means_another_session() -> None:
     with serving() as server, api_for(server.address) as api:
         api.flow.read("parent")
         mine = api.session
         sender = api._sender
         assert sender is not None
-        # What a fork changes for the transport is the process id alone.
         sender._own[os.getpid() + 1] = sender._own.pop(os.getpid())
         theirs = api.session
         assert theirs is not mine

@@ -227,6 +227,22 @@ def test_a_lost_connection_comes_back_with_its_subscriptions() -> None:
     assert ws._waiting == {}
 
 
+def test_a_server_that_hangs_up_at_once_is_given_more_and_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+
+    def uniform(least: float, most: float) -> float:
+        pauses.append(most)
+        if len(pauses) == 8:
+            ws.close()
+        return least
+
+    monkeypatch.setattr("random.uniform", uniform)
+    with live(lambda peer, number: peer.cut()) as server, api_for(server) as api:
+        ws = api.websocket.connect()
+        run(ws)
+    assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]
+
+
 def test_without_reconnect_a_loss_is_the_end() -> None:
     events: list[Any] = []
     with live(lambda peer, number: None) as server, api_for(server) as api:
