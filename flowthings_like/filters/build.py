@@ -9,6 +9,7 @@ refused where it is written, with InvalidInput.
 
 from __future__ import annotations
 
+import keyword
 import numbers
 import re
 from collections.abc import Iterable
@@ -56,7 +57,8 @@ class Mem:
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a member cannot be assigned to; compare it: mem.{name} == …")
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("a member cannot be deleted from a filter")
 
     # -- comparing it
 
@@ -137,8 +139,7 @@ class Mem:
         return str(nodes.Member(self._parts)) if self._parts else "mem"
 
     def __repr__(self) -> str:
-        names = (f".{part}" if part.isidentifier() else f"[{_key(part)}]" for part in self._parts)
-        return "mem" + "".join(names)
+        return "mem" + "".join(map(_access, self._parts))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Mem, (self._parts,)
@@ -267,5 +268,8 @@ def NOT(filter: Filter) -> Filter:  # noqa: N802 (the seed document's name)
     return nodes.Not(filter)
 
 
-def _key(part: str) -> str:
-    return repr(quote(part, "`") if "." in part or part[0] == "`" else part)
+def _access(part: str) -> str:
+    plain = part.isascii() and part.isidentifier() and not keyword.iskeyword(part)
+    if plain and not part.startswith("__") and part not in Mem.__dict__:
+        return f".{part}"
+    return f"[{quote(part, '`') if '.' in part or part[0] == '`' else part!r}]"

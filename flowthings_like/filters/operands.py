@@ -22,6 +22,7 @@ MAX_PARTS = 50
 
 
 _INT64 = 1 << 63
+_SURROGATE = re.compile("[\ud800-\udfff]")
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
@@ -145,8 +146,8 @@ def milliseconds(moment: datetime) -> int:
 
 def check_text(value: str, what: str = "a string") -> None:
     """Raise InvalidInput for text that is not Unicode (a lone surrogate)."""
-    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
-        refuse(f"{what} of Unicode text", f"the lone surrogate in {value!a}")
+    if not value.isascii() and (found := _SURROGATE.search(value)):
+        refuse(f"{what} of Unicode text", f"the lone surrogate {found[0]!a}")
 
 
 def check_scalar(value: object) -> None:

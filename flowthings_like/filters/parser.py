@@ -109,7 +109,7 @@ class Parser:
             self.fail(f"{sign}{or_else}")
 
     def keyword(self, *words: str) -> str | None:
-        start = self.at
+        start = self.blank()
         found = self.take(KEYWORD)
         if found and found[0] in words:
             return found[0]

@@ -1,0 +1,239 @@
+"""Generated filters and documents that meet: few names, few values, so that rules are often true."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from hypothesis import strategies as st
+
+from flowthings_like.filters import nodes
+from flowthings_like.filters.nodes import Node
+
+NAMES = [
+    "a",
+    "b",
+    "temp",
+    "name",
+    "odd name",
+    "a.b",
+    'q"t',
+    "b\\s",
+    "t`k",
+    "é😀",
+    "value",
+    "0",
+    "1",
+    "AGE",
+    "null",
+]
+TOP = [
+    "id",
+    "flowId",
+    "path",
+    "creationDate",
+    "creatorId",
+    "lastEditDate",
+    "lastEditorId",
+    "fhash",
+    "version",
+]
+STRINGS = [
+    "",
+    "a",
+    "A",
+    "temp",
+    "it's",
+    'say "hi"',
+    "back\\slash",
+    "line\nbreak",
+    "é",
+    "😀",
+    "\U0001f60a",
+    "z",
+    "10",
+    "true",
+]
+PATTERNS = ["a", "A", "^t", "e$", r"[0-9]+", ".", "a|é", "/", r"\/", "k.b", "", r"[\n]", "😀", "^b.*h$"]
+NUMBERS = [
+    0,
+    1,
+    -1,
+    2,
+    3,
+    10,
+    90,
+    0.0,
+    -0.0,
+    0.1,
+    0.5,
+    1.0,
+    2.5,
+    -1.5,
+    90.5,
+    1e22,
+    5e-324,
+    2**53,
+    2**53 + 1,
+    2.0**53,
+]
+NUMBERS += [2**63 - 1, -(2**63), 2.0**63, 39.019999999999996, 1.7976931348623157e308]
+
+any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+text = st.sampled_from(STRINGS) | any_text
+numbers = (
+    st.sampled_from(NUMBERS)
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.integers(-3, 3)
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
+scalars = st.none() | st.booleans() | numbers | text
+names = st.sampled_from(NAMES) | any_text.filter(bool)
+
+
+def shape(value: Any) -> Any:
+    """A node spelled out, types and all: equality that does not rely on the nodes' own."""
+    if isinstance(value, Node):
+        return type(value).__name__, [(one.name, shape(getattr(value, one.name))) for one in fields(value)]
+    if isinstance(value, tuple):
+        return [shape(item) for item in value]
+    return type(value).__name__, repr(value)
+
+
+# ------------------------------------------------------------------------------------------------ filters
+
+_paths = st.one_of(
+    st.tuples(names),
+    st.tuples(st.just("elems"), names),
+    st.tuples(st.just("elems"), st.sampled_from(["m", "l", "place"]), names),
+    st.tuples(st.sampled_from(["m", "l"]), st.sampled_from(["0", "1", "m", "value"]), names),
+    st.sampled_from([("elems",), ("elems", "value"), ("a", "value"), ("elems", "a", "value"), ("location",)]),
+    st.sampled_from([("location", "lat"), ("location", "value"), ("parentDropId", "dropId"), ("path", "x")]),
+    st.sampled_from(TOP).map(lambda name: (name,)),
+)
+members = _paths.map(nodes.Member)
+plain_values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
+    max_leaves=5,
+)
+json_values = (st.lists(plain_values, max_size=3) | st.dictionaries(text, plain_values, max_size=3)).map(
+    nodes.Json.of
+)
+typed = st.one_of(
+    st.builds(
+        nodes.Typed, st.just("Date"), st.integers(-(2**40), 2**40) | st.just("1970-01-01T00:00:00.010Z")
+    ),
+    st.builds(nodes.Typed, st.sampled_from(["ObjectId", "Email"]), text),
+)
+ordered = numbers | text | typed
+operands = scalars | typed | json_values | members
+flags = st.sampled_from(["", "i", "g", "m", "s", "gim", "si"])
+few = st.sampled_from([None, True, False, 0, 1, 1.0, 2.5, "a", "temp", ""])
+items = st.lists(few | operands, max_size=4).map(tuple)
+short = st.lists(few, max_size=2).map(tuple)
+_texts = st.sampled_from([("name",), ("elems", "name"), ("a",), ("path",), ("elems", "l", "0")]).map(
+    nodes.Member
+)
+_lists = st.sampled_from([("l",), ("elems", "l"), ("elems", "m", "l"), ("l", "value")]).map(nodes.Member)
+_places = st.sampled_from([("location",), ("elems", "place"), ("place",), ("location", "value")]).map(
+    nodes.Member
+)
+_common = st.sampled_from([("a",), ("elems", "b"), ("b", "value"), ("elems", "l", "1"), ("temp",)]).map(
+    nodes.Member
+)
+points = st.tuples(st.floats(-90, 90) | st.integers(-3, 3), st.floats(-180, 180) | st.integers(-3, 3))
+_side = st.sampled_from([1, 41, 89.5])
+boxes = st.builds(lambda a, b: ((-a, -b), (a, -b), (a, 2 * b), (-a, 2 * b)), _side, _side)
+distances = st.floats(0.001, 30_000) | st.integers(1, 500)
+ages = st.integers(-100, 2000) | st.floats(-100, 2000)
+orders = st.sampled_from(nodes.ORDER)
+equalities = st.sampled_from(nodes.EQUALITY)
+
+rules = st.one_of(
+    st.builds(nodes.Compare, members, equalities, operands),
+    st.builds(nodes.Compare, members, orders, ordered | members),
+    st.builds(nodes.Compare, _common, equalities, few),
+    st.builds(nodes.In, members, items),
+    st.builds(nodes.In, _common, st.lists(few, min_size=2, max_size=4).map(tuple)),
+    st.builds(nodes.Contains, members, items),
+    st.builds(nodes.Contains, _lists, short),
+    st.builds(nodes.Exists, members),
+    st.builds(nodes.Modulo, members, numbers.filter(bool), equalities, numbers),
+    st.builds(nodes.Regex, members, st.sampled_from(PATTERNS), flags),
+    st.builds(nodes.Regex, _texts, st.sampled_from(PATTERNS), flags),
+    st.builds(nodes.Within, _places, st.integers(1000, 15000), st.just("KM"), points),
+    st.builds(nodes.Inside, _places, boxes),
+    st.builds(nodes.Matches, st.sampled_from(PATTERNS), flags),
+    st.builds(
+        nodes.Has, st.sampled_from(["string", "integer", "float", "boolean", "map", "list", "null", "date"])
+    ),
+    st.builds(nodes.Age, st.none() | members, orders | equalities, ages),
+    st.builds(nodes.Within, members, distances, st.sampled_from(["KM", "MILES"]), points),
+    st.builds(nodes.Inside, members, st.lists(points, min_size=3, max_size=5).map(tuple)),
+)
+filters = st.recursive(
+    rules,
+    lambda inner: st.one_of(
+        st.builds(nodes.Not, inner),
+        st.builds(nodes.And, st.lists(inner, min_size=2, max_size=3).map(tuple)),
+        st.builds(nodes.Or, st.lists(inner, min_size=2, max_size=3).map(tuple)),
+    ),
+    max_leaves=8,
+)
+
+# ---------------------------------------------------------------------------------------------- documents
+
+_stored_text = text.map(lambda value: value.replace("\0", ""))  # no database's JSON holds U+0000
+_stored_scalars = st.none() | st.booleans() | numbers | _stored_text
+_stored_names = names.map(lambda name: name.replace("\0", "") or "a")
+places = st.fixed_dictionaries({"lat": st.floats(-90, 90) | numbers, "lon": st.floats(-180, 180) | numbers})
+_some_places = places | st.sampled_from(
+    [{"lat": 0.5, "lon": 0.5}, {"lat": 40.6, "lon": -73.8}, {"lat": 91, "lon": 0}]
+)
+_inner = st.lists(_stored_scalars, max_size=3) | st.dictionaries(_stored_names, _stored_scalars, max_size=3)
+elements = st.dictionaries(_stored_names, _stored_scalars | _inner, max_size=6)
+usual = st.fixed_dictionaries(
+    {},
+    optional={
+        "a": few | _inner,
+        "b": few,
+        "temp": numbers,
+        "name": st.sampled_from(STRINGS),
+        "l": st.lists(few, max_size=4) | _inner,
+        "m": st.fixed_dictionaries({"l": st.lists(few, max_size=3)}) | _inner,
+        "place": _some_places,
+        "value": _inner,
+    },
+)
+
+
+def _document(top: dict[str, Any], odd: dict[str, Any], elems: dict[str, Any]) -> dict[str, Any]:
+    return {**top, "elems": odd | elems}
+
+
+drops = st.builds(
+    _document,
+    st.fixed_dictionaries(
+        {
+            "id": text.filter(bool).map(lambda value: value.replace("\0", "")),
+            "creationDate": st.integers(0, 1000),
+        },
+        optional={
+            "flowId": _stored_text,
+            "path": _stored_text,
+            "creatorId": _stored_text,
+            "fhash": _stored_text,
+            "version": st.just(0),
+            "lastEditDate": st.integers(0, 1000),
+            "location": _some_places,
+            "parentDropId": st.fixed_dictionaries({"dropId": _stored_text, "flowId": _stored_text}),
+        },
+    ),
+    elements,
+    usual,
+)
+resources = st.dictionaries(
+    st.sampled_from([*NAMES, *TOP, "m", "l"]), _stored_scalars | _inner, max_size=8
+).map(lambda body: {**body, "id": "f1", "creationDate": 10})
+NOW = 1000
