@@ -205,7 +205,7 @@ def test_native_runs_in_another_os_thread_and_the_hub_goes_on(backend):
     def ticker():
         while True:
             ticks.append(1)
-            backend.sleep(0)
+            backend.sleep(0.001)  # not 0: a hub that spins hardly lets another OS thread start
 
     def watch():
         end = time.monotonic() + 20

@@ -182,7 +182,7 @@ def test_leaving_a_with_block_waits_for_all(api, calls, gate):
 def leave_with_an_error(calls, gate, threads):
     with calls:
         threads += [calls.flow.wait(gate) for _ in range(5)]
-        until(lambda: calls.flow.running)
+        until(lambda: calls.flow.running == 2, "two under way")
         raise LookupError("of the block")
 
 
