@@ -1,0 +1,53 @@
+"""The writer alone: a thousand drops a call, with hashes and three tracks; first new, then all once more."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks._store import open_store
+from benchmarks._weather import as_row, drops, plain_table
+
+TITLE = "store: bulk load, 1,000 drops a call"
+UNIT = "drops/s"
+PEER = "sqlite3, executemany by 1,000"
+BATCH = 1000
+
+
+def straight_into_sqlite(folder: Path) -> float:
+    models = drops()
+    connection = plain_table(folder)
+    started = time.perf_counter()
+    for first in range(0, len(models), BATCH):
+        rows = [as_row(first + n, model) for n, model in enumerate(models[first : first + BATCH])]
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany("INSERT INTO drops VALUES (?, ?, ?, ?, ?)", rows)
+        connection.execute("COMMIT")
+    return len(models) / (time.perf_counter() - started)
+
+
+def through_the_store(tracks: bool = True, again: bool = False) -> Callable[[Path], float]:
+    def load(folder: Path) -> float:
+        from flowthings_like.platform import drops as noun
+
+        models = drops()
+        store, caller, flow = open_store(folder, tracks)
+        with store:
+            for _ in range(1 + again):
+                started = time.perf_counter()
+                for first in range(0, len(models), BATCH):
+                    noun.create_many(store, caller, flow, models[first : first + BATCH])
+        return len(models) / (time.perf_counter() - started)
+
+    return load
+
+
+CONTENDERS = {
+    PEER: straight_into_sqlite,
+    "three tracks, threads": through_the_store(),
+    "three tracks, gevent": through_the_store(),
+    "three tracks, eventlet": through_the_store(),
+    "no tracks, threads": through_the_store(tracks=False),
+    "the same again, threads": through_the_store(again=True),
+}

@@ -1,0 +1,52 @@
+"""The writer alone: single drops from 64 threads through group commit, three tracks to look at for each."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from benchmarks._store import open_store
+from benchmarks._weather import as_row, drops, plain_table
+
+TITLE = "store: single creates, acknowledged = committed"
+UNIT = "drops/s"
+PEER = "sqlite3, a commit each"
+DROPS = 20_000
+CALLERS = 64
+
+
+def straight_into_sqlite(folder: Path) -> float:
+    models = drops()[:DROPS]
+    connection = plain_table(folder)
+    started = time.perf_counter()
+    for number, model in enumerate(models):
+        connection.execute("INSERT INTO drops VALUES (?, ?, ?, ?, ?)", as_row(number, model))
+    return DROPS / (time.perf_counter() - started)
+
+
+def through_the_store(folder: Path) -> float:
+    from flowthings_like.green import backend
+    from flowthings_like.platform import drops as noun
+
+    models = drops()[:DROPS]
+    store, caller, flow = open_store(folder)
+
+    def write(first: int) -> None:
+        for model in models[first::CALLERS]:
+            noun.create(store, caller, flow, model)
+
+    library = backend.detect()
+    with store:
+        started = time.perf_counter()
+        threads = [library.spawn(write, first) for first in range(CALLERS)]
+        for thread in threads:
+            library.get(thread)
+        return DROPS / (time.perf_counter() - started)
+
+
+CONTENDERS = {
+    PEER: straight_into_sqlite,
+    "64 callers, gevent": through_the_store,
+    "64 callers, eventlet": through_the_store,
+    "64 callers, threads": through_the_store,
+}
