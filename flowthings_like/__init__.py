@@ -13,6 +13,7 @@ from .changes import M, Modify, P, Params
 from .credentials import Token
 from .defaults import Defaults, defaults
 from .errors import (
+    CallCancelled,
     ConfigurationError,
     ConnectionFailed,
     DeadlineExceeded,
@@ -28,6 +29,7 @@ from .errors import (
     FlowThingsUnavailable,
     InvalidInput,
     InvalidResponse,
+    WrongThread,
 )
 from .filters import AGE, EXISTS, HAS, MATCHES, NOT, Filter, Typed, mem, parse
 from .green.thunk import GreenThunk, UnretrievedFailure, force, is_none, is_ready, unwrap
@@ -41,6 +43,7 @@ __all__ = [
     "HAS",
     "MATCHES",
     "NOT",
+    "CallCancelled",
     "ConfigurationError",
     "ConnectionFailed",
     "DeadlineExceeded",
@@ -66,6 +69,7 @@ __all__ = [
     "Token",
     "Typed",
     "UnretrievedFailure",
+    "WrongThread",
     "defaults",
     "force",
     "is_none",

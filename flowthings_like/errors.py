@@ -57,7 +57,7 @@ class FlowThingsError(Exception):
     retryable: bool = False
 
 
-class FlowThingsException(FlowThingsError):  # noqa: N818 (the seed document's name)
+class FlowThingsException(FlowThingsError):
     """A platform answered, and the answer is an error.
 
     Attributes:

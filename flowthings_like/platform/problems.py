@@ -6,7 +6,7 @@ The nouns raise these; only the application turns them into an envelope.
 from __future__ import annotations
 
 
-class Problem(Exception):  # noqa: N818 (an answer, not a fault of the program)
+class Problem(Exception):
     """A request that cannot be answered as asked. `status` is the answer's, `message` its one error."""
 
     status = 500
