@@ -19,8 +19,8 @@ DEV = [
     *DEMO,
     "pytest>=8",
     "hypothesis>=6.100",
-    "mypy>=1.14",
-    "ruff>=0.9",
+    "mypy==2.4.1",  # pinned, and ruff too: what they find must not change from one day to the next
+    "ruff==0.17.5",
     "types-requests",
     "types-six",
     "types-tqdm",
