@@ -81,18 +81,17 @@ class _Source:
     """The drops that count, and what a plan's names mean among their columns."""
 
     def __init__(self, plan: Plan, flow: Flow, dialect: Dialect) -> None:
-        self._columns = rows.columns(flow)
+        self.parameters = rows.of(flow)
         now = now_ms()
 
         def matches(node: Any) -> ColumnElement[bool]:
-            return condition(node, columns=self._columns, document=drops.c.elems, dialect=dialect, now=now)
+            return condition(node, columns=rows.COLUMNS, document=drops.c.elems, dialect=dialect, now=now)
 
         self._rules = {name: case((matches(node), 1), else_=0) for name, node in plan.rules.items()}
-        self._flow = flow
         self._where = None if plan.filter is None else matches(plan.filter)
 
     def select(self, *wanted: ColumnElement[Any]) -> Select[Any]:
-        query = select(*wanted).where(drops.c.flow_id == self._flow.id)
+        query = select(*wanted).where(rows.IN_FLOW)
         return query if self._where is None else query.where(self._where)
 
     def key(self, group: Group) -> ColumnElement[Any]:
@@ -102,16 +101,16 @@ class _Source:
         if (rule := self._rule(group.member)) is not None:
             return rule
         found = self.number(group.member)
-        text = documents.text(group.member, self._columns, drops.c.elems)
+        text = documents.text(group.member, rows.COLUMNS, drops.c.elems)
         return case((found.is_not(None), found), else_=func.nullif(text, "null"))
 
     def number(self, member: tuple[str, ...]) -> ColumnElement[Any]:
         rule = self._rule(member)
-        return documents.number(member, self._columns, drops.c.elems) if rule is None else rule
+        return documents.number(member, rows.COLUMNS, drops.c.elems) if rule is None else rule
 
     def json(self, member: tuple[str, ...]) -> ColumnElement[Any]:
         rule = self._rule(member)
-        return documents.text(member, self._columns, drops.c.elems) if rule is None else func.json_quote(rule)
+        return documents.text(member, rows.COLUMNS, drops.c.elems) if rule is None else func.json_quote(rule)
 
     def _rule(self, member: tuple[str, ...]) -> ColumnElement[Any] | None:
         return self._rules.get(member[0]) if len(member) == 1 else None
@@ -122,7 +121,7 @@ class _Source:
         since_epoch = func.strftime(form, ms / 1000.0, "unixepoch")
         if member == ("creationDate",):
             return cast(since_epoch, Integer)
-        given = documents.value(member, self._columns, drops.c.elems)
+        given = documents.value(member, rows.COLUMNS, drops.c.elems)
         written = case((given.op("GLOB")(_ISO_DATE), func.strftime(form, given)), else_=null())
         return cast(case((ms.is_not(None), since_epoch), else_=written), Integer)
 
@@ -130,12 +129,12 @@ class _Source:
 def _figures(connection: Connection, plan: Plan, source: _Source) -> dict[Key, dict[str, Any]]:
     """The figures that SQL computes, by group."""
     try:
-        found = connection.execute(_statement(plan, source, func.sum)).all()
+        found = connection.execute(_statement(plan, source, func.sum), source.parameters).all()
     except OperationalError as error:
         if "integer overflow" not in str(error.orig):
             raise
         # Whole numbers that add up to more than 64 bits: the sum is then a float.
-        found = connection.execute(_statement(plan, source, func.total)).all()
+        found = connection.execute(_statement(plan, source, func.total), source.parameters).all()
     width = len(plan.groups)
     names = [figure.name for figure in plan.figures if figure.kind not in _LISTS]
     return {
@@ -172,7 +171,8 @@ def _lists(connection: Connection, plan: Plan, source: _Source) -> dict[Key, dic
     keys = [source.key(group) for group in plan.groups]
     values = [source.json(figure.member) for figure in wanted]
     found: dict[Key, dict[str, list[Any]]] = {}
-    for row in connection.execute(source.select(*keys, *values).order_by(drops.c.id)):
+    statement = source.select(*keys, *values).order_by(drops.c.id)
+    for row in connection.execute(statement, source.parameters):
         lists = found.setdefault(tuple(row[:width]), {figure.name: [] for figure in wanted})
         for figure, text in zip(wanted, row[width:], strict=True):
             if text is not None:

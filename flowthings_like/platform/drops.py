@@ -243,13 +243,14 @@ def _find(
 ) -> list[dict[str, Any]]:
     found = _readable(connection, caller, flow)
     statement = query.apply(
-        rows.of_flow(found),
-        columns=rows.columns(found),
+        rows.SELECT.where(rows.IN_FLOW),
+        columns=rows.COLUMNS,
         document=table.c.elems,
         newest=rows.NEWEST,
         dialect=connection.dialect,
     )
-    return [query.pick(rows.to_document(row, found.path, hints)) for row in connection.execute(statement)]
+    stored = connection.execute(statement, rows.of(found)).all()
+    return [query.pick(rows.to_document(row, found.path, hints)) for row in stored]
 
 
 def _asked(request: Any) -> tuple[str, Query]:

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import bindparam, literal, select
+from sqlalchemy import ColumnElement, Text, bindparam, literal, select
 
 from . import elements
 from .store.schema import drops
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
-    from sqlalchemy.sql.elements import ColumnElement
     from sqlalchemy.sql.selectable import Select
 
     from .catalogue import Flow
@@ -35,26 +34,28 @@ _BY_FHASH = SELECT.where(
 )
 
 
-def of_flow(flow: Flow) -> Select[Any]:
-    """All drops of a flow."""
-    return SELECT.where(drops.c.flow_id == flow.id)
+IN_FLOW = drops.c.flow_id == bindparam("in_flow")
+"""The condition that keeps to one flow; `of(flow)` says which."""
+
+COLUMNS: dict[str, ColumnElement[Any]] = {
+    "id": drops.c.id,
+    "flowId": drops.c.flow_id,
+    "path": bindparam("in_path", type_=Text),
+    "creationDate": drops.c.created,
+    "creatorId": drops.c.creator,
+    "lastEditDate": drops.c.edited,
+    "fhash": drops.c.fhash,
+    "version": literal(0),
+    "location": drops.c.location,
+    "parentDropId": drops.c.parent,
+    "elems": drops.c.elems,
+}
+"""A drop's members as columns; any other name is one of its elements. `of(flow)` says whose path."""
 
 
-def columns(flow: Flow) -> dict[str, ColumnElement[Any]]:
-    """A drop's members that are columns; any other name is one of its elements."""
-    return {
-        "id": drops.c.id,
-        "flowId": drops.c.flow_id,
-        "path": literal(flow.path),
-        "creationDate": drops.c.created,
-        "creatorId": drops.c.creator,
-        "lastEditDate": drops.c.edited,
-        "fhash": drops.c.fhash,
-        "version": literal(0),
-        "location": drops.c.location,
-        "parentDropId": drops.c.parent,
-        "elems": drops.c.elems,
-    }
+def of(flow: Flow) -> dict[str, str]:
+    """The parameters that a statement over one flow's drops is executed with."""
+    return {"in_flow": flow.id, "in_path": flow.path}
 
 
 def to_document(row: Any, path: str, hints: bool = False) -> dict[str, Any]:

@@ -160,13 +160,15 @@ class TestFind:
         def plan(connection: Any) -> str:
             found = find_flow(connection, many)
             query = (asked(filter=filter) if filter else Query()).apply(
-                rows.of_flow(found),
-                columns=rows.columns(found),
+                rows.SELECT.where(rows.IN_FLOW),
+                columns=rows.COLUMNS,
                 document=table.c.elems,
                 newest=rows.NEWEST,
                 dialect=connection.dialect,
             )
-            compiled = query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+            compiled = query.params(rows.of(found)).compile(
+                dialect=connection.dialect, compile_kwargs={"literal_binds": True}
+            )
             return " ".join(row[3] for row in connection.execute(text(f"EXPLAIN QUERY PLAN {compiled}")))
 
         assert store.read(plan) == "SEARCH drops USING PRIMARY KEY (flow_id=?)"
