@@ -176,6 +176,7 @@ def test_an_interrupted_writer_is_replaced(
     store.write(add("first"))
     monkeypatch.setattr(writers, "_LOOK_AROUND", 0.05)
     native, interruptions = writers.native, []
+    session = store._writers.here()._session
 
     def interrupted(work: Any, *arguments: Any) -> Any:
         if interruptions:
@@ -188,6 +189,7 @@ def test_an_interrupted_writer_is_replaced(
     monkeypatch.setattr(writers, "native", interrupted)
     assert store.write(add("a")) == 1
     assert len(interruptions) == 1
+    assert store._writers.here()._session is not session  # the old one may still be at work
     assert store.write(add("b")) == 1
     assert names(store) == ["a", "b", "first"]
 

@@ -76,8 +76,8 @@ def test_a_filter_chooses_and_a_list_spreads(store: Store, flows: dict[str, str]
 def test_copies_travel_on(store: Store, flows: dict[str, str]) -> None:
     add_track(store, "/acme/a", "/acme/b", "elems.n > 1")
     add_track(store, "/acme/b", "/acme/c", "elems.n > 2")
-    add_track(store, "/acme/c", "/acme/d", "path == '/acme/c' && EXISTS parentDropId")
-    drops.create_many(store, ME, "/acme/a", [{"elems": {"n": n}} for n in range(5)])
+    add_track(store, "/acme/c", "/acme/d", "path == '/acme/c' && EXISTS parentDropId && NOT EXISTS fhash")
+    drops.create_many(store, ME, "/acme/a", [{"elems": {"n": n}, "fhash": str(n)} for n in range(5)])
     assert [numbers(store, flows[name]) for name in "bcd"] == [[2, 3, 4], [3, 4], [3, 4]]
     last = drops.find(store, ME, "/acme/d")[0]
     assert last["parentDropId"]["flowId"] == flows["c"]
