@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, select, update
@@ -73,8 +74,7 @@ def clear(connection: Connection, flow_id: str) -> None:
 
 def _upsert(dialect: str, table: Table) -> Any:
     # SQLite and PostgreSQL share this form; SQLAlchemy has it once for each.
-    module: Any = getattr(__import__("sqlalchemy.dialects", fromlist=[dialect]), dialect)
-    return module.insert(table)
+    return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
 
 
 @lru_cache
