@@ -13,6 +13,8 @@ from typing import Any
 
 import orjson
 
+from ..errors import InvalidInput
+from ..filters.predicate import compile_predicate
 from .problems import BadRequest
 from .query import parse_filter
 
@@ -116,8 +118,13 @@ def one_of(*choices: Any) -> Check:
 
 
 def filter_text(name: str, value: Any) -> str:
-    """A filter that parses; the empty text means none and reads back as it is."""
-    parse_filter(value, name)
+    """A filter that parses and can be run here; the empty text means none and reads back as it is."""
+    node = parse_filter(value, name)
+    if node is not None:
+        try:
+            compile_predicate(node)  # a pattern or a zip code may parse and still have no meaning here
+        except InvalidInput as error:
+            raise BadRequest(f"{name}: {error}") from None
     text: str = value
     return text
 
