@@ -209,6 +209,22 @@ class SQLite(Writer):
         # A name in digits may be a place in a list; how a path quotes " and \ differs between versions.
         return not any(is_index(part) or _AWKWARD.search(part) for part in path)
 
+    def _rule(self, node: Filter) -> ColumnElement[bool]:
+        rule = super()._rule(node)
+        match node:
+            case Compare(left, _, value):
+                values: tuple[Operand, ...] = (value,)
+            case In(left, values):
+                pass
+            case _:
+                return rule
+        column, path = self._place(left)
+        texts = (isinstance(plain(value), str) for value in values if _is_scalar(value))
+        if column is None or path is None or not self._is_native(left) or not any(texts):
+            return rule
+        # SQLite ends a JSON string at its first U+0000, so a document with one is asked about in full.
+        return case((func.instr(column, "\\u0000") > 0, self.ask(node)), else_=rule)
+
     def json_exists(self, column: ColumnElement[Any], path: tuple[str, ...]) -> ColumnElement[bool]:
         return self._type(column, path).is_not(None)
 

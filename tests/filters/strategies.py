@@ -47,6 +47,8 @@ STRINGS = [
     'say "hi"',
     "back\\slash",
     "line\nbreak",
+    "a\0b",
+    "\\u0000",
     "é",
     "😀",
     "\U0001f60a",
@@ -184,15 +186,12 @@ filters = st.recursive(
 
 # ---------------------------------------------------------------------------------------------- documents
 
-_stored_text = text.map(lambda value: value.replace("\0", ""))  # no database's JSON holds U+0000
-_stored_scalars = st.none() | st.booleans() | numbers | _stored_text
-_stored_names = names.map(lambda name: name.replace("\0", "") or "a")
 places = st.fixed_dictionaries({"lat": st.floats(-90, 90) | numbers, "lon": st.floats(-180, 180) | numbers})
 _some_places = places | st.sampled_from(
     [{"lat": 0.5, "lon": 0.5}, {"lat": 40.6, "lon": -73.8}, {"lat": 91, "lon": 0}]
 )
-_inner = st.lists(_stored_scalars, max_size=3) | st.dictionaries(_stored_names, _stored_scalars, max_size=3)
-elements = st.dictionaries(_stored_names, _stored_scalars | _inner, max_size=6)
+_inner = st.lists(scalars, max_size=3) | st.dictionaries(names, scalars, max_size=3)
+elements = st.dictionaries(names, scalars | _inner, max_size=6)
 usual = st.fixed_dictionaries(
     {},
     optional={
@@ -216,24 +215,24 @@ drops = st.builds(
     _document,
     st.fixed_dictionaries(
         {
-            "id": text.filter(bool).map(lambda value: value.replace("\0", "")),
+            "id": text.filter(bool),
             "creationDate": st.integers(0, 1000),
         },
         optional={
-            "flowId": _stored_text,
-            "path": _stored_text,
-            "creatorId": _stored_text,
-            "fhash": _stored_text,
+            "flowId": text,
+            "path": text,
+            "creatorId": text,
+            "fhash": text,
             "version": st.just(0),
             "lastEditDate": st.integers(0, 1000),
             "location": _some_places,
-            "parentDropId": st.fixed_dictionaries({"dropId": _stored_text, "flowId": _stored_text}),
+            "parentDropId": st.fixed_dictionaries({"dropId": text, "flowId": text}),
         },
     ),
     elements,
     usual,
 )
-resources = st.dictionaries(
-    st.sampled_from([*NAMES, *TOP, "m", "l"]), _stored_scalars | _inner, max_size=8
-).map(lambda body: {**body, "id": "f1", "creationDate": 10})
+resources = st.dictionaries(st.sampled_from([*NAMES, *TOP, "m", "l"]), scalars | _inner, max_size=8).map(
+    lambda body: {**body, "id": "f1", "creationDate": 10}
+)
 NOW = 1000

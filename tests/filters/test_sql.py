@@ -216,8 +216,19 @@ PLAIN = [
 
 
 @pytest.mark.parametrize("node", PLAIN, ids=str)
-def test_plain_rules_are_the_databases_own(node: nodes.Filter) -> None:
-    assert "filter_test" not in str(of_drops(node))
+def test_plain_rules_are_the_databases_own(connection: sa.Connection, node: nodes.Filter) -> None:
+    def asked(*_arguments: Any) -> bool:
+        raise AssertionError("called back into Python")
+
+    store(connection, [{"id": "0", "creationDate": 0, "elems": {"temp": "x", "odd name": 1, "a": True}}])
+    raw: Any = connection.connection.driver_connection
+    raw.create_function("filter_test", -1, asked)
+    try:
+        answers(connection, node)
+        with pytest.raises(sa.exc.OperationalError):
+            answers(connection, mem.temp % 2 == 0)
+    finally:
+        register(raw)
 
 
 def test_columns_are_compared_as_columns() -> None:
@@ -250,6 +261,7 @@ def deep(levels: int) -> nodes.Filter:
     "node",
     [
         deep(100),
+        deep(60),
         deep(9),
         deep(8),
         nodes.Or(tuple(mem.a == number for number in range(1500))),
@@ -257,7 +269,7 @@ def deep(levels: int) -> nodes.Filter:
         mem.a.IN(range(12000)),
         nodes.And(tuple(deep(7) for _ in range(20))),
     ],
-    ids=["deepest", "deep", "deepest written out", "widest", "wide", "long list", "bushy"],
+    ids=["deepest", "very deep", "deep", "deepest written out", "widest", "wide", "long list", "bushy"],
 )
 def test_no_filter_is_too_large_for_the_database(connection: sa.Connection, node: nodes.Filter) -> None:
     assert parse(str(node)) == node
