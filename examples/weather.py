@@ -33,13 +33,13 @@ FIGURES = ["$avg:temp", "$max:wind_speed", "$count"]
 
 
 def main(folder, picture):
+    print(f"reading {DATA.name}, writing to the platform in the folder {folder}")
     observations = defaultdict(list)  # by airport
     with gzip.open(DATA, "rt") as file:
         for row in csv.DictReader(file):
             observations[row["origin"]].append(as_drop(row))
 
     with API.embedded(folder) as api:
-        # A flow per airport and one per alert; tracks copy from the first to the second.
         flows = {airport: ensure_flow(api, f"/acme/weather/{airport.lower()}") for airport in observations}
         alerts = {name: ensure_flow(api, f"/acme/alerts/{name}") for name in ALERTS}
         for flow in flows.values():
@@ -48,6 +48,9 @@ def main(folder, picture):
                 if not api.track.find(*(mem[end] == path for end, path in ends.items())):
                     api.track.create({**ends, "filter": str(rule)})
 
+        print(
+            f"{len(flows)} airports and {len(alerts)} alerts, each a flow; tracks copy from the first to the second"
+        )
         load(api, flows, observations)
 
         # All in flight at once; each line below waits for no more than what it prints.
