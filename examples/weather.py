@@ -48,17 +48,13 @@ def main(folder, picture):
                 if not api.track.find(*(mem[end] == path for end, path in ends.items())):
                     api.track.create({**ends, "filter": str(rule)})
 
-        print(
-            f"{len(flows)} airports and {len(alerts)} alerts, each a flow; tracks copy from the first to the second"
-        )
+        print(f"{len(flows)} airports, {len(alerts)} alerts: a flow each, with tracks from all to all")
         load(api, flows, observations)
 
         # All in flight at once; each line below waits for no more than what it prints.
         lazy = api.lazy()
-        newest = {airport: lazy.drop(flow).find(limit=1) for airport, flow in flows.items()}
-        hottest = {
-            airport: lazy.drop(flow).find(sort="elems.temp", limit=1) for airport, flow in flows.items()
-        }
+        newest = {a: lazy.drop(flow).find(limit=1) for a, flow in flows.items()}
+        hottest = {a: lazy.drop(flow).find(sort="elems.temp", limit=1) for a, flow in flows.items()}
         monthly = {a: lazy.drop(flow).aggregate(FIGURES, group_by=["$month"]) for a, flow in flows.items()}
         gales = lazy.drop(alerts["gales"]).find(limit=1000)
         for name, flow in alerts.items():
