@@ -61,12 +61,12 @@ RULE = "a rule: a member, EXISTS, HAS, MATCHES, AGE, NOT or ("
 class Parser:
     """One text being read. Each method reads one thing of the grammar, or fails where it stands."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, limit: int = MAX_LENGTH) -> None:
         self.text = text
         self.at = 0
         self.depth = 0
-        if len(text) > MAX_LENGTH:
-            self.fail(f"at most {MAX_LENGTH} characters", f"{len(text)}")
+        if len(text) > limit:
+            self.fail(f"at most {limit} characters", f"{len(text)}")
 
     # -- the ground: tokens and errors
 

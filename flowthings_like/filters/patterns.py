@@ -58,6 +58,7 @@ def searcher(pattern: str, flags: str) -> Callable[[str], object]:
         ) from None
     options = re2.Options()
     options.log_errors = False
+    options.never_capture = True  # a capture costs time at every character, and nobody asks for one
     options.max_mem = 1 << 20  # bounds what a pattern such as (a{1000}){9} may grow into
     inline = "".join(flag for flag in flags if flag != "g")
     try:

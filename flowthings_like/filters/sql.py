@@ -20,10 +20,11 @@ import orjson
 from sqlalchemy import Integer, Numeric, and_, case, false, func, literal, not_, or_, true
 
 from ..errors import ConfigurationError
-from .nodes import Age, And, Compare, Exists, Filter, In, Json, Member, Node, Not, Operand, Or
+from .nodes import MAX_LENGTH, Age, And, Compare, Exists, Filter, In, Json, Member, Node, Not, Operand, Or
 from .operands import plain
+from .parser import Parser
 from .predicate import COMPARE, MIRRORED, Test, compile_predicate
-from .text import parse, render
+from .text import write
 from .values import DROP_MEMBERS, ELEMENTS, is_index, is_number, transparent
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ JSON_MEMBERS = frozenset([ELEMENTS, "location", "parentDropId"])
 MOST_RULES = 200  # SQLite takes expressions 1000 deep, and a chain of && is as deep as it is long
 MOST_LEVELS = 8  # its parser's stack holds 100 entries
 MOST_ITEMS = 1000
+MAX_TEXT = 16 * MAX_LENGTH  # what 64 KiB of filter can grow to when written out in full
 
 
 def to_sql(
@@ -256,9 +258,9 @@ class SQLite(Writer):
         extras: list[Any] = []
         for name in sorted(set(self._names(node)) & set(self.columns) - {ELEMENTS}):
             extras += [name, self.columns[name]]
-        return func.filter_test(
-            render(node), self.now, int(self.is_drops), self.document, *extras
-        ) == literal(1)
+        return func.filter_test(write(node), self.now, int(self.is_drops), self.document, *extras) == literal(
+            1
+        )
 
     def _type(self, column: ColumnElement[Any], path: tuple[str, ...]) -> ColumnElement[Any]:
         return func.json_type(column, _json_path(path))
@@ -302,8 +304,7 @@ def _extent(node: Filter) -> tuple[int, int]:
 
 @lru_cache(maxsize=256)
 def _test(text: str) -> Test:
-    node = parse(text)
-    return (lambda document, now: True) if node is None else compile_predicate(node)
+    return compile_predicate(Parser(text, MAX_TEXT).whole())
 
 
 def _filter_test(text: str, now: int, is_drop: int, document: str, *extras: Any) -> bool:

@@ -51,7 +51,7 @@ from .nodes import (
 from .parser import Parser
 from .quoting import quote
 
-__all__ = ["parse", "render"]
+__all__ = ["parse", "render", "write"]
 
 
 def parse(text: str | bytes) -> Filter | None:
@@ -73,7 +73,7 @@ def parse(text: str | bytes) -> Filter | None:
 
 def render(node: Filter) -> str:
     """A filter as text, at most 64 KiB of it; InvalidInput if it is longer."""
-    text = _write(node)
+    text = write(node)
     if len(text) > MAX_LENGTH:
         raise InvalidInput(f"expected a filter of at most {MAX_LENGTH} characters, not {len(text)}")
     return text
@@ -99,14 +99,15 @@ def _operand(value: Operand) -> str:
     return value.text if isinstance(value, Json) else repr(value)
 
 
-def _write(node: Filter) -> str:
+def write(node: Filter) -> str:
+    """A filter as text of any length: one read from 64 KiB without blanks is longer when written."""
     match node:
         case Compare(left, op, value):
             return f"{left} {op} {_operand(value)}"
         case And() | Or():
-            return f" {node.sign} ".join(f"({_write(one)})" for one in node.filters)
+            return f" {node.sign} ".join(f"({write(one)})" for one in node.filters)
         case Not(one):
-            return f"NOT ({_write(one)})" if isinstance(one, (And, Or)) else f"NOT {_write(one)}"
+            return f"NOT ({write(one)})" if isinstance(one, (And, Or)) else f"NOT {write(one)}"
         case Exists(member):
             return f"EXISTS {member}"
         case In(left, items):

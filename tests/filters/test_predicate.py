@@ -228,6 +228,7 @@ def test_a_pattern_that_keeps_other_engines_busy_for_ever() -> None:
     test = compile_predicate(mem.a.re("^(a+)+$"))
     assert not test({"elems": {"a": "a" * 50_000 + "b"}}, 0)
     assert test({"elems": {"a": "a" * 50_000}}, 0)
+    assert compile_predicate(mem.a.re("(a|b)*" * 600))({"elems": {"a": "ab" * 50_000}}, 0)
 
 
 def test_re2_is_asked_for_only_when_needed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -283,6 +283,13 @@ def test_no_filter_is_too_large_for_the_database(connection: sa.Connection, node
     assert answers(connection, ~mem.z.IN(1) & ~node if node.depth < 99 else node) is not None
 
 
+def test_the_longest_text_is_no_longer_than_the_database_takes(connection: sa.Connection) -> None:
+    node = parse("||".join(["a<1"] * 13_000))  # 64 KiB as it came, twice that with its blanks and parentheses
+    assert node is not None
+    store(connection, [{"id": str(n), "creationDate": 0, "elems": {"a": n}} for n in range(2)])
+    assert answers(connection, node) == [1, 0]
+
+
 def test_names_cannot_break_out_of_the_path(connection: sa.Connection) -> None:
     for name in ['a"b', 'a".x', "a') OR 1=1 --", "a]", "[0]", "$", "#-1", 'x" || "', "\\", "'", "a\tb", " "]:
         store(connection, [{"id": "0", "creationDate": 0, "elems": {name: 5, "a": 6, "x": 7}}])
