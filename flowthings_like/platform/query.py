@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput
 from ..filters import text as filter_text
+from ..filters.quoting import split_path
 from ..filters.sql import to_sql
 from .ids import now_ms
 from .problems import BadRequest
@@ -140,10 +141,12 @@ def condition(
 
 def member_parts(member: str) -> tuple[str, ...]:
     """A dotted member name in its parts; a part in backquotes may hold dots. Raises BadRequest."""
-    parts = tuple(quoted or plain for quoted, plain in re.findall(r"`([^`]+)`|([^.`]+)", member))
-    if not parts or member.count("`") % 2 or member.startswith(".") or member.endswith(".") or ".." in member:
-        raise BadRequest(f"{member!r} names no member: write a name such as temp or elems.temp")
-    return parts
+    try:
+        return split_path(member)
+    except InvalidInput as error:
+        raise BadRequest(
+            f"{member!r} names no member, write a name such as temp or elems.temp: {error}"
+        ) from error
 
 
 def _one(params: Mapping[str, Sequence[str]], name: str) -> str | None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from flowthings_like.filters.nodes import Member
 from flowthings_like.platform import drops, rows
 from flowthings_like.platform.catalogue import find_flow
 from flowthings_like.platform.problems import BadRequest, TooLarge
@@ -135,8 +136,8 @@ class TestFind:
     def test_any_name_may_be_sorted_by(self, store: Store, flow: str, name: str) -> None:
         for n in (2, 1, 3):
             drops.create(store, ME, flow, {"elems": {"n": n, name: n}})
-        assert numbers(store, flow, sort=f"`{name}`", order="asc") == [1, 2, 3]
-        assert numbers(store, flow, sort=f"elems.`{name}`", order="desc") == [3, 2, 1]
+        assert numbers(store, flow, sort=str(Member((name,))), order="asc") == [1, 2, 3]
+        assert numbers(store, flow, sort=str(Member(("elems", name))), order="desc") == [3, 2, 1]
 
     def test_deeper_members(self, store: Store, flow: str) -> None:
         for n in (2, 1, 3):
