@@ -31,6 +31,7 @@ from .errors import (
 )
 from .filters import AGE, EXISTS, HAS, MATCHES, NOT, Filter, Typed, mem, parse
 from .green.thunk import GreenThunk, UnretrievedFailure, force, is_none, is_ready, unwrap
+from .transport.retry import Retry
 
 __version__ = "0.1.0"
 
@@ -63,6 +64,7 @@ __all__ = [
     "Modify",
     "P",
     "Params",
+    "Retry",
     "Token",
     "Typed",
     "UnretrievedFailure",

@@ -1,10 +1,12 @@
 """The verbs that the platform's nouns share.
 
-Every verb takes query parameters as keywords: `api.flow.find(limit=10, sort="path")`. Two keywords are the
+Every verb takes query parameters as keywords: `api.flow.find(limit=10, sort="path")`. Three keywords are the
 client's own and never become a query parameter by that name:
 
     params=   a dict or P with more query parameters, for names that no keyword can carry (id, model, …);
-    timeout=  seconds for this one call: a number, or (to connect, between two reads).
+    timeout=  seconds for this one call: a number for all of it, or (to connect, between two reads) for each
+              attempt;
+    retry=    a Retry for this one call, or False to make it once.
 
 With `refs=True` a call returns the pair (body, references). Every verb raises FlowThingsException with the
 platform's reasons, InvalidInput before anything was sent, and ConnectionFailed, DeadlineExceeded or
@@ -14,7 +16,7 @@ InvalidResponse for the way there and back.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..changes import M, P
 from ..errors import FlowThingsNotFound, InvalidInput
@@ -26,6 +28,7 @@ from .pages import pages
 
 if TYPE_CHECKING:
     from ..transport.connection import Connection
+    from ..transport.retry import Retry
 
 __all__ = [
     "AbstractServiceFactory",
@@ -68,6 +71,7 @@ class BaseService:
         data: Any = None,
         params: Mapping[str, Any] | P | None = None,
         timeout: Any = None,
+        retry: Retry | Literal[False] | None = None,
     ) -> Any:
         """Make any request below this service's path.
 
@@ -77,13 +81,14 @@ class BaseService:
             data: the body, encoded as JSON; None for none.
             params: query parameters.
             timeout: seconds for this call.
+            retry: when this call is made again.
 
         Returns:
             The body of the answer; the pair (body, references) if `refs` was asked for.
         """
         whole = self.path + check_path(path)
         return self.connection.call(
-            method, self._url(whole), whole, data=data, params=params, timeout=timeout
+            method, self._url(whole), whole, data=data, params=params, timeout=timeout, retry=retry
         )
 
     @api_call
@@ -102,8 +107,13 @@ class BaseService:
 
     def _call(self, method: str, path: str, data: Any, named: dict[str, Any]) -> Any:
         """`request`, with the keywords a verb was given."""
-        timeout = named.pop("timeout", None)
-        return self.request(method, path, data, _query(named), timeout)
+        patience = _patience(named)
+        return self.request(method, path, data, _query(named), **patience)
+
+
+def _patience(named: dict[str, Any]) -> dict[str, Any]:
+    """Those of a verb's keywords, taken out, that say how long it may take and when it is made again."""
+    return {name: named.pop(name) for name in ("timeout", "retry") if name in named}
 
 
 def _query(named: dict[str, Any]) -> P:
@@ -191,12 +201,12 @@ class Findable(BaseService):
             params: as in `find_many`, without sort, start, skip and refs; `limit` ends the iteration after
                 that many; `only` is given the member id as well.
         """
-        timeout = params.pop("timeout", None)
+        patience = _patience(params)
 
         def fetch(asked: dict[str, Any]) -> Any:
             if self._wants_refs({}):
                 asked["refs"] = 0
-            return self.request("GET", params=asked, timeout=timeout)
+            return self.request("GET", params=asked, **patience)
 
         return pages(fetch, filter, page, order, _query(params).to_dict())
 

@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
-from urllib3.exceptions import ReadTimeoutError
+from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
 from ..errors import ConnectionFailed, DeadlineExceeded, FlowThingsError, InvalidInput, InvalidResponse
 from .embedded import WSGIAdapter
@@ -78,6 +78,7 @@ class HTTPSender:
         data: Any = None,
         creds: Any = None,
         timeout: Any = None,
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[bytes, Mapping[str, str], int]:
         """Send one request and read the whole answer.
 
@@ -88,6 +89,7 @@ class HTTPSender:
             data: the body, bytes or str.
             creds: whose account and token go into the headers.
             timeout: (seconds to connect, seconds between two reads), None in it for ever.
+            headers: more headers.
 
         Returns:
             (body, headers, status).
@@ -98,13 +100,13 @@ class HTTPSender:
             InvalidResponse: a redirect, which is never followed: the token would travel along.
         """
         session = self.session
-        headers = {"Accept": "*/*", "Content-Type": "application/json"}
+        named = {"Accept": "*/*", "Content-Type": "application/json", **(headers or {})}
         if creds is not None:
-            headers["X-Auth-Token"] = creds.token
-            headers["X-Auth-Account"] = creds.account
+            named["X-Auth-Token"] = creds.token
+            named["X-Auth-Account"] = creds.account
         body = data.encode() if isinstance(data, str) else data
         try:
-            answer = self._exchange(session, method, url, dict(params or {}), body, headers, timeout)
+            answer = self._exchange(session, method, url, dict(params or {}), body, named, timeout)
         except requests.RequestException as error:
             raise _translated(error, method, url) from _without_request(error)
         if answer.is_redirect or 300 <= answer.status_code < 400:
@@ -181,8 +183,11 @@ def _translated(error: requests.RequestException, method: str, url: str) -> Flow
     parts = urlsplit(url)
     asked = f"{method} {parts.path} at {parts.netloc}"
     if isinstance(error, requests.Timeout) or _is_read_timeout(error):
-        doing = "connecting" if isinstance(error, requests.ConnectTimeout) else "waiting for the answer"
-        return DeadlineExceeded(f"{asked}: the time ran out while {doing}")
+        connecting = isinstance(error, requests.ConnectTimeout)
+        doing = "connecting" if connecting else "waiting for the answer"
+        late = DeadlineExceeded(f"{asked}: the time ran out while {doing}")
+        late.sent = not connecting
+        return late
     if isinstance(error, requests.exceptions.SSLError):
         failed = ConnectionFailed(f"{asked}: no trusted TLS connection: {_reason(error)}")
         failed.retryable = False
@@ -191,7 +196,9 @@ def _translated(error: requests.RequestException, method: str, url: str) -> Flow
         return InvalidResponse(f"{asked}: the answer cannot be unpacked: {_reason(error)}")
     if isinstance(error, ValueError):
         return InvalidInput(f"{asked}: {_reason(error)}")
-    return ConnectionFailed(f"{asked}: {_reason(error)}")
+    broken = ConnectionFailed(f"{asked}: {_reason(error)}")
+    broken.sent = not isinstance(_innermost(error), NewConnectionError)
+    return broken
 
 
 def _is_read_timeout(error: requests.RequestException) -> bool:
@@ -201,16 +208,20 @@ def _is_read_timeout(error: requests.RequestException) -> bool:
 
 def _reason(error: BaseException) -> str:
     """The innermost cause in one line, without the pool objects and URLs that wrap it."""
+    inner = _innermost(error)
+    said = str(inner.args[-1]) if inner.args else ""
+    return f"{type(inner).__name__}: {said}" if said else type(inner).__name__
+
+
+def _innermost(error: BaseException) -> BaseException:
     inner: Any = error
     while True:
         deeper = getattr(inner, "reason", None) or next(
             (part for part in inner.args if isinstance(part, BaseException)), None
         )
         if not isinstance(deeper, BaseException):
-            break
+            return inner  # type: ignore[no-any-return]
         inner = deeper
-    said = str(inner.args[-1]) if inner.args else ""
-    return f"{type(inner).__name__}: {said}" if said else type(inner).__name__
 
 
 def _without_request(error: requests.RequestException) -> requests.RequestException:
