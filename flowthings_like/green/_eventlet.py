@@ -140,6 +140,16 @@ class EventletBackend(Backend):
     def sleep(self, seconds: float) -> None:
         eventlet.sleep(seconds)
 
+    def turn(self) -> None:
+        if in_native_thread():
+            return
+        hub = hubs.get_hub()
+        turnstile = getattr(hub, "_flowthings_turnstile", None)
+        if turnstile is None:
+            turnstile = hub._flowthings_turnstile = self.lock()
+        with turnstile:
+            eventlet.sleep(0)  # a timer like any other, so all that are due before it run first
+
     @contextmanager
     def deadline(self, seconds: float | None) -> Iterator[None]:
         timer = eventlet.Timeout(seconds)

@@ -121,6 +121,8 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
         return True
 
 
+SHORTEST = 1e-6  # seconds: a timer that is due at once
+
 _WRONG_THREAD = (
     "G10: this result belongs to a green thread of another OS thread, where waiting for it would never end; "
     "ask for it (force, get, results) in the OS thread that made the call, and pass the value on"
@@ -158,6 +160,19 @@ class GeventBackend(Backend):
 
     def sleep(self, seconds: float) -> None:
         gevent.sleep(seconds)
+
+    def turn(self) -> None:
+        if in_native_thread():
+            return
+        hub = gevent.get_hub()
+        turnstile = getattr(hub, "_flowthings_turnstile", None)
+        if turnstile is None:
+            turnstile = hub._flowthings_turnstile = self.lock()
+        with turnstile:
+            # Not sleep(0), which can come back before timers are looked at. Timers run in the order in which
+            # they are due, by the loop's own clock: unless that is right, this one would overtake others.
+            hub.loop.update_now()
+            gevent.sleep(SHORTEST)
 
     @contextmanager
     def deadline(self, seconds: float | None) -> Iterator[None]:

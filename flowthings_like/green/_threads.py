@@ -230,6 +230,9 @@ class ThreadsBackend(Backend):
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
 
+    def turn(self) -> None:
+        pass
+
     @contextmanager
     def deadline(self, seconds: float | None) -> Iterator[None]:
         started = time.monotonic()

@@ -102,6 +102,15 @@ class Backend(ABC):
         """Let others run for so many seconds; 0 gives way once."""
 
     @abstractmethod
+    def turn(self) -> None:
+        """Wait for a turn to do something that holds up all green threads of this hub for milliseconds.
+
+        Turns are given one at a time, and everything that is due runs between two of them. What the caller
+        does before it next waits for anything is its turn. On threads, whose interpreter takes turns by
+        itself, it returns at once.
+        """
+
+    @abstractmethod
     def deadline(self, seconds: float | None) -> AbstractContextManager[None]:
         """A block that raises DeadlineExceeded if it takes longer; None sets no deadline.
 

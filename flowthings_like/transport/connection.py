@@ -14,6 +14,7 @@ from typing import Any
 from .. import errors
 from ..changes import P
 from ..credentials import credentials_of
+from ..green.turnstile import pass_through
 from .encoder import Encoder, JSONEncoder
 from .retry import Clock, check_retry, limits, new_key, persist
 from .urls import check_host, check_timeout, segment, wire_params
@@ -222,7 +223,7 @@ class Connection:
     def encode(self, data: Any) -> Any:
         """`data` as the encoder writes it, with thunks waited for."""
         encoder = self.encoder
-        return encoder.dumps(data if isinstance(encoder, JSONEncoder) else plain(data))
+        return pass_through(encoder.dumps, data if isinstance(encoder, JSONEncoder) else plain(data))
 
     def _body(
         self,
@@ -235,7 +236,7 @@ class Connection:
         attempts: int,
     ) -> Any:
         try:
-            answer = self.encoder.loads(text)
+            answer = pass_through(self.encoder.loads, text)
         except ValueError:
             if not isinstance(self.encoder, JSONEncoder):
                 raise
