@@ -11,6 +11,7 @@ from .credentials import Token, find_settings
 from .defaults import defaults
 from .errors import ConfigurationError
 from .transport.connection import Connection, Sender
+from .transport.urls import check_transport
 
 if TYPE_CHECKING:
     import requests
@@ -66,6 +67,8 @@ class API:
         session: a `requests.Session` to use as it is; `close()` leaves it open.
         timeout: seconds for a whole call, its retries included, as one number; or (to connect, between two
             reads) for each attempt of it. `float("inf")` for no limit.
+        transport: "requests" to send everything through requests; "auto" takes connections of its own where
+            nothing is asked for that takes requests to do.
         retry: a Retry that says when a call is made again; False to make each call once.
 
     Raises:
@@ -104,9 +107,11 @@ class API:
         session: requests.Session | None = None,
         timeout: float | tuple[float, float] | None = None,
         retry: Retry | Literal[False] | None = None,
+        transport: str | None = None,
     ) -> None:
         self.async_lib = _either(async_lib, defaults.async_lib)
         self._session = session
+        self._transport = check_transport(_either(transport, defaults.transport))
         self._sender: HTTPSender | None = None
         self._application: Any = None
         self._platform: Any = None
@@ -277,7 +282,12 @@ class API:
 
             address = f"{'https' if self._connection.secure else 'http'}://{self._connection.host}"
             mounted = {} if self._application is None else {address: self._application}
-            made = HTTPSender(self._session, verify_ssl=self._connection.verify_ssl, mounted=mounted)
+            made = HTTPSender(
+                self._session,
+                verify_ssl=self._connection.verify_ssl,
+                mounted=mounted,
+                transport=self._transport,
+            )
             # Of two threads that get here at once both must use the same one.
             self._sender = self._sender or made
         return self._sender

@@ -29,6 +29,8 @@ class Defaults:
         timeout: seconds for a whole call, its retries included, as one number; or (to connect, between two
             reads) for each attempt of it. `float("inf")` waits for ever.
         retry: a Retry that says when a call is made again; False or None to make each call once.
+        transport: "requests" to send everything through requests; "auto" for connections of its own where
+            they will do.
     """
 
     __slots__ = (
@@ -40,6 +42,7 @@ class Defaults:
         "retry",
         "secure",
         "timeout",
+        "transport",
         "verify_ssl",
         "version",
         "ws_host",
@@ -59,6 +62,7 @@ class Defaults:
         verify_ssl: bool | str = True,
         timeout: float | tuple[float, float] = (10.0, 60.0),
         retry: Retry | Literal[False] | None = _RETRY,
+        transport: str = "auto",
     ) -> None:
         self.async_lib = async_lib
         self.secure = secure
@@ -71,6 +75,7 @@ class Defaults:
         self.verify_ssl = verify_ssl
         self.timeout = timeout
         self.retry = retry
+        self.transport = transport
 
     @property
     def verify(self) -> bool | str:

@@ -1,8 +1,8 @@
-"""Requests over HTTP: one pooled `requests.Session` an API, made at the first call.
+"""What sends an API's requests: directly where that will do, through requests where it takes more.
 
-Made so late because a session holds locks and pools: a program may import this package, and construct its
-APIs, before it patches the interpreter. A forked child gets a session of its own; it never uses its parent's
-sockets.
+There is one session for each API, made at the first call: a session holds locks and pools, and a program may
+import this package, and construct its APIs, before it patches the interpreter. A forked child gets a session
+of its own; it never uses its parent's sockets.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
 from ..errors import ConnectionFailed, DeadlineExceeded, FlowThingsError, InvalidInput, InvalidResponse
-from .embedded import WSGIAdapter
+from ..wire.http import Answer
+from .direct import DirectSession
+from .embedded import WSGIAdapter, call
+from .origin import NotSentError
 
 __all__ = ["HTTPSender"]
-
-# Enough for hundreds of green threads; beyond it calls still work, on connections that are not kept.
-POOL_SIZE = 100
 
 
 class HTTPSender:
@@ -34,6 +33,7 @@ class HTTPSender:
             caller's to close, and after a fork the caller's to replace. None for one of our own.
         verify_ssl: True (the session's own setting, and REQUESTS_CA_BUNDLE), False, or a bundle's path.
         mounted: WSGI applications to call in this process instead of a host, by URL prefix.
+        transport: "auto", or "requests" to send everything through requests.
     """
 
     def __init__(
@@ -42,13 +42,16 @@ class HTTPSender:
         *,
         verify_ssl: bool | str = True,
         mounted: Mapping[str, Any] | None = None,
+        transport: str = "auto",
     ) -> None:
         self._given = session
-        self._own: dict[int, requests.Session] = {}
+        self._transport = transport
+        self._own: dict[int, DirectSession] = {}
         self._verify = None if verify_ssl is True else verify_ssl
         self._mounted = dict(mounted or {})
         if session is not None:
-            self._mount(session)
+            for prefix, adapter in self._adapters().items():
+                session.mount(prefix, adapter)
 
     @property
     def session(self) -> requests.Session:
@@ -88,7 +91,8 @@ class HTTPSender:
             params: the query.
             data: the body, bytes or str.
             creds: whose account and token go into the headers.
-            timeout: (seconds to connect, seconds between two reads), None in it for ever.
+            timeout: (seconds to connect, seconds between two reads), and perhaps seconds for everything, which
+                requests knows nothing of; None in it for ever.
             headers: more headers.
 
         Returns:
@@ -99,62 +103,93 @@ class HTTPSender:
             DeadlineExceeded: the time ran out.
             InvalidResponse: a redirect, which is never followed: the token would travel along.
         """
-        session = self.session
-        named = {"Accept": "*/*", "Content-Type": "application/json", **(headers or {})}
+        named = {"Accept": "*/*", "Content-Type": "application/json"}
         if creds is not None:
             named["X-Auth-Token"] = creds.token
             named["X-Auth-Account"] = creds.account
         body = data.encode() if isinstance(data, str) else data
+        complete = f"{url}?{urlencode(params, doseq=True)}" if params else url
+        found: Mapping[str, str]
         try:
-            answer = self._exchange(session, method, url, dict(params or {}), body, named, timeout)
+            answer = self._directly(method.upper(), complete, named, body, timeout, headers)
+            if answer is not None:
+                status, _, found, content = answer
+            else:
+                named.update(headers or {})
+                status, found, content = self._by_requests(
+                    method, url, dict(params or {}), body, named, timeout
+                )
         except requests.RequestException as error:
             raise _translated(error, method, url) from _without_request(error)
-        if answer.is_redirect or 300 <= answer.status_code < 400:
-            raise _redirected(answer, method, url)
-        return answer.content, answer.headers, answer.status_code
+        if 300 <= status < 400:
+            raise _redirected(status, found, method, url)
+        return content, found, status
 
-    def _exchange(
+    def _directly(
         self,
-        session: requests.Session,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes | None,
+        timeout: Any,
+        more: Mapping[str, str] | None,
+    ) -> Answer | None:
+        """The answer, if nothing is asked for that takes requests to do."""
+        session = self._given
+        if session is None and self._mounted:
+            session = self._own.get(os.getpid())
+            if session is None or session.is_plain():
+                for prefix, application in self._mounted.items():
+                    if url.startswith(prefix):
+                        own = session.headers if session is not None else {}
+                        return call(application, method, url, {**own, **headers, **(more or {})}, body)
+        if session is None:
+            session = self.session
+        if not isinstance(session, DirectSession) or not session.is_plain():
+            return None
+        return session.exchange(method, url, headers, body, timeout, self._verify, more)
+
+    def _by_requests(
+        self,
         method: str,
         url: str,
         params: dict[str, Any],
         body: bytes | None,
         headers: dict[str, str],
         timeout: Any,
-    ) -> requests.Response:
-        if self._in_process(session, url):
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        session = self.session
+        if self._is_simple(session, url):
             prepared = _prepared(session, method, url, params, body, headers)
-            return session.send(prepared, timeout=timeout, allow_redirects=False, proxies={}, verify=True)
-        request = requests.Request(method, url, headers=headers, data=body, params=params)
-        prepared = session.prepare_request(request)
+        else:
+            request = requests.Request(method, url, headers=headers, data=body, params=params)
+            prepared = session.prepare_request(request)
         settings = session.merge_environment_settings(prepared.url or url, {}, False, self._verify, None)
         if self._verify is not None:
             # requests lets REQUESTS_CA_BUNDLE overrule what the caller asked for.
             settings["verify"] = self._verify
-        return session.send(prepared, timeout=timeout, allow_redirects=False, **settings)
+        answer = session.send(prepared, timeout=timeout and timeout[:2], allow_redirects=False, **settings)
+        return answer.status_code, answer.headers, answer.content
 
-    def _in_process(self, session: requests.Session, url: str) -> bool:
-        """Whether this goes to a mounted application, with nothing that only requests' preparation adds."""
+    def _is_simple(self, session: requests.Session, url: str) -> bool:
+        """Whether requests' own preparation would add nothing."""
+        if isinstance(session, DirectSession):
+            return session.is_simple(url)
         return (
             bool(self._mounted)
             and not (session.auth or session.params or session.cookies)
             and isinstance(session.get_adapter(url), WSGIAdapter)
         )
 
-    def _make(self) -> requests.Session:
-        session = requests.Session()
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, HTTPAdapter(pool_maxsize=POOL_SIZE))
+    def _make(self) -> DirectSession:
+        session = DirectSession(self._transport, self._adapters())
         if self._mounted:
             # Nothing travels, so nothing is worth compressing.
             session.headers.pop("Accept-Encoding", None)
-        self._mount(session)
         return session
 
-    def _mount(self, session: requests.Session) -> None:
-        for prefix, application in self._mounted.items():
-            session.mount(prefix, WSGIAdapter(application))
+    def _adapters(self) -> dict[str, WSGIAdapter]:
+        return {prefix: WSGIAdapter(application) for prefix, application in self._mounted.items()}
 
 
 def _prepared(
@@ -197,7 +232,9 @@ def _translated(error: requests.RequestException, method: str, url: str) -> Flow
     if isinstance(error, ValueError):
         return InvalidInput(f"{asked}: {_reason(error)}")
     broken = ConnectionFailed(f"{asked}: {_reason(error)}")
-    broken.sent = not isinstance(_innermost(error), NewConnectionError)
+    broken.sent = not isinstance(error, NotSentError) and not isinstance(
+        _innermost(error), NewConnectionError
+    )
     return broken
 
 
@@ -230,10 +267,10 @@ def _without_request(error: requests.RequestException) -> requests.RequestExcept
     return error
 
 
-def _redirected(answer: requests.Response, method: str, url: str) -> InvalidResponse:
+def _redirected(status: int, headers: Mapping[str, str], method: str, url: str) -> InvalidResponse:
     parts = urlsplit(url)
-    target = urlsplit(answer.headers.get("Location", "")).netloc.rpartition("@")[2] or parts.netloc
+    target = urlsplit(headers.get("Location", "")).netloc.rpartition("@")[2] or parts.netloc
     return InvalidResponse(
-        f"{method} {parts.path} at {parts.netloc}: {answer.status_code}, a redirect to {target}, "
+        f"{method} {parts.path} at {parts.netloc}: {status}, a redirect to {target}, "
         "which is not followed: the token would travel along. Give the final host as host="
     )
