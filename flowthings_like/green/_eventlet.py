@@ -20,6 +20,7 @@ from ._gate import Gate, Gated
 from ._native import in_native_thread, keep
 from .backend import PARALLEL, Backend, Pool
 from .outcome import Raised
+from .parked import WRONG_THREAD, Latch, Parking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,7 +82,7 @@ class CallThread(GreenThread, Gated):  # type: ignore[misc]
     def _settled(self, timeout: float | None) -> Outcome:
         if self.outcome is None:
             if self.parent is not hubs.get_hub().greenlet:
-                raise WrongThread(_WRONG_THREAD)
+                raise WrongThread(WRONG_THREAD)
             self.hurry()
             self._exit_event.wait(timeout)
         if self.outcome is None:
@@ -99,10 +100,21 @@ class CallThread(GreenThread, Gated):  # type: ignore[misc]
         return True
 
 
-_WRONG_THREAD = (
-    "G10: this result belongs to a green thread of another OS thread, where waiting for it would never end; "
-    "ask for it (force, wait, results) in the OS thread that made the call, and pass the value on"
-)
+class _Hub:
+    """An eventlet hub as parked threads see it."""
+
+    def __init__(self, hub: Any) -> None:
+        self._hub = hub
+        self.greenlet = hub.greenlet
+
+    def here(self) -> bool:
+        return self._hub is hubs.get_hub()
+
+    def soon(self, function: Callable[..., object], /, *args: Any) -> object:
+        return self._hub.schedule_call_global(0, function, *args)
+
+    def later(self, seconds: float, function: Callable[[], object]) -> Callable[[], object]:
+        return self._hub.schedule_call_global(seconds, function).cancel  # type: ignore[no-any-return]
 
 
 class EventletBackend(Backend):
@@ -119,7 +131,19 @@ class EventletBackend(Backend):
         return thread
 
     def pool(self, size: int | None = None) -> Pool:
-        return Gate(self, size or PARALLEL, CallThread)
+        return Gate(self, size or PARALLEL, CallThread, self._parking())
+
+    def latch(self) -> Latch:
+        return Latch(self._parking().hub)
+
+    @staticmethod
+    def _parking() -> Parking:
+        """One per hub."""
+        hub = hubs.get_hub()
+        found: Parking | None = getattr(hub, "_flowthings_parking", None)
+        if found is None:
+            found = hub._flowthings_parking = Parking(_Hub(hub))
+        return found
 
     def adopt(self, pool: Any) -> Pool:
         """A user's GreenPool: spawning blocks when that pool is full."""

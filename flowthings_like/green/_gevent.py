@@ -19,6 +19,7 @@ from ._gate import Gate, Gated
 from ._native import in_native_thread, keep
 from .backend import NATIVE_THREADS, PARALLEL, Backend, Pool
 from .outcome import Raised
+from .parked import WRONG_THREAD, Latch, Parking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -107,7 +108,7 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
 
     def _wait_here(self, timeout: float | None) -> None:
         if self.parent is not gevent.get_hub():
-            raise WrongThread(_WRONG_THREAD)
+            raise WrongThread(WRONG_THREAD)
         self.join(timeout)
         if not self.ready():
             raise DeadlineExceeded(f"the call was not done after {timeout} s")
@@ -123,10 +124,21 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
 
 SHORTEST = 1e-6  # seconds: a timer that is due at once
 
-_WRONG_THREAD = (
-    "G10: this result belongs to a green thread of another OS thread, where waiting for it would never end; "
-    "ask for it (force, get, results) in the OS thread that made the call, and pass the value on"
-)
+
+class _Hub:
+    """A gevent hub as parked threads see it."""
+
+    def __init__(self, hub: Any) -> None:
+        self.greenlet = hub
+        self.soon = hub.loop.run_callback
+
+    def here(self) -> bool:
+        return self.greenlet is gevent.get_hub()
+
+    def later(self, seconds: float, function: Callable[[], object]) -> Callable[[], object]:
+        timer = self.greenlet.loop.timer(seconds, ref=False)
+        timer.start(function)
+        return timer.close  # type: ignore[no-any-return]
 
 
 class GeventBackend(Backend):
@@ -140,7 +152,19 @@ class GeventBackend(Backend):
         return greenlet
 
     def pool(self, size: int | None = None) -> Pool:
-        return Gate(self, size or PARALLEL, CallGreenlet)
+        return Gate(self, size or PARALLEL, CallGreenlet, self._parking())
+
+    def latch(self) -> Latch:
+        return Latch(self._parking().hub)
+
+    @staticmethod
+    def _parking() -> Parking:
+        """One per hub."""
+        hub = gevent.get_hub()
+        found: Parking | None = getattr(hub, "_flowthings_parking", None)
+        if found is None:
+            found = hub._flowthings_parking = Parking(_Hub(hub))
+        return found
 
     def adopt(self, pool: Any) -> Pool:
         """A user's gevent.pool.Pool or Group: spawning blocks when that pool is full."""

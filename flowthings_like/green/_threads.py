@@ -145,6 +145,24 @@ def _remove(items: list[Any], item: Any) -> None:
         items.remove(item)
 
 
+class ThreadLatch:
+    """Waited for by one OS thread, and set once by another."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def set(self) -> None:
+        self._lock.release()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return self._lock.acquire(
+            timeout=-1 if timeout is None else min(max(timeout, 0), threading.TIMEOUT_MAX)
+        )
+
+
 class ThreadPool(Pool):
     """At most `size` daemon threads, started when first needed and kept; calls beyond that queue."""
 
@@ -197,9 +215,11 @@ class ThreadsBackend(Backend):
     """OS threads, and the standard library's synchronisation."""
 
     name = "threads"
+    in_turns = False
 
     def __init__(self) -> None:
         self._shared: ThreadPool | None = None
+        self._crew: ThreadPool | None = None
 
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Not bounded, so not in the pool: a thread of its own, for what runs as long as the program."""
@@ -214,6 +234,14 @@ class ThreadsBackend(Backend):
         if self._shared is None:
             self._shared = ThreadPool(self, THREADS)
         return self._shared
+
+    def crew(self) -> Pool:
+        if self._crew is None:
+            self._crew = ThreadPool(self, THREADS)
+        return self._crew
+
+    def latch(self) -> ThreadLatch:
+        return ThreadLatch()
 
     def event(self) -> Any:
         return threading.Event()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from .outcome import Pending
+    from .outcome import Latch, Pending
 
 __all__ = ["Backend", "Pool", "choose", "detect", "native", "open_pool"]
 
@@ -34,12 +34,20 @@ class Pool(ABC):
 
     backend: Backend
 
+    runs_by_itself = True
+    """Whether what is spawned here runs without being waited for."""
+
     @abstractmethod
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Run `function(*args, **kwargs)` in a green thread, with a copy of the caller's context variables.
 
         Returns the library's own thread object, at once: what is more than the pool's size waits its turn.
         """
+
+    def start(self, function: Callable[..., Any], /, *args: Any) -> Pending:
+        """Like `spawn`, for calls whose thread nobody gets to see: one that ran another call before may run
+        it. Cheaper, where green threads can be parked."""
+        return self.pending(self.spawn(function, *args))
 
     def pending(self, thread: Any) -> Pending:
         """The given thread, which this pool spawned, as a Pending."""
@@ -51,6 +59,10 @@ class Backend(ABC):
     """One way to run things in parallel: gevent, eventlet or OS threads. There is one of each per process."""
 
     name: str
+
+    in_turns = True
+    """Whether threads run in turns: one that is started begins when the others have had theirs, on the hub's
+    next round. OS threads begin at once."""
 
     @abstractmethod
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -80,6 +92,14 @@ class Backend(ABC):
         A thread of the pool that waits for another one still queued there lends it its place, so calls that
         make calls never lock the pool up.
         """
+
+    def crew(self) -> Pool:
+        """A pool for short work that others wait for, which therefore never queues behind them."""
+        return self.pool()
+
+    @abstractmethod
+    def latch(self) -> Latch:
+        """The lightest event: one thread waits for it, once."""
 
     @abstractmethod
     def event(self) -> Any:
