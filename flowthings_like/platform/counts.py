@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, select, update
 
-from .store.bulk import execute_many
+from .store.bulk import execute_many, upsert
 from .store.schema import counters, drops, sizes
 
 if TYPE_CHECKING:
@@ -71,15 +71,9 @@ def clear(connection: Connection, flow_id: str) -> None:
     connection.execute(delete(sizes).where(sizes.c.flow_id == flow_id))
 
 
-def _upsert(dialect: str, table: Table) -> Any:
-    # SQLite and PostgreSQL share this form; SQLAlchemy has it once for each.
-    module: Any = getattr(__import__("sqlalchemy.dialects", fromlist=[dialect]), dialect)
-    return module.insert(table)
-
-
 @lru_cache
 def _adding(dialect: str, table: Table) -> Any:
-    insert = _upsert(dialect, table)
+    insert = upsert(dialect, table)
     return insert.on_conflict_do_update(
         index_elements=list(table.primary_key.columns), set_={"count": table.c.count + insert.excluded.count}
     )

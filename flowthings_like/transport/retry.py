@@ -17,7 +17,6 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, TypeVar
 
 from ..errors import ConnectionFailed, DeadlineExceeded, InvalidInput
@@ -169,14 +168,14 @@ class Deadline:
     """A moment by which something must be done.
 
     Args:
-        seconds: from now; inf for never.
+        end: the moment, as `clock.now()` counts; inf for never.
     """
 
     __slots__ = ("_clock", "_end")
 
-    def __init__(self, seconds: float, clock: Clock) -> None:
+    def __init__(self, end: float, clock: Clock) -> None:
         self._clock = clock
-        self._end = clock.now() + seconds
+        self._end = end
 
     def left(self) -> float:
         """Seconds until then; negative afterwards."""
@@ -225,41 +224,35 @@ def persist(
         Whatever else `attempt` raises, at once.
     """
     connect, read, total = allowed
-    whole = Deadline(math.inf if total is None else total, clock)
-    if policy is None or policy.attempts == 1:
-        return attempt((whole.bound(connect), whole.bound(read))), 1
-    horizon = whole if total is not None else Deadline(policy.within, clock)
-    number = 0
+    if policy is None:
+        return attempt((connect, read)), 1
+    begun = clock.now()
+    whole = Deadline(math.inf if total is None else begun + total, clock)
+    horizon = Deadline(begun + policy.within, clock) if total is None else whole
+    number = 1
+    timeout = connect, read
     while True:
-        number += 1
-        told = 0.0
         try:
-            answer = attempt((whole.bound(connect), whole.bound(read)))
+            answer = attempt(timeout)
         except (ConnectionFailed, DeadlineExceeded) as error:
             error.attempts = number
-            pause = _pause_after(error, policy, number, repeatable, clock)
-            if pause is None or pause >= horizon.left():
+            if number == policy.attempts or not error.retryable or not (repeatable or not error.sent):
+                raise
+            pause = policy.pause(number, clock.chance())
+            if pause >= horizon.left():
                 raise
             reason = type(error).__name__
         else:
             if answer[2] not in policy.statuses or not repeatable or number == policy.attempts:
                 return answer, number
-            told = retry_after(answer[1], clock.wall()) or 0.0
-            pause = policy.pause(number, clock.chance(), told)
+            pause = policy.pause(number, clock.chance(), retry_after(answer[1], clock.wall()) or 0.0)
             if pause >= horizon.left():
                 return answer, number
             reason = str(answer[2])
         _log.debug("%s: %s, attempt %d of %d; again in %.3f s", what, reason, number, policy.attempts, pause)
         clock.sleep(pause)
-
-
-def _pause_after(
-    error: ConnectionFailed | DeadlineExceeded, policy: Retry, number: int, repeatable: bool, clock: Clock
-) -> float | None:
-    """Seconds until the next attempt; None if there shall be none."""
-    if number == policy.attempts or not error.retryable or not (repeatable or not error.sent):
-        return None
-    return policy.pause(number, clock.chance())
+        number += 1
+        timeout = whole.bound(connect), whole.bound(read)
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
@@ -272,6 +265,8 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     said = (headers.get("Retry-After") or headers.get("retry-after") or "").strip()
     if said.isascii() and said.isdigit():
         return float(said)
+    from email.utils import parsedate_to_datetime  # it brings in socket, which may not be patched yet
+
     try:
         return max(0.0, parsedate_to_datetime(said).timestamp() - now)
     except (TypeError, ValueError, OverflowError):
