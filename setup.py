@@ -59,7 +59,10 @@ setup(
         "bench": BENCH,
         "dev": DEV,
     },
-    entry_points={"console_scripts": ["flowthings-like = flowthings_like.cli.main:main"]},
+    entry_points={
+        "console_scripts": ["flowthings-like = flowthings_like.cli.main:main"],
+        "pytest11": ["flowthings_like = flowthings_like.testing.plugin"],
+    },
     classifiers=[
         "Programming Language :: Python :: 3",
         "Programming Language :: Python :: 3.10",
