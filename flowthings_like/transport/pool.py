@@ -5,10 +5,10 @@ else, an exception of any kind or no word at all, closes it.
 
 Interrupts (a green thread that is killed or timed out, a signal handler that raises, Ctrl-C) come between any
 two steps, so nothing here relies on a step being reached. How many connections there are is not counted up
-and down: each has a place, and the places that somebody still holds are looked at through weak references
-which C code removes. There is no lock that an interrupt could leave locked; every step is one operation on a
-list, set or dict, and whatever was left half done is simply done again by the next one who comes along.
-Nothing waits or switches green threads in between.
+and down: each has a place, known by a weak reference, and a place that nothing holds any more is gone from
+the count and has closed its socket before another line of Python runs. There is no lock that an interrupt
+could leave locked; every step is one operation on a list, set or dict, and what was left half done is simply
+done again by the next one who comes along. Nothing waits or switches green threads in between.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ C = TypeVar("C")
 
 RECHECK = 1.0
 """Seconds after which one who waits looks for himself, in case whoever should have woken him was interrupted
-just then, and interrupted again while making up for it."""
+just then."""
 
 _inherited: list[object] = []
 """Connections that came into this process by fork: closing them, or saying goodbye, is the parent's."""
@@ -106,15 +106,16 @@ class Pool(Generic[C]):
     def statistics(self) -> Statistics:
         """What the numbers are now."""
         stock = self._stock()
-        waiting = sum(waiter.place is None for waiter in list(stock.waiters))
+        places = [ticket() for ticket in list(stock.taken)]
+        connected = sum(place is not None and place.connection is not None for place in places)
         return Statistics(
-            self.size,
-            len(stock.taken),
-            len(stock.idle),
-            waiting,
-            stock.opened,
-            stock.expired,
-            stock.discarded,
+            size=self.size,
+            open=len(places),
+            idle=len(stock.idle),
+            waiting=sum(waiter.place is None for waiter in list(stock.waiters)),
+            opened=stock.opened,
+            expired=stock.expired,
+            discarded=stock.opened - stock.expired - connected,
         )
 
     def close(self) -> None:
@@ -198,15 +199,10 @@ class _Place(Generic[C]):
         self.connection: C | None = None
         self.epoch = stock.epoch
         self.idle_since = 0.0
-        # The callback is C code: no signal handler can come in between and keep it from its work.
+        # The callback is C code: no signal handler can come in between and keep it from its work. A method
+        # of our own, such as __del__, would be at their mercy, and swallow what they raise.
         self.ticket = ref(self, stock.taken.discard)
         stock.taken.add(self.ticket)
-
-    def __del__(self) -> None:
-        # Only after an interrupt does a place that holds a connection end here.
-        stock = getattr(self, "stock", None)
-        if stock is not None:
-            stock.drop(self)
 
 
 class _Waiter(Generic[C]):
@@ -224,9 +220,15 @@ class _Waiter(Generic[C]):
         """What was handed over."""
         return self._box.get("place")
 
-    def hand(self, place: _Place[C] | None) -> _Place[C] | None:
-        """Put something in the box unless something is there, None to close it; returns what is in it."""
-        return self._box.setdefault("place", place)
+    def hand(self, place: _Place[C]) -> bool:
+        """Put a place in the box, unless something is in there or it is closed. Says whether it is in now."""
+        return self._box.setdefault("place", place) is place
+
+    def take_out(self) -> _Place[C] | None:
+        """What was handed over, if anything; the box is closed then."""
+        place = self._box.setdefault("place", None)
+        self._box["place"] = None
+        return place
 
     def sleep(self, deadline: float | None) -> bool:
         """Wait to be woken, or for RECHECK seconds. False if it is too late for waiting."""
@@ -249,7 +251,7 @@ class _Stock(Generic[C]):
         self.taken: set[ref[_Place[C]]] = set()
         self.idle: deque[_Place[C]] = deque()
         self.waiters: deque[_Waiter[C]] = deque()
-        self.epoch = self.opened = self.expired = self.discarded = 0
+        self.epoch = self.opened = self.expired = 0
 
     def take(self, deadline: float | None) -> _Place[C]:
         """A place, with or without a connection in it. Nobody overtakes those who wait."""
@@ -291,10 +293,7 @@ class _Stock(Generic[C]):
         connection, place.connection = place.connection, None
         if connection is None:
             return
-        if expired:
-            self.expired += 1
-        else:
-            self.discarded += 1
+        self.expired += expired
         if self.pid == os.getpid():
             self.pool.close_one(connection)
         else:
@@ -316,7 +315,7 @@ class _Stock(Generic[C]):
                 waiter = waiters[0]
             except IndexError:
                 break
-            taken = waiter.hand(place) is place
+            taken = waiter.hand(place)
             # Also for one who has got something already, or gave up: he was left here by an interrupt.
             waiter.wake()
             with suppress(ValueError):
@@ -367,7 +366,7 @@ class _Stock(Generic[C]):
         try:
             self.waiters.append(waiter)
             self.match()
-            while (place := waiter.place) is None:
+            while waiter.place is None:
                 if not waiter.sleep(deadline):
                     late = DeadlineExceeded(
                         f"{self.pool.name}: none of {self.pool.size} was free in time "
@@ -376,18 +375,24 @@ class _Stock(Generic[C]):
                     late.sent = False
                     raise late
                 self.match()
+            place = waiter.take_out()
+            assert place is not None
             return place
         except BaseException:
-            # What has been handed over meanwhile goes on to the next one.
-            handed = waiter.hand(None)
-            with suppress(ValueError):
-                self.waiters.remove(waiter)
-            if handed is not None:
-                self._pass_on(handed)
+            try:
+                self._withdraw(waiter)
+            except BaseException:  # interrupted, again
+                self._withdraw(waiter)
+                raise
             raise
 
-    def _pass_on(self, place: _Place[C]) -> None:
-        if place.connection is None:
-            self.drop(place)
-        else:
-            self.put(place)
+    def _withdraw(self, waiter: _Waiter[C]) -> None:
+        """Give up waiting. What has been handed over meanwhile goes on to the next one."""
+        handed = waiter.take_out()
+        with suppress(ValueError):
+            self.waiters.remove(waiter)
+        if handed is not None:
+            if handed.connection is None:
+                self.drop(handed)
+            else:
+                self.put(handed)
