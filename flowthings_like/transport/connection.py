@@ -16,7 +16,7 @@ from ..changes import P
 from ..credentials import credentials_of
 from ..green.turnstile import pass_through
 from .encoder import Encoder, JSONEncoder
-from .retry import Clock, check_retry, limits, new_key, persist
+from .retry import Clock, Limits, check_retry, limits, new_key, persist
 from .urls import check_host, check_timeout, segment, wire_params
 from .values import plain
 
@@ -156,7 +156,7 @@ class Connection:
         writes = method not in _HARMLESS
         headers = {"Idempotency-Key": new_key()} if writes else None
 
-        def attempt(timeout: tuple[float | None, float | None]) -> tuple[Any, Mapping[str, str], int]:
+        def attempt(timeout: Limits) -> tuple[Any, Mapping[str, str], int]:
             self._check_open()
             return sender(
                 method, url, params=params, data=data, creds=creds, timeout=timeout, headers=headers

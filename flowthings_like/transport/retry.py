@@ -199,7 +199,7 @@ def new_key() -> str:
 
 
 def persist(
-    attempt: Callable[[tuple[float | None, float | None]], Answer],
+    attempt: Callable[[Limits], Answer],
     policy: Retry | None,
     allowed: Limits,
     *,
@@ -210,7 +210,7 @@ def persist(
     """Make a call until it is answered for good.
 
     Args:
-        attempt: makes it once, given (seconds to connect, seconds between two reads).
+        attempt: makes it once, within the limits it is given.
         policy: None makes it once.
         allowed: how long everything may take.
         repeatable: whether the call may be made again although it may have reached the platform.
@@ -224,13 +224,13 @@ def persist(
         Whatever else `attempt` raises, at once.
     """
     connect, read, total = allowed
+    timeout = allowed._replace(total=None) if total == math.inf else allowed
     if policy is None:
-        return attempt((connect, read)), 1
+        return attempt(timeout), 1
     begun = clock.now()
     whole = Deadline(math.inf if total is None else begun + total, clock)
     horizon = Deadline(begun + policy.within, clock) if total is None else whole
     number = 1
-    timeout = connect, read
     while True:
         try:
             answer = attempt(timeout)
@@ -252,7 +252,7 @@ def persist(
         _log.debug("%s: %s, attempt %d of %d; again in %.3f s", what, reason, number, policy.attempts, pause)
         clock.sleep(pause)
         number += 1
-        timeout = whole.bound(connect), whole.bound(read)
+        timeout = Limits(whole.bound(connect), whole.bound(read), whole.bound(None))
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
