@@ -10,6 +10,7 @@ from . import services
 from .credentials import Token, find_settings
 from .defaults import defaults
 from .errors import ConfigurationError
+from .green.moments import first_time
 from .transport.connection import Connection, Sender
 from .transport.urls import check_transport
 
@@ -278,6 +279,7 @@ class API:
     @property
     def _http(self) -> HTTPSender:
         if self._sender is None:
+            first_time("network" if self._application is None else "native")
             from .transport.http import HTTPSender
 
             address = f"{'https' if self._connection.secure else 'http'}://{self._connection.host}"

@@ -14,13 +14,14 @@ from eventlet.green import threading as green_threading
 from eventlet.greenthread import GreenThread
 from eventlet.support.greenlets import GreenletExit
 
-from flowthings_like.errors import CallCancelled, DeadlineExceeded, WrongThread
+from flowthings_like.errors import CallCancelled, DeadlineExceeded
 
 from ._gate import Gate, Gated
 from ._native import in_native_thread, keep
 from .backend import PARALLEL, Backend, Pool
+from .checks.seen_running import wrong_thread
 from .outcome import Raised
-from .parked import WRONG_THREAD, Latch, Parking
+from .parked import Latch, Parking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,7 +83,7 @@ class CallThread(GreenThread, Gated):  # type: ignore[misc]
     def _settled(self, timeout: float | None) -> Outcome:
         if self.outcome is None:
             if self.parent is not hubs.get_hub().greenlet:
-                raise WrongThread(WRONG_THREAD)
+                raise wrong_thread()
             self.hurry()
             self._exit_event.wait(timeout)
         if self.outcome is None:

@@ -13,13 +13,14 @@ from gevent.lock import BoundedSemaphore, Semaphore
 from gevent.queue import Queue
 from gevent.threadpool import ThreadPool
 
-from flowthings_like.errors import CallCancelled, DeadlineExceeded, WrongThread
+from flowthings_like.errors import CallCancelled, DeadlineExceeded
 
 from ._gate import Gate, Gated
 from ._native import in_native_thread, keep
 from .backend import NATIVE_THREADS, PARALLEL, Backend, Pool
+from .checks.seen_running import wrong_thread
 from .outcome import Raised
-from .parked import WRONG_THREAD, Latch, Parking
+from .parked import Latch, Parking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,7 +109,7 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
 
     def _wait_here(self, timeout: float | None) -> None:
         if self.parent is not gevent.get_hub():
-            raise WrongThread(WRONG_THREAD)
+            raise wrong_thread()
         self.join(timeout)
         if not self.ready():
             raise DeadlineExceeded(f"the call was not done after {timeout} s")

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from flowthings_like.errors import ConfigurationError
 
+from .moments import first_time
+from .patched import PATCH, is_patched
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
@@ -160,22 +163,13 @@ def _load(name: str) -> Backend:
     return backend
 
 
-def _is_patched(name: str) -> bool:
-    """Whether that library has monkey-patched `socket`."""
-    if name == "gevent":
-        monkey = sys.modules.get("gevent.monkey")
-        return monkey is not None and bool(monkey.is_module_patched("socket"))
-    patcher = sys.modules.get("eventlet.patcher")
-    return patcher is not None and bool(patcher.is_monkey_patched("socket"))
-
-
 def detect() -> Backend:
     """The backend of this process: the library that has patched `socket`, else threads.
 
     Raises:
         ConfigurationError: both gevent and eventlet have patched it.
     """
-    gevent, eventlet = _is_patched("gevent"), _is_patched("eventlet")
+    gevent, eventlet = is_patched("gevent"), is_patched("eventlet")
     if gevent and eventlet:
         raise ConfigurationError(
             "both gevent and eventlet have monkey-patched this process, and neither works then; "
@@ -223,22 +217,17 @@ _CHOICES = (
     "or the module gevent or eventlet"
 )
 
-_PATCHING = {
-    "gevent": "`from gevent import monkey; monkey.patch_all()`",
-    "eventlet": "`import eventlet; eventlet.monkey_patch()`",
-}
-
 
 def require_patched(name: str) -> None:
     """Raise ConfigurationError, saying what to write, unless that library alone has patched `socket`."""
-    if _is_patched(name):
+    if is_patched(name):
         detect()
         return
     other = "eventlet" if name == "gevent" else "gevent"
-    instead = f'async_lib="{other}", which has patched it' if _is_patched(other) else 'async_lib="threads"'
+    instead = f'async_lib="{other}", which has patched it' if is_patched(other) else 'async_lib="threads"'
     raise ConfigurationError(
         f"{name} is chosen but has not monkey-patched the socket module, so calls would run one at a time. "
-        f"Make {_PATCHING[name]} the first lines of the program, before any other import, or choose {instead}"
+        f"Make {PATCH[name]} the first lines of the program, before any other import, or choose {instead}"
     )
 
 
@@ -254,6 +243,7 @@ def open_pool(async_lib: object = None, pool: object = None) -> Pool:
     Raises:
         ConfigurationError: see `choose`, or the pool has neither method.
     """
+    first_time("parallel")
     if isinstance(pool, Pool):
         return pool
     if pool is None or isinstance(pool, int):

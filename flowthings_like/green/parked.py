@@ -13,9 +13,10 @@ from weakref import getweakrefcount, getweakrefs
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-from flowthings_like.errors import CallCancelled, DeadlineExceeded, WrongThread
+from flowthings_like.errors import CallCancelled, DeadlineExceeded
 
 from ._gate import Gated
+from .checks.seen_running import wrong_thread
 from .outcome import Raised
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Latch:
         """
         if not self._is_set:
             if not self._hub.here():
-                raise WrongThread(WRONG_THREAD)
+                raise wrong_thread()
             self._waiter = getcurrent()
             cancel = None if timeout is None else self._hub.later(timeout, self._wake)
             try:
@@ -90,12 +91,6 @@ class Latch:
         waiter, self._waiter = self._waiter, None
         if waiter is not None:  # else it was interrupted, and waits for something else by now
             waiter.switch()
-
-
-WRONG_THREAD = (
-    "G10: this result belongs to a green thread of another OS thread, where waiting for it would never end; "
-    "ask for it (force, get, results) in the OS thread that made the call, and pass the value on"
-)
 
 
 class Job(Gated):
