@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.exceptions import ConnectTimeout, InvalidHeader, InvalidJSONError
+from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies, get_netrc_auth, select_proxy
 
 from ..errors import DeadlineExceeded
@@ -65,6 +66,7 @@ class DirectSession(requests.Session):
     def __init__(self, transport: str = "auto", adapters: Mapping[str, BaseAdapter] | None = None) -> None:
         super().__init__()
         self.transport = check_transport(transport)
+        self.headers = _Headers(self.headers)
         self.headers["Accept-Encoding"] = "gzip, deflate"
         for scheme in ("https://", "http://"):
             self.mount(scheme, HTTPAdapter(pool_maxsize=POOL_SIZE))
@@ -298,7 +300,10 @@ class DirectSession(requests.Session):
 
     def _lines(self, headers: Mapping[str, Any] | None, origin: Origin) -> bytes | None:
         """The header lines of a request but Content-Length; None if one of them needs requests."""
-        key = (origin.host_line, *self.headers.items(), None, *(headers.items() if headers else ()))
+        own: Any = self.headers
+        # Users may put any dict there; of ours it is known when it has changed.
+        state = own.state if type(own) is _Headers else tuple(own.items())
+        key = (origin.host_line, state, *headers.items()) if headers else (origin.host_line, state)
         try:
             return self._blocks[key]
         except KeyError:
@@ -317,6 +322,20 @@ class DirectSession(requests.Session):
             self._blocks.clear()
         self._blocks[key] = lines
         return lines
+
+
+class _Headers(CaseInsensitiveDict[Any]):
+    """Headers of a session; `state` is another object after every change."""
+
+    state: object = None
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        super().__setitem__(name, value)
+        self.state = object()
+
+    def __delitem__(self, name: str) -> None:
+        super().__delitem__(name)
+        self.state = object()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 import requests
@@ -17,10 +17,16 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
 from ..errors import ConnectionFailed, DeadlineExceeded, FlowThingsError, InvalidInput, InvalidResponse
-from ..wire.http import Answer
+from ..green.checks.seen_running import session_after_fork
+from ..green.findings import warn_once
+from ..green.turnstile import LARGE, turn
 from .direct import DirectSession
 from .embedded import WSGIAdapter, call
+from .http1 import CHUNK, LARGE_PACKED
 from .origin import NotSentError
+
+if TYPE_CHECKING:
+    from ..wire.http import Answer
 
 __all__ = ["HTTPSender"]
 
@@ -45,6 +51,7 @@ class HTTPSender:
         transport: str = "auto",
     ) -> None:
         self._given = session
+        self._used_in: int | None = None
         self._transport = transport
         self._own: dict[int, DirectSession] = {}
         self._verify = None if verify_ssl is True else verify_ssl
@@ -57,6 +64,7 @@ class HTTPSender:
     def session(self) -> requests.Session:
         """The session in use in this process."""
         if self._given is not None:
+            self._look_for_fork()
             return self._given
         pid = os.getpid()
         found = self._own.get(pid)
@@ -66,6 +74,13 @@ class HTTPSender:
             for parent in [other for other in self._own if other != pid]:
                 self._own.pop(parent, None)
         return found
+
+    def _look_for_fork(self) -> None:
+        pid = os.getpid()
+        if self._used_in != pid:
+            forked, self._used_in = self._used_in is not None, pid
+            if forked:
+                warn_once(session_after_fork())
 
     def close(self) -> None:
         """Close our own session's connections; one that was given stays open."""
@@ -91,8 +106,8 @@ class HTTPSender:
             params: the query.
             data: the body, bytes or str.
             creds: whose account and token go into the headers.
-            timeout: (seconds to connect, seconds between two reads), and perhaps seconds for everything, which
-                requests knows nothing of; None in it for ever.
+            timeout: (seconds to connect, between two reads) or (…, …, for everything, which requests knows
+                nothing of); None in it waits for ever.
             headers: more headers.
 
         Returns:
@@ -168,8 +183,13 @@ class HTTPSender:
         if self._verify is not None:
             # requests lets REQUESTS_CA_BUNDLE overrule what the caller asked for.
             settings["verify"] = self._verify
+        settings["stream"] = True
         answer = session.send(prepared, timeout=timeout and timeout[:2], allow_redirects=False, **settings)
-        return answer.status_code, answer.headers, answer.content
+        try:
+            return answer.status_code, answer.headers, _read(answer)
+        except BaseException:
+            answer.close()
+            raise
 
     def _is_simple(self, session: requests.Session, url: str) -> bool:
         """Whether requests' own preparation would add nothing."""
@@ -190,6 +210,22 @@ class HTTPSender:
 
     def _adapters(self) -> dict[str, WSGIAdapter]:
         return {prefix: WSGIAdapter(application) for prefix, application in self._mounted.items()}
+
+
+def _read(answer: requests.Response) -> bytes:
+    """The body. Where it is large, reading and unpacking it takes turns."""
+    parts: list[bytes] = []
+    total, due = 0, LARGE
+    length = answer.headers.get("Content-Length", "")
+    if length.isdecimal() and int(length) >= LARGE_PACKED:
+        turn()
+    for part in answer.iter_content(CHUNK):
+        parts.append(part)
+        total += len(part)
+        if total >= due:
+            turn()
+            due = total + LARGE
+    return b"".join(parts)
 
 
 def _prepared(

@@ -368,12 +368,7 @@ class _Stock(Generic[C]):
             self.match()
             while waiter.place is None:
                 if not waiter.sleep(deadline):
-                    late = DeadlineExceeded(
-                        f"{self.pool.name}: none of {self.pool.size} was free in time "
-                        f"({len(self.waiters)} waiting)"
-                    )
-                    late.sent = False
-                    raise late
+                    raise self._too_late()
                 self.match()
             place = waiter.take_out()
             assert place is not None
@@ -385,6 +380,13 @@ class _Stock(Generic[C]):
                 self._withdraw(waiter)
                 raise
             raise
+
+    def _too_late(self) -> DeadlineExceeded:
+        error = DeadlineExceeded(
+            f"{self.pool.name}: none of {self.pool.size} was free in time ({len(self.waiters)} waiting)"
+        )
+        error.sent = False
+        return error
 
     def _withdraw(self, waiter: _Waiter[C]) -> None:
         """Give up waiting. What has been handed over meanwhile goes on to the next one."""

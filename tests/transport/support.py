@@ -121,6 +121,8 @@ def answer(body: bytes = b"", status: str = "200 OK", **headers: str) -> bytes:
 class Slow:
     """A server in another process that sends its answers in pieces. See `slow_server`."""
 
+    bundle = ""
+
     def __init__(self, address: str, secure: bool) -> None:
         self.address = address
         self.secure = secure
