@@ -84,6 +84,7 @@ def failing(**attributes: Any) -> ConnectionFailed:
     return error
 
 
+ROUNDING = 1e-9  # seconds: the clock's figures are large, what is left of them small
 PLAIN = Retry(attempts=4, base=1.0, most=3.0)
 
 
@@ -201,7 +202,7 @@ def test_without_a_policy_there_is_one_attempt() -> None:
         assert str(caught.value) == "broken"
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=300)
 @given(
     attempts=st.integers(1, 12),
     base=st.floats(0, 10),
@@ -244,9 +245,9 @@ def test_the_law_of_pauses(
         assert least <= pause <= least + longest
     bound = timeout if isinstance(timeout, float) else 30.0
     last_attempt_began = clock.now() - begun - lasts
-    assert last_attempt_began <= bound or made == 1
+    assert last_attempt_began <= bound + ROUNDING or made == 1
     if isinstance(timeout, float):
-        assert all(given.total is not None and given.total <= timeout for given in script.given)
+        assert all(given.total is not None and given.total <= timeout + ROUNDING for given in script.given)
         assert all(given.read == given.total for given in script.given)
     else:
         assert set(script.given) == {(*timeout, None)}
