@@ -48,6 +48,7 @@ _UNUSUAL = frozenset(
 )
 _CODINGS = frozenset(("gzip", "deflate", "identity"))
 _BLOCKS = 256
+_LONGEST = 1e9  # seconds; what is much longer no socket takes
 
 
 class DirectSession(requests.Session):
@@ -364,12 +365,14 @@ def _split(url: str) -> tuple[str, str]:
 
 
 def _limits(timeout: Any) -> Limits | None:
-    """A time-out of requests' as three; None if it is of another kind."""
-    if isinstance(timeout, tuple):
-        return Limits(*timeout, *(None,) * (3 - len(timeout))) if 2 <= len(timeout) <= 3 else None
-    if timeout is None or type(timeout) in (int, float):
-        return Limits(timeout, timeout, None)
-    return None
+    """A time-out of requests' as three; None if it is of another kind, or no time at all."""
+    given: tuple[Any, ...] = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    if not 2 <= len(given) <= 3:
+        return None
+    for seconds in given:
+        if seconds is not None and (type(seconds) not in (int, float) or not 0 < seconds <= _LONGEST):
+            return None
+    return Limits(given[0], given[1], given[2] if len(given) == 3 else None)
 
 
 def _checked(headers: Mapping[str, Any]) -> bytes:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from ..green.turnstile import LARGE, turn
 from ..wire.http import ResponseParser
 from .tls import TLSStream
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["HTTPConnection", "LostError"]
 
-_CHUNK = 65_536
+CHUNK = 65_536
+LARGE_PACKED = LARGE // 8  # what JSON is packed to that takes a turn to unpack
 _BROKEN = (OSError, EOFError)
 
 
@@ -87,7 +89,10 @@ class HTTPConnection:
             except OSError as error:
                 failure = error
                 self.close()
-        raise failure or OSError(f"{host} has no address")
+        try:
+            raise failure or OSError(f"{host} has no address")
+        finally:
+            del failure  # or its traceback and this frame keep each other alive
 
     @property
     def reusable(self) -> bool:
@@ -110,12 +115,14 @@ class HTTPConnection:
         """
         stream, parser = self._stream, self._parser
         parser.begin(method)
-        if until is not None or timeout != self._timeout:
-            self._limit(timeout, until)
-        broken = self._send(request)
+        broken = self._send(request, timeout, until)
+        total, due = 0, LARGE
         try:
+            if until is not None or timeout != self._timeout:
+                self._limit(timeout, until)
             while True:
-                data = stream.recv(_CHUNK)
+                data = stream.recv(CHUNK)
+                total += len(data)
                 if parser.feed(data) if data else parser.finish():
                     break
                 if not data:
@@ -124,6 +131,10 @@ class HTTPConnection:
                         sent=True,
                         answered=parser.started,
                     )
+                if total >= due:
+                    # While there is data no read waits, and whoever reads holds up all the others.
+                    turn()
+                    due = total + LARGE
                 if until is not None:
                     self._limit(timeout, until)
         except TimeoutError:
@@ -132,24 +143,30 @@ class HTTPConnection:
             raise LostError(broken or _said(error), sent=True, answered=parser.started) from error
         if broken is not None:
             parser.reusable = False
+        if total >= LARGE_PACKED and parser.packing:
+            turn()
         return parser.answer()
 
-    def _send(self, request: bytes) -> str | None:
+    def _send(self, request: bytes, timeout: float | None, until: float | None) -> str | None:
         """Send all of it; what went wrong in the middle is returned: there may be an answer all the same."""
-        stream = self._stream
+        stream: Any = self._stream
+        sent = 0
         try:
-            sent = stream.send(request)
+            # `usable` has left the socket so that it does not wait, and most requests need no waiting.
+            if self._timeout == 0.0 and not isinstance(stream, TLSStream):
+                with suppress(BlockingIOError):
+                    sent = stream.send(request)
+            if sent < len(request):
+                self._limit(timeout, until)
+                sent += stream.send(request[sent:])
+            if sent < len(request):
+                stream.sendall(memoryview(request)[sent:])
         except TimeoutError:
             raise
         except OSError as error:
-            raise LostError(_said(error), sent=False, answered=False) from error
-        if sent < len(request):
-            try:
-                stream.sendall(memoryview(request)[sent:])
-            except TimeoutError:
-                raise
-            except OSError as error:
+            if sent:
                 return _said(error)
+            raise LostError(_said(error), sent=False, answered=False) from error
         return None
 
     def usable(self) -> bool:
@@ -176,9 +193,6 @@ class HTTPConnection:
         if closing is not None:
             with suppress(OSError):
                 closing.close()
-
-    def __del__(self) -> None:
-        self.close()
 
     def _limit(self, timeout: float | None, until: float | None) -> None:
         self._timeout = limit = _sooner(timeout, until)

@@ -68,7 +68,8 @@ class Headers(Mapping[str, str]):
 
     def has(self, name: bytes) -> bool:
         """Whether a header came; its name in lower case."""
-        return any(key.lower() == name for key, _ in self.raw)
+        size = len(name)
+        return bool([key for key, _ in self.raw if len(key) == size and key.lower() == name])
 
     def _table(self) -> dict[str, tuple[str, str]]:
         found = self._found
@@ -177,7 +178,7 @@ class ResponseParser:
         self._bodiless = method == "HEAD"
         self._body.clear()
         self._headers: list[tuple[bytes, bytes]] = []
-        self._reason = b""
+        self._reason = self._tail = b""
         self._status = 0
         self._in_headers = True
         self._trailers = 0
@@ -206,12 +207,18 @@ class ResponseParser:
             self._overhead += len(data)
             if self._overhead > MAX_HEAD:
                 raise ProtocolError(f"the answer has headers of more than {MAX_HEAD} bytes")
-        if self._bodiless and self.complete:
+        if self._bodiless:
+            self._after_head(data)
+        return self.complete
+
+    def _after_head(self, data: bytes) -> None:
+        """The answer to a HEAD must end with its headers."""
+        self._tail = (self._tail + data)[-4:]
+        if self.complete:
             self._spent = True
-            if self._body or not data.endswith(b"\r\n\r\n"):
+            if self._body or self._tail != b"\r\n\r\n":
                 self.reusable = False
                 self._body.clear()
-        return self.complete
 
     def finish(self) -> bool:
         """The other end has closed the connection; returns `complete`, for that is how some answers end."""
@@ -231,9 +238,14 @@ class ResponseParser:
             PackingError: its body cannot be unpacked.
         """
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        if body and (packing := self._header(b"content-encoding")):
-            body = unpack(body, packing.decode("latin-1"))
+        if body and (packing := self.packing):
+            body = unpack(body, packing)
         return Answer(self._status, self._reason.decode("latin-1"), Headers(self._headers), body)
+
+    @property
+    def packing(self) -> str:
+        """The Content-Encoding of the body, "" if there is none."""
+        return self._header(b"content-encoding").decode("latin-1")
 
     def _header(self, wanted: bytes) -> bytes:
         size = len(wanted)
