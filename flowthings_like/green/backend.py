@@ -100,6 +100,10 @@ class Backend(ABC):
         """A pool for short work that others wait for, which therefore never queues behind them."""
         return self.pool()
 
+    def give_way(self) -> None:
+        """Let every thread that can run have its turn."""
+        self.sleep(0)
+
     @abstractmethod
     def latch(self) -> Latch:
         """The lightest event: one thread waits for it, once."""

@@ -8,6 +8,7 @@ a batch is on its way leaves when that is back, or when there is enough for a fu
 from __future__ import annotations
 
 from collections import deque
+from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -15,12 +16,13 @@ from weakref import WeakValueDictionary
 from flowthings_like.errors import CallCancelled
 
 from .delivery import fail, send
+from .gather import Gathering
 from .lanes import Batch, Lane
 from .outcome import Deliverer
 from .sharing import Writes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from .backend import Pool
     from .marks import Bulk
@@ -56,17 +58,20 @@ class Coalescer(Deliverer):
         self._lock = backend.lock()
         self._ready: deque[Lane] = deque()
         self._senders: set[Pending] = set()
+        self._holding = 0
+        self.gathering = None if self.in_turns else Gathering(backend, self._lock)
         self._waiting: dict[int, list[Latch]] = {}
         self._ends: list[Latch] = []
 
-    def lane(self, service: Any, form: Bulk, timeout: Any = None) -> Lane:
-        """The lane for calls of this form; the same one for all services of the same path."""
+    def lane(self, service: Any, method: Callable[..., Any], timeout: Any = None) -> Lane:
+        """The lane for calls of this method; the same one for all services of the same path."""
+        form: Bulk = method.__api_bulk__  # type: ignore[attr-defined]
         where = type(service) if form.across else getattr(service, "path", id(service))
         name = where, form.method, timeout
         found = self._lanes.get(name)
         if found is None:
             options = {} if timeout is None else {"timeout": timeout}
-            found = self._lanes.setdefault(name, Lane(self, form, service, options))
+            found = self._lanes.setdefault(name, Lane(self, form, service, method, options))
         return found
 
     def has_bulk_form(self, lane: Lane) -> bool | None:
@@ -91,10 +96,23 @@ class Coalescer(Deliverer):
         self._call_sender()
 
     def _call_sender(self) -> None:
-        if len(self._senders) < self._most:
+        if len(self._senders) < self._most and not self._holding:
             sender = self._crew.start(self._serve)
             self._senders.add(sender)
             sender.when_done(lambda: self._ended(sender))
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """A block in which no batch leaves that has not left yet. It must not wait for anything."""
+        with self._lock:
+            self._holding += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._holding -= 1
+                for _ in self._ready:
+                    self._call_sender()
 
     def _serve(self) -> None:
         while (batch := self._next()) is not None:
@@ -104,6 +122,8 @@ class Coalescer(Deliverer):
                 self._landed(batch)
 
     def _next(self) -> Batch | None:
+        if self.gathering is not None and self._ready:
+            self.gathering.settle_down()
         with self._lock:
             while self._ready:
                 lane = self._ready.popleft()
@@ -118,6 +138,9 @@ class Coalescer(Deliverer):
         lane = batch.lane
         with self._lock:
             lane.flying.remove(batch)
+            # The frames of a failure lead to the batch; from there they must not lead back to the failure.
+            batch.calls.clear()
+            batch.sharing.clear()
             if lane.queue and not lane.scheduled and lane.may_leave():
                 self._schedule(lane)
 
@@ -142,6 +165,8 @@ class Coalescer(Deliverer):
         latch = self._backend.latch()
         with self._lock:
             self._waiting.setdefault(id(thunk), []).append(latch)
+            if self.gathering is not None:
+                self.gathering.waits(latch)
         try:
             if thunk._pending is self:
                 latch.wait()
@@ -150,6 +175,8 @@ class Coalescer(Deliverer):
                 latches = self._waiting.get(id(thunk), [])
                 if latch in latches:
                     latches.remove(latch)
+                if self.gathering is not None:
+                    self.gathering.goes_on(latch)
                 if not latches:
                     self._waiting.pop(id(thunk), None)
 
@@ -166,6 +193,9 @@ class Coalescer(Deliverer):
         if id(thunk) in self._waiting:
             with self._lock:
                 latches = self._waiting.pop(id(thunk), [])
+                if self.gathering is not None:
+                    for latch in latches:
+                        self.gathering.goes_on(latch)
             for latch in latches:
                 latch.set()
 

@@ -101,7 +101,9 @@ def _singly(batch: Batch, positions: Positions) -> bool:
 
 def _alone(batch: Batch, position: int) -> bool:
     """Make one call, as plain code would; say whether it went well."""
-    _, _, _, _, _, _, _, method, args, kwargs = batch.calls[position]
+    lane = batch.lane
+    made = batch.calls[position][7]
+    method, args, kwargs = made or (lane.method, (batch.calls[position][1],), lane.options)
     try:
         value = force(method(*args, **kwargs))
     except Exception as error:
@@ -109,7 +111,7 @@ def _alone(batch: Batch, position: int) -> bool:
         return False
     _close(batch, (position,))
     _give(batch, position, value)
-    batch.lane.coalescer.wake(batch, (position,))
+    lane.coalescer.wake(batch, (position,))
     return True
 
 
@@ -190,6 +192,5 @@ def _close(batch: Batch, positions: Positions) -> None:
     lane = batch.lane
     lane.coalescer.close(batch)
     if lane.form.writes:
-        for position in positions:
-            _, key, _, _, place, _, _, _, _, _ = batch.calls[position]
+        for place, key in {(batch.calls[position][6], batch.calls[position][1]) for position in positions}:
             lane.coalescer.writes.note(place, key)

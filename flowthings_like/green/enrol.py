@@ -23,7 +23,7 @@ __all__ = ["Enrolment", "reader"]
 
 def reader(enrolment: Enrolment, label: str) -> Callable[..., GreenThunk]:
     """What stands for a method whose argument is the key: the shortest way into its lane."""
-    coalescer, method = enrolment.coalescer, enrolment.method
+    coalescer = enrolment.coalescer
     enrol, place, writes = enrolment.lane.enrol, enrolment.place, coalescer.writes
 
     def read(*args: Any, **kwargs: Any) -> GreenThunk:
@@ -33,7 +33,7 @@ def reader(enrolment: Enrolment, label: str) -> Callable[..., GreenThunk]:
             return enrolment.enrol(origin, args, kwargs)
         key = args[0]
         thunk = GreenThunk(coalescer, origin)
-        enrol((thunk, key, key, key, place, writes.count, 0, method, args, kwargs))
+        enrol((thunk, key, key, key, writes.count, 0, place, None))
         return thunk
 
     return read
@@ -52,7 +52,8 @@ class Enrolment:
         self.form: Bulk = method.__api_bulk__  # type: ignore[attr-defined]
         self.method = method
         self.start = start
-        self.lane = coalescer.lane(service, self.form)
+        self.member = (self.form.key or "").partition(".")[2]
+        self.lane = coalescer.lane(service, method)
         self.place: str = getattr(service, "path", "")
 
     def enrol(self, origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any]) -> GreenThunk:
@@ -61,7 +62,7 @@ class Enrolment:
         Args:
             args, kwargs: as the caller gave them.
         """
-        weight = weigh(args)
+        weight = weigh(args[0]) if len(args) == 1 else weigh(args)
         if weight < 0 or (kwargs and weigh(kwargs) < 0):
             return self.start(self._enrol_later, (origin, args, kwargs), {}, origin)
         return self._enrol(origin, args, kwargs, weight)
@@ -71,55 +72,54 @@ class Enrolment:
             args, kwargs = unwrap(args), unwrap(kwargs)
         except RecursionError:  # it holds itself; what encodes it says where
             return self.method(*args, **kwargs)
-        if weigh(args) < 0 or weigh(kwargs) < 0:  # a thunk in something that unwrap does not look into
+        weight = weigh(args)
+        if weight < 0 or weigh(kwargs) < 0:  # a thunk in something that unwrap does not look into
             return self.method(*args, **kwargs)
-        return self._enrol(origin, args, kwargs, weigh(args)).force()
+        return self._enrol(origin, args, kwargs, weight).force()
 
     def _enrol(
         self, origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any], weight: int
     ) -> GreenThunk:
-        form, coalescer, lane = self.form, self.coalescer, self.lane
+        coalescer, lane, form = self.coalescer, self.lane, self.form
         try:
-            key, item, timeout = self._entry(args, kwargs)
-        except Exception:
-            # It makes no sense; made alone it says so where the result is asked for.
-            key, item, timeout = None, ALONE, None
-        if item is ALONE and not form.writes:
-            return self.start(self.method, args, kwargs, origin)
-        if timeout is not None and item is not ALONE:
-            lane = coalescer.lane(self.service, form, timeout)
-        thunk = GreenThunk(coalescer, origin)
+            key, item = self._entry(args, kwargs)
+            if kwargs.get("timeout") is not None and item is not ALONE:
+                lane = coalescer.lane(self.service, self.method, kwargs["timeout"])
+        except Exception:  # it makes no sense; made alone it says so where the result is asked for
+            key, item = None, ALONE
+        made = self.method, args, kwargs
+        writes = coalescer.writes
         if form.writes:
-            same = None
-            coalescer.writes.note(self.place, key)
-        else:
-            same = item
-        lane.enrol(
-            (thunk, key, item, same, self.place, coalescer.writes.count, weight, self.method, args, kwargs)
-        )
+            writes.note(self.place, key)
+        elif item is ALONE:
+            return self.start(*made, origin)
+        thunk = GreenThunk(coalescer, origin)
+        same = None if form.writes else item
+        lane.enrol((thunk, key, item, same, writes.count, weight, self.place, made))
         return thunk
 
-    def _entry(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
-        """(key, what goes into the list or ALONE, the timeout) of a call."""
+    def _entry(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+        """(key, what goes into the list of the bulk form, or ALONE)."""
         form = self.form
-        timeout = kwargs.get("timeout")
         if form.entry is not None:
             given = {name: value for name, value in kwargs.items() if name != "timeout"}
-            found = getattr(self.service, form.entry)(*args, **given)
-            return (None, ALONE, None) if found is None else (*found, timeout)
-        values = [*args, *(kwargs[name] for name in kwargs if name == form.argument)]
-        if len(values) != 1 or kwargs.keys() - {form.argument, "timeout"}:
-            return None, ALONE, None
-        (item,) = values
+            return getattr(self.service, form.entry)(*args, **given) or _MUST_GO_ALONE
+        if kwargs:
+            if kwargs.keys() - {form.argument, "timeout"}:
+                return _MUST_GO_ALONE
+            args = (*args, *(kwargs[name] for name in kwargs if name == form.argument))
+        if len(args) != 1:
+            return _MUST_GO_ALONE
+        item = args[0]
         if form.key == form.argument:
-            return (item, item, timeout) if _is_key(item) else (None, ALONE, None)
-        if not isinstance(item, Mapping):
-            return None, ALONE, None
-        if form.key is None:
-            return None, item, timeout
-        key = item.get(form.key.partition(".")[2])
-        return (key, item, timeout) if _is_key(key) else (None, ALONE, None)
+            key = item
+        elif not isinstance(item, dict) and not isinstance(item, Mapping):
+            return _MUST_GO_ALONE
+        elif form.key is None:
+            return None, item
+        else:
+            key = item.get(self.member)
+        return (key, item) if type(key) is str and key else _MUST_GO_ALONE
 
 
-def _is_key(value: Any) -> bool:
-    return type(value) is str and bool(value)
+_MUST_GO_ALONE = None, ALONE

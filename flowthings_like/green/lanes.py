@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from .coalesce import Coalescer
     from .marks import Bulk
 
-__all__ = ["ALONE", "Batch", "Call", "Lane", "weigh"]
+__all__ = ["ALONE", "Alone", "Batch", "Call", "Lane", "weigh"]
 
 LARGEST = 1 << 20
 """Bytes that the calls of one batch bring along, by a rough estimate, beyond the first call's."""
 
-Call = tuple[GreenThunk, Any, Any, Any, str, int, int, "Callable[..., Any]", tuple[Any, ...], dict[str, Any]]
+Call = tuple[GreenThunk, Any, Any, Any, int, int, str, "Alone | None"]
 """A call that was enrolled: its thunk; its key in the bulk form's answer; what it puts into the bulk form's
-list; what equals that of an equal read (None for a write); the place it is about; how many writes were before
-it; its weight in bytes; and the method, arguments and keywords that make it alone."""
+list; what equals that of an equal read (None for a write); how many writes were before it; its weight in
+bytes; the place it is about; and how it is made alone (None: by the lane's method, with the key)."""
+
+Alone = tuple["Callable[..., Any]", tuple[Any, ...], dict[str, Any]]
 
 ALONE: Any = object()
 """In place of what goes into the list: this call goes alone, but in its turn."""
@@ -48,13 +50,22 @@ class Lane:
     Any OS thread may enrol; what takes from the lane is guarded by the coalescer.
 
     Args:
-        service, options: whose bulk form to call, and with which keywords.
+        service, method: whose bulk form to call, and the method that has it.
+        options: the keywords of either.
     """
 
-    def __init__(self, coalescer: Coalescer, form: Bulk, service: Any, options: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        coalescer: Coalescer,
+        form: Bulk,
+        service: Any,
+        method: Callable[..., Any],
+        options: dict[str, Any],
+    ) -> None:
         self.coalescer = coalescer
         self.form = form
         self.service = service
+        self.method = method
         self.options = options
         self.queue: deque[Call] = deque()
         self.flying: list[Batch] = []
@@ -90,13 +101,14 @@ class Lane:
         before = self.flying[::-1]
         while queue and len(calls) < most:
             call = queue.popleft()
-            _, key, item, same, _, _, heavy, _, _, _ = call
+            _, key, item, same, _, heavy, _, _ = call
+            again = key in index
             if same is not None and (
-                (before and self._share(before, key, call)) or self._share((batch,), key, call)
+                (again and self._share(batch, call)) or (before and self._share_one_of(before, call))
             ):
                 continue
             weight += heavy
-            if calls and (item is ALONE or weight > LARGEST or (key is not None and key in index)):
+            if again or (calls and (item is ALONE or weight > LARGEST)):
                 queue.appendleft(call)
                 break
             if key is not None:
@@ -109,20 +121,23 @@ class Lane:
         self.flying.append(batch)
         return batch
 
-    def _share(self, batches: Any, key: Any, call: Call) -> bool:
+    def _share_one_of(self, batches: list[Batch], call: Call) -> bool:
+        return any(self._share(batch, call) for batch in batches)
+
+    def _share(self, batch: Batch, call: Call) -> bool:
         """Let a read share the request of an equal one, unless what they ask for was written in between."""
-        for batch in batches:
-            position = batch.index.get(key)
-            if position is None:
-                continue
-            first = batch.calls[position]
-            if first[3] != call[3]:
-                continue
-            of_key = key if self.form.key else None
-            if first[5] == call[5] or not self.coalescer.writes.touched_since(first[5], call[4], of_key):
-                batch.sharing.setdefault(position, []).append(call[0])
-                return True
-        return False
+        thunk, key, _, same, writes, _, place, _ = call
+        position = batch.index.get(key)
+        if position is None:
+            return False
+        first = batch.calls[position]
+        if first[3] != same:
+            return False
+        of_key = key if self.form.key else None
+        if first[4] != writes and self.coalescer.writes.touched_since(first[4], place, of_key):
+            return False
+        batch.sharing.setdefault(position, []).append(thunk)
+        return True
 
 
 def weigh(value: Any) -> int:
@@ -135,32 +150,31 @@ def weigh(value: Any) -> int:
 
 def _weigh(value: Any) -> int:
     kind = type(value)
-    if kind is str or kind is bytes:
-        return len(value) + 3
-    if kind in _SMALL:
-        return 8
-    if kind is GreenThunk:
-        return -1
-    total = 2
     if kind is dict:
+        total = 2
         for key, item in value.items():
             of_item = type(item)
-            if of_item in _SMALL:
+            if of_item is str:
+                total += len(item) + 16
+            elif of_item in _SMALL:
                 total += 16
-                continue
-            inner = _weigh(item)
-            if inner < 0 or type(key) is GreenThunk:
+            elif type(key) is GreenThunk or (inner := _weigh(item)) < 0:
                 return -1
-            total += inner + 8
-    elif kind is list or kind is tuple or isinstance(value, Mapping):
+            else:
+                total += inner + 16
+        return total
+    if kind is str or kind is bytes:
+        return len(value) + 3
+    if kind is GreenThunk:
+        return -1
+    if kind is list or kind is tuple or isinstance(value, Mapping):
+        total = 2
         for item in value if kind is list or kind is tuple else (*value, *value.values()):
-            inner = _weigh(item)
-            if inner < 0:
+            if (inner := _weigh(item)) < 0:
                 return -1
             total += inner + 1
-    else:
-        total = 32
-    return total
+        return total
+    return 8 if kind in _SMALL else 32
 
 
 _SMALL = frozenset((int, float, bool, type(None)))

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LazyAPI"]
 
+AT_ONCE = 256
+"""Functions that are started, on threads, before the first batch of their look-ups leaves."""
+
 
 class LazyAPI(View):
     """An api whose calls start at once and return GreenThunks, which wait where their data is needed.
@@ -57,13 +60,33 @@ class LazyAPI(View):
         """
         frame = sys._getframe(1)
         origin = _name(function), frame.f_code, frame.f_lasti
-        return self._start(_with_values, (function, args, kwargs), {}, origin)
+        return self._run([(function, args, kwargs)], origin)[0]
 
     def map(self, function: Callable[[Any], Any], items: Iterable[Any], /) -> list[GreenThunk]:
         """`call` the function with each of the items; a list of thunks in the order of the items."""
         frame = sys._getframe(1)
         origin = _name(function), frame.f_code, frame.f_lasti
-        return [self._start(_with_values, (function, (item,), {}), {}, origin) for item in items]
+        return self._run([(function, (item,), {}) for item in items], origin)
+
+    def _run(self, calls: list[tuple[Any, ...]], origin: Origin) -> list[GreenThunk]:
+        self._open()
+        coalescer = self._coalescer
+        gathering = None if coalescer is None else coalescer.gathering
+        if coalescer is None or gathering is None:
+            return [self._start(_with_values, call, {}, origin) for call in calls]
+
+        def run(*call: Any) -> Any:
+            with gathering.running():
+                return _with_values(*call)
+
+        def start(call: tuple[Any, ...]) -> GreenThunk:
+            pending = self._begin(run, call, {}, origin)
+            gathering.expect(pending)
+            return GreenThunk(pending, origin)
+
+        with coalescer.held():
+            first = [start(call) for call in calls[:AT_ONCE]]
+        return first + [start(call) for call in calls[AT_ONCE:]]
 
     # Calls of services
 
@@ -139,11 +162,16 @@ class LazyAPI(View):
     def _start(
         self, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], origin: Origin
     ) -> GreenThunk:
-        """Begin a call in a green thread of its own."""
+        """A thunk of a call that begins in a green thread of its own."""
+        return GreenThunk(self._begin(method, args, kwargs, origin), origin)
+
+    def _begin(
+        self, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], origin: Origin
+    ) -> Pending:
         pending = (self._pool or self._open()).start(run_lazily, method, args, kwargs, origin)
         if self._block is not None:
             self._block.add(pending)
-        return GreenThunk(pending, origin)
+        return pending
 
     def _open(self) -> Pool:
         pool = self._pool

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowthings_like.errors import CallCancelled
@@ -73,14 +72,15 @@ class Pending(Protocol):
         """Kill it, as far as it can be killed. Never waits for it to end; says whether it soon will."""
 
 
-class Deliverer(ABC):
-    """What many thunks wait for in common, in place of a Pending of each: it puts their values into them."""
+class Deliverer:
+    """What many thunks wait for in common, in place of a Pending of each: it puts their values into them.
 
-    __slots__ = ()
+    No abstract class: asking whether something is an instance of one takes longer than the rest of a wait.
+    """
 
-    @abstractmethod
     def deliver(self, thunk: GreenThunk) -> None:
         """Wait until the thunk has its value, or something else to settle with."""
+        raise NotImplementedError
 
 
 class Latch(Protocol):

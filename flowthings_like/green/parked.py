@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import getweakrefcount, getweakrefs
 
@@ -184,36 +185,47 @@ def _nothing() -> None: ...
 class Worker(greenlet):  # type: ignore[misc]
     """A green thread that runs one job after another."""
 
-    __slots__ = ("_parking", "job")
+    __slots__ = ("_links", "_parking", "job")
 
     def __init__(self, parking: Parking) -> None:
         super().__init__(parent=parking.hub.greenlet)
         self._parking = parking
         # Not an argument of `switch`: what a greenlet is begun with stays alive as long as it does.
         self.job: Job | None = None
+        self._links: list[Callable[[], object]] = []
 
     def run(self) -> None:
         parking = self._parking
         known = sys.getrefcount(self)
-        while self.job is not None and self.job.run(self):
-            self.job = None
-            # Whoever else refers to this thread, a timer that nobody stopped for instance, means the job that
-            # is over.
-            if sys.getrefcount(self) > known or len(parking.idle) >= IDLE:
-                return
-            if getweakrefcount(self):
-                self._forget()
-            if self.__dict__:
-                self.__dict__.clear()
-            parking.park(self)
+        try:
+            while self.job is not None and self.job.run(self):
+                self.job = None
+                if self._links or getweakrefcount(self) or self.__dict__:
+                    self._forget()
+                # Whoever still refers to this thread, a timer that nobody stopped for instance, means the job
+                # that is over.
+                if sys.getrefcount(self) > known or len(parking.idle) >= IDLE:
+                    return
+                parking.park(self)
+        finally:
+            self._forget()
 
     def _forget(self) -> None:
-        """Have green thread-locals drop what they hold for this thread: they keep a weak reference to it, and
-        are told here what they would be told at its end."""
+        """Leave nothing of a job to the next one: tell green thread-locals, `threading` and whoever else
+        wants to know that this thread has come to its end."""
+        links, self._links = self._links, []
+        for told in links:
+            told()
         for reference in getweakrefs(self):
-            told = reference.__callback__
-            if told is not None:
-                told(reference)
+            if reference.__callback__ is not None:
+                reference.__callback__(reference)
+        self.__dict__.clear()
+
+    def link(self, function: Callable[..., object], /, *args: Any, **kwargs: Any) -> None:
+        """Have `function(self, …)` called at the end of the job, as threads of the green libraries do."""
+        self._links.append(partial(function, self, *args, **kwargs))
+
+    rawlink = link
 
 
 class Parking:

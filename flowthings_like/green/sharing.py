@@ -32,15 +32,15 @@ class Writes:
     def note(self, place: str | None = None, key: Any = None) -> None:
         """A write begins, or has ended: to one key, to a whole place, or to who knows what."""
         self.count = count = self.count + 1
-        if place is None or len(self._keys) + len(self._within) > REMEMBERED:
+        if place is None:
+            self._everywhere = count
+        elif key is None:
+            self._within[place] = self._whole[place] = count
+        elif len(self._keys) < REMEMBERED:
+            self._within[place] = self._keys[place, key] = count
+        else:
             self._everywhere = count
             self._whole, self._within, self._keys = {}, {}, {}
-            return
-        self._within[place] = count
-        if key is None:
-            self._whole[place] = count
-        else:
-            self._keys[place, key] = count
 
     def touched_since(self, count: int, place: str, key: Any) -> bool:
         """Whether something that a read asks for (one key, or None for all of the place) was written after
