@@ -214,9 +214,7 @@ def test_without_a_policy_there_is_one_attempt() -> None:
         st.one_of(st.just(None), st.sampled_from([503, 429]), st.integers(0, 30)), min_size=1, max_size=12
     ),
 )
-@example(
-    2, 0.0, 0.0, 1.6997596579303362, 0.0, [0.0] * 12, [None]
-)  # what is left rounds up
+@example(2, 0.0, 0.0, 1.6997596579303362, 0.0, [0.0] * 12, [None])  # what is left rounds up
 @example(2, 0.0, 0.0, 1.5845564193144348, 0.0, [0.0] * 12, [None])
 def test_the_law_of_pauses(
     attempts: int,
