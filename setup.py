@@ -6,13 +6,21 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 
-CORE = ["requests>=2.32", "orjson>=3.10", "websocket-client>=1.8", "six>=1.16"]
+CORE = ["requests>=2.32", "httptools>=0.6.4", "orjson>=3.10", "websocket-client>=1.8", "six>=1.16"]
 EMBEDDED = ["SQLAlchemy>=2.0.30,<3", "google-re2>=1.1"]
 GEVENT = ["gevent>=25.4.1"]
 EVENTLET = ["eventlet>=0.40"]
 SERVE = [*EMBEDDED, *GEVENT, "gunicorn>=23"]
 PROGRESS = ["tqdm>=4.66"]
 DEMO = [*EMBEDDED, *GEVENT, *PROGRESS, "matplotlib>=3.8"]
+BENCH = [
+    *GEVENT,
+    *EVENTLET,
+    "aiohttp>=3.10",
+    "geventhttpclient>=2.3",
+    "grequests>=0.7",
+    "httpx>=0.28",
+]
 DEV = [
     *SERVE,
     *EVENTLET,
@@ -48,9 +56,13 @@ setup(
         "eventlet": EVENTLET,
         "serve": SERVE,
         "demo": DEMO,
+        "bench": BENCH,
         "dev": DEV,
     },
-    entry_points={"console_scripts": ["flowthings-like = flowthings_like.cli.main:main"]},
+    entry_points={
+        "console_scripts": ["flowthings-like = flowthings_like.cli.main:main"],
+        "pytest11": ["flowthings_like = flowthings_like.testing.plugin"],
+    },
     classifiers=[
         "Programming Language :: Python :: 3",
         "Programming Language :: Python :: 3.10",

@@ -1,12 +1,17 @@
 """Run benchmarks and print a table of each: every contender in a process of its own, in turn, several times.
 
-    python -m benchmarks [--runs N] [--json] [name …]
+    python -m benchmarks [--runs N] [--only TEXT] [--json] [name …]
 
 A benchmark is a module here with
     TITLE        what is measured
     UNIT         what the figures count, for example "drops/s"
     PEER         the contender the others are compared with
     CONTENDERS   name -> function(folder) -> figure; a name that ends in "gevent" or "eventlet" runs patched
+and perhaps
+    SERVER       function(folder) -> context manager that runs a server for a run of every contender and gives
+                 its address, which they find in the environment as BENCHMARK_SERVER; they have the first
+                 core to themselves then
+    TARGETS      a list of Target: which ratio is to be reached
 
 The ratio is the figure over the peer's, the median of the pairs of runs, because a shared machine drifts.
 """
@@ -16,11 +21,15 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import pkgutil
 import statistics
 import subprocess
 import sys
 import tempfile
+from contextlib import nullcontext
+from pathlib import Path
+from types import ModuleType
 
 import benchmarks
 
@@ -35,35 +44,66 @@ elif name.endswith("eventlet"):
     warnings.simplefilter("ignore")
     import eventlet
     eventlet.monkey_patch()
-import importlib
+import importlib, os
 from pathlib import Path
+if os.environ.get("BENCHMARK_SERVER"):
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 benchmark = importlib.import_module("benchmarks." + sys.argv[1])
 print(benchmark.CONTENDERS[name](Path(sys.argv[3])))
 """
 
 
-def measure(benchmark: str, contender: str) -> float:
+def measure(benchmark: str, contender: str, server: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-c", CONTENDER, benchmark, contender, folder]
-        return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
+        environment = {**os.environ, "BENCHMARK_SERVER": server}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        if done.returncode:
+            raise SystemExit(f"{benchmark}, {contender}: {done.stderr}")
+        return float(done.stdout.split()[-1])
 
 
-def compare(benchmark: str, runs: int) -> dict[str, dict[str, float]]:
+def compare(benchmark: str, runs: int, only: str = "") -> dict[str, list[float]]:
+    """The figures of all runs, by contender."""
     module = importlib.import_module(f"benchmarks.{benchmark}")
-    figures: dict[str, list[float]] = {name: [] for name in module.CONTENDERS}
+    figures: dict[str, list[float]] = {name: [] for name in module.CONTENDERS if only in name}
     for _ in range(runs):
-        for name, values in figures.items():
-            values.append(measure(benchmark, name))
-    peer = figures[module.PEER]
+        with tempfile.TemporaryDirectory() as folder:
+            serving = module.SERVER(Path(folder)) if hasattr(module, "SERVER") else nullcontext("")
+            with serving as server:
+                for name, values in figures.items():
+                    values.append(measure(benchmark, name, server))
+    return figures
+
+
+def ratio(values: list[float], others: list[float]) -> float:
+    return statistics.median(value / other for value, other in zip(values, others, strict=True))
+
+
+def summary(module: ModuleType, figures: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+    peer = figures.get(module.PEER)
     return {
         name: {
             "median": statistics.median(values),
             "min": min(values),
             "max": max(values),
-            "ratio": statistics.median(value / other for value, other in zip(values, peer, strict=True)),
+            "ratio": ratio(values, peer) if peer else float("nan"),
         }
         for name, values in figures.items()
     }
+
+
+def reached(module: ModuleType, figures: dict[str, list[float]]) -> list[str]:
+    """A line for each target: what it is, and what came out."""
+    lines = []
+    for target in getattr(module, "TARGETS", ()):
+        if target.contender in figures and target.peer in figures:
+            found = ratio(figures[target.contender], figures[target.peer])
+            verdict = "reached" if target.is_reached(found) else "MISSED"
+            lines.append(
+                f"{verdict:8} {target.contender}: {found:.3f} of {target.peer}; to be {target.wanted}"
+            )
+    return lines
 
 
 def main() -> None:
@@ -71,6 +111,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("names", nargs="*", metavar="name", help=f"which: {', '.join(names)} (default: all)")
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--only", default="", metavar="TEXT", help="contenders with this in their name")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(names):
@@ -78,13 +119,16 @@ def main() -> None:
 
     results = {}
     for name in arguments.names or names:
-        results[name] = compare(name, arguments.runs)
+        module = importlib.import_module(f"benchmarks.{name}")
+        figures = compare(name, arguments.runs, arguments.only)
+        results[name] = summary(module, figures)
         if not arguments.json:
-            module = importlib.import_module(f"benchmarks.{name}")
             print(f"\n{module.TITLE} ({module.UNIT}, median of {arguments.runs}; ratio to {module.PEER})")
             for contender, row in results[name].items():
                 spread = f"{row['min']:,.0f} to {row['max']:,.0f}"
                 print(f"  {contender:32} {row['median']:>12,.0f}  {spread:>22}  {row['ratio']:6.2f}")
+            for line in reached(module, figures):
+                print(f"  {line}", flush=True)
     if arguments.json:
         print(json.dumps(results, indent=2))
 

@@ -8,6 +8,9 @@ api.flow.find(mem.path == "/acme/weather/jfk")
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .api import API
 from .changes import M, Modify, P, Params
 from .credentials import Token
@@ -32,7 +35,14 @@ from .errors import (
     WrongThread,
 )
 from .filters import AGE, EXISTS, HAS, MATCHES, NOT, Filter, Typed, mem, parse
-from .green.thunk import GreenThunk, UnretrievedFailure, force, is_none, is_ready, unwrap
+from .green.failure import UnretrievedFailure
+from .green.thunk import GreenThunk, force, is_none, is_ready, unwrap
+from .transport.retry import Retry
+
+if TYPE_CHECKING:
+    from .green.doctor import doctor
+    from .green.findings import Finding, GreenWarning
+    from .green.monitor import Block, block_monitor
 
 __version__ = "0.1.0"
 
@@ -43,6 +53,7 @@ __all__ = [
     "HAS",
     "MATCHES",
     "NOT",
+    "Block",
     "CallCancelled",
     "ConfigurationError",
     "ConnectionFailed",
@@ -50,6 +61,7 @@ __all__ = [
     "Defaults",
     "Filter",
     "FilterSyntaxError",
+    "Finding",
     "FlowThingsBadRequest",
     "FlowThingsError",
     "FlowThingsException",
@@ -60,17 +72,21 @@ __all__ = [
     "FlowThingsUnauthorized",
     "FlowThingsUnavailable",
     "GreenThunk",
+    "GreenWarning",
     "InvalidInput",
     "InvalidResponse",
     "M",
     "Modify",
     "P",
     "Params",
+    "Retry",
     "Token",
     "Typed",
     "UnretrievedFailure",
     "WrongThread",
+    "block_monitor",
     "defaults",
+    "doctor",
     "force",
     "is_none",
     "is_ready",
@@ -78,3 +94,19 @@ __all__ = [
     "parse",
     "unwrap",
 ]
+
+# What only few programs ask for is imported when they do.
+_LATE = {
+    "Block": "green.monitor",
+    "Finding": "green.findings",
+    "GreenWarning": "green.findings",
+    "block_monitor": "green.monitor",
+    "doctor": "green.doctor",
+}
+
+
+def __getattr__(name: str) -> Any:
+    module = _LATE.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{module}", __name__), name)

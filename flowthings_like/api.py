@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import services
 from .credentials import Token, find_settings
 from .defaults import defaults
 from .errors import ConfigurationError
+from .green.moments import first_time
 from .transport.connection import Connection, Sender
+from .transport.urls import check_transport
 
 if TYPE_CHECKING:
     import requests
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from .green.lazy import LazyAPI
     from .transport.encoder import Encoder
     from .transport.http import HTTPSender
+    from .transport.retry import Retry
 
 __all__ = ["API"]
 
@@ -60,14 +63,18 @@ class API:
         encoder: an object with `loads` and `dumps`. Its exceptions come through as they are.
         request: a function that sends in place of the pooled HTTP transport:
             `(method, url, params=None, data=None, creds=None) -> (text, headers, status)`. A call with
-            `timeout=` hands that to it as well.
+            `timeout=` hands that to it as well. What it is given it gets once: `retry` is not for it.
         verify_ssl: False to accept any certificate, or the path of a bundle of authorities to trust.
         session: a `requests.Session` to use as it is; `close()` leaves it open.
-        timeout: seconds, as one number or as (to connect, between two reads); `float("inf")` for no limit.
+        timeout: seconds for a whole call, its retries included, as one number; or (to connect, between two
+            reads) for each attempt of it. `float("inf")` for no limit.
+        transport: "requests" to send everything through requests; "auto" takes connections of its own where
+            nothing is asked for that takes requests to do.
+        retry: a Retry that says when a call is made again; False to make each call once.
 
     Raises:
         ConfigurationError: credentials, a host or a function that cannot work.
-        InvalidInput: a time-out or parameters that cannot work.
+        InvalidInput: a time-out, a policy or parameters that cannot work.
     """
 
     root: services.BaseService
@@ -100,9 +107,12 @@ class API:
         verify_ssl: bool | str | None = None,
         session: requests.Session | None = None,
         timeout: float | tuple[float, float] | None = None,
+        retry: Retry | Literal[False] | None = None,
+        transport: str | None = None,
     ) -> None:
         self.async_lib = _either(async_lib, defaults.async_lib)
         self._session = session
+        self._transport = check_transport(_either(transport, defaults.transport))
         self._sender: HTTPSender | None = None
         self._application: Any = None
         self._platform: Any = None
@@ -118,6 +128,7 @@ class API:
             default_sender=self._send,
             verify_ssl=_either(verify_ssl, defaults.verify_ssl),
             timeout=_either(timeout, defaults.timeout),
+            retry=_either(retry, defaults.retry),
         )
         self._services: dict[str, Any] = {}
         for name, service in _SERVICES.items():
@@ -268,11 +279,17 @@ class API:
     @property
     def _http(self) -> HTTPSender:
         if self._sender is None:
+            first_time("network" if self._application is None else "native")
             from .transport.http import HTTPSender
 
             address = f"{'https' if self._connection.secure else 'http'}://{self._connection.host}"
             mounted = {} if self._application is None else {address: self._application}
-            made = HTTPSender(self._session, verify_ssl=self._connection.verify_ssl, mounted=mounted)
+            made = HTTPSender(
+                self._session,
+                verify_ssl=self._connection.verify_ssl,
+                mounted=mounted,
+                transport=self._transport,
+            )
             # Of two threads that get here at once both must use the same one.
             self._sender = self._sender or made
         return self._sender

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
+
+from .transport.retry import Retry
 
 __all__ = ["Defaults", "defaults"]
+
+_RETRY = Retry()
 
 
 class Defaults:
@@ -22,7 +26,11 @@ class Defaults:
         request: a function `(method, url, params=, data=, creds=) -> (text, headers, status)` that sends
             instead of the pooled HTTP transport; None for that transport.
         verify_ssl: True, False, or the path of a bundle of certificate authorities.
-        timeout: seconds, as one number or as (to connect, between two reads); `float("inf")` waits for ever.
+        timeout: seconds for a whole call, its retries included, as one number; or (to connect, between two
+            reads) for each attempt of it. `float("inf")` waits for ever.
+        retry: a Retry that says when a call is made again; False or None to make each call once.
+        transport: "requests" to send everything through requests; "auto" for connections of its own where
+            they will do.
     """
 
     __slots__ = (
@@ -31,8 +39,10 @@ class Defaults:
         "host",
         "params",
         "request",
+        "retry",
         "secure",
         "timeout",
+        "transport",
         "verify_ssl",
         "version",
         "ws_host",
@@ -51,6 +61,8 @@ class Defaults:
         request: Any = None,
         verify_ssl: bool | str = True,
         timeout: float | tuple[float, float] = (10.0, 60.0),
+        retry: Retry | Literal[False] | None = _RETRY,
+        transport: str = "auto",
     ) -> None:
         self.async_lib = async_lib
         self.secure = secure
@@ -62,6 +74,8 @@ class Defaults:
         self.request = request
         self.verify_ssl = verify_ssl
         self.timeout = timeout
+        self.retry = retry
+        self.transport = transport
 
     @property
     def verify(self) -> bool | str:

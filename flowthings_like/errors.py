@@ -18,8 +18,8 @@
     ├── CallCancelled                a parallel call was cancelled, or its green thread was killed
     └── WrongThread                  a green result was asked for in another OS thread (also a RuntimeError)
 
-Every error is picklable, says what was asked and what came back, and carries `retryable`. None carries a
-secret: `creds` on a FlowThingsException names the account, its token is left out.
+Every error is picklable, says what was asked and what came back, and carries `retryable` and `attempts`. None
+carries a secret: `creds` on a FlowThingsException names the account, its token is left out.
 
 The names that begin with FlowThings and their attributes errors, creds, method and path are the original
 client's; `creds` there was the full credential.
@@ -52,9 +52,19 @@ __all__ = [
 
 
 class FlowThingsError(Exception):
-    """The root. `retryable` says whether the same call may succeed if it is simply made again."""
+    """The root.
+
+    Attributes:
+        retryable: whether the same call may succeed if it is simply made again.
+        attempts: how often it was made before this was raised.
+    """
 
     retryable: bool = False
+    attempts: int = 1
+
+    def __str__(self) -> str:
+        said = super().__str__()
+        return said if self.attempts == 1 else f"{said} (after {self.attempts} attempts)"
 
 
 class FlowThingsException(FlowThingsError):
@@ -76,7 +86,9 @@ class FlowThingsException(FlowThingsError):
         method: str = "",
         path: str = "",
         creds: Any = None,
+        attempts: int = 1,
     ) -> None:
+        self.attempts = attempts
         self.errors = [errors] if isinstance(errors, str) else list(errors or ())
         self.status = status
         self.method = method
@@ -92,8 +104,8 @@ class FlowThingsException(FlowThingsError):
         return f"{head}: {said}" if head else said
 
     def __reduce__(self) -> tuple[Any, ...]:
-        state = {"status": self.status, "method": self.method, "path": self.path, "creds": self.creds}
-        return _rebuild, (type(self), self.errors, state)
+        names = "status", "method", "path", "creds", "attempts"
+        return _rebuild, (type(self), self.errors, {name: getattr(self, name) for name in names})
 
 
 def _rebuild(cls: type[FlowThingsException], errors: list[str], state: dict[str, Any]) -> FlowThingsException:
@@ -165,15 +177,23 @@ class InvalidResponse(FlowThingsError):
 
 
 class ConnectionFailed(FlowThingsError, ConnectionError):
-    """No connection could be made, or it broke before the answer was complete."""
+    """No connection could be made, or it broke before the answer was complete.
+
+    `sent` is False if no part of the request can have reached the platform.
+    """
 
     retryable = True
+    sent: bool = True
 
 
 class DeadlineExceeded(FlowThingsError, TimeoutError):
-    """The time given for the call ran out."""
+    """The time given for the call ran out.
+
+    `sent` is False if no part of the request can have reached the platform.
+    """
 
     retryable = True
+    sent: bool = True
 
 
 class CallCancelled(FlowThingsError):

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 COMMANDS = {
     "serve": "run the embedded platform for other processes to talk to",
+    "doctor": "say what is wrong with how a program runs green threads, and what to write instead",
     "demo": "load a year of real weather and look at it: the tour in one command",
 }
 

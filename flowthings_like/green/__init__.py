@@ -2,9 +2,10 @@
 
 from .backend import Backend, Pool, choose, detect, native, open_pool
 from .calls import AsyncAPI
+from .failure import UnretrievedFailure
 from .lazy import LazyAPI
 from .marks import api_call, api_factory, plain
-from .thunk import GreenThunk, UnretrievedFailure, force, is_none, is_ready, json_default, unwrap
+from .thunk import GreenThunk, force, is_none, is_ready, json_default, unwrap
 
 __all__ = [
     "AsyncAPI",

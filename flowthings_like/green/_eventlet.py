@@ -14,12 +14,14 @@ from eventlet.green import threading as green_threading
 from eventlet.greenthread import GreenThread
 from eventlet.support.greenlets import GreenletExit
 
-from flowthings_like.errors import CallCancelled, DeadlineExceeded, WrongThread
+from flowthings_like.errors import CallCancelled, DeadlineExceeded
 
 from ._gate import Gate, Gated
 from ._native import in_native_thread, keep
 from .backend import PARALLEL, Backend, Pool
+from .checks.seen_running import wrong_thread
 from .outcome import Raised
+from .parked import Latch, Parking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,7 +83,7 @@ class CallThread(GreenThread, Gated):  # type: ignore[misc]
     def _settled(self, timeout: float | None) -> Outcome:
         if self.outcome is None:
             if self.parent is not hubs.get_hub().greenlet:
-                raise WrongThread(_WRONG_THREAD)
+                raise wrong_thread()
             self.hurry()
             self._exit_event.wait(timeout)
         if self.outcome is None:
@@ -99,10 +101,21 @@ class CallThread(GreenThread, Gated):  # type: ignore[misc]
         return True
 
 
-_WRONG_THREAD = (
-    "G10: this result belongs to a green thread of another OS thread, where waiting for it would never end; "
-    "ask for it (force, wait, results) in the OS thread that made the call, and pass the value on"
-)
+class _Hub:
+    """An eventlet hub as parked threads see it."""
+
+    def __init__(self, hub: Any) -> None:
+        self._hub = hub
+        self.greenlet = hub.greenlet
+
+    def here(self) -> bool:
+        return self._hub is hubs.get_hub()
+
+    def soon(self, function: Callable[..., object], /, *args: Any) -> object:
+        return self._hub.schedule_call_global(0, function, *args)
+
+    def later(self, seconds: float, function: Callable[[], object]) -> Callable[[], object]:
+        return self._hub.schedule_call_global(seconds, function).cancel  # type: ignore[no-any-return]
 
 
 class EventletBackend(Backend):
@@ -119,7 +132,19 @@ class EventletBackend(Backend):
         return thread
 
     def pool(self, size: int | None = None) -> Pool:
-        return Gate(self, size or PARALLEL, CallThread)
+        return Gate(self, size or PARALLEL, CallThread, self._parking())
+
+    def latch(self) -> Latch:
+        return Latch(self._parking().hub)
+
+    @staticmethod
+    def _parking() -> Parking:
+        """One per hub."""
+        hub = hubs.get_hub()
+        found: Parking | None = getattr(hub, "_flowthings_parking", None)
+        if found is None:
+            found = hub._flowthings_parking = Parking(_Hub(hub))
+        return found
 
     def adopt(self, pool: Any) -> Pool:
         """A user's GreenPool: spawning blocks when that pool is full."""
@@ -139,6 +164,16 @@ class EventletBackend(Backend):
 
     def sleep(self, seconds: float) -> None:
         eventlet.sleep(seconds)
+
+    def turn(self) -> None:
+        if in_native_thread():
+            return
+        hub = hubs.get_hub()
+        turnstile = getattr(hub, "_flowthings_turnstile", None)
+        if turnstile is None:
+            turnstile = hub._flowthings_turnstile = self.lock()
+        with turnstile:
+            eventlet.sleep(0)  # a timer like any other, so all that are due before it run first
 
     @contextmanager
     def deadline(self, seconds: float | None) -> Iterator[None]:

@@ -22,6 +22,8 @@ __all__ = ["ForeignBackend", "ForeignPool"]
 class ForeignPool(Pool):
     """A pool that only promises `spawn(function, *args)` (or an executor's `submit`)."""
 
+    runs_by_itself = False
+
     def __init__(self, pool: Any, backend: ThreadsBackend | None = None) -> None:
         spawn = getattr(pool, "spawn", None) or getattr(pool, "submit", None)
         if not callable(spawn):

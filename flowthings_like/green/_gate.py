@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .backend import Pool
 
@@ -11,8 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .backend import Backend
+    from .outcome import Pending
+    from .parked import Parking
 
 __all__ = ["Gate", "Gated"]
+
+T = TypeVar("T", bound="Gated")
 
 
 class Gated:
@@ -67,16 +71,27 @@ class Gate(Pool):
     """
 
     def __init__(
-        self, backend: Backend, size: int, make: Callable[[Callable[..., Any], Any, Any], Gated]
+        self,
+        backend: Backend,
+        size: int,
+        make: Callable[[Callable[..., Any], Any, Any], Gated],
+        parking: Parking,
     ) -> None:
         self.backend = backend
         self.size = size
         self._make = make
+        self._parking = parking
         self._running = 0
         self._queued: deque[Gated] = deque()
 
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        thread = self._make(function, args, kwargs)
+        return self._pass(self._make(function, args, kwargs))
+
+    def start(self, function: Callable[..., Any], /, *args: Any) -> Pending:
+        """Like `spawn`, in a thread that is parked and used again."""
+        return self._pass(self._parking.job(function, args))
+
+    def _pass(self, thread: T) -> T:
         if self._running < self.size:
             self.admit(thread)
         else:

@@ -13,12 +13,14 @@ from gevent.lock import BoundedSemaphore, Semaphore
 from gevent.queue import Queue
 from gevent.threadpool import ThreadPool
 
-from flowthings_like.errors import CallCancelled, DeadlineExceeded, WrongThread
+from flowthings_like.errors import CallCancelled, DeadlineExceeded
 
 from ._gate import Gate, Gated
 from ._native import in_native_thread, keep
 from .backend import NATIVE_THREADS, PARALLEL, Backend, Pool
+from .checks.seen_running import wrong_thread
 from .outcome import Raised
+from .parked import Latch, Parking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -107,7 +109,7 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
 
     def _wait_here(self, timeout: float | None) -> None:
         if self.parent is not gevent.get_hub():
-            raise WrongThread(_WRONG_THREAD)
+            raise wrong_thread()
         self.join(timeout)
         if not self.ready():
             raise DeadlineExceeded(f"the call was not done after {timeout} s")
@@ -121,10 +123,23 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
         return True
 
 
-_WRONG_THREAD = (
-    "G10: this result belongs to a green thread of another OS thread, where waiting for it would never end; "
-    "ask for it (force, get, results) in the OS thread that made the call, and pass the value on"
-)
+SHORTEST = 1e-6  # seconds: a timer that is due at once
+
+
+class _Hub:
+    """A gevent hub as parked threads see it."""
+
+    def __init__(self, hub: Any) -> None:
+        self.greenlet = hub
+        self.soon = hub.loop.run_callback
+
+    def here(self) -> bool:
+        return self.greenlet is gevent.get_hub()
+
+    def later(self, seconds: float, function: Callable[[], object]) -> Callable[[], object]:
+        timer = self.greenlet.loop.timer(seconds, ref=False)
+        timer.start(function)
+        return timer.close  # type: ignore[no-any-return]
 
 
 class GeventBackend(Backend):
@@ -138,7 +153,19 @@ class GeventBackend(Backend):
         return greenlet
 
     def pool(self, size: int | None = None) -> Pool:
-        return Gate(self, size or PARALLEL, CallGreenlet)
+        return Gate(self, size or PARALLEL, CallGreenlet, self._parking())
+
+    def latch(self) -> Latch:
+        return Latch(self._parking().hub)
+
+    @staticmethod
+    def _parking() -> Parking:
+        """One per hub."""
+        hub = gevent.get_hub()
+        found: Parking | None = getattr(hub, "_flowthings_parking", None)
+        if found is None:
+            found = hub._flowthings_parking = Parking(_Hub(hub))
+        return found
 
     def adopt(self, pool: Any) -> Pool:
         """A user's gevent.pool.Pool or Group: spawning blocks when that pool is full."""
@@ -158,6 +185,19 @@ class GeventBackend(Backend):
 
     def sleep(self, seconds: float) -> None:
         gevent.sleep(seconds)
+
+    def turn(self) -> None:
+        if in_native_thread():
+            return
+        hub = gevent.get_hub()
+        turnstile = getattr(hub, "_flowthings_turnstile", None)
+        if turnstile is None:
+            turnstile = hub._flowthings_turnstile = self.lock()
+        with turnstile:
+            # Not sleep(0), which can come back before timers are looked at. Timers run in the order in which
+            # they are due, by the loop's own clock: unless that is right, this one would overtake others.
+            hub.loop.update_now()
+            gevent.sleep(SHORTEST)
 
     @contextmanager
     def deadline(self, seconds: float | None) -> Iterator[None]:

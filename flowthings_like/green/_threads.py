@@ -27,6 +27,12 @@ __all__ = ["ThreadCall", "ThreadPool", "ThreadsBackend"]
 THREADS = 64
 """Worker threads of the pool that all parallel calls of a process share."""
 
+LENT = 192
+"""Most further threads of a pool, in place of those that only wait for lazy results."""
+
+IDLE_SECONDS = 10.0
+"""A worker thread that had nothing to do for this long ends."""
+
 
 class ThreadCall:
     """A call that runs, or will run, in a worker thread: what `spawn` returns where there are no green
@@ -119,7 +125,7 @@ class ThreadCall:
     def hurry(self) -> None:
         # A worker that waits for a call which is still queued runs it itself: were it to wait, a pool whose
         # workers all wait for queued calls would stand still. (The call's own time limits then bound it.)
-        if getattr(threading.current_thread(), "flowthings_worker", False):
+        if _own_pool() is not None:
             self.run()
 
     def abandon(self) -> bool:
@@ -145,8 +151,40 @@ def _remove(items: list[Any], item: Any) -> None:
         items.remove(item)
 
 
+class ThreadLatch:
+    """Waited for by one OS thread, and set once by another."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def set(self) -> None:
+        self._lock.release()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        seconds = -1 if timeout is None else min(max(timeout, 0), threading.TIMEOUT_MAX)
+        pool = _own_pool()
+        if pool is None:
+            return self._lock.acquire(timeout=seconds)
+        pool.lend()
+        try:
+            return self._lock.acquire(timeout=seconds)
+        finally:
+            pool.take_back()
+
+
+def _own_pool() -> ThreadPool | None:
+    """The pool that this thread works for."""
+    return getattr(threading.current_thread(), "flowthings_pool", None)
+
+
 class ThreadPool(Pool):
-    """At most `size` daemon threads, started when first needed and kept; calls beyond that queue."""
+    """At most `size` daemon threads, started when first needed; calls beyond that queue.
+
+    A thread that waits for a lazy result lends its place: another one may start for it, within a bound.
+    """
 
     def __init__(self, backend: Backend, size: int) -> None:
         self.backend = backend
@@ -159,47 +197,70 @@ class ThreadPool(Pool):
         self._work_to_do = threading.Condition()
         self._workers = 0
         self._idle = 0
+        self._lent = 0
 
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> ThreadCall:
         if self._pid != os.getpid():  # the workers stayed in the parent
             self._open_shop()
         call = ThreadCall(function, args, kwargs)
         with self._work_to_do:
-            if self._idle <= len(self._queued) and self._workers < self.size:
-                self._hire()
             self._queued.append(call)
+            self._hire()
             self._work_to_do.notify()
         return call
 
+    def lend(self) -> None:
+        """The calling worker is about to do nothing but wait."""
+        with self._work_to_do:
+            self._lent += 1
+            self._hire()
+
+    def take_back(self) -> None:
+        """The calling worker goes on."""
+        with self._work_to_do:
+            self._lent -= 1
+
     def _hire(self) -> None:
+        """Start a worker if there is work for it, and room."""
+        if len(self._queued) <= self._idle or self._workers >= self.size + min(self._lent, LENT):
+            return
         worker = threading.Thread(
             target=self._serve, name=f"flowthings-{self._workers + 1}", args=(self._work_to_do,), daemon=True
         )
-        worker.flowthings_worker = True  # type: ignore[attr-defined]
+        worker.flowthings_pool = self  # type: ignore[attr-defined]
         worker.start()
         self._workers += 1
 
     def _serve(self, work_to_do: threading.Condition) -> None:
-        while True:
-            with work_to_do:
-                while not self._queued:
-                    self._idle += 1
-                    try:
-                        work_to_do.wait()
-                    finally:
-                        self._idle -= 1
-                call = self._queued.popleft()
+        while (call := self._next(work_to_do)) is not None:
             call.run()
             del call  # or the last result stays alive while this thread is idle
+
+    def _next(self, work_to_do: threading.Condition) -> ThreadCall | None:
+        """The next call to run; None for a worker that is one too many, or was idle too long."""
+        with work_to_do:
+            told = True
+            while not self._queued:
+                if not told or self._workers > self.size + min(self._lent, LENT):
+                    self._workers -= 1
+                    return None
+                self._idle += 1
+                try:
+                    told = work_to_do.wait(IDLE_SECONDS)
+                finally:
+                    self._idle -= 1
+            return self._queued.popleft()
 
 
 class ThreadsBackend(Backend):
     """OS threads, and the standard library's synchronisation."""
 
     name = "threads"
+    in_turns = False
 
     def __init__(self) -> None:
         self._shared: ThreadPool | None = None
+        self._crew: ThreadPool | None = None
 
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Not bounded, so not in the pool: a thread of its own, for what runs as long as the program."""
@@ -215,6 +276,20 @@ class ThreadsBackend(Backend):
             self._shared = ThreadPool(self, THREADS)
         return self._shared
 
+    def crew(self) -> Pool:
+        if self._crew is None:
+            self._crew = ThreadPool(self, THREADS)
+        return self._crew
+
+    def latch(self) -> ThreadLatch:
+        return ThreadLatch()
+
+    def give_way(self) -> None:
+        """Let the threads that can run have their turn: what another one does only then is waited for."""
+        turn = ThreadLatch()
+        self.crew().spawn(turn.set)
+        turn.wait()
+
     def event(self) -> Any:
         return threading.Event()
 
@@ -229,6 +304,9 @@ class ThreadsBackend(Backend):
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+    def turn(self) -> None:
+        pass
 
     @contextmanager
     def deadline(self, seconds: float | None) -> Iterator[None]:

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from flowthings_like.errors import ConfigurationError
 
+from .moments import first_time
+from .patched import PATCH, is_patched
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from .outcome import Pending
+    from .outcome import Latch, Pending
 
 __all__ = ["Backend", "Pool", "choose", "detect", "native", "open_pool"]
 
@@ -34,12 +37,20 @@ class Pool(ABC):
 
     backend: Backend
 
+    runs_by_itself = True
+    """Whether what is spawned here runs without being waited for."""
+
     @abstractmethod
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Run `function(*args, **kwargs)` in a green thread, with a copy of the caller's context variables.
 
         Returns the library's own thread object, at once: what is more than the pool's size waits its turn.
         """
+
+    def start(self, function: Callable[..., Any], /, *args: Any) -> Pending:
+        """Like `spawn`, for calls whose thread nobody gets to see: one that ran another call before may run
+        it. Cheaper, where green threads can be parked."""
+        return self.pending(self.spawn(function, *args))
 
     def pending(self, thread: Any) -> Pending:
         """The given thread, which this pool spawned, as a Pending."""
@@ -51,6 +62,10 @@ class Backend(ABC):
     """One way to run things in parallel: gevent, eventlet or OS threads. There is one of each per process."""
 
     name: str
+
+    in_turns = True
+    """Whether threads run in turns: one that is started begins when the others have had theirs, on the hub's
+    next round. OS threads begin at once."""
 
     @abstractmethod
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -81,6 +96,18 @@ class Backend(ABC):
         make calls never lock the pool up.
         """
 
+    def crew(self) -> Pool:
+        """A pool for short work that others wait for, which therefore never queues behind them."""
+        return self.pool()
+
+    def give_way(self) -> None:
+        """Let every thread that can run have its turn."""
+        self.sleep(0)
+
+    @abstractmethod
+    def latch(self) -> Latch:
+        """The lightest event: one thread waits for it, once."""
+
     @abstractmethod
     def event(self) -> Any:
         """A new event, with the methods of `threading.Event`."""
@@ -100,6 +127,15 @@ class Backend(ABC):
     @abstractmethod
     def sleep(self, seconds: float) -> None:
         """Let others run for so many seconds; 0 gives way once."""
+
+    @abstractmethod
+    def turn(self) -> None:
+        """Wait for a turn to do something that holds up all green threads of this hub for milliseconds.
+
+        Turns are given one at a time, and everything that is due runs between two of them. What the caller
+        does before it next waits for anything is its turn. On threads, whose interpreter takes turns by
+        itself, it returns at once.
+        """
 
     @abstractmethod
     def deadline(self, seconds: float | None) -> AbstractContextManager[None]:
@@ -131,22 +167,13 @@ def _load(name: str) -> Backend:
     return backend
 
 
-def _is_patched(name: str) -> bool:
-    """Whether that library has monkey-patched `socket`."""
-    if name == "gevent":
-        monkey = sys.modules.get("gevent.monkey")
-        return monkey is not None and bool(monkey.is_module_patched("socket"))
-    patcher = sys.modules.get("eventlet.patcher")
-    return patcher is not None and bool(patcher.is_monkey_patched("socket"))
-
-
 def detect() -> Backend:
     """The backend of this process: the library that has patched `socket`, else threads.
 
     Raises:
         ConfigurationError: both gevent and eventlet have patched it.
     """
-    gevent, eventlet = _is_patched("gevent"), _is_patched("eventlet")
+    gevent, eventlet = is_patched("gevent"), is_patched("eventlet")
     if gevent and eventlet:
         raise ConfigurationError(
             "both gevent and eventlet have monkey-patched this process, and neither works then; "
@@ -194,22 +221,17 @@ _CHOICES = (
     "or the module gevent or eventlet"
 )
 
-_PATCHING = {
-    "gevent": "`from gevent import monkey; monkey.patch_all()`",
-    "eventlet": "`import eventlet; eventlet.monkey_patch()`",
-}
-
 
 def require_patched(name: str) -> None:
     """Raise ConfigurationError, saying what to write, unless that library alone has patched `socket`."""
-    if _is_patched(name):
+    if is_patched(name):
         detect()
         return
     other = "eventlet" if name == "gevent" else "gevent"
-    instead = f'async_lib="{other}", which has patched it' if _is_patched(other) else 'async_lib="threads"'
+    instead = f'async_lib="{other}", which has patched it' if is_patched(other) else 'async_lib="threads"'
     raise ConfigurationError(
         f"{name} is chosen but has not monkey-patched the socket module, so calls would run one at a time. "
-        f"Make {_PATCHING[name]} the first lines of the program, before any other import, or choose {instead}"
+        f"Make {PATCH[name]} the first lines of the program, before any other import, or choose {instead}"
     )
 
 
@@ -225,6 +247,7 @@ def open_pool(async_lib: object = None, pool: object = None) -> Pool:
     Raises:
         ConfigurationError: see `choose`, or the pool has neither method.
     """
+    first_time("parallel")
     if isinstance(pool, Pool):
         return pool
     if pool is None or isinstance(pool, int):

@@ -40,20 +40,25 @@ class AsyncAPI(View):
     """
 
     def __init__(self, api: object, async_lib: object = None, pool: object = None) -> None:
-        super().__init__(api, self._call)
+        super().__init__(api, self._wrap_call)
         self.collected: list[tuple[BaseException | None, Any]] = []
         self._wanted = async_lib, pool
         self._pool: Pool | None = None
         # In call order, by identity: threads need not be hashable, and as_completed takes them out singly.
         self._queue: dict[int, tuple[Any, Pending]] = {}
 
-    def _call(self, label: str, method: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        pool = self._pool
-        if pool is None:
-            pool = self._pool = open_pool(*self._wanted)
-        thread = pool.spawn(_run, method, args, kwargs)
-        self._queue[id(thread)] = thread, pool.pending(thread)
-        return thread
+    def _wrap_call(self, view: View, name: str, method: Callable[..., Any], label: str) -> Callable[..., Any]:
+        """What stands for a service's method here."""
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            pool = self._pool
+            if pool is None:
+                pool = self._pool = open_pool(*self._wanted)
+            thread = pool.spawn(_run, method, args, kwargs)
+            self._queue[id(thread)] = thread, pool.pending(thread)
+            return thread
+
+        return call
 
     @overload
     def results(self, with_exceptions: Literal[False] = False, timeout: float | None = None) -> list[Any]: ...

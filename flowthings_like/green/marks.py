@@ -13,6 +13,9 @@
         @api_factory
         def __call__(self, flow): ...   # returns another service, at once, which is wrapped in turn
 
+        @bulk("read_many", key="id", most=500)
+        def read(self, id): ...         # lazy reads may travel together, as one call of read_many
+
 `@api_call` is for a method of an object that is not a service, such as `api.request`. What is none of these
 (data, unmarked methods of other objects) is handed through as it is.
 """
@@ -26,7 +29,20 @@ if TYPE_CHECKING:
 
     F = TypeVar("F", bound=Callable[..., Any])
 
-__all__ = ["CALL", "FACTORY", "PLAIN", "SERVICE", "api_call", "api_factory", "kind_of", "plain"]
+__all__ = [
+    "CALL",
+    "FACTORY",
+    "PLAIN",
+    "SERVICE",
+    "Bulk",
+    "api_call",
+    "api_factory",
+    "bulk",
+    "chooses",
+    "kind_of",
+    "plain",
+    "reads",
+]
 
 CALL = "call"
 FACTORY = "factory"
@@ -41,7 +57,8 @@ def api_call(function: F) -> F:
 
 
 def api_factory(function: F) -> F:
-    """Mark a function that returns a service: it runs at once, and what it returns is wrapped."""
+    """Mark a function that returns a service: it runs at once, and what it returns is wrapped. What it
+    returned for a str is used again for the same one."""
     function.__api_kind__ = FACTORY  # type: ignore[attr-defined]
     return function
 
@@ -50,6 +67,88 @@ def plain(function: F) -> F:
     """Mark a method of a service that is no call: it is handed through and runs where it is called."""
     function.__api_kind__ = PLAIN  # type: ignore[attr-defined]
     return function
+
+
+def reads(function: F) -> F:
+    """Mark a call that changes nothing at the platform: equal lazy reads before and after it may share a
+    request. A call that is marked neither so nor as `bulk` counts as one that may change anything."""
+    function.__api_reads__ = True  # type: ignore[attr-defined]
+    return function
+
+
+def chooses(chooser: str) -> Callable[[F], F]:
+    """Mark a call that only chooses another one, which `lazy()` then makes directly.
+
+    Args:
+        chooser: the service's method that takes the same arguments and returns the name of the call and its
+            positional arguments; the keywords stay.
+    """
+
+    def mark(function: F) -> F:
+        function.__api_chooses__ = chooser  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+class Bulk:
+    """How many calls of one method become one call of another; what the attributes mean, `bulk` says."""
+
+    def __init__(
+        self,
+        method: str,
+        argument: str,
+        key: str | None,
+        entry: str | None,
+        most: int,
+        writes: bool,
+        across: bool,
+        whole: tuple[int, ...],
+    ) -> None:
+        self.method = method
+        self.argument = argument
+        self.key = key
+        self.entry = entry
+        self.most = most
+        self.writes = writes
+        self.across = across
+        self.whole = whole
+
+
+def bulk(
+    method: str,
+    *,
+    key: str | None = None,
+    entry: str | None = None,
+    most: int = 500,
+    writes: bool = False,
+    across: bool = False,
+    whole: tuple[int, ...] = (),
+) -> Callable[[F], F]:
+    """Mark a call that has a bulk form: another method of the same service, which takes a list.
+
+    Under `lazy()` such calls travel together. A call with keywords of its own (but `timeout`) goes alone.
+
+    Args:
+        method: the bulk form. It gets a list with the first argument of each call and returns a mapping by
+            key, or without a key a list in the same order.
+        key: the first argument by name, if it is the key itself ("id"), or with the member of it that is
+            ("model.id").
+        entry: in place of `key`, a method that gets the arguments of a call and returns (key, what to put
+            into the list), or None for a call that goes alone.
+        most: calls in one bulk call.
+        writes: it changes something. Such calls of one service leave in the order in which they were made.
+        across: calls of all services of this class go together, not only those of one.
+        whole: statuses of refusals that are about all of the calls, never about one of them.
+    """
+
+    def mark(function: F) -> F:
+        argument = function.__code__.co_varnames[1]
+        form = Bulk(method, argument, key, entry, most, writes, across, whole)
+        function.__api_bulk__ = form  # type: ignore[attr-defined]
+        return function
+
+    return mark
 
 
 def kind_of(owner: object, name: str, value: object) -> str:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from flowthings_like.errors import CallCancelled
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
     from typing import NoReturn, TypeAlias
 
+    from .thunk import GreenThunk
+
     Outcome: TypeAlias = "tuple[Any, Raised | None]"
 
-__all__ = ["Pending", "Raised"]
+__all__ = ["Deliverer", "Latch", "Pending", "Raised", "as_cancelled"]
 
 
 class Raised:
@@ -38,6 +42,13 @@ class Raised:
         raise self.error.with_traceback(self.traceback)
 
 
+def as_cancelled(error: BaseException) -> BaseException:
+    """What `error` is outside the green thread it was raised in: CallCancelled if that one was killed."""
+    if type(error).__name__ == "GreenletExit":
+        return CallCancelled("the green thread of this call was killed")
+    return error
+
+
 class Pending(Protocol):
     """A call that is under way, or done. All the threads that our pools hand out are one."""
 
@@ -59,3 +70,24 @@ class Pending(Protocol):
 
     def abandon(self) -> bool:
         """Kill it, as far as it can be killed. Never waits for it to end; says whether it soon will."""
+
+
+class Deliverer:
+    """What many thunks wait for in common, in place of a Pending of each: it puts their values into them.
+
+    No abstract class: asking whether something is an instance of one takes longer than the rest of a wait.
+    """
+
+    def deliver(self, thunk: GreenThunk) -> None:
+        """Wait until the thunk has its value, or something else to settle with."""
+        raise NotImplementedError
+
+
+class Latch(Protocol):
+    """What one thread waits for and another one sets, once."""
+
+    def set(self) -> None:
+        """Let the one that waits go on, or not wait at all."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is set; False if that takes longer than `timeout` seconds."""

@@ -5,23 +5,19 @@ from __future__ import annotations
 import copy
 import math
 import operator
-import sys
-import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from .outcome import Raised
+from .failure import Failure, describe
+from .outcome import Deliverer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import CodeType, TracebackType
-    from typing import NoReturn
 
-    from .outcome import Pending
+    from .failure import Origin
+    from .outcome import Pending, Raised
 
 __all__ = [
     "GreenThunk",
-    "Origin",
-    "UnretrievedFailure",
     "force",
     "force_all",
     "is_none",
@@ -32,53 +28,9 @@ __all__ = [
 ]
 
 
-class UnretrievedFailure(RuntimeWarning):
-    """A lazy call failed, and its thunk went away before anybody looked at it."""
-
-
-class Origin(NamedTuple):
-    """Where a lazy call was made. Kept for every call, so it holds what is at hand and formats nothing."""
-
-    label: str
-    code: CodeType
-    line: int
-
-    def __str__(self) -> str:
-        return f"{self.label} called at {self.code.co_filename}:{self.line} in {self.code.co_name}"
-
-
-class Failure(Raised):
-    """The exception of a lazy call. If it goes away unseen, it says so, once."""
-
-    __slots__ = ("origin", "seen")
-
-    def __init__(self, error: BaseException, traceback: TracebackType | None, origin: Origin) -> None:
-        super().__init__(error, traceback)
-        self.origin = origin
-        self.seen = False
-        _add_note(error, f"{origin} (a lazy call; above is where its result was needed)")
-
-    def again(self) -> NoReturn:
-        self.seen = True
-        super().again()
-
-    def __del__(self, warn: Any = warnings.warn_explicit) -> None:
-        if not self.seen:
-            message = f"{self.origin} failed and nobody looked at its result: {self.error!r}"
-            warn(message, UnretrievedFailure, self.origin.code.co_filename, self.origin.line)
-
-
-def _add_note(error: BaseException, note: str) -> None:
-    if sys.version_info >= (3, 11):
-        error.add_note(note)
-    else:
-        vars(error).setdefault("__notes__", []).append(note)
-
-
 def run_lazily(method: Callable[..., Any], args: Any, kwargs: Any, origin: Origin) -> Any:
     """What a lazy call's thread runs. A failure is returned, not raised: so no library prints it, and the
-    last
-    one to hold it knows whether it was seen."""
+    last one to hold it knows whether it was seen."""
     try:
         args, kwargs = force_all(args, kwargs)
         return force(method(*args, **kwargs))
@@ -103,8 +55,8 @@ class GreenThunk:
 
     __slots__ = ("__weakref__", "_failure", "_origin", "_pending", "_value")
 
-    def __init__(self, pending: Pending, origin: Origin) -> None:
-        self._pending: Pending | None = pending
+    def __init__(self, pending: Pending | Deliverer, origin: Origin) -> None:
+        self._pending: Pending | Deliverer | None = pending
         self._origin = origin
         self._value = _ON_ITS_WAY
         self._failure: Raised | None = None
@@ -130,6 +82,9 @@ class GreenThunk:
 
     def _settle(self) -> None:
         pending = self._pending
+        while isinstance(pending, Deliverer):
+            pending.deliver(self)
+            pending = self._pending
         if pending is None:
             return
         value, raised = pending.settle()  # if this is interrupted, nothing has changed
@@ -142,14 +97,15 @@ class GreenThunk:
         self._pending = None
 
     def _ready(self) -> bool:
-        return self._pending is None or self._pending.ready()
+        pending = self._pending
+        return pending is None or (not isinstance(pending, Deliverer) and pending.ready())
 
     def __repr__(self) -> str:
         if not self._ready():
-            return f"<GreenThunk pending: {self._origin}>"
+            return f"<GreenThunk pending: {describe(self._origin)}>"
         self._settle()
         if self._failure is not None:
-            return f"<GreenThunk failed: {self._failure.error!r}, {self._origin}>"
+            return f"<GreenThunk failed: {self._failure.error!r}, {describe(self._origin)}>"
         return f"<GreenThunk ready: {self._value!r}>"
 
     @property  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""An api seen through `async_()` or `lazy()`: the same services, whose calls are handed to a starter."""
+"""An api seen through `async_()` or `lazy()`: the same services, whose calls are made in another way."""
 
 from __future__ import annotations
 
@@ -10,22 +10,26 @@ from .thunk import force_all
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Issue = Callable[[str, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
+    Wrap = Callable[["View", str, Callable[..., Any], str], Callable[..., Any]]
 
 __all__ = ["View"]
+
+REMEMBERED = 1000
+"""Services that one factory's view remembers by the text they were made for."""
 
 
 class View:
     """Stands for an api or one of its services.
 
-    Calls go to `issue(label, method, args, kwargs)` and return what that returns; services and what factories
-    make are viewed in turn; everything else is the target's own. What a name is, its marks say.
+    A call is what `wrap(view, name, method, label)` makes of it; services and what factories make are viewed
+    in turn; everything else is the target's own. What a name is, its marks say.
     """
 
-    def __init__(self, target: object, issue: Issue, label: str = "") -> None:
+    def __init__(self, target: Any, wrap: Wrap, label: str = "") -> None:
         self._target = target
-        self._issue = issue
+        self._wrap = wrap
         self._label = label
+        self._made: Callable[..., Any] | None = None
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # a protocol's question, such as copy's, which is not for the target
@@ -36,11 +40,11 @@ class View:
         label = f"{self._label}.{name}" if self._label else name
         seen: Any
         if kind == CALL:
-            seen = _caller(self._issue, label, value)
+            seen = self._wrap(self, name, value, label)
         elif kind == SERVICE:
-            seen = View(value, self._issue, label)
+            seen = View(value, self._wrap, label)
         elif kind == FACTORY:
-            seen = _factory(self._issue, label, value)
+            seen = _factory(self._wrap, label, value)
         else:
             return value
         # A view is asked for the same few names again and again: from here on it finds them at once.
@@ -49,24 +53,32 @@ class View:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The target is a service that is called to make another, as in `drop(flow)`."""
-        return _factory(self._issue, self._label, self._target)(*args, **kwargs)
+        made = self._made
+        if made is None:
+            made = self._made = _factory(self._wrap, self._label, self._target)
+        return made(*args, **kwargs)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._target!r}>"
 
 
-def _caller(issue: Issue, label: str, method: Callable[..., Any]) -> Callable[..., Any]:
+def _factory(wrap: Wrap, label: str, make: Callable[..., Any]) -> Callable[..., Any]:
+    made: dict[str, View] = {}
+
     def call(*args: Any, **kwargs: Any) -> Any:
-        return issue(label, method, args, kwargs)
-
-    return call
-
-
-def _factory(issue: Issue, label: str, make: Any) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Any:
+        by_text = len(args) == 1 and not kwargs and type(args[0]) is str
+        if by_text and args[0] in made:
+            return made[args[0]]
         # Here, not later: what is made decides what its attributes are.
         args, kwargs = force_all(args, kwargs)
-        made = make(*args, **kwargs)
-        return View(made, issue, label) if getattr(made, "__api_service__", False) else made
+        service = make(*args, **kwargs)
+        if not getattr(service, "__api_service__", False):
+            return service
+        view = View(service, wrap, label)
+        if by_text:
+            if len(made) >= REMEMBERED:
+                made.clear()
+            made[args[0]] = view
+        return view
 
     return call

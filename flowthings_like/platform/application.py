@@ -18,6 +18,7 @@ from ..green.backend import native
 from . import request as requests_in
 from . import routes
 from .envelope import REASONS, Answer, encode, failed
+from .idempotency import Keys
 from .problems import BadRequest, Forbidden, MethodNotAllowed, Problem, Unauthorized
 from .request import Request
 from .statistics import Calls
@@ -50,6 +51,7 @@ class Application:
         self._store = store
         self._accounts = accounts
         self._calls = Calls(store)
+        self._keys = Keys()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, as PEP 3333 says."""
@@ -104,6 +106,9 @@ class Application:
         request = Request(
             environ, target, caller, store=self._store, accounts=self._accounts, calls=self._calls
         )
+        key = environ.get("HTTP_IDEMPOTENCY_KEY")
+        if key is not None:
+            request.store = self._keys.once(request, key, environ["HTTP_X_AUTH_TOKEN"])
         return handler(request)
 
     def _packs(self, environ: Environ) -> bool:

@@ -29,12 +29,22 @@ def read(environ: Mapping[str, Any], limit: int = LIMIT) -> Any:
         TooLarge: more than `limit`. What the client is still sending has then been read and thrown away,
             within a bound, so that it gets to read the answer.
     """
+    return parse(receive(environ, limit))
+
+
+def receive(environ: Mapping[str, Any], limit: int = LIMIT) -> bytes:
+    """The request's body as text, unpacked. Raises as `read` does, but for what the text says."""
     raw = _receive(environ, limit)
     coding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if coding in ("gzip", "x-gzip"):
         raw = _unpack(raw, limit)
     elif coding not in ("", "identity"):
         raise BadRequest(f"Content-Encoding {coding!r} is not understood: send gzip, or none")
+    return raw
+
+
+def parse(raw: bytes) -> Any:
+    """The JSON value that a body's text is. Raises BadRequest, saying where it is wrong."""
     if not raw:
         raise BadRequest("the request needs a body, and it must be JSON")
     try:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import lru_cache
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, select, update
 
-from .store.bulk import execute_many
+from .store.bulk import execute_many, upsert
 from .store.schema import counters, drops, sizes
 
 if TYPE_CHECKING:
@@ -72,14 +71,9 @@ def clear(connection: Connection, flow_id: str) -> None:
     connection.execute(delete(sizes).where(sizes.c.flow_id == flow_id))
 
 
-def _upsert(dialect: str, table: Table) -> Any:
-    # SQLite and PostgreSQL share this form; SQLAlchemy has it once for each.
-    return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
-
-
 @lru_cache
 def _adding(dialect: str, table: Table) -> Any:
-    insert = _upsert(dialect, table)
+    insert = upsert(dialect, table)
     return insert.on_conflict_do_update(
         index_elements=list(table.primary_key.columns), set_={"count": table.c.count + insert.excluded.count}
     )

@@ -37,7 +37,7 @@ class Target(NamedTuple):
 class Request:
     """One request, once it is known who makes it."""
 
-    __slots__ = ("_environ", "_params", "accounts", "caller", "calls", "store", "target")
+    __slots__ = ("_body", "_environ", "_params", "accounts", "caller", "calls", "store", "target")
 
     def __init__(
         self,
@@ -51,6 +51,7 @@ class Request:
     ) -> None:
         self._environ = environ
         self._params: dict[str, list[str]] | None = None
+        self._body = b""
         self.target = target
         self.store = store
         self.accounts = accounts
@@ -59,7 +60,14 @@ class Request:
 
     def body(self) -> Any:
         """The body as a JSON value; raises BadRequest or TooLarge."""
-        return body.read(self._environ)
+        self._body = body.receive(self._environ)
+        return body.parse(self._body)
+
+    def text(self) -> bytes:
+        """What tells this request from others: method, path, query and the body as far as it was read."""
+        environ = self._environ
+        where = environ.get("RAW_URI") or f"{raw_path(environ)}?{environ.get('QUERY_STRING')}"
+        return f"{environ['REQUEST_METHOD']} {where}\n".encode() + self._body
 
     @property
     def params(self) -> dict[str, list[str]]:

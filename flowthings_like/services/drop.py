@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..changes import P, filter_text
 from ..errors import InvalidInput
+from ..green.marks import bulk, reads
 from ..transport.urls import segment, wire_params
 from ..transport.values import resolve, text
-from .resource import AbstractServiceFactory, Creatable, FullService
+from .resource import AbstractServiceFactory, Creatable, FullService, query_params, with_filters
 
 if TYPE_CHECKING:
     from ..filters.nodes import Filter
@@ -37,6 +38,11 @@ class DropService(FullService):
         """The resource path, `/drop/<flow>`; a flow's path stands in it as one percent-encoded segment."""
         return "/drop/" + segment(_flow_name(self._flow))
 
+    @bulk("create_many", most=500, writes=True, whole=(403, 404))
+    def create(self, model: Mapping[str, Any], **params: Any) -> Any:
+        """Create a drop and return it whole, with its id."""
+        return super().create(model, **params)
+
     def create_many(self, models: Iterable[Mapping[str, Any]], **params: Any) -> Any:
         """Create many drops in one request: all of them, or none.
 
@@ -55,10 +61,27 @@ class DropService(FullService):
                 raise InvalidInput(f"create_many: drop {index} is a {type(model).__name__}, not a dict")
         return self._call("POST", "", data, params) if data else []
 
+    @bulk("_find_across", entry="_as_query", most=100, across=True)
+    def find_many(self, *filters: Filter | str, **params: Any) -> Any:
+        """The drops of the flow for which all these filters hold, newest first; see `Findable.find_many`."""
+        return super().find_many(*filters, **params)
+
+    def _as_query(self, *filters: Filter | str, **params: Any) -> tuple[str, dict[str, Any]] | None:
+        """(flow, what to find in it) for `multi_find`; None if that cannot answer it."""
+        wanted = wire_params(query_params(with_filters(filters, params)).to_dict())
+        if "refs" in wanted or "retry" in params:
+            return None
+        flow = _flow_name(self._flow)
+        return flow, {"flowId": flow, "params": {**self.connection.params, **wanted}}
+
+    def _find_across(self, queries: list[Any], **params: Any) -> Any:
+        return DropServiceFactory(self.connection).multi_find(queries, **params)
+
     def delete_all(self, **params: Any) -> Any:
         """Delete every drop of the flow; the flow stays."""
         return self._call("DELETE", "", None, params)
 
+    @reads
     def aggregate(
         self,
         outputs: str | Iterable[str] | None = None,
@@ -110,6 +133,7 @@ class DropServiceFactory(Creatable, AbstractServiceFactory):
         """Create a drop in the flow that the model names by `path`: `{"path": "/acme/a", "elems": {…}}`."""
         return super().create(model, **params)
 
+    @reads
     def multi_find(self, queries: Iterable[Any], **params: Any) -> Any:
         """Search several flows in one request.
 

@@ -1,10 +1,12 @@
 """The verbs that the platform's nouns share.
 
-Every verb takes query parameters as keywords: `api.flow.find(limit=10, sort="path")`. Two keywords are the
+Every verb takes query parameters as keywords: `api.flow.find(limit=10, sort="path")`. Three keywords are the
 client's own and never become a query parameter by that name:
 
     params=   a dict or P with more query parameters, for names that no keyword can carry (id, model, …);
-    timeout=  seconds for this one call: a number, or (to connect, between two reads).
+    timeout=  seconds for this one call: a number for all of it, or (to connect, between two reads) for each
+              attempt;
+    retry=    a Retry for this one call, or False to make it once.
 
 With `refs=True` a call returns the pair (body, references). Every verb raises FlowThingsException with the
 platform's reasons, InvalidInput before anything was sent, and ConnectionFailed, DeadlineExceeded or
@@ -14,18 +16,19 @@ InvalidResponse for the way there and back.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..changes import M, P
 from ..errors import FlowThingsNotFound, InvalidInput
 from ..filters.nodes import Filter
-from ..green.marks import api_call, api_factory, plain
+from ..green.marks import api_call, api_factory, bulk, chooses, plain, reads
 from ..transport.urls import check_path, segment
 from ..transport.values import resolve, text
 from .pages import pages
 
 if TYPE_CHECKING:
     from ..transport.connection import Connection
+    from ..transport.retry import Retry
 
 __all__ = [
     "AbstractServiceFactory",
@@ -68,6 +71,7 @@ class BaseService:
         data: Any = None,
         params: Mapping[str, Any] | P | None = None,
         timeout: Any = None,
+        retry: Retry | Literal[False] | None = None,
     ) -> Any:
         """Make any request below this service's path.
 
@@ -77,13 +81,14 @@ class BaseService:
             data: the body, encoded as JSON; None for none.
             params: query parameters.
             timeout: seconds for this call.
+            retry: when this call is made again.
 
         Returns:
             The body of the answer; the pair (body, references) if `refs` was asked for.
         """
         whole = self.path + check_path(path)
         return self.connection.call(
-            method, self._url(whole), whole, data=data, params=params, timeout=timeout
+            method, self._url(whole), whole, data=data, params=params, timeout=timeout, retry=retry
         )
 
     @api_call
@@ -97,16 +102,27 @@ class BaseService:
         """
         return self.connection.send(method, self._url(self.path + check_path(path)), data, params)
 
+    @property
+    def __api_alone__(self) -> bool:
+        """Whether calls of this service cannot travel together: the API's own parameters change what a read
+        of one returns, and what they do to a read of many is not known."""
+        return bool({"refs", "only"} & self.connection.params.keys())
+
     def _url(self, path: str) -> str:
         return self.connection.rest_url(path)
 
     def _call(self, method: str, path: str, data: Any, named: dict[str, Any]) -> Any:
         """`request`, with the keywords a verb was given."""
-        timeout = named.pop("timeout", None)
-        return self.request(method, path, data, _query(named), timeout)
+        patience = _patience(named)
+        return self.request(method, path, data, query_params(named), **patience)
 
 
-def _query(named: dict[str, Any]) -> P:
+def _patience(named: dict[str, Any]) -> dict[str, Any]:
+    """Those of a verb's keywords, taken out, that say how long it may take and when it is made again."""
+    return {name: named.pop(name) for name in ("timeout", "retry") if name in named}
+
+
+def query_params(named: dict[str, Any]) -> P:
     """The query parameters among a verb's keywords: `params=`, with the others on top."""
     more = named.pop("params", None)
     return P(P.of(more).to_dict(), **named)
@@ -124,10 +140,12 @@ def id_path(id: Any) -> str:
 class Findable(BaseService):
     """The verbs that read."""
 
+    @bulk("read_many", key="id", most=500, whole=(403, 404))
     def read(self, id: str, **params: Any) -> Any:
         """The resource with this id, a dict. FlowThingsNotFound if there is none."""
         return self._call("GET", id_path(id), None, params)
 
+    @reads
     def read_or_else(self, id: str, default: Any = None, **params: Any) -> Any:
         """The resource with this id, or `default` if there is none; other errors are raised."""
         try:
@@ -135,6 +153,7 @@ class Findable(BaseService):
         except FlowThingsNotFound:
             return default
 
+    @reads
     def read_many(self, ids: Iterable[str], **params: Any) -> Any:
         """The resources with these ids, a dict of id to resource, in one request (none for no ids)."""
         ids = resolve(ids)
@@ -145,6 +164,7 @@ class Findable(BaseService):
             return ({}, {}) if self._wants_refs(params) else {}
         return self._call("MGET", "", wanted, params)
 
+    @reads
     def find_many(self, *filters: Filter | str, **params: Any) -> Any:
         """The resources for which all these filters hold, a list, newest first (20 unless `limit` says more).
 
@@ -152,27 +172,43 @@ class Findable(BaseService):
             filters: filters or their texts; none of them for every resource.
             params: for instance limit, start, sort, order ("asc" or "desc"), only, filter, refs.
         """
-        return self._call("GET", "", None, _with_filters(filters, params))
+        return self._call("GET", "", None, with_filters(filters, params))
 
+    @chooses("_verb_for")
     def find(self, *what: Any, **params: Any) -> Any:
         """`read`, `read_many` or `find_many`, depending on the first argument.
 
         A str is an id, a list or tuple of str are ids, filters are filters; no argument finds everything.
         """
+        verb, what = self._verb_for(*what)
+        return getattr(self, verb)(*what, **params)
+
+    def _verb_for(self, *what: Any) -> tuple[str, tuple[Any, ...]]:
+        """Which verb `find` is for these arguments, and with which it is called."""
         if not what:
-            return self.find_many(**params)
+            return "find_many", ()
         first = resolve(what[0])
         if isinstance(first, list | tuple) and any(isinstance(part, Filter) for part in first):
             raise InvalidInput("find: give several filters as arguments of their own, or joined by &")
         if not isinstance(first, str | bytes | list | tuple):
-            return self.find_many(*what, **params)
+            return "find_many", what
         if len(what) > 1:
             raise InvalidInput(
                 "find: an id or a list of ids stands alone; a filter's text goes to find_many or to filter="
             )
         if isinstance(first, str | bytes):
-            return self.read(text(first, "an id"), **params)
-        return self.read_many(first, **params)
+            return "read", (text(first, "an id"),)
+        return "read_many", (first,)
+
+    def __api_missing__(self, id: str) -> FlowThingsNotFound:
+        """The failure of a read whose id is not in the answer to all."""
+        return FlowThingsNotFound(
+            f"there is no {id}",
+            status=404,
+            method="MGET",
+            path=self.path,
+            creds=str(self.connection.creds.account),
+        )
 
     @plain
     def iterate(
@@ -191,20 +227,21 @@ class Findable(BaseService):
             params: as in `find_many`, without sort, start, skip and refs; `limit` ends the iteration after
                 that many; `only` is given the member id as well.
         """
-        timeout = params.pop("timeout", None)
+        patience = _patience(params)
 
         def fetch(asked: dict[str, Any]) -> Any:
             if self._wants_refs({}):
                 asked["refs"] = 0
-            return self.request("GET", params=asked, timeout=timeout)
+            return self.request("GET", params=asked, **patience)
 
-        return pages(fetch, filter, page, order, _query(params).to_dict())
+        return pages(fetch, filter, page, order, query_params(params).to_dict())
 
     def _wants_refs(self, named: dict[str, Any]) -> bool:
-        return bool({**self.connection.params, **_query(dict(named)).to_dict()}.get("refs"))
+        return bool({**self.connection.params, **query_params(dict(named)).to_dict()}.get("refs"))
 
 
-def _with_filters(filters: tuple[Any, ...], params: dict[str, Any]) -> dict[str, Any]:
+def with_filters(filters: tuple[Any, ...], params: dict[str, Any]) -> dict[str, Any]:
+    """A verb's keywords, with the filters among them."""
     if not filters:
         return params
     also = params.get("filter")
@@ -223,6 +260,7 @@ class Creatable(BaseService):
 class Saveable(Creatable):
     """The verbs that write."""
 
+    @bulk("update_many", key="model.id", most=500, writes=True)
     def update(self, model: Mapping[str, Any], **params: Any) -> Any:
         """Change the members that the model holds, of the resource its `id` names; return the resource.
 
@@ -258,13 +296,18 @@ class Saveable(Creatable):
             changes[id] = change
         return self._call("MPUT", "", changes, params) if changes else {}
 
+    @chooses("_verb_to_save")
     def save(self, model: Any, **params: Any) -> Any:
         """`update_many` for a list or tuple of models, `update` for a model with an id, else `create`."""
+        verb, what = self._verb_to_save(model)
+        return getattr(self, verb)(*what, **params)
+
+    def _verb_to_save(self, model: Any) -> tuple[str, tuple[Any, ...]]:
         if not isinstance(model, M):
             model = resolve(model)
         if isinstance(model, list | tuple):
-            return self.update_many(model, **params)
-        return self.update(model, **params) if "id" in _model(model) else self.create(model, **params)
+            return "update_many", (model,)
+        return "update" if "id" in _model(model) else "create", (model,)
 
 
 class Deletable(BaseService):

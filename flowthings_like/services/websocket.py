@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import InvalidResponse
 from ..green.marks import plain
@@ -52,7 +53,7 @@ class WebSocketService(BaseService):
         from ..transport.websocket import WebSocketClient
 
         return WebSocketClient(
-            self._new_session,
+            partial(self._new_session, retry=False),  # the client comes back with pauses of its own
             self.connection,
             first_url=self._new_session(),
             on_open=on_open,
@@ -65,9 +66,9 @@ class WebSocketService(BaseService):
             options=options,
         )
 
-    def _new_session(self) -> str:
+    def _new_session(self, retry: Literal[False] | None = None) -> str:
         """Ask for a session; the URL of its socket."""
-        session = self.request("POST")
+        session = self.request("POST", retry=retry)
         id = session.get("id") if isinstance(session, dict) else None
         if not isinstance(id, str) or not id:
             raise InvalidResponse("the platform granted a session without an id")

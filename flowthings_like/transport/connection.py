@@ -14,7 +14,9 @@ from typing import Any
 from .. import errors
 from ..changes import P
 from ..credentials import credentials_of
+from ..green.turnstile import pass_through
 from .encoder import Encoder, JSONEncoder
+from .retry import Clock, Limits, check_retry, limits, new_key, persist
 from .urls import check_host, check_timeout, segment, wire_params
 from .values import plain
 
@@ -22,10 +24,11 @@ __all__ = ["Connection", "Sender"]
 
 Sender = Callable[..., tuple[Any, Mapping[str, str], int]]
 """Sends one request: `(method, url, params=, data=, creds=) -> (text, headers, status)`; `timeout=` as well
-where the call gave one."""
+where the call gave one. The built-in sender also takes `headers=`."""
 
 _log = logging.getLogger("flowthings_like")
 _READS = ("GET", "MGET")
+_HARMLESS = (*_READS, "HEAD", "OPTIONS")
 # Answers of gateways and of servers in distress, which speak no JSON but whose status says enough.
 _TELLING = (413, 500, 502, 503, 504)
 
@@ -40,7 +43,9 @@ class Connection:
         encoder: turns data into text and back.
         sender: sends one request; None means the pooled HTTP transport, which is made at the first call.
         verify_ssl: True, False, or the path of a bundle of certificate authorities.
-        timeout: (seconds to connect, seconds between two reads), None in it for ever.
+        timeout: how long a call may take, as Limits.
+        retry: when a call is made again; None for never.
+        clock: where retries take time and chance from.
     """
 
     def __init__(
@@ -57,6 +62,7 @@ class Connection:
         default_sender: Sender,
         verify_ssl: bool | str,
         timeout: Any,
+        retry: Any,
     ) -> None:
         self.creds = creds
         self.secure = bool(secure)
@@ -68,7 +74,9 @@ class Connection:
         self.default_sender = default_sender
         self.sender = sender
         self.verify_ssl = verify_ssl
-        self.timeout = check_timeout(timeout)
+        self.timeout = limits(timeout)
+        self.retry = check_retry(retry)
+        self.clock = Clock()
         self._closed = False
 
     @property
@@ -116,19 +124,56 @@ class Connection:
         data: Any = None,
         params: Mapping[str, Any] | None = None,
         timeout: Any = None,
+        retry: Any = None,
     ) -> tuple[Any, Mapping[str, str], int]:
         """Send one request as it is and return `(text, headers, status)` as it comes.
 
         Raises:
             ConfigurationError: the API was closed.
-            InvalidInput: a timeout that is no time.
+            InvalidInput: a timeout that is no time, a policy that is none.
         """
+        return self._sent(method, url, data, params, timeout, retry)[0]
+
+    def _sent(
+        self,
+        method: str,
+        url: str,
+        data: Any,
+        params: Mapping[str, Any] | None,
+        timeout: Any,
+        retry: Any,
+    ) -> tuple[tuple[Any, Mapping[str, str], int], int]:
+        """What `send` returns, and how many attempts it took.
+
+        A sender of the caller's own gets each request once: what may be sent again it knows best.
+        """
+        self._check_open()
+        sender, creds = self._sender, self._creds
+        policy = self.retry if retry is None else check_retry(retry)
+        if sender != self.default_sender:
+            given = {} if timeout is None else {"timeout": check_timeout(timeout)}
+            return sender(method, url, params=params, data=data, creds=creds, **given), 1
+        writes = method not in _HARMLESS
+        headers = {"Idempotency-Key": new_key()} if writes else None
+
+        def attempt(timeout: Limits) -> tuple[Any, Mapping[str, str], int]:
+            self._check_open()
+            return sender(
+                method, url, params=params, data=data, creds=creds, timeout=timeout, headers=headers
+            )
+
+        return persist(
+            attempt,
+            policy,
+            self.timeout if timeout is None else limits(timeout),
+            repeatable=not writes or policy is None or policy.writes,
+            clock=self.clock,
+            what=f"{method} {url}",
+        )
+
+    def _check_open(self) -> None:
         if self._closed:
             raise errors.ConfigurationError("this API was closed; make a new one")
-        given = {} if timeout is None else {"timeout": check_timeout(timeout)}
-        if not given and self._sender == self.default_sender:
-            given = {"timeout": self.timeout}
-        return self._sender(method, url, params=params, data=data, creds=self._creds, **given)
 
     def call(
         self,
@@ -139,6 +184,7 @@ class Connection:
         data: Any = None,
         params: Mapping[str, Any] | P | None = None,
         timeout: Any = None,
+        retry: Any = None,
     ) -> Any:
         """Make one request and return the body of the answer, `(body, references)` if `refs` was asked for.
 
@@ -149,6 +195,7 @@ class Connection:
             data: what to send as the body; None for no body.
             params: query parameters, added to the API's own.
             timeout: seconds for this call, instead of the API's.
+            retry: a policy for this call instead of the API's; False to make it once.
 
         Raises:
             FlowThingsException: the platform answered with an error.
@@ -159,10 +206,10 @@ class Connection:
         query = self._query(method, params)
         payload = None if data is None else self.encode(data)
         started = time.perf_counter()
-        text, headers, status = self.send(method, url, payload, query, timeout)
+        (text, headers, status), attempts = self._sent(method, url, payload, query, timeout, retry)
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("%s %s %s %.1f ms", method, path, status, (time.perf_counter() - started) * 1e3)
-        return self._body(text, headers, status, method, path, bool(query.get("refs")))
+        return self._body(text, headers, status, method, path, bool(query.get("refs")), attempts)
 
     def _query(self, method: str, params: Mapping[str, Any] | P | None) -> dict[str, Any]:
         query = dict(self.params)
@@ -176,20 +223,27 @@ class Connection:
     def encode(self, data: Any) -> Any:
         """`data` as the encoder writes it, with thunks waited for."""
         encoder = self.encoder
-        return encoder.dumps(data if isinstance(encoder, JSONEncoder) else plain(data))
+        return pass_through(encoder.dumps, data if isinstance(encoder, JSONEncoder) else plain(data))
 
     def _body(
-        self, text: Any, headers: Mapping[str, str], status: int, method: str, path: str, refs: bool
+        self,
+        text: Any,
+        headers: Mapping[str, str],
+        status: int,
+        method: str,
+        path: str,
+        refs: bool,
+        attempts: int,
     ) -> Any:
         try:
-            answer = self.encoder.loads(text)
+            answer = pass_through(self.encoder.loads, text)
         except ValueError:
             if not isinstance(self.encoder, JSONEncoder):
                 raise
             answer = None
         head = answer.get("head") if isinstance(answer, Mapping) else None
         if not isinstance(head, Mapping):
-            raise self._unintelligible(text, headers, status, method, path)
+            raise self._unintelligible(text, headers, status, method, path, attempts)
         if 200 <= status < 400 and head.get("ok", True):
             body = answer.get("body")
             return (body, head.get("references") or {}) if refs else body
@@ -200,17 +254,23 @@ class Connection:
             method=method,
             path=path,
             creds=_nameless(self._creds),
+            attempts=attempts,
         )
 
     def _unintelligible(
-        self, text: Any, headers: Mapping[str, str], status: int, method: str, path: str
+        self, text: Any, headers: Mapping[str, str], status: int, method: str, path: str, attempts: int
     ) -> errors.FlowThingsError:
         kind = headers.get("content-type") or headers.get("Content-Type") or "no content type"
         size = f"{len(text)} bytes" if isinstance(text, str | bytes) else type(text).__name__
         what = f"the answer is not the platform's envelope ({kind}, {size})"
         if status in _TELLING:
             return errors.from_status(status)(
-                what, status=status, method=method, path=path, creds=_nameless(self._creds)
+                what,
+                status=status,
+                method=method,
+                path=path,
+                creds=_nameless(self._creds),
+                attempts=attempts,
             )
         return errors.InvalidResponse(f"{method} {path}: {status}: {what}; is {self.host} the right host?")
 

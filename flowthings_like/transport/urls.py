@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 from ..errors import ConfigurationError, InvalidInput
 from .values import milliseconds, resolve
 
-__all__ = ["check_host", "check_path", "check_timeout", "segment", "wire_params"]
+__all__ = ["check_host", "check_path", "check_timeout", "check_transport", "segment", "wire_params"]
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _SAFE_PATH = re.compile(r"(?:/[A-Za-z0-9_~:-]+)*")
@@ -106,6 +106,17 @@ def check_host(name: str, host: Any) -> str:
         f"{name} is {host!r}; give a name with an optional port, such as 'flows.example.com:8080', "
         "and secure=False for http instead of https"
     )
+
+
+def check_transport(transport: Any) -> str:
+    """The name of a way to send requests.
+
+    Raises:
+        ConfigurationError: it is neither "auto" nor "requests".
+    """
+    if transport in ("auto", "requests"):
+        return str(transport)
+    raise ConfigurationError(f'transport is {transport!r}; it may be "auto" or "requests"')
 
 
 def check_timeout(timeout: Any) -> tuple[float | None, float | None]:

@@ -179,7 +179,7 @@ class WebSocketClient:
 
     def _connect(self) -> None:
         url, self._url = self._url or self._new_session(), None
-        connect_within, _ = self._connection.timeout
+        connect_within = self._connection.timeout.connect
         options = {"sslopt": _tls(self._connection.verify_ssl), "timeout": connect_within, **self._options}
         try:
             opened = websocket.create_connection(url, **options)

@@ -152,7 +152,8 @@ def test_a_slow_answer_meets_the_deadline() -> None:
 
 
 def test_the_default_timeout_is_finite() -> None:
-    connect, read = API(CREDS)._connection.timeout
+    connect, read, total = API(CREDS)._connection.timeout
+    assert total is None
     assert connect is not None
     assert read is not None
     assert 0 < connect <= read <= 120
@@ -235,8 +236,10 @@ def test_no_token_in_logs_and_exceptions(caplog: pytest.LogCaptureFixture) -> No
     assert not [text for text in shown if SECRET in text]
     assert "in-the-body" not in caplog.text
     ours = [record for record in caplog.records if record.name == "flowthings_like"]
-    assert [record.levelname for record in ours] == ["DEBUG"]
+    assert {record.levelname for record in ours} == {"DEBUG"}
     assert ours[0].getMessage().startswith("POST /flow 404 ")
+    assert ours[1].getMessage().startswith("GET http://127.0.0.1:")
+    assert "ConnectionFailed, attempt 1 of 5; again in " in ours[1].getMessage()
 
 
 def test_errors_survive_pickling() -> None:

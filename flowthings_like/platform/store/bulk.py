@@ -1,4 +1,4 @@
-"""One statement for many rows, straight to the driver.
+"""Statements straight to the driver: one for many rows, and one that every write pays for.
 
 SQLAlchemy prepares every parameter of every row, which costs as much as SQLite's insertion itself. Our
 columns are text and whole numbers, which need no preparing.
@@ -11,7 +11,10 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import OperationalError
+
 if TYPE_CHECKING:
+    from sqlalchemy import Table
     from sqlalchemy.engine import Connection, Dialect
     from sqlalchemy.sql.dml import Insert, Update
 
@@ -24,6 +27,27 @@ def execute_many(
         return
     text, pick = _compiled(statement, connection.dialect, frozenset(values[0]))
     connection.exec_driver_sql(text, values if pick is None else list(map(pick, values)))
+
+
+def execute_one(connection: Connection, statement: Insert, values: Mapping[str, Any]) -> int:
+    """Run `statement`, whose columns are the keys of `values`; return how many rows it changed."""
+    text, pick = _compiled(statement, connection.dialect, frozenset(values))
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(text, values if pick is None else pick(values))
+        changed: int = cursor.rowcount
+    except connection.dialect.loaded_dbapi.OperationalError as error:
+        raise OperationalError(text, None, error) from error
+    finally:
+        cursor.close()
+    return changed
+
+
+def upsert(dialect: str, table: Table) -> Any:
+    """An insert that can be told what to do about a row that is there already."""
+    # SQLite and PostgreSQL share this form; SQLAlchemy has it once for each.
+    module: Any = getattr(__import__("sqlalchemy.dialects", fromlist=[dialect]), dialect)
+    return module.insert(table)
 
 
 @lru_cache(maxsize=64)

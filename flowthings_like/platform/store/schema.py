@@ -9,7 +9,18 @@ one element wherever it is read. Drops are clustered by flow and id, and ids beg
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 VERSION = 1
 """The version of these tables, kept in the file itself."""
@@ -85,5 +96,15 @@ counters = Table(
     Column("object_id", Text, primary_key=True),
     Column("hour", Integer, primary_key=True),  # hours since the epoch, UTC
     Column("count", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What writes with an idempotency key came to, so that a repetition is answered and not done again.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("mark", LargeBinary, primary_key=True),  # the key's beginning; hash of the key and who used it
+    Column("created", BigInteger, nullable=False),  # ms since the epoch
+    Column("result", LargeBinary, nullable=False),  # unreadable without the request and its token
     sqlite_with_rowid=False,
 )

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,62 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-ROOT = Path(__file__).parents[3]
-SERVE = [sys.executable, "-m", "flowthings_like.cli.main", "serve"]
-PATIENCE = 60  # seconds, for a machine that is busy with other things
-
-
-class Served:
-    """A server process, and its port and token."""
-
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [*SERVE, "--data", str(folder), "--port", "0", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-        self.printed: list[str] = []
-        self.errors: list[str] = []
-        assert self.process.stderr
-        self._reader = threading.Thread(target=self.errors.extend, args=(self.process.stderr,))
-        self._reader.start()
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.printed.append(line.rstrip())
-            if line.startswith("listening: "):
-                break
-        else:
-            raise AssertionError("".join(self.errors) + f"exit {self.process.wait(PATIENCE)}")
-        self.url = self.printed[-1].removeprefix("listening: ")
-        self.port = int(self.url.rsplit(":", 1)[1])
-
-    @property
-    def token(self) -> str:
-        (token,) = [line.removeprefix("token: ") for line in self.printed if line.startswith("token: ")]
-        return token
-
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        return self.wait()
-
-    def wait(self) -> int:
-        status = self.process.wait(PATIENCE)
-        self._reader.join(PATIENCE)
-        assert self.process.stdout
-        self.printed += self.process.stdout.read().splitlines()
-        self.process.stdout.close()
-        assert self.process.stderr
-        self.process.stderr.close()
-        return status
-
-    def __enter__(self) -> Served:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.stop(signal.SIGQUIT)
+from .served import PATIENCE, ROOT, SERVE, Served
 
 
 def call(served: Served, token: str | None, method: str, path: str, body: Any = None, **extra: str) -> Any:

@@ -1,0 +1,55 @@
+"""What can only be seen when it happens: G08, G10, G11 and G12. Whoever sees it makes the finding here."""
+
+from __future__ import annotations
+
+from flowthings_like.errors import WrongThread
+
+from ..findings import Finding, note
+
+__all__ = ["blocking_call", "hub_held", "session_after_fork", "wrong_thread"]
+
+
+def blocking_call(thread: str, seconds: float, call: str, where: str) -> Finding:
+    """G08: a database or a file was used on the hub's thread. Seen by the block monitor."""
+    return Finding(
+        "G08",
+        "warning",
+        f"{thread} held the hub for {seconds:.2f} s in {call}, at {where}",
+        "SQLite, DuckDB and files wait in the kernel, and no other green thread runs meanwhile",
+        "`from flowthings_like.green import native` and `native(function, …)`, which runs it in an OS thread",
+    )
+
+
+def wrong_thread() -> WrongThread:
+    """G10: a result that is still on its way was asked for in another OS thread. The error to raise."""
+    finding = Finding(
+        "G10",
+        "error",
+        "a green thread's result was asked for in another OS thread than the one that made the call",
+        "that wait would never end: hubs do not wake each other's green threads",
+        "ask for it (force, get, results) in the OS thread that made the call, and pass the value on",
+    )
+    note(finding)
+    return WrongThread(f"{finding.code}: {finding.seen}; {finding.why}; {finding.write}")
+
+
+def session_after_fork() -> Finding:
+    """G11: a session that was given to the API, and used, is used again in a forked child."""
+    return Finding(
+        "G11",
+        "error",
+        "this process was forked after the session it was given had been used",
+        "parent and child write to the same sockets and read each other's answers",
+        "make the API, or its session, after the fork; without `session=` a child gets its own",
+    )
+
+
+def hub_held(thread: str, seconds: float, where: str) -> Finding:
+    """G12: one green thread ran for too long without giving way. Seen by the block monitor."""
+    return Finding(
+        "G12",
+        "warning",
+        f"{thread} held the hub for {seconds:.2f} s, at {where}",
+        "nothing else runs meanwhile: calls time out, servers look dead",
+        "`native(function, …)` for what blocks; `gevent.sleep(0)` or `eventlet.sleep(0)` in long loops",
+    )

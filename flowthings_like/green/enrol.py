@@ -1,0 +1,125 @@
+"""The near end of a lazy call that has a bulk form: what it takes to put it into its lane."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .lanes import ALONE, weigh
+from .thunk import GreenThunk, unwrap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .coalesce import Coalescer
+    from .failure import Origin
+    from .marks import Bulk
+
+    Start = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any], Origin], GreenThunk]
+
+__all__ = ["Enrolment", "reader"]
+
+
+def reader(enrolment: Enrolment, label: str) -> Callable[..., GreenThunk]:
+    """What stands for a method whose argument is the key: the shortest way into its lane."""
+    coalescer = enrolment.coalescer
+    enrol, place, writes = enrolment.lane.enrol, enrolment.place, coalescer.writes
+
+    def read(*args: Any, **kwargs: Any) -> GreenThunk:
+        frame = sys._getframe(1)
+        origin = label, frame.f_code, frame.f_lasti
+        if kwargs or len(args) != 1 or type(args[0]) is not str or not args[0]:
+            return enrolment.enrol(origin, args, kwargs)
+        key = args[0]
+        thunk = GreenThunk(coalescer, origin)
+        enrol((thunk, key, key, key, writes.count, 0, place, None))
+        return thunk
+
+    return read
+
+
+class Enrolment:
+    """One service's method that has a bulk form, and the lane that its calls go to.
+
+    Args:
+        start: makes a call in a green thread of its own: one that cannot be enrolled, or not yet.
+    """
+
+    def __init__(self, coalescer: Coalescer, service: Any, method: Callable[..., Any], start: Start) -> None:
+        self.coalescer = coalescer
+        self.service = service
+        self.form: Bulk = method.__api_bulk__  # type: ignore[attr-defined]
+        self.method = method
+        self.start = start
+        self.member = (self.form.key or "").partition(".")[2]
+        self.lane = coalescer.lane(service, method)
+        self.place: str = getattr(service, "path", "")
+
+    def enrol(self, origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any]) -> GreenThunk:
+        """Queue a call; one that waits for other thunks is queued once they are there, by its own thread.
+
+        Args:
+            args, kwargs: as the caller gave them.
+        """
+        weight = weigh(args[0]) if len(args) == 1 else weigh(args)
+        if weight < 0 or (kwargs and weigh(kwargs) < 0):
+            return self.start(self._enrol_later, (origin, args, kwargs), {}, origin)
+        return self._enrol(origin, args, kwargs, weight)
+
+    def _enrol_later(self, origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            args, kwargs = unwrap(args), unwrap(kwargs)
+        except RecursionError:  # it holds itself; what encodes it says where
+            return self.method(*args, **kwargs)
+        weight = weigh(args)
+        if weight < 0 or weigh(kwargs) < 0:  # a thunk in something that unwrap does not look into
+            return self.method(*args, **kwargs)
+        return self._enrol(origin, args, kwargs, weight).force()
+
+    def _enrol(
+        self, origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any], weight: int
+    ) -> GreenThunk:
+        coalescer, lane, form = self.coalescer, self.lane, self.form
+        try:
+            key, item = self._entry(args, kwargs)
+            if kwargs.get("timeout") is not None and item is not ALONE:
+                lane = coalescer.lane(self.service, self.method, kwargs["timeout"])
+        except Exception:  # it makes no sense; made alone it says so where the result is asked for
+            key, item = None, ALONE
+        made = self.method, args, kwargs
+        writes = coalescer.writes
+        if form.writes:
+            writes.note(self.place, key)
+        elif item is ALONE:
+            return self.start(*made, origin)
+        thunk = GreenThunk(coalescer, origin)
+        same = None if form.writes else item
+        lane.enrol((thunk, key, item, same, writes.count, weight, self.place, made))
+        return thunk
+
+    def _entry(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+        """(key, what goes into the list of the bulk form, or ALONE)."""
+        form = self.form
+        if form.entry is not None:
+            given = {name: value for name, value in kwargs.items() if name != "timeout"}
+            return getattr(self.service, form.entry)(*args, **given) or _MUST_GO_ALONE
+        if kwargs:
+            if kwargs.keys() - {form.argument, "timeout"}:
+                return _MUST_GO_ALONE
+            args = (*args, *(kwargs[name] for name in kwargs if name == form.argument))
+        if len(args) != 1:
+            return _MUST_GO_ALONE
+        item = args[0]
+        if form.key == form.argument:
+            key = item
+        elif not isinstance(item, dict) and not isinstance(item, Mapping):
+            return _MUST_GO_ALONE
+        elif form.key is None:
+            return None, item
+        else:
+            key = item.get(self.member)
+        return (key, item) if type(key) is str and key else _MUST_GO_ALONE
+
+
+_MUST_GO_ALONE = None, ALONE

@@ -1,0 +1,51 @@
+"""The doctor's findings as warnings, given when they are about to bite: at the first network call, the first
+parallel call, the first call that is moved to a native thread.
+
+Each of these moments is looked at once in a process, so that no call pays for it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Literal
+
+__all__ = ["first_time"]
+
+Moment = Literal["network", "parallel", "native"]
+
+# Where the checks are, which are imported only when their moment comes.
+_CHECKS: dict[Moment, tuple[tuple[str, str], ...]] = {
+    "network": (
+        ("patching", "both_patched"),
+        ("patching", "imported_unpatched"),
+        ("patching", "partly_patched"),
+        ("patching", "context_taken_early"),
+        ("patching", "patched_off_main_thread"),
+        ("interpreter", "free_threaded"),
+        ("interpreter", "preloaded_late"),
+    ),
+    "parallel": (
+        ("patching", "partly_patched"),
+        ("drivers", "psycopg_on_gevent"),
+        ("drivers", "psycopg_on_eventlet"),
+        ("drivers", "psycopg2_without_callback"),
+        ("patching", "patched_off_main_thread"),
+        ("interpreter", "free_threaded"),
+    ),
+    "native": (("patching", "both_patched"), ("interpreter", "free_threaded")),
+}
+
+_passed: set[Moment] = set()
+
+
+def first_time(moment: Moment) -> None:
+    """Warn of what is wrong for this moment, if it is the first of its kind in this process."""
+    if moment in _passed:
+        return
+    _passed.add(moment)
+    from .findings import warn_once
+
+    for module, name in _CHECKS[moment]:
+        finding = getattr(import_module(f".checks.{module}", __package__), name)()
+        if finding is not None:
+            warn_once(finding)

@@ -1,0 +1,166 @@
+"""The platform behind a real socket, in threads of this process."""
+
+from __future__ import annotations
+
+import io
+import socket
+import sys
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
+
+if TYPE_CHECKING:
+    from ..api import API
+
+__all__ = ["Server"]
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "MGET", "MPUT")
+
+
+class Server:
+    """A platform on a free port of this machine, with its data in a folder. Use it as a context manager.
+
+    Args:
+        folder: where the data is; made if need be.
+        account: the account to make.
+
+    Attributes:
+        address: host:port.
+        account, token: whose credentials open it. The token is good for as long as the server runs.
+    """
+
+    def __init__(self, folder: str | Path, account: str = "acme") -> None:
+        self._folder = folder
+        self.account = account
+        self.token = ""
+        self.address = ""
+        self._platform: Any = None
+        self._http: _HTTP | None = None
+        self._thread: threading.Thread | None = None
+
+    def api(self, **options: Any) -> API:
+        """An API that talks to this server. Options as for `API`, `host=` of a proxy in front among them."""
+        from ..api import API
+        from ..credentials import Token
+
+        return API(Token(self.account, self.token), **{"host": self.address, "secure": False, **options})
+
+    def start(self) -> Server:
+        """Open the platform and listen."""
+        from ..platform.embedded import open_platform
+
+        self._platform = open_platform(self._folder, self.account)
+        self.token = self._platform.token
+        self._http = _HTTP(self._platform.application)
+        self.address = f"127.0.0.1:{self._http.server_address[1]}"
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Stop listening, wait for requests under way, and close the platform."""
+        http, self._http = self._http, None
+        if http is None:
+            return
+        try:
+            http.shutdown()
+            assert self._thread is not None
+            self._thread.join()
+            http.server_close()
+            http.hang_up()
+        finally:
+            self._platform.close()
+
+    def __enter__(self) -> Server:
+        return self.start()
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+class _HTTP(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False  # hang_up does better
+    request_queue_size = 256
+
+    def __init__(self, application: Any) -> None:
+        self.application = application
+        self.talking: dict[socket.socket, threading.Thread] = {}
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def hang_up(self) -> None:
+        """End every connection once the request on it, if there is one, has been answered."""
+        for connection, thread in list(self.talking.items()):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RD)
+            thread.join()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that hang up are what this is for."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
+    server: _HTTP
+
+    def setup(self) -> None:
+        """A connection begins."""
+        super().setup()
+        self.server.talking[self.connection] = threading.current_thread()
+
+    def finish(self) -> None:
+        """A connection ends."""
+        self.server.talking.pop(self.connection, None)
+        super().finish()
+
+    def answer(self) -> None:
+        """Call the application and write what it says."""
+        started: list[Any] = []
+        chunks: Iterable[bytes] = self.server.application(self._environ(), lambda *said: started.extend(said))
+        status, headers = started
+        self.send_response(int(status[:3]), status[4:])
+        for name, value in headers:
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.writelines(chunks)
+
+    def _environ(self) -> dict[str, Any]:
+        path, _, query = self.path.partition("?")
+        length = self.headers.get("Content-Length") or "0"
+        # Read whole whatever the application does with it: the next request begins where this one ends.
+        body = self.rfile.read(int(length))
+        environ: dict[str, Any] = {
+            "REQUEST_METHOD": self.command,
+            "SCRIPT_NAME": "",
+            "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+            "RAW_URI": self.path,
+            "QUERY_STRING": query,
+            "SERVER_PROTOCOL": self.request_version,
+            "REMOTE_ADDR": self.client_address[0],
+            "CONTENT_LENGTH": length,
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(body),
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+        }
+        for name, value in self.headers.items():
+            environ[f"HTTP_{name.upper().replace('-', '_')}"] = value
+        return environ
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Requests are not logged."""
+
+
+for _method in _METHODS:
+    setattr(_Handler, f"do_{_method}", _Handler.answer)

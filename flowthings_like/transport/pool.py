@@ -1,0 +1,400 @@
+"""A bounded pool of connections of any protocol that stays right when it is interrupted anywhere.
+
+A connection goes back for one reason only: whoever used it has said that its exchange is complete. Anything
+else, an exception of any kind or no word at all, closes it.
+
+Interrupts (a green thread that is killed or timed out, a signal handler that raises, Ctrl-C) come between any
+two steps, so nothing here relies on a step being reached. How many connections there are is not counted up
+and down: each has a place, known by a weak reference, and a place that nothing holds any more is gone from
+the count and has closed its socket before another line of Python runs. There is no lock that an interrupt
+could leave locked; every step is one operation on a list, set or dict, and what was left half done is simply
+done again by the next one who comes along. Nothing waits or switches green threads in between.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import ref
+
+from ..errors import DeadlineExceeded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+__all__ = ["Lease", "Pool", "Statistics"]
+
+C = TypeVar("C")
+
+RECHECK = 1.0
+"""Seconds after which one who waits looks for himself, in case whoever should have woken him was interrupted
+just then."""
+
+_inherited: list[object] = []
+"""Connections that came into this process by fork: closing them, or saying goodbye, is the parent's."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Numbers of a pool in this process.
+
+    Attributes:
+        size: how many connections there may be.
+        open: how many there are, those being opened included.
+        idle: how many of them wait for work.
+        waiting: how many callers wait for one.
+        opened: how many were ever opened.
+        expired: how many were closed for having been idle too long, or were found closed by the other end.
+        discarded: how many were closed because an exchange was not completed.
+    """
+
+    size: int
+    open: int
+    idle: int
+    waiting: int
+    opened: int
+    expired: int
+    discarded: int
+
+
+class Pool(Generic[C]):
+    """Connections to one place, opened when they are needed, used in turn, never shared with a forked child.
+
+    Args:
+        name: what error messages call it, such as "connections to api.example.com".
+        open: makes a connection; takes what `lease` was given as `args`.
+        close: ends one without waiting for anything.
+        size: how many there may be at once.
+        idle_for: seconds after which an idle connection is not used again.
+        usable: says, without waiting, whether an idle connection can still be used.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        open: Callable[..., C],
+        close: Callable[[C], object],
+        *,
+        size: int,
+        idle_for: float = 60.0,
+        usable: Callable[[C], bool] | None = None,
+    ) -> None:
+        self.name = name
+        self.open = open
+        self.close_one = close
+        self.size = size
+        self.idle_for = idle_for
+        self.usable = usable
+        self._stocks: dict[int, _Stock[C]] = {}
+
+    def lease(self, deadline: float | None = None, *args: Any, fresh: bool = False) -> Lease[C]:
+        """A connection for one exchange: `with pool.lease(…) as lease: … lease.complete()`.
+
+        Args:
+            deadline: the `time.monotonic()` until which to wait for a free one; None waits for ever.
+            args: for `open`, if a connection must be opened.
+            fresh: take no connection that was used before.
+        """
+        return Lease(self._stock(), deadline, args, fresh)
+
+    def statistics(self) -> Statistics:
+        """What the numbers are now."""
+        stock = self._stock()
+        places = [ticket() for ticket in list(stock.taken)]
+        connected = sum(place is not None and place.connection is not None for place in places)
+        return Statistics(
+            size=self.size,
+            open=len(places),
+            idle=len(stock.idle),
+            waiting=sum(waiter.place is None for waiter in list(stock.waiters)),
+            opened=stock.opened,
+            expired=stock.expired,
+            discarded=stock.opened - stock.expired - connected,
+        )
+
+    def close(self) -> None:
+        """Close what is idle now, and what is in use when it comes back. The pool may be used again."""
+        stock = self._stock()
+        stock.epoch += 1
+        with suppress(IndexError):
+            while True:
+                stock.drop(stock.idle.pop())
+
+    def _stock(self) -> _Stock[C]:
+        pid = os.getpid()
+        stock = self._stocks.get(pid)
+        # setdefault is atomic. The parent's stock is kept, so that nothing in it is ever closed here.
+        return self._stocks.setdefault(pid, _Stock(self, pid)) if stock is None else stock
+
+
+class Lease(Generic[C]):
+    """One connection for the length of a `with` block.
+
+    Attributes:
+        connection: the connection.
+        reused: whether it has served before.
+    """
+
+    __slots__ = ("_args", "_complete", "_deadline", "_fresh", "_place", "_stock", "connection", "reused")
+
+    connection: C
+    reused: bool
+
+    def __init__(self, stock: _Stock[C], deadline: float | None, args: Any, fresh: bool) -> None:
+        self._stock = stock
+        self._deadline = deadline
+        self._args = args
+        self._fresh = fresh
+        self._complete = False
+        self._place: _Place[C] | None = None
+
+    def complete(self) -> None:
+        """Say that the exchange is complete, and the connection ready for another."""
+        self._complete = True
+
+    def __enter__(self) -> Lease[C]:
+        stock = self._stock
+        try:
+            self._place = place = stock.take(self._deadline)
+            if self._fresh:
+                stock.vacate(place)
+            connection = place.connection
+            self.reused = connection is not None
+            if connection is None:
+                place.epoch = stock.epoch
+                place.connection = connection = stock.pool.open(*self._args)
+                stock.opened += 1
+            self.connection = connection
+        except BaseException:
+            if self._place is not None:
+                stock.drop(self._place)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        place = self._place
+        if place is not None:
+            if self._complete and kind is None:
+                self._stock.put(place)
+            else:
+                self._stock.drop(place)
+            self._place = None
+
+
+class _Place(Generic[C]):
+    """Room for one connection. It counts exactly as long as something holds it."""
+
+    __slots__ = ("__weakref__", "connection", "epoch", "idle_since", "stock", "ticket")
+
+    def __init__(self, stock: _Stock[C]) -> None:
+        self.stock = stock
+        self.connection: C | None = None
+        self.epoch = stock.epoch
+        self.idle_since = 0.0
+        # The callback is C code: no signal handler can come in between and keep it from its work. A method
+        # of our own, such as __del__, would be at their mercy, and swallow what they raise.
+        self.ticket = ref(self, stock.taken.discard)
+        stock.taken.add(self.ticket)
+
+
+class _Waiter(Generic[C]):
+    """One who waits for a place, asleep on a lock."""
+
+    __slots__ = ("_box", "_lock")
+
+    def __init__(self) -> None:
+        self._box: dict[str, _Place[C] | None] = {}
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    @property
+    def place(self) -> _Place[C] | None:
+        """What was handed over."""
+        return self._box.get("place")
+
+    def hand(self, place: _Place[C]) -> bool:
+        """Put a place in the box, unless something is in there or it is closed. Says whether it is in now."""
+        return self._box.setdefault("place", place) is place
+
+    def take_out(self) -> _Place[C] | None:
+        """What was handed over, if anything; the box is closed then."""
+        place = self._box.setdefault("place", None)
+        self._box["place"] = None
+        return place
+
+    def sleep(self, deadline: float | None) -> bool:
+        """Wait to be woken, or for RECHECK seconds. False if it is too late for waiting."""
+        left = RECHECK if deadline is None else min(deadline - monotonic(), RECHECK)
+        if left > 0:
+            self._lock.acquire(timeout=left)
+        return left > 0
+
+    def wake(self) -> None:
+        with suppress(RuntimeError):  # it was woken before
+            self._lock.release()
+
+
+class _Stock(Generic[C]):
+    """What a pool has in one process."""
+
+    def __init__(self, pool: Pool[C], pid: int) -> None:
+        self.pool = pool
+        self.pid = pid
+        self.taken: set[ref[_Place[C]]] = set()
+        self.idle: deque[_Place[C]] = deque()
+        self.waiters: deque[_Waiter[C]] = deque()
+        self.epoch = self.opened = self.expired = 0
+
+    def take(self, deadline: float | None) -> _Place[C]:
+        """A place, with or without a connection in it. Nobody overtakes those who wait."""
+        if not self.waiters:
+            place = self._room()
+            if place is not None:
+                if self.waiters:
+                    self.match()
+                return place
+        return self._wait(deadline)
+
+    def put(self, place: _Place[C]) -> None:
+        """Take back a place whose connection can be used again."""
+        if place.epoch != self.epoch:
+            self.drop(place)
+            return
+        try:
+            now = place.idle_since = monotonic()
+            self.idle.append(place)
+            if self.waiters:
+                self.match()
+            self._expire(now - self.pool.idle_for)
+        except BaseException:
+            self.match()  # whoever is interrupted here must not leave others waiting
+            raise
+
+    def drop(self, place: _Place[C]) -> None:
+        """Close what is in a place, and give up the place."""
+        try:
+            self.vacate(place)
+        finally:
+            self.taken.discard(place.ticket)
+            if self.waiters:
+                self.match()
+
+    def vacate(self, place: _Place[C], expired: bool = False) -> None:
+        """Close what is in a place, and keep the place."""
+        # Up to the first call nothing can come in between.
+        connection, place.connection = place.connection, None
+        if connection is None:
+            return
+        self.expired += expired
+        if self.pid == os.getpid():
+            self.pool.close_one(connection)
+        else:
+            _inherited.append(connection)
+
+    def match(self) -> None:
+        """Hand what is free to those who wait, first come, first served. Doing it once too often is free."""
+        while self.waiters:
+            place = self._room()
+            if place is None:
+                return
+            if not self._hand(place) and place.connection is not None:
+                self.idle.append(place)
+
+    def _hand(self, place: _Place[C]) -> bool:
+        waiters = self.waiters
+        while waiters:
+            try:
+                waiter = waiters[0]
+            except IndexError:
+                break
+            taken = waiter.hand(place)
+            # Also for one who has got something already, or gave up: he was left here by an interrupt.
+            waiter.wake()
+            with suppress(ValueError):
+                waiters.remove(waiter)
+            if taken:
+                return True
+        return False
+
+    def _room(self) -> _Place[C] | None:
+        """An idle connection that can be used, else room for a new one, else None."""
+        pool = self.pool
+        oldest = monotonic() - pool.idle_for
+        while True:
+            try:
+                place = self.idle.pop()
+            except IndexError:
+                break
+            connection = place.connection
+            fresh = place.idle_since >= oldest and place.epoch == self.epoch and connection is not None
+            if fresh and (pool.usable is None or pool.usable(connection)):  # type: ignore[arg-type]
+                return place
+            self._scrap(place)
+        while len(self.taken) < pool.size:
+            place = _Place(self)
+            if len(self.taken) <= pool.size:
+                return place
+            self.taken.discard(place.ticket)  # another thread was quicker; look again
+        return None
+
+    def _scrap(self, place: _Place[C]) -> None:
+        try:
+            self.vacate(place, expired=True)
+        finally:
+            self.taken.discard(place.ticket)
+
+    def _expire(self, oldest: float) -> None:
+        idle = self.idle
+        with suppress(IndexError):
+            while idle[0].idle_since < oldest:
+                place = idle.popleft()
+                if place.idle_since >= oldest:  # another thread has changed the order
+                    idle.append(place)
+                    break
+                self._scrap(place)
+
+    def _wait(self, deadline: float | None) -> _Place[C]:
+        waiter: _Waiter[C] = _Waiter()
+        try:
+            self.waiters.append(waiter)
+            self.match()
+            while waiter.place is None:
+                if not waiter.sleep(deadline):
+                    raise self._too_late()
+                self.match()
+            place = waiter.take_out()
+            assert place is not None
+            return place
+        except BaseException:
+            try:
+                self._withdraw(waiter)
+            except BaseException:  # interrupted, again
+                self._withdraw(waiter)
+                raise
+            raise
+
+    def _too_late(self) -> DeadlineExceeded:
+        error = DeadlineExceeded(
+            f"{self.pool.name}: none of {self.pool.size} was free in time ({len(self.waiters)} waiting)"
+        )
+        error.sent = False
+        return error
+
+    def _withdraw(self, waiter: _Waiter[C]) -> None:
+        """Give up waiting. What has been handed over meanwhile goes on to the next one."""
+        handed = waiter.take_out()
+        with suppress(ValueError):
+            self.waiters.remove(waiter)
+        if handed is not None:
+            if handed.connection is None:
+                self.drop(handed)
+            else:
+                self.put(handed)

@@ -1,0 +1,135 @@
+"""Large pieces of work: one at a time, with everything that is due in between."""
+
+import gc
+import time
+from itertools import pairwise
+
+import orjson
+import pytest
+
+from flowthings_like import API, Token
+from flowthings_like.errors import DeadlineExceeded
+from flowthings_like.green import detect, native
+from flowthings_like.green.turnstile import LARGE, MANY, is_large, pass_through, turn
+from flowthings_like.transport.encoder import JSONEncoder
+
+GREEN = detect().name != "threads"
+green_only = pytest.mark.skipif(not GREEN, reason="OS threads take turns by themselves")
+
+
+@pytest.fixture
+def backend():
+    return detect()
+
+
+def counted(backend, monkeypatch):
+    """A list that grows by one with each turn that is taken from here on."""
+    turns = []
+    monkeypatch.setattr(type(backend), "turn", lambda self: turns.append(self))
+    return turns
+
+
+@green_only
+def test_what_is_due_runs_between_two_turns(backend):
+    seen = []
+
+    def beat():
+        while len(seen) < 200 and seen.count("work") < 20:
+            backend.sleep(0.001)
+            seen.append("beat")
+
+    def work():
+        for _ in range(2):
+            turn()
+            seen.append("work")
+            until = time.perf_counter() + 0.002
+            while time.perf_counter() < until:
+                pass
+
+    threads = [backend.spawn(beat), *(backend.spawn(work) for _ in range(10))]
+    for thread in threads:
+        backend.get(thread, 20)
+    assert seen.count("work") == 20
+    assert ("work", "work") not in pairwise(seen)
+
+
+@green_only
+def test_whoever_is_interrupted_while_waiting_for_a_turn_takes_nobody_elses(backend):
+    done = []
+
+    def work(number):
+        turn()
+        done.append(number)
+
+    for victim in range(3):
+        threads = [backend.spawn(work, number) for number in range(3)]
+        backend.sleep(0)
+        backend.kill(threads[victim])
+        for number, thread in enumerate(threads):
+            if number != victim:
+                backend.get(thread, 20)
+
+    def many():
+        for _ in range(1000):
+            turn()
+
+    with pytest.raises(DeadlineExceeded), backend.deadline(0):
+        many()
+    backend.get(backend.spawn(work, "last"), 20)
+    assert done[-1] == "last"
+
+
+def test_a_native_thread_needs_no_turn():
+    assert native(pass_through, len, b" " * LARGE) == LARGE
+
+
+@pytest.mark.parametrize(
+    ("value", "large"),
+    [
+        (b"x" * LARGE, True),
+        ("x" * LARGE, True),
+        (b"x" * (LARGE - 1), False),
+        ([0] * MANY, True),
+        ([0] * (MANY - 1), False),
+        (dict.fromkeys(range(MANY)), True),
+        (None, False),
+        (10**9, False),
+    ],
+    ids=["bytes", "str", "fewer bytes", "list", "shorter list", "dict", "none", "number"],
+)
+def test_what_is_large(value, large, backend, monkeypatch):
+    turns = counted(backend, monkeypatch)
+    assert is_large(value) is large
+    assert pass_through(type, value) is type(value)
+    assert len(turns) == large
+
+
+def test_large_requests_and_answers_take_a_turn_each(backend, monkeypatch):
+    turns = counted(backend, monkeypatch)
+    answer = orjson.dumps({"head": {"ok": True, "status": 200}, "body": ["x" * 100] * 4000})
+    small = orjson.dumps({"head": {"ok": True, "status": 200}, "body": []})
+    answers = iter([small, answer, small])
+    api = API(Token("a", "b"), request=lambda *args, **options: (next(answers), {}, 200))
+    api.flow.find()
+    assert len(turns) == 0
+    assert len(api.flow.find()) == 4000
+    assert len(turns) == 1
+    api.root.request("POST", "/drop/f1", data=[{"elems": {}}] * MANY)
+    assert len(turns) == 2
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+@pytest.mark.parametrize("text", [b"[" + b"1," * LARGE + b"1]", b"[" * LARGE], ids=["good", "bad"])
+def test_parsing_leaves_the_collector_as_it_was(text, collecting):
+    was = gc.isenabled()
+    (gc.enable if collecting else gc.disable)()
+    try:
+        JSONEncoder().loads(text)
+    except ValueError:
+        assert text.startswith(b"[[")
+    else:
+        assert text.startswith(b"[1")
+    finally:
+        now = gc.isenabled()
+        (gc.enable if was else gc.disable)()
+    assert now is collecting

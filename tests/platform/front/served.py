@@ -1,0 +1,75 @@
+"""`flowthings-like serve` in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+SERVE = [sys.executable, "-m", "flowthings_like.cli.main", "serve"]
+PATIENCE = 60  # seconds, for a machine that is busy with other things
+
+
+class Served:
+    """A server process, and its port and token."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [*SERVE, "--data", str(folder), "--port", "0", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        self.printed: list[str] = []
+        self.errors: list[str] = []
+        assert self.process.stderr
+        self._reader = threading.Thread(target=self.errors.extend, args=(self.process.stderr,))
+        self._reader.start()
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.printed.append(line.rstrip())
+            if line.startswith("listening: "):
+                break
+        else:
+            raise AssertionError("".join(self.errors) + f"exit {self.process.wait(PATIENCE)}")
+        self.url = self.printed[-1].removeprefix("listening: ")
+        self.port = int(self.url.rsplit(":", 1)[1])
+
+    @property
+    def token(self) -> str:
+        (token,) = [line.removeprefix("token: ") for line in self.printed if line.startswith("token: ")]
+        return token
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.wait()
+
+    def kill(self) -> None:
+        """End the server and its workers as a power cut would."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        self.process.kill()
+        for child in children:
+            os.kill(int(child), signal.SIGKILL)
+        self.wait()
+
+    def wait(self) -> int:
+        status = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        assert self.process.stdout
+        self.printed += self.process.stdout.read().splitlines()
+        self.process.stdout.close()
+        assert self.process.stderr
+        self.process.stderr.close()
+        return status
+
+    def __enter__(self) -> Served:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.stop(signal.SIGQUIT)
