@@ -211,7 +211,7 @@ def test_a_flood_ends_soon(name: str) -> None:
     parser.begin("GET")
     tracemalloc.start()
     try:
-        for fed in range(0, 1_000_000, len(more)):
+        for _ in range(0, 1_000_000, len(more)):
             try:
                 parser.feed(start + more)
             except ProtocolError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from importlib import import_module
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +47,7 @@ def execute_one(connection: Connection, statement: Insert, values: Mapping[str, 
 def upsert(dialect: str, table: Table) -> Any:
     """An insert that can be told what to do about a row that is there already."""
     # SQLite and PostgreSQL share this form; SQLAlchemy has it once for each.
-    module: Any = getattr(__import__("sqlalchemy.dialects", fromlist=[dialect]), dialect)
-    return module.insert(table)
+    return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
 
 
 @lru_cache(maxsize=64)
