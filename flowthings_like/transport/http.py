@@ -185,11 +185,7 @@ class HTTPSender:
             settings["verify"] = self._verify
         settings["stream"] = True
         answer = session.send(prepared, timeout=timeout and timeout[:2], allow_redirects=False, **settings)
-        try:
-            return answer.status_code, answer.headers, _read(answer)
-        except BaseException:
-            answer.close()
-            raise
+        return answer.status_code, answer.headers, _read(answer)
 
     def _is_simple(self, session: requests.Session, url: str) -> bool:
         """Whether requests' own preparation would add nothing."""
@@ -218,14 +214,22 @@ def _read(answer: requests.Response) -> bytes:
     total, due = 0, LARGE
     length = answer.headers.get("Content-Length", "")
     if length.isdecimal() and int(length) >= LARGE_PACKED:
-        turn()
+        _turn_within(answer)
     for part in answer.iter_content(CHUNK):
         parts.append(part)
         total += len(part)
         if total >= due:
-            turn()
+            _turn_within(answer)
             due = total + LARGE
     return b"".join(parts)
+
+
+def _turn_within(answer: requests.Response) -> None:
+    try:
+        turn()
+    except BaseException:
+        answer.close()  # the rest of the body is still in its connection
+        raise
 
 
 def _prepared(
