@@ -25,6 +25,8 @@ DEV = [
     *SERVE,
     *EVENTLET,
     *DEMO,
+    "psycopg[binary]>=3.2",
+    "psycopg2-binary>=2.9",
     "pytest>=8",
     "hypothesis>=6.100",
     "mypy>=1.14",

@@ -100,7 +100,8 @@ def patched_off_main_thread() -> Finding | None:
         off = "thread" not in missing_parts(library) and not hasattr(main, "_greenlet")
     elif library == "eventlet":
         hubs = sys.modules["eventlet.hubs"]
-        off = threading.current_thread() is main and getattr(hubs._threadlocal, "hub", None) is None
+        here = main.ident == hubs.threading.get_ident()  # eventlet's unpatched copy tells the OS thread
+        off = here and getattr(hubs._threadlocal, "hub", None) is None
     else:
         off = False
     if not off:
