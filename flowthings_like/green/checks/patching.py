@@ -54,7 +54,7 @@ def partly_patched() -> Finding | None:
     names = ", ".join(missing)
     return Finding(
         "G03",
-        "warning",
+        "error",
         f"{library} has monkey-patched this process, but not {names}",
         f"waiting in {names} stops every green thread, and locks shared between them can hang the process",
         f"{PATCH[library or 'gevent']} without arguments, before anything else patches a part",
