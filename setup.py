@@ -25,6 +25,8 @@ DEV = [
     *SERVE,
     *EVENTLET,
     *DEMO,
+    "psycopg[binary]>=3.2",
+    "psycopg2-binary>=2.9",
     "pytest>=8",
     "hypothesis>=6.100",
     "mypy==2.4.1",  # pinned, and ruff too: what they find must not change from one day to the next

@@ -197,8 +197,11 @@ class BlockMonitor:
     def _tell(self, block: Block) -> None:
         """Called in the hub's OS thread, in a green thread that may wait."""
         note(block.finding)
-        self._report(block)
-        with suppress(GreenWarning):  # there is nobody here to raise it to
+        try:
+            self._report(block)
+        except Exception:  # there is nobody to raise it to, and the next block is to be told as well
+            traceback.print_exc()
+        with suppress(GreenWarning):
             warn_once(block.finding, (block.stack[-1].filename, block.stack[-1].lineno or 0))
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 import requests
+from requests.cookies import RequestsCookieJar
+from requests.exceptions import InvalidHeader
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
@@ -20,6 +22,7 @@ from ..errors import ConnectionFailed, DeadlineExceeded, FlowThingsError, Invali
 from ..green.checks.seen_running import session_after_fork
 from ..green.findings import warn_once
 from ..green.turnstile import LARGE, turn
+from ..wire.http import UnsafeRequestError, header_lines
 from .direct import DirectSession
 from .embedded import WSGIAdapter, call
 from .http1 import CHUNK, LARGE_PACKED
@@ -174,6 +177,11 @@ class HTTPSender:
         timeout: Any,
     ) -> tuple[int, Mapping[str, str], bytes]:
         session = self.session
+        try:
+            header_lines(headers)
+        except UnsafeRequestError as error:
+            # requests would say the same, but show the value, which may be the token.
+            raise InvalidHeader(str(error)) from None
         if self._is_simple(session, url):
             prepared = _prepared(session, method, url, params, body, headers)
         else:
@@ -185,11 +193,7 @@ class HTTPSender:
             settings["verify"] = self._verify
         settings["stream"] = True
         answer = session.send(prepared, timeout=timeout and timeout[:2], allow_redirects=False, **settings)
-        try:
-            return answer.status_code, answer.headers, _read(answer)
-        except BaseException:
-            answer.close()
-            raise
+        return answer.status_code, answer.headers, _read(answer)
 
     def _is_simple(self, session: requests.Session, url: str) -> bool:
         """Whether requests' own preparation would add nothing."""
@@ -218,14 +222,22 @@ def _read(answer: requests.Response) -> bytes:
     total, due = 0, LARGE
     length = answer.headers.get("Content-Length", "")
     if length.isdecimal() and int(length) >= LARGE_PACKED:
-        turn()
+        _turn_within(answer)
     for part in answer.iter_content(CHUNK):
         parts.append(part)
         total += len(part)
         if total >= due:
-            turn()
+            _turn_within(answer)
             due = total + LARGE
     return b"".join(parts)
+
+
+def _turn_within(answer: requests.Response) -> None:
+    try:
+        turn()
+    except BaseException:
+        answer.close()  # the rest of the body is still in its connection
+        raise
 
 
 def _prepared(
@@ -245,6 +257,7 @@ def _prepared(
     if body is not None:
         merged["Content-Length"] = str(len(body))
     prepared.headers = merged
+    prepared._cookies = RequestsCookieJar()  # type: ignore[attr-defined]
     prepared.body = body
     prepared.hooks = {event: list(hooks) for event, hooks in session.hooks.items()}
     return prepared

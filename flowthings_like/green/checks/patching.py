@@ -54,7 +54,7 @@ def partly_patched() -> Finding | None:
     names = ", ".join(missing)
     return Finding(
         "G03",
-        "warning",
+        "error",
         f"{library} has monkey-patched this process, but not {names}",
         f"waiting in {names} stops every green thread, and locks shared between them can hang the process",
         f"{PATCH[library or 'gevent']} without arguments, before anything else patches a part",
@@ -100,7 +100,8 @@ def patched_off_main_thread() -> Finding | None:
         off = "thread" not in missing_parts(library) and not hasattr(main, "_greenlet")
     elif library == "eventlet":
         hubs = sys.modules["eventlet.hubs"]
-        off = threading.current_thread() is main and getattr(hubs._threadlocal, "hub", None) is None
+        here = main.ident == hubs.threading.get_ident()  # eventlet's unpatched copy tells the OS thread
+        off = here and getattr(hubs._threadlocal, "hub", None) is None
     else:
         off = False
     if not off:

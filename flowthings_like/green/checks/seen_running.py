@@ -35,13 +35,15 @@ def wrong_thread() -> WrongThread:
 
 def session_after_fork() -> Finding:
     """G11: a session that was given to the API, and used, is used again in a forked child."""
-    return Finding(
+    finding = Finding(
         "G11",
         "error",
         "this process was forked after the session it was given had been used",
         "parent and child write to the same sockets and read each other's answers",
         "make the API, or its session, after the fork; without `session=` a child gets its own",
     )
+    note(finding)
+    return finding
 
 
 def hub_held(thread: str, seconds: float, where: str) -> Finding:

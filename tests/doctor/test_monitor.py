@@ -1,0 +1,237 @@
+"""The block monitor, on the backend that this interpreter is patched for."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import sqlite3
+import warnings
+
+import pytest
+
+from flowthings_like import Block, GreenWarning, block_monitor, doctor
+from flowthings_like.errors import ConfigurationError, InvalidInput
+from flowthings_like.green import detect, native
+
+BACKEND = detect().name
+green_only = pytest.mark.skipif(BACKEND == "threads", reason="nothing can hold a hub that is not there")
+
+
+@pytest.fixture
+def backend():
+    return detect()
+
+
+@pytest.fixture(autouse=True)
+def afresh(monkeypatch):
+    """Nothing noted, and nothing warned of, before and after."""
+    from flowthings_like.green import findings
+
+    monkeypatch.setattr(findings, "_noted", {})
+    monkeypatch.setattr(findings, "_warned", set())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", GreenWarning)
+        yield
+
+
+def really_sleep(seconds: float) -> None:
+    """What time.sleep was before it was patched."""
+    if BACKEND == "gevent":
+        from gevent.monkey import get_original
+
+        get_original("time", "sleep")(seconds)
+    else:
+        from eventlet.patcher import original
+
+        original("time").sleep(seconds)
+
+
+def wait_for(backend, blocks: list[Block], count: int) -> None:
+    for _ in range(400):
+        if len(blocks) >= count:
+            return
+        backend.sleep(0.01)
+    raise AssertionError(f"{len(blocks)} blocks were reported, not {count}")
+
+
+@green_only
+def test_it_says_who_held_the_hub_for_how_long_and_where(backend):
+    blocks: list[Block] = []
+
+    def blocker(secret):
+        really_sleep(0.5)
+
+    with block_monitor(0.1, blocks.append) as monitor:
+        assert monitor.watching
+        backend.get(backend.spawn(blocker, "a-secret"))
+        wait_for(backend, blocks, 1)
+    assert not monitor.watching
+    (block,) = blocks
+    assert block.code == "G12"
+    assert 0.35 <= block.seconds < 5
+    assert "running blocker," in block.thread
+    assert block.stack[-1].name == "really_sleep"
+    assert block.stack[-2].name == "blocker"
+    assert block.where.endswith("in really_sleep")
+    assert __file__ in str(block)
+    assert "a-secret" not in str(block)
+    assert [finding.code for finding in doctor()] == ["G12"]
+
+
+@green_only
+def test_c_code_that_computes_is_seen_too(backend):
+    blocks: list[Block] = []
+
+    def hash_slowly():
+        hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 2_000_000)
+
+    with block_monitor(0.05, blocks.append):
+        backend.get(backend.spawn(hash_slowly))
+    assert [block.stack[-1].name for block in blocks] == ["hash_slowly"]
+
+
+@green_only
+def test_whoever_gives_way_is_not_reported(backend):
+    blocks: list[Block] = []
+
+    def polite():
+        for _ in range(10):
+            really_sleep(0.01)
+            backend.sleep(0)
+
+    with block_monitor(0.3, blocks.append):
+        for thread in [backend.spawn(polite) for _ in range(6)]:  # together 0.6 s without a rest
+            backend.get(thread)
+        backend.sleep(0.5)  # a hub that has nothing to do holds nobody up
+        native(really_sleep, 0.5)
+    assert blocks == []
+
+
+@green_only
+def test_a_database_on_the_hubs_thread_is_g08(backend, tmp_path):
+    blocks: list[Block] = []
+
+    class Store:
+        def __init__(self):
+            self._connection = sqlite3.connect(tmp_path / "data")
+
+        def count(self):
+            steps = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 8000000) "
+            return self._connection.execute(steps + "SELECT count(*) FROM n").fetchone()
+
+    with block_monitor(0.05, blocks.append):
+        store = Store()
+        backend.get(backend.spawn(store.count))
+        store._connection.close()
+    assert [(block.code, block.stack[-1].name) for block in blocks] == [("G08", "count")]
+    assert "in SQLite" in str(block := blocks[0])
+    assert "native" in block.finding.write
+
+
+@green_only
+def test_a_callback_of_the_hub_can_hold_it_too(backend):
+    blocks: list[Block] = []
+
+    def callback():
+        really_sleep(0.5)
+
+    with block_monitor(0.1, blocks.append):
+        if BACKEND == "gevent":
+            import gevent
+
+            gevent.get_hub().loop.run_callback(callback)
+        else:
+            from eventlet import hubs
+
+            hubs.get_hub().schedule_call_global(0, callback)
+        backend.sleep(0.05)
+        wait_for(backend, blocks, 1)
+    assert blocks[0].thread.startswith("a callback of the hub")
+
+
+@green_only
+def test_what_is_held_when_it_is_stopped_is_reported(backend):
+    blocks: list[Block] = []
+    monitor = block_monitor(0.1, blocks.append).start()
+    really_sleep(0.5)
+    monitor.stop()
+    monitor.stop()
+    assert blocks[0].thread.startswith("the main green thread")
+    really_sleep(0.3)
+    backend.sleep(0.1)
+    assert len(blocks) == 1
+
+
+@green_only
+def test_it_may_be_started_again_but_not_twice(backend):
+    blocks: list[Block] = []
+    monitor = block_monitor(0.1, blocks.append)
+    for _ in range(2):
+        with monitor:
+            with pytest.raises(ConfigurationError, match="already"):
+                monitor.start()
+            really_sleep(0.3)
+    assert len(blocks) == 2
+
+
+@green_only
+def test_by_default_it_goes_to_the_log(backend, caplog):
+    with caplog.at_level(logging.WARNING), block_monitor(0.1):
+        really_sleep(0.3)
+    assert [record.name for record in caplog.records] == ["flowthings_like.blocks"]
+    assert "G12 warning: the main green thread" in caplog.text
+
+
+@green_only
+def test_the_first_of_each_code_is_a_warning_at_the_line_that_blocked(backend):
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            with block_monitor(0.1, lambda block: None):
+                really_sleep(0.3)
+    (warning,) = [warning for warning in seen if warning.category is GreenWarning]
+    assert warning.filename == __file__
+
+
+@green_only
+def test_a_report_that_fails_stops_nothing(backend, capsys):
+    blocks: list[Block] = []
+
+    def report(block):
+        blocks.append(block)
+        raise ValueError("report failed")
+
+    def blocker():
+        really_sleep(0.3)
+
+    with block_monitor(0.1, report):
+        for count in (1, 2):
+            backend.get(backend.spawn(blocker))
+            wait_for(backend, blocks, count)
+    assert capsys.readouterr().err.count("ValueError: report failed") == 2
+
+
+@green_only
+def test_what_goes_on_is_told_while_it_lasts(backend, capsys):
+    with block_monitor(0.02, lambda block: None):
+        really_sleep(0.5)
+        said = capsys.readouterr().err
+    assert "in really_sleep" in said
+    assert said.count("(it goes on)") == 1
+
+
+@pytest.mark.skipif(BACKEND != "threads", reason="about threads")
+def test_on_threads_there_is_nothing_to_watch():
+    with block_monitor(0.1) as monitor:
+        assert not monitor.watching
+
+
+@pytest.mark.parametrize("longest", [0, -1, 0.001, float("inf"), float("nan"), "1", None, True])
+def test_times_that_cannot_be(longest):
+    with pytest.raises(InvalidInput, match="longest is a time in seconds"):
+        block_monitor(longest)
+
+
+def test_a_report_must_be_callable():
+    with pytest.raises(InvalidInput, match="takes a Block"):
+        block_monitor(0.1, report="stderr")
