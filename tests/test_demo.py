@@ -17,6 +17,8 @@ import pytest
 from flowthings_like import API, mem
 from flowthings_like.cli.demo import find_example
 
+pytestmark = pytest.mark.own_interpreter
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 ALERTS = {"gales": 49, "freezing-rain": 150, "wind-missing": 4}
 ROWS = 26_115

@@ -12,12 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from flowthings_like.green import detect
 from tests.green.fakes import python
 
-pytestmark = pytest.mark.skipif(
-    detect().name != "threads", reason="each makes an interpreter of its own: once is enough"
-)
+pytestmark = pytest.mark.own_interpreter
 
 GREEN = ("gevent", "eventlet")
 TELL = """

@@ -8,11 +8,7 @@ import sys
 
 import pytest
 
-from flowthings_like.green import detect
-
-pytestmark = pytest.mark.skipif(
-    detect().name != "threads", reason="each makes an interpreter of its own: once is enough"
-)
+pytestmark = pytest.mark.own_interpreter
 
 
 @pytest.fixture

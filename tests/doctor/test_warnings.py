@@ -7,12 +7,9 @@ import pickle
 import pytest
 
 from flowthings_like import Finding, GreenWarning
-from flowthings_like.green import detect
 from tests.green.fakes import python
 
-pytestmark = pytest.mark.skipif(
-    detect().name != "threads", reason="each makes an interpreter of its own: once is enough"
-)
+pytestmark = pytest.mark.own_interpreter
 
 RECORD = """
 import tempfile, threading, warnings
