@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from .backend import Pool
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from .parked import Parking
 
 __all__ = ["Gate", "Gated"]
-
-T = TypeVar("T", bound="Gated")
 
 
 class Gated:
@@ -31,6 +29,12 @@ class Gated:
     def begin(self) -> None:
         """Schedule it to run."""
         raise NotImplementedError
+
+    def pass_through(self, gate: Gate) -> None:
+        """Begin as one of those that the gate counts as running."""
+        self.gate = None
+        self.slot = Slot(gate)
+        self.begin()
 
     def ready(self) -> bool:
         raise NotImplementedError
@@ -85,13 +89,7 @@ class Gate(Pool):
         self._queued: deque[Gated] = deque()
 
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        return self._pass(self._make(function, args, kwargs))
-
-    def start(self, function: Callable[..., Any], /, *args: Any) -> Pending:
-        """Like `spawn`, in a thread that is parked and used again."""
-        return self._pass(self._parking.job(function, args))
-
-    def _pass(self, thread: T) -> T:
+        thread = self._make(function, args, kwargs)
         if self._running < self.size:
             self.admit(thread)
         else:
@@ -99,12 +97,21 @@ class Gate(Pool):
             self._queued.append(thread)
         return thread
 
+    def start(self, function: Callable[..., Any], /, *args: Any) -> Pending:
+        """Like `spawn`, in a thread that is parked and used again."""
+        job = self._parking.job(function, args)
+        if self._running < self.size:
+            self._running += 1
+            job.pass_through(self)
+        else:
+            job.gate = self
+            self._queued.append(job)
+        return job
+
     def admit(self, thread: Gated) -> None:
         """Let a thread start, whether there is room or not. It stays in the queue's order if it was there."""
-        thread.gate = None
         self._running += 1
-        thread.slot = Slot(self)
-        thread.begin()
+        thread.pass_through(self)
 
     def leave(self) -> None:
         """A slot is free: let those in that are next."""

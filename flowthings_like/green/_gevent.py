@@ -19,8 +19,9 @@ from ._gate import Gate, Gated
 from ._native import in_native_thread, keep
 from .backend import NATIVE_THREADS, PARALLEL, Backend, Pool
 from .checks.seen_running import wrong_thread
+from .hubs import Latch
 from .outcome import Raised
-from .parked import Latch, Parking
+from .parked import Parking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

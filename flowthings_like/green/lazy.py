@@ -97,6 +97,8 @@ class LazyAPI(View):
         if self._coalescer is not None and form is not None and form.key == form.argument:
             return reader(self._enrolment(view, method), label)
         make = self._maker(view, method)
+        if make is None:
+            return self._starter(method, label)
 
         def call(*args: Any, **kwargs: Any) -> GreenThunk:
             frame = sys._getframe(1)
@@ -104,7 +106,22 @@ class LazyAPI(View):
 
         return call
 
-    def _maker(self, view: View, method: Callable[..., Any]) -> Make:
+    def _starter(self, method: Callable[..., Any], label: str) -> Callable[..., Any]:
+        """For a call that has a green thread of its own and changes nothing."""
+        start = self._open().start
+
+        def call(*args: Any, **kwargs: Any) -> GreenThunk:
+            frame = sys._getframe(1)
+            origin = label, frame.f_code, frame.f_lasti
+            pending = start(run_lazily, method, args, kwargs, origin)
+            if self._block is not None:
+                self._block.add(pending)
+            return GreenThunk(pending, origin)
+
+        return call
+
+    def _maker(self, view: View, method: Callable[..., Any]) -> Make | None:
+        """How a call of this method is made; None if there is nothing special about it."""
         coalescer = self._coalescer
         if coalescer is not None:
             if hasattr(method, "__api_chooses__"):
@@ -113,7 +130,7 @@ class LazyAPI(View):
                 return self._enrolment(view, method).enrol
             if not hasattr(method, "__api_reads__"):
                 return self._writer(coalescer, method)
-        return lambda origin, args, kwargs: self._start(method, args, kwargs, origin)
+        return None
 
     def _enrolment(self, view: View, method: Callable[..., Any]) -> Enrolment:
         assert self._coalescer is not None
@@ -139,7 +156,7 @@ class LazyAPI(View):
         """For a call that only chooses another one."""
         target = view._target
         choose = getattr(target, method.__api_chooses__)  # type: ignore[attr-defined]
-        makers: dict[str, Make] = {}
+        makers: dict[str, Make | None] = {}
 
         def make(origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any]) -> GreenThunk:
             if any(type(arg) is GreenThunk for arg in args):  # what to choose depends on what it will be
@@ -148,9 +165,11 @@ class LazyAPI(View):
                 name, args = choose(*args)
             except Exception:  # it makes no sense; made alone it says so where the result is needed
                 return self._start(method, args, kwargs, origin)
-            chosen = makers.get(name)
+            if name not in makers:
+                makers[name] = self._maker(view, getattr(target, name))
+            chosen = makers[name]
             if chosen is None:
-                chosen = makers[name] = self._maker(view, getattr(target, name))
+                return self._start(getattr(target, name), args, kwargs, origin)
             return chosen(origin, args, kwargs)
 
         def make_later(origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -9,23 +9,25 @@ import sys
 from collections import deque
 from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from weakref import getweakrefcount, getweakrefs
 
-from greenlet import GreenletExit, getcurrent, greenlet
+from greenlet import GreenletExit, greenlet
 
 from flowthings_like.errors import CallCancelled, DeadlineExceeded
 
 from ._gate import Gated
-from .checks.seen_running import wrong_thread
+from .hubs import Latch
 from .outcome import Raised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ._gate import Gate
+    from .hubs import Hub
     from .outcome import Outcome
 
-__all__ = ["Hub", "Job", "Latch", "Parking"]
+__all__ = ["Job", "Parking"]
 
 IDLE = 256
 """Parked threads that one hub keeps; those beyond it end as soon as they are idle."""
@@ -34,81 +36,25 @@ IDLE_SECONDS = 10.0
 """A thread that was not needed for this long, give or take as much, ends."""
 
 
-class Hub(Protocol):
-    """What is asked of a green library's event loop. There is one of each per OS thread."""
-
-    greenlet: Any
-    """The greenlet that the loop runs in: the parent of all green threads."""
-
-    def here(self) -> bool:
-        """Whether this is the loop's own OS thread."""
-
-    def soon(self, function: Callable[..., object], /, *args: Any) -> object:
-        """Have the loop call `function(*args)` on its next turn."""
-
-    def later(self, seconds: float, function: Callable[[], object]) -> Callable[[], object]:
-        """Have it called in so many seconds, unless the function returned is called before. It does not keep
-        the loop running."""
-
-
-class Latch:
-    """Waited for by one green thread, and set once, in the OS thread of the hub."""
-
-    __slots__ = ("_hub", "_is_set", "_waiter")
-
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-        self._is_set = False
-        self._waiter: Any = None
-
-    def set(self) -> None:
-        """Let the one that waits go on."""
-        self._is_set = True
-        if self._waiter is not None:
-            self._hub.soon(self._wake)
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it is set; False if that takes longer than `timeout` seconds.
-
-        Raises:
-            WrongThread: this is another OS thread than the hub's, where the wait would never end.
-        """
-        if not self._is_set:
-            if not self._hub.here():
-                raise wrong_thread()
-            self._waiter = getcurrent()
-            cancel = None if timeout is None else self._hub.later(timeout, self._wake)
-            try:
-                # A thread that is switched to by mistake goes on waiting; one whose time is up does not.
-                while not self._is_set and self._waiter is not None:
-                    self._hub.greenlet.switch()
-            finally:
-                self._waiter = None
-                if cancel is not None:
-                    cancel()
-        return self._is_set
-
-    def _wake(self) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None:  # else it was interrupted, and waits for something else by now
-            waiter.switch()
-
-
 class Job(Gated):
     """A call for a parked thread: a Pending."""
 
     def __init__(self, parking: Parking, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         self._parking = parking
-        self._function = function
-        self._args = args
+        self._work: tuple[Callable[..., Any], tuple[Any, ...]] = function, args
         self._context = copy_context()
-        self._outcome: Outcome | None = None
-        self._callbacks: list[Callable[[], object]] | None = None
-        self._worker: Worker | None = None  # the thread that runs it right now
 
-    def begin(self) -> None:
-        """Have it run on the hub's next turn."""
-        self._parking.hub.soon(self._parking.enter, self)
+    latch: Latch | None = None
+    """Where the first one waits that waits for it. Whoever runs it sets it."""
+
+    _outcome: Outcome | None = None
+    _worker: Worker | None = None  # the thread that runs it right now
+    _counted: Gate | None = None  # the gate that counts it as running
+    _callbacks: list[Callable[[], object]] | None = None
+
+    def pass_through(self, gate: Gate) -> None:
+        self.gate, self._counted = None, gate
+        self._parking.schedule(self)
 
     def run(self, worker: Worker) -> bool:
         """Run it in this thread, unless it was given up. Whether the thread can be used again."""
@@ -116,8 +62,9 @@ class Job(Gated):
             return True
         self._worker = worker
         fine = False
+        (function, args), self._work = self._work, _NOTHING
         try:
-            self._outcome = self._context.run(self._function, *self._args), None
+            self._outcome = self._context.run(function, *args), None
             fine = True
         except GreenletExit:
             self._outcome = None, Raised(CallCancelled("the green thread of this call was killed"), None)
@@ -128,15 +75,22 @@ class Job(Gated):
         finally:
             self._worker = None
             self._finish()
-            del self  # an exception's frames lead back to this one: without self, not back to its own keeper
+            del (
+                self,
+                args,
+            )  # an exception's frames lead back to this one: without self, not back to its own keeper
         return fine
 
     def _finish(self) -> None:
-        self._function, self._args = _nothing, ()
-        self.slot = None
-        callbacks, self._callbacks = self._callbacks, None
-        for callback in callbacks or ():
-            callback()
+        gate = self._counted
+        if gate is not None:
+            self._counted = None
+            gate.leave()
+        callbacks = self._callbacks
+        if callbacks:
+            self._callbacks = None
+            for callback in callbacks:
+                callback()
 
     # Pending
 
@@ -145,13 +99,18 @@ class Job(Gated):
 
     def settle(self, timeout: float | None = None) -> Outcome:
         if self._outcome is None:
-            latch = Latch(self._parking.hub)
-            self.when_done(latch.set)
             self.hurry()
+            latch = Latch(self._parking.hub)
+            if self.latch is None:
+                self.latch = latch
+            else:
+                self.when_done(latch.set)
             try:
-                latch.wait(timeout)
+                latch.wait(timeout, self._parking.claim(self))
             finally:
-                if self._callbacks is not None:
+                if self.latch is latch:
+                    self.latch = None
+                elif self._callbacks is not None:
                     self._callbacks.remove(latch.set)
             if self._outcome is None:
                 raise DeadlineExceeded(f"the call was not done after {timeout} s")
@@ -171,7 +130,10 @@ class Job(Gated):
             self._parking.hub.soon(self._kill)
         elif self._outcome is None:
             self._outcome = None, Raised(CallCancelled("the green thread of this call was killed"), None)
+            self._work = _NOTHING
             self._finish()
+            if self.latch is not None:
+                self.latch.set()
         return True
 
     def _kill(self) -> None:
@@ -179,7 +141,7 @@ class Job(Gated):
             self._worker.throw()
 
 
-def _nothing() -> None: ...
+_NOTHING: Any = (None, ())
 
 
 class Worker(greenlet):  # type: ignore[misc]
@@ -195,20 +157,20 @@ class Worker(greenlet):  # type: ignore[misc]
         self._links: list[Callable[[], object]] = []
 
     def run(self) -> None:
-        parking = self._parking
-        known = sys.getrefcount(self)
-        try:
-            while self.job is not None and self.job.run(self):
-                self.job = None
+        latch = None
+        while self._parking.park(self, latch):
+            fine = False
+            assert self.job is not None
+            try:
+                fine = self.job.run(self)
+            finally:
+                latch, self.job = self.job.latch, None
                 if self._links or getweakrefcount(self) or self.__dict__:
                     self._forget()
-                # Whoever still refers to this thread, a timer that nobody stopped for instance, means the job
-                # that is over.
-                if sys.getrefcount(self) > known or len(parking.idle) >= IDLE:
-                    return
-                parking.park(self)
-        finally:
-            self._forget()
+                if not fine and latch is not None:
+                    latch.set()
+            if not fine:
+                return
 
     def _forget(self) -> None:
         """Leave nothing of a job to the next one: tell green thread-locals, `threading` and whoever else
@@ -229,49 +191,110 @@ class Worker(greenlet):  # type: ignore[misc]
 
 
 class Parking:
-    """The parked threads of one hub."""
+    """The parked threads of one hub, and the jobs they are to run."""
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self.idle: deque[Worker] = deque()
-        self._least_idle: int | None = None  # since the last look; None while nobody is due to look
+        self._due: deque[Job] = deque()
+        self._expected = False  # on the hub's next turn
+        self._references = 0  # to a parked thread, that are right
+        self._entered = 0  # the id of the thread that the hub has switched to
+        self._least_idle = 0  # since the last look
+        self._watched = False
 
     def job(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Job:
-        """A call, yet to begin."""
+        """A call, yet to be scheduled."""
         return Job(self, function, args)
 
-    def enter(self, job: Job) -> None:
-        """Run a job; called by the hub."""
-        idle = self.idle
-        if idle:
-            worker = idle.pop()
-            if self._least_idle is not None and len(idle) < self._least_idle:
-                self._least_idle = len(idle)
-        else:
-            worker = Worker(self)
-        worker.job = job
-        worker.switch()
+    def schedule(self, job: Job) -> None:
+        """Have a job run on the hub's next turn."""
+        self._due.append(job)
+        if not self._expected:
+            self._expected = True
+            self.hub.soon(self._run_due)
 
-    def park(self, worker: Worker) -> None:
-        """Wait, in that thread, for its next job, or for none."""
-        self.idle.append(worker)
-        if self._least_idle is None:
-            self._look_later()
+    def claim(self, job: Job) -> Worker | None:
+        """A thread to switch to for a job that somebody waits for, so that it need not wait for the hub's
+        turn; None if it has begun, or no thread is at hand."""
+        due = self._due
+        if not due or not self.idle or not self.hub.here():
+            return None
+        take = due.pop if due[-1] is job else due.popleft if due[0] is job else None
+        worker = self._pick(job) if take is not None else None
+        if take is not None and worker is not None:
+            take()
+        return worker
+
+    def _run_due(self) -> None:
+        """Begin the jobs that are due; called by the hub.
+
+        The hub may come back here late: a job that is done lets whoever waits for it go on in its place.
+        """
+        self._expected = False
+        due = self._due
         try:
-            self.hub.greenlet.switch()
-        except BaseException:
-            self.idle.remove(worker)
-            raise
+            for _ in range(len(due)):
+                if due:
+                    self._worker_for(due.popleft()).switch()
+                    self._entered = 0
+        finally:
+            self._entered = 0
+            if due and not self._expected:
+                self._expected = True
+                self.hub.soon(self._run_due)
+
+    def _worker_for(self, job: Job) -> Worker:
+        """A thread for a job, for the hub to switch to and to keep nowhere."""
+        while True:
+            if not self.idle:
+                Worker(self).switch()  # it parks
+            worker = self._pick(job)
+            if worker is not None:
+                self._entered = id(worker)
+                return worker
+            self.idle.popleft().switch()  # to its end
+
+    def _pick(self, job: Job) -> Worker | None:
+        """An idle thread, unless somebody else refers to it. A timer that nobody stopped, for instance, means
+        the job that is over; what it does must not happen to the next. Such a thread goes to the left end."""
+        worker = self.idle.pop()
+        references = sys.getrefcount(worker)
+        self._references = self._references or references
+        # The hub refers to the one that it has switched to, until it is switched back to.
+        if references > self._references + (id(worker) == self._entered):
+            self.idle.appendleft(worker)
+            return None
+        self._least_idle = min(self._least_idle, len(self.idle))
+        worker.job = job
+        return worker
+
+    def park(self, worker: Worker, latch: Latch | None) -> bool:
+        """Wait, in that thread, for its next job, and let whoever waits at the latch go on; False if no job
+        will come."""
+        if len(self.idle) < IDLE:
+            self.idle.append(worker)
+            if not self._watched:
+                self._look_later()
+            try:
+                if latch is None or not latch.hand_over():
+                    self.hub.greenlet.switch()
+            except BaseException:
+                self.idle.remove(worker)
+                raise
+        elif latch is not None:
+            latch.set()
+        return worker.job is not None
 
     def _look_later(self) -> None:
+        self._watched = True
         self._least_idle = len(self.idle)
         self.hub.later(IDLE_SECONDS, self._thin_out)
 
     def _thin_out(self) -> None:
         """End the threads that were idle all the time since the last look."""
-        for _ in range(self._least_idle or 0):
-            if self.idle:
-                self.idle.popleft().switch()
-        self._least_idle = None
+        for _ in range(self._least_idle):
+            self.idle.popleft().switch()
+        self._watched = False
         if self.idle:
             self._look_later()

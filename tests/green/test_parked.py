@@ -210,7 +210,8 @@ def test_an_interrupted_wait_can_be_made_again_and_leaves_nothing_behind(pool):
         with interrupted():
             job.settle()
             raise AssertionError("was not interrupted")
-    assert job._callbacks == []
+    assert not job._callbacks
+    assert job.latch is None
     gate.set()
     assert job.settle() == ("done", None)
 
