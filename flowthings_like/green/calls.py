@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from flowthings_like.errors import DeadlineExceeded
 
 from .backend import open_pool
-from .thunk import force_all
+from .thunk import GreenThunk, force_all
 from .views import View
 
 if TYPE_CHECKING:
@@ -54,7 +54,12 @@ class AsyncAPI(View):
             pool = self._pool
             if pool is None:
                 pool = self._pool = open_pool(*self._wanted)
-            thread = pool.spawn(_run, method, args, kwargs)
+            for arg in (*args, *kwargs.values()) if kwargs else args:
+                if type(arg) is GreenThunk:
+                    thread = pool.spawn(_with_values, method, args, kwargs)
+                    break
+            else:
+                thread = pool.spawn(method, *args, **kwargs)
             self._queue[id(thread)] = thread, pool.pending(thread)
             return thread
 
@@ -164,7 +169,7 @@ class AsyncAPI(View):
             raise
 
 
-def _run(method: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+def _with_values(method: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     args, kwargs = force_all(args, kwargs)
     return method(*args, **kwargs)
 

@@ -82,6 +82,7 @@ def _uncollected(parse: Callable[[Any], Any], text: bytes | str) -> Any:
         return parse(text)
     finally:
         if collecting:
+            gc.collect(0)  # or the next dict would start a collection, which may be a full one
             gc.enable()
 
 

@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from flowthings_like import Finding, GreenWarning
-from tests.green.fakes import python
+from tests.green.fakes import ROOT, python
 
 pytestmark = pytest.mark.own_interpreter
 
@@ -149,3 +149,10 @@ def test_warnings_and_findings_travel():
         "write": "write",
         "link": "docs/doctor.md#g99",
     }
+
+
+def test_every_code_is_explained():
+    page = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8")
+    assert [line for line in page.splitlines() if line.startswith("### ")] == [
+        f"### G{number:02}" for number in range(1, 16)
+    ]
