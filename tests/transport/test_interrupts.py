@@ -32,6 +32,7 @@ from flowthings_like.transport.pool import Pool
 from .support import Slow, number_in, slow_server, sockets
 
 pytestmark = [
+    pytest.mark.exhaustive,
     # An interrupt between two steps of the standard library may leave a socket to the garbage collector.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -318,15 +319,3 @@ def test_a_signal_while_waiting_for_a_connection(slow: Slow, monkeypatch: pytest
     caller.check()
     caller.check_the_other_end()
     caller.sender.close()
-
-
-@threads
-@pytest.mark.parametrize("kind", ["requests", "session"])
-def test_a_signal_at_any_time_through_requests(slow: Slow, kind: str) -> None:
-    with requests.Session() as session:
-        caller = Caller(slow, by_requests(slow, kind, session))
-        caller.ask("quick")
-        interrupt(100, caller.ask, nothing, partial(caller.ask, "quick"))
-        gc.collect()
-        assert sockets() - caller.sockets_before <= 1
-        caller.sender.close()
