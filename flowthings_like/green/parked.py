@@ -294,6 +294,8 @@ class Parking:
     def _thin_out(self) -> None:
         """End the threads that were idle all the time since the last look."""
         for _ in range(self._least_idle):
+            if not self.idle:  # a fork, or whoever ran meanwhile, has left fewer
+                break
             self.idle.popleft().switch()
         self._watched = False
         if self.idle:
