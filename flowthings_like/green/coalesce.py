@@ -139,7 +139,7 @@ class Coalescer(Deliverer):
         with self._lock:
             lane.flying.remove(batch)
             # The frames of a failure lead to the batch; from there they must not lead back to the failure.
-            batch.calls.clear()
+            batch.thunks.clear()
             batch.sharing.clear()
             if lane.queue and not lane.scheduled and lane.may_leave():
                 self._schedule(lane)
@@ -185,8 +185,7 @@ class Coalescer(Deliverer):
         if not self._waiting:
             return
         for position in positions:
-            self._wake(batch.calls[position][0])
-            for thunk in batch.sharing.get(position, ()):
+            for thunk in batch.everyone(position):
                 self._wake(thunk)
 
     def _wake(self, thunk: GreenThunk) -> None:
@@ -218,9 +217,9 @@ class Coalescer(Deliverer):
         for lane in list(self._lanes.values()):
             batch = Batch(lane, copy_context())
             with self._lock:
-                batch.calls.extend(lane.queue)
+                batch.thunks.extend(lane.queue)
                 lane.queue.clear()
             error = CallCancelled("the call was given up before it was sent")
-            fail(batch, range(len(batch.calls)), error)
+            fail(batch, range(len(batch.thunks)), error)
         for sender in [sender for sender in self._senders if sender.abandon()]:
             sender.settle()

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .lanes import ALONE, weigh
+from .lanes import IN_TURN, weigh
 from .thunk import GreenThunk, unwrap
 
 if TYPE_CHECKING:
@@ -24,16 +24,14 @@ __all__ = ["Enrolment", "reader"]
 def reader(enrolment: Enrolment, label: str) -> Callable[..., GreenThunk]:
     """What stands for a method whose argument is the key: the shortest way into its lane."""
     coalescer = enrolment.coalescer
-    enrol, place, writes = enrolment.lane.enrol, enrolment.place, coalescer.writes
+    enrol, writes = enrolment.lane.enrol, coalescer.writes
 
     def read(*args: Any, **kwargs: Any) -> GreenThunk:
         frame = sys._getframe(1)
-        origin = label, frame.f_code, frame.f_lasti
         if kwargs or len(args) != 1 or type(args[0]) is not str or not args[0]:
-            return enrolment.enrol(origin, args, kwargs)
-        key = args[0]
-        thunk = GreenThunk(coalescer, origin)
-        enrol((thunk, key, key, key, writes.count, 0, place, None))
+            return enrolment.enrol((label, frame.f_code, frame.f_lasti), args, kwargs)
+        thunk = GreenThunk(coalescer, (label, frame.f_code, frame.f_lasti, args[0], writes.count))
+        enrol(thunk)
         return thunk
 
     return read
@@ -54,7 +52,6 @@ class Enrolment:
         self.start = start
         self.member = (self.form.key or "").partition(".")[2]
         self.lane = coalescer.lane(service, method)
-        self.place: str = getattr(service, "path", "")
 
     def enrol(self, origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any]) -> GreenThunk:
         """Queue a call; one that waits for other thunks is queued once they are there, by its own thread.
@@ -83,23 +80,24 @@ class Enrolment:
         coalescer, lane, form = self.coalescer, self.lane, self.form
         try:
             key, item = self._entry(args, kwargs)
-            if kwargs.get("timeout") is not None and item is not ALONE:
+            if kwargs.get("timeout") is not None and item is not IN_TURN:
                 lane = coalescer.lane(self.service, self.method, kwargs["timeout"])
         except Exception:  # it makes no sense; made alone it says so where the result is asked for
-            key, item = None, ALONE
+            key, item = None, IN_TURN
         made = self.method, args, kwargs
         writes = coalescer.writes
         if form.writes:
-            writes.note(self.place, key)
-        elif item is ALONE:
+            writes.note(lane.place, key)
+        elif item is IN_TURN:
             return self.start(*made, origin)
-        thunk = GreenThunk(coalescer, origin)
         same = None if form.writes else item
-        lane.enrol((thunk, key, item, same, writes.count, weight, self.place, made))
+        call = *origin, key, writes.count, item, same, weight, lane.place, made
+        thunk = GreenThunk(coalescer, call)
+        lane.enrol(thunk)
         return thunk
 
     def _entry(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
-        """(key, what goes into the list of the bulk form, or ALONE)."""
+        """(key, what goes into the list of the bulk form, or IN_TURN)."""
         form = self.form
         if form.entry is not None:
             given = {name: value for name, value in kwargs.items() if name != "timeout"}
@@ -122,4 +120,4 @@ class Enrolment:
         return (key, item) if type(key) is str and key else _MUST_GO_ALONE
 
 
-_MUST_GO_ALONE = None, ALONE
+_MUST_GO_ALONE = None, IN_TURN
