@@ -188,9 +188,11 @@ class DirectSession(requests.Session):
             answer = origin.exchange(verb, target, lines, body, limits)
         except DeadlineExceeded as error:
             raise ConnectTimeout(str(error)) from error
+        # As requests has it, where Host is none of the headers of a request.
+        asked = verb, complete, lines.removeprefix(origin.host_line), body
         adapter = self.get_adapter(complete)
-        response = DirectResponse(answer, (verb, complete, lines, body), perf_counter() - started, adapter)
-        if answer.headers.has(b"set-cookie"):
+        response = DirectResponse(answer, asked, perf_counter() - started, adapter)
+        if "set-cookie" in answer.headers:
             response.keep_cookies(self.cookies)
         if 300 <= answer.status < 400 and response.is_redirect:
             return self._redirected(response, allow_redirects, timeout, verify)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 import requests
+from requests.cookies import RequestsCookieJar
+from requests.exceptions import InvalidHeader
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
@@ -20,6 +22,7 @@ from ..errors import ConnectionFailed, DeadlineExceeded, FlowThingsError, Invali
 from ..green.checks.seen_running import session_after_fork
 from ..green.findings import warn_once
 from ..green.turnstile import LARGE, turn
+from ..wire.http import UnsafeRequestError, header_lines
 from .direct import DirectSession
 from .embedded import WSGIAdapter, call
 from .http1 import CHUNK, LARGE_PACKED
@@ -174,6 +177,11 @@ class HTTPSender:
         timeout: Any,
     ) -> tuple[int, Mapping[str, str], bytes]:
         session = self.session
+        try:
+            header_lines(headers)
+        except UnsafeRequestError as error:
+            # requests would say the same, but show the value, which may be the token.
+            raise InvalidHeader(str(error)) from None
         if self._is_simple(session, url):
             prepared = _prepared(session, method, url, params, body, headers)
         else:
@@ -249,6 +257,7 @@ def _prepared(
     if body is not None:
         merged["Content-Length"] = str(len(body))
     prepared.headers = merged
+    prepared._cookies = RequestsCookieJar()  # type: ignore[attr-defined]
     prepared.body = body
     prepared.hooks = {event: list(hooks) for event, hooks in session.hooks.items()}
     return prepared

@@ -81,6 +81,10 @@ class HTTPConnection:
             try:
                 # Held by self from the first moment, so that an interrupt finds something to close.
                 self._socket = made = socket.socket(family, kind, protocol)
+            except OSError as error:
+                failure = error
+                continue
+            try:
                 made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._timeout = _sooner(timeout, until)
                 made.settimeout(self._timeout)
@@ -88,7 +92,7 @@ class HTTPConnection:
                 return made
             except OSError as error:
                 failure = error
-                self.close()
+                made.close()
         try:
             raise failure or OSError(f"{host} has no address")
         finally:

@@ -130,8 +130,9 @@ class Origin:
                     return answer
 
     def _open(self, timeout: float | None, until: float | None) -> HTTPConnection:
+        context = self._tls()
         try:
-            return HTTPConnection(self.host, self.port, self._tls(), timeout, until)
+            return HTTPConnection(self.host, self.port, context, timeout, until)
         except TimeoutError as error:
             raise ConnectTimeout("the time ran out while connecting") from error
         except ssl.SSLError as error:

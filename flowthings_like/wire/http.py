@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import httptools
@@ -38,6 +39,8 @@ MAX_UNPACKED = 1 << 30
 _METHOD = re.compile(r"[A-Z]+")
 _TARGET = re.compile(r"[!-~]+")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_BLANK = (b"\r", b"\n")
+_BEGIN, _END = True, None
 _BAD_VALUE = re.compile(r"[\r\n\0]|^[ \t]|[ \t]$")
 
 
@@ -56,40 +59,45 @@ class UnsafeRequestError(ValueError):
 class Headers(Mapping[str, str]):
     """The headers of an answer, whatever their case. One that came several times is joined by commas.
 
-    Attributes:
-        raw: names and values as they came.
+    Args:
+        lines: as they came, each with its line end; or pairs of names and values.
     """
 
-    __slots__ = ("_found", "raw")
+    __slots__ = ("_lines", "_raw", "_table")
 
-    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
-        self.raw = raw
-        self._found: dict[str, tuple[str, str]] | None = None
+    def __init__(self, lines: bytes | list[tuple[bytes, bytes]]) -> None:
+        self._lines = lines if isinstance(lines, bytes) else b""
+        self._raw = None if isinstance(lines, bytes) else lines
+        self._table: dict[str, tuple[str, str]] | None = None
 
-    def has(self, name: bytes) -> bool:
-        """Whether a header came; its name in lower case."""
-        size = len(name)
-        return bool([key for key, _ in self.raw if len(key) == size and key.lower() == name])
+    @property
+    def raw(self) -> list[tuple[bytes, bytes]]:
+        """Names and values as they came."""
+        raw = self._raw
+        if raw is None:
+            split = [line.partition(b":") for line in self._lines.split(b"\r\n")[:-1]]
+            raw = self._raw = [(name, value.strip(b" \t")) for name, _, value in split]
+        return raw
 
-    def _table(self) -> dict[str, tuple[str, str]]:
-        found = self._found
-        if found is None:
-            found = {}
+    def _by_name(self) -> dict[str, tuple[str, str]]:
+        table = self._table
+        if table is None:
+            table = {}
             for raw, value in self.raw:
                 name, text = raw.decode("latin-1"), value.decode("latin-1")
-                before = found.get(name.lower())
-                found[name.lower()] = (name, text) if before is None else (name, f"{before[1]}, {text}")
-            self._found = found
-        return found
+                before = table.get(name.lower())
+                table[name.lower()] = (name, text) if before is None else (before[0], f"{before[1]}, {text}")
+            self._table = table
+        return table
 
     def __getitem__(self, name: str) -> str:
-        return self._table()[name.lower()][1]
+        return self._by_name()[name.lower()][1]
 
     def __iter__(self) -> Iterator[str]:
-        return iter([name for name, _ in self._table().values()])
+        return iter([name for name, _ in self._by_name().values()])
 
     def __len__(self) -> int:
-        return len(self._table())
+        return len(self._by_name())
 
     def __repr__(self) -> str:
         return f"Headers({dict(self)!r})"
@@ -152,8 +160,10 @@ def request_head(method: str, target: str, lines: bytes, length: int | None) -> 
 class ResponseParser:
     """Reads the answers of one connection, one after the other.
 
-    Call `begin` for each request, then `feed` until it says that the answer is complete, then `answer`. The
-    methods called `on_…` are for the parser in C.
+    Call `begin` for each request, then `feed` until it says that the answer is complete, then `answer`.
+
+    llhttp decides what is HTTP and where a body ends. It reports to C code alone: what a Python function
+    raises there, a signal handler's exception for instance, it would hide.
 
     Attributes:
         started: whether anything of the answer has come.
@@ -162,9 +172,11 @@ class ResponseParser:
     """
 
     def __init__(self) -> None:
-        # The parser appends to this list without a detour through Python; it is emptied for each answer.
-        self._body: list[bytes] = []
-        self.on_body = self._body.append
+        # In the order in which they happen: _BEGIN, the parts of a body, _END, for each answer.
+        self._events: list[Any] = []
+        self.on_message_begin = partial(self._events.append, _BEGIN)
+        self.on_body = self._events.append
+        self.on_message_complete = partial(self._events.append, _END)
         self._parser: Any = httptools.HttpResponseParser(self)
         self._spent = False
         self.begin("")
@@ -176,12 +188,11 @@ class ResponseParser:
             self._parser = httptools.HttpResponseParser(self)
             self._spent = False
         self._bodiless = method == "HEAD"
-        self._body.clear()
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._reason = self._tail = b""
-        self._status = 0
-        self._in_headers = True
-        self._trailers = 0
+        self._events.clear()
+        self._unread = b""
+        self._head = b""
+        self._low = b""
+        self._interim = 0
         self._overhead = 0
         self.started = self.complete = self.reusable = False
 
@@ -192,38 +203,67 @@ class ResponseParser:
             ProtocolError: it is no HTTP.
         """
         self.started = True
-        parts = len(self._body)
+        events, before, failure = self._events, len(self._events), ""
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            cause = error.__context__
-            if isinstance(error, httptools.HttpParserCallbackError) and not isinstance(cause, _Surplus):
-                # An interrupt, or a complaint of one of our own methods: C code wraps even that.
-                raise (cause or error) from None
-            if not self.complete:
-                raise ProtocolError(f"what came is not HTTP: {error}") from None
-            self.reusable = False
-        if len(self._body) == parts:
+            failure = str(error) or "an error"
+        after = 0
+        if not self._head:
+            after = self._find_head(data)
+        if self._head:
+            if self._bodiless:
+                self._end(surplus=after > 0)
+                self._spent = True
+            elif _END in events[before:] and (ends := events.count(_END)) > self._interim:
+                self._end(surplus=failure != "" or events[-1] is not _END or ends > self._interim + 1)
+        if failure and not self.complete:
+            raise ProtocolError(f"what came is not HTTP: {failure}")
+        if len(events) == before or type(events[-1]) is not bytes:
             self._overhead += len(data)
-            if self._overhead > MAX_HEAD:
+            if self._overhead > MAX_HEAD and not self.complete:
                 raise ProtocolError(f"the answer has headers of more than {MAX_HEAD} bytes")
-        if self._bodiless:
-            self._after_head(data)
         return self.complete
 
-    def _after_head(self, data: bytes) -> None:
-        """The answer to a HEAD must end with its headers."""
-        self._tail = (self._tail + data)[-4:]
-        if self.complete:
-            self._spent = True
-            if self._body or self._tail != b"\r\n\r\n":
-                self.reusable = False
-                self._body.clear()
+    def _find_head(self, data: bytes) -> int:
+        """Look for the end of the headers; returns how many bytes of `data` come after it."""
+        text = self._unread + data if self._unread else data
+        while True:
+            if text[:1] in _BLANK:
+                text = text.lstrip(b"\r\n")
+            end = text.find(b"\r\n\r\n") + 2
+            if end < 2:
+                self._unread = text
+                return 0
+            if not text.startswith(b"HTTP/1.") or not text[9:12].isdigit():
+                raise ProtocolError("what came is not HTTP")
+            if text[9:10] != b"1":
+                self._head, self._low, self._unread = text[:end], text[:end].lower(), b""
+                if self._low.count(b"\n") > MAX_HEADERS:
+                    raise ProtocolError(f"the answer has more than {MAX_HEADERS} headers")
+                return len(text) - end - 2
+            # An interim answer; the real one follows.
+            self._interim += 1
+            text = text[end + 2 :]
+
+    def _end(self, surplus: bool) -> None:
+        self.complete = True
+        kept = self._low.startswith(b"http/1.1") and b"close" not in self._value(b"connection")
+        self.reusable = kept and not surplus
+
+    def _value(self, name: bytes) -> bytes:
+        """The value of a header in lower case, of its first line if it has several."""
+        start = self._low.find(b"\r\n" + name + b":")
+        return (
+            self._low[start + len(name) + 3 : self._low.index(b"\r\n", start + 2)].strip()
+            if start > 0
+            else b""
+        )
 
     def finish(self) -> bool:
         """The other end has closed the connection; returns `complete`, for that is how some answers end."""
-        if not self.complete and not self._in_headers and self._ends_with_connection():
-            self.complete = True
+        if self._head and not self.complete and not self._value(b"content-length"):
+            self.complete = not self._value(b"transfer-encoding").endswith(b"chunked")
         self.reusable = False
         return self.complete
 
@@ -231,68 +271,36 @@ class ResponseParser:
         """Let go of the parser in C, which holds on to this one. Nothing can be fed after that."""
         self._parser = None
 
+    @property
+    def packing(self) -> str:
+        """The Content-Encoding of the body, "" if there is none."""
+        return self._value(b"content-encoding").decode("latin-1")
+
     def answer(self) -> Answer:
         """The complete answer.
 
         Raises:
             PackingError: its body cannot be unpacked.
         """
-        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        body = b"" if self._bodiless else self._body()
         if body and (packing := self.packing):
             body = unpack(body, packing)
-        return Answer(self._status, self._reason.decode("latin-1"), Headers(self._headers), body)
+        start, _, lines = self._head.partition(b"\r\n")
+        return Answer(int(start[9:12]), start[13:].decode("latin-1"), Headers(lines), body)
 
-    @property
-    def packing(self) -> str:
-        """The Content-Encoding of the body, "" if there is none."""
-        return self._header(b"content-encoding").decode("latin-1")
-
-    def _header(self, wanted: bytes) -> bytes:
-        size = len(wanted)
-        return b",".join(
-            [value for name, value in self._headers if len(name) == size and name.lower() == wanted]
-        )
-
-    def _ends_with_connection(self) -> bool:
-        if self._header(b"content-length"):
-            return False
-        return not self._header(b"transfer-encoding").lower().endswith(b"chunked")
-
-    def on_message_begin(self) -> None:
-        if self.complete:
-            raise _Surplus
-
-    def on_status(self, reason: bytes) -> None:
-        self._reason += reason
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_headers:
-            self._headers.append((name, value))
-        else:
-            self._trailers += 1
-        if len(self._headers) + self._trailers > MAX_HEADERS:
-            raise ProtocolError(f"the answer has more than {MAX_HEADERS} headers")
-
-    def on_headers_complete(self) -> None:
-        self._in_headers = False
-        self._status = status = self._parser.get_status_code()
-        if self._bodiless and status >= 200:
-            self.complete = True
-            self.reusable = self._parser.should_keep_alive() and not self._header(b"transfer-encoding")
-
-    def on_message_complete(self) -> None:
-        if self._status < 200:
-            # An interim answer; the real one follows.
-            self._headers.clear()
-            self._reason = b""
-            self._in_headers = True
-        elif not self.complete:
-            self.complete = True
-            self.reusable = self._parser.should_keep_alive()
-
-
-class _Surplus(Exception):  # noqa: N818 (it never leaves this module)
-    """Something follows a complete answer."""
+    def _body(self) -> bytes:
+        events = self._events
+        if len(events) == 3 and events[2] is _END:
+            return events[1]  # type: ignore[no-any-return]
+        parts, ends = [], 0
+        for event in events:
+            if event is _END:
+                ends += 1
+                if ends > self._interim:
+                    break
+            elif event is not _BEGIN:
+                parts.append(event)
+        return b"".join(parts)
 
 
 def unpack(body: bytes, packing: str) -> bytes:

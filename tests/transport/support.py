@@ -25,25 +25,29 @@ class Raw:
         accepted: how many connections there were.
     """
 
-    def __init__(self, script: Callable[[int, bytes], bytes | None], tls: Certificate | None) -> None:
+    def __init__(
+        self, script: Callable[[int, bytes], bytes | None], tls: Certificate | None, host: str
+    ) -> None:
         self.script = script
         self.requests: list[bytes] = []
         self.accepted = 0
+        self.stopping = False
         self.context: ssl.SSLContext | None = None
         if tls is not None:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(*tls)
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.listener = socket.create_server((host, 0), family=family, backlog=64)
+        self.address = f"{f'[{host}]' if ':' in host else host}:{self.listener.getsockname()[1]}"
         self.url = f"{'http' if tls is None else 'https'}://{self.address}"
         self.workers: list[threading.Thread] = []
         self.open: set[socket.socket] = set()
 
     def accept(self) -> None:
         while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
+            connection, _ = self.listener.accept()
+            if self.stopping:
+                connection.close()
                 return
             self.accepted += 1
             self.open.add(connection)
@@ -55,13 +59,14 @@ class Raw:
         with suppress(OSError, ValueError):
             if self.context is not None:
                 connection = self.context.wrap_socket(connection, server_side=True)
+                self.open = {connection} | self.open - {plain}
             while request := read_request(connection):
                 self.requests.append(request)
                 said = self.script(len(self.requests), request)
                 if said is None:
                     break
                 connection.sendall(said)
-        self.open.discard(plain)
+        self.open -= {plain, connection}
         with suppress(OSError):
             connection.close()
 
@@ -90,23 +95,25 @@ def read_request(connection: socket.socket) -> bytes:
 
 @contextmanager
 def raw(
-    script: Callable[[int, bytes], bytes | None] | bytes, tls: Certificate | None = None
+    script: Callable[[int, bytes], bytes | None] | bytes,
+    tls: Certificate | None = None,
+    host: str = "127.0.0.1",
 ) -> Iterator[Raw]:
     """A running server. What `script(number of the request, request)` returns is said; None hangs up."""
-    server = Raw((lambda number, request: script) if isinstance(script, bytes) else script, tls)
+    server = Raw((lambda number, request: script) if isinstance(script, bytes) else script, tls, host)
     acceptor = threading.Thread(target=server.accept, daemon=True)
     acceptor.start()
     try:
         yield server
     finally:
+        server.stopping = True
         # Closing a listener wakes nobody who waits in accept; a connection does.
-        with suppress(OSError):
-            server.listener.shutdown(socket.SHUT_RDWR)
+        with socket.create_connection(server.listener.getsockname()[:2], timeout=5):
+            acceptor.join(5)
         server.listener.close()
         for connection in list(server.open):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-        acceptor.join(5)
         for worker in server.workers:
             worker.join(5)
 
