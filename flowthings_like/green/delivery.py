@@ -121,7 +121,9 @@ def _hand_out(batch: Batch, positions: Positions, answer: Any) -> None:
     if in_order and isinstance(answer, list) and len(answer) == len(positions):
         _close(batch, positions)
         for position, value in zip(positions, answer, strict=True):
-            _give(batch, position, value)
+            thunk = thunks[position]
+            thunk._value = value
+            thunk._pending = None
     elif not in_order and isinstance(answer, Mapping):
         _close(batch, positions)
         sharing = batch.sharing

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Start = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any], Origin], GreenThunk]
 
-__all__ = ["Enrolment", "reader"]
+__all__ = ["Enrolment", "reader", "writer"]
 
 
 def reader(enrolment: Enrolment, label: str) -> Callable[..., GreenThunk]:
@@ -37,6 +37,29 @@ def reader(enrolment: Enrolment, label: str) -> Callable[..., GreenThunk]:
     return read
 
 
+def writer(enrolment: Enrolment, label: str) -> Callable[..., GreenThunk]:
+    """What stands for a method that writes a model: the shortest way into its lane for the usual call."""
+    coalescer, lane, member = enrolment.coalescer, enrolment.lane, enrolment.member
+    enrol, place, writes = lane.enrol, lane.place, coalescer.writes
+
+    def write(*args: Any, **kwargs: Any) -> GreenThunk:
+        frame = sys._getframe(1)
+        if kwargs or len(args) != 1 or type(args[0]) is not dict:
+            return enrolment.enrol((label, frame.f_code, frame.f_lasti), args, kwargs)
+        model = args[0]
+        weight = weigh(model)
+        key = model.get(member) if member else None
+        if weight < 0 or (member and not (type(key) is str and key)):
+            return enrolment.enrol((label, frame.f_code, frame.f_lasti), args, kwargs)
+        writes.note(place, key)
+        call = label, frame.f_code, frame.f_lasti, key, writes.count, model, None, weight, place, None
+        thunk = GreenThunk(coalescer, call)
+        enrol(thunk)
+        return thunk
+
+    return write
+
+
 class Enrolment:
     """One service's method that has a bulk form, and the lane that its calls go to.
 
@@ -50,6 +73,7 @@ class Enrolment:
         self.form: Bulk = method.__api_bulk__  # type: ignore[attr-defined]
         self.method = method
         self.start = start
+        self.alone = bool(getattr(service, "__api_alone__", False))
         self.member = (self.form.key or "").partition(".")[2]
         self.lane = coalescer.lane(service, method)
 
@@ -99,6 +123,8 @@ class Enrolment:
     def _entry(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
         """(key, what goes into the list of the bulk form, or IN_TURN)."""
         form = self.form
+        if self.alone:
+            return _MUST_GO_ALONE
         if form.entry is not None:
             given = {name: value for name, value in kwargs.items() if name != "timeout"}
             return getattr(self.service, form.entry)(*args, **given) or _MUST_GO_ALONE

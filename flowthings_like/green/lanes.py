@@ -25,7 +25,7 @@ Call = tuple[Any, ...]
 answer of the bulk form; how many writes were before it. That is all for the usual read, whose key is what it
 puts into the list of the bulk form. Other calls have five more: what they put into that list; what equals
 that of an equal read (None for a write); their weight in bytes; the place they are about; and how they are
-made alone."""
+made alone (None: with what they put into the list)."""
 
 KEY, WRITES, ITEM, SAME, WEIGHT, PLACE, ALONE = range(3, 10)
 BRIEF = 5
@@ -53,8 +53,8 @@ class Batch:
 
     def made_alone(self, position: int) -> Any:
         """(method, arguments, keywords) of a call."""
-        call = self.thunks[position]._call
-        return call[ALONE] if len(call) > BRIEF else (self.lane.method, (call[KEY],), {})
+        made = self.thunks[position]._call[ALONE:]
+        return (made and made[0]) or (self.lane.method, (self.item(position),), self.lane.options)
 
     def everyone(self, position: int) -> tuple[GreenThunk, ...]:
         """The thunks of a call and of its equals."""
@@ -62,6 +62,8 @@ class Batch:
 
     def written(self, positions: Iterable[int]) -> set[tuple[str, Any]]:
         """The places, and the keys there, that these writes were about."""
+        if self.lane.form.key is None:
+            return {(self.lane.place, None)}
         calls = [self.thunks[position]._call for position in positions]
         return {(call[PLACE], call[KEY]) for call in calls}
 
