@@ -12,12 +12,12 @@ class Target:
     """A ratio to be reached.
 
     Attributes:
-        contender, peer: whose figure over whose.
+        contender, peer: whose figure over whose; without a peer it is the figure itself.
         at_most, at_least: one of them is given.
     """
 
     contender: str
-    peer: str
+    peer: str = ""
     at_most: float | None = None
     at_least: float | None = None
 
@@ -31,5 +31,5 @@ class Target:
     def wanted(self) -> str:
         """The target in words."""
         if self.at_most is not None:
-            return f"at most {self.at_most:.3f}"
+            return f"at most {self.at_most:,.3f}".rstrip("0").rstrip(".")
         return f"at least {self.at_least}"

@@ -97,12 +97,13 @@ def reached(module: ModuleType, figures: dict[str, list[float]]) -> list[str]:
     """A line for each target: what it is, and what came out."""
     lines = []
     for target in getattr(module, "TARGETS", ()):
-        if target.contender in figures and target.peer in figures:
-            found = ratio(figures[target.contender], figures[target.peer])
-            verdict = "reached" if target.is_reached(found) else "MISSED"
-            lines.append(
-                f"{verdict:8} {target.contender}: {found:.3f} of {target.peer}; to be {target.wanted}"
-            )
+        if target.contender not in figures or (target.peer and target.peer not in figures):
+            continue
+        mine = figures[target.contender]
+        found = ratio(mine, figures[target.peer]) if target.peer else statistics.median(mine)
+        verdict = "reached" if target.is_reached(found) else "MISSED"
+        said = f"{found:.3f} of {target.peer}" if target.peer else f"{found:,.0f} {module.UNIT}"
+        lines.append(f"{verdict:8} {target.contender}: {said}; to be {target.wanted}")
     return lines
 
 

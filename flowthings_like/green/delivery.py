@@ -10,11 +10,12 @@ from flowthings_like.errors import FlowThingsException, FlowThingsNotFound, Inva
 from .failure import FailedTogether, Lacking
 from .lanes import KEY
 from .outcome import Raised, as_cancelled
-from .sharing import Shared
+from .sharing import Shared, duplicate
 from .thunk import force
 
 if TYPE_CHECKING:
     from .lanes import Batch
+    from .thunk import GreenThunk
 
 __all__ = ["fail", "send"]
 
@@ -147,13 +148,21 @@ def _hand_out(batch: Batch, positions: Positions, answer: Any) -> None:
 
 def _give(batch: Batch, position: int, value: Any) -> None:
     """Settle a call's thunk, and those of its equals, each with a value of its own."""
-    thunk, coalescer = batch.thunks[position], batch.lane.coalescer
-    if position in batch.sharing:
-        shared = Shared(value)
-        for one in batch.everyone(position):
-            if one._pending is coalescer:
-                one._pending = shared
-    elif thunk._pending is coalescer:
+    thunk, others = batch.thunks[position], batch.sharing.get(position)
+    if others:
+        own = duplicate(value)
+        if len(others) == 1:
+            _settle(batch, others[0], own)
+        else:
+            shared = Shared(own)
+            for other in others:
+                if other._pending is batch.lane.coalescer:
+                    other._pending = shared
+    _settle(batch, thunk, value)
+
+
+def _settle(batch: Batch, thunk: GreenThunk, value: Any) -> None:
+    if thunk._pending is batch.lane.coalescer:  # else it was failed, when a sender was killed
         thunk._value = value
         thunk._pending = None
 

@@ -158,7 +158,7 @@ class Lane:
         if position is None or self.form.writes:
             return False
         first = batch.thunks[position]._call
-        if _same(first) != _same(call):
+        if (len(call) > BRIEF or len(first) > BRIEF) and _same(first) != _same(call):
             return False
         if first[WRITES] != call[WRITES]:
             place = call[PLACE] if len(call) > BRIEF else self.place

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from .outcome import Outcome
 
-__all__ = ["Shared", "Writes"]
+__all__ = ["Shared", "Writes", "duplicate"]
 
 REMEMBERED = 10_000
 
