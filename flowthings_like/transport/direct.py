@@ -49,6 +49,8 @@ _UNUSUAL = frozenset(
 )
 _CODINGS = frozenset(("gzip", "deflate", "identity"))
 _REMEMBERED = 256
+_UNLIMITED = Limits(None, None, None)
+_NUMBERS = (int, float)
 _LONGEST = 1e9  # seconds; what is much longer no socket takes
 
 
@@ -193,7 +195,7 @@ class DirectSession(requests.Session):
         asked = verb, complete, lines.removeprefix(origin.host_line), body
         adapter = self.get_adapter(complete)
         response = DirectResponse(answer, asked, perf_counter() - started, adapter)
-        if "set-cookie" in answer.headers:
+        if answer.headers.has(b"set-cookie"):
             response.keep_cookies(self.cookies)
         if 300 <= answer.status < 400 and response.is_redirect:
             return self._redirected(response, allow_redirects, timeout, verify)
@@ -227,9 +229,9 @@ class DirectSession(requests.Session):
         verify: Any,
     ) -> tuple[Origin, str, str, str, bytes, bytes | None, Limits] | None:
         """All there is to send, if it can go directly."""
-        if type(url) is not str or type(method) is not str or not isinstance(data, str | bytes | None):
+        if type(url) is not str or type(method) is not str:
             return None
-        if not isinstance(headers, Mapping | None):
+        if data is not None and not isinstance(data, str | bytes):
             return None
         if params:
             if not isinstance(params, dict) or None in params.values() or "?" in url or "#" in url:
@@ -298,6 +300,8 @@ class DirectSession(requests.Session):
 
     def _lines(self, headers: Mapping[str, Any] | None, origin: Origin) -> bytes | None:
         """The header lines of a request but Content-Length; None if one of them needs requests."""
+        if headers and not isinstance(headers, Mapping):
+            return None
         own: Any = self.headers
         # Users may put any dict there; of ours it is known when it has changed.
         state = own.state if type(own) is _Headers else tuple(own.items())
@@ -351,11 +355,13 @@ def _split(url: str) -> tuple[str, str]:
 
 def _limits(timeout: Any) -> Limits | None:
     """A time-out of requests' as three; None if it is of another kind, or no time at all."""
+    if timeout is None:
+        return _UNLIMITED
     given: tuple[Any, ...] = timeout if isinstance(timeout, tuple) else (timeout, timeout)
     if not 2 <= len(given) <= 3:
         return None
     for seconds in given:
-        if seconds is not None and (type(seconds) not in (int, float) or not 0 < seconds <= _LONGEST):
+        if seconds is not None and (type(seconds) not in _NUMBERS or not 0 < seconds <= _LONGEST):
             return None
     return Limits(given[0], given[1], given[2] if len(given) == 3 else None)
 

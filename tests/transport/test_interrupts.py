@@ -227,8 +227,8 @@ def test_every_switch_of_an_exchange_through_requests(slow: Slow, how: str, kind
                     break
                 points += 1
                 caller.ask("quick")
-                gc.collect()
-                assert sockets() - caller.sockets_before <= 1
+            gc.collect()
+            assert sockets() - caller.sockets_before <= 1
         caller.sender.close()
 
 

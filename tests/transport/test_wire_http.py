@@ -120,6 +120,10 @@ def test_headers() -> None:
     assert len(headers) == 3
     assert "Content-length" in headers
     assert "caf\xe9" in repr(headers)
+    for each in (headers, Headers([(b"X-Two", b""), (b"x-latin", b"")])):
+        assert each.has(b"x-two")
+        assert each.has(b"x-latin")
+        assert not each.has(b"x-tw")
     assert dict(Headers([])) == {}
 
 
