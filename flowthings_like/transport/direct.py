@@ -48,6 +48,7 @@ _UNUSUAL = frozenset(
     ("content-length", "transfer-encoding", "expect", "upgrade", "te", "trailer", "proxy-authorization")
 )
 _CODINGS = frozenset(("gzip", "deflate", "identity"))
+_NO_HOOKS: dict[str, Any] = {"response": []}
 _REMEMBERED = 256
 _UNLIMITED = Limits(None, None, None)
 _NUMBERS = (int, float)
@@ -110,8 +111,9 @@ class DirectSession(requests.Session):
             or self.proxies
             or self.cert
             or self.stream
-            or any(self.hooks.values())
-            or len(self.cookies)
+            or self.hooks != _NO_HOOKS
+            # What a jar has, or the jar itself if it is of another kind.
+            or getattr(self.cookies, "_cookies", self.cookies)
         )
 
     def is_simple(self, url: str) -> bool:
@@ -357,7 +359,9 @@ def _limits(timeout: Any) -> Limits | None:
     """A time-out of requests' as three; None if it is of another kind, or no time at all."""
     if timeout is None:
         return _UNLIMITED
-    given: tuple[Any, ...] = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    if type(timeout) in _NUMBERS:
+        return Limits(timeout, timeout, None) if 0 < timeout <= _LONGEST else None
+    given: tuple[Any, ...] = timeout if isinstance(timeout, tuple) else ()
     if not 2 <= len(given) <= 3:
         return None
     for seconds in given:

@@ -268,7 +268,8 @@ class _Stock(Generic[C]):
             self.idle.append(place)
             if self.waiters:
                 self.match()
-            self._expire(now - self.pool.idle_for)
+            if len(self.idle) > 1:
+                self._expire(now - self.pool.idle_for)
         except BaseException:
             self.match()  # whoever is interrupted here must not leave others waiting
             raise

@@ -30,9 +30,6 @@ MAX_HEAD = 65_536
 """Bytes that one answer may spend on anything but its body: status line, headers, trailers, chunk sizes, and
 the interim answers before it."""
 
-MAX_HEADERS = 256
-"""Headers and trailers of one answer."""
-
 MAX_UNPACKED = 1 << 30
 """Bytes that a packed body may grow to."""
 
@@ -83,7 +80,8 @@ class Headers(Mapping[str, str]):
     def has(self, name: bytes) -> bool:
         """Whether a header came; its name in lower case."""
         if self._raw is None:
-            return b"\n" + name + b":" in b"\n" + self._lines.lower()
+            low = self._lines.lower()
+            return low.startswith(name + b":") or b"\n" + name + b":" in low
         return any(key.lower() == name for key, _ in self._raw)
 
     def _by_name(self) -> dict[str, tuple[str, str]]:
@@ -250,8 +248,6 @@ class ResponseParser:
             if text[9:10] != b"1":
                 self._head = text[:end]
                 self._low = self._head.lower()
-                if self._low.count(b"\n") > MAX_HEADERS:
-                    raise ProtocolError(f"the answer has more than {MAX_HEADERS} headers")
                 return len(text) - end - 2
             # An interim answer; the real one follows.
             self._interim += 1
@@ -259,7 +255,10 @@ class ResponseParser:
 
     def _end(self, surplus: bool) -> None:
         self.complete = True
-        kept = self._low.startswith(b"http/1.1") and b"close" not in self._value(b"\r\nconnection:")
+        low = self._low
+        kept = low.startswith(b"http/1.1") and not (
+            b"close" in low and b"close" in self._value(b"\r\nconnection:")
+        )
         self.reusable = kept and not surplus
 
     def _value(self, start: bytes) -> bytes:
@@ -269,8 +268,11 @@ class ResponseParser:
             start: a line's end, the header's name in lower case and a colon.
         """
         low = self._low
-        at = low.find(start) + len(start)
-        return low[at : low.find(b"\r", at)].strip() if at >= len(start) else b""
+        at = low.find(start)
+        if at < 0:
+            return b""
+        at += len(start)
+        return low[at : low.index(b"\r", at)].strip()
 
     def finish(self) -> bool:
         """The other end has closed the connection; returns `complete`, for that is how some answers end."""

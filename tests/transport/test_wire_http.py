@@ -279,7 +279,7 @@ def test_errors_are_the_same_in_the_middle_of_handling_another() -> None:
     try:
         raise KeyError("something else")
     except KeyError:
-        for text in (b"garbage", b"HTTP/1.1 200 OK\r\n" + b"X: 1\r\n" * 300 + b"\r\n"):
+        for text in (b"garbage", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"):
             with pytest.raises(ProtocolError):
                 ResponseParser().feed(text)
         parser = ResponseParser()
