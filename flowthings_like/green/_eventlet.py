@@ -107,7 +107,11 @@ class _Hub:
 
     def __init__(self, hub: Any) -> None:
         self._hub = hub
-        self.greenlet = hub.greenlet
+        self.switch = hub.switch
+
+    @property
+    def greenlet(self) -> Any:
+        return self._hub.greenlet  # another one, if an exception has ended the first
 
     def here(self) -> bool:
         return self._hub is hubs.get_hub()

@@ -132,6 +132,7 @@ class _Hub:
 
     def __init__(self, hub: Any) -> None:
         self.greenlet = hub
+        self.switch = hub.switch
         self.soon = hub.loop.run_callback
 
     def here(self) -> bool:

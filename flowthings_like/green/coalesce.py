@@ -7,13 +7,14 @@ a batch is on its way leaves when that is back, or when there is enough for a fu
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from flowthings_like.errors import CallCancelled
+from flowthings_like.errors import CallCancelled, FlowThingsError
 
 from .delivery import fail, send
 from .gather import Gathering
@@ -62,6 +63,7 @@ class Coalescer(Deliverer):
         self.gathering = None if self.in_turns else Gathering(backend, self._lock)
         self._waiting: dict[int, list[Latch]] = {}
         self._ends: list[Latch] = []
+        self._pid = os.getpid()
 
     def lane(self, service: Any, method: Callable[..., Any], timeout: Any = None) -> Lane:
         """The lane for calls of this method; the same one for all services of the same path."""
@@ -139,7 +141,7 @@ class Coalescer(Deliverer):
         with self._lock:
             lane.flying.remove(batch)
             # The frames of a failure lead to the batch; from there they must not lead back to the failure.
-            batch.calls.clear()
+            batch.thunks.clear()
             batch.sharing.clear()
             if lane.queue and not lane.scheduled and lane.may_leave():
                 self._schedule(lane)
@@ -162,6 +164,8 @@ class Coalescer(Deliverer):
             batch.index = {}
 
     def deliver(self, thunk: GreenThunk) -> None:
+        if self._pid != os.getpid():
+            self._take_over()
         latch = self._backend.latch()
         with self._lock:
             self._waiting.setdefault(id(thunk), []).append(latch)
@@ -180,13 +184,33 @@ class Coalescer(Deliverer):
                 if not latches:
                     self._waiting.pop(id(thunk), None)
 
+    def _take_over(self) -> None:
+        """This is a forked child: the parent's senders stayed there, with what they had on their way."""
+        self._pid = os.getpid()
+        if self.in_turns:  # green threads come along
+            return
+        self._lock = self._backend.lock()
+        self._senders.clear()
+        self._ready.clear()
+        self._waiting.clear()
+        error = FlowThingsError(
+            "this call was on its way when the process forked, and its answer goes to the parent; "
+            "collect results before forking, or make the call in the child"
+        )
+        for lane in list(self._lanes.values()):
+            lane.scheduled = False
+            for batch in lane.flying:
+                fail(batch, range(len(batch.thunks)), error)
+            lane.flying.clear()
+            if lane.queue:
+                self.schedule(lane)
+
     def wake(self, batch: Batch, positions: Sequence[int]) -> None:
         """These calls' thunks have something to settle with: tell those that wait for it."""
         if not self._waiting:
             return
         for position in positions:
-            self._wake(batch.calls[position][0])
-            for thunk in batch.sharing.get(position, ()):
+            for thunk in batch.everyone(position):
                 self._wake(thunk)
 
     def _wake(self, thunk: GreenThunk) -> None:
@@ -218,9 +242,9 @@ class Coalescer(Deliverer):
         for lane in list(self._lanes.values()):
             batch = Batch(lane, copy_context())
             with self._lock:
-                batch.calls.extend(lane.queue)
+                batch.thunks.extend(lane.queue)
                 lane.queue.clear()
             error = CallCancelled("the call was given up before it was sent")
-            fail(batch, range(len(batch.calls)), error)
+            fail(batch, range(len(batch.thunks)), error)
         for sender in [sender for sender in self._senders if sender.abandon()]:
             sender.settle()

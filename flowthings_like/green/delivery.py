@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from flowthings_like.errors import FlowThingsException, FlowThingsNotFound, InvalidInput, InvalidResponse
 
 from .failure import FailedTogether, Lacking
+from .lanes import KEY
 from .outcome import Raised, as_cancelled
-from .sharing import Shared
+from .sharing import Shared, duplicate
 from .thunk import force
 
 if TYPE_CHECKING:
     from .lanes import Batch
+    from .thunk import GreenThunk
 
 __all__ = ["fail", "send"]
 
@@ -29,7 +31,7 @@ _ABSENT: Any = object()
 
 def send(batch: Batch) -> None:
     """Make the calls of a batch, and give each of their thunks its own value or its own failure."""
-    everything = range(len(batch.calls))
+    everything = range(len(batch.thunks))
     try:
         _send(batch, everything)
     except BaseException as error:
@@ -39,7 +41,7 @@ def send(batch: Batch) -> None:
 
 
 def _send(batch: Batch, positions: Positions) -> None:
-    lane, calls = batch.lane, batch.calls
+    lane = batch.lane
     if len(positions) == 1:
         _alone(batch, positions[0])
         return
@@ -47,7 +49,7 @@ def _send(batch: Batch, positions: Positions) -> None:
         _singly(batch, positions)
         return
     try:
-        answer = lane.ask([calls[position][2] for position in positions])
+        answer = lane.ask([batch.item(position) for position in positions])
     except InvalidInput:
         _take_apart(batch, positions)
     except FlowThingsException as error:
@@ -102,8 +104,7 @@ def _singly(batch: Batch, positions: Positions) -> bool:
 def _alone(batch: Batch, position: int) -> bool:
     """Make one call, as plain code would; say whether it went well."""
     lane = batch.lane
-    made = batch.calls[position][7]
-    method, args, kwargs = made or (lane.method, (batch.calls[position][1],), lane.options)
+    method, args, kwargs = batch.made_alone(position)
     try:
         value = force(method(*args, **kwargs))
     except Exception as error:
@@ -116,24 +117,25 @@ def _alone(batch: Batch, position: int) -> bool:
 
 
 def _hand_out(batch: Batch, positions: Positions, answer: Any) -> None:
-    lane, calls = batch.lane, batch.calls
+    lane, thunks = batch.lane, batch.thunks
     in_order = lane.form.key is None and lane.form.entry is None
     if in_order and isinstance(answer, list) and len(answer) == len(positions):
         _close(batch, positions)
         for position, value in zip(positions, answer, strict=True):
-            _give(batch, position, value)
+            thunk = thunks[position]
+            thunk._value = value
+            thunk._pending = None
     elif not in_order and isinstance(answer, Mapping):
         _close(batch, positions)
         sharing = batch.sharing
         for position in positions:
-            call = calls[position]
-            value = answer.get(call[1], _ABSENT)
+            thunk = thunks[position]
+            value = answer.get(thunk._call[KEY], _ABSENT)
             if value is _ABSENT:
                 _withhold(batch, position)
             elif position in sharing:
                 _give(batch, position, value)
             else:  # what _give does, spelled out for what is done most
-                thunk = call[0]
                 thunk._value = value
                 thunk._pending = None
     else:
@@ -146,24 +148,30 @@ def _hand_out(batch: Batch, positions: Positions, answer: Any) -> None:
 
 def _give(batch: Batch, position: int, value: Any) -> None:
     """Settle a call's thunk, and those of its equals, each with a value of its own."""
-    thunk, coalescer = batch.calls[position][0], batch.lane.coalescer
-    others = batch.sharing.get(position)
-    if others is None:
-        if thunk._pending is coalescer:
-            thunk._value = value
-            thunk._pending = None
-        return
-    for one in (thunk, *others):
-        if one._pending is coalescer:
-            one._pending = Shared(value)
+    thunk, others = batch.thunks[position], batch.sharing.get(position)
+    if others:
+        own = duplicate(value)
+        if len(others) == 1:
+            _settle(batch, others[0], own)
+        else:
+            shared = Shared(own)
+            for other in others:
+                if other._pending is batch.lane.coalescer:
+                    other._pending = shared
+    _settle(batch, thunk, value)
+
+
+def _settle(batch: Batch, thunk: GreenThunk, value: Any) -> None:
+    if thunk._pending is batch.lane.coalescer:  # else it was failed, when a sender was killed
+        thunk._value = value
+        thunk._pending = None
 
 
 def _withhold(batch: Batch, position: int) -> None:
     """The answer to all calls has nothing for this one."""
-    call = batch.calls[position]
     make = getattr(batch.lane.service, "__api_missing__", _missing)
-    for thunk in (call[0], *batch.sharing.get(position, ())):
-        thunk._pending = Lacking(make, call[1], thunk._origin)
+    for thunk in batch.everyone(position):
+        thunk._pending = Lacking(make, thunk._call[KEY], thunk._call[:3])
 
 
 def _missing(key: Any) -> Exception:
@@ -175,13 +183,10 @@ def fail(batch: Batch, positions: Positions, error: BaseException) -> None:
     _close(batch, positions)
     coalescer = batch.lane.coalescer
     waiting = [
-        thunk
-        for position in positions
-        for thunk in (batch.calls[position][0], *batch.sharing.get(position, ()))
-        if thunk._pending is coalescer
+        thunk for position in positions for thunk in batch.everyone(position) if thunk._pending is coalescer
     ]
     if waiting:
-        failed = FailedTogether(Raised.caught(error), waiting[0]._origin, len(waiting))
+        failed = FailedTogether(Raised.caught(error), waiting[0]._call[:3], len(waiting))
         for thunk in waiting:
             thunk._pending = failed
     coalescer.wake(batch, positions)
@@ -192,5 +197,5 @@ def _close(batch: Batch, positions: Positions) -> None:
     lane = batch.lane
     lane.coalescer.close(batch)
     if lane.form.writes:
-        for place, key in {(batch.calls[position][6], batch.calls[position][1]) for position in positions}:
+        for place, key in batch.written(positions):
             lane.coalescer.writes.note(place, key)

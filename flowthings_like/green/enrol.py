@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .lanes import ALONE, weigh
+from .lanes import IN_TURN, weigh
 from .thunk import GreenThunk, unwrap
 
 if TYPE_CHECKING:
@@ -18,25 +18,46 @@ if TYPE_CHECKING:
 
     Start = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any], Origin], GreenThunk]
 
-__all__ = ["Enrolment", "reader"]
+__all__ = ["Enrolment", "reader", "writer"]
 
 
 def reader(enrolment: Enrolment, label: str) -> Callable[..., GreenThunk]:
     """What stands for a method whose argument is the key: the shortest way into its lane."""
     coalescer = enrolment.coalescer
-    enrol, place, writes = enrolment.lane.enrol, enrolment.place, coalescer.writes
+    enrol, writes = enrolment.lane.enrol, coalescer.writes
 
     def read(*args: Any, **kwargs: Any) -> GreenThunk:
         frame = sys._getframe(1)
-        origin = label, frame.f_code, frame.f_lasti
         if kwargs or len(args) != 1 or type(args[0]) is not str or not args[0]:
-            return enrolment.enrol(origin, args, kwargs)
-        key = args[0]
-        thunk = GreenThunk(coalescer, origin)
-        enrol((thunk, key, key, key, writes.count, 0, place, None))
+            return enrolment.enrol((label, frame.f_code, frame.f_lasti), args, kwargs)
+        thunk = GreenThunk(coalescer, (label, frame.f_code, frame.f_lasti, args[0], writes.count))
+        enrol(thunk)
         return thunk
 
     return read
+
+
+def writer(enrolment: Enrolment, label: str) -> Callable[..., GreenThunk]:
+    """What stands for a method that writes a model: the shortest way into its lane for the usual call."""
+    coalescer, lane, member = enrolment.coalescer, enrolment.lane, enrolment.member
+    enrol, place, writes = lane.enrol, lane.place, coalescer.writes
+
+    def write(*args: Any, **kwargs: Any) -> GreenThunk:
+        frame = sys._getframe(1)
+        if kwargs or len(args) != 1 or type(args[0]) is not dict:
+            return enrolment.enrol((label, frame.f_code, frame.f_lasti), args, kwargs)
+        model = args[0]
+        weight = weigh(model)
+        key = model.get(member) if member else None
+        if weight < 0 or (member and not (type(key) is str and key)):
+            return enrolment.enrol((label, frame.f_code, frame.f_lasti), args, kwargs)
+        writes.note(place, key)
+        call = label, frame.f_code, frame.f_lasti, key, writes.count, model, None, weight, place, None
+        thunk = GreenThunk(coalescer, call)
+        enrol(thunk)
+        return thunk
+
+    return write
 
 
 class Enrolment:
@@ -52,9 +73,9 @@ class Enrolment:
         self.form: Bulk = method.__api_bulk__  # type: ignore[attr-defined]
         self.method = method
         self.start = start
+        self.alone = bool(getattr(service, "__api_alone__", False))
         self.member = (self.form.key or "").partition(".")[2]
         self.lane = coalescer.lane(service, method)
-        self.place: str = getattr(service, "path", "")
 
     def enrol(self, origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any]) -> GreenThunk:
         """Queue a call; one that waits for other thunks is queued once they are there, by its own thread.
@@ -83,24 +104,27 @@ class Enrolment:
         coalescer, lane, form = self.coalescer, self.lane, self.form
         try:
             key, item = self._entry(args, kwargs)
-            if kwargs.get("timeout") is not None and item is not ALONE:
+            if kwargs.get("timeout") is not None and item is not IN_TURN:
                 lane = coalescer.lane(self.service, self.method, kwargs["timeout"])
         except Exception:  # it makes no sense; made alone it says so where the result is asked for
-            key, item = None, ALONE
+            key, item = None, IN_TURN
         made = self.method, args, kwargs
         writes = coalescer.writes
         if form.writes:
-            writes.note(self.place, key)
-        elif item is ALONE:
+            writes.note(lane.place, key)
+        elif item is IN_TURN:
             return self.start(*made, origin)
-        thunk = GreenThunk(coalescer, origin)
         same = None if form.writes else item
-        lane.enrol((thunk, key, item, same, writes.count, weight, self.place, made))
+        call = *origin, key, writes.count, item, same, weight, lane.place, made
+        thunk = GreenThunk(coalescer, call)
+        lane.enrol(thunk)
         return thunk
 
     def _entry(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
-        """(key, what goes into the list of the bulk form, or ALONE)."""
+        """(key, what goes into the list of the bulk form, or IN_TURN)."""
         form = self.form
+        if self.alone:
+            return _MUST_GO_ALONE
         if form.entry is not None:
             given = {name: value for name, value in kwargs.items() if name != "timeout"}
             return getattr(self.service, form.entry)(*args, **given) or _MUST_GO_ALONE
@@ -122,4 +146,4 @@ class Enrolment:
         return (key, item) if type(key) is str and key else _MUST_GO_ALONE
 
 
-_MUST_GO_ALONE = None, ALONE
+_MUST_GO_ALONE = None, IN_TURN

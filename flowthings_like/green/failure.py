@@ -52,7 +52,7 @@ class Failure(Raised):
         super().__init__(error, traceback)
         self.origin = origin
         self.seen = False
-        _add_note(error, f"{describe(origin)} (a lazy call; above is where its result was needed)")
+        _noted(error, origin)
 
     def again(self) -> NoReturn:
         self.seen = True
@@ -64,8 +64,10 @@ class Failure(Raised):
 
 
 class Deferred:
-    """A failure that no thunk was asked for yet: a Pending that is done. Each thunk gets an exception of its
-    own, made when it is asked for.
+    """Why calls that travelled together have no result: a Pending that is done.
+
+    Exceptions are made as they are raised, each time another one: a thunk that kept the one it raised would,
+    through its traceback and the caller's frame, keep itself.
 
     Args:
         origin: the call; of several that failed together, one.
@@ -77,22 +79,28 @@ class Deferred:
         self._origin = origin
         self._seen = False
 
-    def ready(self) -> bool:
-        return True
-
-    def settle(self, timeout: float | None = None) -> Outcome:
-        self._seen = True  # from here on the thunk's own Failure sees to it
-        return None, self._raised()
-
-    def _raised(self) -> Raised:
+    def make(self) -> BaseException:
+        """An exception to raise."""
         raise NotImplementedError
 
-    def _fate(self) -> str:
-        raise NotImplementedError
+    def fate(self) -> str:
+        """What happened, for the warning that nobody looked."""
+        return f"{self.make()!r}"
+
+    def of(self, origin: Origin) -> Unmade:
+        """The failure of one call's thunk, which from here on sees to it that somebody looks."""
+        self._seen = True
+        return Unmade(self, origin)
 
     def __del__(self) -> None:
         if not self._seen:
-            _warn(self._origin, self._fate())
+            _warn(self._origin, self.fate())
+
+    def settle(self, timeout: float | None = None) -> Outcome:
+        return None, self.of(self._origin)
+
+    def ready(self) -> bool:
+        return True
 
     def when_done(self, callback: Callable[[], object]) -> bool:
         callback()
@@ -104,31 +112,51 @@ class Deferred:
         return True
 
 
+class Unmade(Raised):
+    """The failure of one thunk, whose exception is made when it is raised."""
+
+    __slots__ = ("_cause", "_origin", "_seen")
+
+    def __init__(self, cause: Deferred, origin: Origin) -> None:
+        self._cause = cause
+        self._origin = origin
+        self._seen = False
+
+    @property
+    def error(self) -> BaseException:  # type: ignore[override]
+        return self._cause.make()
+
+    def again(self) -> NoReturn:
+        self._seen = True
+        raise _noted(self._cause.make(), self._origin)  # in no variable of this frame, to which it will lead
+
+    def __del__(self) -> None:
+        if not self._seen:
+            _warn(self._origin, self._cause.fate())
+
+
 class FailedTogether(Deferred):
     """The failure of a request that several calls shared. It is warned about once, not once a call."""
 
-    __slots__ = ("_calls", "_cause")
+    __slots__ = ("_calls", "_raised")
 
-    def __init__(self, cause: Raised, origin: Origin, calls: int = 1) -> None:
+    def __init__(self, raised: Raised, origin: Origin, calls: int) -> None:
         super().__init__(origin)
-        self._cause = cause
+        self._raised = raised
         self._calls = calls
 
-    def _raised(self) -> Raised:
-        cause = self._cause
-        if self._calls > 1:
-            try:
-                own = copy.copy(cause.error)
-                own.__cause__ = cause.error.__cause__
-                own.__suppress_context__ = True
-                return Raised(own, cause.traceback)
-            except Exception:
-                pass  # an exception of somebody else's that cannot be copied: then they have it in common
-        return Raised(cause.error, cause.traceback)
+    def make(self) -> BaseException:
+        error = self._raised.error
+        try:
+            own = copy.copy(error)
+        except Exception:
+            own = error  # somebody else's, that cannot be copied: then they have it in common
+        own.__cause__, own.__suppress_context__ = error.__cause__, True
+        return own.with_traceback(self._raised.traceback)
 
-    def _fate(self) -> str:
+    def fate(self) -> str:
         others = f" (and {self._calls - 1} more in the same request)" if self._calls > 1 else ""
-        return f"{self._cause.error!r}{others}"
+        return f"{self._raised.error!r}{others}"
 
 
 class Lacking(Deferred):
@@ -141,11 +169,8 @@ class Lacking(Deferred):
         self._make = make
         self._key = key
 
-    def _raised(self) -> Raised:
-        return Raised(self._make(self._key), None)
-
-    def _fate(self) -> str:
-        return f"{self._make(self._key)!r}"
+    def make(self) -> BaseException:
+        return self._make(self._key)
 
 
 def _warn(origin: Origin, fate: str, warn: Any = warnings.warn_explicit) -> None:
@@ -153,10 +178,12 @@ def _warn(origin: Origin, fate: str, warn: Any = warnings.warn_explicit) -> None
     warn(message, UnretrievedFailure, origin[1].co_filename, line(origin))
 
 
-def _add_note(error: BaseException, note: str) -> None:
-    if note in getattr(error, "__notes__", ()):
-        return
-    if sys.version_info >= (3, 11):
-        error.add_note(note)
-    else:
-        vars(error).setdefault("__notes__", []).append(note)
+def _noted(error: BaseException, origin: Origin) -> BaseException:
+    """The same error, with a note of the call."""
+    note = f"{describe(origin)} (a lazy call; above is where its result was needed)"
+    if note not in getattr(error, "__notes__", ()):
+        if sys.version_info >= (3, 11):
+            error.add_note(note)
+        else:
+            vars(error).setdefault("__notes__", []).append(note)
+    return error

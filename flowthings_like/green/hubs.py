@@ -20,8 +20,12 @@ __all__ = ["Hub", "Latch"]
 class Hub(Protocol):
     """What is asked of a green library's event loop. There is one of each per OS thread."""
 
-    greenlet: Any
-    """The greenlet that the loop runs in: the parent of all green threads."""
+    @property
+    def greenlet(self) -> Any:
+        """The greenlet that the loop runs in: the parent of all green threads."""
+
+    def switch(self) -> object:
+        """Let the loop run, until somebody switches back. An error, not a wait, in the loop itself."""
 
     def here(self) -> bool:
         """Whether this is the loop's own OS thread."""
@@ -77,7 +81,7 @@ class Latch:
             try:
                 # A thread that is switched to by mistake goes on waiting; one whose time is up does not.
                 while not self._is_set and self._waiter is not None:
-                    turn, first = first or self._hub.greenlet, None
+                    turn, first = first or self._hub, None
                     turn.switch()
             finally:
                 self._waiter = None

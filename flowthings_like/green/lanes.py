@@ -10,38 +10,62 @@ from typing import TYPE_CHECKING, Any
 from .thunk import GreenThunk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from .coalesce import Coalescer
     from .marks import Bulk
 
-__all__ = ["ALONE", "Alone", "Batch", "Call", "Lane", "weigh"]
+__all__ = ["IN_TURN", "KEY", "Batch", "Call", "Lane", "weigh"]
 
 LARGEST = 1 << 20
 """Bytes that the calls of one batch bring along, by a rough estimate, beyond the first call's."""
 
-Call = tuple[GreenThunk, Any, Any, Any, int, int, str, "Alone | None"]
-"""A call that was enrolled: its thunk; its key in the bulk form's answer; what it puts into the bulk form's
-list; what equals that of an equal read (None for a write); how many writes were before it; its weight in
-bytes; the place it is about; and how it is made alone (None: by the lane's method, with the key)."""
+Call = tuple[Any, ...]
+"""What is known of a call that was enrolled, kept in its thunk: its Origin (three members); its key in the
+answer of the bulk form; how many writes were before it. That is all for the usual read, whose key is what it
+puts into the list of the bulk form. Other calls have five more: what they put into that list; what equals
+that of an equal read (None for a write); their weight in bytes; the place they are about; and how they are
+made alone (None: with what they put into the list)."""
 
-Alone = tuple["Callable[..., Any]", tuple[Any, ...], dict[str, Any]]
+KEY, WRITES, ITEM, SAME, WEIGHT, PLACE, ALONE = range(3, 10)
+BRIEF = 5
 
-ALONE: Any = object()
+IN_TURN: Any = object()
 """In place of what goes into the list: this call goes alone, but in its turn."""
 
 
 class Batch:
     """Calls that leave together: each once, with those that are equal to it."""
 
-    __slots__ = ("calls", "context", "index", "lane", "sharing")
+    __slots__ = ("context", "index", "lane", "sharing", "thunks")
 
     def __init__(self, lane: Lane, context: Context) -> None:
         self.lane = lane
         self.context = context
-        self.calls: list[Call] = []
+        self.thunks: list[GreenThunk] = []
         self.index: dict[Any, int] = {}
         self.sharing: dict[int, list[GreenThunk]] = {}  # thunks of equal reads, by the call's position
+
+    def item(self, position: int) -> Any:
+        """What a call puts into the list of the bulk form."""
+        call = self.thunks[position]._call
+        return call[KEY if len(call) == BRIEF else ITEM]
+
+    def made_alone(self, position: int) -> Any:
+        """(method, arguments, keywords) of a call."""
+        made = self.thunks[position]._call[ALONE:]
+        return (made and made[0]) or (self.lane.method, (self.item(position),), self.lane.options)
+
+    def everyone(self, position: int) -> tuple[GreenThunk, ...]:
+        """The thunks of a call and of its equals."""
+        return self.thunks[position], *self.sharing.get(position, ())
+
+    def written(self, positions: Iterable[int]) -> set[tuple[str, Any]]:
+        """The places, and the keys there, that these writes were about."""
+        if self.lane.form.key is None:
+            return {(self.lane.place, None)}
+        calls = [self.thunks[position]._call for position in positions]
+        return {(call[PLACE], call[KEY]) for call in calls}
 
 
 class Lane:
@@ -67,17 +91,18 @@ class Lane:
         self.service = service
         self.method = method
         self.options = options
-        self.queue: deque[Call] = deque()
+        self.place: str = getattr(service, "path", "")
+        self.queue: deque[GreenThunk] = deque()
         self.flying: list[Batch] = []
         self.scheduled = False
         self._context: Context | None = None
 
-    def enrol(self, call: Call) -> None:
+    def enrol(self, thunk: GreenThunk) -> None:
         """Queue a call, and see to it that it leaves."""
         queue = self.queue
         if not queue:
             self._context = copy_context()
-        queue.append(call)
+        queue.append(thunk)
         if not self.scheduled and self.may_leave():
             self.coalescer.schedule(self)
 
@@ -97,47 +122,56 @@ class Lane:
         self.scheduled = False  # first: what is enrolled from here on asks for its own departure
         context = self._context or copy_context()
         batch, queue, weight = Batch(self, context.copy()), self.queue, 0
-        calls, index, most = batch.calls, batch.index, self.form.most
+        thunks, index, most = batch.thunks, batch.index, self.form.most
         before = self.flying[::-1]
-        while queue and len(calls) < most:
-            call = queue.popleft()
-            _, key, item, same, _, heavy, _, _ = call
+        while queue and len(thunks) < most:
+            thunk = queue.popleft()
+            call = thunk._call
+            key = call[KEY]
             again = key in index
-            if same is not None and (
-                (again and self._share(batch, call)) or (before and self._share_one_of(before, call))
-            ):
+            if (again and self._share(batch, thunk)) or (before and self._share_one_of(before, thunk)):
                 continue
-            weight += heavy
-            if again or (calls and (item is ALONE or weight > LARGEST)):
-                queue.appendleft(call)
+            alone = False
+            if len(call) > BRIEF:
+                weight += call[WEIGHT]
+                alone = call[ITEM] is IN_TURN
+            if again or (thunks and (alone or weight > LARGEST)):
+                queue.appendleft(thunk)
                 break
             if key is not None:
-                index[key] = len(calls)
-            calls.append(call)
-            if item is ALONE:
+                index[key] = len(thunks)
+            thunks.append(thunk)
+            if alone:
                 break
-        if not calls:
+        if not thunks:
             return None
         self.flying.append(batch)
         return batch
 
-    def _share_one_of(self, batches: list[Batch], call: Call) -> bool:
-        return any(self._share(batch, call) for batch in batches)
+    def _share_one_of(self, batches: list[Batch], thunk: GreenThunk) -> bool:
+        return any(self._share(batch, thunk) for batch in batches)
 
-    def _share(self, batch: Batch, call: Call) -> bool:
+    def _share(self, batch: Batch, thunk: GreenThunk) -> bool:
         """Let a read share the request of an equal one, unless what they ask for was written in between."""
-        thunk, key, _, same, writes, _, place, _ = call
-        position = batch.index.get(key)
-        if position is None:
+        call = thunk._call
+        position = batch.index.get(call[KEY])
+        if position is None or self.form.writes:
             return False
-        first = batch.calls[position]
-        if first[3] != same:
+        first = batch.thunks[position]._call
+        if (len(call) > BRIEF or len(first) > BRIEF) and _same(first) != _same(call):
             return False
-        of_key = key if self.form.key else None
-        if first[4] != writes and self.coalescer.writes.touched_since(first[4], place, of_key):
-            return False
+        if first[WRITES] != call[WRITES]:
+            place = call[PLACE] if len(call) > BRIEF else self.place
+            of_key = call[KEY] if self.form.key else None
+            if self.coalescer.writes.touched_since(first[WRITES], place, of_key):
+                return False
         batch.sharing.setdefault(position, []).append(thunk)
         return True
+
+
+def _same(call: Call) -> Any:
+    """What is equal for equal reads."""
+    return call[KEY if len(call) == BRIEF else SAME]
 
 
 def weigh(value: Any) -> int:

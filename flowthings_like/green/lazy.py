@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .backend import open_pool
 from .coalesce import SENDERS, Coalescer
-from .enrol import Enrolment, reader
+from .enrol import Enrolment, reader, writer
 from .thunk import GreenThunk, force_all, run_lazily, unwrap
 from .views import View
 
@@ -94,8 +94,10 @@ class LazyAPI(View):
         """What stands for a service's method here."""
         self._open()
         form = getattr(method, "__api_bulk__", None)
-        if self._coalescer is not None and form is not None and form.key == form.argument:
-            return reader(self._enrolment(view, method), label)
+        if self._coalescer is not None and form is not None and form.entry is None:
+            enrolment = self._enrolment(view, method)
+            if not enrolment.alone:
+                return (writer if form.writes else reader)(enrolment, label)
         make = self._maker(view, method)
         if make is None:
             return self._starter(method, label)

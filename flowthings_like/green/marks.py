@@ -140,6 +140,9 @@ def bulk(
         writes: it changes something. Such calls of one service leave in the order in which they were made.
         across: calls of all services of this class go together, not only those of one.
         whole: statuses of refusals that are about all of the calls, never about one of them.
+
+    A service may have two more things to say: `__api_alone__`, true while its calls cannot travel together,
+    and `__api_missing__(key)`, the exception for a key that is not in the answer.
     """
 
     def mark(function: F) -> F:

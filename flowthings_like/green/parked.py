@@ -17,6 +17,7 @@ from greenlet import GreenletExit, greenlet
 from flowthings_like.errors import CallCancelled, DeadlineExceeded
 
 from ._gate import Gated
+from .checks.seen_running import wrong_thread
 from .hubs import Latch
 from .outcome import Raised
 
@@ -209,10 +210,12 @@ class Parking:
 
     def schedule(self, job: Job) -> None:
         """Have a job run on the hub's next turn."""
-        self._due.append(job)
         if not self._expected:
+            if not self.hub.here():
+                raise wrong_thread()
             self._expected = True
             self.hub.soon(self._run_due)
+        self._due.append(job)
 
     def claim(self, job: Job) -> Worker | None:
         """A thread to switch to for a job that somebody waits for, so that it need not wait for the hub's
@@ -278,7 +281,7 @@ class Parking:
                 self._look_later()
             try:
                 if latch is None or not latch.hand_over():
-                    self.hub.greenlet.switch()
+                    greenlet.switch(self.hub.greenlet)  # no library's own: that may refer to the thread
             except BaseException:
                 self.idle.remove(worker)
                 raise

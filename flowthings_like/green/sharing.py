@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from .outcome import Outcome
 
-__all__ = ["Shared", "Writes"]
+__all__ = ["Shared", "Writes", "duplicate"]
 
 REMEMBERED = 10_000
 
@@ -55,19 +55,16 @@ class Writes:
 
 
 class Shared:
-    """A result that several thunks asked for: a Pending that is done. It settles with a copy, always the same
-    one; the original is kept from all."""
+    """A result that several thunks asked for: a Pending that is done. Each of them settles with a copy; the
+    original is kept from all."""
 
-    __slots__ = ("_made", "_original")
+    __slots__ = ("_original",)
 
     def __init__(self, original: Any) -> None:
         self._original = original
-        self._made: dict[str, Any] = {}
 
     def settle(self, timeout: float | None = None) -> Outcome:
-        made = self._made
-        # setdefault, because several OS threads may get here at once.
-        return (made["copy"] if made else made.setdefault("copy", duplicate(self._original))), None
+        return duplicate(self._original), None
 
     def ready(self) -> bool:
         return True
@@ -85,13 +82,15 @@ class Shared:
 def duplicate(value: Any) -> Any:
     """A copy of what a decoder returned that shares nothing mutable with it."""
     kind = type(value)
-    if kind in _IMMUTABLE:
-        return value
     if kind is dict:
-        return {key: item if type(item) in _IMMUTABLE else duplicate(item) for key, item in value.items()}
+        value = value.copy()
+        for key, item in value.items():
+            if type(item) not in _IMMUTABLE:
+                value[key] = duplicate(item)
+        return value
     if kind is list:
         return [item if type(item) in _IMMUTABLE else duplicate(item) for item in value]
-    return copy.deepcopy(value)
+    return value if kind in _IMMUTABLE else copy.deepcopy(value)
 
 
 _IMMUTABLE = frozenset((str, int, float, bool, type(None), bytes))

@@ -7,13 +7,14 @@ import math
 import operator
 from typing import TYPE_CHECKING, Any
 
-from .failure import Failure, describe
+from .failure import Deferred, Failure, describe
 from .outcome import Deliverer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .failure import Origin
+    from .lanes import Call
     from .outcome import Pending, Raised
 
 __all__ = [
@@ -53,11 +54,11 @@ class GreenThunk:
     `type(thunk)`, `json.dumps` without `default=json_default`, `"".join`. Use `force(thunk)` there.
     """
 
-    __slots__ = ("__weakref__", "_failure", "_origin", "_pending", "_value")
+    __slots__ = ("__weakref__", "_call", "_failure", "_pending", "_value")
 
-    def __init__(self, pending: Pending | Deliverer, origin: Origin) -> None:
+    def __init__(self, pending: Pending | Deliverer, call: Origin | Call) -> None:
         self._pending: Pending | Deliverer | None = pending
-        self._origin = origin
+        self._call: Any = call
         self._value = _ON_ITS_WAY
         self._failure: Raised | None = None
 
@@ -87,12 +88,16 @@ class GreenThunk:
             pending = self._pending
         if pending is None:
             return
+        if isinstance(pending, Deferred):
+            self._failure = pending.of(self._call[:3])
+            self._pending = None
+            return
         value, raised = pending.settle()  # if this is interrupted, nothing has changed
         if raised is not None:
-            self._failure = Failure(raised.error, raised.traceback, self._origin)
+            self._failure = Failure(raised.error, raised.traceback, self._call[:3])
         elif isinstance(value, Failure):
             self._failure = value
-        else:
+        elif self._value is _ON_ITS_WAY:  # else another thread was here first, with a copy of its own
             self._value = value
         self._pending = None
 
@@ -102,10 +107,10 @@ class GreenThunk:
 
     def __repr__(self) -> str:
         if not self._ready():
-            return f"<GreenThunk pending: {describe(self._origin)}>"
+            return f"<GreenThunk pending: {describe(self._call[:3])}>"
         self._settle()
         if self._failure is not None:
-            return f"<GreenThunk failed: {self._failure.error!r}, {describe(self._origin)}>"
+            return f"<GreenThunk failed: {self._failure.error!r}, {describe(self._call[:3])}>"
         return f"<GreenThunk ready: {self._value!r}>"
 
     @property  # type: ignore[misc]

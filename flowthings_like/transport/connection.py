@@ -30,7 +30,7 @@ _log = logging.getLogger("flowthings_like")
 _READS = ("GET", "MGET")
 _HARMLESS = (*_READS, "HEAD", "OPTIONS")
 # Answers of gateways and of servers in distress, which speak no JSON but whose status says enough.
-_TELLING = (413, 500, 502, 503, 504)
+_TELLING = (405, 413, 500, 501, 502, 503, 504)
 
 
 class Connection:

@@ -8,25 +8,24 @@ files, URLs that need repair) goes through requests itself.
 from __future__ import annotations
 
 import json as json_module
-import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
+from weakref import finalize
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.exceptions import ConnectTimeout, InvalidHeader, InvalidJSONError
 from requests.structures import CaseInsensitiveDict
-from requests.utils import get_environ_proxies, get_netrc_auth, select_proxy
 
 from ..errors import DeadlineExceeded
 from ..wire.http import UnsafeRequestError, header_lines
 from .origin import POOL_SIZE, Origin
 from .response import DirectResponse
 from .retry import Limits
+from .surroundings import PREFIX, Surroundings, explore
 from .urls import check_transport
 
 if TYPE_CHECKING:
@@ -34,7 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["DirectSession"]
 
-_PREFIX = re.compile(r"(https?)://(?:([a-z0-9_.-]+)|\[([0-9a-f:.]+)\])(?::([0-9]{1,5}))?", re.IGNORECASE)
+MOST_ORIGINS = 64
+"""Places that one session keeps connections to; what goes to others goes through requests."""
+
 # Escapes that every HTTP library would rewrite are not in here, nor are segments that it would resolve.
 _ESCAPE = r"%(?!2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)[0-9A-F]{2}"
 _TARGET = re.compile(
@@ -47,7 +48,10 @@ _UNUSUAL = frozenset(
     ("content-length", "transfer-encoding", "expect", "upgrade", "te", "trailer", "proxy-authorization")
 )
 _CODINGS = frozenset(("gzip", "deflate", "identity"))
-_BLOCKS = 256
+_NO_HOOKS: dict[str, Any] = {"response": []}
+_REMEMBERED = 256
+_UNLIMITED = Limits(None, None, None)
+_NUMBERS = (int, float)
 _LONGEST = 1e9  # seconds; what is much longer no socket takes
 
 
@@ -77,9 +81,10 @@ class DirectSession(requests.Session):
 
     def _begin(self) -> None:
         self._usual_adapters = dict(self.adapters)
-        self._surroundings: dict[str, _Surroundings] = {}
+        self._surroundings: dict[str, Surroundings] = {}
         self._origins: dict[tuple[str, bool | str], Origin] = {}
         self._blocks: dict[Any, bytes | None] = {}
+        finalize(self, _close, self._origins).atexit = False
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "transport": self.transport}  # type: ignore[misc]
@@ -90,8 +95,7 @@ class DirectSession(requests.Session):
 
     def close(self) -> None:
         """Close the connections of both ways. The session may be used again."""
-        for origin in list(self._origins.values()):
-            origin.pool.close()
+        _close(self._origins)
         super().close()
 
     @property
@@ -101,14 +105,16 @@ class DirectSession(requests.Session):
 
     def is_plain(self) -> bool:
         """Whether nothing is set that only requests does."""
+        jar: Any = self.cookies
         return self.adapters == self._usual_adapters and not (
             self.auth
             or self.params
             or self.proxies
             or self.cert
             or self.stream
-            or any(self.hooks.values())
-            or len(self.cookies)
+            or self.hooks != _NO_HOOKS
+            # What a jar has, or the jar itself if it is of another kind.
+            or getattr(jar, "_cookies", jar)
         )
 
     def is_simple(self, url: str) -> bool:
@@ -192,7 +198,7 @@ class DirectSession(requests.Session):
         asked = verb, complete, lines.removeprefix(origin.host_line), body
         adapter = self.get_adapter(complete)
         response = DirectResponse(answer, asked, perf_counter() - started, adapter)
-        if "set-cookie" in answer.headers:
+        if answer.headers.has(b"set-cookie"):
             response.keep_cookies(self.cookies)
         if 300 <= answer.status < 400 and response.is_redirect:
             return self._redirected(response, allow_redirects, timeout, verify)
@@ -226,7 +232,9 @@ class DirectSession(requests.Session):
         verify: Any,
     ) -> tuple[Origin, str, str, str, bytes, bytes | None, Limits] | None:
         """All there is to send, if it can go directly."""
-        if type(url) is not str or not isinstance(data, str | bytes | None):
+        if type(url) is not str or type(method) is not str:
+            return None
+        if data is not None and not isinstance(data, str | bytes):
             return None
         if params:
             if not isinstance(params, dict) or None in params.values() or "?" in url or "#" in url:
@@ -257,13 +265,13 @@ class DirectSession(requests.Session):
             return dict(super().merge_environment_settings(url, proxies, stream, verify, cert))
         around = self._look_around(_split(url)[0])
         return {
-            "proxies": {**around.proxies, **self.proxies},
+            "proxies": {**self.proxies, **around.proxies},
             "stream": self.stream if stream is None else stream,
             "verify": self._verify(verify, around),
             "cert": cert or self.cert,
         }
 
-    def _verify(self, verify: bool | str | None, around: _Surroundings) -> bool | str:
+    def _verify(self, verify: bool | str | None, around: Surroundings) -> bool | str:
         if around.bundle and (verify is None or verify is True):
             return around.bundle
         return self.verify if verify is None else verify  # type: ignore[return-value]
@@ -276,8 +284,8 @@ class DirectSession(requests.Session):
         chosen = self._verify(verify, around)
         found = self._origins.get((prefix, chosen))
         if found is None:
-            match = _PREFIX.fullmatch(prefix)
-            if match is None:
+            match = PREFIX.fullmatch(prefix)
+            if match is None or len(self._origins) >= MOST_ORIGINS:
                 return None
             scheme, name, address, port = match.groups()
             made = Origin(scheme.lower(), (name or address).lower(), int(port) if port else None, chosen)
@@ -285,24 +293,18 @@ class DirectSession(requests.Session):
             found = self._origins.setdefault((prefix, chosen), made)
         return found
 
-    def _look_around(self, prefix: str) -> _Surroundings:
+    def _look_around(self, prefix: str) -> Surroundings:
         around = self._surroundings.get(prefix)
         if around is None or around.trusted is not self.trust_env:
-            around = self._surroundings[prefix] = self._explore(prefix + "/")
+            if len(self._surroundings) >= _REMEMBERED:
+                self._surroundings.clear()
+            around = self._surroundings[prefix] = explore(self, prefix)
         return around
-
-    def _explore(self, url: str) -> _Surroundings:
-        known = _PREFIX.fullmatch(url[:-1]) is not None and type(self.get_adapter(url)) is HTTPAdapter
-        if not self.trust_env:
-            return _Surroundings(False, known, False, {}, None)
-        proxies = get_environ_proxies(url, no_proxy=None)
-        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-        netrc = get_netrc_auth(url) is not None
-        direct = known and not netrc and not select_proxy(url, proxies)
-        return _Surroundings(True, direct, netrc, proxies, bundle or None)
 
     def _lines(self, headers: Mapping[str, Any] | None, origin: Origin) -> bytes | None:
         """The header lines of a request but Content-Length; None if one of them needs requests."""
+        if headers and not isinstance(headers, Mapping):
+            return None
         own: Any = self.headers
         # Users may put any dict there; of ours it is known when it has changed.
         state = own.state if type(own) is _Headers else tuple(own.items())
@@ -311,6 +313,8 @@ class DirectSession(requests.Session):
             return self._blocks[key]
         except KeyError:
             pass
+        except TypeError:  # a value that is no text; requests has words for it
+            return None
         merged: dict[str, tuple[str, Any]] = {}
         for source in (self.headers, headers or {}):
             for name, value in source.items():
@@ -321,7 +325,7 @@ class DirectSession(requests.Session):
             lines = _checked(wanted)
             if "host" not in merged:
                 lines = origin.host_line + lines
-        if len(self._blocks) >= _BLOCKS:
+        if len(self._blocks) >= _REMEMBERED:
             self._blocks.clear()
         self._blocks[key] = lines
         return lines
@@ -341,23 +345,9 @@ class _Headers(CaseInsensitiveDict[Any]):
         self.state = object()
 
 
-@dataclass(frozen=True)
-class _Surroundings:
-    """What the environment says about one host.
-
-    Attributes:
-        trusted: whether the environment was asked at all.
-        direct: whether nothing stands between this process and the host.
-        netrc: whether there is a password for it in ~/.netrc.
-        proxies: as requests takes them.
-        bundle: the authorities to trust instead of the usual ones.
-    """
-
-    trusted: bool
-    direct: bool
-    netrc: bool
-    proxies: dict[str, str]
-    bundle: str | None
+def _close(origins: dict[Any, Origin]) -> None:
+    for origin in list(origins.values()):
+        origin.pool.close()
 
 
 def _split(url: str) -> tuple[str, str]:
@@ -368,11 +358,15 @@ def _split(url: str) -> tuple[str, str]:
 
 def _limits(timeout: Any) -> Limits | None:
     """A time-out of requests' as three; None if it is of another kind, or no time at all."""
-    given: tuple[Any, ...] = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    if timeout is None:
+        return _UNLIMITED
+    if type(timeout) in _NUMBERS:
+        return Limits(timeout, timeout, None) if 0 < timeout <= _LONGEST else None
+    given: tuple[Any, ...] = timeout if isinstance(timeout, tuple) else ()
     if not 2 <= len(given) <= 3:
         return None
     for seconds in given:
-        if seconds is not None and (type(seconds) not in (int, float) or not 0 < seconds <= _LONGEST):
+        if seconds is not None and (type(seconds) not in _NUMBERS or not 0 < seconds <= _LONGEST):
             return None
     return Limits(given[0], given[1], given[2] if len(given) == 3 else None)
 

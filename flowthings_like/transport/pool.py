@@ -108,14 +108,10 @@ class Pool(Generic[C]):
         stock = self._stock()
         places = [ticket() for ticket in list(stock.taken)]
         connected = sum(place is not None and place.connection is not None for place in places)
+        waiting = sum(waiter.place is None for waiter in list(stock.waiters))
+        discarded = stock.opened - stock.expired - connected
         return Statistics(
-            size=self.size,
-            open=len(places),
-            idle=len(stock.idle),
-            waiting=sum(waiter.place is None for waiter in list(stock.waiters)),
-            opened=stock.opened,
-            expired=stock.expired,
-            discarded=stock.opened - stock.expired - connected,
+            self.size, len(places), len(stock.idle), waiting, stock.opened, stock.expired, discarded
         )
 
     def close(self) -> None:
@@ -192,10 +188,9 @@ class Lease(Generic[C]):
 class _Place(Generic[C]):
     """Room for one connection. It counts exactly as long as something holds it."""
 
-    __slots__ = ("__weakref__", "connection", "epoch", "idle_since", "stock", "ticket")
+    __slots__ = ("__weakref__", "connection", "epoch", "idle_since", "ticket")
 
     def __init__(self, stock: _Stock[C]) -> None:
-        self.stock = stock
         self.connection: C | None = None
         self.epoch = stock.epoch
         self.idle_since = 0.0
@@ -273,7 +268,8 @@ class _Stock(Generic[C]):
             self.idle.append(place)
             if self.waiters:
                 self.match()
-            self._expire(now - self.pool.idle_for)
+            if len(self.idle) > 1:
+                self._expire(now - self.pool.idle_for)
         except BaseException:
             self.match()  # whoever is interrupted here must not leave others waiting
             raise
@@ -394,7 +390,4 @@ class _Stock(Generic[C]):
         with suppress(ValueError):
             self.waiters.remove(waiter)
         if handed is not None:
-            if handed.connection is None:
-                self.drop(handed)
-            else:
-                self.put(handed)
+            (self.put if handed.connection is not None else self.drop)(handed)

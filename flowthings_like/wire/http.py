@@ -30,9 +30,6 @@ MAX_HEAD = 65_536
 """Bytes that one answer may spend on anything but its body: status line, headers, trailers, chunk sizes, and
 the interim answers before it."""
 
-MAX_HEADERS = 256
-"""Headers and trailers of one answer."""
-
 MAX_UNPACKED = 1 << 30
 """Bytes that a packed body may grow to."""
 
@@ -40,6 +37,7 @@ _METHOD = re.compile(r"[A-Z]+")
 _TARGET = re.compile(r"[!-~]+")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BLANK = (b"\r", b"\n")
+_STARTS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 _BEGIN, _END = True, None
 _BAD_VALUE = re.compile(r"[\r\n\0]|^[ \t]|[ \t]$")
 
@@ -78,6 +76,13 @@ class Headers(Mapping[str, str]):
             split = [line.partition(b":") for line in self._lines.split(b"\r\n")[:-1]]
             raw = self._raw = [(name, value.strip(b" \t")) for name, _, value in split]
         return raw
+
+    def has(self, name: bytes) -> bool:
+        """Whether a header came; its name in lower case."""
+        if self._raw is None:
+            low = self._lines.lower()
+            return low.startswith(name + b":") or b"\n" + name + b":" in low
+        return any(key.lower() == name for key, _ in self._raw)
 
     def _by_name(self) -> dict[str, tuple[str, str]]:
         table = self._table
@@ -204,43 +209,45 @@ class ResponseParser:
         """
         self.started = True
         events, before, failure = self._events, len(self._events), ""
+        rest = 0 if self._head else self._find_head(data)
         try:
-            self._parser.feed_data(data)
+            self._parser.feed_data(data[: len(data) - rest] if self._bodiless else data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             failure = str(error) or "an error"
-        after = 0
-        if not self._head:
-            after = self._find_head(data)
         if self._head:
-            if self._bodiless:
-                self._end(surplus=after > 0)
+            if self._bodiless and not failure:
                 self._spent = True
-            elif _END in events[before:] and (ends := events.count(_END)) > self._interim:
+                self._end(surplus=rest > 0)
+                return True
+            if _END in events[before:] and (ends := events.count(_END)) > self._interim:
                 self._end(surplus=failure != "" or events[-1] is not _END or ends > self._interim + 1)
-        if failure and not self.complete:
+                return True
+        if failure:
             raise ProtocolError(f"what came is not HTTP: {failure}")
         if len(events) == before or type(events[-1]) is not bytes:
             self._overhead += len(data)
-            if self._overhead > MAX_HEAD and not self.complete:
+            if self._overhead > MAX_HEAD:
                 raise ProtocolError(f"the answer has headers of more than {MAX_HEAD} bytes")
-        return self.complete
+        return False
 
     def _find_head(self, data: bytes) -> int:
         """Look for the end of the headers; returns how many bytes of `data` come after it."""
         text = self._unread + data if self._unread else data
         while True:
-            if text[:1] in _BLANK:
-                text = text.lstrip(b"\r\n")
             end = text.find(b"\r\n\r\n") + 2
-            if end < 2:
+            start = text[:9]
+            if start not in _STARTS:
+                if start[:1] in _BLANK:
+                    text = text.lstrip(b"\r\n")
+                    continue
+                if end > 1:
+                    raise ProtocolError("what came is not HTTP")
+            if end == 1:
                 self._unread = text
                 return 0
-            if not text.startswith(b"HTTP/1.") or not text[9:12].isdigit():
-                raise ProtocolError("what came is not HTTP")
             if text[9:10] != b"1":
-                self._head, self._low, self._unread = text[:end], text[:end].lower(), b""
-                if self._low.count(b"\n") > MAX_HEADERS:
-                    raise ProtocolError(f"the answer has more than {MAX_HEADERS} headers")
+                self._head = text[:end]
+                self._low = self._head.lower()
                 return len(text) - end - 2
             # An interim answer; the real one follows.
             self._interim += 1
@@ -248,22 +255,29 @@ class ResponseParser:
 
     def _end(self, surplus: bool) -> None:
         self.complete = True
-        kept = self._low.startswith(b"http/1.1") and b"close" not in self._value(b"connection")
+        low = self._low
+        kept = low.startswith(b"http/1.1") and not (
+            b"close" in low and b"close" in self._value(b"\r\nconnection:")
+        )
         self.reusable = kept and not surplus
 
-    def _value(self, name: bytes) -> bytes:
-        """The value of a header in lower case, of its first line if it has several."""
-        start = self._low.find(b"\r\n" + name + b":")
-        return (
-            self._low[start + len(name) + 3 : self._low.index(b"\r\n", start + 2)].strip()
-            if start > 0
-            else b""
-        )
+    def _value(self, start: bytes) -> bytes:
+        """The value of a header in lower case, of its first line if it has several.
+
+        Args:
+            start: a line's end, the header's name in lower case and a colon.
+        """
+        low = self._low
+        at = low.find(start)
+        if at < 0:
+            return b""
+        at += len(start)
+        return low[at : low.index(b"\r", at)].strip()
 
     def finish(self) -> bool:
         """The other end has closed the connection; returns `complete`, for that is how some answers end."""
-        if self._head and not self.complete and not self._value(b"content-length"):
-            self.complete = not self._value(b"transfer-encoding").endswith(b"chunked")
+        if self._head and not self.complete and not self._value(b"\r\ncontent-length:"):
+            self.complete = not self._value(b"\r\ntransfer-encoding:").endswith(b"chunked")
         self.reusable = False
         return self.complete
 
@@ -274,7 +288,7 @@ class ResponseParser:
     @property
     def packing(self) -> str:
         """The Content-Encoding of the body, "" if there is none."""
-        return self._value(b"content-encoding").decode("latin-1")
+        return self._value(b"\r\ncontent-encoding:").decode("latin-1")
 
     def answer(self) -> Answer:
         """The complete answer.

@@ -17,12 +17,13 @@ from flowthings_like.errors import (
     FlowThingsTooLarge,
     InvalidInput,
     InvalidResponse,
+    WrongThread,
 )
-from flowthings_like.green import GreenThunk, LazyAPI, UnretrievedFailure, detect, force, is_ready
+from flowthings_like.green import GreenThunk, LazyAPI, UnretrievedFailure, detect, force, is_ready, native
 from flowthings_like.green.coalesce import SENDERS
 
 from .bulky import Platform, refuse, refuse_bad, tenant
-from .fakes import interrupted, until
+from .fakes import interrupted, python, until
 
 BACKEND = detect()
 GREEN = BACKEND.name != "threads"
@@ -793,3 +794,49 @@ def test_a_copy_of_a_shared_failure_is_what_the_plain_call_would_raise(api, lazy
     for own in errors_of(thunks):
         assert (own.errors, own.status, own.path) == (error.errors, 500, "/flow")
         assert copy.copy(own).errors == error.errors
+
+
+@pytest.mark.skipif(not GREEN, reason="OS threads may use one lazy object together")
+def test_another_os_thread_is_told_that_the_lazy_object_is_not_its_own(api, lazy):
+    lazy.flow.read  # noqa: B018 (looked at here, so it belongs to this thread)
+    with pytest.raises(WrongThread, match="G10"):
+        native(lambda: lazy.flow.read("a"))
+    with pytest.raises(WrongThread, match="G10"):
+        native(lambda: lazy.call(len, "a"))
+
+
+def test_a_forked_child_says_what_became_of_calls_on_their_way_and_makes_its_own():
+    done = python(
+        """
+        import os, sys
+        sys.path.insert(0, ".")
+        from flowthings_like.errors import FlowThingsError
+        from flowthings_like.green import LazyAPI, detect, force
+        from tests.green.bulky import Platform
+        from tests.green.fakes import until
+        api = Platform()
+        api.fill("a", "b")
+        api.gate = detect().event()
+        lazy = LazyAPI(api)
+        before = lazy.flow.read("a")
+        until(lambda: api.held == 1)
+        queued = lazy.flow.read("b")
+        child = os.fork()
+        api.gate.set()
+        if not child:
+            try:
+                assert force(before)["id"] == "a"
+                assert detect().name != "threads"
+            except FlowThingsError as error:
+                assert "forked" in str(error)
+            assert queued["id"] == "b"
+            assert lazy.flow.read("a")["id"] == "a"
+            sys.stdout.flush()
+            os._exit(0)
+        assert (before["id"], queued["id"]) == ("a", "b")
+        assert os.waitpid(child, 0)[1] == 0
+        print("both")
+        """,
+        BACKEND.name,
+    )
+    assert done.out == "both"

@@ -233,6 +233,21 @@ def test_a_wait_that_was_interrupted_is_not_woken_later(pool):
     assert woken == ["in order"]
 
 
+def test_a_wait_in_the_hub_itself_is_an_error_and_no_endless_loop(pool, parking):
+    said = []
+
+    def ask():
+        job = pool.start(len, "abc")
+        try:
+            job.settle()
+        except BaseException as error:
+            said.append(type(error).__name__)
+
+    parking.hub.soon(ask)
+    BACKEND.sleep(0.005)
+    assert said in (["BlockingSwitchOutError"], ["AssertionError"], [])
+
+
 def test_many_calls_in_many_green_threads(pool):
     def work(number):
         BACKEND.sleep(0.0001 * (number % 7))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import gzip
 import io
 import json
@@ -20,7 +21,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Timeout
 
 from flowthings_like.green import backend
-from flowthings_like.transport import direct, origin
+from flowthings_like.transport import direct, origin, surroundings
 from flowthings_like.transport.direct import DirectSession
 
 from .support import Raw, answer, raw
@@ -314,6 +315,11 @@ def test_a_proxy_of_the_environment(session: DirectSession, monkeypatch: pytest.
         port = server.address.partition(":")[2]
         assert session.get(f"http://localhost:{port}/a", timeout=TIMEOUT).content == b"here"
         assert opened(session) == 1
+        session.transport = "requests"
+        session.proxies["http"] = "http://nowhere.invalid"  # the environment comes first, as with requests
+        assert session.get("http://far.invalid/a", timeout=TIMEOUT).content == b"by proxy"
+        session.proxies.clear()
+        session.transport = "auto"
         session.trust_env = False
         assert session.get(server.url + "/a", timeout=TIMEOUT).content == b"here"
         assert opened(session) == 2
@@ -328,7 +334,7 @@ def test_the_environment_is_read_once_for_a_host(
         looked.append(url)
         return {}
 
-    monkeypatch.setattr(direct, "get_environ_proxies", look)
+    monkeypatch.setattr(surroundings, "get_environ_proxies", look)
     with raw(answer(b"x")) as server:
         for transport in ("auto", "requests"):
             session.transport = transport
@@ -377,6 +383,26 @@ def test_many_different_headers_leave_nothing_behind(session: DirectSession) -> 
     assert len(session._blocks) <= 256
 
 
+def test_a_session_that_is_forgotten_closes_its_connections() -> None:
+    with raw(answer(b"x")) as server:
+        session = DirectSession()
+        use(session, server)
+        del session
+        gc.collect()
+        server.workers[0].join(10)
+        assert not server.workers[0].is_alive()
+
+
+def test_a_session_keeps_connections_to_so_many_places(
+    session: DirectSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct, "MOST_ORIGINS", 1)
+    with raw(answer(b"x")) as first, raw(answer(b"y")) as second:
+        for _ in range(2):
+            assert (use(session, first), use(session, second)) == (b"x", b"y")
+    assert opened(session) == 1
+
+
 def test_a_session_travels(session: DirectSession) -> None:
     session.headers["X-A"] = "1"
     session.transport = "requests"
@@ -393,7 +419,9 @@ def test_a_session_travels(session: DirectSession) -> None:
 # What cannot be sent
 
 
-@pytest.mark.parametrize("headers", [{"X": "a\r\nY: b"}, {"X\n": "a"}, {"X": "a\0"}, {"X": " a"}, {"": "a"}])
+@pytest.mark.parametrize(
+    "headers", [{"X": ["a"]}, {"X": "a\r\nY: b"}, {"X\n": "a"}, {"X": "a\0"}, {"X": " a"}, {"": "a"}]
+)
 def test_headers_that_would_be_two(session: DirectSession, headers: dict[str, str]) -> None:
     with raw(answer()) as server:
         with pytest.raises(requests.exceptions.InvalidHeader):

@@ -120,6 +120,10 @@ def test_headers() -> None:
     assert len(headers) == 3
     assert "Content-length" in headers
     assert "caf\xe9" in repr(headers)
+    for each in (headers, Headers([(b"X-Two", b""), (b"x-latin", b"")])):
+        assert each.has(b"x-two")
+        assert each.has(b"x-latin")
+        assert not each.has(b"x-tw")
     assert dict(Headers([])) == {}
 
 
@@ -275,7 +279,7 @@ def test_errors_are_the_same_in_the_middle_of_handling_another() -> None:
     try:
         raise KeyError("something else")
     except KeyError:
-        for text in (b"garbage", b"HTTP/1.1 200 OK\r\n" + b"X: 1\r\n" * 300 + b"\r\n"):
+        for text in (b"garbage", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"):
             with pytest.raises(ProtocolError):
                 ResponseParser().feed(text)
         parser = ResponseParser()
