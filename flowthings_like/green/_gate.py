@@ -102,7 +102,7 @@ class Gate(Pool):
         job = self._parking.job(function, args)
         if self._running < self.size:
             self._running += 1
-            job.pass_through(self)
+            job.begin_counted(self)
         else:
             job.gate = self
             self._queued.append(job)

@@ -8,6 +8,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 import gevent
+from gevent import get_hub
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore, Semaphore
 from gevent.queue import Queue
@@ -109,7 +110,7 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
         return value, None
 
     def _wait_here(self, timeout: float | None) -> None:
-        if self.parent is not gevent.get_hub():
+        if self.parent is not get_hub():
             raise wrong_thread()
         self.join(timeout)
         if not self.ready():
@@ -136,7 +137,7 @@ class _Hub:
         self.soon = hub.loop.run_callback
 
     def here(self) -> bool:
-        return self.greenlet is gevent.get_hub()
+        return self.greenlet is get_hub()
 
     def later(self, seconds: float, function: Callable[[], object]) -> Callable[[], object]:
         timer = self.greenlet.loop.timer(seconds, ref=False)
@@ -163,7 +164,7 @@ class GeventBackend(Backend):
     @staticmethod
     def _parking() -> Parking:
         """One per hub."""
-        hub = gevent.get_hub()
+        hub = get_hub()
         found: Parking | None = getattr(hub, "_flowthings_parking", None)
         if found is None:
             found = hub._flowthings_parking = Parking(_Hub(hub))
@@ -191,7 +192,7 @@ class GeventBackend(Backend):
     def turn(self) -> None:
         if in_native_thread():
             return
-        hub = gevent.get_hub()
+        hub = get_hub()
         turnstile = getattr(hub, "_flowthings_turnstile", None)
         if turnstile is None:
             turnstile = hub._flowthings_turnstile = self.lock()
@@ -225,7 +226,7 @@ class GeventBackend(Backend):
     @staticmethod
     def _native_pool() -> Any:
         """Our own pool, not the hub's, which resolves names. One per hub, and a new one after a fork."""
-        hub = gevent.get_hub()
+        hub = get_hub()
         found = getattr(hub, "_flowthings_native_pool", None)
         if found is None or found[0] != os.getpid():
             found = hub._flowthings_native_pool = os.getpid(), ThreadPool(NATIVE_THREADS, hub=hub)

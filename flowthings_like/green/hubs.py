@@ -68,13 +68,13 @@ class Latch:
         """Wait until it is set; False if that takes longer than `timeout` seconds.
 
         Args:
-            first: a green thread to switch to in place of the hub, which comes next.
+            first: a green thread of this hub to switch to in place of the hub, which comes next.
 
         Raises:
             WrongThread: this is another OS thread than the hub's, where the wait would never end.
         """
         if not self._is_set:
-            if not self._hub.here():
+            if first is None and not self._hub.here():
                 raise wrong_thread()
             self._waiter = getcurrent()
             cancel = None if timeout is None else self._hub.later(timeout, self._wake)

@@ -54,7 +54,12 @@ class Job(Gated):
     _callbacks: list[Callable[[], object]] | None = None
 
     def pass_through(self, gate: Gate) -> None:
-        self.gate, self._counted = None, gate
+        self.gate = None
+        self.begin_counted(gate)
+
+    def begin_counted(self, gate: Gate) -> None:
+        """Begin as one of those that the gate counts as running, without having queued there."""
+        self._counted = gate
         self._parking.schedule(self)
 
     def run(self, worker: Worker) -> bool:
@@ -76,10 +81,8 @@ class Job(Gated):
         finally:
             self._worker = None
             self._finish()
-            del (
-                self,
-                args,
-            )  # an exception's frames lead back to this one: without self, not back to its own keeper
+            # An exception's frames lead back to this one: without self, not back to its own keeper.
+            del self, args
         return fine
 
     def _finish(self) -> None:
@@ -100,14 +103,16 @@ class Job(Gated):
 
     def settle(self, timeout: float | None = None) -> Outcome:
         if self._outcome is None:
-            self.hurry()
-            latch = Latch(self._parking.hub)
+            if self.gate is not None:
+                self.hurry()
+            parking = self._parking
+            latch = Latch(parking.hub)
             if self.latch is None:
                 self.latch = latch
             else:
                 self.when_done(latch.set)
             try:
-                latch.wait(timeout, self._parking.claim(self))
+                latch.wait(timeout, parking.claim(self))
             finally:
                 if self.latch is latch:
                     self.latch = None
@@ -263,12 +268,14 @@ class Parking:
         the job that is over; what it does must not happen to the next. Such a thread goes to the left end."""
         worker = self.idle.pop()
         references = sys.getrefcount(worker)
-        self._references = self._references or references
+        if not self._references:
+            self._references = references
         # The hub refers to the one that it has switched to, until it is switched back to.
         if references > self._references + (id(worker) == self._entered):
             self.idle.appendleft(worker)
             return None
-        self._least_idle = min(self._least_idle, len(self.idle))
+        if len(self.idle) < self._least_idle:
+            self._least_idle = len(self.idle)
         worker.job = job
         return worker
 

@@ -34,7 +34,8 @@ def run_lazily(method: Callable[..., Any], args: Any, kwargs: Any, origin: Origi
     last one to hold it knows whether it was seen."""
     try:
         args, kwargs = force_all(args, kwargs)
-        return force(method(*args, **kwargs))
+        result = method(*args, **kwargs)
+        return result.force() if type(result) is GreenThunk else result
     except Exception as error:
         traceback = error.__traceback__
         return Failure(error, traceback.tb_next if traceback else None, origin)
@@ -253,10 +254,11 @@ def force_all(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any,
         if type(arg) is GreenThunk:
             args = tuple(map(force, args))
             break
-    for arg in kwargs.values():
-        if type(arg) is GreenThunk:
-            kwargs = {name: force(value) for name, value in kwargs.items()}
-            break
+    if kwargs:
+        for arg in kwargs.values():
+            if type(arg) is GreenThunk:
+                kwargs = {name: force(value) for name, value in kwargs.items()}
+                break
     return args, kwargs
 
 
