@@ -91,7 +91,9 @@ class Gate(Pool):
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         thread = self._make(function, args, kwargs)
         if self._running < self.size:
-            self.admit(thread)
+            self._running += 1
+            thread.slot = Slot(self)
+            thread.begin()
         else:
             thread.gate = self
             self._queued.append(thread)

@@ -42,7 +42,7 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
     """A Greenlet that keeps its exception for whoever asks, instead of printing it to stderr as well."""
 
     def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
-        super().__init__(None, function, args, kwargs)
+        gevent.Greenlet.__init__(self, None, function, args, kwargs)
         self.gr_context = copy_context()
 
     def _run(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
@@ -97,14 +97,16 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
         self.start()
 
     def settle(self, timeout: float | None = None) -> Outcome:
-        if not self.ready():
-            self._wait_here(timeout)
         value = self.value
+        if value is None:
+            if not self.ready():
+                self._wait_here(timeout)
+                value = self.value
+            error = super().exception if value is None else None
+            if error is not None:
+                return None, Raised(error, error.__traceback__)
         if isinstance(value, _Kept):
             return None, value
-        error = super().exception
-        if error is not None:
-            return None, Raised(error, error.__traceback__)
         if isinstance(value, gevent.GreenletExit):
             return None, Raised(CallCancelled("the green thread of this call was killed"), None)
         return value, None
@@ -112,8 +114,10 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
     def _wait_here(self, timeout: float | None) -> None:
         if self.parent is not get_hub():
             raise wrong_thread()
-        self.join(timeout)
-        if not self.ready():
+        if self.gate is not None:
+            self.hurry()
+        super().join(timeout)
+        if timeout is not None and not self.ready():
             raise DeadlineExceeded(f"the call was not done after {timeout} s")
 
     def when_done(self, callback: Callable[[], object]) -> bool:

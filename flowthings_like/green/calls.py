@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .backend import Pool
-    from .outcome import Pending
+    from .outcome import Outcome, Pending
 
 __all__ = ["AsyncAPI"]
 
@@ -88,15 +88,14 @@ class AsyncAPI(View):
         """
         calls = list(self._queue.values())
         remaining = _clock(timeout)
-        outcomes = [pending.settle(remaining()) for _, pending in calls]
+        outcomes = [pending.settle(remaining and remaining()) for _, pending in calls]
         self._forget(calls)
-        pairs = [(raised.error if raised else None, value) for value, raised in outcomes]
         if with_exceptions:
-            return pairs
-        first = next((raised for _, raised in outcomes if raised is not None), None)
-        if first is not None:
-            self.collected = pairs
-            first.again()
+            return _pairs(outcomes)
+        for _, raised in outcomes:
+            if raised is not None:
+                self.collected = _pairs(outcomes)
+                raised.again()
         return [value for value, _ in outcomes]
 
     def as_completed(self, timeout: float | None = None) -> Iterator[Any]:
@@ -116,7 +115,7 @@ class AsyncAPI(View):
         told = [pending.when_done(partial(done.put, (thread, pending))) for thread, pending in calls]
         if not all(told):
             for call in calls:
-                call[1].settle(remaining())
+                call[1].settle(remaining and remaining())
                 self._forget([call])
                 yield call[0]
             return
@@ -131,7 +130,7 @@ class AsyncAPI(View):
             if oldest is not None:
                 oldest.hurry()
             try:
-                call = done.get(timeout=remaining())
+                call = done.get(timeout=remaining and remaining())
             except queue.Empty:
                 raise DeadlineExceeded(f"{len(self._queue)} calls were not done after {timeout} s") from None
             self._forget([call])
@@ -150,7 +149,7 @@ class AsyncAPI(View):
 
     def _forget(self, calls: list[tuple[Any, Pending]]) -> None:
         for thread, _ in calls:
-            self._queue.pop(id(thread), None)
+            self._queue.pop(id(thread), None)  # it may have been handed out meanwhile
 
     def __enter__(self) -> AsyncAPI:
         return self
@@ -169,14 +168,18 @@ class AsyncAPI(View):
             raise
 
 
+def _pairs(outcomes: list[Outcome]) -> list[tuple[BaseException | None, Any]]:
+    return [(raised.error if raised else None, value) for value, raised in outcomes]
+
+
 def _with_values(method: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     args, kwargs = force_all(args, kwargs)
     return method(*args, **kwargs)
 
 
-def _clock(timeout: float | None) -> Callable[[], float | None]:
-    """What is left of `timeout` seconds from now."""
+def _clock(timeout: float | None) -> Callable[[], float] | None:
+    """What tells how much is left of `timeout` seconds from now; None if there is no limit."""
     if timeout is None:
-        return lambda: None
+        return None
     end = time.monotonic() + timeout
     return lambda: max(0.0, end - time.monotonic())
