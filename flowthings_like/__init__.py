@@ -40,8 +40,8 @@ from .green.thunk import GreenThunk, force, is_none, is_ready, unwrap
 from .transport.retry import Retry
 
 if TYPE_CHECKING:
+    from .green.checks.findings import Finding, GreenWarning
     from .green.doctor import doctor
-    from .green.findings import Finding, GreenWarning
     from .green.monitor import Block, block_monitor
 
 __version__ = "0.1.0"
@@ -98,8 +98,8 @@ __all__ = [
 # What only few programs ask for is imported when they do.
 _LATE = {
     "Block": "green.monitor",
-    "Finding": "green.findings",
-    "GreenWarning": "green.findings",
+    "Finding": "green.checks.findings",
+    "GreenWarning": "green.checks.findings",
     "block_monitor": "green.monitor",
     "doctor": "green.doctor",
 }

@@ -10,7 +10,7 @@ from . import services
 from .credentials import Token, find_settings
 from .defaults import defaults
 from .errors import ConfigurationError
-from .green.moments import first_time
+from .green.checks.moments import first_time
 from .transport.connection import Connection, Sender
 from .transport.urls import check_transport
 

@@ -164,9 +164,6 @@ class EventletBackend(Backend):
     def lock(self) -> Any:
         return green_threading.Lock()
 
-    def semaphore(self, value: int = 1) -> Any:
-        return green_threading.Semaphore(value)
-
     def sleep(self, seconds: float) -> None:
         eventlet.sleep(seconds)
 

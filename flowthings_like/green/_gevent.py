@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import gevent
 from gevent import get_hub
 from gevent.event import Event
-from gevent.lock import BoundedSemaphore, Semaphore
+from gevent.lock import BoundedSemaphore
 from gevent.queue import Queue
 from gevent.threadpool import ThreadPool
 
@@ -186,9 +186,6 @@ class GeventBackend(Backend):
 
     def lock(self) -> Any:
         return BoundedSemaphore(1)
-
-    def semaphore(self, value: int = 1) -> Any:
-        return Semaphore(value)
 
     def sleep(self, seconds: float) -> None:
         gevent.sleep(seconds)

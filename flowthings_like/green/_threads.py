@@ -299,9 +299,6 @@ class ThreadsBackend(Backend):
     def lock(self) -> Any:
         return threading.Lock()
 
-    def semaphore(self, value: int = 1) -> Any:
-        return threading.Semaphore(value)
-
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
 

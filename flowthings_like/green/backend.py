@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowthings_like.errors import ConfigurationError
 
-from .moments import first_time
+from .checks.moments import first_time
 from .patched import PATCH, is_patched
 
 if TYPE_CHECKING:
@@ -119,10 +119,6 @@ class Backend(ABC):
     @abstractmethod
     def lock(self) -> Any:
         """A new lock, with the methods of `threading.Lock`."""
-
-    @abstractmethod
-    def semaphore(self, value: int = 1) -> Any:
-        """A new semaphore, with the methods of `threading.Semaphore`."""
 
     @abstractmethod
     def sleep(self, seconds: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .checks.drivers import psycopg2_without_callback, psycopg_on_eventlet, psycopg_on_gevent
+from .checks.findings import noted
 from .checks.interpreter import asyncio_stalls, free_threaded, preloaded_late
 from .checks.patching import (
     both_patched,
@@ -13,12 +14,11 @@ from .checks.patching import (
     patched_late,
     patched_off_main_thread,
 )
-from .findings import noted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .findings import Finding
+    from .checks.findings import Finding
 
 __all__ = ["CHECKS", "doctor"]
 

@@ -19,8 +19,8 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
 from ..errors import ConnectionFailed, DeadlineExceeded, FlowThingsError, InvalidInput, InvalidResponse
+from ..green.checks.findings import warn_once
 from ..green.checks.seen_running import session_after_fork
-from ..green.findings import warn_once
 from ..green.turnstile import LARGE, turn
 from ..wire.http import UnsafeRequestError, header_lines
 from .direct import DirectSession

@@ -273,7 +273,7 @@ def check(pool: Pool[Line], lines: Lines) -> None:
     """Everything adds up, and the pool works."""
     found = pool.statistics()
     if backend.detect().name != "threads" and found.open != found.idle:
-        # Until it is due, a timer of the green library's may keep the frames of whoever waited with a time-out.
+        # Until it is due, a timer of the green library's may keep the frames of one who waited in time.
         backend.detect().sleep(0.002)
         gc.collect()
         found = pool.statistics()

@@ -7,8 +7,8 @@ import sys
 import sysconfig
 from typing import Any
 
-from ..findings import Finding
 from ..patched import LIBRARIES, PATCH, is_patched
+from .findings import Finding
 
 __all__ = ["asyncio_stalls", "free_threaded", "preloaded_late"]
 

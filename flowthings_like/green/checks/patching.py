@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from ..findings import Finding
 from ..patched import LIBRARIES, PATCH, is_patched, missing_parts, patching_library
+from .findings import Finding
 from .leftovers import holds_unpatched_context, unpatched_leftovers
 
 __all__ = [

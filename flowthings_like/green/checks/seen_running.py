@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowthings_like.errors import WrongThread
 
-from ..findings import Finding, note
+from .findings import Finding, note
 
 __all__ = ["blocking_call", "hub_held", "session_after_fork", "wrong_thread"]
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import gevent
 from gevent._monitor import PeriodicMonitoringThread
 
-from .monitor import Watch
+from . import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .monitor import Block
+    from . import Block
 
 __all__ = ["guard"]
 

@@ -10,12 +10,12 @@ import eventlet
 import greenlet
 from eventlet import hubs, patcher
 
-from .monitor import Watch
+from . import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .monitor import Block
+    from . import Block
 
 __all__ = ["guard"]
 

@@ -46,6 +46,6 @@ def first_time(moment: Moment) -> None:
     from .findings import warn_once
 
     for module, name in _CHECKS[moment]:
-        finding = getattr(import_module(f".checks.{module}", __package__), name)()
+        finding = getattr(import_module(f".{module}", __package__), name)()
         if finding is not None:
             warn_once(finding)

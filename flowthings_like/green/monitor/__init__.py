@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from flowthings_like.errors import ConfigurationError, InvalidInput
 
-from .backend import detect
+from ..backend import detect
+from ..checks.findings import Finding, GreenWarning, note, warn_once
+from ..checks.seen_running import blocking_call, hub_held
 from .blame import call_that_waits
-from .checks.seen_running import blocking_call, hub_held
-from .findings import Finding, GreenWarning, note, warn_once
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -177,7 +177,7 @@ class BlockMonitor:
             )
         backend = detect().name
         if backend != "threads":
-            module = import_module(f"._{backend}_monitor", __package__)
+            module = import_module(f"._{backend}", __package__)
             self._guard = module.guard(self._longest, self._tell)
         return self
 
