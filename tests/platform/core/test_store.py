@@ -298,6 +298,7 @@ elif sys.argv[1] == "eventlet":
 from flowthings_like.platform.store.store import Store
 from flowthings_like.platform.store.schema import accounts
 from sqlalchemy import select
+from tests.forked import forked
 def add(name):
     row = {"name": name, "identity": "i", "created": 1}
     return lambda connection: connection.execute(accounts.insert(), [row])
@@ -306,16 +307,13 @@ def names(connection):
 store = Store(sys.argv[2])
 store.write(add("before"))
 store.read(names)
-child = os.fork()
-if not child:
-    try:
-        store.write(add("child"))
-        store.read(names)
-        store.close()
-    finally:
-        os._exit(0)
+def child():
+    store.write(add("child"))
+    store.read(names)
+    store.close()
+said = forked(child)
 store.write(add("parent"))
-os.waitpid(child, 0)
+assert said() == "fine", said
 print(store.read(names))
 store.close()
 """
