@@ -46,7 +46,7 @@ def main(folder, picture):
             for name, rule in ALERTS.items():
                 ends = {"source": flow["path"], "destination": alerts[name]["path"]}
                 if not api.track.find(*(mem[end] == path for end, path in ends.items())):
-                    api.track.create({**ends, "filter": str(rule)})
+                    api.track.create({**ends, "filter": rule})
 
         print(f"{len(flows)} airports, {len(alerts)} alerts: a flow each, with tracks from all to all")
         load(api, flows, observations)

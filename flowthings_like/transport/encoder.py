@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import orjson
 
 from ..errors import InvalidInput
+from ..filters.nodes import Filter
 from ..green.turnstile import is_large
 from .values import find_fault, milliseconds, resolve
 
@@ -33,8 +34,8 @@ class Encoder(Protocol):
 class JSONEncoder:
     """The built-in encoder.
 
-    GreenThunks are waited for, Modify objects give their whole model, datetimes and dates
-    become milliseconds since 1970 (UTC unless they name a time zone), bytes are taken as UTF-8.
+    GreenThunks are waited for, Modify objects give their whole model, filters their text, datetimes and
+    dates become milliseconds since 1970 (UTC unless they name a time zone), bytes are taken as UTF-8.
     """
 
     def loads(self, text: bytes | str) -> Any:
@@ -94,6 +95,8 @@ def _other(value: Any) -> Any:
         return milliseconds(value)
     if isinstance(value, bytes):
         return value.decode()
+    if isinstance(value, Filter):
+        return str(value)
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from ..errors import InvalidInput
 from ..filters import operands
+from ..filters.nodes import Filter
 
 __all__ = ["find_fault", "milliseconds", "plain", "resolve", "text"]
 
@@ -69,6 +70,8 @@ def plain(value: Any) -> Any:
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
+    if isinstance(value, Filter):
+        return str(value)
     return milliseconds(value) if isinstance(value, date) else value
 
 
@@ -77,6 +80,8 @@ def find_fault(value: Any, path: str = "data", depth: int = 0) -> str | None:
     value = resolve(value)
     if depth > _DEEPEST:
         return f"{path[:60]}… is nested more than {_DEEPEST} deep, or holds itself"
+    if isinstance(value, Filter):
+        return None
     if isinstance(value, Enum):
         value = value.value
     if value is None or isinstance(value, bool | UUID | date):

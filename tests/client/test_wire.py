@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowthings_like import FlowThingsNotFound, InvalidInput, M
+from flowthings_like import EXISTS, FlowThingsNotFound, InvalidInput, M, mem
 from flowthings_like.transport.encoder import JSONEncoder
 from flowthings_like.transport.urls import check_path, check_timeout, segment, wire_params
 
@@ -50,10 +50,12 @@ def test_json_of_our_own_values() -> None:
         "id": UUID(int=1),
         "colour": Colour.RED,
         "pair": (1, 2.5),
+        "filter": (mem.elems.wind >= 32) & ~EXISTS(mem.elems.gust),
     }
     assert json.loads(encode(value)) == {
         "later": [1, None],
         "model": {"a": 1, "b": 2},
+        "filter": "(elems.wind >= 32) && (NOT EXISTS elems.gust)",
         "moment": 1577836800000,
         "elsewhere": 1577836800000,
         "naive": 1577836800000,
