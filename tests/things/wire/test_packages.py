@@ -68,17 +68,22 @@ def test_every_cut(cut: int) -> None:
 
 
 def test_byte_after_byte() -> None:
-    parser = PackageParser()
-    assert [each for byte in STREAM for each in parser.feed(bytes([byte]))] == SENT
+    parser, read, waiting = PackageParser(), [], 0
+    for byte in STREAM:
+        came = parser.feed(bytes([byte]))
+        read += came
+        waiting = 0 if came else waiting + 1
+        assert parser.buffered == (waiting if waiting < HEADER else waiting - HEADER)
+    assert read == SENT
 
 
 def test_what_comes_before_a_bad_header_is_lost_with_the_stream() -> None:
     parser = PackageParser()
     broken = bytearray(STREAM)
     broken[7] ^= 1
-    for _ in range(2):
+    for stream in (bytes(broken), STREAM):
         with pytest.raises(ProtocolError, match="kind 16 with check byte 238"):
-            parser.feed(bytes(broken))
+            parser.feed(stream)
     assert parser.buffered == 0
 
 

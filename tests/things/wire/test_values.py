@@ -187,6 +187,12 @@ def test_bodies_that_are_not_one_value_are_refused(
         unpack(body)
 
 
+def test_a_timestamp_is_read_alike_by_both_decoders() -> None:
+    expected = datetime(1970, 1, 1, 0, 0, 1, tzinfo=timezone.utc)
+    assert unpack(b"\xd6\xff\x00\x00\x00\x01") == expected
+    assert things._decode_with_msgpack(b"\xd6\xff\x00\x00\x00\x01") == expected
+
+
 def test_a_refused_body_stays_out_of_the_error() -> None:
     with pytest.raises(UnpackError) as caught:
         unpack(b"\xa9secret\xff\xff\xff")
