@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import socket
 import threading
 import time
 from collections import deque
@@ -304,6 +305,12 @@ class ThreadsBackend(Backend):
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+    def send_now(self, sock: socket.socket, data: bytes | memoryview) -> int:
+        try:
+            return sock.send(data, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return 0
 
     def turn(self) -> None:
         pass

@@ -17,6 +17,7 @@ from .moments import first_time
 from .patched import PATCH, is_patched
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
@@ -127,6 +128,23 @@ class Backend(ABC):
     @abstractmethod
     def sleep(self, seconds: float) -> None:
         """Let others run for so many seconds; 0 gives way once."""
+
+    def send_now(self, sock: socket.socket, data: bytes | memoryview) -> int:
+        """Send what a connected socket takes at once; returns how many bytes that was, 0 if it takes none.
+
+        It never waits, so no green thread can be interrupted in it.
+
+        Raises:
+            OSError: as `socket.send`; nothing was sent then.
+        """
+        timeout = sock.gettimeout()
+        sock.settimeout(0.0)  # a green socket's own affair: the one below it never waits
+        try:
+            return sock.send(data)
+        except BlockingIOError:
+            return 0
+        finally:
+            sock.settimeout(timeout)
 
     @abstractmethod
     def turn(self) -> None:
