@@ -58,7 +58,10 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["flowthings_like", "flowthings_like.*"]),
-    package_data={"flowthings_like": ["py.typed"]},
+    package_data={
+        "flowthings_like": ["py.typed"],
+        "flowthings_like.platform.things.language": ["grammar.lark"],
+    },
     data_files=[
         ("share/flowthings_like/examples", ["examples/weather.py"]),
         ("share/flowthings_like/examples/data", ["examples/data/weather.csv.gz", "examples/data/README.md"]),

@@ -1,0 +1,222 @@
+"""One query: its variables, what it may still spend, and its result.
+
+Variables live in one dict, in the order in which they were made. A block forgets those that were made in it, a
+closure also gets back those that its parameters hid; so a closure sees the variables of whoever calls it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from .... import things_errors as errors
+from .collection import Collection
+from .serialise import MAX_DEPTH, serialise
+from .signature import Builtin
+from .values import Closure, List, ThingSet, Value, is_name, load, type_name
+
+if TYPE_CHECKING:
+    from .parser import Program
+
+__all__ = [
+    "MAX_CALLS",
+    "MAX_STEPS",
+    "NO_IDS",
+    "Return",
+    "Run",
+    "Scope",
+    "call_procedure",
+    "held",
+    "result_depth",
+    "run",
+    "shows_ids",
+]
+
+MAX_STEPS = 2_000_000
+"""What one query may do: each pass of a loop, each call and each item of a list that is made costs one."""
+
+MAX_CALLS = 50
+"""Closures that may be under way within each other."""
+
+
+class Scope:
+    """Where code runs.
+
+    Args:
+        name: as the errors say it: @collection:stuff, @thingsdb, @node.
+        collection: what the code reads and changes. The @thingsdb scope has one too, for its procedures.
+        functions: further functions, those of the scope itself. Each is called with the Run first.
+        kind: only a collection has a root, rooms and things by id; only @node has no procedures.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        collection: Collection,
+        functions: Mapping[str, Builtin] | None = None,
+        kind: Literal["collection", "thingsdb", "node"] = "collection",
+    ) -> None:
+        self.name = name
+        self.collection = collection
+        self.functions = functions or {}
+        self.kind = kind
+
+
+class Return(Exception):
+    """Carries the value out."""
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+
+
+class Run:
+    """The state of one query.
+
+    Attributes:
+        scope, collection: where it runs.
+        variables: by name.
+        depth: how many levels of things the result shows, 0 to 127.
+        ids: whether the result shows the ids of things.
+        logs: what `log` was given, as text.
+    """
+
+    __slots__ = ("_calls", "_steps", "collection", "depth", "ids", "logs", "scope", "variables")
+
+    def __init__(self, scope: Scope, variables: dict[str, Value], logs: list[str] | None = None) -> None:
+        self.scope = scope
+        self.collection = scope.collection
+        self.variables = variables
+        self.depth = 1
+        self.ids = True
+        self.logs = [] if logs is None else logs
+        self._steps = MAX_STEPS
+        self._calls = 0
+
+    def spend(self, steps: int = 1) -> None:
+        """Raises MaxQuotaError when the query has done all that it may."""
+        self._steps -= steps
+        if self._steps < 0:
+            raise errors.MaxQuotaError(f"expected a query of at most {MAX_STEPS} steps: it loops too often")
+
+    def call(self, closure: Closure, *args: Value) -> Value:
+        """The closure's value. Missing arguments are nil, surplus ones are dropped."""
+        self.spend()
+        if self._calls == MAX_CALLS:
+            raise errors.OperationError(f"expected at most {MAX_CALLS} closures that call each other")
+        self._calls += 1
+        variables = self.variables
+        hidden = {name: variables[name] for name in closure.names if name in variables}
+        mark = len(variables)
+        for number, name in enumerate(closure.names):
+            variables[name] = held(args[number]) if number < len(args) else None
+        try:
+            return closure.body(self)
+        except Return as result:
+            return result.value
+        finally:
+            self.forget(mark)
+            variables.update(hidden)
+            self._calls -= 1
+
+    def forget(self, mark: int) -> None:
+        """Forgets the variables that were made since there were `mark` of them."""
+        variables = self.variables
+        while len(variables) > mark:
+            variables.popitem()
+
+
+def held(value: Value) -> Value:
+    """The value as a variable holds it: a stored list or set is copied."""
+    kind = type(value)
+    if kind is List:
+        return value if value.owner is None else List(value)
+    if kind is ThingSet:
+        return value if value.owner is None else ThingSet(value)
+    return value
+
+
+def result_depth(value: Value) -> int:
+    """What `return x, depth` says. Raises TypeError or ValueError unless it is an int from 0 to MAX_DEPTH."""
+    if type(value) is not int:
+        raise errors.TypeError(f"expected a depth of type `int`, not `{type_name(value)}`")
+    if not 0 <= value <= MAX_DEPTH:
+        raise errors.ValueError(f"expected a depth from 0 to {MAX_DEPTH}, not {value}")
+    return value
+
+
+NO_IDS = 2
+"""The flag of `return x, depth, NO_IDS`."""
+
+
+def shows_ids(flags: Value) -> bool:
+    """Whether these flags leave the ids in the result."""
+    if type(flags) is not int:
+        raise errors.TypeError(f"expected flags of type `int`, not `{type_name(flags)}`")
+    return not flags & NO_IDS
+
+
+def run(program: Program, scope: Scope, variables: Mapping[str, Any], logs: list[str] | None = None) -> Any:
+    """Runs the program to its end.
+
+    Args:
+        program: from `parse`.
+        scope: where it runs. Its collection keeps the journal of what changed, also if this raises.
+        variables: plain values by name, as they came with the query.
+        logs: gets what the code logs, as text.
+
+    Returns:
+        The result as plain data that msgpack can pack. Nothing of the collection is held by it.
+
+    Raises:
+        ThingsDBError: what the code raised, or what is wrong with it.
+    """
+    given = {}
+    for name, plain in variables.items():
+        if not is_name(name):
+            raise errors.ValueError(f"expected a variable's name (letters, digits and _), not {name!r}")
+        given[name] = load(plain)
+    return _answer(Run(scope, given, logs), program.body)
+
+
+def call_procedure(
+    name: str,
+    args: Sequence[Any] | Mapping[str, Any] | None,
+    scope: Scope,
+    logs: list[str] | None = None,
+) -> Any:
+    """Runs a stored procedure, with arguments in order or by name, as the RUN request does. Otherwise as `run`.
+
+    Raises:
+        LookupError: there is no such procedure.
+        TypeError: the arguments are neither a list nor a map.
+    """
+    closure = scope.collection.procedures.get(name)
+    if closure is None or scope.kind == "node":
+        raise errors.LookupError(f"procedure `{name}` not found in the `{scope.name}` scope")
+    if args is None:
+        args = ()
+    elif isinstance(args, Mapping):
+        args = [args.get(parameter) for parameter in closure.names]
+    elif not isinstance(args, (list, tuple)):
+        raise errors.TypeError(f"expected arguments as a list or map, not {type(args).__name__}")
+    values = [load(plain) for plain in args[: len(closure.names)]]
+    return _answer(Run(scope, {}, logs), lambda run: run.call(closure, *values))
+
+
+def _answer(state: Run, body: Any) -> Any:
+    failure: errors.ThingsDBError
+    try:
+        try:
+            value = body(state)
+        except Return as result:
+            value = result.value
+        return serialise(value, state.depth, state.ids)
+    except errors.ThingsDBError as error:
+        failure = error
+    except RecursionError:
+        failure = errors.OperationError("expected code that is nested less deep")
+    # The traceback and the context hold on to frames, and those to things: what is not stored any more would
+    # not be gone yet when the journal is taken.
+    del state, body
+    failure.__context__ = None
+    raise failure.with_traceback(None)
