@@ -1,4 +1,4 @@
-"""A ThingsDB node that does not think: its answers are ready before it is asked, so that clients are measured.
+"""A ThingsDB node that does not think: its answers are ready before it is asked, so clients are measured.
 
     python -m benchmarks._canned_things [--as-a-node]
 
@@ -95,9 +95,8 @@ def main() -> None:
 
 
 def _serve(connection: socket.socket, as_a_node: bool) -> None:
-    with closing(connection):
-        with suppress(ConnectionError):
-            _converse(connection, as_a_node)
+    with closing(connection), suppress(ConnectionError):
+        _converse(connection, as_a_node)
 
 
 def canned(*options: str) -> Callable[[Path], object]:
