@@ -66,7 +66,7 @@ def _converse(connection: socket.socket, as_a_node: bool) -> None:
     replies: dict[tuple[int, bytes], Reply] = {}
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, not as_a_node)
     rest = b""
-    while data := connection.recv(1 << 18):
+    while data := connection.recv(65_536):
         data, start, answers = rest + data, 0, []
         while len(data) - start >= HEADER:
             size, id, kind, _ = _FRAME.unpack_from(data, start)

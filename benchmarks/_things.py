@@ -177,7 +177,7 @@ def raw(window: int, code: str = SUM) -> Callable[[int], None]:
         connection.sendall(data)
         while answers > 0:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-            answers -= sum(each.kind >= Kind.PONG for each in parser.feed(connection.recv(1 << 18)))
+            answers -= sum(each.kind >= Kind.PONG for each in parser.feed(connection.recv(65_536)))
 
     exchange(package(Kind.AUTH, 0, pack([node.user, node.password])), 1)
     burst = b"".join(package(Kind.QUERY, id, body) for id in range(window))
