@@ -31,7 +31,7 @@ class Entry(NamedTuple):
     Attributes:
         changes: what is to be written.
         deliveries: the answer and events, to be sent when that is done.
-        refusal: sent instead of all of them if it cannot be done.
+        refusal: makes what is sent instead if that cannot be done. None: they are sent all the same.
     """
 
     changes: list[Change]
@@ -56,11 +56,6 @@ class Commits:
         self._queue: list[Entry] = []
         self._writing: list[Entry] = []
         self._running = False
-
-    @property
-    def idle(self) -> bool:
-        """Whether everything has been written and answered."""
-        return not self._running
 
     def pending(self) -> Iterable[Change]:
         """The changes that may not be on disk yet, in their order."""
@@ -113,7 +108,9 @@ class Commits:
             refused, self._writing, self._queue = [*self._writing, *self._queue], [], []
             self._lost()
             for entry in refused:
-                if entry.refusal is not None:
+                if entry.refusal is None:
+                    _deliver(entry)
+                else:
                     to, package = entry.refusal(reason)
                     to.send(package)
 

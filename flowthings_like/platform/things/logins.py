@@ -76,13 +76,14 @@ class Logins:
                 return self._by_password(name, password)
         raise things_errors.BadDataError("to authenticate, send [user, password] or a token, all of them str")
 
-    def is_taken(self, name: str) -> bool:
-        """Whether somebody comes in under this name already: an account, or a user of any account."""
+    def is_taken(self, name: str, account: str) -> bool:
+        """Whether somebody else than a user of this account comes in under the name."""
+        foreign = sql.select(things_users.c.name).where(
+            things_users.c.name == name, things_users.c.account != account
+        )
+        an_account = sql.select(accounts.c.name).where(accounts.c.name == name)
         return self._store.read(
-            lambda connection: any(
-                connection.execute(sql.select(column).where(column == name)).first() is not None
-                for column in (accounts.c.name, things_users.c.name)
-            )
+            lambda connection: any(connection.execute(found).first() for found in (foreign, an_account))
         )
 
     def _by_password(self, name: str, password: str) -> Login:

@@ -12,7 +12,7 @@ request of a member stand before or after that answer, as ThingsDB has them:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ...wire.things import EVENT_ID, Kind, pack, package
 
@@ -27,10 +27,20 @@ RoomKey = tuple[int, int]
 """(number of the collection, number of the room)."""
 
 
+class Recipient(Protocol):
+    """A session, for one."""
+
+    def send(self, package: bytes) -> None:
+        """Send a package, without waiting."""
+
+    def cut(self) -> None:
+        """Let the other side know that no answer will come."""
+
+
 class Delivery(NamedTuple):
     """A package on its way, perhaps waiting for a commit."""
 
-    to: Session
+    to: Recipient
     package: bytes
 
 

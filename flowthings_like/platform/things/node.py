@@ -7,7 +7,7 @@ import os
 import socket
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,7 @@ class Node:
         self._numbers = itertools.count(store.read(records.highest_collection) + 1)
         self._universes: dict[str, Universe] = {}
         self._sessions: set[Session] = set()
+        self._names: dict[str, str] = {}
         self._closing = False
         self.counters = Counters()
         self.started = time.time()
@@ -82,9 +83,10 @@ class Node:
         """Whoever the body of an AUTH package stands for. Raises what Logins.check raises."""
         return self._logins.check(credentials)
 
-    def is_taken(self, name: str) -> bool:
-        """Whether an account or a user of any account has this name."""
-        return self._logins.is_taken(name)
+    def reserve(self, name: str, account: str) -> bool:
+        """Keep a user's name for an account; False if an account has it, or a user of another account."""
+        # What others are about to store is not on disk yet: setdefault, which is atomic, tells them apart.
+        return self._names.setdefault(name, account) == account and not self._logins.is_taken(name, account)
 
     def universe(self, account: str) -> Universe:
         """The account's universe."""
@@ -105,7 +107,8 @@ class Node:
             listener.close()
         for session in list(self._sessions):
             session.tell_status("SHUTTING_DOWN")
-        self._wait(lambda: all(universe.idle for universe in self._universes.values()))
+        for universe in list(self._universes.values()):
+            universe.settle(PATIENCE)
         for session in list(self._sessions):
             session.tell_status("OFFLINE")
         self._wait(lambda: not any(session.waiting for session in list(self._sessions)))
@@ -140,9 +143,9 @@ class Node:
             session.cut()
         self._wait(lambda: not self._sessions)
 
-    def _wait(self, done: object) -> None:
+    def _wait(self, done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE
-        while not done() and time.monotonic() < deadline:  # type: ignore[operator]
+        while not done() and time.monotonic() < deadline:
             backend.detect().sleep(0.005)
 
 

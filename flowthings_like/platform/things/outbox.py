@@ -7,6 +7,7 @@ a time in which it takes nothing at all, it is cut off, and nobody else notices.
 from __future__ import annotations
 
 import socket
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,6 +26,7 @@ STALLED = 60.0
 """Seconds after which a client is cut off that takes nothing of what waits for it."""
 
 _ONE_WRITE = 256 << 10
+_LOOK_AGAIN = 0.01  # seconds
 
 
 class Outbox:
@@ -88,14 +90,12 @@ class Outbox:
             if self._size > CROWDED and not self._dead:
                 self._drained.wait(STALLED)
 
-    def wait_empty(self, seconds: float) -> bool:
-        """Whether the client took everything within so many seconds."""
+    def wait_empty(self, seconds: float) -> None:
+        """Return once the client has taken everything, or after so many seconds."""
         here = backend.detect()
-        for _ in range(int(seconds / 0.01) + 1):
-            if not self._size or self._dead:
-                break
-            here.sleep(0.01)
-        return not self._size
+        deadline = time.monotonic() + seconds
+        while self._size and time.monotonic() < deadline:
+            here.sleep(_LOOK_AGAIN)
 
     def close(self) -> None:
         """Drop what waits and let go of the socket."""

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from .logins import Login
     from .node import Node
 
-__all__ = ["Session"]
+__all__ = ["BEFORE_LOGIN", "Session"]
 
 _log = logging.getLogger("flowthings_like.platform.things")
+
+BEFORE_LOGIN = 1 << 20
+"""Bytes that a connection may send before it has come in."""
 
 _ONE_READ = 64 << 10
 
@@ -49,6 +52,7 @@ class Session:
         sock.settimeout(outbox.STALLED)
         self._outbox = Outbox(sock, self.cut)
         self._framing: Framing | None = None
+        self._unknown = 0  # bytes that came before anybody had come in
 
     def serve(self) -> None:
         """Answer until the client hangs up, is cut off, or sends what makes no sense."""
@@ -58,9 +62,9 @@ class Session:
             pass  # gone, which is how connections end
         except ProtocolError as error:
             _log.info("the connection from %s was ended: %s", self.peer, error)
+        except Exception:
+            _log.exception("the connection from %s failed", self.peer)
         finally:
-            self._outbox.release()
-            self._outbox.wait_empty(0.0 if self._sock.fileno() < 0 else 1.0)
             self.close()
 
     def send(self, package: bytes) -> None:
@@ -107,6 +111,10 @@ class Session:
                 if self._framing is None:
                     continue
                 data, start = start, b""
+            if self.login is None:
+                self._unknown += len(data)
+                if self._unknown > BEFORE_LOGIN:
+                    raise ProtocolError(f"more than {BEFORE_LOGIN} bytes and no login")
             packages = self._framing.receive(data)
             self._outbox.hold()
             for received in packages:
@@ -116,6 +124,13 @@ class Session:
                     self._outbox.wait_for_reader()
                     self._outbox.hold()
             self._outbox.release()
+        self._finish()
+
+    def _finish(self) -> None:
+        """The client says no more, but it may still listen: it gets the answers that it waits for."""
+        if self._universe is not None:
+            self._universe.settle(outbox.STALLED)
+        self._outbox.wait_empty(outbox.STALLED)
 
     def _read(self) -> bytes:
         while True:

@@ -174,7 +174,7 @@ def set_password(run: Run, name: str, password: str | None = None) -> None:
 def _check_name(turn: Turn, name: str) -> None:
     if not 0 < len(name) <= logins.LONGEST or not name.isprintable():
         raise things_errors.ValueError(f"a user's name is 1 to {logins.LONGEST} printable characters")
-    if name in turn.state.users or turn.node.is_taken(name):
+    if name in turn.state.users or not turn.node.reserve(name, turn.state.account):
         raise things_errors.LookupError(f"user `{name}` already exists")
 
 

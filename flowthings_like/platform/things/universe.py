@@ -128,11 +128,6 @@ class Universe:
         self._membership = Membership()
         self._commits = Commits(store, self._lock, self._forget)
 
-    @property
-    def idle(self) -> bool:
-        """Whether everything that was changed is on disk, and answered."""
-        return self._commits.idle
-
     def perform(self, session: Session, user: str, id: int, work: Callable[[Turn], bytes]) -> None:
         """Do what a request asks, and see to it that it is answered.
 
@@ -162,6 +157,13 @@ class Universe:
                 raise
             deliveries = [*turn.before, Delivery(session, answer), *turn.after]
             self._commits.submit(Entry(changes, deliveries, lambda reason: _undone(session, id, reason)))
+
+    def settle(self, seconds: float) -> None:
+        """Return once everything that was asked so far is answered, or after so many seconds."""
+        answered = _Answered()
+        with self._lock:
+            self._commits.submit(Entry([], [Delivery(answered, b"")], None))
+        answered.event.wait(seconds)
 
     def drop(self, session: Session) -> None:
         """The connection is gone."""
@@ -204,6 +206,19 @@ def _warning(text: str) -> bytes:
     return package(Kind.WARNING, EVENT_ID, pack({"warn_code": _LOGGED, "warn_msg": text}))
 
 
+class _Answered:
+    """Stands in line behind the answers that are on their way."""
+
+    def __init__(self) -> None:
+        self.event = backend.detect().event()
+
+    def send(self, package: bytes) -> None:
+        self.event.set()
+
+    def cut(self) -> None:
+        self.event.set()
+
+
 def refusal(id: int, error: things_errors.ThingsDBError) -> bytes:
     """The package that answers a request with an error."""
     said = {"error_code": error.error_code, "error_msg": str(error)}
@@ -215,6 +230,7 @@ def _attempt(turn: Turn, id: int, work: Callable[[Turn], bytes]) -> bytes:
     try:
         return work(turn)
     except things_errors.ThingsDBError as error:
+        turn.node.counters.failed += 1
         return refusal(id, error)
 
 
