@@ -20,7 +20,7 @@ __all__ = ["FUNCTIONS", "VERSION"]
 FUNCTIONS: scopes.Functions = {}
 _function = scopes.of_scope(FUNCTIONS)
 
-VERSION = "1.8.6"
+VERSION = "1.9.0"
 """The ThingsDB whose protocol the node speaks: clients read it to find out what they may use."""
 
 

@@ -7,6 +7,7 @@ everything that was acknowledged is on disk.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import time
@@ -19,12 +20,12 @@ from .claim import Claim, Notice
 from .node import Node
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..accounts import Accounts
     from ..store.store import Store
 
-__all__ = ["LOCAL", "Address", "Service"]
+__all__ = ["LOCAL", "Address", "Attendant", "Service"]
 
 LOCAL = "127.0.0.1"
 
@@ -32,6 +33,9 @@ Address = tuple[str, int, str, str]
 """(host, port, user, password)."""
 
 _LOOK_AGAIN = 0.02  # seconds
+_ATTEND = 0.5  # seconds between two looks at whether the folder's rooms are served
+
+_log = logging.getLogger("flowthings_like.platform.things")
 
 
 class Service:
@@ -56,13 +60,14 @@ class Service:
         self._node: tuple[int, Node, Notice] | None = None
         self._closed = False
 
-    def serve(self) -> bool:
-        """Serve the folder, unless another process does. Says whether this one does now.
+    def serve(self) -> tuple[str, int] | None:
+        """Serve the folder, unless another process does: where this one listens, None if it is not the one.
 
         Raises:
             ConfigurationError: the platform has no folder or is closed, or the address cannot be listened at.
         """
-        return self._serve() is not None
+        notice = self._serve()
+        return None if notice is None else (notice.host, notice.port)
 
     def address(self, account: str, wait: float = 5.0) -> Address:
         """Where to connect as the account: to this process, or to the one that serves the folder.
@@ -134,6 +139,42 @@ class Service:
                 raise
             self._node = os.getpid(), node, notice
             return notice
+
+
+class Attendant:
+    """Sees to it that a folder's rooms are served, by this process or another: one that goes is replaced.
+
+    Args:
+        service: this process's. It is closed along with this.
+        ready: called with (host, port) whenever this process begins to serve.
+    """
+
+    def __init__(self, service: Service, ready: Callable[[tuple[str, int]], None]) -> None:
+        self._service = service
+        self._ready = ready
+        here = backend.detect()
+        self._closed = here.event()
+        here.spawn(self._attend)
+
+    def close(self) -> None:
+        """Serve no longer."""
+        self._closed.set()
+        self._service.close()
+
+    def _attend(self) -> None:
+        complained = ""
+        while not self._closed.is_set():
+            try:
+                address = self._service.serve()
+            except ConfigurationError as error:
+                if str(error) != complained and not self._closed.is_set():
+                    _log.error("%s", error)
+                    complained = str(error)
+            else:
+                if address is not None:
+                    self._ready(address)
+                    return
+            self._closed.wait(_ATTEND)
 
 
 def _reachable(host: str) -> str:
