@@ -18,6 +18,7 @@ import struct
 from collections.abc import Callable, Mapping
 from datetime import date, time, timedelta
 from enum import IntEnum
+from functools import lru_cache
 from io import BytesIO
 from typing import Any, NamedTuple
 
@@ -53,6 +54,7 @@ HEADER = 8
 MAX_BODY = 1 << 30
 """Bytes of a body. A node hangs up on a header that promises more."""
 
+_make_tuple = tuple.__new__  # what a NamedTuple does, without a call of Python's in between
 _HEADER = struct.Struct("<IHBB")
 _CHECK = 0xFF
 _SMALL = (
@@ -182,7 +184,7 @@ class PackageParser:
                 self._body.write(data[start:])
                 self._missing, self._kind, self._id = stop - end, kind, id
                 return packages
-            packages.append(Package(kind, id, data[start:stop]))
+            packages.append(_make_tuple(Package, (kind, id, data[start:stop])))
             start = stop
         self._head = data[start:]
         return packages
@@ -234,6 +236,7 @@ class _FailedOutside(Exception):
         self.error = error
 
 
+@lru_cache(maxsize=16)
 def _stand_in(default: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
     """What msgpack calls for a value that it cannot pack."""
 
