@@ -10,7 +10,15 @@ ThingsDB itself, so the journal is taken whether `run` returned or raised. What 
 refused by name: SyntaxError for what does not parse, LookupError for a function that is not here.
 """
 
-from . import functions  # noqa: F401 (declares them)
+# Each of these declares the functions or methods that its name says.
+from . import functions as functions
+from . import methods_each as methods_each
+from . import methods_list as methods_list
+from . import methods_room as methods_room
+from . import methods_text as methods_text
+from . import methods_thing as methods_thing
+from . import numbers as numbers
+from . import procedures as procedures
 from .collection import Collection, Emit, Journal, Row
 from .parser import Program, parse
 from .run import Run, Scope, call_procedure, run

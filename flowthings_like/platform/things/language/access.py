@@ -6,7 +6,7 @@ import math
 
 from .... import things_errors as errors
 from .run import NO_IDS, Run
-from .values import List, Thing, Value, frozen, type_name
+from .values import List, Thing, Value, type_name
 
 __all__ = ["item_of", "look_up", "member_of", "named", "set_item", "set_member", "slice_of", "stored_thing"]
 
@@ -110,7 +110,7 @@ def set_item(run: Run, container: Value, index: Value, value: Value) -> Value:
     if type(container) is not List:
         raise errors.TypeError(f"type `{type_name(container)}` does not support index assignments")
     at = _position(container, index)
-    container[at] = value = frozen(value)
+    container[at] = value = run.item(value)
     run.collection.changed(container, (value,))
     return value
 

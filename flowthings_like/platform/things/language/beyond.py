@@ -10,7 +10,8 @@ _NAMES = {
     "types of one's own": "new new_type set_type mod_type del_type rename_type has_type type_info types_info "
     "type_count type_all wrap unwrap map_wrap map_type map_id to_type as_thing is_restricted restrict "
     "restriction ano is_ano",
-    "enums": "enum set_enum mod_enum del_enum rename_enum has_enum enum_info enums_info enum_map is_enum value",
+    "enums": "enum set_enum mod_enum del_enum rename_enum has_enum enum_info enums_info enum_map is_enum "
+    "value",
     "tasks": "task tasks again_at again_in cancel owner set_owner set_args set_closure args is_task at",
     "futures": "future then else is_future",
     "modules": "new_module del_module rename_module refresh_module restart_module module_info modules_info "
@@ -19,9 +20,9 @@ _NAMES = {
     "clusters": "new_node del_node has_node shutdown set_log_level",
     "export and import": "export import dump",
     "histories and commits": "commit history set_history del_history",
-    "times with zones": "timeval is_timeval is_time_zone extract move replace week weekday yday zone to format",
+    "times with zones": "timeval is_timeval is_time_zone extract move week weekday yday zone to format",
     "whitelists": "whitelist_add whitelist_del",
-    "the rest": "is_email is_tel is_url is_uuid doc search set_default_deep rand randint randstr choice root",
+    "the rest": "is_email is_tel is_url is_uuid doc search set_default_deep randstr root",
 }
 _GROUPS = {name: group for group, names in _NAMES.items() for name in names.split()}
 

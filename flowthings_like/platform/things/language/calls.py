@@ -1,5 +1,6 @@
-"""How calls run: functions, methods, closures in variables, and the few forms that choose when to run what they
-are given."""
+"""How calls run: functions, methods, closures in variables; and the forms that decide when to run what they are
+given.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """One collection: its things, rooms and procedures, and the journal of what changed.
 
 What is stored is what the root refers to, however many steps away. Nothing else keeps a thing: the registries
-hold weak references, so CPython's reference counts do the collecting, and a thing or room that is gone puts its
-id into the journal by itself. One that refers to itself stays until Python's collector comes by.
+hold weak references, so CPython's reference counts do the collecting, and the id of a thing or room that is
+gone is in the next journal. One that refers to itself stays until Python's collector comes by.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Journal(NamedTuple):
 
     Attributes:
         rows: things and rooms as they now are, to be written over the older ones of the same id.
-        gone: ids that nothing refers to any more. The first of the two sets are those of rooms.
-        gone_rooms: those of them that were rooms: their members are to be told.
+        gone: ids that nothing refers to any more, to be deleted.
+        gone_rooms: those of them that were rooms: whoever joined them is to be told.
         procedures: source by name; None for one that is deleted.
         emits: in the order in which they were sent.
         next_id: the id that the next thing or room will get.
@@ -58,19 +58,29 @@ class Journal(NamedTuple):
         return bool(self.rows or self.gone or self.procedures)
 
 
-class _Reference(weakref.ref[Stored]):
+class _Reference(weakref.ref[Any]):
+    """A weak reference that knows the id of what it referred to."""
+
     __slots__ = ("id",)
     id: int
+
+    @classmethod
+    def to(cls, value: Thing | Room, id: int, gone: Callable[[weakref.ref[Any]], None]) -> _Reference:
+        """A reference that calls `gone` with itself when the value is gone."""
+        reference: _Reference = cls(value, gone)  # type: ignore[assignment]  # typeshed: may be None
+        reference.id = id
+        return reference
 
 
 class Registry(Generic[Stored]):
     """Things or rooms by id, none of them kept alive."""
 
     def __init__(self, gone: Callable[[int], None]) -> None:
-        self._references: dict[int, _Reference[Stored]] = {}
+        self._references: dict[int, _Reference] = {}
         references = self._references
 
-        def forget(reference: Any) -> None:
+        def forget(reference: weakref.ref[Any]) -> None:
+            assert isinstance(reference, _Reference)
             if references.get(reference.id) is reference:
                 del references[reference.id]
                 gone(reference.id)
@@ -80,9 +90,7 @@ class Registry(Generic[Stored]):
     def add(self, value: Stored) -> None:
         """Knows the value by its id from now on."""
         assert value.id is not None
-        reference = _Reference(value, self._forget)
-        reference.id = value.id
-        self._references[value.id] = reference
+        self._references[value.id] = _Reference.to(value, value.id, self._forget)
 
     def get(self, id: int) -> Stored | None:
         """The value with this id, None if there is none."""
@@ -153,7 +161,7 @@ class Collection:
 
     def changed(self, container: List | ThingSet, added: Iterable[Value] = ()) -> None:
         """The list or set has changed; `added` are its new items."""
-        owner = container.owner and container.owner()
+        owner = None if container.owner is None else container.owner()
         if owner is not None and owner.id is not None:
             self._touched.add(owner.id)
             for value in added:
@@ -161,7 +169,7 @@ class Collection:
 
     def adopt(self, value: Value) -> None:
         """Gives an id to whatever in the value has none: something stored refers to it now."""
-        waiting = [value]
+        waiting = [value]  # the next one last, so that ids are in the order of the code
         while waiting:
             value = waiting.pop()
             kind = type(value)
@@ -169,13 +177,13 @@ class Collection:
                 if value.id is None:
                     self._number(value)
                     self.things.add(value)
-                    waiting.extend(value.props.values())
+                    waiting.extend(reversed(value.props.values()))
             elif kind is Room:
                 if value.id is None:
                     self._number(value)
                     self.rooms.add(value)
             elif kind in (List, tuple, ThingSet):
-                waiting.extend(value)
+                waiting.extend(reversed(value))
 
     def _number(self, value: Thing | Room) -> None:
         value.id = self.next_id
@@ -201,16 +209,15 @@ class Collection:
     # -- saving and loading it
 
     def take_journal(self) -> Journal:
-        """What changed since this was last called. Take it when nothing of the last query is held any more."""
+        """What changed since this was last called."""
         gone_rooms = _drained(self._gone_rooms)
         gone = _drained(self._gone) | gone_rooms
         touched, self._touched = self._touched - gone, set()
         changed, self._procedures_changed = self._procedures_changed, set()
         emits, self.emits = self.emits, []
         saved = [self.dump(id) for id in sorted(touched)]
-        procedures = {
-            name: self.procedures[name].text if name in self.procedures else None for name in changed
-        }
+        current = {name: closure.text for name, closure in self.procedures.items()}
+        procedures = {name: current.get(name) for name in sorted(changed)}
         return Journal(saved, gone, gone_rooms, procedures, emits, self.next_id)
 
     def dump(self, id: int) -> Row:

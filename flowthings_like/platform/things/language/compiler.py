@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from lark import Token, Tree
@@ -15,12 +15,14 @@ from .iteration import passes
 from .operators import BINARY, PREFIX, Operator, bounded
 from .run import Return, Run, held, result_depth, shows_ids
 from .signature import FUNCTIONS
-from .text import text_of
-from .values import Closure, List, Regex, Thing, Value, frozen
+from .text import joined, text_of
+from .values import Closure, Regex, Thing, Value
 
 __all__ = ["MAX_NESTING", "Code", "Compiler"]
 
 Code: TypeAlias = Callable[[Run], Value]
+Node: TypeAlias = Any
+"""A Tree of Lark's; its children are Trees and Tokens, as the grammar says."""
 
 MAX_NESTING = 60
 """Levels of brackets, operators and calls within each other."""
@@ -42,29 +44,27 @@ class Compiler:
         self._nesting = 0
         self._loops = 0
 
-    def program(self, tree: Tree[Any]) -> Code:
+    def program(self, tree: Node) -> Code:
         """The whole of it: the value of its last statement."""
         return self._sequence(tree.children[0].children) if tree.children else _nil
 
-    def code(self, tree: Tree[Any]) -> Code:
+    def code(self, tree: Node) -> Code:
         """Any expression."""
         self._nesting += 1
         if self._nesting > MAX_NESTING:
-            raise errors.SyntaxError(
-                f"line {tree.meta.line}, column {tree.meta.column}: expected at most {MAX_NESTING} levels of nesting"
-            )
+            raise errors.SyntaxError(f"{_where(tree)}: expected at most {MAX_NESTING} levels of nesting")
         try:
             made: Code = getattr(self, tree.data)(tree)
             return made
         finally:
             self._nesting -= 1
 
-    def _all(self, trees: list[Tree[Any]]) -> list[Code]:
+    def _all(self, trees: Sequence[Node]) -> list[Code]:
         return [self.code(tree) for tree in trees]
 
     # -- statements
 
-    def _sequence(self, trees: list[Tree[Any]]) -> Code:
+    def _sequence(self, trees: Sequence[Node]) -> Code:
         *before, last = self._all(trees)
         if not before:
             return last
@@ -76,7 +76,7 @@ class Compiler:
 
         return sequence
 
-    def block(self, tree: Tree[Any]) -> Code:
+    def block(self, tree: Node) -> Code:
         body = self._sequence(tree.children[0].children)
 
         def block(run: Run) -> Value:
@@ -88,7 +88,7 @@ class Compiler:
 
         return block
 
-    def if_else(self, tree: Tree[Any]) -> Code:
+    def if_else(self, tree: Node) -> Code:
         condition, then = self._all(tree.children[:2])
         otherwise = tree.children[2] and self.code(tree.children[2])
 
@@ -100,7 +100,7 @@ class Compiler:
 
         return choose
 
-    def for_in(self, tree: Tree[Any]) -> Code:
+    def for_in(self, tree: Node) -> Code:
         names = [str(name) for name in tree.children[0].children]
         if len(names) > 2:
             raise errors.SyntaxError(f"expected one or two variables in a `for`, not {len(names)}")
@@ -124,13 +124,13 @@ class Compiler:
 
         return loop
 
-    def break_(self, tree: Tree[Any]) -> Code:
+    def break_(self, tree: Node) -> Code:
         return self._jump(tree, Break)
 
-    def continue_(self, tree: Tree[Any]) -> Code:
+    def continue_(self, tree: Node) -> Code:
         return self._jump(tree, Continue)
 
-    def _jump(self, tree: Tree[Any], jump: type[Exception]) -> Code:
+    def _jump(self, tree: Node, jump: type[Exception]) -> Code:
         if not self._loops:
             raise errors.SyntaxError(f"`{jump.__name__.lower()}` stands outside of any `for`")
 
@@ -139,7 +139,7 @@ class Compiler:
 
         return leave
 
-    def return_(self, tree: Tree[Any]) -> Code:
+    def return_(self, tree: Node) -> Code:
         value, depth, flags = (child and self.code(child) for child in tree.children)
 
         def leave(run: Run) -> Value:
@@ -152,7 +152,7 @@ class Compiler:
 
         return leave
 
-    def assign(self, tree: Tree[Any]) -> Code:
+    def assign(self, tree: Node) -> Code:
         target, sign, given = tree.children
         value = self.code(given)
         combine = BINARY.get(sign[:-1])
@@ -168,17 +168,16 @@ class Compiler:
             if last.data == "index":
                 return _assign_item(owner, self.code(last.children[0]), value, combine)
         raise errors.SyntaxError(
-            f"line {tree.meta.line}, column {tree.meta.column}: expected a variable, a property or an index "
-            f"before `{sign}`"
+            f"{_where(tree)}: expected a variable, a property or an index before `{sign}`"
         )
 
     # -- operators
 
-    def ternary(self, tree: Tree[Any]) -> Code:
+    def ternary(self, tree: Node) -> Code:
         condition, then, otherwise = self._all(tree.children)
         return lambda run: then(run) if condition(run) else otherwise(run)
 
-    def either(self, tree: Tree[Any]) -> Code:
+    def either(self, tree: Node) -> Code:
         codes = self._all(tree.children[::2])
 
         def either(run: Run) -> Value:
@@ -190,7 +189,7 @@ class Compiler:
 
         return either
 
-    def both(self, tree: Tree[Any]) -> Code:
+    def both(self, tree: Node) -> Code:
         codes = self._all(tree.children[::2])
 
         def both(run: Run) -> Value:
@@ -202,7 +201,7 @@ class Compiler:
 
         return both
 
-    def sum(self, tree: Tree[Any]) -> Code:
+    def sum(self, tree: Node) -> Code:
         first, *rest = self._all(tree.children[::2])
         steps = [(BINARY[sign], code) for sign, code in zip(tree.children[1::2], rest, strict=True)]
         if len(steps) == 1:
@@ -219,7 +218,7 @@ class Compiler:
 
     compared = bit_or = bit_xor = bit_and = shifted = product = sum
 
-    def prefixed(self, tree: Tree[Any]) -> Code:
+    def prefixed(self, tree: Node) -> Code:
         sign, operand = tree.children
         if sign == "-" and operand.data == "integer":
             return _constant(bounded(-_amount(operand.children[0])))
@@ -228,10 +227,10 @@ class Compiler:
 
     # -- access and calls
 
-    def postfix(self, tree: Tree[Any]) -> Code:
+    def postfix(self, tree: Node) -> Code:
         return self._postfix(tree.children)
 
-    def _postfix(self, trees: list[Tree[Any]]) -> Code:
+    def _postfix(self, trees: Sequence[Node]) -> Code:
         nesting = self._nesting
         code = self.code(trees[0])
         for trailer in trees[1:]:
@@ -240,83 +239,82 @@ class Compiler:
         self._nesting = nesting
         return code
 
-    def _member(self, owner: Code, trailer: Tree[Any]) -> Code:
+    def _member(self, owner: Code, trailer: Node) -> Code:
         name = str(trailer.children[0])
         return lambda run: member_of(owner(run), name)
 
-    def _method(self, owner: Code, trailer: Tree[Any]) -> Code:
+    def _method(self, owner: Code, trailer: Node) -> Code:
         name, args = str(trailer.children[0]), self._all(trailer.children[1].children)
         return call_method(owner, name, args)
 
-    def _index(self, owner: Code, trailer: Tree[Any]) -> Code:
+    def _index(self, owner: Code, trailer: Node) -> Code:
         index = self.code(trailer.children[0])
         return lambda run: item_of(owner(run), index(run))
 
-    def _slice(self, owner: Code, trailer: Tree[Any]) -> Code:
+    def _slice(self, owner: Code, trailer: Node) -> Code:
         bounds = [_nil if child is None else self.code(child) for child in trailer.children]
         return lambda run: slice_of(owner(run), *(bound(run) for bound in bounds))
 
-    def root_member(self, tree: Tree[Any]) -> Code:
+    def root_member(self, tree: Node) -> Code:
         name = str(tree.children[0])
         return lambda run: member_of(_root(run), name)
 
-    def root_method(self, tree: Tree[Any]) -> Code:
+    def root_method(self, tree: Node) -> Code:
         return self._method(_root, tree)
 
-    def variable(self, tree: Tree[Any]) -> Code:
+    def variable(self, tree: Node) -> Code:
         name = str(tree.children[0])
         return lambda run: look_up(run, name)
 
-    def call(self, tree: Tree[Any]) -> Code:
+    def call(self, tree: Node) -> Code:
         name, args = str(tree.children[0]), self._all(tree.children[1].children)
         if name in FORMS:
             return FORMS[name](args)
         builtin = FUNCTIONS.get(name)
         return call_other(name, args) if builtin is None else call_builtin(builtin, args)
 
-    def instance(self, tree: Tree[Any]) -> Code:
+    def instance(self, tree: Node) -> Code:
         raise not_here(f"type `{tree.children[0]}`", "types of one's own")
 
-    def thing_by_id(self, tree: Tree[Any]) -> Code:
+    def thing_by_id(self, tree: Node) -> Code:
         id = int(tree.children[0][1:20])
         return lambda run: stored_thing(run, id)
 
     # -- values
 
-    def nil(self, tree: Tree[Any]) -> Code:
+    def nil(self, tree: Node) -> Code:
         return _nil
 
-    def true(self, tree: Tree[Any]) -> Code:
+    def true(self, tree: Node) -> Code:
         return _constant(True)
 
-    def false(self, tree: Tree[Any]) -> Code:
+    def false(self, tree: Node) -> Code:
         return _constant(False)
 
-    def integer(self, tree: Tree[Any]) -> Code:
+    def integer(self, tree: Node) -> Code:
         return _constant(bounded(_amount(tree.children[0])))
 
-    def real(self, tree: Tree[Any]) -> Code:
+    def real(self, tree: Node) -> Code:
         return _constant(float(tree.children[0]))
 
-    def string(self, tree: Tree[Any]) -> Code:
-        text = str(tree.children[0])
-        return _constant(text[1:-1].replace(text[0] * 2, text[0]))
+    def string(self, tree: Node) -> Code:
+        return _constant(_unquoted(tree.children[0]))
 
-    def regex(self, tree: Tree[Any]) -> Code:
+    def regex(self, tree: Node) -> Code:
         return _constant(Regex(str(tree.children[0])))
 
-    def template(self, tree: Tree[Any]) -> Code:
+    def template(self, tree: Node) -> Code:
         parts = [
             _constant(_unescaped(child)) if isinstance(child, Token) else self.code(child)
             for child in tree.children
         ]
-        return lambda run: "".join([text_of(part(run)) for part in parts])
+        return lambda run: joined([text_of(part(run)) for part in parts])
 
-    def list(self, tree: Tree[Any]) -> Code:
+    def list_(self, tree: Node) -> Code:
         items = self._all(tree.children[0].children)
-        return lambda run: List([frozen(item(run)) for item in items])
+        return lambda run: run.items([item(run) for item in items])
 
-    def thing(self, tree: Tree[Any]) -> Code:
+    def thing(self, tree: Node) -> Code:
         names = [str(pair.children[0]) for pair in tree.children[0].children]
         codes = [
             self.code(Tree("variable", [pair.children[0]]) if pair.children[1] is None else pair.children[1])
@@ -331,17 +329,20 @@ class Compiler:
 
         return make
 
-    def closure(self, tree: Tree[Any]) -> Code:
+    def closure(self, tree: Node) -> Code:
         names = next((child.children for child in tree.children if getattr(child, "data", "") == "names"), ())
         loops, self._loops = self._loops, 0
         body = self.code(tree.children[-1])
         self._loops = loops
         text = self._text[tree.meta.start_pos : tree.meta.end_pos]
-        made = Closure(tuple(map(str, names)), body, text)
-        return _constant(made)
+        return _constant(Closure(tuple(map(str, names)), body, text, _doc(tree.children[-1])))
 
-    def parenthesis(self, tree: Tree[Any]) -> Code:
+    def parenthesis(self, tree: Node) -> Code:
         return self.code(tree.children[0])
+
+
+def _where(tree: Node) -> str:
+    return f"line {tree.meta.line}, column {tree.meta.column}"
 
 
 def _nil(run: Run) -> Value:
@@ -350,6 +351,18 @@ def _nil(run: Run) -> Value:
 
 def _constant(value: Value) -> Code:
     return lambda run: value
+
+
+def _doc(body: Node) -> str:
+    """The string that a closure's block begins with."""
+    if body.data != "block":
+        return ""
+    first = body.children[0].children[0]
+    return _unquoted(first.children[0]) if first.data == "string" else ""
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1].replace(text[0] * 2, text[0])
 
 
 def _amount(digits: str) -> int:

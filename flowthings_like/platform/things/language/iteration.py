@@ -11,8 +11,9 @@ __all__ = ["passes"]
 
 
 def passes(value: Value) -> Iterable[tuple[Value, Value]]:
-    """(item, index) of a list or tuple, (name, value) of a thing, (thing, id) of a set; as it was at the start,
-    whatever becomes of it meanwhile.
+    """(item, index) of a list or tuple, (name, value) of a thing, (thing, id) of a set.
+
+    They are those of the start, whatever becomes of the value meanwhile.
 
     Raises:
         TypeError: it is none of these.
@@ -24,6 +25,4 @@ def passes(value: Value) -> Iterable[tuple[Value, Value]]:
         return list(value.props.items())
     if kind is ThingSet:
         return [(thing, thing.id) for thing in value]
-    raise errors.TypeError(
-        f"expected a list, tuple, thing or set to go through, not type `{type_name(value)}`"
-    )
+    raise errors.TypeError(f"expected a list, tuple, thing or set, not type `{type_name(value)}`")

@@ -1,7 +1,7 @@
 """The operators: which types they take, and int64 arithmetic that says when it overflows.
 
-A bool counts as 0 or 1. `/` is always a float; `%` has the sign of its left side, as in C. The bitwise operators
-also combine sets.
+A bool counts as 0 or 1. `/` is always a float; `%` has the sign of its left side, as in C. The bitwise
+operators also combine sets.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from .... import things_errors as errors
+from .text import MAX_TEXT
 from .values import ThingSet, Value, equal, type_name
 
 __all__ = ["BINARY", "PREFIX", "Operator", "bounded"]
@@ -23,7 +24,6 @@ _INTEGERS = frozenset({int, bool})
 _NUMBERS = frozenset({int, bool, float})
 _TEXTS = frozenset({str, bytes})
 _ORDERED = frozenset({str, bytes, datetime})
-_MOST_TEXT = 16 << 20
 
 
 def bounded(number: int) -> int:
@@ -52,8 +52,8 @@ def _arithmetic(sign: str, compute: Callable[[Any, Any], Any], others: Operator)
 
 def _join(a: Value, b: Value) -> Value:
     if type(a) is type(b) and type(a) in _TEXTS:
-        if len(a) + len(b) > _MOST_TEXT:
-            raise errors.MaxQuotaError(f"expected a text of at most {_MOST_TEXT} characters")
+        if len(a) + len(b) > MAX_TEXT:
+            raise errors.MaxQuotaError(f"expected a text of at most {MAX_TEXT} characters")
         return a + b
     raise _unsupported("+", a, b)
 
@@ -82,7 +82,7 @@ def _remainder(a: Value, b: Value) -> int:
     a, b = _whole(a), _whole(b)
     if not b:
         raise errors.ZeroDivisionError("division or modulo by zero")
-    rest = abs(a) % abs(b)
+    rest: int = abs(a) % abs(b)
     return -rest if a < 0 else rest
 
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lark import Lark, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from .... import things_errors as errors
 from .compiler import Code, Compiler
-from .values import Closure
+
+if TYPE_CHECKING:
+    from .values import Closure
 
 __all__ = ["MAX_CODE", "Program", "parse", "parse_closure"]
 

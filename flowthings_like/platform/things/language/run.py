@@ -1,25 +1,26 @@
 """One query: its variables, what it may still spend, and its result.
 
-Variables live in one dict, in the order in which they were made. A block forgets those that were made in it, a
-closure also gets back those that its parameters hid; so a closure sees the variables of whoever calls it.
+Variables live in one dict, in the order in which they were made. A block forgets those that were made in it;
+a closure also gets back those that its parameters hid. So a closure sees the variables of whoever calls it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from .... import things_errors as errors
-from .collection import Collection
 from .serialise import MAX_DEPTH, serialise
-from .signature import Builtin
 from .values import Closure, List, ThingSet, Value, is_name, load, type_name
 
 if TYPE_CHECKING:
+    from .collection import Collection
     from .parser import Program
+    from .signature import Builtin
 
 __all__ = [
     "MAX_CALLS",
+    "MAX_LISTS",
     "MAX_STEPS",
     "NO_IDS",
     "Return",
@@ -37,6 +38,10 @@ MAX_STEPS = 2_000_000
 
 MAX_CALLS = 50
 """Closures that may be under way within each other."""
+
+
+MAX_LISTS = 50
+"""Lists that may be within each other."""
 
 
 class Scope:
@@ -97,6 +102,25 @@ class Run:
         self._steps -= steps
         if self._steps < 0:
             raise errors.MaxQuotaError(f"expected a query of at most {MAX_STEPS} steps: it loops too often")
+
+    @property
+    def steps_left(self) -> int:
+        """What the query may still do."""
+        return self._steps
+
+    def items(self, values: Iterable[Value]) -> List:
+        """A new list of the values. Lists within it are tuples; each of their items costs a step too."""
+        return List([self.item(value) for value in values])
+
+    def item(self, value: Value, depth: int = 0) -> Value:
+        """The value as an item of a list."""
+        self.spend()
+        kind = type(value)
+        if kind is List or kind is tuple:
+            if depth == MAX_LISTS:
+                raise errors.ValueError(f"expected at most {MAX_LISTS} lists within each other")
+            return tuple([self.item(inner, depth + 1) for inner in value])
+        return value
 
     def call(self, closure: Closure, *args: Value) -> Value:
         """The closure's value. Missing arguments are nil, surplus ones are dropped."""
@@ -184,7 +208,7 @@ def call_procedure(
     scope: Scope,
     logs: list[str] | None = None,
 ) -> Any:
-    """Runs a stored procedure, with arguments in order or by name, as the RUN request does. Otherwise as `run`.
+    """Runs a stored procedure, with arguments in order or by name, as the RUN request does.
 
     Raises:
         LookupError: there is no such procedure.

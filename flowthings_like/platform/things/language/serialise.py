@@ -21,7 +21,7 @@ def serialise(value: Value, depth: int = 1, ids: bool = True) -> Any:
     """The value as None, bool, int, float, str, bytes, list and dict.
 
     Args:
-        depth: levels of things that are shown, 0 to 127. A thing below them is {"#": id}, or {} if not stored.
+        depth: levels of things that are shown, 0 to 127. One below them is {"#": id}, or {} if not stored.
         ids: whether stored things show their id, under the key `#`.
 
     Raises:

@@ -14,12 +14,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from .... import things_errors as errors
-from .values import Closure, Failure, List, Regex, Room, Thing, ThingSet, Value, type_name
+from .values import TYPE_NAMES, Closure, Failure, List, Regex, Room, Thing, ThingSet, Value, type_name
 
 if TYPE_CHECKING:
     from .run import Run
 
-__all__ = ["METHODS", "Array", "Builtin", "Number", "function", "method"]
+__all__ = ["FUNCTIONS", "METHODS", "Array", "Builtin", "Number", "function", "method"]
 
 Number: TypeAlias = "bool | int | float"
 Array: TypeAlias = "List | tuple[Value, ...]"
@@ -51,16 +51,19 @@ class Builtin:
             method it is.
         name: its name in code; else the Python function's, without `_` at its end.
         first: how many parameters come before the arguments.
+        most: how many arguments there may be, if some of the parameters are none.
     """
 
     __slots__ = ("_call", "_kinds", "least", "most", "name")
 
-    def __init__(self, call: Callable[..., Any], name: str | None = None, first: int = 1) -> None:
-        code = call.__code__  # type: ignore[attr-defined]
-        count = code.co_argcount
+    def __init__(
+        self, call: Callable[..., Any], name: str | None = None, first: int = 1, most: int | None = None
+    ) -> None:
+        code = call.__code__
+        count = code.co_argcount if most is None else first + most
         self._call = call
         self.name = name or code.co_name.rstrip("_")
-        self.least = count - len(call.__defaults__ or ()) - first  # type: ignore[attr-defined]
+        self.least = code.co_argcount - len(call.__defaults__ or ()) - first
         self.most = None if code.co_flags & 0x04 else count - first
         self._kinds = [_kinds(call.__annotations__.get(name)) for name in code.co_varnames[first:count]]
 
@@ -102,15 +105,8 @@ def _kinds(annotation: str | None) -> frozenset[type]:
 
 
 def _either(kinds: frozenset[type]) -> str:
-    names = sorted(f"`{type_name_of(kind)}`" for kind in kinds)
+    names = sorted(f"`{TYPE_NAMES[kind]}`" for kind in kinds)
     return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-
-
-def type_name_of(kind: type) -> str:
-    """The language's name for a Python type."""
-    from .values import _NAMES
-
-    return _NAMES[kind]
 
 
 FUNCTIONS: dict[str, Builtin] = {}

@@ -1,8 +1,8 @@
 """The values of the language, and how Python's stand for them.
 
-nil, bool, int, float, str and bytes are Python's own; a tuple is a tuple; a datetime is an aware datetime. The
-rest are the classes here; Python's idea of what is true is the language's too. A plain list or dict, never seen by code as a list or thing, is what the language
-calls mpdata: an answer that is handed on as it is.
+nil, bool, int, float, str and bytes are Python's own; a tuple is a tuple, a datetime an aware datetime. The
+rest are the classes here. What Python takes for true is true in the language. A plain list or dict is what
+the language calls mpdata: information that is handed on as it is.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_NAME",
+    "TYPE_NAMES",
     "Closure",
     "Failure",
     "List",
@@ -32,7 +33,6 @@ __all__ = [
     "ThingSet",
     "Value",
     "equal",
-    "frozen",
     "is_name",
     "load",
     "type_name",
@@ -67,7 +67,7 @@ class Thing:
 
 
 class Room:
-    """What clients join. `id` is None until the room is stored; `name` is unique in its collection, or None."""
+    """What clients join. `id` is None until it is stored; `name` is unique in the collection, or None."""
 
     __slots__ = ("__weakref__", "id", "name")
 
@@ -110,14 +110,18 @@ class Closure:
         names: its parameters.
         body: what runs it.
         text: its source, by which it is stored.
+        doc: what it says of itself: the string that its block begins with, or "".
     """
 
-    __slots__ = ("body", "names", "text")
+    __slots__ = ("body", "doc", "names", "text")
 
-    def __init__(self, names: tuple[str, ...], body: Callable[[Run], Value], text: str) -> None:
+    def __init__(
+        self, names: tuple[str, ...], body: Callable[[Run], Value], text: str, doc: str = ""
+    ) -> None:
         self.names = names
         self.body = body
         self.text = text
+        self.doc = doc
 
 
 class Failure:
@@ -155,7 +159,7 @@ def _quiet() -> Any:
     return options
 
 
-_NAMES: dict[type, str] = {
+TYPE_NAMES: dict[type, str] = {
     type(None): "nil",
     bool: "bool",
     int: "int",
@@ -178,7 +182,7 @@ _NAMES: dict[type, str] = {
 
 def type_name(value: Value) -> str:
     """What `type(…)` says, and what the errors call a value."""
-    return _NAMES[type(value)]
+    return TYPE_NAMES[type(value)]
 
 
 def is_name(text: str) -> bool:
@@ -189,21 +193,16 @@ def is_name(text: str) -> bool:
 def equal(a: Value, b: Value) -> bool:
     """The language's `==`: numbers by amount, lists and sets by their items, things and rooms by identity."""
     if a is b:
-        return a == a  # all but nan
+        return bool(a == a)  # all but nan
     if isinstance(a, (List, tuple)) and isinstance(b, (List, tuple)):
         return len(a) == len(b) and all(map(equal, a, b))
     if isinstance(a, ThingSet):
-        return isinstance(b, ThingSet) and a.keys() == b.keys()
+        return isinstance(b, ThingSet) and dict.keys(a) == dict.keys(b)
     if isinstance(a, (Regex, Closure)):
         return type(a) is type(b) and a.text == b.text
     if isinstance(a, Failure):
         return isinstance(b, Failure) and a.code == b.code
     return bool(a == b)
-
-
-def frozen(value: Value) -> Value:
-    """The value as an item of a list: a list within a list is a tuple."""
-    return tuple(value) if type(value) is List else value
 
 
 def load(plain: Any) -> Value:
@@ -216,16 +215,20 @@ def load(plain: Any) -> Value:
     """
     kind = type(plain)
     if kind is list:
-        return List([frozen(load(item)) for item in plain])
+        return List([_item(item) for item in plain])
     if kind is dict:
         return Thing({_key(key): load(item) for key, item in plain.items()})
     if kind is int and not -(1 << 63) <= plain < 1 << 63:
         raise errors.OverflowError(f"expected an int of 64 bits, not {plain}")
-    if kind not in _NAMES:
+    if kind not in TYPE_NAMES:
         raise errors.TypeError(
             f"expected nil, bool, int, float, str, bytes, list or map, not {kind.__name__}"
         )
     return plain
+
+
+def _item(plain: Any) -> Value:
+    return tuple(map(_item, plain)) if type(plain) is list else load(plain)
 
 
 def _key(key: Any) -> str:
