@@ -164,6 +164,10 @@ class ThreadLatch:
     def set(self) -> None:
         self._lock.release()
 
+    def hand_over(self) -> bool:
+        self._lock.release()
+        return False
+
     def wait(self, timeout: float | None = None) -> bool:
         seconds = -1 if timeout is None else min(max(timeout, 0), threading.TIMEOUT_MAX)
         pool = _own_pool()

@@ -109,6 +109,11 @@ class Backend(ABC):
     def latch(self) -> Latch:
         """The lightest event: one thread waits for it, once."""
 
+    def latches(self) -> Callable[[], Latch]:
+        """What makes latches that are set in this OS thread, a little faster. Waiting for one in another OS
+        thread is an error, under gevent and eventlet."""
+        return self.latch
+
     @abstractmethod
     def event(self) -> Any:
         """A new event, with the methods of `threading.Event`."""
@@ -145,6 +150,33 @@ class Backend(ABC):
             return 0
         finally:
             sock.settimeout(timeout)
+
+    def receive_now(self, sock: socket.socket, size: int) -> bytes | None:
+        """What a connected socket has to read, at most `size` bytes: b"" at its end, None if there is nothing
+        yet. It never waits.
+
+        Raises:
+            OSError: as `socket.recv`.
+        """
+        timeout = sock.gettimeout()
+        sock.settimeout(0.0)
+        try:
+            return sock.recv(size)
+        except BlockingIOError:
+            return None
+        finally:
+            sock.settimeout(timeout)
+
+    def watch(self, sock: socket.socket, callback: Callable[[], object]) -> Callable[[], object] | None:
+        """Have the hub itself call `callback()` whenever there is something to read from a socket.
+
+        It must neither wait nor raise, but may let a green thread that waits for a latch go on (`hand_over`).
+        Nobody else may read from the socket meanwhile.
+
+        Returns:
+            What ends it, to be called before the socket is closed. None on threads, which have no hub.
+        """
+        return None
 
     @abstractmethod
     def turn(self) -> None:

@@ -7,7 +7,7 @@ has for each of the fragments that a node cuts its answers into, 14 thousand of 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import websocket
@@ -43,12 +43,13 @@ class MessageStream:
         self._source = _Source(below, max_message + max_message // _OVERHEAD + 1024)
         self._owed: deque[bytes] = deque()
         self._parts: list[bytes] = []  # of the message that has begun
-        # No lock of its own: one thread reads, and it never writes.
-        self._frames: Any = websocket.WebSocket(enable_multithread=False, skip_utf8_validation=True)
         try:
-            self._frames.connect(
+            # No locks of its own: one thread reads, and it never writes.
+            self._frames: Any = websocket.create_connection(
                 f"{endpoint.scheme}://{endpoint.address}{endpoint.path}",
                 socket=self._source,
+                enable_multithread=False,
+                skip_utf8_validation=True,
                 suppress_origin=True,
                 redirect_limit=0,
             )
@@ -91,6 +92,18 @@ class MessageStream:
                     self._parts = []
                     self._source.taken = 0
                     return b"".join(parts)
+
+    def watch(self, callback: Callable[[], object]) -> bool:
+        return False  # websocket-client waits for the rest of a frame
+
+    def unwatch(self) -> None:
+        pass
+
+    def receive_now(self) -> bytes | None:
+        raise NotImplementedError
+
+    def acknowledge(self) -> None:
+        self._below.acknowledge()
 
     def close(self) -> None:
         self._below.close()

@@ -71,15 +71,28 @@ class SecureStream(SocketStream):
         return self.offer_bytes(records)
 
     def receive(self) -> bytes:
-        while True:
-            with self._lock:
-                try:
-                    return self._layer.read(CHUNK)
-                except ssl.SSLWantReadError:
-                    pass
-                except ssl.SSLZeroReturnError:
-                    return b""
+        while (data := self._decrypt()) is None:
             if not self._receive_records():
+                return b""
+        return data
+
+    def receive_now(self) -> bytes | None:
+        while (data := self._decrypt()) is None:
+            records = super().receive_now()
+            if not records:
+                return records
+            with self._lock:
+                self._incoming.write(records)
+        return data
+
+    def _decrypt(self) -> bytes | None:
+        """What the records that are here hold; None if there is none whole, b"" at the end."""
+        with self._lock:
+            try:
+                return self._layer.read(CHUNK)
+            except ssl.SSLWantReadError:
+                return None
+            except ssl.SSLZeroReturnError:
                 return b""
 
     def _receive_records(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
@@ -68,6 +68,19 @@ class Stream(Protocol):
             OSError: the connection is broken, or what came breaks the rules of TLS or WebSocket.
         """
 
+    def watch(self, callback: Callable[[], object]) -> bool:
+        """Have the hub call `callback()` whenever there is something for `receive_now`, until `unwatch`; see
+        `Backend.watch`. False if there is no hub, or this stream has to be waited for."""
+
+    def unwatch(self) -> None:
+        """Watch no more."""
+
+    def receive_now(self) -> bytes | None:
+        """Like `receive`, but None if that would have to wait."""
+
+    def acknowledge(self) -> None:
+        """Have the kernel acknowledge at once what was read by `receive_now`, if nothing was sent since."""
+
     def close(self) -> None:
         """End both directions, and whoever waits in `receive` or `flush`. Closing again does nothing."""
 
@@ -88,10 +101,11 @@ class SocketStream:
     def __init__(self, below: socket.socket, peer: str) -> None:
         self.peer = peer
         self._below = below
-        self._send_now = detect().send_now
+        self._send_now, self._receive_now = detect().send_now, detect().receive_now
         self._is_tcp = below.family in (socket.AF_INET, socket.AF_INET6)
         self._unsent: bytes | memoryview = b""
         self._reading = self._writing = self._closed = False
+        self._stop: Callable[[], object] | None = None  # what ends a watch
 
     @property
     def owes(self) -> bool:
@@ -136,16 +150,36 @@ class SocketStream:
             if self._closed:
                 return b""
             data = self._below.recv(CHUNK)
-            if self._is_tcp:
-                # A node sends small packages one by one and lets the kernel hold all but the first back until
-                # that is acknowledged, which takes 40 ms unless it is done at once. It does not last: the
-                # kernel goes back to its own judgement, so it is asked again after each read.
-                self._below.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            self.acknowledge()
             return data
         finally:
             self._reading = False
             if self._closed:
                 self._release()
+
+    def watch(self, callback: Callable[[], object]) -> bool:
+        self._reading = True
+        self._stop = detect().watch(self._below, callback)
+        self._reading = self._stop is not None
+        return self._reading
+
+    def unwatch(self) -> None:
+        stop, self._stop = self._stop, None
+        if stop is not None:
+            stop()
+            self._reading = False
+            if self._closed:
+                self._release()
+
+    def receive_now(self) -> bytes | None:
+        return b"" if self._closed else self._receive_now(self._below, CHUNK)
+
+    def acknowledge(self) -> None:
+        # A node sends small packages one by one and lets the kernel hold all but the first back until that is
+        # acknowledged, which takes 40 ms unless it is done at once. It does not last: the kernel goes back to
+        # its own judgement, so it is asked again each time.
+        if self._is_tcp:
+            self._below.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def settimeout(self, seconds: float | None) -> None:
         """Limit each step of a handshake; None once that is done, as `offer` expects."""
@@ -159,6 +193,7 @@ class SocketStream:
 
     def forget(self) -> None:
         self._closed = True
+        self.unwatch()
         self._below.close()
 
     def _release(self) -> None:
