@@ -1,5 +1,8 @@
 """ThingsDB's own functions as methods: each is a query with its arguments as variables."""
 
+# mypy: disable-error-code="no-any-return"
+# What a query returns only the node knows; the annotations here are what ThingsDB's documentation says.
+
 from __future__ import annotations
 
 from abc import abstractmethod
