@@ -118,8 +118,8 @@ def find_settings(profile: str | None, given: Mapping[str, Any]) -> dict[str, An
 
     The environment variables are FLOWTHINGS_ACCOUNT, _TOKEN, _HOST, _WS_HOST, _SECURE, _VERSION, _TIMEOUT and
     _THINGS; FLOWTHINGS_PROFILE names the profile and FLOWTHINGS_CREDENTIALS the file, which is an INI file
-    with one section a profile. A profile that is named in the call comes before the environment: it was given,
-    too.
+    with one section a profile. A profile that is named in the call comes before the environment: it was
+    given, too.
 
     Raises:
         ConfigurationError: no account or token anywhere; the message lists the places that were looked at.
