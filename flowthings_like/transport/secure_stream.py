@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 
 from urllib3.exceptions import InsecureRequestWarning
 
@@ -86,14 +87,19 @@ class SecureStream(SocketStream):
         return data
 
     def _decrypt(self) -> bytes | None:
-        """What the records that are here hold; None if there is none whole, b"" at the end."""
-        with self._lock:
-            try:
-                return self._layer.read(CHUNK)
-            except ssl.SSLWantReadError:
-                return None
-            except ssl.SSLZeroReturnError:
-                return b""
+        """All that the records hold that are here: the hub only tells of what is still in the socket. None
+        if there is no whole one, b"" at the end."""
+        found = []
+        with self._lock, suppress(ssl.SSLWantReadError):
+            while True:
+                try:
+                    data = self._layer.read(CHUNK)
+                except ssl.SSLZeroReturnError:
+                    data = b""
+                if not data:
+                    return b"".join(found)
+                found.append(data)
+        return b"".join(found) or None
 
     def _receive_records(self) -> bool:
         records = super().receive()
