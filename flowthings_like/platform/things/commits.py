@@ -107,12 +107,13 @@ class Commits:
         with self._lock:
             refused, self._writing, self._queue = [*self._writing, *self._queue], [], []
             self._lost()
+            # What came last is undone first, and told last.
+            said = [entry.refusal(reason) for entry in reversed(refused) if entry.refusal is not None]
+            for to, package in reversed(said):
+                to.send(package)
             for entry in refused:
                 if entry.refusal is None:
                     _deliver(entry)
-                else:
-                    to, package = entry.refusal(reason)
-                    to.send(package)
 
     def _abandon(self) -> None:
         """Interrupted: it may have been written or not. Whoever waits for it can only be told so by a cut."""

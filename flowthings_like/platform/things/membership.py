@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from ...wire.things import EVENT_ID, Kind, pack, package
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from .session import Session
 
@@ -53,9 +53,9 @@ class Membership:
 
     def join(self, session: Session, room: RoomKey, scope: str) -> list[Delivery]:
         """Become a member; what is to be sent after the answer."""
-        members = self._members.setdefault(room, {})
-        if session in members:
+        if session.gone or session in self._members.get(room, ()):
             return []
+        members = self._members.setdefault(room, {})
         members[session] = None
         self._rooms.setdefault(session, set()).add(room)
         return [Delivery(session, _event(Kind.ROOM_JOIN, scope, room))]
@@ -90,9 +90,9 @@ class Membership:
         for room in list(self._rooms.get(session, ())):
             self._forget(session, room)
 
-    def rooms(self) -> Iterable[RoomKey]:
-        """The rooms that anybody is in."""
-        return list(self._members)
+    def members(self, room: RoomKey) -> list[Session]:
+        """Who is in the room, in the order of their coming."""
+        return list(self._members.get(room, ()))
 
     def _forget(self, session: Session, room: RoomKey) -> None:
         members, rooms = self._members[room], self._rooms[session]

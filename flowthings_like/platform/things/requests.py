@@ -17,7 +17,7 @@ from .language import call_procedure, parse, run
 
 if TYPE_CHECKING:
     from .state import Held
-    from .universe import Turn
+    from .turn import Turn
 
 __all__ = ["REQUESTS", "Request"]
 
@@ -49,19 +49,19 @@ def _run(turn: Turn, id: int, body: list[Any]) -> bytes:
 
 def _join(turn: Turn, id: int, body: list[Any]) -> bytes:
     """[scope, room, …]"""
-    scope, held, rooms = _rooms(turn, body)
+    held, rooms = _rooms(turn, body)
     for room in rooms:
         if room is not None:
-            turn.after += turn.membership.join(turn.session, (held.number, room), scope)
+            turn.join((held.number, room), held.scope)
     return _data(id, rooms)
 
 
 def _leave(turn: Turn, id: int, body: list[Any]) -> bytes:
     """[scope, room, …]"""
-    scope, held, rooms = _rooms(turn, body)
+    held, rooms = _rooms(turn, body)
     for room in rooms:
         if room is not None:
-            turn.before += turn.membership.leave(turn.session, (held.number, room), scope)
+            turn.leave((held.number, room), held.scope)
     return _data(id, rooms)
 
 
@@ -79,7 +79,7 @@ def _emit(turn: Turn, id: int, body: list[Any], *, to_self: bool = True) -> byte
     if room is None:
         raise things_errors.LookupError(f"room `{wanted}` not found in collection `{held.content.name}`")
     but = None if to_self else turn.session
-    turn.before += turn.membership.emit((held.number, room), held.scope, event, body[3:], but)
+    turn.emit((held.number, room), held.scope, event, body[3:], but)
     return package(Kind.OK, id)
 
 
@@ -120,10 +120,10 @@ def _collection(turn: Turn, scope: Scope) -> Held:
     return turn.use(held)
 
 
-def _rooms(turn: Turn, body: list[Any]) -> tuple[str, Held, list[int | None]]:
-    """The scope in full, the collection, and the rooms asked for, None for one that is not there."""
+def _rooms(turn: Turn, body: list[Any]) -> tuple[Held, list[int | None]]:
+    """The collection and the rooms asked for, None for one that is not there."""
     held = _collection(turn, _scope(body))
-    return held.scope, held, [_find(held, wanted) for wanted in body[1:]]
+    return held, [_find(held, wanted) for wanted in body[1:]]
 
 
 def _find(held: Held, wanted: object) -> int | None:

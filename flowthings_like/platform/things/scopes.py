@@ -12,7 +12,7 @@ from .language import Builtin, Collection, Scope
 if TYPE_CHECKING:
     from ...wire.scopes import Scope as Named
     from .state import Held
-    from .universe import Turn
+    from .turn import Turn
 
 __all__ = ["Functions", "Spot", "TurnScope", "find", "host", "of_scope", "turn_of"]
 

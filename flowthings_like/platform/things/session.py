@@ -41,6 +41,7 @@ class Session:
 
     Attributes:
         login: who has come in, None before that.
+        gone: whether the connection has ended.
     """
 
     def __init__(self, node: Node, sock: socket.socket, peer: str) -> None:
@@ -48,6 +49,7 @@ class Session:
         self._sock = sock
         self.peer = peer
         self.login: Login | None = None
+        self.gone = False
         self._universe: Universe | None = None
         sock.settimeout(outbox.STALLED)
         self._outbox = Outbox(sock, self.cut)
@@ -95,6 +97,7 @@ class Session:
 
     def close(self) -> None:
         """Let go of everything. More calls do nothing."""
+        self.gone = True
         universe, self._universe = self._universe, None
         if universe is not None:
             universe.drop(self)

@@ -17,7 +17,7 @@ from .state import Token
 if TYPE_CHECKING:
     from .language import Run
     from .state import Held
-    from .universe import Turn
+    from .turn import Turn
 
 __all__ = ["FUNCTIONS"]
 

@@ -12,100 +12,22 @@ from typing import TYPE_CHECKING
 
 from ... import things_errors
 from ...green import backend
-from ...wire.things import EVENT_ID, Kind, pack, package
+from ...wire.things import Kind, pack, package
 from ..problems import Problem
 from . import records
-from .access import Privilege
 from .commits import Commits, Entry
 from .membership import Delivery, Membership
-from .state import Held, State
+from .state import State
+from .turn import Turn
 
 if TYPE_CHECKING:
     from ..store.store import Store
-    from .access import User
     from .node import Node
-    from .records import Change
-    from .scopes import Spot
     from .session import Session
 
-__all__ = ["Turn", "Universe", "refusal"]
-
-_LOGGED = 2  # the warning's code for what `log` wrote
+__all__ = ["Universe", "refusal"]
 
 _log = logging.getLogger("flowthings_like.platform.things")
-
-
-class Turn:
-    """One request while it is answered.
-
-    Attributes:
-        session: who asks.
-        user: as whom.
-        state: the universe.
-        membership: who is in its rooms.
-        node: who answers.
-        spot: the scope that was asked for.
-        logs: what the code logged, as text.
-        before, after: what goes out on either side of the answer.
-    """
-
-    def __init__(
-        self, node: Node, session: Session, user: User, state: State, membership: Membership
-    ) -> None:
-        self.node = node
-        self.session = session
-        self.user = user
-        self.state = state
-        self.membership = membership
-        self.before: list[Delivery] = []
-        self.after: list[Delivery] = []
-        self.logs: list[str] = []
-        self.spot: Spot | None = None
-        self._used: dict[int, Held] = {}
-
-    def enter(self, spot: Spot, wanted: Privilege) -> Spot:
-        """Begin to run code there. Raises ForbiddenError if the user may not."""
-        self.user.require(spot.place, wanted, spot.name)
-        self.spot = spot
-        return spot
-
-    def require(self, wanted: Privilege) -> None:
-        """Raise ForbiddenError unless the user has the privileges where the code runs."""
-        assert self.spot is not None
-        self.user.require(self.spot.place, wanted, self.spot.name)
-
-    def use(self, held: Held) -> Held:
-        """A collection in which something may change now."""
-        self._used[held.number] = held
-        return held
-
-    def forget(self, held: Held) -> None:
-        """A collection that is gone, and all rooms with it."""
-        self._used.pop(held.number, None)
-        for room in list(held.content.rooms):
-            if room.id is not None:
-                self.before += self.membership.delete((held.number, room.id), held.scope)
-
-    def settle(self) -> list[Change]:
-        """What is to be written; members of rooms are told of what happened in them.
-
-        Raises:
-            things_errors.ForbiddenError: code changed something that the user may not change. That is known
-                only now: what is in memory has to be thrown away.
-        """
-        changes, self.state.changes = self.state.changes, []
-        self.before += [Delivery(self.session, _warning(text)) for text in self.logs]
-        for held in self._used.values():
-            journal = held.content.take_journal()
-            if self.spot is not None and (journal.rows or journal.procedures):
-                self.require(Privilege.CHANGE)
-            for emit in journal.emits:
-                room = held.number, emit.room
-                self.before += self.membership.emit(room, held.scope, emit.event, emit.args)
-            for id in sorted(journal.gone_rooms):
-                self.before += self.membership.delete((held.number, id), held.scope)
-            changes += held.changes(self.state.account, journal)
-        return changes
 
 
 class Universe:
@@ -138,6 +60,7 @@ class Universe:
             work: does it and returns the answer, a whole package; what it raises is the answer too.
         """
         with self._lock:
+            turn = None
             try:
                 state = self._load()
                 found = state.users.get(user)
@@ -148,15 +71,16 @@ class Universe:
                 turn = Turn(self._node, session, found, state, self._membership)
                 answer = _attempt(turn, id, work)
                 changes = turn.settle()
-            except Exception as error:
+            except BaseException as error:  # half of it may have been done
+                if turn is not None:
+                    turn.undo()
                 self._forget()
+                if not isinstance(error, Exception):
+                    raise
                 self._refuse(session, id, error)
                 return
-            except BaseException:  # half of it may have been done
-                self._forget()
-                raise
             deliveries = [*turn.before, Delivery(session, answer), *turn.after]
-            self._commits.submit(Entry(changes, deliveries, lambda reason: _undone(session, id, reason)))
+            self._commits.submit(Entry(changes, deliveries, lambda reason: _undone(turn, id, reason)))
 
     def settle(self, seconds: float) -> None:
         """Return once everything that was asked so far is answered, or after so many seconds."""
@@ -176,18 +100,7 @@ class Universe:
             rows = self._store.write(lambda connection: records.load(connection, self.account))
             records.merge(rows, self._commits.pending())
             self._state = State.load(self.account, rows, self._numbers)
-            self._tell_of_lost_rooms(self._state)
         return self._state
-
-    def _tell_of_lost_rooms(self, state: State) -> None:
-        """Rooms that were made by a change that could not be written are no more."""
-        held = {found.number: found for found in state.collections.values()}
-        for number, id in self._membership.rooms():
-            there = held.get(number)
-            if there is None or id not in there.content.rooms:
-                scope = "@collection:" if there is None else there.scope
-                for to, told in self._membership.delete((number, id), scope):
-                    to.send(told)
 
     def _forget(self) -> None:
         """What is in memory is not what is, or will be, on disk."""
@@ -200,10 +113,6 @@ class Universe:
             _log.exception("the things node failed at a request")
             error = things_errors.InternalError(f"the node failed: {type(error).__name__}")
         self._commits.submit(Entry([], [Delivery(session, refusal(id, error))], None))
-
-
-def _warning(text: str) -> bytes:
-    return package(Kind.WARNING, EVENT_ID, pack({"warn_code": _LOGGED, "warn_msg": text}))
 
 
 class _Answered:
@@ -234,6 +143,7 @@ def _attempt(turn: Turn, id: int, work: Callable[[Turn], bytes]) -> bytes:
         return refusal(id, error)
 
 
-def _undone(session: Session, id: int, reason: str) -> Delivery:
+def _undone(turn: Turn, id: int, reason: str) -> Delivery:
+    turn.undo()
     error = things_errors.NodeError(f"nothing of this was done, try again: {reason}")
-    return Delivery(session, refusal(id, error))
+    return Delivery(turn.session, refusal(id, error))
