@@ -43,7 +43,7 @@ def ours(work: Callable[[Any], float]) -> Contender:
     """The work with a Client of this library."""
 
     def contender(_folder: Path) -> float:
-        from flowthings_like.services.things import Client
+        from flowthings_like import Client
 
         client, node = Client(), address()
         client.connect(node.host, node.port)
@@ -198,8 +198,7 @@ def raw_rate(calls: int, window: int, code: str = SUM) -> Contender:
 
 def our_room(client: Any, each: Callable[[], object]) -> Any:
     """A joined Room of ours, which calls `each` for each event."""
-    from flowthings_like.services.room import Room
-    from flowthings_like.services.room_events import event
+    from flowthings_like import Room, event
 
     class Chat(Room):
         @event("msg")

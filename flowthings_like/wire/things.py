@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import msgpack
 
 from .. import things_errors
+from .uncollected import uncollected
 
 try:
     import msgspec
@@ -60,6 +61,7 @@ _CHECK = 0xFF
 _SMALL = (
     512  # bytes: a Packer's first buffer, which grows; its own choice is 256 KiB, slow to get and to free
 )
+_LARGE = 65_536  # bytes of a body that may hold more dicts than the garbage collector leaves alone
 _INT64 = 1 << 63
 _MAYBE_WIDE = re.compile(rb"\xcf[\x80-\xff]")
 
@@ -303,7 +305,7 @@ def unpack(body: bytes) -> Any:
         UnpackError: it is not one value, or a str in it is not UTF-8, which ThingsDB does not prevent.
     """
     try:
-        return _decode(body)
+        return _decode(body) if len(body) < _LARGE else uncollected(_decode, body)
     except Exception as error:  # of many types, MemoryError and RecursionError among them
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise UnpackError(f"a body of {len(body)} bytes cannot be unpacked: {said}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import gc
 import re
 from datetime import date, datetime, time, timedelta, timezone
 from types import MappingProxyType
@@ -197,3 +198,18 @@ def test_a_refused_body_stays_out_of_the_error() -> None:
     with pytest.raises(UnpackError) as caught:
         unpack(b"\xa9secret\xff\xff\xff")
     assert "secret" not in f"{caught.value!r} {caught.value.__cause__!r}"
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_a_large_body_leaves_the_collector_as_it_was(collecting: bool) -> None:
+    things_of_it = [{"#": number, "tags": ["a"]} for number in range(10_000)]
+    body = pack(things_of_it)
+    was = gc.isenabled()
+    (gc.enable if collecting else gc.disable)()
+    try:
+        assert unpack(body) == things_of_it
+        with pytest.raises(UnpackError):
+            unpack(body[:-1])
+        assert gc.isenabled() == collecting
+    finally:
+        (gc.enable if was else gc.disable)()
