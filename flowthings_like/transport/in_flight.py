@@ -26,18 +26,20 @@ class Call:
     Attributes:
         id: that of its package.
         data: the package's bytes.
+        posted: whether it was given to be sent.
         sent: whether some of them may have reached the node.
         given_up: whether nobody waits for the answer any more.
         answer: as it came.
         latch: where the caller waits.
     """
 
-    __slots__ = ("answer", "data", "given_up", "id", "latch", "sent")
+    __slots__ = ("answer", "data", "given_up", "id", "latch", "posted", "sent")
 
     def __init__(self, latch: Latch) -> None:
         self.latch = latch
-        self.id = 0
+        self.id = -1
         self.data = b""
+        self.posted = False
         self.sent = False
         self.given_up = False
         self.answer: Package | None = None
@@ -61,16 +63,19 @@ class InFlight:
     def __len__(self) -> int:
         return len(self._calls)
 
-    def enter(self, deadline: float | None) -> Call | None:
-        """A new call with an id of its own. None if all are taken, and remain so until the deadline."""
-        call = Call(self._latch())
+    def new_call(self) -> Call:
+        """A call without an id."""
+        return Call(self._latch())
+
+    def enter(self, call: Call, deadline: float | None) -> bool:
+        """Give a call its id. False if all are taken, and remain so until the deadline."""
         calls = self._calls
         while True:
             if len(calls) >= IDS and not self._wait_for_id(deadline):
-                return None
+                return False
             call.id = id = next(self._ids) % IDS
             if calls.setdefault(id, call) is call:
-                return call
+                return True
 
     def answered(self, answer: Package) -> Call | None:
         """The call that an answer is for. Its id is free."""
@@ -80,10 +85,11 @@ class InFlight:
         return call
 
     def withdraw(self, call: Call) -> None:
-        """Free the id of a call that was not sent, and never will be."""
-        self._calls.pop(call.id, None)
-        if self._without_id:
-            self._offer_id()
+        """Free the id, if it has one, of a call that was not sent and never will be."""
+        if self._calls.get(call.id) is call:
+            self._calls.pop(call.id, None)
+            if self._without_id:
+                self._offer_id()
 
     def end(self) -> None:
         """No answer comes any more: let everyone go on who waits."""

@@ -25,6 +25,9 @@ GATHERED = 1 << 20
 """Bytes that are sent together, at most, but for a single larger package."""
 
 
+TURN = "turn"
+
+
 class Outbox:
     """The only one who writes to a stream.
 
@@ -44,15 +47,17 @@ class Outbox:
         self._broken = broken
         self._gathers = detect().in_turns
         self._queue: deque[Call] = deque()
-        # Whoever has the turn writes, from the first byte of a package until after its last. It is only ever
-        # tried for: who does not get it leaves his call in the queue, where the one who has it looks again.
-        self._turn = detect().lock()
+        # Whoever has the turn writes, from the first byte of a package until after its last. Nobody waits for
+        # it: who does not get it leaves his call in the queue, where the one who has it looks again. It is no
+        # lock, as nobody could say whose that is after an interrupt.
+        self._turn: dict[str, object] = {}
         self._to_flush = False  # the turn is the helper's, until the stream has sent all it took
         self._ended = False
         self._helper = Helper(self._help)
 
     def post(self, call: Call) -> None:
         """Have a call sent: now, or with others of this turn of the hub."""
+        call.posted = True
         self._queue.append(call)
         if self.silent or not self._gathers:
             self.push()
@@ -61,7 +66,9 @@ class Outbox:
 
     def post_all(self, calls: Iterable[Call]) -> None:
         """Have several calls sent at once, with one write."""
-        self._queue.extend(calls)
+        for call in calls:
+            call.posted = True
+            self._queue.append(call)
         self.push()
 
     def withdraw(self, call: Call) -> bool:
@@ -74,20 +81,24 @@ class Outbox:
 
     def push(self) -> None:
         """Send what is there to send, unless another thread is at it."""
-        while (self._queue or self._stream.owes) and not self._ended and self._turn.acquire(False):
-            try:
-                all_gone = self._send()
-            except BaseException as error:
-                self.end()  # and nobody ever has the turn again
-                self._broken(error)
-                if isinstance(error, OSError):
-                    return  # the connection's affair, and not that of whoever noticed it
+        turn, mine = self._turn, object()
+        try:
+            while self._queue or self._stream.owes:
+                if self._ended or turn.setdefault(TURN, mine) is not mine:
+                    return
+                if not self._send():
+                    self._to_flush = True
+                    turn[TURN] = self._helper
+                    self._helper.ring()
+                    return
+                del turn[TURN]
+        except BaseException as error:
+            if turn.get(TURN) is not mine:
                 raise
-            if not all_gone:
-                self._to_flush = True
-                self._helper.ring()
-                return
-            self._turn.release()
+            self.end()  # a package may be out in part: nobody ever has the turn again
+            self._broken(error)
+            if not isinstance(error, OSError):  # which is the connection's affair, not the caller's
+                raise
 
     def end(self) -> None:
         """Send nothing from now on."""
@@ -124,6 +135,6 @@ class Outbox:
                 self._broken(error)
                 return True
             self._to_flush = False
-            self._turn.release()
+            del self._turn[TURN]
         self.push()
         return self._ended

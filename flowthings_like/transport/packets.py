@@ -121,8 +121,9 @@ class PacketConnection:
             DeadlineExceeded: the answer did not come in time; when it comes, it is dropped.
             ConnectionFailed: the connection broke, or had. `sent` says whether the request may have run.
         """
-        call = self._begin(kind, body, deadline)
+        call = self._in_flight.new_call()
         try:
+            self._begin(call, kind, body, deadline)
             self._outbox.post(call)
             return self._wait(call, deadline)
         finally:
@@ -135,10 +136,10 @@ class PacketConnection:
         Raises:
             DeadlineExceeded, ConnectionFailed: as `call` does, for the first request that was not answered.
         """
-        calls: list[Call] = []
+        calls = [self._in_flight.new_call() for _ in requests]
         try:
-            for kind, body in requests:
-                calls.append(self._begin(kind, body, deadline))
+            for call, (kind, body) in zip(calls, requests, strict=True):
+                self._begin(call, kind, body, deadline)
             self._outbox.post_all(calls)
             return [self._wait(call, deadline) for call in calls]
         finally:
@@ -174,18 +175,12 @@ class PacketConnection:
         self._closed = True
         self._stream.forget()
 
-    def _begin(self, kind: int, body: bytes, deadline: float | None) -> Call:
-        call = self._in_flight.enter(deadline)
-        if call is None:
+    def _begin(self, call: Call, kind: int, body: bytes, deadline: float | None) -> None:
+        if not self._in_flight.enter(call, deadline):
             raise _with(DeadlineExceeded(f"{self.peer}: {IDS} calls in flight, and none done in time"), False)
-        try:
-            call.data = package(kind, call.id, body)
-            if self._closed:  # asked after the call has its id: the end finds all that have one
-                raise self._failed(call)
-        except BaseException:
-            self._in_flight.withdraw(call)
-            raise
-        return call
+        call.data = package(kind, call.id, body)
+        if self._closed:  # asked after the call has its id: the end finds all that have one
+            raise self._failed(call)
 
     def _wait(self, call: Call, deadline: float | None) -> Package:
         in_time = call.latch.wait(seconds_left(deadline))
@@ -200,7 +195,7 @@ class PacketConnection:
     def _give_up(self, call: Call) -> None:
         """Nobody waits for the answer. The id stays taken until it has come: it must not be another's."""
         call.given_up = True
-        if self._outbox.withdraw(call):
+        if not call.posted or self._outbox.withdraw(call):
             self._in_flight.withdraw(call)
 
     def _failed(self, call: Call) -> ConnectionFailed:

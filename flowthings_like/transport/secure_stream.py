@@ -89,7 +89,7 @@ class SecureStream(SocketStream):
     def _decrypt(self) -> bytes | None:
         """All that the records hold that are here: the hub only tells of what is still in the socket. None
         if there is no whole one, b"" at the end."""
-        found = []
+        found: list[bytes] = []
         with self._lock, suppress(ssl.SSLWantReadError):
             while True:
                 try:
