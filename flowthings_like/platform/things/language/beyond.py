@@ -22,16 +22,14 @@ _NAMES = {
     "histories and commits": "commit history set_history del_history",
     "times with zones": "timeval is_timeval is_time_zone extract move week weekday yday zone to format",
     "whitelists": "whitelist_add whitelist_del",
-    "the rest": "is_email is_tel is_url is_uuid doc search set_default_deep randstr root",
+    "such functions": "is_email is_tel is_url is_uuid doc search set_default_deep randstr root",
 }
 _GROUPS = {name: group for group, names in _NAMES.items() for name in names.split()}
 
 
 def not_here(what: str, group: str) -> errors.LookupError:
     """The error for something that a real ThingsDB runs."""
-    return errors.LookupError(
-        f"{what} belongs to what this node leaves out ({group}); a real ThingsDB runs it"
-    )
+    return errors.LookupError(f"{what}: this node has no {group}; a real ThingsDB runs it")
 
 
 def undefined(name: str, where: str) -> errors.LookupError:

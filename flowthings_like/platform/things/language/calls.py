@@ -1,6 +1,4 @@
-"""How calls run: functions, methods, closures in variables; and the forms that decide when to run what they are
-given.
-"""
+"""How calls run: functions, methods, closures; and the forms that say themselves when their arguments run."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class _Reference(weakref.ref[Any]):
     @classmethod
     def to(cls, value: Thing | Room, id: int, gone: Callable[[weakref.ref[Any]], None]) -> _Reference:
         """A reference that calls `gone` with itself when the value is gone."""
-        reference: _Reference = cls(value, gone)  # type: ignore[assignment]  # typeshed: may be None
+        reference: _Reference = cls(value, gone)
         reference.id = id
         return reference
 

@@ -8,11 +8,13 @@ from typing import Any, TypeAlias
 from lark import Token, Tree
 
 from .... import things_errors as errors
-from .access import item_of, look_up, member_of, set_item, set_member, slice_of, stored_thing
+from .access import item_of, look_up, member_of, slice_of, stored_thing
+from .assignment import assign_item, assign_member, assign_variable
 from .beyond import not_here
 from .calls import FORMS, call_builtin, call_method, call_other
 from .iteration import passes
-from .operators import BINARY, PREFIX, Operator, bounded
+from .literals import amount, unescaped, unquoted
+from .operators import BINARY, PREFIX, bounded
 from .run import Return, Run, held, result_depth, shows_ids
 from .signature import FUNCTIONS
 from .text import joined, text_of
@@ -157,16 +159,16 @@ class Compiler:
         value = self.code(given)
         combine = BINARY.get(sign[:-1])
         if target.data == "variable":
-            return _assign_variable(str(target.children[0]), value, combine)
+            return assign_variable(str(target.children[0]), value, combine)
         if target.data == "root_member":
-            return _assign_member(_root, str(target.children[0]), value, combine)
+            return assign_member(_root, str(target.children[0]), value, combine)
         if target.data == "postfix":
             last = target.children[-1]
             owner = self._postfix(target.children[:-1])
             if last.data == "member":
-                return _assign_member(owner, str(last.children[0]), value, combine)
+                return assign_member(owner, str(last.children[0]), value, combine)
             if last.data == "index":
-                return _assign_item(owner, self.code(last.children[0]), value, combine)
+                return assign_item(owner, self.code(last.children[0]), value, combine)
         raise errors.SyntaxError(
             f"{_where(tree)}: expected a variable, a property or an index before `{sign}`"
         )
@@ -221,7 +223,7 @@ class Compiler:
     def prefixed(self, tree: Node) -> Code:
         sign, operand = tree.children
         if sign == "-" and operand.data == "integer":
-            return _constant(bounded(-_amount(operand.children[0])))
+            return _constant(bounded(-amount(operand.children[0])))
         apply, value = PREFIX[sign], self.code(operand)
         return lambda run: apply(value(run))
 
@@ -292,20 +294,20 @@ class Compiler:
         return _constant(False)
 
     def integer(self, tree: Node) -> Code:
-        return _constant(bounded(_amount(tree.children[0])))
+        return _constant(bounded(amount(tree.children[0])))
 
     def real(self, tree: Node) -> Code:
         return _constant(float(tree.children[0]))
 
     def string(self, tree: Node) -> Code:
-        return _constant(_unquoted(tree.children[0]))
+        return _constant(unquoted(tree.children[0]))
 
     def regex(self, tree: Node) -> Code:
         return _constant(Regex(str(tree.children[0])))
 
     def template(self, tree: Node) -> Code:
         parts = [
-            _constant(_unescaped(child)) if isinstance(child, Token) else self.code(child)
+            _constant(unescaped(child)) if isinstance(child, Token) else self.code(child)
             for child in tree.children
         ]
         return lambda run: joined([text_of(part(run)) for part in parts])
@@ -358,54 +360,7 @@ def _doc(body: Node) -> str:
     if body.data != "block":
         return ""
     first = body.children[0].children[0]
-    return _unquoted(first.children[0]) if first.data == "string" else ""
-
-
-def _unquoted(text: str) -> str:
-    return text[1:-1].replace(text[0] * 2, text[0])
-
-
-def _amount(digits: str) -> int:
-    if len(digits) > 80:  # 64 bits in binary, and some zeros
-        raise errors.OverflowError("integer overflow: expected a number of 64 bits")
-    return int(digits, {"0b": 2, "0o": 8, "0x": 16}.get(digits[:2], 10))
-
-
-def _unescaped(text: str) -> str:
-    return text.replace("``", "`").replace("{{", "{").replace("}}", "}")
-
-
-def _assign_variable(name: str, value: Code, combine: Operator | None) -> Code:
-    def assign(run: Run) -> Value:
-        given = value(run)
-        if combine is not None:
-            given = combine(look_up(run, name), given)
-        run.variables[name] = given = held(given)
-        return given
-
-    return assign
-
-
-def _assign_member(owner: Code, name: str, value: Code, combine: Operator | None) -> Code:
-    def assign(run: Run) -> Value:
-        thing = owner(run)
-        given = value(run)
-        if combine is not None:
-            given = combine(member_of(thing, name), given)
-        return set_member(run, thing, name, given)
-
-    return assign
-
-
-def _assign_item(owner: Code, index: Code, value: Code, combine: Operator | None) -> Code:
-    def assign(run: Run) -> Value:
-        container, at = owner(run), index(run)
-        given = value(run)
-        if combine is not None:
-            given = combine(item_of(container, at), given)
-        return set_item(run, container, at, given)
-
-    return assign
+    return unquoted(first.children[0]) if first.data == "string" else ""
 
 
 def _root(run: Run) -> Thing:

@@ -64,7 +64,7 @@ def float_(run: Run, value: Value = 0.0) -> float:
 
 @function
 def bytes_(run: Run, value: str | bytes = b"") -> bytes:
-    return value.encode(errors="surrogateescape") if isinstance(value, str) else value
+    return value.encode() if isinstance(value, str) else value
 
 
 @function
@@ -313,6 +313,7 @@ def _json(run: Run, value: Value, depth: int) -> Any:
 def json_load(run: Run, text: str) -> Value:
     try:
         plain = json.loads(text)
+        json.dumps(plain, ensure_ascii=False).encode()  # an escape can hide half a character
     except ValueError as error:
         raise errors.ValueError(f"expected JSON: {error}") from None
     return run.item(load(plain))

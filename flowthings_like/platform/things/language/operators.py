@@ -131,7 +131,8 @@ def _shift(bits: int) -> int:
 
 
 def _negative(value: Value) -> Value:
-    return bounded(-_number("-", value))
+    result = -_number("-", value)
+    return result if type(result) is float else bounded(result)
 
 
 def _positive(value: Value) -> Value:

@@ -5,13 +5,14 @@ The parser is made when the first query comes, once in a process.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lark import Lark, Tree
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
 from .... import things_errors as errors
 from .compiler import Code, Compiler
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_CODE", "Program", "parse", "parse_closure"]
 
-MAX_CODE = 256 << 10
+MAX_CODE = 64 << 10
 """Characters of code in one query. Larger data belong into its variables."""
 
 _KEPT, _LONGEST_KEPT = 1024, 4096
@@ -79,39 +80,40 @@ def _tree(code: str) -> Tree[Any]:
     try:
         return _lark().parse(code)
     except UnexpectedToken as error:
-        found = "the end" if error.token.type == "$END" else repr(str(error.token)[:24])
-        expected = error.accepts or error.expected
-        raise _wrong(code, error, _described(expected), found) from None
+        if error.token.type != "$END":
+            raise _wrong(code, error.pos_in_stream or 0, error.accepts or error.expected) from None
+        raise _wrong(code, len(code), error.accepts or error.expected) from None
     except UnexpectedCharacters as error:
-        raise _wrong(code, error, _described(error.allowed), repr(code[error.pos_in_stream :][:1])) from None
+        raise _wrong(code, error.pos_in_stream or 0, error.allowed) from None
 
 
-def _wrong(code: str, error: UnexpectedInput, expected: str, found: str) -> errors.SyntaxError:
-    line, column = error.line, error.column
-    if line < 1:  # Lark's way of saying: at the end
-        line, column = code.count("\n") + 1, len(code) - (code.rfind("\n") + 1) + 1
-    return errors.SyntaxError(f"line {line}, column {column}: expected {expected}, found {found}")
+def _wrong(code: str, at: int, expected: Iterable[str] | None) -> errors.SyntaxError:
+    line, column = code.count("\n", 0, at) + 1, at - code.rfind("\n", 0, at)
+    word = _WORD.match(code, at)
+    found = repr(word[0]) if word else "the end"
+    return errors.SyntaxError(f"line {line}, column {column}: expected {_described(expected)}, found {found}")
 
 
+_WORD = re.compile(r"\w{1,24}|[^\w\s]{1,3}|\s")
 _VALUE_STARTS = {"STRING", "LBRACE", "THING_ID"}
 _WORDS = {
     "NAME": "a name",
-    "SEMICOLON": ";",
+    "SEMICOLON": "`;`",
     "$END": "the end",
-    "RPAR": ")",
-    "RSQB": "]",
-    "RBRACE": "}",
-    "COMMA": ",",
-    "COLON": ":",
-    "LPAR": "(",
-    "LBRACE": "{",
-    "BACKQUOTE": "`",
-    "BAR": "|",
-    "IN": "in",
+    "RPAR": "`)`",
+    "RSQB": "`]`",
+    "RBRACE": "`}`",
+    "COMMA": "`,`",
+    "COLON": "`:`",
+    "LPAR": "`(`",
+    "LBRACE": "`{`",
+    "BACKQUOTE": "a backquote",
+    "BAR": "`|`",
+    "IN": "`in`",
 }
 
 
-def _described(terminals: Any) -> str:
+def _described(terminals: Iterable[str] | None) -> str:
     """What the reader needs to know of the terminals that would have been right."""
     terminals = set(terminals or ())
     if terminals >= _VALUE_STARTS:
@@ -123,6 +125,3 @@ def _described(terminals: Any) -> str:
     if not words:
         return "something else"
     return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
-
-
-_: Callable[[str], Program] = parse

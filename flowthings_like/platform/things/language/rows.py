@@ -36,9 +36,7 @@ def dump(value: Thing | Room) -> Row:
 
 
 def _pack(value: Any) -> bytes:
-    packed: bytes = msgpack.packb(
-        value, default=_extension, strict_types=True, unicode_errors="surrogateescape"
-    )
+    packed: bytes = msgpack.packb(value, default=_extension, strict_types=True)
     return packed
 
 
@@ -94,7 +92,7 @@ def load_thing(body: bytes, known: Mapping[int, Thing | Room]) -> dict[str, Valu
 
 
 def _unpack(body: bytes, ext_hook: Any = msgpack.ExtType) -> Any:
-    return msgpack.unpackb(body, ext_hook=ext_hook, strict_map_key=False, unicode_errors="surrogateescape")
+    return msgpack.unpackb(body, ext_hook=ext_hook, strict_map_key=False)
 
 
 def _tuples(value: Value) -> Value:

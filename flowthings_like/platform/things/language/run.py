@@ -6,7 +6,7 @@ a closure also gets back those that its parameters hid. So a closure sees the va
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from .... import things_errors as errors
@@ -33,7 +33,7 @@ __all__ = [
     "shows_ids",
 ]
 
-MAX_STEPS = 2_000_000
+MAX_STEPS = 1_000_000
 """What one query may do: each pass of a loop, each call and each item of a list that is made costs one."""
 
 MAX_CALLS = 50
@@ -194,12 +194,7 @@ def run(program: Program, scope: Scope, variables: Mapping[str, Any], logs: list
     Raises:
         ThingsDBError: what the code raised, or what is wrong with it.
     """
-    given = {}
-    for name, plain in variables.items():
-        if not is_name(name):
-            raise errors.ValueError(f"expected a variable's name (letters, digits and _), not {name!r}")
-        given[name] = load(plain)
-    return _answer(Run(scope, given, logs), program.body)
+    return _answer(Run(scope, _loaded(variables), logs), program.body)
 
 
 def call_procedure(
@@ -223,11 +218,25 @@ def call_procedure(
         args = [args.get(parameter) for parameter in closure.names]
     elif not isinstance(args, (list, tuple)):
         raise errors.TypeError(f"expected arguments as a list or map, not {type(args).__name__}")
+    return _answer(Run(scope, {}, logs), _calling(closure, args))
+
+
+# No frame between the caller and `_answer` holds a value: see there.
+
+
+def _loaded(variables: Mapping[str, Any]) -> dict[str, Value]:
+    for name in variables:
+        if not is_name(name):
+            raise errors.ValueError(f"expected a variable's name (letters, digits and _), not {name!r}")
+    return {name: load(plain) for name, plain in variables.items()}
+
+
+def _calling(closure: Closure, args: Sequence[Any]) -> Callable[[Run], Value]:
     values = [load(plain) for plain in args[: len(closure.names)]]
-    return _answer(Run(scope, {}, logs), lambda run: run.call(closure, *values))
+    return lambda run: run.call(closure, *values)
 
 
-def _answer(state: Run, body: Any) -> Any:
+def _answer(state: Run, body: Callable[[Run], Value]) -> Any:
     failure: errors.ThingsDBError
     try:
         try:

@@ -11,7 +11,7 @@ from .values import Closure, Failure, List, Regex, Room, Thing, ThingSet, Value
 __all__ = ["MAX_DEPTH", "MAX_VALUES", "date_text", "serialise"]
 
 MAX_DEPTH = 127
-MAX_VALUES = 2_000_000
+MAX_VALUES = 1_000_000
 """Values that one result may be made of: things that refer to each other could unfold without end."""
 
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes})
