@@ -76,8 +76,7 @@ def genuine(work: Callable[[Any], Awaitable[float]], *, uvloop: bool = False) ->
         if uvloop:
             import uvloop as loops
 
-            with asyncio.Runner(loop_factory=loops.new_event_loop) as runner:
-                return runner.run(main())
+            return float(loops.run(main()))
         return asyncio.run(main())
 
     return contender
@@ -196,7 +195,7 @@ def raw_rate(calls: int, window: int, code: str = SUM) -> Contender:
 # Rooms
 
 
-def our_room(client: Any, each: Callable[[], object]) -> Any:
+def our_room(client: Any, each: Callable[[], object], room: int | str = ROOM) -> Any:
     """A joined Room of ours, which calls `each` for each event."""
     from flowthings_like import Room, event
 
@@ -205,12 +204,12 @@ def our_room(client: Any, each: Callable[[], object]) -> Any:
         def on_msg(self, _text: str) -> None:
             each()
 
-    room = Chat(ROOM, scope=SCOPE)
-    room.join(client)
-    return room
+    chat = Chat(room, scope=SCOPE)
+    chat.join(client)
+    return chat
 
 
-async def genuine_room(client: Any, each: Callable[[], object]) -> Any:
+async def genuine_room(client: Any, each: Callable[[], object], room: int | str = ROOM) -> Any:
     from thingsdb.room import Room, event
 
     class Chat(Room):
@@ -218,6 +217,6 @@ async def genuine_room(client: Any, each: Callable[[], object]) -> Any:
         def on_msg(self, _text: str) -> None:
             each()
 
-    room = Chat(ROOM, scope=SCOPE)
-    await room.join(client)
-    return room
+    chat = Chat(room, scope=SCOPE)
+    await chat.join(client)
+    return chat
