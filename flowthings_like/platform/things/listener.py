@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,7 +11,7 @@ from contextlib import suppress
 from ...errors import ConfigurationError
 from ...green import backend
 
-__all__ = ["Listener"]
+__all__ = ["Listener", "abandon"]
 
 _log = logging.getLogger("flowthings_like.platform.things")
 
@@ -59,7 +60,7 @@ class Listener:
     def abandon(self) -> None:
         """In a forked child: let go of the parent's socket without disturbing it."""
         self._closed = True
-        self._sock.close()
+        abandon(self._sock)
 
     def _accept(self) -> None:
         here = backend.detect()
@@ -82,6 +83,12 @@ class Listener:
         finally:
             self._closed = True
             self._sock.close()
+
+
+def abandon(sock: socket.socket) -> None:
+    """In a forked child: let go of the parent's socket, past any hub, which may be the parent's as well."""
+    with suppress(OSError):
+        os.close(sock.detach())
 
 
 def _listen(host: str, port: int) -> socket.socket:

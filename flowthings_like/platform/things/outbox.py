@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from ...green import backend
+from .listener import abandon
 
 __all__ = ["CROWDED", "MOST_WAITING", "STALLED", "Outbox"]
 
@@ -96,6 +97,11 @@ class Outbox:
         deadline = time.monotonic() + seconds
         while self._size and time.monotonic() < deadline:
             here.sleep(_LOOK_AGAIN)
+
+    def abandon(self) -> None:
+        """In a forked child: let go of the parent's socket without disturbing it."""
+        self._dead = True
+        abandon(self._direct)
 
     def close(self) -> None:
         """Drop what waits and let go of the socket."""

@@ -11,6 +11,7 @@ from ... import things_errors
 from ...wire.things import EVENT_ID, Kind, Package, ProtocolError, UnpackError, pack, package, unpack
 from . import outbox
 from .framing import Framing, recognise
+from .listener import abandon
 from .outbox import Outbox
 from .requests import REQUESTS
 from .universe import Universe, refusal
@@ -87,8 +88,8 @@ class Session:
 
     def abandon(self) -> None:
         """In a forked child: let go of the parent's socket without disturbing it."""
-        self._outbox.close()
-        self._sock.close()
+        self._outbox.abandon()
+        abandon(self._sock)
 
     @property
     def waiting(self) -> int:
