@@ -93,7 +93,7 @@ class PacketConnection:
         self._parser = PackageParser(max_body)
         self._in_flight = InFlight(backend.latches())
         self._outbox = Outbox(stream, self._break)
-        self._events: deque[Package] = deque()
+        self._events: deque[Package | Latch] = deque()
         self._herald = Helper(self._announce)
         self._closed = False
         self._over = False  # nothing comes any more
@@ -160,6 +160,13 @@ class PacketConnection:
     def statistics(self) -> Statistics:
         """What the numbers are now."""
         return Statistics(self.in_flight, self._answers, self._late, self._announced, self._outbox.writes)
+
+    def wait_heard(self, timeout: float) -> bool:
+        """Wait until what has come unasked so far was handed to `on_event`; False if that took too long."""
+        latch = self._latch()
+        self._events.append(latch)
+        self._herald.ring()
+        return latch.wait(timeout)
 
     def close(self) -> None:
         """End the connection. Calls in flight end with ConnectionFailed. Returns at once."""
@@ -268,6 +275,9 @@ class PacketConnection:
         """The thread for events, and for the end after the last of them: hand out what came."""
         while self._events:
             event = self._events.popleft()
+            if not isinstance(event, Package):
+                event.set()
+                continue
             self._announced += 1
             try:
                 self._on_event(event)

@@ -7,6 +7,7 @@ can never leave half a package on the wire.
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -313,4 +314,6 @@ def _unsent(error: ConnectionFailed | DeadlineExceeded) -> ConnectionFailed | De
 def _said(error: OSError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({error.verify_message}); tls= may name a bundle that has it"
-    return f"{type(error).__name__}: {error}"
+    # Green libraries have texts of their own, or none.
+    known = error.errno if isinstance(error, ConnectionError | FileNotFoundError) else None
+    return f"{type(error).__name__}: {os.strerror(known) if known else error}"

@@ -115,9 +115,12 @@ class Node:
         sessions: all that there ever were.
     """
 
-    def __init__(self, answer: Answer, tls: tuple[Path, Path] | None, websocket: bool, path: str) -> None:
+    def __init__(
+        self, answer: Answer, tls: tuple[Path, Path] | None, websocket: bool, path: str, nodelay: bool
+    ) -> None:
         self.answer = answer
         self.websocket = websocket
+        self.nodelay = nodelay
         self.sessions: list[Session] = []
         self.workers: list[threading.Thread] = []
         self.stopping = False
@@ -155,9 +158,8 @@ class Node:
             except OSError:
                 below.close()
                 return
-        else:
-            if below.family != socket.AF_UNIX:
-                below.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        elif below.family != socket.AF_UNIX:
+            below.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, self.nodelay)
         session = Session(self, connection)
         self.sessions.append(session)
         session.serve()
@@ -184,9 +186,10 @@ def node(
     tls: tuple[Path, Path] | None = None,
     websocket: bool = False,
     path: str = "",
+    nodelay: bool = True,
 ) -> Iterator[Node]:
-    """A running node."""
-    found = Node(answer, tls, websocket, path)
+    """A running node. A real one has no `nodelay`."""
+    found = Node(answer, tls, websocket, path, nodelay)
     acceptor = threading.Thread(target=found.accept, daemon=True)
     acceptor.start()
     try:

@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -223,6 +224,25 @@ def test_events_in_their_order_and_what_fails_on_one(start: Start, connect: Conn
         assert seen == [b"%d" % number for number in range(100)]
         ask(connection, 2)
         assert connection.statistics().events == 100
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_small_packages_are_not_held_back(
+    tls: bool, certificate: tuple[Path, Path], connect: Connect
+) -> None:
+    """A real node leaves Nagle's algorithm on: of two small packages the second one waits until the first is
+    acknowledged, for 40 ms unless that is done at once. Here it would be 100 times."""
+
+    def event_first(session: Session, request: Package) -> bytes:
+        session.event(Kind.ROOM_EMIT)
+        return package(Kind.OK, request.id)
+
+    with node(event_first, tls=certificate if tls else None, nodelay=False) as found:
+        connection = connect(found.url)
+        began = monotonic()
+        for _ in range(100):
+            connection.call(Kind.EMIT, b"", monotonic() + 10)
+        assert monotonic() - began < 3
 
 
 def test_whoever_handles_events_may_call_and_wait(start: Start, connect: Connect) -> None:
