@@ -37,11 +37,11 @@ _SEQUENCES = frozenset({List, tuple, str, bytes})
 
 def look_up(run: Run, name: str) -> Value:
     """The variable's value, or the constant's. Raises LookupError if there is neither."""
-    try:
-        return run.variables[name]
-    except KeyError:
-        if name in CONSTANTS:
-            return CONSTANTS[name]
+    frame = run.frame.holder(name)
+    if frame is not None:
+        return frame[name]
+    if name in CONSTANTS:
+        return CONSTANTS[name]
     raise errors.LookupError(f"variable `{name}` is undefined")
 
 
@@ -110,8 +110,9 @@ def set_item(run: Run, container: Value, index: Value, value: Value) -> Value:
     if type(container) is not List:
         raise errors.TypeError(f"type `{type_name(container)}` does not support index assignments")
     at = _position(container, index)
-    container[at] = value = run.item(value)
-    run.collection.changed(container, (value,))
+    value = run.item(value)
+    run.collection.change(container, (value,))
+    container[at] = value
     return value
 
 

@@ -21,10 +21,11 @@ def assign_variable(name: str, value: Code, combine: Operator | None) -> Code:
     """`name = value`, or `name += value` with what combines the two."""
 
     def assign(run: Run) -> Value:
-        given = value(run)
+        given, frame = value(run), run.frame
         if combine is not None:
             given = combine(look_up(run, name), given)
-        run.variables[name] = given = held(given)
+            frame = frame.holder(name) or frame
+        frame[name] = given = held(given)
         return given
 
     return assign

@@ -53,8 +53,9 @@ def call_other(name: str, args: Sequence[Code]) -> Code:
             values = tuple([arg(run) for arg in args])
             builtin.check(values)
             return builtin(run, *values)
-        if name in run.variables:
-            return _called(run, run.variables[name], f"variable `{name}`", args)
+        frame = run.frame.holder(name)
+        if frame is not None:
+            return _called(run, frame[name], f"variable `{name}`", args)
         raise undefined(name, f"the `{run.scope.name}` scope")
 
     return call
@@ -74,12 +75,10 @@ def _try(args: Sequence[Code]) -> Code:
     body, *caught = args
 
     def attempt(run: Run) -> Value:
-        mark = len(run.variables)
         try:
             return body(run)
         except errors.ThingsDBError as error:
             failure = Failure(error.error_code, str(error))
-        run.forget(mark)
         wanted: list[Value] = [code for arg in caught for code in _each(arg(run))]
         if wanted and failure.code not in map(_code, wanted):
             raise errors.error_from(failure.code, failure.message)

@@ -148,19 +148,19 @@ class Collection:
         elif kind is ThingSet:
             value = ThingSet(value)
             value.owner = weakref.ref(thing)
-        thing.props[name] = value
         if thing.id is not None:
             self._touched.add(thing.id)
             self.adopt(value)
+        thing.props[name] = value
         return value
 
     def touch(self, thing: Thing) -> None:
-        """The thing has changed."""
+        """The thing is about to change. Said before it does, so that no interruption can come in between."""
         if thing.id is not None:
             self._touched.add(thing.id)
 
-    def changed(self, container: List | ThingSet, added: Iterable[Value] = ()) -> None:
-        """The list or set has changed; `added` are its new items."""
+    def change(self, container: List | ThingSet, added: Iterable[Value] = ()) -> None:
+        """The list or set is about to change; `added` are its new items."""
         owner = None if container.owner is None else container.owner()
         if owner is not None and owner.id is not None:
             self._touched.add(owner.id)

@@ -15,7 +15,7 @@ from .calls import FORMS, call_builtin, call_method, call_other
 from .iteration import passes
 from .literals import amount, unescaped, unquoted
 from .operators import BINARY, PREFIX, bounded
-from .run import Return, Run, held, result_depth, shows_ids
+from .run import Frame, Return, Run, held, result_depth, shows_ids
 from .signature import FUNCTIONS
 from .text import joined, text_of
 from .values import Closure, Regex, Thing, Value
@@ -82,11 +82,12 @@ class Compiler:
         body = self._sequence(tree.children[0].children)
 
         def block(run: Run) -> Value:
-            mark = len(run.variables)
+            outer = run.frame
+            run.frame = Frame(None, outer)
             try:
                 return body(run)
             finally:
-                run.forget(mark)
+                run.frame = outer
 
         return block
 
@@ -112,7 +113,7 @@ class Compiler:
         self._loops -= 1
 
         def loop(run: Run) -> None:
-            variables = run.variables
+            variables = run.frame
             for values in passes(source(run)):
                 run.spend()
                 for name, value in zip(names, values, strict=False):

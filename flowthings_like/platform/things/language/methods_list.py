@@ -52,8 +52,8 @@ def extend_unique(run: Run, items: List, values: Array) -> int:
 
 def _added(run: Run, items: List, at: int, values: Array) -> int:
     added = run.items(values)
+    run.collection.change(items, added)
     items[at:at] = added
-    run.collection.changed(items, added)
     return len(items)
 
 
@@ -72,9 +72,8 @@ def shift(run: Run, items: List, *other: Value) -> Value:
 def _removed(run: Run, items: List, at: int, other: tuple[Value, ...]) -> Value:
     if not items:
         return _otherwise(run, other, "the list is empty")
-    value = items.pop(at)
-    run.collection.changed(items)
-    return value
+    run.collection.change(items)
+    return items.pop(at)
 
 
 @method(List)
@@ -82,10 +81,9 @@ def splice(run: Run, items: List, start: int, count: int, *values: Value) -> Lis
     """Removes so many items from `start` on, puts the values there, and returns what was removed."""
     at = min(max(start + len(items) if start < 0 else start, 0), len(items))
     end = at + max(count, 0)
-    removed = List(items[at:end])
-    added = run.items(values)
+    removed, added = List(items[at:end]), run.items(values)
+    run.collection.change(items, added)
     items[at:end] = added
-    run.collection.changed(items, added)
     return removed
 
 
@@ -94,23 +92,24 @@ def remove(run: Run, items: List, closure: Closure, *other: Value) -> Value:
     """Removes the first item for which the closure is true and returns it; `other` if there is none."""
     for at, item in enumerate(tuple(items)):
         if run.call(closure, item, at):
+            run.collection.change(items)
             del items[at : at + 1]
-            run.collection.changed(items)
             return item
     return _otherwise(run, other, "there is no such item")
 
 
 @method(List)
 def clear(run: Run, items: List) -> None:
+    run.collection.change(items)
     items.clear()
-    run.collection.changed(items)
 
 
 @method(List)
 def fill(run: Run, items: List, value: Value) -> List:
     """Puts the value in the place of every item."""
-    items[:] = run.items([value] * len(items))
-    run.collection.changed(items, items)
+    filled = run.items([value] * len(items))
+    run.collection.change(items, filled)
+    items[:] = filled
     return items
 
 

@@ -55,8 +55,8 @@ def ren(run: Run, thing: Thing, old: str, new: str) -> None:
     if new == "#":
         raise errors.ValueError("expected another property than `#`: it is kept for the ids of things")
     kept = {name: value for name, value in thing.props.items() if name != new or old == new}
-    thing.props = {new if name == old else name: value for name, value in kept.items()}
     run.collection.touch(thing)
+    thing.props = {new if name == old else name: value for name, value in kept.items()}
 
 
 @method(Thing)
@@ -129,8 +129,8 @@ def add(run: Run, things: ThingSet, *added: Value) -> int:
         if type(value) is not Thing:
             raise errors.TypeError(f"cannot add type `{type_name(value)}` to a set: it takes things only")
     before = len(things)
+    run.collection.change(things, added)
     things.update(dict.fromkeys(added))
-    run.collection.changed(things, added)
     return len(things) - before
 
 
@@ -147,9 +147,9 @@ def remove(run: Run, things: ThingSet, *what: Value) -> List:
         found = [thing for thing in tuple(things) if run.call(closure, thing, thing.id)]
     else:
         found = [thing for thing in what if type(thing) is Thing and thing in things]
+    run.collection.change(things)
     for thing in found:
         things.pop(thing, None)
-    run.collection.changed(things)
     return List(found)
 
 
@@ -163,8 +163,8 @@ def one(run: Run, things: ThingSet) -> Thing:
 
 @method(ThingSet)
 def clear_(run: Run, things: ThingSet) -> None:
+    run.collection.change(things)
     things.clear()
-    run.collection.changed(things)
 
 
 @method(ThingSet)

@@ -1,12 +1,9 @@
-"""One query: its variables, what it may still spend, and its result.
-
-Variables live in one dict, in the order in which they were made. A block forgets those that were made in it;
-a closure also gets back those that its parameters hid. So a closure sees the variables of whoever calls it.
-"""
+"""One query: its variables, what it may still spend, and its result."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal
 
 from .... import things_errors as errors
@@ -23,6 +20,7 @@ __all__ = [
     "MAX_LISTS",
     "MAX_STEPS",
     "NO_IDS",
+    "Frame",
     "Return",
     "Run",
     "Scope",
@@ -74,23 +72,45 @@ class Return(Exception):
         self.value = value
 
 
+class Frame(dict[str, Value]):
+    """The variables of a block or closure that is under way, or of the query itself.
+
+    A name is looked for from the innermost frame outwards: a closure sees the variables of whoever calls it.
+    `=` makes a variable of the innermost frame, whatever has that name further out; `+=` and its like change
+    the one that is there.
+    """
+
+    __slots__ = ("outer",)
+
+    def __init__(self, variables: Mapping[str, Value] | None = None, outer: Frame | None = None) -> None:
+        super().__init__(variables or ())
+        self.outer = outer
+
+    def holder(self, name: str) -> Frame | None:
+        """The frame that has the variable, None if there is none."""
+        frame: Frame | None = self
+        while frame is not None and name not in frame:
+            frame = frame.outer
+        return frame
+
+
 class Run:
     """The state of one query.
 
     Attributes:
         scope, collection: where it runs.
-        variables: by name.
+        frame: the innermost one.
         depth: how many levels of things the result shows, 0 to 127.
         ids: whether the result shows the ids of things.
         logs: what `log` was given, as text.
     """
 
-    __slots__ = ("_calls", "_steps", "collection", "depth", "ids", "logs", "scope", "variables")
+    __slots__ = ("_calls", "_steps", "collection", "depth", "frame", "ids", "logs", "scope")
 
-    def __init__(self, scope: Scope, variables: dict[str, Value], logs: list[str] | None = None) -> None:
+    def __init__(self, scope: Scope, variables: Mapping[str, Value], logs: list[str] | None = None) -> None:
         self.scope = scope
         self.collection = scope.collection
-        self.variables = variables
+        self.frame = Frame(variables)
         self.depth = 1
         self.ids = True
         self.logs = [] if logs is None else logs
@@ -128,25 +148,16 @@ class Run:
         if self._calls == MAX_CALLS:
             raise errors.OperationError(f"expected at most {MAX_CALLS} closures that call each other")
         self._calls += 1
-        variables = self.variables
-        hidden = {name: variables[name] for name in closure.names if name in variables}
-        mark = len(variables)
-        for number, name in enumerate(closure.names):
-            variables[name] = held(args[number]) if number < len(args) else None
+        outer = self.frame
+        given = zip_longest(closure.names, map(held, args[: len(closure.names)]))
+        self.frame = Frame(dict(given), outer)
         try:
             return closure.body(self)
         except Return as result:
             return result.value
         finally:
-            self.forget(mark)
-            variables.update(hidden)
+            self.frame = outer
             self._calls -= 1
-
-    def forget(self, mark: int) -> None:
-        """Forgets the variables that were made since there were `mark` of them."""
-        variables = self.variables
-        while len(variables) > mark:
-            variables.popitem()
 
 
 def held(value: Value) -> Value:
@@ -168,7 +179,7 @@ def result_depth(value: Value) -> int:
     return value
 
 
-NO_IDS = 2
+NO_IDS = 32
 """The flag of `return x, depth, NO_IDS`."""
 
 
