@@ -255,7 +255,7 @@ plain = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(plain)
 def test_a_value_comes_back_as_it_was_given_and_saved(value: Any) -> None:
     stuff, disk = Stuff(Collection("stuff")), Disk()

@@ -16,7 +16,7 @@ int64 = st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(-10, 10)
 OPERATORS = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(int64, st.sampled_from(sorted(OPERATORS)), int64)
 def test_integers_are_python_s_or_overflow(a: int, sign: str, b: int) -> None:
     expected = OPERATORS[sign](a, b)
@@ -26,7 +26,7 @@ def test_integers_are_python_s_or_overflow(a: int, sign: str, b: int) -> None:
         assert not -(1 << 63) <= expected < 1 << 63
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(int64, int64.filter(bool))
 def test_quotient_and_remainder(a: int, b: int) -> None:
     stuff = Stuff()
@@ -37,7 +37,7 @@ def test_quotient_and_remainder(a: int, b: int) -> None:
     assert rest == 0 or (rest < 0) == (a < 0)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(int64)
 def test_a_number_is_what_it_spells(a: int) -> None:
     assert Stuff()(str(a)) == a
@@ -46,7 +46,7 @@ def test_a_number_is_what_it_spells(a: int) -> None:
         assert [Stuff()(text) for text in (hex(a), oct(a), bin(a))] == [a, a, a]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text())
 def test_a_string_is_what_it_quotes(text: str) -> None:
     doubled = {quote: text.replace(quote, quote * 2) for quote in "'\""}
@@ -68,7 +68,7 @@ chains = st.recursive(
 ).map(lambda text: text.removeprefix("(").removesuffix(")") if text.count("(") == 1 else text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(chains)
 def test_operators_bind_as_python_s_do(text: str) -> None:
     expected = eval(text)
@@ -78,7 +78,7 @@ def test_operators_bind_as_python_s_do(text: str) -> None:
         assert "*" in text
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers() | st.floats(allow_nan=False) | st.booleans()), st.lists(st.text()))
 def test_sorting_is_python_s(numbers: list[Any], texts: list[str]) -> None:
     numbers = [max(min(number, 1 << 60), -(1 << 60)) for number in numbers]

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from lark import Token, Tree
 
 from .... import things_errors as errors
+from . import limits
 from .access import item_of, look_up, member_of, slice_of, stored_thing
 from .assignment import assign_item, assign_member, assign_variable
 from .beyond import not_here
@@ -20,14 +21,11 @@ from .signature import FUNCTIONS
 from .text import joined, text_of
 from .values import Closure, Regex, Thing, Value
 
-__all__ = ["MAX_NESTING", "Code", "Compiler"]
+__all__ = ["Code", "Compiler"]
 
 Code: TypeAlias = Callable[[Run], Value]
 Node: TypeAlias = Any
 """A Tree of Lark's; its children are Trees and Tokens, as the grammar says."""
-
-MAX_NESTING = 60
-"""Levels of brackets, operators and calls within each other."""
 
 
 class Break(Exception):
@@ -53,8 +51,10 @@ class Compiler:
     def code(self, tree: Node) -> Code:
         """Any expression."""
         self._nesting += 1
-        if self._nesting > MAX_NESTING:
-            raise errors.SyntaxError(f"{_where(tree)}: expected at most {MAX_NESTING} levels of nesting")
+        if self._nesting > limits.MAX_NESTING:
+            raise errors.SyntaxError(
+                f"{_where(tree)}: expected at most {limits.MAX_NESTING} levels of nesting"
+            )
         try:
             made: Code = getattr(self, tree.data)(tree)
             return made
@@ -83,7 +83,7 @@ class Compiler:
 
         def block(run: Run) -> Value:
             outer = run.frame
-            run.frame = Frame(None, outer)
+            run.frame = Frame.within(outer)
             try:
                 return body(run)
             finally:

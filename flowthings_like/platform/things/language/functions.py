@@ -10,8 +10,9 @@ from math import isinf, isnan
 from typing import TYPE_CHECKING, Any
 
 from .... import things_errors as errors
+from . import limits
 from .numbers import whole
-from .serialise import MAX_DEPTH, serialise
+from .serialise import serialise
 from .signature import FUNCTIONS, Builtin, function
 from .text import text_of
 from .values import Closure, Failure, List, Regex, Room, Thing, ThingSet, Value, load, type_name
@@ -299,8 +300,8 @@ def json_dump(run: Run, value: Value, depth: int = 1) -> str:
 
 
 def _json(run: Run, value: Value, depth: int) -> Any:
-    if not 0 <= depth <= MAX_DEPTH:
-        raise errors.ValueError(f"expected a depth from 0 to {MAX_DEPTH}, not {depth}")
+    if not 0 <= depth <= limits.MAX_DEPTH:
+        raise errors.ValueError(f"expected a depth from 0 to {limits.MAX_DEPTH}, not {depth}")
     plain = serialise(value, depth)
     try:
         json.dumps(plain, allow_nan=False)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .... import things_errors as errors
+from . import limits
 from .signature import method
-from .text import MAX_TEXT, joined
+from .text import joined
 from .values import List, Regex, Value, type_name
 
 if TYPE_CHECKING:
@@ -75,11 +76,11 @@ def replace(run: Run, text: str, old: str | Regex, new: str, most: int = -1) -> 
     if isinstance(old, Regex):
         if most == 0:
             return text
-        if len(text) * len(new) > MAX_TEXT:
-            raise errors.MaxQuotaError(f"expected a text of at most {MAX_TEXT} characters")
+        if len(text) * len(new) > limits.MAX_TEXT:
+            raise errors.MaxQuotaError(f"expected a text of at most {limits.MAX_TEXT} characters")
         return str(old.pattern.sub(lambda _: new, text, max(most, 0)))
-    if len(text) + text.count(old) * len(new) > MAX_TEXT:
-        raise errors.MaxQuotaError(f"expected a text of at most {MAX_TEXT} characters")
+    if len(text) + text.count(old) * len(new) > limits.MAX_TEXT:
+        raise errors.MaxQuotaError(f"expected a text of at most {limits.MAX_TEXT} characters")
     return text.replace(old, new, most)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .... import things_errors as errors
+from . import limits
 from .access import named, set_member
 from .signature import METHODS, method
 from .values import Closure, List, Thing, ThingSet, Value, equal, load, type_name
@@ -105,8 +106,8 @@ def equals(run: Run, thing: Thing, other: Value) -> bool:
 @method(Thing)
 def copy(run: Run, thing: Thing, depth: int = 1) -> Thing:
     """A new thing with the same properties; things within it are copied to that depth."""
-    if not 0 <= depth <= 127:
-        raise errors.ValueError(f"expected a depth from 0 to 127, not {depth}")
+    if not 0 <= depth <= limits.MAX_DEPTH:
+        raise errors.ValueError(f"expected a depth from 0 to {limits.MAX_DEPTH}, not {depth}")
     made = Thing()
     if depth:
         run.spend(len(thing.props))

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from .... import things_errors as errors
-from .text import MAX_TEXT
+from . import limits
 from .values import ThingSet, Value, equal, type_name
 
 __all__ = ["BINARY", "PREFIX", "Operator", "bounded"]
@@ -52,8 +52,8 @@ def _arithmetic(sign: str, compute: Callable[[Any, Any], Any], others: Operator)
 
 def _join(a: Value, b: Value) -> Value:
     if type(a) is type(b) and type(a) in _TEXTS:
-        if len(a) + len(b) > MAX_TEXT:
-            raise errors.MaxQuotaError(f"expected a text of at most {MAX_TEXT} characters")
+        if len(a) + len(b) > limits.MAX_TEXT:
+            raise errors.MaxQuotaError(f"expected a text of at most {limits.MAX_TEXT} characters")
         return a + b
     raise _unsupported("+", a, b)
 

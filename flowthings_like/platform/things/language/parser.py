@@ -15,15 +15,13 @@ from lark import Lark, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
 from .... import things_errors as errors
+from . import limits
 from .compiler import Code, Compiler
 
 if TYPE_CHECKING:
     from .values import Closure
 
-__all__ = ["MAX_CODE", "Program", "parse", "parse_closure"]
-
-MAX_CODE = 64 << 10
-"""Characters of code in one query. Larger data belong into its variables."""
+__all__ = ["Program", "parse", "parse_closure"]
 
 _KEPT, _LONGEST_KEPT = 1024, 4096
 
@@ -45,9 +43,9 @@ def parse(code: str) -> Program:
 
 
 def _read(code: str) -> Program:
-    if len(code) > MAX_CODE:
+    if len(code) > limits.MAX_CODE:
         raise errors.SyntaxError(
-            f"expected at most {MAX_CODE} characters of code, not {len(code)}: send data as variables"
+            f"expected at most {limits.MAX_CODE} characters of code, not {len(code)}: send data as variables"
         )
     return Program(code, Compiler(code).program(_tree(code)))
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import zip_longest
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 
 from .... import things_errors as errors
-from .serialise import MAX_DEPTH, serialise
+from . import limits
+from .serialise import serialise
 from .values import Closure, List, ThingSet, Value, is_name, load, type_name
 
 if TYPE_CHECKING:
@@ -16,9 +18,6 @@ if TYPE_CHECKING:
     from .signature import Builtin
 
 __all__ = [
-    "MAX_CALLS",
-    "MAX_LISTS",
-    "MAX_STEPS",
     "NO_IDS",
     "Frame",
     "Return",
@@ -30,16 +29,6 @@ __all__ = [
     "run",
     "shows_ids",
 ]
-
-MAX_STEPS = 1_000_000
-"""What one query may do: each pass of a loop, each call and each item of a list that is made costs one."""
-
-MAX_CALLS = 50
-"""Closures that may be under way within each other."""
-
-
-MAX_LISTS = 50
-"""Lists that may be within each other."""
 
 
 class Scope:
@@ -81,10 +70,14 @@ class Frame(dict[str, Value]):
     """
 
     __slots__ = ("outer",)
+    outer: Frame | None
 
-    def __init__(self, variables: Mapping[str, Value] | None = None, outer: Frame | None = None) -> None:
-        super().__init__(variables or ())
-        self.outer = outer
+    @classmethod
+    def within(cls, outer: Frame | None, variables: Iterable[tuple[str, Value]] = ()) -> Frame:
+        """A frame with these variables."""
+        frame = cls(variables)
+        frame.outer = outer
+        return frame
 
     def holder(self, name: str) -> Frame | None:
         """The frame that has the variable, None if there is none."""
@@ -105,23 +98,26 @@ class Run:
         logs: what `log` was given, as text.
     """
 
-    __slots__ = ("_calls", "_steps", "collection", "depth", "frame", "ids", "logs", "scope")
+    __slots__ = ("_calls", "_end", "_steps", "collection", "depth", "frame", "ids", "logs", "scope")
 
     def __init__(self, scope: Scope, variables: Mapping[str, Value], logs: list[str] | None = None) -> None:
         self.scope = scope
         self.collection = scope.collection
-        self.frame = Frame(variables)
+        self.frame = Frame.within(None, variables.items())
         self.depth = 1
         self.ids = True
         self.logs = [] if logs is None else logs
-        self._steps = MAX_STEPS
+        self._steps = limits.MAX_STEPS
+        self._end = monotonic() + limits.MAX_SECONDS
         self._calls = 0
 
     def spend(self, steps: int = 1) -> None:
         """Raises MaxQuotaError when the query has done all that it may."""
         self._steps -= steps
         if self._steps < 0:
-            raise errors.MaxQuotaError(f"expected a query of at most {MAX_STEPS} steps: it loops too often")
+            raise errors.MaxQuotaError(f"expected a query of at most {limits.MAX_STEPS} steps")
+        if monotonic() > self._end:
+            raise errors.MaxQuotaError(f"expected a query of at most {limits.MAX_SECONDS:g} seconds")
 
     @property
     def steps_left(self) -> int:
@@ -137,20 +133,20 @@ class Run:
         self.spend()
         kind = type(value)
         if kind is List or kind is tuple:
-            if depth == MAX_LISTS:
-                raise errors.ValueError(f"expected at most {MAX_LISTS} lists within each other")
+            if depth == limits.MAX_LISTS:
+                raise errors.ValueError(f"expected at most {limits.MAX_LISTS} lists within each other")
             return tuple([self.item(inner, depth + 1) for inner in value])
         return value
 
     def call(self, closure: Closure, *args: Value) -> Value:
         """The closure's value. Missing arguments are nil, surplus ones are dropped."""
         self.spend()
-        if self._calls == MAX_CALLS:
-            raise errors.OperationError(f"expected at most {MAX_CALLS} closures that call each other")
+        if self._calls == limits.MAX_CALLS:
+            raise errors.OperationError(f"expected at most {limits.MAX_CALLS} closures that call each other")
         self._calls += 1
         outer = self.frame
-        given = zip_longest(closure.names, map(held, args[: len(closure.names)]))
-        self.frame = Frame(dict(given), outer)
+        names = closure.names
+        self.frame = Frame.within(outer, zip_longest(names, map(held, args[: len(names)])))
         try:
             return closure.body(self)
         except Return as result:
@@ -174,8 +170,8 @@ def result_depth(value: Value) -> int:
     """What `return x, depth` says. Raises TypeError or ValueError unless it is an int from 0 to MAX_DEPTH."""
     if type(value) is not int:
         raise errors.TypeError(f"expected a depth of type `int`, not `{type_name(value)}`")
-    if not 0 <= value <= MAX_DEPTH:
-        raise errors.ValueError(f"expected a depth from 0 to {MAX_DEPTH}, not {value}")
+    if not 0 <= value <= limits.MAX_DEPTH:
+        raise errors.ValueError(f"expected a depth from 0 to {limits.MAX_DEPTH}, not {value}")
     return value
 
 

@@ -6,13 +6,10 @@ from datetime import datetime, timezone
 from typing import Any
 
 from .... import things_errors as errors
+from . import limits
 from .values import Closure, Failure, List, Regex, Room, Thing, ThingSet, Value
 
-__all__ = ["MAX_DEPTH", "MAX_VALUES", "date_text", "serialise"]
-
-MAX_DEPTH = 127
-MAX_VALUES = 1_000_000
-"""Values that one result may be made of: things that refer to each other could unfold without end."""
+__all__ = ["date_text", "serialise"]
 
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 
@@ -35,7 +32,7 @@ def serialise(value: Value, depth: int = 1, ids: bool = True) -> Any:
 class _Writer:
     def __init__(self, ids: bool) -> None:
         self._ids = ids
-        self._left = MAX_VALUES
+        self._left = limits.MAX_VALUES
         self._within: set[int] = set()
 
     def plain(self, value: Value, depth: int) -> Any:
@@ -71,7 +68,7 @@ class _Writer:
     def _spend(self, count: int) -> None:
         self._left -= count
         if self._left < 0:
-            raise errors.ResultTooLargeError(f"expected a result of at most {MAX_VALUES} values")
+            raise errors.ResultTooLargeError(f"expected a result of at most {limits.MAX_VALUES} values")
 
 
 def date_text(moment: datetime) -> str:

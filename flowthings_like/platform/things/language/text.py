@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from .... import things_errors as errors
+from . import limits
 from .serialise import date_text
 from .values import Closure, Failure, Regex, Room, Thing, Value, type_name
 
-__all__ = ["MAX_TEXT", "joined", "text_of"]
-
-MAX_TEXT = 16 << 20
-"""Characters that code may put together into one text."""
+__all__ = ["joined", "text_of"]
 
 
 def text_of(value: Value) -> str:
@@ -51,6 +49,6 @@ def text_of(value: Value) -> str:
 
 def joined(parts: Sequence[str], separator: str = "") -> str:
     """The parts as one. Raises MaxQuotaError if that is longer than MAX_TEXT."""
-    if sum(map(len, parts)) + len(separator) * len(parts) > MAX_TEXT:
-        raise errors.MaxQuotaError(f"expected a text of at most {MAX_TEXT} characters")
+    if sum(map(len, parts)) + len(separator) * len(parts) > limits.MAX_TEXT:
+        raise errors.MaxQuotaError(f"expected a text of at most {limits.MAX_TEXT} characters")
     return separator.join(parts)
