@@ -11,21 +11,24 @@ __all__ = ["FirstJoin"]
 
 
 class FirstJoin:
-    """Waited for by `join`, and ended by the room's own thread.
-
-    Attributes:
-        waited_for: whether somebody is there to raise what `on_join` raised.
-    """
+    """Waited for by `join`, unless it does not wait, and ended by the room's own thread."""
 
     def __init__(self, waited_for: bool) -> None:
-        self.waited_for = waited_for
+        self._waited_for = waited_for
         self._done = detect().event()
         self._error: Exception | None = None
 
     def end(self, error: Exception | None) -> None:
-        """`on_join` has returned, or raised this, or will not be called because of it."""
-        self._error = error
-        self._done.set()
+        """`on_join` has returned, or will not be called because of this. Only the first end counts."""
+        if not self._done.is_set():
+            self._error = error
+            self._done.set()
+
+    def take(self, error: Exception) -> bool:
+        """`on_join` has raised this: have `join` raise it. False if that does not wait, or no more."""
+        taken = self._waited_for and not self._done.is_set()
+        self.end(error)
+        return taken
 
     def wait(self, room: object, deadline: float) -> None:
         """Wait until it has ended.
@@ -38,6 +41,6 @@ class FirstJoin:
             if not self._done.wait(max(0.0, deadline - time.monotonic())):
                 raise DeadlineExceeded(f"{room!r} is joined, but its on_join has not returned in time")
         finally:
-            self.waited_for = False
+            self._waited_for = False
         if self._error is not None:
             raise self._error

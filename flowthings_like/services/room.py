@@ -7,6 +7,7 @@ import math
 import time
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import things_errors
@@ -70,7 +71,6 @@ class Room:
         self._membership: Membership | None = None  # this and the next are looked after by Rooms
         self._over: object = None
         self._mailbox: Mailbox | None = None
-        self._first_join: FirstJoin | None = None
         self._followers: tuple[weakref.ref[RoomEvents], ...] = ()
 
     # What one may override
@@ -140,8 +140,7 @@ class Room:
         id, collection = self._find(client, deadline)
         previous, first = self._mailbox, FirstJoin(waited_for=bool(wait))
         self._client, self._collection, self._id = client, collection, id
-        self._mailbox = mailbox = Mailbox(self._handle, self, previous)
-        self._first_join = first
+        self._mailbox = mailbox = Mailbox(partial(self._handle, first), self, previous)
         try:
             client._rooms.enter(self, collection, id, client._connected().ask, deadline)
         except BaseException:
@@ -292,16 +291,17 @@ class Room:
 
     def _forget(self) -> None:
         """In a forked child: who joined is the parent."""
-        self._membership = self._mailbox = self._first_join = None
+        self._membership = self._mailbox = None
 
-    def _handle(self, what: str | Moment, args: Any) -> None:
+    def _handle(self, first: FirstJoin, what: str | Moment, args: Any) -> None:
         """Deal with a letter, in the room's own thread."""
         if what is Moment.JOINED:
-            self._handle_join()
+            try:
+                self._attempt(self.on_join, (), what.value, first.take)
+            finally:
+                first.end(None)
         elif isinstance(what, Moment):
-            first, self._first_join = self._first_join, None
-            if first is not None:
-                first.end(ConnectionFailed(f"{self!r}: {what.value} came before on_join"))
+            first.end(ConnectionFailed(f"{self!r}: {what.value} came before on_join"))
             if what is Moment.LEFT:
                 self._attempt(self.on_leave, (), what.value)
             elif what is Moment.DELETED:
@@ -311,31 +311,24 @@ class Room:
         else:
             self._attempt(self.on_emit, (what, *args), what)
 
-    def _attempt(self, method: Callable[..., Any], args: Any, what: str) -> None:
+    def _attempt(
+        self,
+        method: Callable[..., Any],
+        args: Any,
+        what: str,
+        take: Callable[[Exception], bool] = lambda error: False,
+    ) -> None:
+        """Call a method. What it raises is logged, unless `take` knows somebody to raise it."""
         try:
             method(*args)
-        except Exception:
-            _log.exception("%r: the handler of %s failed", self, what)
+        except Exception as error:
+            if not take(error):
+                _log.exception("%r: the handler of %s failed", self, what)
         except BaseException as error:
             # A time-out that nobody caught must not end the room, but a kill is meant for this very thread.
             if type(error).__name__ == "GreenletExit":
                 raise
             _log.exception("%r: the handler of %s was interrupted", self, what)
-
-    def _handle_join(self) -> None:
-        first, self._first_join = self._first_join, None
-        if first is None or not first.waited_for:
-            self._attempt(self.on_join, (), "on_join")
-            return
-        error: Exception | None = None
-        try:
-            self.on_join()
-        except Exception as raised:
-            error = raised
-        finally:
-            first.end(error)
-        if error is not None and not first.waited_for:  # nobody is left to raise it
-            _log.error("%r: on_join failed", self, exc_info=error)
 
 
 def _deadline(name: str, seconds: float | None) -> float:

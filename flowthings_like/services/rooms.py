@@ -121,18 +121,31 @@ class Rooms:
         if membership is None:
             return True
         with self._turn(membership.collection, membership.id, deadline) as membership:
-            over = self._detach(room)
+            over = membership.over if membership.over is self._source else None
             try:
-                if over is None:
-                    return True
-                answer = in_its_scope(
-                    membership, lambda scope: ask(over, Kind.LEAVE, [scope, membership.id], deadline)
-                )
-                return room_ids(answer, 1)[0] is not None
+                return over is None or self._ask_out(membership, over, ask, deadline)
             except ConnectionFailed:
                 return True  # a node forgets who hangs up
             finally:
-                room._receive(Moment.LEFT, ())
+                if room._membership is not None:
+                    still_in = self._detach(room)
+                    room._receive(Moment.LEFT, ())
+                    if still_in is not None and still_in is not over:  # joined anew while it was being left
+                        self._tidy(membership)
+
+    @staticmethod
+    def _ask_out(
+        membership: Membership, over: PacketConnection, ask: Callable[..., Any], deadline: float
+    ) -> bool:
+        """Tell the node, if one object only is left, and wait until all is heard that came before."""
+        known = True
+        if len(membership.rooms) == 1:
+            answer = in_its_scope(
+                membership, lambda scope: ask(over, Kind.LEAVE, [scope, membership.id], deadline)
+            )
+            known = room_ids(answer, 1)[0] is not None
+        over.wait_heard(min(_TIDY_WITHIN, max(0.0, deadline - time.monotonic())))
+        return known
 
     def _detach(self, room: Room) -> PacketConnection | None:
         """Have an object hear nothing more. The connection over which its room is now to be left, if any."""
@@ -284,11 +297,14 @@ class Rooms:
         A node before 1.8.6 names no scope; then, and when a collection was renamed, the id may be enough.
         """
         alike = [membership for membership in self._memberships.values() if membership.id == id]
-        if len(alike) != 1 or scope in self._scopes:
+        if len(alike) != 1:
             return None
+        found = alike[0]
         if scope is not None:
-            self._rename(alike[0].collection, cnscope(scope))
-        return alike[0]
+            if scope in self._scopes:  # a room that was left
+                return None
+            self._rename(found.collection, cnscope(scope))
+        return found
 
     def _rename(self, former: str, collection: str) -> None:
         """A collection is called otherwise now."""
@@ -300,4 +316,5 @@ class Rooms:
             self._memberships[membership.key] = membership
             for room in membership.rooms:
                 room._collection = collection
+        self._scopes.discard(collection_scope(former))
         self._scopes.add(collection_scope(collection))

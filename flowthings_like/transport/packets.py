@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import ConnectionFailed, DeadlineExceeded
 from ..green.backend import detect
@@ -70,7 +70,7 @@ class PacketConnection:
     Attributes:
         peer: the node's address.
         is_websocket: whether packages travel as WebSocket messages.
-        last_heard: the `time.monotonic()` of the last sign of life.
+        last_heard: the `time.monotonic()` when something last came.
         failure: what ended the connection, if it was not `close`.
     """
 
@@ -93,7 +93,7 @@ class PacketConnection:
         self._parser = PackageParser(max_body)
         self._in_flight = InFlight(backend.latches())
         self._outbox = Outbox(stream, self._break)
-        self._events: deque[Package | Latch] = deque()
+        self._events: deque[Any] = deque()  # packages, and what `wait_heard` waits for
         self._herald = Helper(self._announce)
         self._closed = False
         self._over = False  # nothing comes any more
@@ -163,10 +163,14 @@ class PacketConnection:
 
     def wait_heard(self, timeout: float) -> bool:
         """Wait until what has come unasked so far was handed to `on_event`; False if that took too long."""
-        latch = self._latch()
-        self._events.append(latch)
+        reached = detect().event()
+        self._events.append(reached)
         self._herald.ring()
-        return latch.wait(timeout)
+        return bool(reached.wait(timeout))
+
+    def delivery(self) -> tuple[int, int]:
+        """How many of the bytes sent the node's system has acknowledged, and how many it has not."""
+        return self._stream.delivery()
 
     def close(self) -> None:
         """End the connection. Calls in flight end with ConnectionFailed. Returns at once."""
