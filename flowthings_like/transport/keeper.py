@@ -63,7 +63,7 @@ class Keeper:
         self.orders = orders
         self._tls = orders.tls
         backend = detect()
-        self._latch = backend.latch
+        self._latch = backend.latches()
         self.current: PacketConnection | None = None
         self.endpoint: Endpoint | None = None
         self.inherited = False
@@ -94,7 +94,7 @@ class Keeper:
                     return connection
                 failure = self._failure
                 if self._closing:
-                    raise ConnectionFailed("the client was closed while it waited for a connection")
+                    raise _unsent(ConnectionFailed("the client was closed, and there was no connection"))
                 if failure is not None and self._refused != refused:
                     raise copy(failure)  # each who waits has his own
                 if failure is not None and self._rounds != rounds and not patient:
@@ -244,17 +244,20 @@ class Keeper:
 
     def _keep(self, connection: PacketConnection) -> None:
         """Wait for news, or until it is time for a sign of life."""
-        silent = monotonic() - connection.last_heard
+        asked = monotonic()
+        silent = asked - connection.last_heard
         if silent < self.orders.keepalive:
             self._rest(self.orders.keepalive - silent)
             return
+        delivered, backlog = connection.delivery()
         try:
-            connection.call(Kind.PING, b"", monotonic() + self.orders.answer_within)
+            connection.call(Kind.PING, b"", asked + self.orders.answer_within)
         except DeadlineExceeded:
-            _log.warning(
-                "%s: no sign of life for %.0f s", connection.peer, silent + self.orders.answer_within
-            )
-            connection.close()
+            # It takes its time behind a large answer, which is heard, or a large request, which moves on.
+            moves = backlog > 0 and connection.delivery()[0] > delivered
+            if connection.last_heard < asked and not moves:
+                _log.warning("%s: no sign of life for %.1f s", connection.peer, monotonic() - asked + silent)
+                connection.close()
         except ConnectionFailed:
             pass  # it is closed, and that is seen next
 

@@ -99,6 +99,9 @@ class MessageStream:
     def unwatch(self) -> None:
         pass
 
+    def delivery(self) -> tuple[int, int]:
+        return self._below.delivery()
+
     def receive_now(self) -> bytes | None:
         raise NotImplementedError
 

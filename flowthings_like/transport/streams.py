@@ -7,9 +7,12 @@ can never leave half a package on the wire.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import ssl
+import sys
+import termios
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import monotonic
@@ -69,6 +72,9 @@ class Stream(Protocol):
             OSError: the connection is broken, or what came breaks the rules of TLS or WebSocket.
         """
 
+    def delivery(self) -> tuple[int, int]:
+        """How many bytes the other end's system has acknowledged, and how many it has not."""
+
     def watch(self, callback: Callable[[], object]) -> bool:
         """Have the hub call `callback()` whenever there is something for `receive_now`, until `unwatch`; see
         `Backend.watch`. False if there is no hub, or this stream has to be waited for."""
@@ -105,6 +111,7 @@ class SocketStream:
         self._send_now, self._receive_now = detect().send_now, detect().receive_now
         self._is_tcp = below.family in (socket.AF_INET, socket.AF_INET6)
         self._unsent: bytes | memoryview = b""
+        self._sent = 0
         self._reading = self._writing = self._closed = False
         self._stop: Callable[[], object] | None = None  # what ends a watch
 
@@ -125,6 +132,7 @@ class SocketStream:
                 self._unsent = b"".join((self._unsent, data))
                 return False
             sent = self._send_now(self._below, data)
+            self._sent += sent
             if sent < len(data):
                 self._unsent = memoryview(data)[sent:]
                 return False
@@ -139,6 +147,7 @@ class SocketStream:
         try:
             while self._unsent and not self._closed:
                 sent = self._below.send(self._unsent)
+                self._sent += sent
                 self._unsent = memoryview(self._unsent)[sent:]
         finally:
             self._writing = False
@@ -157,6 +166,13 @@ class SocketStream:
             self._reading = False
             if self._closed:
                 self._release()
+
+    def delivery(self) -> tuple[int, int]:
+        number = self._below.fileno()
+        if number < 0:
+            return self._sent, 0
+        unacknowledged = int.from_bytes(fcntl.ioctl(number, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+        return self._sent - unacknowledged, unacknowledged + len(self._unsent)
 
     def watch(self, callback: Callable[[], object]) -> bool:
         self._reading = True
@@ -179,7 +195,7 @@ class SocketStream:
         # A node sends small packages one by one and lets the kernel hold all but the first back until that is
         # acknowledged, which takes 40 ms unless it is done at once. It does not last: the kernel goes back to
         # its own judgement, so it is asked again each time.
-        if self._is_tcp:
+        if self._is_tcp and hasattr(socket, "TCP_QUICKACK"):  # Linux's own
             self._below.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def settimeout(self, seconds: float | None) -> None:

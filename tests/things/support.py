@@ -83,6 +83,7 @@ class Session:
                     answer = self.node.answer(self, request)
                     if answer is not None:
                         self.send(answer)
+                sleep(self.node.pace)
         except (OSError, ValueError, LocalProtocolError):
             pass
         finally:
@@ -113,6 +114,7 @@ class Node:
     Attributes:
         answer: what it says to a request; may be changed at any time.
         sessions: all that there ever were.
+        pace: seconds to wait before each read.
     """
 
     def __init__(
@@ -123,6 +125,7 @@ class Node:
         self.nodelay = nodelay
         self.sessions: list[Session] = []
         self.workers: list[threading.Thread] = []
+        self.pace = 0.0
         self.stopping = False
         self.context: ssl.SSLContext | None = None
         if tls is not None:

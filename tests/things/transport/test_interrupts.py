@@ -60,6 +60,7 @@ class Caller:
 
 
 @green
+@pytest.mark.parametrize("kind", ["tcp", "wss"], indirect=True)
 @pytest.mark.parametrize("how", HOWS)
 @pytest.mark.parametrize("what", ["ask", "ask_a_lot", "ask_several"])
 def test_every_switch_of_a_call(start: Start, connect: Connect, how: str, what: str) -> None:

@@ -9,7 +9,7 @@ import socket
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -192,8 +192,12 @@ def test_wrong_credentials_are_not_tried_for_ever(supervise: Supervise) -> None:
                 one.connection()
             caught.append(refused.value)
         assert len(set(map(id, caught))) == 3
-        assert len(one.greeted) == 3  # once for each who asked
         wait_until(lambda: not found.open())
+        another = supervise(found.url)
+        for _ in range(20):  # time enough for more attempts, were any made
+            another.ask()
+            another.connection().close()
+        assert len(one.greeted) == 3  # once for each who asked
         one.refusal = None
         one.ask()
 
@@ -225,6 +229,30 @@ def test_silence_is_noticed(supervise: Supervise) -> None:
         found.answer = echo
         one.ask()
         assert one.connection() is not first
+
+
+def test_a_slow_transfer_is_a_sign_of_life(supervise: Supervise) -> None:
+    """Pings wait behind a large request, or behind a large answer."""
+
+    def slow(session: Session, request: Package) -> bytes | None:
+        said = echo(session, request)
+        if request.body != b"slow" or said is None:
+            return said
+        for byte in said:
+            session.below.sendall(bytes([byte]))
+            sleep(0.08)
+        return None
+
+    with node(slow) as found:
+        one = supervise(found.url, keepalive=0.05, answer_within=0.5)
+        one.ask()
+        connection = one.connection()
+        assert connection.call(Kind.QUERY, b"slow", monotonic() + 20).body == b"slow"
+        found.session().below.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        found.pace = 0.01
+        body = b"x" * 5_000_000
+        assert connection.call(Kind.QUERY, body, monotonic() + 30).body == body
+        assert one.downs == []
 
 
 def test_signs_of_life_are_asked_for_in_silence_only(supervise: Supervise) -> None:
