@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from ..errors import DeadlineExceeded
 from ..green.backend import detect
 
 __all__ = ["Mailbox"]
@@ -58,6 +61,16 @@ class Mailbox:
         """End when the letters that are here now have been handled."""
         self._letters.append(None)
         self._wake.set()
+
+    def wait_ended(self, deadline: float) -> None:
+        """Wait until the last letter of a closed mailbox has been handled.
+
+        Raises:
+            DeadlineExceeded: that was not so by this `time.monotonic()`, inf for no limit.
+        """
+        left = None if math.isinf(deadline) else max(0.0, deadline - time.monotonic())
+        if not self._ended.wait(left):
+            raise DeadlineExceeded(f"{self._owner!r}: its handlers are still busy with what came before")
 
     def is_current(self) -> bool:
         """Whether the calling thread is the one that handles the letters."""

@@ -146,14 +146,17 @@ class Room:
         except BaseException:
             self._mailbox = previous
             raise
+        own_thread = previous is not None and previous.is_current()
         try:
+            if previous is not None and not own_thread:
+                previous.wait_ended(deadline)
             self.on_init()
         except BaseException:
             client._rooms.abandon(self)
             self._mailbox = previous
             raise
         mailbox.open()
-        if wait and not (previous is not None and previous.is_current()):
+        if wait and not own_thread:
             first.wait(self, deadline)
 
     def no_join(self, client: Client, timeout: float | None = None) -> None:
