@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -88,7 +87,7 @@ class Listener:
 def abandon(sock: socket.socket) -> None:
     """In a forked child: let go of the parent's socket, past any hub, which may be the parent's as well."""
     with suppress(OSError):
-        os.close(sock.detach())
+        socket.close(sock.detach())
 
 
 def _listen(host: str, port: int) -> socket.socket:

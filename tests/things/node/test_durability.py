@@ -161,6 +161,30 @@ def test_what_rests_on_such_a_change_is_not_answered_either(
     assert member.read()[0] == Kind.ROOM_JOIN
 
 
+class Killed(BaseException):
+    """As a green thread's end, or Ctrl-C."""
+
+
+def test_who_waits_for_a_commit_that_is_interrupted_is_cut(
+    platform: Platform, connect: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have been written or not, so there is nothing true to answer."""
+    asking, bystander = connect(), connect()
+    asking.query(".n = 1;")
+    write = platform.store.write
+
+    def interrupted(work: Any, **options: Any) -> Any:
+        monkeypatch.undo()
+        write(work, **options)
+        raise Killed
+
+    monkeypatch.setattr(platform.store, "write", interrupted)
+    asking.say(Kind.QUERY, ["//stuff", ".n = 2;"])
+    assert asking.gone()
+    assert bystander.query(".n;") == 2  # it had been, this time
+    assert bystander.query(".n = 3;") == 3
+
+
 def test_a_read_waits_for_the_change_that_it_sees(
     platform: Platform, connect: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch
 ) -> None:

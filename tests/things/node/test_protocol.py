@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from collections.abc import Callable
 
@@ -193,6 +194,36 @@ def test_a_node_that_closes_says_so(platform: Platform, peer: Peer) -> None:
     assert peer.read() == (Kind.NODE_STATUS, {"id": 0, "status": "SHUTTING_DOWN"})
     assert peer.read() == (Kind.NODE_STATUS, {"id": 0, "status": "OFFLINE"})
     assert peer.gone()
+
+
+def test_garbage_harms_nobody_else(
+    platform: Platform, connect: Callable[[], Peer], caplog: pytest.LogCaptureFixture
+) -> None:
+    dice = random.Random(11)
+    user, password = platform.things_address()[2:]
+    login = package(Kind.AUTH, 1, pack([user, password]))
+    bodies = [
+        ["//stuff", ".n = [1, 2, {a: 3}];"],
+        ["//stuff", 2, "msg", 1],
+        ["@t", "users_info();", {"a": 1}],
+        [],
+    ]
+    for _ in range(150):
+        said = bytearray()
+        for _ in range(dice.randrange(1, 6)):
+            body = bytearray(pack(dice.choice(bodies)))
+            for _ in range(dice.randrange(4)):
+                body[dice.randrange(len(body))] = dice.randrange(256)
+            said += package(dice.choice([*range(32, 42), 0, 255]), 1, bytes(body))
+        if dice.random() < 0.3:
+            said[dice.randrange(len(said))] = dice.randrange(256)
+        peer = Peer(*platform.things_address()[:2])
+        peer.sock.sendall(dice.choice([login, b"GET ", b""]) + said)
+        peer.sock.shutdown(socket.SHUT_WR)
+        assert peer.gone()
+        peer.close()
+    assert connect().query("1") == 1
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_large_code_and_results(peer: Peer) -> None:

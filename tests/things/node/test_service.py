@@ -92,20 +92,27 @@ def test_another_process_serves_until_it_is_killed(folder: Path) -> None:
         peer.close()
 
 
+def sockets() -> int:
+    """How many this process has open."""
+    files = Path("/proc/self/fd")
+    return sum(str(file.readlink()).startswith("socket:") for file in files.iterdir() if file.is_symlink())
+
+
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_a_child_lets_go_of_what_it_inherits(folder: Path) -> None:
     """Otherwise the folder would stay locked, and the port open, for as long as the child lives."""
+    before = sockets()
     platform = open_platform(folder, "acme")
     host, port, *_ = platform.things_address()
     peer = Peer.of(platform)
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        os.write(writing, b"x")
+        os.write(writing, b"%d" % (sockets() - before))
         while True:
             signal.pause()  # which asks nothing of a hub
     try:
-        assert os.read(reading, 1) == b"x"
+        assert os.read(reading, 9) == b"1"  # the peer's end of the connection, which is the test's
         assert peer.query("'the parent goes on'") == "the parent goes on"
         platform.close()
         assert peer.gone()
