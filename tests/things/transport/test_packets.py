@@ -349,7 +349,7 @@ def test_nothing_is_left_of_connections(start: Start, connect: Connect) -> None:
     with start() as found:
         connect(found.url)
         before, threads = sockets(), threading.active_count()
-        for number in range(40):
+        for number in range(15):
             connection = connect(found.url)
             ask(connection, number)
             connection.close()
