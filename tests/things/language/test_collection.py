@@ -183,10 +183,10 @@ def test_ids_are_not_used_twice_even_after_loading() -> None:
     stuff, disk = Stuff(), Disk()
     stuff(".a = {}")
     disk.save(stuff)
-    stuff(".a = {}")
+    stuff(".a = {}; .del('a')")
     disk.save(stuff)
-    again = disk.load()
-    assert again(".b = {}; .b.id()") == 4
+    assert disk.rows.keys() == {1}
+    assert disk.load()(".b = {}; .b.id()") == 4
 
 
 def test_emits_come_in_order_with_plain_arguments() -> None:

@@ -215,19 +215,18 @@ class Collection:
         touched, self._touched = self._touched - gone, set()
         changed, self._procedures_changed = self._procedures_changed, set()
         emits, self.emits = self.emits, []
-        saved = [self.dump(id) for id in sorted(touched)]
+        # Python's collector may come by at any moment: what it takes now is gone in the next journal.
+        saved = [row for id in sorted(touched) if (row := self.dump(id)) is not None]
         current = {name: closure.text for name, closure in self.procedures.items()}
         procedures = {name: current.get(name) for name in sorted(changed)}
         return Journal(saved, gone, gone_rooms, procedures, emits, self.next_id)
 
-    def dump(self, id: int) -> Row:
-        """The thing or room as a row."""
+    def dump(self, id: int) -> Row | None:
+        """The thing or room as a row; None if it is gone."""
         value: Thing | Room | None = self.things.get(id)
         if value is None:
             value = self.rooms.get(id)
-        if value is None:
-            raise errors.LookupError(f"collection `{self.name}` has no thing or room with id {id}")
-        return rows.dump(value)
+        return None if value is None else rows.dump(value)
 
     @classmethod
     def load(
