@@ -222,14 +222,16 @@ class PacketConnection:
     def _readable(self) -> None:
         """Called by the hub: there is something to read."""
         try:
-            data = self._stream.receive_now()
-            if data is None:
-                return
-            self._take(data)
-            if self._outbox.silent:  # what is sent acknowledges by itself
-                self._stream.acknowledge()
-            if self._stream.owes:
-                self._outbox.push()
+            for _ in range(READS_IN_A_ROW):
+                data = self._stream.receive_now()
+                if data is None:
+                    return
+                self._take(data)
+                if self._stream.owes:
+                    self._outbox.push()
+                if not self._outbox.silent:  # what is sent acknowledges by itself
+                    return
+                self._stream.acknowledge()  # after which what the node held back is often here already
         except BaseException as error:
             self._end(error)
             if not isinstance(error, OSError | ProtocolError):
