@@ -5,6 +5,7 @@ acknowledgement."""
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 from benchmarks import Target
@@ -15,18 +16,18 @@ TITLE = "ThingsDB: bursts of 100 queries, a node without TCP_NODELAY"
 UNIT = "queries/s"
 PEER = "python-thingsdb, asyncio"
 SERVER = canned("--as-a-node")
-CALLS, BURST = 4_000, 100
+CALLS, BURST = 5_000, 100
 
 
 def ours(client: Any) -> float:
-    from flowthings_like.green import backend
+    from flowthings_like.green import LazyAPI, force
 
-    library = backend.detect()
+    lazy = LazyAPI(SimpleNamespace(things=client)).things
 
     def run(calls: int) -> None:
         for _ in range(calls // BURST):
-            for thread in [library.spawn(client.query, SUM) for _ in range(BURST)]:
-                library.get(thread)
+            for thunk in [lazy.query(SUM) for _ in range(BURST)]:
+                force(thunk)
 
     return rate(run, CALLS)
 
