@@ -167,6 +167,7 @@ class Keeper:
 
     def _connect(self) -> None:
         """One attempt. What comes of it is in `current`, or in `_failure` with a pause after each round."""
+        nodes: list[Endpoint] = []
         try:
             nodes = list(self.orders.endpoints())
             if not nodes:
@@ -179,7 +180,7 @@ class Keeper:
         except Exception as error:
             if not isinstance(error, FlowThingsError):
                 _log.exception("connecting to a node failed in an unforeseen way")
-            self._failed(error, len(nodes))
+            self._failed(error, max(1, len(nodes)))
         else:
             self._up(connection, node)
 
@@ -239,8 +240,8 @@ class Keeper:
         self._rounds += 1
         self._tell()
         self._moving = False
-        if self.current is None and not self._closing:
-            self._rest(self.orders.backoff(self._attempts // nodes))
+        if self.current is None:
+            self._pause(self.orders.backoff(self._attempts // nodes))
 
     def _keep(self, connection: PacketConnection) -> None:
         """Wait for news, or until it is time for a sign of life."""
@@ -265,6 +266,12 @@ class Keeper:
         """Wait for news, or so long."""
         self._news.wait(seconds)
         self._news.clear()
+
+    def _pause(self, seconds: float) -> None:
+        """Wait so long, whoever asks meanwhile: a node in trouble is not helped by more callers."""
+        until = monotonic() + seconds
+        while not self._closing and (left := until - monotonic()) > 0:
+            self._rest(left)
 
     def _tell(self) -> None:
         """Have those who wait look at what has changed."""

@@ -215,6 +215,37 @@ def test_any_other_failure_of_hello_is_tried_again(
         one.ask()
 
 
+def test_callers_do_not_shorten_the_pause(supervise: Supervise) -> None:
+    rounds: list[int] = []
+
+    def pause(round: int) -> float:
+        rounds.append(round)
+        return 60.0
+
+    with node() as found:
+        one = supervise(found.url, backoff=pause)
+        one.refusal = ConnectionError("not now")
+        with pytest.raises(errors.ConnectionFailed, match="not now"):
+            one.connection(patient=False)
+        wait_until(lambda: not found.open())
+        for _ in range(10):
+            with pytest.raises(errors.DeadlineExceeded):
+                one.connection(0.01)
+        assert (len(one.greeted), rounds) == (1, [1])
+
+
+def test_nodes_that_cannot_be_asked_for(supervise: Supervise, caplog: pytest.LogCaptureFixture) -> None:
+    one = supervise()
+    with pytest.raises(errors.ConfigurationError, match="no node to connect to"):
+        one.connection()
+    one.nodes = None  # type: ignore[assignment]
+    with pytest.raises(errors.ConnectionFailed, match="NoneType"):
+        one.connection(patient=False)
+    with node() as found:
+        one.nodes = [parse_endpoint(found.url)]
+        one.ask()
+
+
 def test_silence_is_noticed(supervise: Supervise) -> None:
     """A connection that is dead without a word: the node answers nothing any more, and does not hang up."""
     with node() as found:
