@@ -63,7 +63,7 @@ setup(
         "flowthings_like.platform.things.language": ["grammar.lark"],
     },
     data_files=[
-        ("share/flowthings_like/examples", ["examples/weather.py"]),
+        ("share/flowthings_like/examples", ["examples/chat.py", "examples/weather.py"]),
         ("share/flowthings_like/examples/data", ["examples/data/weather.csv.gz", "examples/data/README.md"]),
     ],
     python_requires=">=3.10",

@@ -15,6 +15,8 @@ from flowthings_like import API, Client
 from ..support import Node, wait_until
 from .support import Heard, Script
 
+EXAMPLE = Path(__file__).parents[3] / "examples" / "chat.py"
+YOU_ARE_IN = "-- you are in; write a line, or end with Ctrl-D"
 ROOM = ".has('room') || .room = room(); .room.id();"
 SERVING = f"""
 import sys
@@ -80,3 +82,57 @@ def test_a_forked_child_has_a_client_of_its_own_and_no_rooms(
     script.emit(7, "msg", 1)
     room.expect("init", "join", 1)
     assert client.get_rooms() == (room,)
+
+
+class Terminal:
+    """Somebody at the chat example."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-u", str(EXAMPLE), name, "--folder", str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def say(self, line: str) -> None:
+        assert self.process.stdin is not None
+        print(line, file=self.process.stdin, flush=True)
+
+    def read_until(self, line: str) -> None:
+        assert self.process.stdout is not None
+        read = []
+        for found in self.process.stdout:
+            read.append(found.rstrip())
+            if read[-1] == line:
+                return
+        raise AssertionError(f"{line!r} is not in {read}")
+
+    def leave(self) -> None:
+        """Ctrl-D."""
+        self.process.communicate(timeout=20)
+        assert self.process.returncode == 0
+
+
+@pytest.mark.own_interpreter
+def test_the_chat_example_in_two_terminals(tmp_path: Path) -> None:
+    people = [Terminal(name, tmp_path) for name in ("Ada", "Grace")]
+    try:
+        ada, grace = people
+        for each in people:
+            each.read_until(YOU_ARE_IN)
+        grace.say("hello Ada")
+        ada.read_until("Grace: hello Ada")
+        ada.say("hello Grace")
+        grace.read_until("Ada: hello Grace")
+        ada.leave()
+        grace.read_until("-- Ada has left")
+        people.append(Terminal("Joan", tmp_path))
+        people[-1].read_until("Ada: hello Grace")  # one of the last words, which are kept
+        people[-1].leave()
+        grace.leave()
+    finally:
+        for each in people:
+            each.process.kill()
+            each.process.communicate()

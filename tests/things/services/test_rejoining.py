@@ -285,6 +285,27 @@ def test_a_node_that_shuts_down_is_left_before_it_does(
     room.expect("init", "join", "join", "once", "twice")
 
 
+def test_a_move_that_comes_to_nothing_changes_nothing(
+    script: Script, pair: tuple[Client, Node, Node]
+) -> None:
+    client, first, second = pair
+    room = Heard(7)
+    room.join(client, wait=20)
+
+    def breaking(session: Session, request: Package) -> bytes | None:
+        if request.kind == Kind.JOIN:
+            session.end()
+        return script(session, request)
+
+    first.answer = second.answer = breaking
+    with pytest.raises(DeadlineExceeded, match="still used"):
+        client.reconnect(timeout=0.5)
+    assert second.sessions
+    script.emit(7, "msg", "still heard")
+    room.expect("init", "join", "still heard")
+    assert client.connection_info() == first.address
+
+
 def test_reconnect_goes_to_the_next_node(pair: tuple[Client, Node, Node]) -> None:
     client, first, second = pair
     client.reconnect()

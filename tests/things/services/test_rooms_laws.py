@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import given, settings
@@ -25,6 +26,7 @@ class Connection:
         self.closed = False
         self.joined: set[int] = set()
         self.asked = 0
+        self.on_its_way: Callable[[], None] = lambda: None
 
     def ask(self, kind: int, ids: list[int], there: set[int]) -> list[int | None]:
         self.asked += 1
@@ -35,6 +37,7 @@ class Connection:
         return found
 
     def wait_heard(self, timeout: float) -> bool:
+        self.on_its_way()
         return True
 
 
@@ -98,10 +101,16 @@ class World:
         if each.inside or self.connection is None:
             return
 
+        early: list[int] = []
+
         def ask(kind: int, content: list[Any], deadline: float) -> Any:
             assert self.connection is not None
-            self.hear(self.connection, each.id, None)
-            return self.connection, self.connection.ask(kind, content[1:], self.there)
+            answer = self.connection.ask(kind, content[1:], self.there)
+            if answer != [None]:  # an emit that overtakes it
+                self.emitted += 1
+                early.append(self.emitted)
+                self.hear(self.connection, each.id, self.emitted)
+            return self.connection, answer
 
         asked = self.connection.asked
         alone = not any(other.inside and other.id == each.id for other in self.objects)
@@ -112,12 +121,17 @@ class World:
             return
         assert self.connection.asked - asked == alone
         each.inside = True
-        each.expected.append(Moment.JOINED)
+        each.expected += [Moment.JOINED, *early]
 
     def leave(self, which: int) -> None:
         each = self.objects[which]
         if not each.inside:
             return
+        if self.connection is not None:  # an emit that has come, and waits to be handed out
+            self.emitted += 1
+            event = self.event(each.id, self.emitted)
+            self.connection.on_its_way = lambda: self.rooms.deliver(self.connection, Kind.ROOM_EMIT, event)
+            self.expect(each.id, self.emitted)
 
         def ask(over: Connection, kind: int, content: list[Any], deadline: float) -> Any:
             return over.ask(kind, content[1:], self.there)
@@ -133,9 +147,7 @@ class World:
             self.hear(old, id, self.emitted)
         if self.connection is not None and id in self.connection.joined:
             self.hear(self.connection, id, self.emitted)
-            for each in self.objects:
-                if each.inside and each.id == id:
-                    each.expected.append(self.emitted)
+            self.expect(id, self.emitted)
 
     def delete(self, which: int) -> None:
         id = self.objects[which].id
@@ -151,9 +163,18 @@ class World:
                 each.expected.append(Moment.DELETED)
 
     def hear(self, over: Connection, id: int, what: Any) -> None:
-        if what is not None and id in over.joined:
-            event = {"scope": STUFF, "id": id, "event": "msg", "args": [what]}
-            self.rooms.deliver(over, Kind.ROOM_EMIT, event)
+        if id in over.joined:
+            self.rooms.deliver(over, Kind.ROOM_EMIT, self.event(id, what))
+
+    def expect(self, id: int, what: Any) -> None:
+        """All who are in a room hear this next."""
+        for each in self.objects:
+            if each.inside and each.id == id:
+                each.expected.append(what)
+
+    @staticmethod
+    def event(id: int, what: Any) -> dict[str, Any]:
+        return {"scope": STUFF, "id": id, "event": "msg", "args": [what]}
 
 
 STEPS = st.one_of(
