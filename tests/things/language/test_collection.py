@@ -121,6 +121,16 @@ def test_every_change_is_in_the_journal(code: str) -> None:
     assert ids(list(disk.rows.values())) == {thing.id for thing in stuff.collection.things}
 
 
+def test_a_list_in_a_variable_s_thing_is_that_thing_s() -> None:
+    stuff, disk = Stuff(Collection("stuff")), Disk()
+    stuff.collection.touch(stuff.collection.root)
+    stuff(".book = book", book={"tags": ["old"], "more": {"tags": []}})
+    disk.save(stuff)
+    stuff(".book.tags.push('new'); .book.more.tags.push({}); x = .book.tags; x.push('mine')")
+    disk.save(stuff)
+    assert disk.load()("return .book, 3, NO_IDS") == {"tags": ["old", "new"], "more": {"tags": [{}]}}
+
+
 def test_changes_before_an_error_stay() -> None:
     stuff = Stuff()
     with pytest.raises(errors.ZeroDivisionError):

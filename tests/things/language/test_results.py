@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -449,6 +450,8 @@ def test_variables_come_as_values() -> None:
         ({"a b": 1}, errors.ValueError),
         ({"a": 1 << 63}, errors.OverflowError),
         ({"a": object()}, errors.TypeError),
+        ({"a": functools.reduce(lambda inner, _: [inner], range(5000), [])}, errors.ValueError),
+        ({"a": functools.reduce(lambda inner, _: {"a": inner}, range(5000), {})}, errors.ValueError),
     ],
 )
 def test_variables_that_cannot_be(variables: dict[str, Any], kind: type[errors.ThingsDBError]) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from .... import things_errors as errors
 from . import rows
 from .rows import Row
-from .values import Closure, List, Room, Thing, ThingSet, Value
+from .values import Closure, List, Room, Thing, ThingSet, Value, owned
 
 __all__ = ["ROOT", "Collection", "Emit", "Journal", "Registry", "Row"]
 
@@ -141,13 +141,7 @@ class Collection:
     def assign(self, thing: Thing, name: str, value: Value) -> Value:
         """Makes the value the thing's property, as `.name = value` does, and returns what the property holds:
         a list or set that another property or a variable may hold is copied."""
-        kind = type(value)
-        if kind is List or kind is tuple:
-            value = List(value)
-            value.owner = weakref.ref(thing)
-        elif kind is ThingSet:
-            value = ThingSet(value)
-            value.owner = weakref.ref(thing)
+        value = owned(value, thing)
         if thing.id is not None:
             self._touched.add(thing.id)
             self.adopt(value)
@@ -249,10 +243,8 @@ class Collection:
             elif value is not collection.root:
                 collection.things.add(value)
             if isinstance(value, Thing) and id in bodies:
-                value.props = rows.load_thing(bodies[id], known)
-                for prop in value.props.values():
-                    if isinstance(prop, (List, ThingSet)):
-                        prop.owner = weakref.ref(value)
+                props = rows.load_thing(bodies[id], known)
+                value.props = {name: owned(prop, value) for name, prop in props.items()}
         collection.procedures = dict(procedures or {})
         collection.next_id = max(next_id, *(id + 1 for id in known))
         if ROOT in bodies:

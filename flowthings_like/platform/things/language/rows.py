@@ -68,7 +68,7 @@ def load_room(body: bytes) -> str | None:
 
 
 def load_thing(body: bytes, known: Mapping[int, Thing | Room]) -> dict[str, Value]:
-    """The thing's properties. What refers to an id that is not in `known` becomes nil."""
+    """The thing's properties, lists as tuples. What refers to an id that is not in `known` becomes nil."""
 
     def value_of(code: int, data: bytes) -> Value:
         if code in (_THING, _ROOM):
@@ -86,9 +86,7 @@ def load_thing(body: bytes, known: Mapping[int, Thing | Room]) -> dict[str, Valu
         return datetime.fromisoformat(data.decode())
 
     props: dict[str, Value] = _unpack(body, value_of)
-    return {
-        name: List(map(_tuples, value)) if type(value) is list else value for name, value in props.items()
-    }
+    return {name: _tuples(value) for name, value in props.items()}
 
 
 def _unpack(body: bytes, ext_hook: Any = msgpack.ExtType) -> Any:

@@ -255,6 +255,8 @@ def _answer(state: Run, body: Callable[[Run], Value]) -> Any:
         failure = error
     except RecursionError:
         failure = errors.OperationError("expected code that is nested less deep")
+    except MemoryError:
+        failure = errors.MemoryError("expected a query that needs less memory")
     # The traceback and the context hold on to frames, and those to things: what is not stored any more would
     # not be gone yet when the journal is taken.
     del state, body

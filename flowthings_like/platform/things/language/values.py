@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import re2
 
 from .... import things_errors as errors
+from . import limits
 
 if TYPE_CHECKING:
     from .run import Run
@@ -33,8 +34,10 @@ __all__ = [
     "ThingSet",
     "Value",
     "equal",
+    "frozen",
     "is_name",
     "load",
+    "owned",
     "type_name",
 ]
 
@@ -205,19 +208,41 @@ def equal(a: Value, b: Value) -> bool:
     return bool(a == b)
 
 
-def load(plain: Any) -> Value:
+def frozen(value: Value) -> Value:
+    """The value as an item of a list: a list within a list is a tuple."""
+    return tuple(value) if type(value) is List else value
+
+
+def owned(value: Value, thing: Thing) -> Value:
+    """The value as a property of the thing: a list, tuple or set becomes a list or set of the thing's own."""
+    if isinstance(value, (List, tuple)):
+        value = List(value)
+    elif isinstance(value, ThingSet):
+        value = ThingSet(value)
+    else:
+        return value
+    value.owner = weakref.ref(thing)
+    return value
+
+
+def load(plain: Any, depth: int = 0) -> Value:
     """The value that plain data stand for: dicts become things, lists become lists.
 
     Raises:
         TypeError: a map has a key that is no string, or there is data the language has no type for.
-        ValueError: a map has the key `#`, which is kept for ids.
+        ValueError: a map has the key `#`, which is kept for ids; or they are nested too deep.
         OverflowError: an int has more than 64 bits.
     """
     kind = type(plain)
+    if depth > limits.MAX_DEPTH:
+        raise errors.ValueError(f"expected at most {limits.MAX_DEPTH} lists and maps within each other")
     if kind is list:
-        return List([_item(item) for item in plain])
+        return List([frozen(load(item, depth + 1)) for item in plain])
     if kind is dict:
-        return Thing({_key(key): load(item) for key, item in plain.items()})
+        thing = Thing()
+        for key, value in plain.items():
+            thing.props[_key(key)] = owned(load(value, depth + 1), thing)
+        return thing
     if kind is int and not -(1 << 63) <= plain < 1 << 63:
         raise errors.OverflowError(f"expected an int of 64 bits, not {plain}")
     if kind not in TYPE_NAMES:
@@ -225,10 +250,6 @@ def load(plain: Any) -> Value:
             f"expected nil, bool, int, float, str, bytes, list or map, not {kind.__name__}"
         )
     return plain
-
-
-def _item(plain: Any) -> Value:
-    return tuple(map(_item, plain)) if type(plain) is list else load(plain)
 
 
 def _key(key: Any) -> str:
