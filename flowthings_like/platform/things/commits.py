@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...green import backend
@@ -73,22 +74,24 @@ class Commits:
                 backend.detect().spawn(self._run)
             except BaseException:
                 self._running = False
+                self._queue.pop()
                 raise
 
     def _run(self) -> None:
-        while self._next():
-            try:
+        try:
+            while self._next():
                 changes = [change for entry in self._writing for change in entry.changes]
-                if changes:
-                    self._store.write(lambda connection, changes=changes: records.write(connection, changes))  # type: ignore[misc]
-            except Exception as error:
-                _log.exception("changes could not be written; what was not is forgotten")
-                self._fail(str(getattr(error, "message", "")) or "the change could not be written")
-            except BaseException:
-                self._abandon()
-                raise
-            else:
-                self._done()
+                try:
+                    if changes:
+                        self._store.write(partial(records.write, changes=changes))
+                except Exception as error:
+                    _log.exception("changes could not be written; what was not is forgotten")
+                    self._fail(str(getattr(error, "message", "")) or "the change could not be written")
+                else:
+                    self._done()
+        except BaseException:
+            self._abandon()
+            raise
 
     def _next(self) -> bool:
         with self._lock:
@@ -98,9 +101,9 @@ class Commits:
 
     def _done(self) -> None:
         with self._lock:
-            written, self._writing = self._writing, []
-            for entry in written:
+            for entry in self._writing:
                 _deliver(entry)
+            self._writing = []
 
     def _fail(self, reason: str) -> None:
         """Nothing of what was being written is kept, so neither can be what was built upon it."""

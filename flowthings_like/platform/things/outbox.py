@@ -119,6 +119,9 @@ class Outbox:
         except OSError:
             self._give_up()
             return
+        except BaseException:  # how much of it went is not known
+            self._give_up()
+            raise
         self._size -= sent
         if sent < len(data):
             self._waiting.appendleft(data[sent:])

@@ -17,13 +17,13 @@ from urllib.parse import quote
 from ...errors import ConfigurationError
 from ...green import backend
 from .claim import Claim, Notice
-from .node import Node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..accounts import Accounts
     from ..store.store import Store
+    from .node import Node
 
 __all__ = ["LOCAL", "Address", "Attendant", "Service"]
 
@@ -124,6 +124,8 @@ class Service:
                 return self._node[2]
             if not self._claim.take():
                 return None
+            from .node import Node  # and with it the language and its parser, which most platforms never use
+
             secret = secrets.token_urlsafe(32)
             try:
                 node = Node(self._store, self._accounts, secret, self._host, self._ports)

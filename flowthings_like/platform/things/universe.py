@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ... import things_errors
@@ -71,6 +72,8 @@ class Universe:
                 turn = Turn(self._node, session, found, state, self._membership)
                 answer = _attempt(turn, id, work)
                 changes = turn.settle()
+                deliveries = [*turn.before, Delivery(session, answer), *turn.after]
+                self._commits.submit(Entry(changes, deliveries, partial(_undone, turn, id)))
             except BaseException as error:  # half of it may have been done
                 if turn is not None:
                     turn.undo()
@@ -78,9 +81,6 @@ class Universe:
                 if not isinstance(error, Exception):
                     raise
                 self._refuse(session, id, error)
-                return
-            deliveries = [*turn.before, Delivery(session, answer), *turn.after]
-            self._commits.submit(Entry(changes, deliveries, lambda reason: _undone(turn, id, reason)))
 
     def settle(self, seconds: float) -> None:
         """Return once everything that was asked so far is answered, or after so many seconds."""

@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,17 @@ def test_nothing_runs_until_somebody_asks(folder: Path) -> None:
     with open_platform(folder, "acme") as platform:
         assert not (folder / FILE).exists()
         assert platform.things._node is None
+
+
+@pytest.mark.own_interpreter
+def test_a_platform_without_rooms_does_not_pay_for_them(folder: Path) -> None:
+    code = (
+        "import sys; from flowthings_like.platform.embedded import open_platform; "
+        f"open_platform({str(folder)!r}, 'acme').close(); "
+        "print({'lark', 'wsproto', 'msgpack'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_the_address_stays(platform: Platform) -> None:
@@ -134,6 +147,13 @@ def test_a_closed_platform_says_so(folder: Path) -> None:
     with pytest.raises(ConfigurationError, match="closed"):
         platform.things_address()
     platform.close()
+
+
+def test_a_node_that_closes_says_so(platform: Platform, peer: Peer) -> None:
+    platform.close()
+    assert peer.read() == (Kind.NODE_STATUS, {"id": 0, "status": "SHUTTING_DOWN"})
+    assert peer.read() == (Kind.NODE_STATUS, {"id": 0, "status": "OFFLINE"})
+    assert peer.gone()
 
 
 def test_who_holds_the_folder_and_does_not_say_where(platform: Platform, folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import websocket
 
-from flowthings_like.platform.embedded import Platform
+from flowthings_like.platform.embedded import Platform, open_platform
 from flowthings_like.wire.things import HEADER, Kind, PackageParser, pack, package, unpack
 
 from .harness import PATIENCE, STUFF, Peer
@@ -27,6 +27,13 @@ def read(connection: websocket.WebSocket) -> tuple[Kind, Any]:
     assert isinstance(message, bytes)
     (found,) = PackageParser().feed(message)
     return Kind(found.kind), unpack(found.body) if found.body else None
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """One for all of these, which leave nothing behind that another would see."""
+    with open_platform(tmp_path_factory.mktemp("shared"), "acme") as opened:
+        yield opened
 
 
 @pytest.fixture
