@@ -13,7 +13,7 @@ from typing import Any
 from ... import things_errors
 from ...wire.things import pack, unpack
 
-__all__ = ["NODE", "THINGSDB", "Place", "Privilege", "User", "privileges"]
+__all__ = ["NODE", "THINGSDB", "Place", "Privilege", "User", "privileges", "words"]
 
 Place = int | str
 """Where a privilege holds: THINGSDB, NODE, or a collection's number, which stays when its name changes."""
@@ -49,6 +49,14 @@ def privileges(mask: object) -> Privilege:
     return Privilege(mask)
 
 
+def words(mask: Privilege) -> str:
+    """A mask as people read it: FULL, USER, or its bits' names."""
+    if mask in (Privilege.FULL, Privilege.USER):
+        return "FULL" if mask == Privilege.FULL else "USER"
+    single = Privilege.QUERY, Privilege.CHANGE, Privilege.GRANT, Privilege.JOIN, Privilege.RUN
+    return "|".join(str(one.name) for one in single if mask & one)
+
+
 @dataclass
 class User:
     """Somebody who may come in.
@@ -75,7 +83,8 @@ class User:
         """Raise ForbiddenError unless the user has all of `wanted` there."""
         if not self.may(place, wanted):
             raise things_errors.ForbiddenError(
-                f"user `{self.name}` is missing the required privileges (`{wanted.name}`) on scope `{scope}`"
+                f"user `{self.name}` is missing the required privileges (`{words(wanted)}`) "
+                f"on scope `{scope}`"
             )
 
     def dump(self) -> bytes:

@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 from ... import things_errors
 from ...wire.scopes import parse_scope
 from . import logins, scopes
-from .access import Privilege, User, privileges
+from .access import Privilege, User, privileges, words
 from .scopes import turn_of
 from .state import Token
 
@@ -183,7 +183,7 @@ def _user(turn: Turn, user: User) -> dict[str, Any]:
     everywhere = dict.fromkeys(("@node", "@thingsdb", *names.values()), Privilege.FULL)
     own = {names.get(cast("int", place), str(place)): mask for place, mask in user.access.items()}
     granted = everywhere if user.owner else own
-    access = [{"scope": scope, "privileges": _words(mask)} for scope, mask in granted.items() if mask]
+    access = [{"scope": scope, "privileges": words(mask)} for scope, mask in granted.items() if mask]
     tokens = [_token(token) for token in turn.state.tokens.values() if token.user == user.name]
     return {
         "name": user.name,
@@ -192,15 +192,6 @@ def _user(turn: Turn, user: User) -> dict[str, Any]:
         "access": access,
         "tokens": tokens,
     }
-
-
-def _words(mask: Privilege) -> str:
-    if mask == Privilege.FULL:
-        return "FULL"
-    if mask == Privilege.USER:
-        return "USER"
-    single = Privilege.QUERY, Privilege.CHANGE, Privilege.GRANT, Privilege.JOIN, Privilege.RUN
-    return "|".join(str(one.name) for one in single if mask & one)
 
 
 # -- tokens
