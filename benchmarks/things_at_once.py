@@ -10,7 +10,7 @@ TITLE = "ThingsDB: 1,000 queries in flight on one connection"
 UNIT = "queries/s"
 PEER = "python-thingsdb, asyncio"
 SERVER = canned()
-CALLS, IN_FLIGHT = 100_000, 1_000
+CALLS, IN_FLIGHT = 60_000, 1_000
 
 CONTENDERS = {
     **contenders(
