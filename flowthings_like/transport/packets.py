@@ -166,7 +166,7 @@ class PacketConnection:
         reached = detect().event()
         self._events.append(reached)
         self._herald.ring()
-        return bool(reached.wait(timeout))
+        return self._ended.is_set() or bool(reached.wait(timeout))
 
     def delivery(self) -> tuple[int, int]:
         """How many of the bytes sent the node's system has acknowledged, and how many it has not."""
@@ -297,6 +297,8 @@ class PacketConnection:
             _log.exception("%s: what handles the end of the connection failed", self.peer)
         finally:
             self._ended.set()
+            for waiter in self._events:  # who came too late for the loop above
+                waiter.set()
         return True
 
     def _break(self, error: BaseException) -> None:

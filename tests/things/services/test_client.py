@@ -25,6 +25,7 @@ from flowthings_like import (
     things_errors,
 )
 from flowthings_like.green.backend import detect
+from flowthings_like.services.things_arguments import endpoint_at
 from flowthings_like.wire.things import Kind, pack, unpack
 
 from ..support import Node, node, wait_until
@@ -109,6 +110,12 @@ def test_ssl_verifies(script: Script, certificate: tuple[Path, Path]) -> None:
             client.close_and_wait()
     with pytest.raises(InvalidInput, match="nothing is encrypted"):
         Client(ssl=True).connect("unix:///run/none")
+
+
+def test_where_ssl_leads() -> None:
+    for host, scheme in (("h", "tls"), ("things://h", "tls"), ("ws://h", "wss"), ("wss://h", "wss")):
+        assert endpoint_at(host, encrypted=True).scheme == scheme
+    assert endpoint_at("h", 9400).address == "h:9400"
 
 
 # What is refused before anything is sent

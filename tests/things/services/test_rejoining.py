@@ -155,6 +155,30 @@ def test_a_join_that_is_given_up_is_undone(client: Client, script: Script, playe
     room.expect("init", "join", 1)
 
 
+@pytest.mark.skipif(not detect().in_turns, reason="an OS thread cannot be killed")
+def test_a_join_that_is_killed_anywhere_leaves_nothing_behind(client: Client, script: Script) -> None:
+    backend = detect()
+    script.queries = lambda code, variables: 7
+    ended, turns = 0, 0
+    while ended < 3:  # three joins were through before they could be killed
+        turns += 1 + turns // 20
+        room = Heard("which();")
+        joining = backend.spawn(room.join, client, 20)
+        for _ in range(turns):
+            backend.give_way()
+        backend.kill(joining)
+        backend.pending(joining).settle(20)
+        if room in client.get_rooms():
+            ended += 1
+            room.leave()
+        wait_until(lambda: not client._rooms._memberships and not script.joined.get((STUFF, 7)))
+    assert turns > 3
+    last = Heard("which();")
+    last.join(client, wait=20)
+    script.emit(7, "msg", 1)
+    last.expect("init", "join", 1)
+
+
 def test_a_room_that_is_not_there(client: Client, script: Script) -> None:
     for missing in (Heard(99), Heard(7, "//nowhere")):
         with pytest.raises(LookupError):
