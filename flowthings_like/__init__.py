@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from .green.checks.findings import Finding, GreenWarning
     from .green.doctor import doctor
     from .green.monitor import Block, block_monitor
+    from .services.room import Room, event
+    from .services.things import Client, set_package_fail_file
 
 __version__ = "0.1.0"
 
@@ -55,6 +57,7 @@ __all__ = [
     "NOT",
     "Block",
     "CallCancelled",
+    "Client",
     "ConfigurationError",
     "ConnectionFailed",
     "DeadlineExceeded",
@@ -80,6 +83,7 @@ __all__ = [
     "P",
     "Params",
     "Retry",
+    "Room",
     "Token",
     "Typed",
     "UnretrievedFailure",
@@ -87,21 +91,27 @@ __all__ = [
     "block_monitor",
     "defaults",
     "doctor",
+    "event",
     "force",
     "is_none",
     "is_ready",
     "mem",
     "parse",
+    "set_package_fail_file",
     "unwrap",
 ]
 
 # What only few programs ask for is imported when they do.
 _LATE = {
     "Block": "green.monitor",
+    "Client": "services.things",
     "Finding": "green.checks.findings",
     "GreenWarning": "green.checks.findings",
+    "Room": "services.room",
     "block_monitor": "green.monitor",
     "doctor": "green.doctor",
+    "event": "services.room",
+    "set_package_fail_file": "services.things",
 }
 
 

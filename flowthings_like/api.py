@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .green.calls import AsyncAPI
     from .green.lazy import LazyAPI
+    from .services.things import Client
     from .transport.encoder import Encoder
     from .transport.http import HTTPSender
     from .transport.retry import Retry
@@ -71,6 +72,8 @@ class API:
         transport: "requests" to send everything through requests; "auto" takes connections of its own where
             nothing is asked for that takes requests to do.
         retry: a Retry that says when a call is made again; False to make each call once.
+        things: the URL of a ThingsDB node for `things`: "things://user:password@host:9200", things+tls://…,
+            ws://…, wss://… or unix:///path. Without a user it is entered with this account and token.
 
     Raises:
         ConfigurationError: credentials, a host or a function that cannot work.
@@ -109,6 +112,7 @@ class API:
         timeout: float | tuple[float, float] | None = None,
         retry: Retry | Literal[False] | None = None,
         transport: str | None = None,
+        things: str | None = None,
     ) -> None:
         self.async_lib = _either(async_lib, defaults.async_lib)
         self._session = session
@@ -116,6 +120,8 @@ class API:
         self._sender: HTTPSender | None = None
         self._application: Any = None
         self._platform: Any = None
+        self._things_url = _either(things, defaults.things)
+        self._things: Client | None = None
         self._connection = Connection(
             creds,
             secure=_either(secure, defaults.secure),
@@ -171,9 +177,10 @@ class API:
 
         Each option is the first of: an argument here; the profile, if it is named here; the environment
         (FLOWTHINGS_ACCOUNT, FLOWTHINGS_TOKEN, FLOWTHINGS_HOST, FLOWTHINGS_WS_HOST, FLOWTHINGS_SECURE,
-        FLOWTHINGS_VERSION, FLOWTHINGS_TIMEOUT); the profile that FLOWTHINGS_PROFILE names, or [default].
-        Profiles are sections of an INI file, `~/.flowthings/credentials` or what FLOWTHINGS_CREDENTIALS
-        names, with the same options in lower case. The file should be readable by its owner alone.
+        FLOWTHINGS_VERSION, FLOWTHINGS_TIMEOUT, FLOWTHINGS_THINGS); the profile that FLOWTHINGS_PROFILE names,
+        or [default]. Profiles are sections of an INI file, `~/.flowthings/credentials` or what
+        FLOWTHINGS_CREDENTIALS names, with the same options in lower case. The file should be readable by its
+        owner alone.
 
         Args:
             profile: a section of that file.
@@ -232,6 +239,36 @@ class API:
         """The session that requests go through, for hooks, proxies and adapters; made now if need be."""
         return self._http.session
 
+    @property
+    def things(self) -> Client:
+        """Rooms and queries: a ThingsDB client, which connects when it is first used.
+
+        To the node that the option `things` names, or of an embedded platform to its own.
+
+        Raises:
+            ConfigurationError: the URL cannot be one, or what a client needs is not installed.
+        """
+        if self._things is None:
+            made = self._make_things()
+            # Of two threads that get here at once both must use the same one.
+            self._things = self._things or made
+        return self._things
+
+    def _make_things(self) -> Client:
+        from .services.things import Client
+        from .services.things_nodes import nodes_of
+
+        connection = self._connection
+        allowed = connection.timeout
+        client = Client._of(
+            nodes_of(self._things_url, self._platform, connection),
+            tls=connection.verify_ssl,
+            timeout=allowed.read if allowed.total is None else allowed.total,
+        )
+        if connection.closed:
+            client.close()
+        return client
+
     def async_(self, pool: Any = None) -> AsyncAPI:
         """The same services, but every call returns a green thread at once; `results()` waits for them all.
 
@@ -260,6 +297,8 @@ class API:
         sender, self._sender = self._sender, None
         platform, self._platform = self._platform, None
         try:
+            if self._things is not None:
+                self._things.close()
             if sender is not None:
                 sender.close()
         finally:

@@ -16,7 +16,7 @@ from .errors import ConfigurationError, FlowThingsError
 
 __all__ = ["Token", "credentials_of", "find_settings"]
 
-_OPTIONS = ("account", "token", "host", "ws_host", "secure", "version", "timeout")
+_OPTIONS = ("account", "token", "host", "ws_host", "secure", "version", "timeout", "things")
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
@@ -116,9 +116,10 @@ def credentials_of(creds: Any) -> Any:
 def find_settings(profile: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
     """The options for an API: what was given, then the environment, then a profile file.
 
-    The environment variables are FLOWTHINGS_ACCOUNT, _TOKEN, _HOST, _WS_HOST, _SECURE, _VERSION and _TIMEOUT;
-    FLOWTHINGS_PROFILE names the profile and FLOWTHINGS_CREDENTIALS the file, which is an INI file with one
-    section a profile. A profile that is named in the call comes before the environment: it was given, too.
+    The environment variables are FLOWTHINGS_ACCOUNT, _TOKEN, _HOST, _WS_HOST, _SECURE, _VERSION, _TIMEOUT and
+    _THINGS; FLOWTHINGS_PROFILE names the profile and FLOWTHINGS_CREDENTIALS the file, which is an INI file
+    with one section a profile. A profile that is named in the call comes before the environment: it was
+    given, too.
 
     Raises:
         ConfigurationError: no account or token anywhere; the message lists the places that were looked at.

@@ -29,6 +29,7 @@ class Defaults:
         timeout: seconds for a whole call, its retries included, as one number; or (to connect, between two
             reads) for each attempt of it. `float("inf")` waits for ever.
         retry: a Retry that says when a call is made again; False or None to make each call once.
+        things: the URL of a ThingsDB node, for `api.things`; None for none.
         transport: "requests" to send everything through requests; "auto" for connections of its own where
             they will do.
     """
@@ -41,6 +42,7 @@ class Defaults:
         "request",
         "retry",
         "secure",
+        "things",
         "timeout",
         "transport",
         "verify_ssl",
@@ -63,6 +65,7 @@ class Defaults:
         timeout: float | tuple[float, float] = (10.0, 60.0),
         retry: Retry | Literal[False] | None = _RETRY,
         transport: str = "auto",
+        things: str | None = None,
     ) -> None:
         self.async_lib = async_lib
         self.secure = secure
@@ -76,6 +79,7 @@ class Defaults:
         self.timeout = timeout
         self.retry = retry
         self.transport = transport
+        self.things = things
 
     @property
     def verify(self) -> bool | str:

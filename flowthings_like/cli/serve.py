@@ -20,6 +20,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--account", default="acme", metavar="NAME", help="the account to make at the first start (acme)")
     add("--new-token", action="store_true", help="replace the account's token and print the new one")
     add("--workers", type=_workers, default=1, metavar="N", help="processes that share the work (1)")
+    add(
+        "--things-port",
+        type=_port,
+        metavar="N",
+        help="serve rooms and queries there too, in the clear; 0: a free port",
+    )
+    add("--things-ws-port", type=_port, metavar="N", help="a second port for them; WebSockets work on either")
     add("--certfile", metavar="PEM", help="certificate: serve HTTPS")
     add("--keyfile", metavar="PEM", help="the certificate's key, if it is in a file of its own")
     add("--log", action="store_true", help="log every request to stderr")
@@ -59,9 +66,19 @@ def run(arguments: argparse.Namespace) -> int:
         workers=arguments.workers,
         certfile=arguments.certfile,
         keyfile=arguments.keyfile,
+        things_ports=tuple(
+            port for port in (arguments.things_port, arguments.things_ws_port) if port is not None
+        ),
     )
-    Server(settings, ready=lambda url: print(f"listening: {url}", flush=True)).run()
+    Server(settings, ready=lambda url: print(f"listening: {url}", flush=True), things_ready=_tell).run()
     return 0
+
+
+def _tell(address: tuple[str, int]) -> None:
+    host, port = address
+    print(
+        f"things: things://[{host}]:{port}" if ":" in host else f"things: things://{host}:{port}", flush=True
+    )
 
 
 def _log_to_stderr() -> None:

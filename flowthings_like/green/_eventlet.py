@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import eventlet
@@ -25,6 +26,7 @@ from .outcome import Raised
 from .parked import Parking
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator
 
     from .outcome import Outcome
@@ -142,6 +144,9 @@ class EventletBackend(Backend):
     def latch(self) -> Latch:
         return Latch(self._parking().hub)
 
+    def latches(self) -> Callable[[], Latch]:
+        return partial(Latch, self._parking().hub)
+
     @staticmethod
     def _parking() -> Parking:
         """One per hub."""
@@ -166,6 +171,22 @@ class EventletBackend(Backend):
 
     def sleep(self, seconds: float) -> None:
         eventlet.sleep(seconds)
+
+    def watch(self, sock: socket.socket, callback: Callable[[], object]) -> Callable[[], object]:
+        hub, number, pid = hubs.get_hub(), sock.fileno(), os.getpid()
+
+        def call(*_: object) -> None:
+            callback()
+
+        listener = hub.add(hub.READ, number, call, call, lambda: None)
+
+        def stop() -> None:
+            if pid == os.getpid():
+                hub.remove(listener)
+            else:  # a forked child shares the parent's epoll: what it removed there would be the parent's
+                hub.listeners[hub.READ].pop(number, None)
+
+        return stop
 
     def turn(self) -> None:
         if in_native_thread():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -25,6 +26,7 @@ from .outcome import Raised
 from .parked import Parking
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator
 
     from .outcome import Outcome
@@ -129,6 +131,7 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
         return True
 
 
+READABLE = 1  # libev's name for it
 SHORTEST = 1e-6  # seconds: a timer that is due at once
 
 
@@ -165,6 +168,9 @@ class GeventBackend(Backend):
     def latch(self) -> Latch:
         return Latch(self._parking().hub)
 
+    def latches(self) -> Callable[[], Latch]:
+        return partial(Latch, self._parking().hub)
+
     @staticmethod
     def _parking() -> Parking:
         """One per hub."""
@@ -189,6 +195,11 @@ class GeventBackend(Backend):
 
     def sleep(self, seconds: float) -> None:
         gevent.sleep(seconds)
+
+    def watch(self, sock: socket.socket, callback: Callable[[], object]) -> Callable[[], object]:
+        watcher = gevent.get_hub().loop.io(sock.fileno(), READABLE)
+        watcher.start(callback)
+        return watcher.close  # type: ignore[no-any-return]
 
     def turn(self) -> None:
         if in_native_thread():

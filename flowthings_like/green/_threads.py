@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import socket
 import threading
 import time
 from collections import deque
@@ -163,6 +164,10 @@ class ThreadLatch:
     def set(self) -> None:
         self._lock.release()
 
+    def hand_over(self) -> bool:
+        self._lock.release()
+        return False
+
     def wait(self, timeout: float | None = None) -> bool:
         seconds = -1 if timeout is None else min(max(timeout, 0), threading.TIMEOUT_MAX)
         pool = _own_pool()
@@ -301,6 +306,12 @@ class ThreadsBackend(Backend):
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+    def send_now(self, sock: socket.socket, data: bytes | memoryview) -> int:
+        try:
+            return sock.send(data, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return 0
 
     def turn(self) -> None:
         pass

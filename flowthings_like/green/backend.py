@@ -17,6 +17,7 @@ from .checks.moments import first_time
 from .patched import PATCH, is_patched
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
@@ -108,6 +109,11 @@ class Backend(ABC):
     def latch(self) -> Latch:
         """The lightest event: one thread waits for it, once."""
 
+    def latches(self) -> Callable[[], Latch]:
+        """What makes latches that are set in this OS thread, a little faster. Waiting for one in another OS
+        thread is an error, under gevent and eventlet."""
+        return self.latch
+
     @abstractmethod
     def event(self) -> Any:
         """A new event, with the methods of `threading.Event`."""
@@ -123,6 +129,50 @@ class Backend(ABC):
     @abstractmethod
     def sleep(self, seconds: float) -> None:
         """Let others run for so many seconds; 0 gives way once."""
+
+    def send_now(self, sock: socket.socket, data: bytes | memoryview) -> int:
+        """Send what a connected socket takes at once; returns how many bytes that was, 0 if it takes none.
+
+        It never waits, so no green thread can be interrupted in it.
+
+        Raises:
+            OSError: as `socket.send`; nothing was sent then.
+        """
+        timeout = sock.gettimeout()
+        sock.settimeout(0.0)  # a green socket's own affair: the one below it never waits
+        try:
+            return sock.send(data)
+        except BlockingIOError:
+            return 0
+        finally:
+            sock.settimeout(timeout)
+
+    def receive_now(self, sock: socket.socket, size: int) -> bytes | None:
+        """What a connected socket has to read, at most `size` bytes: b"" at its end, None if there is nothing
+        yet. It never waits.
+
+        Raises:
+            OSError: as `socket.recv`.
+        """
+        timeout = sock.gettimeout()
+        sock.settimeout(0.0)
+        try:
+            return sock.recv(size)
+        except BlockingIOError:
+            return None
+        finally:
+            sock.settimeout(timeout)
+
+    def watch(self, sock: socket.socket, callback: Callable[[], object]) -> Callable[[], object] | None:
+        """Have the hub itself call `callback()` whenever there is something to read from a socket.
+
+        It must neither wait nor raise, but may let a green thread that waits for a latch go on (`hand_over`).
+        Nobody else may read from the socket meanwhile.
+
+        Returns:
+            What ends it, to be called before the socket is closed. None on threads, which have no hub.
+        """
+        return None
 
     @abstractmethod
     def turn(self) -> None:

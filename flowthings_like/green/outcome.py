@@ -89,5 +89,8 @@ class Latch(Protocol):
     def set(self) -> None:
         """Let the one that waits go on, or not wait at all."""
 
+    def hand_over(self) -> bool:
+        """The same, and let it go on before the calling thread does, if that can be had."""
+
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is set; False if that takes longer than `timeout` seconds."""

@@ -10,6 +10,7 @@ from .accounts import Accounts, check_name
 from .application import Application
 from .problems import BadRequest
 from .store.store import Store
+from .things.service import Address, Service
 
 
 class Platform:
@@ -21,6 +22,7 @@ class Platform:
         token: a secret made when the platform was opened. It lets whoever holds it in as the account, through
             this very application only, and is worth nothing once it is closed.
         store: the data.
+        things: rooms and queries. They run as soon as somebody asks where.
     """
 
     def __init__(self, store: Store, account: str) -> None:
@@ -29,9 +31,24 @@ class Platform:
         self.token = secrets.token_urlsafe(32)
         self.accounts = Accounts(store, trusted={self.token: account})
         self.application = Application(store, self.accounts)
+        self.things = Service(store, self.accounts)
+
+    def things_address(self) -> Address:
+        """(host, port, user, password) of the folder's things node, for any ThingsDB client.
+
+        Raises:
+            ConfigurationError: the platform has no folder or is closed.
+        """
+        return self.things.address(self.account)
+
+    def things_endpoints(self) -> list[str]:
+        """The same as URLs, which hold the password. To be asked again before each attempt to connect: the
+        node may be in another process, and another one after that."""
+        return self.things.endpoints(self.account)
 
     def close(self) -> None:
         """Write down what is left and close the store."""
+        self.things.close()
         self.application.close()
         self.store.close()
 

@@ -15,6 +15,7 @@ from gunicorn.app.base import BaseApplication
 from .accounts import Accounts
 from .application import Application
 from .store.store import Store
+from .things.service import Attendant, Service
 
 KEEP_ALIVE = 75  # seconds a connection may be idle
 LONGEST_LINE = 0  # gunicorn's word for "no limit": filters of 64 KiB travel in the query
@@ -29,6 +30,8 @@ class Settings:
         host, port: where to listen; port 0 takes one that is free.
         workers: processes.
         certfile, keyfile: PEM files; with them the server speaks HTTPS only.
+        things_ports: where to serve rooms and queries, none for not at all; 0 takes one that is free. They
+            are served in the clear, whatever certificate there is.
     """
 
     place: str
@@ -37,6 +40,7 @@ class Settings:
     workers: int = 1
     certfile: str | None = None
     keyfile: str | None = None
+    things_ports: tuple[int, ...] = ()
 
     @property
     def bind(self) -> str:
@@ -73,12 +77,21 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
     Args:
         settings: what and where.
         ready: called with the server's URL as soon as it listens.
+        things_ready: called with (host, port) of the things node whenever a worker begins to serve it: one at
+            a time does, and another when that one has gone.
     """
 
-    def __init__(self, settings: Settings, ready: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        ready: Callable[[str], None],
+        things_ready: Callable[[tuple[str, int]], None] = lambda address: None,
+    ) -> None:
         self._settings = settings
         self._ready = ready
+        self._things_ready = things_ready
         self._open: tuple[Application, Store] | None = None
+        self._things: Attendant | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -104,9 +117,14 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
 
     def load(self) -> Application:
         """A worker's application."""
-        store = Store(self._settings.place)
-        application = Application(store, Accounts(store))
+        wanted = self._settings
+        store = Store(wanted.place)
+        accounts = Accounts(store)
+        application = Application(store, accounts)
         self._open = application, store
+        if wanted.things_ports:
+            service = Service(store, accounts, host=wanted.host, ports=wanted.things_ports)
+            self._things = Attendant(service, self._things_ready)
         return application
 
     def _when_ready(self, arbiter: Any) -> None:
@@ -115,6 +133,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         self._ready(f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}")
 
     def _worker_exit(self, _arbiter: Any, _worker: Any) -> None:
+        if self._things is not None:
+            self._things.close()
         if self._open is not None:
             application, store = self._open
             application.close()

@@ -102,6 +102,11 @@ class Connection:
             )
         self._sender = self.default_sender if sender is None else sender
 
+    @property
+    def closed(self) -> bool:
+        """Whether every call is refused."""
+        return self._closed
+
     def close(self) -> None:
         """Refuse every call from now on."""
         self._closed = True

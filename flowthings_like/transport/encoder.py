@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from typing import Any, Protocol
 
@@ -13,11 +11,11 @@ import orjson
 from ..errors import InvalidInput
 from ..filters.nodes import Filter
 from ..green.turnstile import is_large
+from ..wire.uncollected import uncollected
 from .values import find_fault, milliseconds, resolve
 
 __all__ = ["Encoder", "JSONEncoder"]
 
-_COLLECTS_WITHIN_C = sys.version_info < (3, 12)
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
@@ -44,9 +42,7 @@ class JSONEncoder:
         Raises:
             ValueError: it is none.
         """
-        if _COLLECTS_WITHIN_C and is_large(text):
-            return _uncollected(orjson.loads, text)
-        return orjson.loads(text)
+        return uncollected(orjson.loads, text) if is_large(text) else orjson.loads(text)
 
     def dumps(self, value: Any) -> bytes:
         """Write JSON as UTF-8 bytes.
@@ -67,24 +63,6 @@ class JSONEncoder:
         if b"null" in encoded and (fault := find_fault(value)):
             raise InvalidInput(fault)
         return encoded
-
-
-def _uncollected(parse: Callable[[Any], Any], text: bytes | str) -> Any:
-    """Parse with the cyclic garbage collector put off until the end.
-
-    Every 700 dicts would start it again, and one time in a few hundred it looks through all objects of the
-    process: a third of the time that parsing takes, and the longest of the moments in which nothing else can
-    run. What is parsed has no cycles to find. From Python 3.12 on the collector itself waits until a C
-    function has returned.
-    """
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        return parse(text)
-    finally:
-        if collecting:
-            gc.collect(0)  # or the next dict would start a collection, which may be a full one
-            gc.enable()
 
 
 def _other(value: Any) -> Any:

@@ -27,12 +27,13 @@ T = TypeVar("T")
 _RECORD = 16_384
 
 
-def client_context(verify: bool | str) -> ssl.SSLContext:
+def client_context(verify: bool | str, protocols: tuple[str, ...] = ("http/1.1",)) -> ssl.SSLContext:
     """A context for connections to servers.
 
     Args:
         verify: True for the authorities of certifi, which requests trusts as well; the path of a bundle or
             folder of others; False to accept any certificate.
+        protocols: what to offer by ALPN; none for protocols that have no name there.
 
     Raises:
         OSError: the bundle is not there, or holds no certificate.
@@ -47,7 +48,8 @@ def client_context(verify: bool | str) -> ssl.SSLContext:
         context = ssl.create_default_context(
             cafile=None if is_folder else bundle, capath=bundle if is_folder else None
         )
-    context.set_alpn_protocols(["http/1.1"])
+    if protocols:
+        context.set_alpn_protocols(list(protocols))
     return context
 
 

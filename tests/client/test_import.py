@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("gevent", "eventlet", "sqlalchemy", "numpy", "re2", "websocket", "flowthings_like.platform")
+HEAVY = (
+    *("gevent", "eventlet", "sqlalchemy", "numpy", "re2", "websocket", "flowthings_like.platform"),
+    *("msgpack", "msgspec", "lark", "wsproto", "ssl", "socket"),
+)
 
 
 def run(script: str) -> str:

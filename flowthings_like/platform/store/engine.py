@@ -47,6 +47,13 @@ def locate(place: str | os.PathLike[str]) -> URL:
     return URL.create("sqlite", database=str(folder.absolute() / FILE))
 
 
+def folder(url: URL) -> Path | None:
+    """The folder that the database is in, None if it is not a file."""
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        return None
+    return Path(url.database).absolute().parent
+
+
 def make_engine(url: URL) -> Engine:
     """An engine without a pool of its own: who holds a connection, and how long, is the store's business."""
     if url.get_backend_name() != "sqlite":

@@ -108,3 +108,41 @@ idempotency_keys = Table(
     Column("result", LargeBinary, nullable=False),  # unreadable without the request and its token
     sqlite_with_rowid=False,
 )
+
+# The things node: collections, what is in them, and who may come in besides the accounts themselves.
+things_collections = Table(
+    "things_collections",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("account", Text, nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # MessagePack
+)
+
+things_values = Table(
+    "things_values",
+    metadata,
+    Column("collection", Integer, primary_key=True, autoincrement=False),
+    Column("kind", Text, primary_key=True),  # thing, room, procedure
+    Column("key", Text, primary_key=True),  # an id in decimal, or a name
+    Column("body", LargeBinary, nullable=False),  # MessagePack
+    sqlite_with_rowid=False,
+)
+
+things_users = Table(
+    "things_users",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("account", Text, nullable=False, index=True),
+    Column("body", LargeBinary, nullable=False),  # MessagePack; of a password, its hash
+    sqlite_with_rowid=False,
+)
+
+things_tokens = Table(
+    "things_tokens",
+    metadata,
+    Column("hash", Text, primary_key=True),  # hex SHA-256 of the token, which itself is never stored
+    Column("account", Text, nullable=False, index=True),
+    Column("body", LargeBinary, nullable=False),  # MessagePack
+    sqlite_with_rowid=False,
+)

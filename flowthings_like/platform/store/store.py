@@ -35,6 +35,7 @@ class Store:
 
     Attributes:
         catalogue: the flows and tracks as the writer sees them; for use inside `write` only.
+        folder: where the database is, None if a server has it.
 
     Raises:
         ConfigurationError: the place cannot be used.
@@ -42,7 +43,9 @@ class Store:
     """
 
     def __init__(self, place: str | os.PathLike[str]) -> None:
-        self._engine = engines.make_engine(engines.locate(place))
+        url = engines.locate(place)
+        self._engine = engines.make_engine(url)
+        self.folder = engines.folder(url)
         self.catalogue = Catalogue()
         self._writers = Writers(engines.for_writing(self._engine), self.catalogue)
         self._readers = _Readers(self._engine)

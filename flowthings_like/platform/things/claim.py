@@ -1,0 +1,119 @@
+"""Which process serves a folder's rooms: the one that holds the lock on the file `things.lock` in it.
+
+The file says where that process listens, and the secret that opens it. Only the folder's owner may read it. A
+process that dies lets go of the lock by itself; what it wrote there is worthless then, as the next one makes
+a secret of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import weakref
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ...errors import ConfigurationError
+
+__all__ = ["FILE", "Claim", "Notice"]
+
+FILE = "things.lock"
+
+
+class Notice(NamedTuple):
+    """What the file says: where the folder's node listens, and the password of every account there."""
+
+    host: str
+    port: int
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"Notice({self.host}:{self.port})"
+
+
+class Claim:
+    """The lock on one folder, held or not.
+
+    Args:
+        folder: where the file is; it must exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE
+        self._file = -1
+
+    @property
+    def held(self) -> bool:
+        """Whether this is who serves the folder."""
+        return self._file >= 0
+
+    def take(self) -> bool:
+        """Try to become who serves the folder; says whether it is so.
+
+        Raises:
+            ConfigurationError: the file cannot be made, or the system has no such locks.
+        """
+        if self.held:
+            return True
+        try:
+            import fcntl
+        except ImportError as error:
+            raise ConfigurationError("rooms and queries of an embedded folder need a POSIX system") from error
+        try:
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ConfigurationError(f"{str(self._path)!r} cannot be opened: {error.strerror}") from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(file, 0)  # what the last one wrote
+        except BlockingIOError:
+            os.close(file)
+            return False
+        except BaseException:
+            os.close(file)
+            raise
+        self._file = file
+        _let_go_in_children(self)
+        return True
+
+    def write(self, notice: Notice) -> None:
+        """Say where to connect. The lock must be held."""
+        text = json.dumps(notice._asdict()).encode()
+        os.fchmod(self._file, 0o600)  # a file of that name that was there before may have been more open
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, text, 0)
+
+    def read(self) -> Notice | None:
+        """What the process that holds the lock has written; None if it has not yet."""
+        try:
+            found: dict[str, Any] = json.loads(self._path.read_bytes())
+            return Notice(found["host"], found["port"], found["secret"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def release(self) -> None:
+        """Let somebody else serve the folder. More calls do nothing."""
+        file, self._file = self._file, -1
+        if file >= 0:
+            with suppress(OSError):
+                os.ftruncate(file, 0)
+            os.close(file)
+
+    def abandon(self) -> None:
+        """In a forked child: let go of the parent's lock without taking it from the parent."""
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
+
+
+def _let_go_in_children(claim: Claim) -> None:
+    """Such a lock belongs to everyone who inherits the file: a child would hold it after its parent."""
+    held = weakref.ref(claim)
+
+    def after_fork() -> None:
+        mine = held()
+        if mine is not None:
+            mine.abandon()
+
+    os.register_at_fork(after_in_child=after_fork)

@@ -1,0 +1,134 @@
+"""Nothing is answered that is not on disk.
+
+What a request changed is written before its answer leaves, and together with everything else that was
+changed while the disk was busy: one wait for many. An answer that follows a change which is still on its way
+waits for it too, even if it only reads, since it may tell of it. So answers and events leave in the order in
+which they came about.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...green import backend
+from . import records
+
+if TYPE_CHECKING:
+    from ..store.store import Store
+    from .membership import Delivery
+    from .records import Change
+
+__all__ = ["Commits", "Entry"]
+
+_log = logging.getLogger("flowthings_like.platform.things")
+
+
+class Entry(NamedTuple):
+    """What one request came to.
+
+    Attributes:
+        changes: what is to be written.
+        deliveries: the answer and events, to be sent when that is done.
+        refusal: makes what is sent instead if that cannot be done. None: they are sent all the same.
+    """
+
+    changes: list[Change]
+    deliveries: list[Delivery]
+    refusal: Callable[[str], Delivery] | None
+
+
+class Commits:
+    """Those of one universe.
+
+    Args:
+        store: where to.
+        lock: the universe's. It is held when `submit` is called, and while deliveries are made.
+        lost: called, with the lock held, when something could not be written: what is in memory is not what
+            is on disk.
+    """
+
+    def __init__(self, store: Store, lock: Any, lost: Callable[[], None]) -> None:
+        self._store = store
+        self._lock = lock
+        self._lost = lost
+        self._queue: list[Entry] = []
+        self._writing: list[Entry] = []
+        self._running = False
+
+    def pending(self) -> Iterable[Change]:
+        """The changes that may not be on disk yet, in their order."""
+        return (change for entry in (*self._writing, *self._queue) for change in entry.changes)
+
+    def submit(self, entry: Entry) -> None:
+        """Deliver once all that was changed so far is on disk; at once if it is. Does not block."""
+        if not self._running and not entry.changes:
+            _deliver(entry)
+            return
+        self._queue.append(entry)
+        if not self._running:
+            self._running = True
+            try:
+                backend.detect().spawn(self._run)
+            except BaseException:
+                self._running = False
+                self._queue.pop()
+                raise
+
+    def _run(self) -> None:
+        try:
+            while self._next():
+                changes = [change for entry in self._writing for change in entry.changes]
+                try:
+                    if changes:
+                        self._store.write(partial(records.write, changes=changes))
+                except Exception as error:
+                    _log.exception("changes could not be written; what was not is forgotten")
+                    self._fail(str(getattr(error, "message", "")) or "the change could not be written")
+                else:
+                    self._done()
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _next(self) -> bool:
+        with self._lock:
+            self._writing, self._queue = self._queue, []
+            self._running = bool(self._writing)
+            return self._running
+
+    def _done(self) -> None:
+        with self._lock:
+            for entry in self._writing:
+                _deliver(entry)
+            self._writing = []
+
+    def _fail(self, reason: str) -> None:
+        """Nothing of what was being written is kept, so neither can be what was built upon it."""
+        with self._lock:
+            refused, self._writing, self._queue = [*self._writing, *self._queue], [], []
+            self._lost()
+            # What came last is undone first, and told last.
+            said = [entry.refusal(reason) for entry in reversed(refused) if entry.refusal is not None]
+            for to, package in reversed(said):
+                to.send(package)
+            for entry in refused:
+                if entry.refusal is None:
+                    _deliver(entry)
+
+    def _abandon(self) -> None:
+        """Interrupted: it may have been written or not. Whoever waits for it can only be told so by a cut."""
+        with self._lock:
+            refused, self._writing, self._queue = [*self._writing, *self._queue], [], []
+            self._running = False
+            self._lost()
+            for entry in refused:
+                for delivery in entry.deliveries:
+                    delivery.to.cut()
+
+
+def _deliver(entry: Entry) -> None:
+    for session, package in entry.deliveries:
+        session.send(package)

@@ -1,0 +1,370 @@
+"""The tree of a program to Python functions: each node one function of the Run, made once, called often."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from lark import Token, Tree
+
+from .... import things_errors as errors
+from . import limits
+from .access import item_of, look_up, member_of, slice_of, stored_thing
+from .assignment import assign_item, assign_member, assign_variable
+from .beyond import not_here
+from .calls import FORMS, call_builtin, call_method, call_other
+from .iteration import passes
+from .literals import amount, unescaped, unquoted
+from .operators import BINARY, PREFIX, bounded
+from .run import Frame, Return, Run, held, result_depth, shows_ids
+from .signature import FUNCTIONS
+from .text import joined, text_of
+from .values import Closure, Regex, Thing, Value
+
+__all__ = ["Code", "Compiler"]
+
+Code: TypeAlias = Callable[[Run], Value]
+Node: TypeAlias = Any
+"""A Tree of Lark's; its children are Trees and Tokens, as the grammar says."""
+
+
+class Break(Exception):
+    """Leaves the loop."""
+
+
+class Continue(Exception):
+    """Goes on with the loop's next pass."""
+
+
+class Compiler:
+    """Makes functions of one text's tree. Every method named after a rule of the grammar returns its Code."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._nesting = 0
+        self._loops = 0
+
+    def program(self, tree: Node) -> Code:
+        """The whole of it: the value of its last statement."""
+        return self._sequence(tree.children[0].children) if tree.children else _nil
+
+    def code(self, tree: Node) -> Code:
+        """Any expression."""
+        self._nesting += 1
+        if self._nesting > limits.MAX_NESTING:
+            raise errors.SyntaxError(
+                f"{_where(tree)}: expected at most {limits.MAX_NESTING} levels of nesting"
+            )
+        try:
+            made: Code = getattr(self, tree.data)(tree)
+            return made
+        finally:
+            self._nesting -= 1
+
+    def _all(self, trees: Sequence[Node]) -> list[Code]:
+        return [self.code(tree) for tree in trees]
+
+    # -- statements
+
+    def _sequence(self, trees: Sequence[Node]) -> Code:
+        *before, last = self._all(trees)
+        if not before:
+            return last
+
+        def sequence(run: Run) -> Value:
+            for statement in before:
+                statement(run)
+            return last(run)
+
+        return sequence
+
+    def block(self, tree: Node) -> Code:
+        body = self._sequence(tree.children[0].children)
+
+        def block(run: Run) -> Value:
+            outer = run.frame
+            run.frame = Frame.within(outer)
+            try:
+                return body(run)
+            finally:
+                run.frame = outer
+
+        return block
+
+    def if_else(self, tree: Node) -> Code:
+        condition, then = self._all(tree.children[:2])
+        otherwise = tree.children[2] and self.code(tree.children[2])
+
+        def choose(run: Run) -> Value:
+            value = condition(run)
+            if value:
+                return then(run)
+            return otherwise(run) if otherwise else value
+
+        return choose
+
+    def for_in(self, tree: Node) -> Code:
+        names = [str(name) for name in tree.children[0].children]
+        if len(names) > 2:
+            raise errors.SyntaxError(f"expected one or two variables in a `for`, not {len(names)}")
+        source = self.code(tree.children[1])
+        self._loops += 1
+        body = self.code(tree.children[2])
+        self._loops -= 1
+
+        def loop(run: Run) -> None:
+            variables = run.frame
+            for values in passes(source(run)):
+                run.spend()
+                for name, value in zip(names, values, strict=False):
+                    variables[name] = held(value)
+                try:
+                    body(run)
+                except Continue:
+                    continue
+                except Break:
+                    break
+
+        return loop
+
+    def break_(self, tree: Node) -> Code:
+        return self._jump(tree, Break)
+
+    def continue_(self, tree: Node) -> Code:
+        return self._jump(tree, Continue)
+
+    def _jump(self, tree: Node, jump: type[Exception]) -> Code:
+        if not self._loops:
+            raise errors.SyntaxError(f"`{jump.__name__.lower()}` stands outside of any `for`")
+
+        def leave(run: Run) -> Value:
+            raise jump
+
+        return leave
+
+    def return_(self, tree: Node) -> Code:
+        value, depth, flags = (child and self.code(child) for child in tree.children)
+
+        def leave(run: Run) -> Value:
+            result = value(run)
+            if depth is not None:
+                run.depth = result_depth(depth(run))
+            if flags is not None:
+                run.ids = shows_ids(flags(run))
+            raise Return(result)
+
+        return leave
+
+    def assign(self, tree: Node) -> Code:
+        target, sign, given = tree.children
+        value = self.code(given)
+        combine = BINARY.get(sign[:-1])
+        if target.data == "variable":
+            return assign_variable(str(target.children[0]), value, combine)
+        if target.data == "root_member":
+            return assign_member(_root, str(target.children[0]), value, combine)
+        if target.data == "postfix":
+            last = target.children[-1]
+            owner = self._postfix(target.children[:-1])
+            if last.data == "member":
+                return assign_member(owner, str(last.children[0]), value, combine)
+            if last.data == "index":
+                return assign_item(owner, self.code(last.children[0]), value, combine)
+        raise errors.SyntaxError(
+            f"{_where(tree)}: expected a variable, a property or an index before `{sign}`"
+        )
+
+    # -- operators
+
+    def ternary(self, tree: Node) -> Code:
+        condition, then, otherwise = self._all(tree.children)
+        return lambda run: then(run) if condition(run) else otherwise(run)
+
+    def either(self, tree: Node) -> Code:
+        codes = self._all(tree.children[::2])
+
+        def either(run: Run) -> Value:
+            for code in codes:
+                value = code(run)
+                if value:
+                    break
+            return value
+
+        return either
+
+    def both(self, tree: Node) -> Code:
+        codes = self._all(tree.children[::2])
+
+        def both(run: Run) -> Value:
+            for code in codes:
+                value = code(run)
+                if not value:
+                    break
+            return value
+
+        return both
+
+    def sum(self, tree: Node) -> Code:
+        first, *rest = self._all(tree.children[::2])
+        steps = [(BINARY[sign], code) for sign, code in zip(tree.children[1::2], rest, strict=True)]
+        if len(steps) == 1:
+            apply, second = steps[0]
+            return lambda run: apply(first(run), second(run))
+
+        def chain(run: Run) -> Value:
+            value = first(run)
+            for apply, code in steps:
+                value = apply(value, code(run))
+            return value
+
+        return chain
+
+    compared = bit_or = bit_xor = bit_and = shifted = product = sum
+
+    def prefixed(self, tree: Node) -> Code:
+        sign, operand = tree.children
+        if sign == "-" and operand.data == "integer":
+            return _constant(bounded(-amount(operand.children[0])))
+        apply, value = PREFIX[sign], self.code(operand)
+        return lambda run: apply(value(run))
+
+    # -- access and calls
+
+    def postfix(self, tree: Node) -> Code:
+        return self._postfix(tree.children)
+
+    def _postfix(self, trees: Sequence[Node]) -> Code:
+        nesting = self._nesting
+        code = self.code(trees[0])
+        for trailer in trees[1:]:
+            self._nesting += 1
+            code = getattr(self, "_" + trailer.data)(code, trailer)
+        self._nesting = nesting
+        return code
+
+    def _member(self, owner: Code, trailer: Node) -> Code:
+        name = str(trailer.children[0])
+        return lambda run: member_of(owner(run), name)
+
+    def _method(self, owner: Code, trailer: Node) -> Code:
+        name, args = str(trailer.children[0]), self._all(trailer.children[1].children)
+        return call_method(owner, name, args)
+
+    def _index(self, owner: Code, trailer: Node) -> Code:
+        index = self.code(trailer.children[0])
+        return lambda run: item_of(owner(run), index(run))
+
+    def _slice(self, owner: Code, trailer: Node) -> Code:
+        bounds = [_nil if child is None else self.code(child) for child in trailer.children]
+        return lambda run: slice_of(owner(run), *(bound(run) for bound in bounds))
+
+    def root_member(self, tree: Node) -> Code:
+        name = str(tree.children[0])
+        return lambda run: member_of(_root(run), name)
+
+    def root_method(self, tree: Node) -> Code:
+        return self._method(_root, tree)
+
+    def variable(self, tree: Node) -> Code:
+        name = str(tree.children[0])
+        return lambda run: look_up(run, name)
+
+    def call(self, tree: Node) -> Code:
+        name, args = str(tree.children[0]), self._all(tree.children[1].children)
+        if name in FORMS:
+            return FORMS[name](args)
+        builtin = FUNCTIONS.get(name)
+        return call_other(name, args) if builtin is None else call_builtin(builtin, args)
+
+    def instance(self, tree: Node) -> Code:
+        raise not_here(f"type `{tree.children[0]}`", "types of one's own")
+
+    def thing_by_id(self, tree: Node) -> Code:
+        id = int(tree.children[0][1:20])
+        return lambda run: stored_thing(run, id)
+
+    # -- values
+
+    def nil(self, tree: Node) -> Code:
+        return _nil
+
+    def true(self, tree: Node) -> Code:
+        return _constant(True)
+
+    def false(self, tree: Node) -> Code:
+        return _constant(False)
+
+    def integer(self, tree: Node) -> Code:
+        return _constant(bounded(amount(tree.children[0])))
+
+    def real(self, tree: Node) -> Code:
+        return _constant(float(tree.children[0]))
+
+    def string(self, tree: Node) -> Code:
+        return _constant(unquoted(tree.children[0]))
+
+    def regex(self, tree: Node) -> Code:
+        return _constant(Regex(str(tree.children[0])))
+
+    def template(self, tree: Node) -> Code:
+        parts = [
+            _constant(unescaped(child)) if isinstance(child, Token) else self.code(child)
+            for child in tree.children
+        ]
+        return lambda run: joined([text_of(part(run)) for part in parts])
+
+    def list_(self, tree: Node) -> Code:
+        items = self._all(tree.children[0].children)
+        return lambda run: run.items([item(run) for item in items])
+
+    def thing(self, tree: Node) -> Code:
+        names = [str(pair.children[0]) for pair in tree.children[0].children]
+        codes = [
+            self.code(Tree("variable", [pair.children[0]]) if pair.children[1] is None else pair.children[1])
+            for pair in tree.children[0].children
+        ]
+
+        def make(run: Run) -> Thing:
+            thing = Thing()
+            for name, code in zip(names, codes, strict=True):
+                run.collection.assign(thing, name, code(run))
+            return thing
+
+        return make
+
+    def closure(self, tree: Node) -> Code:
+        names = next((child.children for child in tree.children if getattr(child, "data", "") == "names"), ())
+        loops, self._loops = self._loops, 0
+        body = self.code(tree.children[-1])
+        self._loops = loops
+        text = self._text[tree.meta.start_pos : tree.meta.end_pos]
+        return _constant(Closure(tuple(map(str, names)), body, text, _doc(tree.children[-1])))
+
+    def parenthesis(self, tree: Node) -> Code:
+        return self.code(tree.children[0])
+
+
+def _where(tree: Node) -> str:
+    return f"line {tree.meta.line}, column {tree.meta.column}"
+
+
+def _nil(run: Run) -> Value:
+    return None
+
+
+def _constant(value: Value) -> Code:
+    return lambda run: value
+
+
+def _doc(body: Node) -> str:
+    """The string that a closure's block begins with."""
+    if body.data != "block":
+        return ""
+    first = body.children[0].children[0]
+    return unquoted(first.children[0]) if first.data == "string" else ""
+
+
+def _root(run: Run) -> Thing:
+    if run.scope.kind != "collection":
+        raise errors.LookupError(f"the `{run.scope.name}` scope has no root; query a collection for things")
+    return run.collection.root

@@ -1,0 +1,125 @@
+"""Text to programs: Lark reads it, the compiler makes functions of it, short ones are kept.
+
+The parser is made when the first query comes, once in a process.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lark import Lark, Tree
+from lark.exceptions import UnexpectedCharacters, UnexpectedToken
+
+from .... import things_errors as errors
+from . import limits
+from .compiler import Code, Compiler
+
+if TYPE_CHECKING:
+    from .values import Closure
+
+__all__ = ["Program", "parse", "parse_closure"]
+
+_KEPT, _LONGEST_KEPT = 1024, 4096
+
+
+class Program(NamedTuple):
+    """Code that is ready to run. `body` is called with the Run."""
+
+    text: str
+    body: Code
+
+
+def parse(code: str) -> Program:
+    """The program that the text stands for; the same one if it is short and was read before.
+
+    Raises:
+        SyntaxError: it does not parse; says the line, the column and what was expected there.
+    """
+    return _kept(code) if len(code) <= _LONGEST_KEPT else _read(code)
+
+
+def _read(code: str) -> Program:
+    if len(code) > limits.MAX_CODE:
+        raise errors.SyntaxError(
+            f"expected at most {limits.MAX_CODE} characters of code, not {len(code)}: send data as variables"
+        )
+    return Program(code, Compiler(code).program(_tree(code)))
+
+
+_kept = lru_cache(_KEPT)(_read)
+
+
+@lru_cache(_KEPT)
+def parse_closure(text: str) -> Closure:
+    """The closure whose source this is.
+
+    Raises:
+        SyntaxError: it is not the source of one closure.
+    """
+    tree = _tree(text)
+    found = tree.children[0].children if tree.children else []
+    if len(found) != 1 or found[0].data != "closure":
+        raise errors.SyntaxError(f"expected the text of one closure, not {text[:60]!r}")
+    closure: Closure = Compiler(text).closure(found[0])(None)  # type: ignore[arg-type]  # needs no Run
+    return closure
+
+
+@lru_cache(1)
+def _lark() -> Lark:
+    grammar = files(__package__).joinpath("grammar.lark").read_text("utf-8")
+    return Lark(grammar, parser="lalr", propagate_positions=True, maybe_placeholders=True)
+
+
+def _tree(code: str) -> Tree[Any]:
+    try:
+        return _lark().parse(code)
+    except UnexpectedToken as error:
+        if error.token.type != "$END":
+            raise _wrong(code, error.pos_in_stream or 0, error.accepts or error.expected) from None
+        raise _wrong(code, len(code), error.accepts or error.expected) from None
+    except UnexpectedCharacters as error:
+        raise _wrong(code, error.pos_in_stream or 0, error.allowed) from None
+
+
+def _wrong(code: str, at: int, expected: Iterable[str] | None) -> errors.SyntaxError:
+    line, column = code.count("\n", 0, at) + 1, at - code.rfind("\n", 0, at)
+    word = _WORD.match(code, at)
+    found = repr(word[0]) if word else "the end"
+    return errors.SyntaxError(f"line {line}, column {column}: expected {_described(expected)}, found {found}")
+
+
+_WORD = re.compile(r"\w{1,24}|[^\w\s]{1,3}|\s")
+_VALUE_STARTS = {"STRING", "LBRACE", "THING_ID"}
+_WORDS = {
+    "NAME": "a name",
+    "SEMICOLON": "`;`",
+    "$END": "the end",
+    "RPAR": "`)`",
+    "RSQB": "`]`",
+    "RBRACE": "`}`",
+    "COMMA": "`,`",
+    "COLON": "`:`",
+    "LPAR": "`(`",
+    "LBRACE": "`{`",
+    "BACKQUOTE": "a backquote",
+    "BAR": "`|`",
+    "IN": "`in`",
+}
+
+
+def _described(terminals: Iterable[str] | None) -> str:
+    """What the reader needs to know of the terminals that would have been right."""
+    terminals = set(terminals or ())
+    if terminals >= _VALUE_STARTS:
+        words = ["a value", *(_WORDS[name] for name in ("RPAR", "RSQB", "RBRACE") if name in terminals)]
+    else:
+        words = [word for name, word in _WORDS.items() if name in terminals]
+        if "AND" in terminals:
+            words.append("an operator")
+    if not words:
+        return "something else"
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))

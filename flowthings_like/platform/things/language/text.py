@@ -1,0 +1,54 @@
+"""Values as text: what `str` and template strings make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from .... import things_errors as errors
+from . import limits
+from .serialise import date_text
+from .values import Closure, Failure, Regex, Room, Thing, Value, type_name
+
+__all__ = ["joined", "text_of"]
+
+
+def text_of(value: Value) -> str:
+    """The value as text.
+
+    Raises:
+        TypeError: it is a list, tuple or set.
+        ValueError: it is of bytes that are not UTF-8.
+    """
+    if isinstance(value, str):
+        return value
+    kind = type(value)
+    if value is None:
+        return "nil"
+    if kind is bool:
+        return "true" if value else "false"
+    if kind is int or kind is float:
+        return str(value)
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise errors.ValueError("expected bytes that are UTF-8, to make a str of them") from None
+    if kind is Thing:
+        return f"thing:{'nil' if value.id is None else value.id}"
+    if kind is Room:
+        return str(value)
+    if isinstance(value, (Closure, Regex)):
+        return value.text
+    if isinstance(value, Failure):
+        return value.message
+    if kind is datetime:
+        return date_text(value)
+    raise errors.TypeError(f"cannot convert type `{type_name(value)}` to `str`")
+
+
+def joined(parts: Sequence[str], separator: str = "") -> str:
+    """The parts as one. Raises MaxQuotaError if that is longer than MAX_TEXT."""
+    if sum(map(len, parts)) + len(separator) * len(parts) > limits.MAX_TEXT:
+        raise errors.MaxQuotaError(f"expected a text of at most {limits.MAX_TEXT} characters")
+    return separator.join(parts)

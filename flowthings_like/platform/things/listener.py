@@ -1,0 +1,112 @@
+"""Where clients connect: one port, or two."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+from ...errors import ConfigurationError
+from ...green import backend
+
+__all__ = ["Listener", "abandon"]
+
+_log = logging.getLogger("flowthings_like.platform.things")
+
+_BACKLOG = 256
+_OUT_OF_DESCRIPTORS = 0.1  # seconds to wait when a connection cannot be taken
+_KEEP_ALIVE = (
+    ("TCP_KEEPIDLE", 60),
+    ("TCP_KEEPINTVL", 10),
+    ("TCP_KEEPCNT", 3),
+)  # a vanished client is noticed
+
+
+class Listener:
+    """Accepts connections, each for a green thread of its own.
+
+    Args:
+        host, port: where to listen; port 0 takes one that is free.
+        serve: what such a thread runs: takes the connected socket and the client's address.
+
+    Attributes:
+        address: (host, port) as it came to be.
+
+    Raises:
+        ConfigurationError: the address cannot be listened at.
+    """
+
+    def __init__(self, host: str, port: int, serve: Callable[[socket.socket, str], None]) -> None:
+        self._serve = serve
+        self._closed = False
+        try:
+            self._sock = _listen(host, port)
+        except OSError as error:
+            raise ConfigurationError(
+                f"the things node cannot listen at {host}:{port}: {error.strerror}"
+            ) from error
+        self.address: tuple[str, int] = self._sock.getsockname()[:2]
+        self._thread = backend.detect().spawn(self._accept)
+
+    def close(self) -> None:
+        """Take no more connections. More calls do nothing."""
+        if not self._closed:
+            self._closed = True
+            with suppress(OSError):  # it wakes the thread that accepts, which then closes the socket
+                self._sock.shutdown(socket.SHUT_RDWR)
+
+    def abandon(self) -> None:
+        """In a forked child: let go of the parent's socket without disturbing it."""
+        self._closed = True
+        abandon(self._sock)
+
+    def _accept(self) -> None:
+        here = backend.detect()
+        try:
+            while not self._closed:
+                try:
+                    sock, address = self._sock.accept()
+                except OSError as error:
+                    if self._closed:
+                        return
+                    _log.warning("the things node could not take a connection: %s", error)
+                    here.sleep(_OUT_OF_DESCRIPTORS)
+                    continue
+                try:
+                    _prepare(sock)
+                    here.spawn(self._serve, sock, f"{address[0]}:{address[1]}")
+                except BaseException:
+                    sock.close()
+                    raise
+        finally:
+            self._closed = True
+            self._sock.close()
+
+
+def abandon(sock: socket.socket) -> None:
+    """In a forked child: let go of the parent's socket, past any hub, which may be the parent's as well."""
+    with suppress(OSError):
+        socket.close(sock.detach())
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(_BACKLOG)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _prepare(sock: socket.socket) -> None:
+    with suppress(OSError):  # it may be gone again
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEP_ALIVE:
+            if hasattr(socket, name):
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -1,0 +1,162 @@
+"""The node: what listens, who is connected, and the universes of the accounts."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ... import things_errors
+from ...green import backend
+from . import records
+from .counters import Counters
+from .listener import Listener
+from .logins import Login, Logins
+from .session import Session
+from .universe import Universe
+
+if TYPE_CHECKING:
+    from ..accounts import Accounts
+    from ..store.store import Store
+
+__all__ = ["Node"]
+
+PATIENCE = 2.0
+"""Seconds that `close` gives to commits under way, and to clients to read what was said to them."""
+
+
+class Node:
+    """Listens as soon as it is made.
+
+    Args:
+        store: where everything is kept.
+        accounts: who may come in.
+        secret: the password that opens every account.
+        host: the address to listen at.
+        ports: where; 0 takes one that is free. Each takes TCP and WebSockets alike.
+
+    Attributes:
+        addresses: (host, port) of each port, as it came to be.
+        counters: what it has done.
+        started: seconds since the epoch.
+        id: 0, there is only one.
+
+    Raises:
+        ConfigurationError: it cannot listen there.
+    """
+
+    id = 0
+
+    def __init__(
+        self, store: Store, accounts: Accounts, secret: str, host: str, ports: Sequence[int]
+    ) -> None:
+        self._store = store
+        self._logins = Logins(store, accounts, secret)
+        self._numbers = itertools.count(store.read(records.highest_collection) + 1)
+        self._universes: dict[str, Universe] = {}
+        self._sessions: set[Session] = set()
+        self._names: dict[str, str] = {}
+        self._closing = False
+        self.counters = Counters()
+        self.started = time.time()
+        self._listeners: list[Listener] = []
+        try:
+            for port in ports:
+                self._listeners.append(Listener(host, port, self._converse))
+        except BaseException:
+            self._hang_up()
+            raise
+        self.addresses = [listener.address for listener in self._listeners]
+        _let_go_in_children(self)
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._sessions)
+
+    def log_in(self, credentials: object) -> Login:
+        """Whoever the body of an AUTH package stands for. Raises what Logins.check raises."""
+        return self._logins.check(credentials)
+
+    def reserve(self, name: str, account: str) -> bool:
+        """Keep a user's name for an account; False if an account has it, or a user of another account."""
+        # What others are about to store is not on disk yet: setdefault, which is atomic, tells them apart.
+        return self._names.setdefault(name, account) == account and not self._logins.is_taken(name, account)
+
+    def universe(self, account: str) -> Universe:
+        """The account's universe."""
+        if self._closing:
+            raise things_errors.NodeError("the node is shutting down")
+        found = self._universes.get(account)
+        if found is None:
+            # setdefault is atomic: two threads that come at once agree on one.
+            found = self._universes.setdefault(account, Universe(account, self._store, self._numbers, self))
+        return found
+
+    def close(self) -> None:
+        """Take nobody in any more, tell the clients, answer what was asked, and hang up."""
+        if self._closing:
+            return
+        self._closing = True
+        for listener in self._listeners:
+            listener.close()
+        for session in list(self._sessions):
+            session.tell_status("SHUTTING_DOWN")
+        for universe in list(self._universes.values()):
+            universe.settle(PATIENCE)
+        for session in list(self._sessions):
+            session.tell_status("OFFLINE")
+        self._wait(lambda: not any(session.waiting for session in list(self._sessions)))
+        self._hang_up()
+
+    def abandon(self) -> None:
+        """In a forked child: let go of the parent's sockets without disturbing them."""
+        self._closing = True
+        for listener in self._listeners:
+            listener.abandon()
+        for session in list(self._sessions):
+            session.abandon()
+
+    def _converse(self, sock: socket.socket, peer: str) -> None:
+        try:
+            session = Session(self, sock, peer)
+        except BaseException:
+            sock.close()
+            raise
+        self._sessions.add(session)
+        try:
+            if not self._closing:
+                session.serve()
+        finally:
+            self._sessions.discard(session)
+            session.close()
+
+    def _hang_up(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+        for session in list(self._sessions):
+            session.cut()
+        self._wait(lambda: not self._sessions)
+
+    def _wait(self, done: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not done() and time.monotonic() < deadline:
+            backend.detect().sleep(0.005)
+
+
+def _let_go_in_children(node: Node) -> None:
+    """A child would keep the parent's port and connections open after the parent has gone."""
+    made = weakref.ref(node)
+
+    def after_fork() -> None:
+        mine = made()
+        if mine is not None:
+            with suppress(OSError):
+                mine.abandon()
+
+    os.register_at_fork(after_in_child=after_fork)

@@ -1,0 +1,64 @@
+"""The functions of the @node scope: what this node is and does."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from typing import TYPE_CHECKING, Any
+
+from . import scopes
+from .access import Privilege
+from .counters import Counters
+from .scopes import turn_of
+
+if TYPE_CHECKING:
+    from .language import Run
+
+__all__ = ["FUNCTIONS", "VERSION"]
+
+FUNCTIONS: scopes.Functions = {}
+_function = scopes.of_scope(FUNCTIONS)
+
+VERSION = "1.9.0"
+"""The ThingsDB whose protocol the node speaks: clients read it to find out what they may use."""
+
+
+@_function
+def node_info(run: Run) -> dict[str, Any]:
+    node = turn_of(run).node
+    return {
+        "node_id": node.id,
+        "version": VERSION,
+        "status": "READY",
+        "uptime": time.time() - node.started,
+        "connected_clients": node.connections,
+        "node_name": platform.node(),
+        "client_port": node.addresses[0][1],
+        "pid": os.getpid(),
+        "next_free_id": 0,
+        "embedded": True,
+    }
+
+
+@_function
+def nodes_info(run: Run) -> list[Any]:
+    node = turn_of(run).node
+    return [{"node_id": node.id, "version": VERSION, "status": "READY", "node_name": platform.node()}]
+
+
+@_function
+def counters(run: Run) -> dict[str, Any]:
+    return vars(turn_of(run).node.counters)
+
+
+@_function
+def reset_counters(run: Run) -> None:
+    turn = turn_of(run)
+    turn.require(Privilege.CHANGE)
+    turn.node.counters = Counters()
+
+
+@_function
+def has_node(run: Run, id: int) -> bool:
+    return id == turn_of(run).node.id

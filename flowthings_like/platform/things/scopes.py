@@ -1,0 +1,84 @@
+"""Where a query runs: in a collection, in the @thingsdb scope, or on the node; and what it finds there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from ... import things_errors
+from .access import NODE, THINGSDB, Place
+from .language import Builtin, Collection, Scope
+
+if TYPE_CHECKING:
+    from ...wire.scopes import Scope as Named
+    from .state import Held
+    from .turn import Turn
+
+__all__ = ["Functions", "Spot", "TurnScope", "find", "host", "of_scope", "turn_of"]
+
+Functions = dict[str, Builtin]
+
+
+class Spot(NamedTuple):
+    """A scope that was asked for: what privileges are given for, the collection behind it, its name."""
+
+    place: Place
+    held: Held | None
+    name: str
+
+
+class TurnScope(Scope):
+    """A language's scope that knows whose request it serves."""
+
+    turn: Turn
+
+
+def find(turn: Turn, named: Named) -> Spot:
+    """What a request's scope stands for.
+
+    Raises:
+        things_errors.LookupError: there is no such collection or node.
+    """
+    if named.kind == "collection":
+        held = turn.state.collection(named.name)
+        return Spot(held.number, held, held.scope)
+    if named.kind == "thingsdb":
+        return Spot(THINGSDB, turn.state.own, "@thingsdb")
+    if named.node not in (None, turn.node.id):
+        raise things_errors.LookupError(f"node:{named.node} does not exist: this is the only one")
+    return Spot(NODE, None, "@node")
+
+
+def host(turn: Turn, spot: Spot) -> TurnScope:
+    """The scope as code sees it."""
+    from .node_scope import FUNCTIONS as OF_NODE
+    from .thingsdb_scope import FUNCTIONS as OF_THINGSDB
+
+    if spot.held is None:
+        scope = TurnScope(spot.name, Collection("node"), OF_NODE, "node")
+    elif spot.place == THINGSDB:
+        scope = TurnScope(spot.name, turn.use(spot.held).content, OF_THINGSDB, "thingsdb")
+    else:
+        scope = TurnScope(spot.name, turn.use(spot.held).content)
+    scope.turn = turn
+    return scope
+
+
+def turn_of(run: Any) -> Turn:
+    """The request that a function of a scope is called for."""
+    turn: Turn = run.scope.turn
+    return turn
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def of_scope(functions: Functions) -> Callable[[Function], Function]:
+    """Makes a Python function one of a scope. The first parameter is the Run; see language.signature."""
+
+    def declare(call: Function) -> Function:
+        builtin = Builtin(call)
+        functions[builtin.name] = builtin
+        return call
+
+    return declare

@@ -1,0 +1,183 @@
+"""One client's connection: it comes in, asks, is answered in order, and is told what happens in its rooms."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from ... import things_errors
+from ...wire.things import EVENT_ID, Kind, Package, ProtocolError, UnpackError, pack, package, unpack
+from . import outbox
+from .framing import Framing, recognise
+from .listener import abandon
+from .outbox import Outbox
+from .requests import REQUESTS
+from .universe import Universe, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .logins import Login
+    from .node import Node
+
+__all__ = ["BEFORE_LOGIN", "Session"]
+
+_log = logging.getLogger("flowthings_like.platform.things")
+
+BEFORE_LOGIN = 1 << 20
+"""Bytes that a connection may send before it has come in."""
+
+_ONE_READ = 64 << 10
+
+
+class Session:
+    """A connection, from its first byte to its last.
+
+    Args:
+        node: who answers.
+        sock: the connected socket. It belongs to the session.
+        peer: the client's address, for the log.
+
+    Attributes:
+        login: who has come in, None before that.
+        gone: whether the connection has ended.
+    """
+
+    def __init__(self, node: Node, sock: socket.socket, peer: str) -> None:
+        self._node = node
+        self._sock = sock
+        self.peer = peer
+        self.login: Login | None = None
+        self.gone = False
+        self._universe: Universe | None = None
+        sock.settimeout(outbox.STALLED)
+        self._outbox = Outbox(sock, self.cut)
+        self._framing: Framing | None = None
+        self._unknown = 0  # bytes that came before anybody had come in
+
+    def serve(self) -> None:
+        """Answer until the client hangs up, is cut off, or sends what makes no sense."""
+        try:
+            self._converse()
+        except (OSError, EOFError):
+            pass  # gone, which is how connections end
+        except ProtocolError as error:
+            _log.info("the connection from %s was ended: %s", self.peer, error)
+        except Exception:
+            _log.exception("the connection from %s failed", self.peer)
+        finally:
+            self.close()
+
+    def send(self, package: bytes) -> None:
+        """Send a whole package, in order, without waiting for the client to read it."""
+        framing = self._framing
+        assert framing is not None
+        self._outbox.send(framing.frame(package))
+
+    def tell_status(self, status: str) -> None:
+        """Send a node-status event to a client that has come in."""
+        if self.login is not None:
+            self.send(package(Kind.NODE_STATUS, EVENT_ID, pack({"id": self._node.id, "status": status})))
+
+    def cut(self) -> None:
+        """End the connection at once, whatever is on its way."""
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+    def abandon(self) -> None:
+        """In a forked child: let go of the parent's socket without disturbing it."""
+        self._outbox.abandon()
+        abandon(self._sock)
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that the client has not taken yet."""
+        return self._outbox.waiting
+
+    def close(self) -> None:
+        """Let go of everything. More calls do nothing."""
+        self.gone = True
+        universe, self._universe = self._universe, None
+        if universe is not None:
+            universe.drop(self)
+        self._outbox.close()
+        with suppress(OSError):
+            self._sock.close()
+
+    def _converse(self) -> None:
+        start = b""
+        while data := self._read():
+            if self._framing is None:
+                start += data
+                self._framing = recognise(start, self._outbox.send)
+                if self._framing is None:
+                    continue
+                data, start = start, b""
+            if self.login is None:
+                self._unknown += len(data)
+                if self._unknown > BEFORE_LOGIN:
+                    raise ProtocolError(f"more than {BEFORE_LOGIN} bytes and no login")
+            packages = self._framing.receive(data)
+            self._outbox.hold()
+            for received in packages:
+                self._answer(received)
+                if self._outbox.waiting > outbox.CROWDED:
+                    self._outbox.release()
+                    self._outbox.wait_for_reader()
+                    self._outbox.hold()
+            self._outbox.release()
+        self._finish()
+
+    def _finish(self) -> None:
+        """The client says no more, but it may still listen: it gets the answers that it waits for."""
+        if self._universe is not None:
+            self._universe.settle(outbox.STALLED)
+        self._outbox.wait_empty(outbox.STALLED)
+
+    def _read(self) -> bytes:
+        while True:
+            try:
+                return self._sock.recv(_ONE_READ)
+            except TimeoutError:  # nothing said for a while, which is no reason to hang up
+                continue
+
+    def _answer(self, received: Package) -> None:
+        try:
+            if received.kind == Kind.PING:
+                self.send(package(Kind.PONG, received.id))
+            elif received.kind == Kind.AUTH:
+                self._log_in(_unpacked(received))
+                self.send(package(Kind.OK, received.id))
+            else:
+                self._ask(received)
+        except things_errors.ThingsDBError as error:
+            self.send(refusal(received.id, error))
+
+    def _log_in(self, credentials: object) -> None:
+        """A failure leaves whoever was in before."""
+        login = self._node.log_in(credentials)
+        universe = self._node.universe(login.account)
+        if self._universe not in (None, universe):
+            self._universe.drop(self)
+        self.login, self._universe = login, universe
+
+    def _ask(self, received: Package) -> None:
+        login, universe = self.login, self._universe
+        if login is None or universe is None:
+            raise things_errors.AuthError("authentication is required: send AUTH first")
+        request = REQUESTS.get(received.kind)
+        if request is None:
+            raise things_errors.BadDataError(f"this node knows no request of kind {received.kind}")
+        self._node.counters.queries += 1
+        body: Any = _unpacked(received)
+        work: Callable[[Any], bytes] = lambda turn: request(turn, received.id, body)  # noqa: E731
+        universe.perform(self, login.user, received.id, work)
+
+
+def _unpacked(received: Package) -> Any:
+    try:
+        return unpack(received.body)
+    except UnpackError as error:
+        raise things_errors.BadDataError(f"the request's body is not MessagePack: {error}") from None

@@ -1,0 +1,234 @@
+"""One account's universe in memory: its collections and users, made from rows and noted down as rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ... import things_errors
+from ...wire.scopes import is_name
+from ...wire.things import pack, unpack
+from .access import User
+from .language import Collection, Journal, Row
+from .language.parser import parse_closure
+from .records import Change, Rows
+
+__all__ = ["FIRST", "Held", "State", "Token"]
+
+FIRST = "stuff"
+"""The collection that every universe begins with."""
+
+_OWN = "@thingsdb"
+_PROCEDURE = "procedure"
+
+
+@dataclass
+class Held:
+    """A collection and what the node knows about it.
+
+    Attributes:
+        number: by which it is stored. It stays when the name changes, and is not used again while the node
+            runs.
+        created: seconds since the epoch.
+        zone: name of its time zone.
+        content: what code sees.
+    """
+
+    number: int
+    created: int
+    zone: str
+    content: Collection
+
+    @property
+    def scope(self) -> str:
+        """As the protocol writes it."""
+        return f"@collection:{self.content.name}"
+
+    def dump(self, account: str) -> Change:
+        """Its own row."""
+        body = {"created": self.created, "zone": self.zone, "next_id": self.content.next_id}
+        return Change("collections", (self.number,), (account, self.content.name, pack(body)))
+
+    def changes(self, account: str, journal: Journal) -> list[Change]:
+        """The rows that follow from what happened in it."""
+        found = [Change("values", (self.number, row.kind, str(row.id)), (row.body,)) for row in journal.rows]
+        for id in journal.gone:
+            kind = "room" if id in journal.gone_rooms else "thing"
+            found.append(Change("values", (self.number, kind, str(id)), None))
+        for name, source in journal.procedures.items():
+            values = None if source is None else (pack(source),)
+            found.append(Change("values", (self.number, _PROCEDURE, name), values))
+        if journal.rows:  # it may have given out ids
+            found.append(self.dump(account))
+        return found
+
+
+@dataclass
+class Token:
+    """What a token is for; the token itself is not kept.
+
+    Attributes:
+        user: who comes in with it.
+        expires, created: seconds since the epoch; `expires` None for never.
+        description: for people.
+    """
+
+    user: str
+    expires: float | None
+    created: int
+    description: str
+
+    def dump(self) -> bytes:
+        """The body as it is stored."""
+        return pack(vars(self))
+
+
+@dataclass
+class State:
+    """A universe. What changes it puts its row into `changes`, except for what happens within a collection.
+
+    Attributes:
+        account: whose it is.
+        own: the @thingsdb scope, kept as a collection: it has procedures.
+        collections: by name.
+        users: by name.
+        tokens: by hash.
+        changes: what is to be written.
+    """
+
+    account: str
+    numbers: Iterator[int]
+    own: Held = field(init=False)
+    collections: dict[str, Held] = field(default_factory=dict)
+    users: dict[str, User] = field(default_factory=dict)
+    tokens: dict[str, Token] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, account: str, rows: Rows, numbers: Iterator[int]) -> State:
+        """The universe of these rows; with its first collection if there are none yet."""
+        state = cls(account, numbers)
+        contents: dict[int, list[Row]] = {}
+        procedures: dict[int, dict[str, str]] = {}
+        for (number, kind, key), (body,) in rows["values"].items():
+            if kind == _PROCEDURE:
+                procedures.setdefault(number, {})[key] = unpack(body)
+            else:
+                contents.setdefault(number, []).append(Row(int(key), kind, body))
+        for (number,), (_, name, body) in rows["collections"].items():
+            stored = unpack(body)
+            closures = {key: parse_closure(source) for key, source in procedures.get(number, {}).items()}
+            content = Collection.load(name, contents.get(number, []), closures, stored["next_id"])
+            state.collections[name] = Held(number, stored["created"], stored["zone"], content)
+        state.users = {name: User.load(name, body) for (name,), (_, body) in rows["users"].items()}
+        state.tokens = {hash_: Token(**unpack(body)) for (hash_,), (_, body) in rows["tokens"].items()}
+        if account not in state.users:  # the owner's row is there from the beginning
+            state.put_user(User(account, created=int(time.time())))
+            state._make(_OWN)
+            state.new_collection(FIRST)
+        state.own = state.collections.pop(_OWN)
+        state.users[account].owner = True
+        return state
+
+    def collection(self, name: str) -> Held:
+        """The collection.
+
+        Raises:
+            things_errors.LookupError: there is none of this name.
+        """
+        found = self.collections.get(name)
+        if found is None:
+            raise things_errors.LookupError(f"collection `{name}` not found")
+        return found
+
+    def new_collection(self, name: str) -> Held:
+        """Make a collection.
+
+        Raises:
+            things_errors.ValueError: the name cannot be one.
+            things_errors.LookupError: there is one already.
+        """
+        self._check_free(name)
+        return self._make(name)
+
+    def _make(self, name: str) -> Held:
+        held = Held(next(self.numbers), int(time.time()), "UTC", Collection(name))
+        self.collections[name] = held
+        self.changes.append(held.dump(self.account))
+        self.changes.extend(held.changes(self.account, held.content.take_journal()))
+        return held
+
+    def rename_collection(self, held: Held, name: str) -> None:
+        """Give a collection another name. Raises what `new_collection` raises."""
+        self._check_free(name)
+        del self.collections[held.content.name]
+        held.content.name = name
+        self.collections[name] = held
+        self.changes.append(held.dump(self.account))
+
+    def set_zone(self, held: Held, zone: str) -> None:
+        """Give a collection another time zone."""
+        held.zone = zone
+        self.changes.append(held.dump(self.account))
+
+    def delete_collection(self, held: Held) -> None:
+        """Delete a collection with all that is in it."""
+        del self.collections[held.content.name]
+        self.changes.append(Change("collections", (held.number,), None))
+        for user in self.users.values():
+            if user.access.pop(held.number, None) is not None:
+                self.put_user(user)
+
+    def user(self, name: str) -> User:
+        """The user.
+
+        Raises:
+            things_errors.LookupError: there is none of this name.
+        """
+        found = self.users.get(name)
+        if found is None:
+            raise things_errors.LookupError(f"user `{name}` not found")
+        return found
+
+    def put_user(self, user: User) -> None:
+        """Note down a user who is new or has changed."""
+        self.users[user.name] = user
+        self.changes.append(Change("users", (user.name,), (self.account, user.dump())))
+
+    def delete_user(self, user: User) -> None:
+        """Delete a user and the tokens of that user."""
+        del self.users[user.name]
+        self.changes.append(Change("users", (user.name,), None))
+        for hash_ in [hash_ for hash_, token in self.tokens.items() if token.user == user.name]:
+            self.delete_token(hash_)
+
+    def rename_user(self, user: User, name: str) -> None:
+        """Give a user another name; the password and tokens stay good."""
+        old = user.name
+        del self.users[old]
+        self.changes.append(Change("users", (old,), None))
+        user.name = name
+        self.put_user(user)
+        for hash_, token in self.tokens.items():
+            if token.user == old:
+                token.user = name
+                self.put_token(hash_, token)
+
+    def put_token(self, hash_: str, token: Token) -> None:
+        """Note down a token by its hash."""
+        self.tokens[hash_] = token
+        self.changes.append(Change("tokens", (hash_,), (self.account, token.dump())))
+
+    def delete_token(self, hash_: str) -> None:
+        """Delete a token."""
+        del self.tokens[hash_]
+        self.changes.append(Change("tokens", (hash_,), None))
+
+    def _check_free(self, name: object) -> None:
+        if not isinstance(name, str) or not is_name(name):
+            raise things_errors.ValueError(
+                "a collection's name is 1 to 255 letters, digits and underscores, no digit first"
+            )
+        if name in self.collections:
+            raise things_errors.LookupError(f"collection `{name}` already exists")

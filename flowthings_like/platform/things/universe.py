@@ -1,0 +1,149 @@
+"""One account's universe: its state, who is in its rooms, and one request at a time.
+
+A request is answered with the lock held from its first look at the state to its last, so queries are atomic.
+Nothing in between waits for the disk: what was changed goes to the commits, and the answer with it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ... import things_errors
+from ...green import backend
+from ...wire.things import Kind, pack, package
+from ..problems import Problem
+from . import records
+from .commits import Commits, Entry
+from .membership import Delivery, Membership
+from .state import State
+from .turn import Turn
+
+if TYPE_CHECKING:
+    from ..store.store import Store
+    from .node import Node
+    from .session import Session
+
+__all__ = ["Universe", "refusal"]
+
+_log = logging.getLogger("flowthings_like.platform.things")
+
+
+class Universe:
+    """Loaded when it is first used, and again when something could not be written.
+
+    Args:
+        account: whose it is.
+        store: the platform's.
+        numbers: gives out the numbers of new collections.
+        node: whose it is.
+    """
+
+    def __init__(self, account: str, store: Store, numbers: Iterator[int], node: Node) -> None:
+        self.account = account
+        self._store = store
+        self._numbers = numbers
+        self._node = node
+        self._lock = backend.detect().lock()
+        self._state: State | None = None
+        self._membership = Membership()
+        self._commits = Commits(store, self._lock, self._forget)
+
+    def perform(self, session: Session, user: str, id: int, work: Callable[[Turn], bytes]) -> None:
+        """Do what a request asks, and see to it that it is answered.
+
+        Args:
+            session: who asks.
+            user: the name of the user who asks.
+            id: of the request.
+            work: does it and returns the answer, a whole package; what it raises is the answer too.
+        """
+        with self._lock:
+            turn = None
+            try:
+                state = self._load()
+                found = state.users.get(user)
+                if found is None:
+                    error = things_errors.ForbiddenError(f"user `{user}` exists no longer")
+                    session.send(refusal(id, error))
+                    return
+                turn = Turn(self._node, session, found, state, self._membership)
+                answer = _attempt(turn, id, work)
+                changes = turn.settle()
+                deliveries = [*turn.before, Delivery(session, answer), *turn.after]
+                self._commits.submit(Entry(changes, deliveries, partial(_undone, turn, id)))
+            except BaseException as error:  # half of it may have been done
+                if turn is not None:
+                    turn.undo()
+                self._forget()
+                if not isinstance(error, Exception):
+                    raise
+                self._refuse(session, id, error)
+
+    def settle(self, seconds: float) -> None:
+        """Return once everything that was asked so far is answered, or after so many seconds."""
+        answered = _Answered()
+        with self._lock:
+            self._commits.submit(Entry([], [Delivery(answered, b"")], None))
+        answered.event.wait(seconds)
+
+    def drop(self, session: Session) -> None:
+        """The connection is gone."""
+        with self._lock:
+            self._membership.drop(session)
+
+    def _load(self) -> State:
+        if self._state is None:
+            # Through the writer, so that whatever is being written now is there to be read.
+            rows = self._store.write(lambda connection: records.load(connection, self.account))
+            records.merge(rows, self._commits.pending())
+            self._state = State.load(self.account, rows, self._numbers)
+        return self._state
+
+    def _forget(self) -> None:
+        """What is in memory is not what is, or will be, on disk."""
+        self._state = None
+
+    def _refuse(self, session: Session, id: int, error: Exception) -> None:
+        if isinstance(error, Problem):
+            error = things_errors.NodeError(error.message)
+        elif not isinstance(error, things_errors.ThingsDBError):
+            _log.exception("the things node failed at a request")
+            error = things_errors.InternalError(f"the node failed: {type(error).__name__}")
+        self._commits.submit(Entry([], [Delivery(session, refusal(id, error))], None))
+
+
+class _Answered:
+    """Stands in line behind the answers that are on their way."""
+
+    def __init__(self) -> None:
+        self.event = backend.detect().event()
+
+    def send(self, package: bytes) -> None:
+        self.event.set()
+
+    def cut(self) -> None:
+        self.event.set()
+
+
+def refusal(id: int, error: things_errors.ThingsDBError) -> bytes:
+    """The package that answers a request with an error."""
+    said = {"error_code": error.error_code, "error_msg": str(error)}
+    return package(Kind.ERROR, id, pack(said))
+
+
+def _attempt(turn: Turn, id: int, work: Callable[[Turn], bytes]) -> bytes:
+    """The answer. What was changed before an error stays changed, as in ThingsDB."""
+    try:
+        return work(turn)
+    except things_errors.ThingsDBError as error:
+        turn.node.counters.failed += 1
+        return refusal(id, error)
+
+
+def _undone(turn: Turn, id: int, reason: str) -> Delivery:
+    turn.undo()
+    error = things_errors.NodeError(f"nothing of this was done, try again: {reason}")
+    return Delivery(turn.session, refusal(id, error))

@@ -1,0 +1,109 @@
+"""A mailbox: letters handled one after the other, in a green thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import DeadlineExceeded
+from ..green.backend import detect
+
+__all__ = ["Mailbox"]
+
+_log = logging.getLogger("flowthings_like")
+_MANY = 10_000
+
+Letter = tuple[Any, tuple[Any, ...]]
+
+
+class Mailbox:
+    """Whoever puts a letter in never waits; whoever handles them delays nobody else.
+
+    Letters wait in memory, however many there are; the log says when they become many.
+
+    Args:
+        handle: called as `handle(*letter)` for each; it deals with its exceptions itself.
+        owner: whose it is, for the log.
+        previous: a mailbox of the same owner, whose last letter is handled before the first one here.
+    """
+
+    def __init__(self, handle: Callable[..., object], owner: object, previous: Mailbox | None) -> None:
+        backend = detect()
+        self._spawn = backend.spawn
+        self._handle = handle
+        self._owner = owner
+        self._previous = previous
+        self._letters: deque[Letter | None] = deque()
+        self._wake = backend.event()
+        self._asleep = False
+        self._many = _MANY
+        self._thread: int | None = None
+        self._ended = backend.event()
+
+    def put(self, letter: Letter) -> None:
+        """Add a letter; it is handled once the mailbox is open."""
+        self._letters.append(letter)
+        if self._asleep:
+            self._wake.set()
+        elif len(self._letters) > self._many:
+            self._complain()
+
+    def open(self) -> None:
+        """Begin to handle letters."""
+        self._spawn(self._run)
+
+    def close(self) -> None:
+        """End when the letters that are here now have been handled."""
+        self._letters.append(None)
+        self._wake.set()
+
+    def wait_ended(self, deadline: float) -> None:
+        """Wait until the last letter of a closed mailbox has been handled.
+
+        Raises:
+            DeadlineExceeded: that was not so by this `time.monotonic()`, inf for no limit.
+        """
+        left = None if math.isinf(deadline) else max(0.0, deadline - time.monotonic())
+        if not self._ended.wait(left):
+            raise DeadlineExceeded(f"{self._owner!r}: its handlers are still busy with what came before")
+
+    def is_current(self) -> bool:
+        """Whether the calling thread is the one that handles the letters."""
+        return self._thread == threading.get_ident() and not self._ended.is_set()
+
+    def _run(self) -> None:
+        try:
+            if self._previous is not None:
+                self._previous._ended.wait()
+                self._previous = None
+            self._thread = threading.get_ident()
+            while True:
+                try:
+                    letter = self._letters.popleft()
+                except IndexError:
+                    self._sleep()
+                    continue
+                if letter is None:
+                    return
+                self._handle(*letter)
+        finally:
+            self._ended.set()
+
+    def _sleep(self) -> None:
+        # In this order: a letter that comes before the flag is seen here, and one that comes after it wakes.
+        self._wake.clear()
+        self._asleep = True
+        try:
+            if not self._letters:
+                self._wake.wait()
+        finally:
+            self._asleep = False
+
+    def _complain(self) -> None:
+        self._many *= 2
+        _log.warning("%r: %d events wait for its handlers, which are too slow", self._owner, self._many // 2)

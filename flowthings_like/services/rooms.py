@@ -1,0 +1,320 @@
+"""Which rooms a client has joined, over which connection, and who hears what comes in.
+
+A node's answer to a JOIN is what counts: from then on its emits are handed out, those that overtook it first.
+Its JOIN and LEAVE events say nothing that the answers do not, and can come too late to be true, so they are
+passed over.
+
+When a connection is lost, or the client moves to another node, the next connection joins all rooms anew. Its
+events count from the moment it asks to; those of the connection before it do not any more. So no event is
+heard twice, and one that is emitted meanwhile is not heard at all: `on_join`, which is called again, is where
+to find out.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from .. import things_errors
+from ..errors import ConnectionFailed, DeadlineExceeded, FlowThingsError
+from ..green.backend import detect
+from ..transport.forks import forget_in_child
+from ..wire.scopes import cnscope
+from ..wire.things import Kind, pack
+from .membership import Membership, Moment, collection_scope, in_its_scope, room_ids
+from .rejoining import Rejoining
+
+if TYPE_CHECKING:
+    from ..transport.packets import PacketConnection
+    from .room import Room
+
+    Ask = Callable[..., tuple[PacketConnection, Any]]
+
+__all__ = ["Rooms"]
+
+_log = logging.getLogger("flowthings_like")
+_TIDY_WITHIN = 10.0  # seconds
+
+
+class Rooms:
+    """The rooms of one client, which tells it of connections and events; rooms ask it in and out."""
+
+    def __init__(self) -> None:
+        self._memberships: dict[tuple[str, int], Membership] = {}
+        self._scopes: set[str] = set()  # every scope in which a room was ever joined
+        self._source: PacketConnection | None = None  # whose events count
+        self._lock = detect().lock()  # held for moments only, in which no green thread gives way
+        forget_in_child(self)
+
+    def joined(self) -> tuple[Room, ...]:
+        """The objects that have joined a room."""
+        with self._lock:
+            return tuple(room for membership in self._memberships.values() for room in membership.rooms)
+
+    def forget(self) -> None:
+        """In a forked child: whoever has joined a room is in the parent."""
+        for membership in self._memberships.values():
+            for room in membership.rooms:
+                room._forget()
+        self._memberships = {}
+        self._source = None
+        self._lock = detect().lock()
+
+    def end(self) -> None:
+        """The client was closed."""
+        with self._lock:
+            self._source = None
+            for membership in list(self._memberships.values()):
+                self._empty(membership, Moment.ENDED)
+
+    # In and out
+
+    def enter(self, room: Room, collection: str, id: int, ask: Ask, deadline: float) -> None:
+        """Join a room with one object, which hears of it by JOINED; the node is asked unless it was before.
+
+        Args:
+            ask: makes a request, `(kind, content, deadline)`, and returns the connection that answered it,
+                and the answer.
+
+        Raises:
+            LookupError: there is no such room. And what `ask` raises.
+        """
+        with self._turn(collection, id, deadline) as membership:
+            with self._lock:
+                membership.rooms = (*membership.rooms, room)
+                room._membership, room._over = membership, None
+                self._scopes.add(membership.scope)
+            try:
+                while not self._is_settled(membership):
+                    over, answer = ask(Kind.JOIN, [membership.scope, id], deadline)
+                    if room_ids(answer, 1)[0] is None:
+                        raise things_errors.LookupError(f"there is no room {id} in {membership.scope}")
+                    with self._lock:
+                        if over is self._source:  # else another one takes over, and must be asked too
+                            self._settle(membership, over)
+            except BaseException as error:
+                self._detach(room)
+                if not isinstance(error, things_errors.ThingsDBError):
+                    self._tidy(membership)
+                raise
+
+    def abandon(self, room: Room) -> None:
+        """Have an object out of its room at once, without waiting for the node."""
+        membership = room._membership
+        if self._detach(room) is not None and membership is not None:
+            self._tidy(membership)
+
+    def leave(self, room: Room, ask: Callable[..., Any], deadline: float) -> bool:
+        """Leave a room with one object, which hears of it by LEFT; the node is told when it was the last.
+
+        Args:
+            ask: makes a request over a given connection: `(connection, kind, content, deadline)`.
+
+        Returns:
+            False if the node does not know the room any more.
+        """
+        membership = room._membership
+        if membership is None:
+            return True
+        with self._turn(membership.collection, membership.id, deadline) as membership:
+            over = membership.over if membership.over is self._source else None
+            try:
+                return over is None or self._ask_out(membership, over, ask, deadline)
+            except ConnectionFailed:
+                return True  # a node forgets who hangs up
+            finally:
+                if room._membership is not None:
+                    still_in = self._detach(room)
+                    room._receive(Moment.LEFT, ())
+                    if still_in is not None and still_in is not over:  # joined anew while it was being left
+                        self._tidy(membership)
+
+    @staticmethod
+    def _ask_out(
+        membership: Membership, over: PacketConnection, ask: Callable[..., Any], deadline: float
+    ) -> bool:
+        """Tell the node, if one object only is left, and wait until all is heard that came before."""
+        known = True
+        if len(membership.rooms) == 1:
+            answer = in_its_scope(
+                membership, lambda scope: ask(over, Kind.LEAVE, [scope, membership.id], deadline)
+            )
+            known = room_ids(answer, 1)[0] is not None
+        over.wait_heard(min(_TIDY_WITHIN, max(0.0, deadline - time.monotonic())))
+        return known
+
+    def _detach(self, room: Room) -> PacketConnection | None:
+        """Have an object hear nothing more. The connection over which its room is now to be left, if any."""
+        with self._lock:
+            membership, room._membership = room._membership, None
+            if membership is None:
+                return None
+            membership.rooms = tuple(other for other in membership.rooms if other is not room)
+            if membership.rooms:
+                return None
+            over, membership.over = membership.over, None
+            return over if over is self._source else None
+
+    def _tidy(self, membership: Membership) -> None:
+        """Somebody gave a room up: tell the node, if nobody else is in it."""
+        if self._source is not None:
+            detect().spawn(self._leave_quietly, membership.collection, membership.id)
+
+    def _leave_quietly(self, collection: str, id: int) -> None:
+        deadline = time.monotonic() + _TIDY_WITHIN
+        with suppress(FlowThingsError), self._turn(collection, id, deadline) as membership:
+            over = self._source
+            if over is not None and not membership.rooms:
+                over.call(Kind.LEAVE, pack([membership.scope, id]), deadline)
+
+    @contextmanager
+    def _turn(self, collection: str, id: int, deadline: float) -> Iterator[Membership]:
+        """The membership of a room, for one thread at a time to join or leave with."""
+        made = Membership(collection, id)
+        with self._lock:
+            membership = self._memberships.setdefault(made.key, made)
+            membership.busy += 1
+        try:
+            left = -1 if math.isinf(deadline) else max(0.0, deadline - time.monotonic())
+            if not membership.gate.acquire(True, left):
+                raise DeadlineExceeded(
+                    f"room {id} in {membership.scope}: others were busy with it for too long"
+                )
+            try:
+                yield membership
+            finally:
+                membership.gate.release()
+        finally:
+            with self._lock:
+                membership.busy -= 1
+                if not (membership.busy or membership.rooms):
+                    self._memberships.pop(membership.key, None)
+
+    def _is_settled(self, membership: Membership) -> bool:
+        """Whether the room is joined over the present connection; if so, all its objects know."""
+        with self._lock:
+            if membership.over is None or membership.over is not self._source:
+                return False
+            self._settle(membership, membership.over)
+            return True
+
+    def settle(self, memberships: list[Membership], over: PacketConnection) -> None:
+        """These are joined over a connection."""
+        with self._lock:
+            for membership in memberships:
+                self._settle(membership, over)
+        for membership in memberships:
+            if not membership.rooms:  # left while they were being joined
+                self._tidy(membership)
+
+    def take_out(self, memberships: list[Membership], moment: Moment) -> None:
+        """All objects are out of these rooms: left, or deleted."""
+        with self._lock:
+            for membership in memberships:
+                self._empty(membership, moment)
+
+    def _settle(self, membership: Membership, over: PacketConnection) -> None:
+        """The room is joined: say so to those who do not know yet, then hand out what came too early."""
+        for room in membership.rooms:
+            if room._over is not over:
+                room._over = over
+                room._receive(Moment.JOINED, ())
+        held, membership.held = membership.held, []
+        for origin, what, args in held:
+            if origin is over:
+                self._hand_out(membership, what, args)
+        if membership.rooms:
+            membership.over = over  # last: from here on events pass by the lock
+
+    # Connections
+
+    def begin(self, over: PacketConnection) -> Rejoining:
+        """A new connection is about to join all rooms anew: from now on its events count."""
+        with self._lock:
+            before, self._source = self._source, over
+            by_scope: dict[str, list[Membership]] = {}
+            for membership in self._memberships.values():
+                if membership.rooms and membership.over is not None:
+                    by_scope.setdefault(membership.scope, []).append(membership)
+        return Rejoining(self, over, before, by_scope)
+
+    def hear_from(self, over: PacketConnection | None) -> None:
+        """The events of this connection count, and no other's."""
+        with self._lock:
+            self._source = over
+
+    def lost(self) -> None:
+        """The connection broke."""
+        with self._lock:
+            if self._source is not None and self._source.closed:
+                self._source = None
+
+    # Events
+
+    def deliver(self, over: PacketConnection, kind: int, data: Mapping[str, Any]) -> None:
+        """Hand out an event of a room. Called by the connection's reader, one at a time; never waits."""
+        if over is not self._source:
+            return
+        what, args = (data["event"], data["args"]) if kind == Kind.ROOM_EMIT else (Moment.DELETED, ())
+        membership = self._memberships.get((data.get("scope"), data["id"]))  # type: ignore[arg-type]
+        if membership is not None and membership.over is over and what is not Moment.DELETED:
+            for room in membership.rooms:
+                room._receive(what, args)
+            return
+        with self._lock:
+            if membership is None:
+                membership = self._find(data.get("scope"), data["id"])
+            if membership is None:
+                _log.debug("an event of room %s in %s, which is not joined", data["id"], data.get("scope"))
+            elif membership.over is over:
+                self._hand_out(membership, what, args)
+            else:
+                membership.held.append((over, what, args))
+
+    def _hand_out(self, membership: Membership, what: Any, args: Any) -> None:
+        if what is Moment.DELETED:
+            self._empty(membership, Moment.DELETED)
+        else:
+            for room in membership.rooms:
+                room._receive(what, args)
+
+    def _empty(self, membership: Membership, moment: Moment) -> None:
+        """All objects are out of the room."""
+        rooms, membership.rooms, membership.over = membership.rooms, (), None
+        for room in rooms:
+            room._membership = None
+            room._receive(moment, ())
+        if not membership.busy:
+            self._memberships.pop(membership.key, None)
+
+    def _find(self, scope: str | None, id: int) -> Membership | None:
+        """The room that is meant by a scope in which none is joined.
+
+        A node before 1.8.6 names no scope; then, and when a collection was renamed, the id may be enough.
+        """
+        alike = [membership for membership in self._memberships.values() if membership.id == id]
+        if len(alike) != 1:
+            return None
+        found = alike[0]
+        if scope is not None:
+            if scope in self._scopes:  # a room that was left
+                return None
+            self._rename(found.collection, cnscope(scope))
+        return found
+
+    def _rename(self, former: str, collection: str) -> None:
+        """A collection is called otherwise now."""
+        _log.info("the collection %r is now called %r", former, collection)
+        found = [each for each in self._memberships.values() if each.collection == former]
+        for membership in found:
+            del self._memberships[membership.key]
+            membership.collection, membership.former = collection, former
+            self._memberships[membership.key] = membership
+            for room in membership.rooms:
+                room._collection = collection
+        self._scopes.discard(collection_scope(former))
+        self._scopes.add(collection_scope(collection))

@@ -1,0 +1,393 @@
+"""Client: ThingsDB's queries and procedures, as calls that block."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigurationError, ConnectionFailed, InvalidInput
+from ..green.backend import detect
+from ..green.checks.moments import first_time
+from ..green.marks import plain
+from ..transport.endpoints import DEFAULT_PORT
+from ..transport.values import text
+from ..wire.things import Kind, Package
+from ..wire.things_code import strip_code
+from .rooms import Rooms
+from .things_answers import set_package_fail_file, value_of
+from .things_arguments import (
+    check_auth,
+    check_scope,
+    check_timeout,
+    check_variables,
+    deadline_in,
+    endpoint_at,
+)
+from .things_builtins import Builtins
+from .things_session import Session
+
+if TYPE_CHECKING:
+    from ..transport.endpoints import Endpoint
+    from ..transport.streams import TLS
+    from .room import Room
+
+    Nodes = Callable[[], Sequence[Endpoint]]
+
+__all__ = ["Client", "set_package_fail_file"]
+
+
+class Client(Builtins):
+    """A client of ThingsDB, or of the node in an embedded platform.
+
+    Any number of threads and green threads may use one client: their calls share its connection.
+
+    Args:
+        auto_reconnect: connect again, and join all rooms again, when the connection is lost; and go to
+            another node of the pool when this one shuts down. If False, `reconnect()` does.
+        ssl: True for TLS that verifies the node by the usual authorities, a str for the bundle of one's own,
+            or an SSLContext that is used as it is. Not needed where a URL says wss:// or things+tls://.
+        loop: None. There is no event loop.
+        timeout: seconds for each call that is not given its own; None waits for as long as it takes.
+
+    Raises:
+        InvalidInput: one of these cannot work.
+    """
+
+    __api_service__ = True
+
+    def __init__(
+        self,
+        auto_reconnect: bool = True,
+        ssl: bool | str | ssl.SSLContext | None = None,
+        loop: None = None,
+        *,
+        timeout: float | None = None,
+    ) -> None:
+        if loop is not None:
+            raise InvalidInput("there is no event loop here: calls block; leave out loop=")
+        self._auto_reconnect = bool(auto_reconnect)
+        self._encrypted = bool(ssl)
+        self._tls: TLS = None if isinstance(ssl, bool) else ssl
+        self._timeout = check_timeout(timeout)
+        self._scope = "@t"
+        self._nodes: Nodes | None = None
+        self._session: Session | None = None
+        self._ended: Session | None = None  # for wait_closed
+        self._was_closed = False
+        self._rooms = Rooms()
+        self._lock = detect().lock()
+
+    @classmethod
+    def _of(cls, nodes: Nodes, tls: TLS, timeout: float | None) -> Client:
+        """A client that connects by itself when it is first used. The nodes' URLs say who asks."""
+        client = cls(timeout=timeout)
+        client._nodes, client._tls = nodes, tls
+        return client
+
+    # Connecting
+
+    def connect(self, host: str, port: int = DEFAULT_PORT, timeout: float | None = 5) -> None:
+        """Connect to a node; `authenticate` comes next, unless the URL says who asks.
+
+        Args:
+            host: a name, an address, or a URL: ws://host:9270, wss://…, things://user:password@host:9200,
+                things+tls://…, unix:///path.
+            port: not looked at when a URL is given.
+            timeout: seconds for all of it; None waits for as long as it takes.
+
+        Raises:
+            ConnectionFailed, DeadlineExceeded: the node does not answer.
+            ConfigurationError: the client is connected, or the address cannot be one.
+        """
+        self._open([endpoint_at(host, port, encrypted=self._encrypted)], (), timeout)
+
+    def connect_pool(
+        self, pool: Iterable[str | tuple[str, int]], *auth: str | tuple[str, str], timeout: float | None = 30
+    ) -> None:
+        """Connect to any of several nodes and authenticate there. When a node shuts down or is lost, the
+        client goes to the next.
+
+        Args:
+            pool: of each node its host or URL, or (host, port).
+            auth: as for `authenticate`.
+            timeout: seconds for all of it.
+
+        Raises:
+            AuthError: the credentials are wrong.
+            ConnectionFailed, DeadlineExceeded: none of the nodes answers.
+            ConfigurationError: the client is connected, or an address cannot be one.
+        """
+        nodes = [
+            endpoint_at(*([each] if isinstance(each, str) else each), encrypted=self._encrypted)
+            for each in pool
+        ]
+        if not nodes:
+            raise InvalidInput("the pool is empty; give the address of at least one node")
+        self._open(nodes, check_auth(auth), timeout)
+
+    def authenticate(self, *auth: str | tuple[str, str], timeout: float | None = 5) -> None:
+        """Say who asks, now and on later connections.
+
+        Args:
+            auth: a token, or a user's name and password, as two arguments or as a tuple.
+            timeout: seconds to wait for the answer; None waits for as long as it takes.
+
+        Raises:
+            AuthError: they are wrong. Who was authenticated before still is.
+        """
+        checked = check_auth(auth)
+        session = self._connected()
+        content = checked[0] if len(checked) == 1 else checked
+        session.request(Kind.AUTH, content, deadline_in(timeout), idempotent=True)
+        session.auth = checked
+
+    def reconnect(self, timeout: float | None = 10) -> None:
+        """Connect anew, to the next node of a pool; the old connection ends when its calls are done.
+
+        Args:
+            timeout: seconds to wait for the new one; None waits for as long as it takes.
+
+        Raises:
+            ConnectionFailed, DeadlineExceeded: there was none; the old connection, if there is one, stays.
+        """
+        self._connected().reconnect(deadline_in(timeout))
+
+    @plain
+    def close(self) -> None:
+        """Close the connection, for good: rooms are no longer joined, and later calls raise, unless `connect`
+        is called again. Returns at once."""
+        with self._lock:
+            session, self._session, self._nodes = self._session, None, None
+            self._ended = session or self._ended
+            self._was_closed = True
+        self._rooms.end()
+        if session is not None:
+            session.close()
+
+    def wait_closed(self) -> None:
+        """Wait until the connection that `close` has ended is closed."""
+        if self._ended is not None:
+            self._ended.supervisor.wait_closed()
+
+    def close_and_wait(self) -> None:
+        """`close`, then `wait_closed`."""
+        self.close()
+        self.wait_closed()
+
+    # What one may ask it
+
+    @plain
+    def is_connected(self) -> bool:
+        """Whether there is a connection right now."""
+        return self._session is not None and self._session.current is not None
+
+    @plain
+    def is_websocket(self) -> bool:
+        """Whether the connection is a WebSocket."""
+        node = None if self._session is None else self._session.supervisor.endpoint
+        return node is not None and node.is_websocket
+
+    @plain
+    def connection_info(self) -> str:
+        """The address of the node that it is connected to, "host:port", or "disconnected"."""
+        connection = None if self._session is None else self._session.current
+        return "disconnected" if connection is None else connection.peer
+
+    @plain
+    def address(self) -> tuple[str, int, str, str]:
+        """Where any other ThingsDB client can join in: (host, port, user, password). Mind the password.
+
+        Raises:
+            ConfigurationError: the node has no host, or is not entered with a name and a password.
+        """
+        session = self._connected()
+        node = session.supervisor.endpoint or self._the_nodes()()[0]
+        auth = session.auth or node.auth
+        if not node.host or len(auth) != 2:
+            raise ConfigurationError(f"{node} is not entered with a host, a port, a user and a password")
+        return node.host, node.port, auth[0], auth[1]
+
+    @plain
+    def set_default_scope(self, scope: str) -> None:
+        """Set the scope of calls that name none: "//stuff", "@:stuff", "/node"… At first it is "@t".
+
+        Raises:
+            ValueError: it is none.
+        """
+        self._scope = check_scope(scope)
+
+    @plain
+    def get_default_scope(self) -> str:
+        """The scope of calls that name none."""
+        return self._scope
+
+    @plain
+    def get_rooms(self) -> tuple[Room, ...]:
+        """The Room objects that have joined."""
+        return self._rooms.joined()
+
+    @plain
+    def get_event_loop(self) -> None:
+        """There is none.
+
+        Raises:
+            ConfigurationError: always.
+        """
+        raise ConfigurationError("there is no event loop: calls block; spawn green threads to make several")
+
+    # Calls
+
+    def query(
+        self,
+        code: str,
+        scope: str | None = None,
+        timeout: float | None = None,
+        skip_strip_code: bool = False,
+        idempotent: bool = False,
+        variables: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Run code and return what its last statement comes to.
+
+        Args:
+            code: what to run.
+            scope: where; None in the default scope.
+            timeout: seconds to wait, also while there is no connection; None for the client's own.
+            skip_strip_code: leave blanks and a comment at the start, so that line numbers in errors match.
+            idempotent: it does no harm if it runs twice. Then it is sent again when the connection breaks
+                before the answer has come.
+            variables: what the code may use, by name; for names that are arguments here.
+            kwargs: more of them.
+
+        Raises:
+            ThingsDBError: what the code raised, or why the node would not run it; see `things_errors`.
+            ConnectionFailed: the connection broke; if its `sent` is true, the code may have run.
+            DeadlineExceeded: no result in time. The code may run all the same.
+            InvalidResponse: the result does not decode. No other call is affected.
+        """
+        content = self._query_content(code, scope, skip_strip_code, variables, kwargs)
+        return value_of(self._request(Kind.QUERY, content, timeout, idempotent))
+
+    def query_raw(
+        self,
+        code: str,
+        scope: str | None = None,
+        timeout: float | None = None,
+        skip_strip_code: bool = False,
+        idempotent: bool = False,
+        variables: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> bytes:
+        """Like `query`, but return the result as it came: MessagePack."""
+        content = self._query_content(code, scope, skip_strip_code, variables, kwargs)
+        return self._request(Kind.QUERY, content, timeout, idempotent).body
+
+    def run(
+        self,
+        procedure: str,
+        *args: Any,
+        scope: str | None = None,
+        timeout: float | None = None,
+        idempotent: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Run a procedure and return its result.
+
+        Args:
+            procedure: its name.
+            args: its arguments; or by name, as `kwargs`.
+            scope, timeout, idempotent: as for `query`.
+
+        Raises:
+            InvalidInput: both `args` and `kwargs` were given. And what `query` raises.
+        """
+        if args and kwargs:
+            raise InvalidInput("give a procedure its arguments in order or by name, not both")
+        content: list[Any] = [
+            self._scope if scope is None else check_scope(scope),
+            text(procedure, "a procedure's name"),
+        ]
+        if args or kwargs:
+            content.append(args or kwargs)
+        return value_of(self._request(Kind.RUN, content, timeout, idempotent))
+
+    def _query_content(
+        self,
+        code: str,
+        scope: str | None,
+        skip_strip_code: bool,
+        variables: Mapping[str, Any] | None,
+        kwargs: dict[str, Any],
+    ) -> list[Any]:
+        if type(code) is not str:
+            code = text(code, "code")
+        content: list[Any] = [
+            self._scope if scope is None else check_scope(scope),
+            code if skip_strip_code else strip_code(code),
+        ]
+        if kwargs or variables:
+            content.append(check_variables(variables, kwargs))
+        return content
+
+    def _emit(
+        self,
+        room: int | str,
+        event: str,
+        *args: Any,
+        scope: str | None = None,
+        peers_only: bool = False,
+        timeout: float | None = None,
+    ) -> None:
+        """What Room.emit does."""
+        if not isinstance(event, str):
+            raise InvalidInput(f"an event's name is a str, not {type(event).__name__}")
+        kind = Kind.EMIT_PEER if peers_only else Kind.EMIT
+        self._request(kind, [scope or self._scope, room, event, *args], timeout)
+
+    # How they are made
+
+    def _request(self, kind: int, content: Any, timeout: float | None, idempotent: bool = False) -> Package:
+        session = self._session or self._connected()
+        deadline = deadline_in(self._timeout if timeout is None else timeout)
+        return session.request(kind, content, deadline, idempotent=idempotent)[1]
+
+    def _connected(self) -> Session:
+        """The session; begins one if the client knows its nodes."""
+        with self._lock:
+            if self._session is None:
+                self._session = self._begin(self._the_nodes(), (), False)
+            return self._session
+
+    def _the_nodes(self) -> Nodes:
+        if self._nodes is None:
+            state = "was closed" if self._was_closed else "is not connected"
+            error = ConnectionFailed(f"the client {state}; call connect() or connect_pool() to use it")
+            error.sent = False
+            raise error
+        return self._nodes
+
+    def _begin(self, nodes: Nodes, auth: tuple[str, ...], several: bool) -> Session:
+        first_time("network")
+        return Session(
+            nodes,
+            self._rooms,
+            auth=auth,
+            tls=self._tls,
+            auto_reconnect=self._auto_reconnect,
+            several=several,
+        )
+
+    def _open(self, nodes: list[Endpoint], auth: tuple[str, ...], timeout: float | None) -> None:
+        """Connect to one of the nodes; when that fails the client is as it was."""
+        deadline = deadline_in(timeout)
+        session = self._begin(lambda: nodes, auth, len(nodes) > 1)
+        with self._lock:
+            if self._session is not None or self._nodes is not None:
+                raise ConfigurationError("the client is connected, or being connected; call close() first")
+            self._session, self._nodes = session, lambda: nodes
+        try:
+            session.connection(deadline)
+        except BaseException:
+            self.close()
+            raise

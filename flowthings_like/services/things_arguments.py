@@ -1,0 +1,97 @@
+"""What callers of a Client hand over, checked before anything is sent."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from ..errors import InvalidInput
+from ..transport.endpoints import DEFAULT_PORT, Endpoint, parse_endpoint
+from ..transport.values import resolve, text
+from ..wire.scopes import is_name, parse_scope
+
+__all__ = [
+    "check_auth",
+    "check_scope",
+    "check_timeout",
+    "check_variables",
+    "deadline_in",
+    "endpoint_at",
+]
+
+
+@lru_cache(maxsize=256)
+def _known_scope(scope: str) -> str:
+    parse_scope(scope)
+    return scope
+
+
+def check_scope(scope: Any) -> str:
+    """`scope`, if it is one.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return _known_scope(scope if type(scope) is str else text(scope, "scope"))
+
+
+def check_variables(variables: Any, more: dict[str, Any]) -> dict[str, Any]:
+    """The variables of a query, from its argument `variables` and its keywords."""
+    if variables:
+        variables = resolve(variables)
+        if not isinstance(variables, Mapping):
+            raise InvalidInput(f"variables is {type(variables).__name__}; give a mapping of names to values")
+        more = {**variables, **more}
+    for name in more:
+        if not isinstance(name, str) or not is_name(name):
+            raise InvalidInput(f"a variable is called {name!r}; give a name of letters, digits and _")
+    return more
+
+
+def check_auth(auth: tuple[Any, ...]) -> tuple[str, ...]:
+    """(token,) or (user, password), from what `authenticate` takes."""
+    auth = tuple(map(resolve, auth))
+    if len(auth) == 1 and isinstance(auth[0], tuple | list):
+        auth = tuple(map(resolve, auth[0]))
+        if len(auth) != 2:
+            auth = ()
+    if len(auth) not in (1, 2) or not all(isinstance(part, str) for part in auth):
+        raise InvalidInput('who asks is a token, or ("user", "password")')
+    return auth
+
+
+def endpoint_at(host: Any, port: Any = DEFAULT_PORT, *, encrypted: bool = False) -> Endpoint:
+    """The node at an address as `connect` takes it: a host and a port, or a URL."""
+    host, port = text(host, "a node's host"), resolve(port)
+    if "://" in host:
+        node = parse_endpoint(host)
+        if not encrypted or node.is_encrypted:
+            return node
+        if node.scheme == "unix":
+            raise InvalidInput(f"ssl is set, and nothing is encrypted at {node}")
+        return replace(node, scheme="wss" if node.is_websocket else "tls")
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65_536:
+        raise InvalidInput(f"port is {port!r}; give a number from 1 to 65535")
+    return Endpoint("tls" if encrypted else "tcp", host, port)
+
+
+def check_timeout(timeout: Any, name: str = "timeout") -> float | None:
+    """Seconds, 0 or more; None for no limit, which inf is as well."""
+    timeout = resolve(timeout)
+    if timeout is None or timeout == math.inf:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0:
+        raise InvalidInput(f"{name} is {timeout!r}; give seconds, 0 or more, or None")
+    return timeout
+
+
+def deadline_in(timeout: Any, name: str = "timeout") -> float | None:
+    """The `time.monotonic()` in so many seconds; None for no limit."""
+    if timeout is None:
+        return None
+    timeout = check_timeout(timeout, name)
+    return None if timeout is None else time.monotonic() + timeout

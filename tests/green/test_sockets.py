@@ -1,0 +1,88 @@
+"""What backends do with sockets without waiting, and what hubs watch."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from time import monotonic
+
+import pytest
+
+from flowthings_like import errors
+from flowthings_like.green.backend import detect, native
+
+Pair = tuple[socket.socket, socket.socket]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    one, other = socket.socketpair()
+    with one, other:
+        yield one, other
+
+
+def test_sending_what_a_socket_takes(pair: Pair) -> None:
+    one, other = pair
+    backend = detect()
+    sent = 0
+    while taken := backend.send_now(one, b"x" * 100_000):
+        sent += taken
+    assert sent > 0
+    assert one.gettimeout() is None
+    left = sent
+    while left:
+        left -= len(other.recv(65_536))
+    assert backend.send_now(one, memoryview(b"abc")[1:]) == 2
+    assert other.recv(10) == b"bc"
+    other.close()
+    with pytest.raises(OSError, match=r"Broken|EPIPE"):
+        backend.send_now(one, b"x")
+
+
+def test_receiving_what_is_there(pair: Pair) -> None:
+    one, other = pair
+    backend = detect()
+    if not backend.in_turns:
+        return  # threads wait, and have no use for it
+    assert backend.receive_now(one, 10) is None
+    assert one.gettimeout() is None
+    other.sendall(b"abc")
+    assert backend.receive_now(one, 2) == b"ab"
+    assert backend.receive_now(one, 2) == b"c"
+    other.close()
+    assert backend.receive_now(one, 2) == b""
+
+
+def test_the_hub_watches_until_it_is_told_to_stop(pair: Pair) -> None:
+    one, other = pair
+    backend = detect()
+    seen: list[bytes | None] = []
+    latch = backend.latch()
+
+    def readable() -> None:
+        seen.append(backend.receive_now(one, 10))
+        latch.hand_over()
+
+    stop = backend.watch(one, readable)
+    assert (stop is None) == (not backend.in_turns)
+    if stop is None:
+        return
+    other.sendall(b"a")
+    assert latch.wait(10)
+    assert seen == [b"a"]
+    stop()
+    other.sendall(b"b")
+    assert one.recv(10) == b"b"  # nobody else is there to take it
+    assert seen == [b"a"]
+
+
+def test_a_latch_of_another_threads_hub_is_refused() -> None:
+    backend = detect()
+    latch = backend.latches()()
+    if backend.in_turns:
+        with pytest.raises(errors.WrongThread):
+            native(latch.wait, 1)
+    latch.hand_over()
+    began = monotonic()
+    assert latch.wait(10)
+    assert monotonic() - began < 5

@@ -1,0 +1,1 @@
+"""Rooms and queries: the wire, the transport, the services, the embedded node."""

@@ -1,0 +1,193 @@
+"""Which process serves a folder's rooms, and what happens when it goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flowthings_like.errors import ConfigurationError
+from flowthings_like.platform.accounts import Accounts
+from flowthings_like.platform.embedded import Platform, open_platform
+from flowthings_like.platform.store.store import Store
+from flowthings_like.platform.things.claim import FILE
+from flowthings_like.platform.things.service import Attendant, Service
+from flowthings_like.wire.things import Kind
+
+from .harness import Peer, wait_until
+from .test_durability import serving
+
+
+def test_nothing_runs_until_somebody_asks(folder: Path) -> None:
+    with open_platform(folder, "acme") as platform:
+        assert not (folder / FILE).exists()
+        assert platform.things._node is None
+
+
+@pytest.mark.own_interpreter
+def test_a_platform_without_rooms_does_not_pay_for_them(folder: Path) -> None:
+    code = (
+        "import sys; from flowthings_like.platform.embedded import open_platform; "
+        f"open_platform({str(folder)!r}, 'acme').close(); "
+        "print({'lark', 'wsproto', 'msgpack'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_the_address_stays(platform: Platform) -> None:
+    host, port, user, password = platform.things_address()
+    assert (host, user) == ("127.0.0.1", "acme")
+    assert platform.things_address() == (host, port, user, password)
+    assert platform.things_endpoints() == [f"things://acme:{password}@127.0.0.1:{port}"]
+
+
+def test_only_the_owner_may_read_the_lock_file(platform: Platform, folder: Path) -> None:
+    (folder / FILE).touch(0o666)
+    *_, password = platform.things_address()
+    assert stat.S_IMODE((folder / FILE).stat().st_mode) == 0o600
+    assert json.loads((folder / FILE).read_text())["secret"] == password
+
+
+def test_two_platforms_on_one_folder_share_a_node(platform: Platform, folder: Path) -> None:
+    here = Peer.of(platform)
+    with open_platform(folder, "bravo") as second:
+        assert second.things_address()[:2] == platform.things_address()[:2]
+        there = Peer.of(second)
+        here.query(".mine = 1;")
+        assert there.query(".has('mine');") is False  # another account, another universe
+        with open_platform(folder, "acme") as third:
+            again = Peer.of(third)
+            assert again.query(".mine;") == 1
+            again.close()
+        there.close()
+    assert here.query(".mine;") == 1
+    here.close()
+
+
+def test_the_next_one_takes_over(folder: Path) -> None:
+    with open_platform(folder, "acme") as second:
+        with open_platform(folder, "acme") as first:
+            address = first.things_address()
+            assert second.things_address() == address
+            peer = Peer.of(first)
+            peer.query(".kept = 1;")
+        assert peer.gone() is True or peer.read()
+        peer.close()
+        taken_over = second.things_address()
+        assert taken_over[3] != address[3]
+        peer = Peer.of(second)
+        assert peer.query(".kept;") == 1
+        peer.close()
+        assert (folder / FILE).read_text()
+    assert (folder / FILE).read_text() == ""
+
+
+def test_another_process_serves_until_it_is_killed(folder: Path) -> None:
+    with open_platform(folder, "acme") as platform:
+        with serving(folder) as (process, address):
+            assert list(platform.things_address()) == address
+            peer = Peer.of(platform)
+            peer.query(".kept = 1;")
+            process.kill()
+            assert peer.gone()
+            peer.close()
+            process.wait()
+        assert platform.things_address()[3] != address[3]
+        peer = Peer.of(platform)
+        assert peer.query(".kept;") == 1
+        peer.close()
+
+
+def sockets() -> int:
+    """How many this process has open."""
+    files = Path("/proc/self/fd")
+    return sum(str(file.readlink()).startswith("socket:") for file in files.iterdir() if file.is_symlink())
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_a_child_lets_go_of_what_it_inherits(folder: Path) -> None:
+    """Otherwise the folder would stay locked, and the port open, for as long as the child lives."""
+    before = sockets()
+    platform = open_platform(folder, "acme")
+    host, port, *_ = platform.things_address()
+    peer = Peer.of(platform)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, b"%d" % (sockets() - before))
+        while True:
+            signal.pause()  # which asks nothing of a hub
+    try:
+        assert os.read(reading, 9) == b"1"  # the peer's end of the connection, which is the test's
+        assert peer.query("'the parent goes on'") == "the parent goes on"
+        platform.close()
+        assert peer.gone()
+        with open_platform(folder, "acme") as next_one:
+            assert next_one.things_address()[2] == "acme"
+        with pytest.raises(ConnectionError):
+            Peer(host, port)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(reading)
+        os.close(writing)
+        peer.close()
+
+
+def test_a_closed_platform_says_so(folder: Path) -> None:
+    platform = open_platform(folder, "acme")
+    platform.close()
+    with pytest.raises(ConfigurationError, match="closed"):
+        platform.things_address()
+    platform.close()
+
+
+def test_a_node_that_closes_says_so(platform: Platform, peer: Peer) -> None:
+    platform.close()
+    assert peer.read() == (Kind.NODE_STATUS, {"id": 0, "status": "SHUTTING_DOWN"})
+    assert peer.read() == (Kind.NODE_STATUS, {"id": 0, "status": "OFFLINE"})
+    assert peer.gone()
+
+
+def test_who_holds_the_folder_and_does_not_say_where(platform: Platform, folder: Path) -> None:
+    platform.things_address()
+    (folder / FILE).write_text("{")
+    second = open_platform(folder, "acme")
+    with second, pytest.raises(ConfigurationError, match="does not say where"):
+        second.things.address("acme", wait=0.05)
+
+
+def test_a_port_that_is_taken(folder: Path, platform: Platform) -> None:
+    port = platform.things_address()[1]
+    with Store(folder.with_name("other")) as store:
+        service = Service(store, Accounts(store), ports=(port,))
+        with pytest.raises(ConfigurationError, match=f"cannot listen at 127.0.0.1:{port}"):
+            service.serve()
+        service.close()
+        free = Service(store, Accounts(store), ports=(0, 0))  # and the folder is not left locked
+        assert free.serve()
+        free.close()
+
+
+def test_an_attendant_waits_for_its_turn(folder: Path, platform: Platform) -> None:
+    platform.things_address()
+    with Store(folder) as store:
+        served: list[tuple[str, int]] = []
+        attendant = Attendant(Service(store, Accounts(store)), served.append)
+        try:
+            assert served == []
+            platform.close()
+            wait_until(lambda: len(served) == 1)
+            host, port = served[0]
+            peer = Peer(host, port)
+            assert peer.ask(Kind.PING) == (Kind.PONG, None)
+            peer.close()
+        finally:
+            attendant.close()

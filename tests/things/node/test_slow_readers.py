@@ -1,0 +1,151 @@
+"""A client that does not read costs nobody else anything, and is cut off at a stated bound."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from flowthings_like.green import backend
+from flowthings_like.platform.things import outbox
+from flowthings_like.platform.things.outbox import Outbox
+from flowthings_like.wire.things import Kind
+
+from .harness import Peer, wait_until
+
+Connect = Callable[..., Peer]
+BOUND = 1 << 20
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two ends of a connection that holds little."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    there = socket.socket()
+    there.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    there.connect(listener.getsockname())
+    here, _ = listener.accept()
+    here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    here.settimeout(20)
+    yield here, there
+    for sock in (here, there, listener):
+        sock.close()
+
+
+def received(sock: socket.socket, size: int) -> bytes:
+    sock.settimeout(20)
+    found = bytearray()
+    while len(found) < size:
+        data = sock.recv(65_536)
+        assert data, len(found)
+        found += data
+    return bytes(found)
+
+
+def test_what_does_not_go_at_once_goes_later_and_in_order(pair: tuple[socket.socket, socket.socket]) -> None:
+    here, there = pair
+    box = Outbox(here, lambda: None)
+    parts = [bytes([number % 251]) * (1 + number * 37 % 50_000) for number in range(200)]
+    for part in parts:
+        box.send(part)
+    assert box.waiting > 0
+    whole = b"".join(parts)
+    assert received(there, len(whole)) == whole
+    wait_until(lambda: box.waiting == 0)
+    box.close()
+
+
+def test_what_is_held_goes_in_one_piece(pair: tuple[socket.socket, socket.socket]) -> None:
+    here, there = pair
+    box = Outbox(here, lambda: None)
+    box.hold()
+    for _ in range(3):
+        box.send(b"abc")
+    assert box.waiting == 9
+    there.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        there.recv(1)
+    box.release()
+    assert received(there, 9) == b"abcabcabc"
+    box.close()
+
+
+def test_beyond_the_bound_the_reader_is_cut_off(pair: tuple[socket.socket, socket.socket]) -> None:
+    here, _ = pair
+    cut: list[bool] = []
+    box = Outbox(here, lambda: cut.append(True), most=BOUND)
+    sent = 0
+    while not cut:
+        box.send(b"x" * 10_000)
+        sent += 10_000
+        assert sent < 4 * BOUND
+    assert sent > BOUND
+    assert box.waiting == 0
+    box.send(b"more")  # nothing happens
+    assert cut == [True]
+    box.close()
+
+
+def test_one_package_may_be_larger_than_the_bound(pair: tuple[socket.socket, socket.socket]) -> None:
+    here, there = pair
+    box = Outbox(here, lambda: pytest.fail("cut off"), most=BOUND)
+    large = b"y" * (4 * BOUND)
+    box.send(large)
+    assert received(there, len(large)) == large
+    box.close()
+
+
+def test_a_reader_that_takes_nothing_for_too_long_is_cut_off(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    here, _ = pair
+    here.settimeout(0.05)
+    cut: list[bool] = []
+    box = Outbox(here, lambda: cut.append(True))
+    box.send(b"z" * BOUND)
+    wait_until(lambda: cut == [True])
+    box.close()
+
+
+def test_a_client_that_is_gone(pair: tuple[socket.socket, socket.socket]) -> None:
+    here, there = pair
+    cut: list[bool] = []
+    box = Outbox(here, lambda: cut.append(True))
+    there.close()
+    for _ in range(1000):
+        box.send(b"w" * 10_000)
+        backend.detect().sleep(0)
+        if cut:
+            break
+    wait_until(lambda: cut == [True])
+    box.close()
+
+
+def test_a_member_that_does_not_read_is_cut_and_the_others_go_on(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "MOST_WAITING", BOUND)
+    monkeypatch.setattr(Outbox.__init__, "__defaults__", (BOUND,))
+    sender, reader, sleeper = connect(), connect(), connect()
+    room = sender.query(".chat = room(); .chat.id();")
+    for member in (reader, sleeper):
+        member.ask(Kind.JOIN, ["//stuff", room])
+        member.read()
+    text = "x" * 100_000
+    for number in range(200):
+        assert sender.ask(Kind.EMIT, ["//stuff", room, "msg", number, text]) == (Kind.OK, None)
+        assert reader.read()[1]["args"][0] == number
+    assert sleeper.gone()
+    assert reader.query("'still here'") == "still here"
+
+
+def test_a_client_that_asks_and_does_not_read_is_asked_to_wait(connect: Connect) -> None:
+    peer, other = connect(), connect()
+    peer.query(".text = text;", text="x" * 100_000)
+    count = 300
+    for _ in range(count):
+        peer.say(Kind.QUERY, ["//stuff", ".text"])
+    assert other.query("1") == 1  # nobody else notices
+    for _ in range(count):
+        assert len(peer.read()[1]) == 100_000

@@ -1,0 +1,97 @@
+"""URLs of nodes: the five forms, what is wrong with others, and that secrets stay out of sight."""
+
+from __future__ import annotations
+
+import pickle
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowthings_like.errors import ConfigurationError
+from flowthings_like.transport.endpoints import Endpoint, parse_endpoint
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint"),
+    [
+        ("things://h", Endpoint("tcp", "h", 9200)),
+        ("things://h:1/", Endpoint("tcp", "h", 1)),
+        ("things://me:pw@h:1", Endpoint("tcp", "h", 1, "", "me", "pw")),
+        ("things://me:@h", Endpoint("tcp", "h", 9200, "", "me", "")),
+        ("things://a%40b:p%3A%2F@h", Endpoint("tcp", "h", 9200, "", "a@b", "p:/")),
+        ("things://to%2Bken@h", Endpoint("tcp", "h", 9200, "", None, None, "to+ken")),
+        ("things+tls://h:9400", Endpoint("tls", "h", 9400)),
+        ("THINGS://H", Endpoint("tcp", "h", 9200)),
+        ("things://[::1]:7", Endpoint("tcp", "::1", 7)),
+        ("ws://h", Endpoint("ws", "h", 80, "/")),
+        ("wss://me:pw@h/a/b?c=d", Endpoint("wss", "h", 443, "/a/b?c=d", "me", "pw")),
+        ("unix:///run/x.sock", Endpoint("unix", "", 0, "/run/x.sock")),
+        ("unix://token@/run/a%20b", Endpoint("unix", "", 0, "/run/a b", None, None, "token")),
+    ],
+)
+def test_the_five_forms(url: str, endpoint: Endpoint) -> None:
+    assert parse_endpoint(url) == endpoint
+    assert pickle.loads(pickle.dumps(endpoint)) == endpoint
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        None,
+        b"things://h",
+        "",
+        "h",
+        "h:9200",
+        "http://h",
+        "things:h",
+        "things://",
+        "things://:9200",
+        "things://h:0",
+        "things://h:port",
+        "things://h:70000",
+        "things://h/path",
+        "things://h?query",
+        "things://h#fragment",
+        "things://@h",
+        "things://:pw@h",
+        "things://[::1",
+        "unix://host/path",
+        "unix://",
+        "unix:///path?query",
+    ],
+)
+def test_others_are_refused_with_the_forms(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"things://user:password@host:9200.*unix:///path"):
+        parse_endpoint(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["things://me:s3cret@h:port", "nonsense://me:s3cret@h", "things://s3cret@h/x"]
+)
+def test_errors_keep_secrets(url: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_endpoint(url)
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert "s3cret" not in str(error)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1), st.text(st.characters(codec="utf-8")))
+def test_what_is_quoted_comes_back(user: str, password: str) -> None:
+    endpoint = parse_endpoint(f"things://{quote(user, safe='')}:{quote(password, safe='')}@h:1")
+    assert endpoint.auth == (user, password)
+    assert str(endpoint) == "things://h:1"
+    assert repr(endpoint) == repr(Endpoint("tcp", "h", 1, "", user))
+    token = parse_endpoint(f"wss://{quote(user, safe='')}@h:1/x")
+    assert token.auth == (user,)
+    assert (str(token), repr(token)) == ("wss://h:1/x", repr(Endpoint("wss", "h", 1, "/x")))
+
+
+def test_addresses() -> None:
+    assert parse_endpoint("things://[::1]:7").address == "[::1]:7"
+    assert parse_endpoint("unix:///a").address == "/a"
+    assert str(parse_endpoint("unix:///a")) == "unix:///a"
+    assert parse_endpoint("things://h").auth == ()
