@@ -17,7 +17,7 @@ import pytest
 from flowthings_like import API, mem
 from flowthings_like.cli.demo import find_example
 
-pytestmark = pytest.mark.own_interpreter
+pytestmark = pytest.mark.once
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 ALERTS = {"gales": 49, "freezing-rain": 150, "wind-missing": 4}

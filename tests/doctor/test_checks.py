@@ -14,7 +14,7 @@ import pytest
 
 from tests.green.fakes import python
 
-pytestmark = pytest.mark.own_interpreter
+pytestmark = pytest.mark.once
 
 GREEN = ("gevent", "eventlet")
 TELL = """

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.own_interpreter
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture

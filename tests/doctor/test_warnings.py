@@ -9,7 +9,7 @@ import pytest
 from flowthings_like import Finding, GreenWarning
 from tests.green.fakes import ROOT, python
 
-pytestmark = pytest.mark.own_interpreter
+pytestmark = pytest.mark.once
 
 RECORD = """
 import tempfile, threading, warnings

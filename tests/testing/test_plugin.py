@@ -65,7 +65,7 @@ def test_what_pytest_imports_at_its_start_brings_in_no_sockets_of_ours() -> None
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.own_interpreter
+@pytest.mark.once
 def test_the_documented_tests_pass(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
     snippets = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)

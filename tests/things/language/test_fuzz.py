@@ -126,6 +126,7 @@ def test_mutated_programs() -> None:
 
 
 @pytest.mark.exhaustive
+@pytest.mark.once
 def test_many_mutated_programs() -> None:
     fuzz(4, 60_000)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from flowthings_like import things_errors as errors
+from flowthings_like.platform.things.language import limits
 
 from .support import Stuff
 
@@ -466,12 +467,12 @@ def test_logs_go_to_whoever_asked() -> None:
 
 
 def test_a_query_does_not_take_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flowthings_like.platform.things.language.limits.MAX_SECONDS", 0.05)
+    monkeypatch.setattr(limits, "MAX_SECONDS", 0.05)
     with pytest.raises(errors.MaxQuotaError, match="seconds"):
         Stuff()("x = range(300000); for (i in range(100000)) x.has(-1)")
 
 
 def test_a_result_does_not_unfold_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flowthings_like.platform.things.language.limits.MAX_VALUES", 10_000)
+    monkeypatch.setattr(limits, "MAX_VALUES", 10_000)
     with pytest.raises(errors.ResultTooLargeError, match="at most 10000 values"):
         Stuff()("a = {}; for (x in range(50)) a = {l: a, r: a}; return a, 127")

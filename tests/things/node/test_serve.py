@@ -14,7 +14,7 @@ from tests.platform.front.served import Served
 
 from .harness import Peer
 
-pytestmark = pytest.mark.own_interpreter
+pytestmark = pytest.mark.once
 
 
 def told(served: Served) -> tuple[str, int]:

@@ -30,7 +30,7 @@ def test_nothing_runs_until_somebody_asks(folder: Path) -> None:
         assert platform.things._node is None
 
 
-@pytest.mark.own_interpreter
+@pytest.mark.once
 def test_a_platform_without_rooms_does_not_pay_for_them(folder: Path) -> None:
     code = (
         "import sys; from flowthings_like.platform.embedded import open_platform; "

@@ -115,7 +115,7 @@ class Terminal:
         assert self.process.returncode == 0
 
 
-@pytest.mark.own_interpreter
+@pytest.mark.once
 def test_the_chat_example_in_two_terminals(tmp_path: Path) -> None:
     people = [Terminal(name, tmp_path) for name in ("Ada", "Grace")]
     try:

@@ -117,6 +117,7 @@ def test_twenty_thousand_packages() -> None:
 
 
 @pytest.mark.exhaustive
+@pytest.mark.once
 def test_a_million_packages() -> None:
     came, broke = fuzz(400_000, SEED + 2)
     assert came > 1_000_000
