@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Client", "set_package_fail_file"]
 
+# Plain numbers, as looking up an Enum's member takes a while.
+_QUERY, _RUN = int(Kind.QUERY), int(Kind.RUN)
+
 
 class Client(Builtins):
     """A client of ThingsDB, or of the node in an embedded platform.
@@ -267,7 +270,7 @@ class Client(Builtins):
             InvalidResponse: the result does not decode. No other call is affected.
         """
         content = self._query_content(code, scope, skip_strip_code, variables, kwargs)
-        return value_of(self._request(Kind.QUERY, content, timeout, idempotent))
+        return value_of(self._request(_QUERY, content, timeout, idempotent))
 
     def query_raw(
         self,
@@ -281,7 +284,7 @@ class Client(Builtins):
     ) -> bytes:
         """Like `query`, but return the result as it came: MessagePack."""
         content = self._query_content(code, scope, skip_strip_code, variables, kwargs)
-        return self._request(Kind.QUERY, content, timeout, idempotent).body
+        return self._request(_QUERY, content, timeout, idempotent).body
 
     def run(
         self,
@@ -310,7 +313,7 @@ class Client(Builtins):
         ]
         if args or kwargs:
             content.append(args or kwargs)
-        return value_of(self._request(Kind.RUN, content, timeout, idempotent))
+        return value_of(self._request(_RUN, content, timeout, idempotent))
 
     def _query_content(
         self,

@@ -63,6 +63,7 @@ class Session:
         self._several = several
         self._was_up = False
         self._arrivals: list[Any] = []  # events to set when there is a new connection
+        self._latest: PacketConnection | None = None  # the connection, unless it is closed
         self.supervisor = Supervisor(
             nodes,
             hello=self._greet,
@@ -96,7 +97,9 @@ class Session:
         body = pack(content, resolve)
         pause, enough = FIRST_PAUSE, deadline
         while True:
-            connection = self.connection(deadline)
+            connection = self._latest
+            if connection is None or connection.closed:
+                connection = self.connection(deadline)
             try:
                 answer = connection.call(kind, body, deadline)
             except ConnectionFailed as error:
@@ -193,10 +196,12 @@ class Session:
 
     def _up(self, connection: PacketConnection, endpoint: Endpoint) -> None:
         self._was_up = True
+        self._latest = connection
         while self._arrivals:
             self._arrivals.pop().set()
 
     def _down(self, failure: BaseException | None) -> None:
+        self._latest = None
         self._rooms.lost()
 
     # Events; called by the connection's reader, which must not wait

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from ..errors import ConnectionFailed, DeadlineExceeded
 from ..green.backend import detect
@@ -72,6 +72,7 @@ class PacketConnection:
         is_websocket: whether packages travel as WebSocket messages.
         last_heard: the `time.monotonic()` when something last came.
         failure: what ended the connection, if it was not `close`.
+        closed: whether the connection can be used no more.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class PacketConnection:
         self._outbox = Outbox(stream, self._break)
         self._events: deque[Any] = deque()  # packages, and what `wait_heard` waits for
         self._herald = Helper(self._announce)
-        self._closed = False
+        self.closed = False
         self._over = False  # nothing comes any more
         self._ended = backend.event()
         self._answers = self._late = self._announced = 0
@@ -125,7 +126,8 @@ class PacketConnection:
         try:
             self._begin(call, kind, body, deadline)
             self._outbox.post(call)
-            return self._wait(call, deadline)
+            in_time = call.latch.wait(None if deadline is None else seconds_left(deadline))
+            return call.answer or self._without_answer(call, in_time)
         finally:
             if call.answer is None:
                 self._give_up(call)
@@ -146,11 +148,6 @@ class PacketConnection:
             for call in calls:
                 if call.answer is None:
                     self._give_up(call)
-
-    @property
-    def closed(self) -> bool:
-        """Whether the connection can be used no more."""
-        return self._closed
 
     @property
     def in_flight(self) -> int:
@@ -174,7 +171,7 @@ class PacketConnection:
 
     def close(self) -> None:
         """End the connection. Calls in flight end with ConnectionFailed. Returns at once."""
-        self._closed = True
+        self.closed = True
         self._stream.close()  # whoever reads sees the end, and does the rest
 
     def wait_closed(self, timeout: float | None = None) -> bool:
@@ -183,22 +180,22 @@ class PacketConnection:
 
     def forget(self) -> None:
         """In a forked child: the connection is the parent's."""
-        self._closed = True
+        self.closed = True
         self._stream.forget()
 
     def _begin(self, call: Call, kind: int, body: bytes, deadline: float | None) -> None:
         if not self._in_flight.enter(call, deadline):
             raise _with(DeadlineExceeded(f"{self.peer}: {IDS} calls in flight, and none done in time"), False)
         call.data = package(kind, call.id, body)
-        if self._closed:  # asked after the call has its id: the end finds all that have one
+        if self.closed:  # asked after the call has its id: the end finds all that have one
             raise self._failed(call)
 
     def _wait(self, call: Call, deadline: float | None) -> Package:
         in_time = call.latch.wait(seconds_left(deadline))
-        answer = call.answer
-        if answer is not None:
-            return answer
-        if in_time or self._closed:
+        return call.answer or self._without_answer(call, in_time)
+
+    def _without_answer(self, call: Call, in_time: bool) -> NoReturn:
+        if in_time or self.closed:
             raise self._failed(call)
         self._give_up(call)
         raise _with(DeadlineExceeded(f"{self.peer}: no answer in time"), call.sent)
@@ -303,13 +300,13 @@ class PacketConnection:
 
     def _break(self, error: BaseException) -> None:
         """End the connection because of `error`."""
-        if not self._closed:
+        if not self.closed:
             self.failure = error
         self.close()
 
     def _end(self, error: BaseException) -> None:
         """It is over: tell everyone."""
-        if not self._closed:
+        if not self.closed:
             self.failure = error
         self.close()
         self._stream.unwatch()
