@@ -6,8 +6,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from .backend import open_pool
+from .begun import Begun
 from .coalesce import SENDERS, Coalescer
 from .enrol import Enrolment, reader, writer
+from .lanes import weigh
 from .thunk import GreenThunk, force_all, run_lazily, unwrap
 from .views import View
 
@@ -98,6 +100,8 @@ class LazyAPI(View):
             enrolment = self._enrolment(view, method)
             if not enrolment.alone:
                 return (writer if form.writes else reader)(enrolment, label)
+        if self._coalescer is not None and hasattr(method, "__api_begins__"):
+            return self._beginner(getattr(view._target, method.__api_begins__), method, label)
         make = self._maker(view, method)
         if make is None:
             return self._starter(method, label)
@@ -105,6 +109,29 @@ class LazyAPI(View):
         def call(*args: Any, **kwargs: Any) -> GreenThunk:
             frame = sys._getframe(1)
             return make((label, frame.f_code, frame.f_lasti), args, kwargs)
+
+        return call
+
+    def _beginner(
+        self, begin: Callable[..., Any], method: Callable[..., Any], label: str
+    ) -> Callable[..., Any]:
+        """For a call that can be begun without a thread."""
+
+        def call(*args: Any, **kwargs: Any) -> GreenThunk:
+            frame = sys._getframe(1)
+            origin = label, frame.f_code, frame.f_lasti
+            if weigh(args) < 0 or (kwargs and weigh(kwargs) < 0):  # it has to wait for thunks
+                return self._start(method, args, kwargs, origin)
+            try:
+                underway = begin(*args, **kwargs)
+            except Exception:  # it makes no sense; made alone it says so where the result is needed
+                underway = None
+            if underway is None:
+                return self._start(method, args, kwargs, origin)
+            begun = Begun(underway, origin)
+            if self._block is not None:
+                self._block.add(begun)
+            return GreenThunk(begun, origin)
 
         return call
 

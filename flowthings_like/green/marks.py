@@ -16,6 +16,9 @@
         @bulk("read_many", key="id", most=500)
         def read(self, id): ...         # lazy reads may travel together, as one call of read_many
 
+        @begins("begin_query")
+        def query(self, code): ...      # lazy queries need no thread: begin_query sends them
+
 `@api_call` is for a method of an object that is not a service, such as `api.request`. What is none of these
 (data, unmarked methods of other objects) is handed through as it is.
 """
@@ -37,6 +40,7 @@ __all__ = [
     "Bulk",
     "api_call",
     "api_factory",
+    "begins",
     "bulk",
     "chooses",
     "kind_of",
@@ -74,6 +78,23 @@ def reads(function: F) -> F:
     request. A call that is marked neither so nor as `bulk` counts as one that may change anything."""
     function.__api_reads__ = True  # type: ignore[attr-defined]
     return function
+
+
+def begins(beginner: str) -> Callable[[F], F]:
+    """Mark a call that can be on its way without a thread, as on a connection that many share. Under `lazy()`
+    it is begun at once, and whoever needs the result waits for the answer. Such calls change nothing that
+    reads with a bulk form could see.
+
+    Args:
+        beginner: the service's method that takes the same arguments, begins the call without waiting for
+            anything, and returns an `Underway`; or None if the call has to wait for something first.
+    """
+
+    def mark(function: F) -> F:
+        function.__api_begins__ = beginner  # type: ignore[attr-defined]
+        return function
+
+    return mark
 
 
 def chooses(chooser: str) -> Callable[[F], F]:

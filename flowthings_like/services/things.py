@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, ConnectionFailed, InvalidInput
 from ..green.backend import detect
 from ..green.checks.moments import first_time
 from ..green.marks import plain
 from ..transport.endpoints import DEFAULT_PORT
-from ..transport.values import text
-from ..wire.things import Kind, Package
-from ..wire.things_code import strip_code
+from ..wire.things import Kind
 from .rooms import Rooms
-from .things_answers import set_package_fail_file, value_of
+from .things_answers import set_package_fail_file
 from .things_arguments import (
     check_auth,
     check_scope,
     check_timeout,
-    check_variables,
     deadline_in,
     endpoint_at,
 )
-from .things_builtins import Builtins
+from .things_calls import Calls
 from .things_session import Session
 
 if TYPE_CHECKING:
@@ -40,7 +37,7 @@ __all__ = ["Client", "set_package_fail_file"]
 _QUERY, _RUN = int(Kind.QUERY), int(Kind.RUN)
 
 
-class Client(Builtins):
+class Client(Calls):
     """A client of ThingsDB, or of the node in an embedded platform.
 
     Any number of threads and green threads may use one client: their calls share its connection.
@@ -239,121 +236,7 @@ class Client(Builtins):
         """
         raise ConfigurationError("there is no event loop: calls block; spawn green threads to make several")
 
-    # Calls
-
-    def query(
-        self,
-        code: str,
-        scope: str | None = None,
-        timeout: float | None = None,
-        skip_strip_code: bool = False,
-        idempotent: bool = False,
-        variables: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        """Run code and return what its last statement comes to.
-
-        Args:
-            code: what to run.
-            scope: where; None in the default scope.
-            timeout: seconds to wait, also while there is no connection; None for the client's own.
-            skip_strip_code: leave blanks and a comment at the start, so that line numbers in errors match.
-            idempotent: it does no harm if it runs twice. Then it is sent again when the connection breaks
-                before the answer has come.
-            variables: what the code may use, by name; for names that are arguments here.
-            kwargs: more of them.
-
-        Raises:
-            ThingsDBError: what the code raised, or why the node would not run it; see `things_errors`.
-            ConnectionFailed: the connection broke; if its `sent` is true, the code may have run.
-            DeadlineExceeded: no result in time. The code may run all the same.
-            InvalidResponse: the result does not decode. No other call is affected.
-        """
-        content = self._query_content(code, scope, skip_strip_code, variables, kwargs)
-        return value_of(self._request(_QUERY, content, timeout, idempotent))
-
-    def query_raw(
-        self,
-        code: str,
-        scope: str | None = None,
-        timeout: float | None = None,
-        skip_strip_code: bool = False,
-        idempotent: bool = False,
-        variables: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> bytes:
-        """Like `query`, but return the result as it came: MessagePack."""
-        content = self._query_content(code, scope, skip_strip_code, variables, kwargs)
-        return self._request(_QUERY, content, timeout, idempotent).body
-
-    def run(
-        self,
-        procedure: str,
-        *args: Any,
-        scope: str | None = None,
-        timeout: float | None = None,
-        idempotent: bool = False,
-        **kwargs: Any,
-    ) -> Any:
-        """Run a procedure and return its result.
-
-        Args:
-            procedure: its name.
-            args: its arguments; or by name, as `kwargs`.
-            scope, timeout, idempotent: as for `query`.
-
-        Raises:
-            InvalidInput: both `args` and `kwargs` were given. And what `query` raises.
-        """
-        if args and kwargs:
-            raise InvalidInput("give a procedure its arguments in order or by name, not both")
-        content: list[Any] = [
-            self._scope if scope is None else check_scope(scope),
-            text(procedure, "a procedure's name"),
-        ]
-        if args or kwargs:
-            content.append(args or kwargs)
-        return value_of(self._request(_RUN, content, timeout, idempotent))
-
-    def _query_content(
-        self,
-        code: str,
-        scope: str | None,
-        skip_strip_code: bool,
-        variables: Mapping[str, Any] | None,
-        kwargs: dict[str, Any],
-    ) -> list[Any]:
-        if type(code) is not str:
-            code = text(code, "code")
-        content: list[Any] = [
-            self._scope if scope is None else check_scope(scope),
-            code if skip_strip_code else strip_code(code),
-        ]
-        if kwargs or variables:
-            content.append(check_variables(variables, kwargs))
-        return content
-
-    def _emit(
-        self,
-        room: int | str,
-        event: str,
-        *args: Any,
-        scope: str | None = None,
-        peers_only: bool = False,
-        timeout: float | None = None,
-    ) -> None:
-        """What Room.emit does."""
-        if not isinstance(event, str):
-            raise InvalidInput(f"an event's name is a str, not {type(event).__name__}")
-        kind = Kind.EMIT_PEER if peers_only else Kind.EMIT
-        self._request(kind, [scope or self._scope, room, event, *args], timeout)
-
-    # How they are made
-
-    def _request(self, kind: int, content: Any, timeout: float | None, idempotent: bool = False) -> Package:
-        session = self._session or self._connected()
-        deadline = deadline_in(self._timeout if timeout is None else timeout)
-        return session.request(kind, content, deadline, idempotent=idempotent)[1]
+    # How it connects
 
     def _connected(self) -> Session:
         """The session; begins one if the client knows its nodes."""

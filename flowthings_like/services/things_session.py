@@ -15,6 +15,7 @@ from ..transport.supervisor import Supervisor
 from ..transport.values import resolve
 from ..wire.things import Kind, Package, pack
 from .things_answers import decode, error_of, value_of
+from .things_underway import UnderwayQuery
 
 if TYPE_CHECKING:
     from ..transport.endpoints import Endpoint
@@ -94,7 +95,12 @@ class Session:
                 run anything.
             ConnectionFailed, DeadlineExceeded: see `PacketConnection.call`.
         """
-        body = pack(content, resolve)
+        return self.complete(kind, pack(content, resolve), deadline, idempotent=idempotent)
+
+    def complete(
+        self, kind: int, body: bytes, deadline: float | None, *, idempotent: bool
+    ) -> tuple[PacketConnection, Package]:
+        """`request`, with its content packed."""
         pause, enough = FIRST_PAUSE, deadline
         while True:
             connection = self._latest
@@ -103,17 +109,46 @@ class Session:
             try:
                 answer = connection.call(kind, body, deadline)
             except ConnectionFailed as error:
-                if not self._auto_reconnect or (error.sent and not idempotent):
+                if not self.may_repeat(error, idempotent):
                     raise
                 continue
             if answer.kind != _ERROR:
                 return connection, answer
             refusal = error_of(answer)
             enough = enough or time.monotonic() + PATIENCE
-            if not isinstance(refusal, things_errors.NodeError) or time.monotonic() + pause > enough:
+            if not self.is_passing(refusal) or time.monotonic() + pause > enough:
                 raise refusal
             detect().sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    def begin(
+        self,
+        kind: int,
+        content: Any,
+        deadline: float | None,
+        idempotent: bool,
+        value_of: Callable[[Package], Any],
+    ) -> UnderwayQuery | None:
+        """Send a request, and leave its answer for later. None if there is no connection right now.
+
+        Args:
+            value_of: what the answer comes to.
+        """
+        connection = self._latest
+        if connection is None or connection.closed:
+            return None
+        body = pack(content, resolve)
+        call = connection.begin(kind, body, deadline)
+        return UnderwayQuery(self, connection, call, (kind, body), deadline, idempotent, value_of)
+
+    def may_repeat(self, failure: ConnectionFailed, idempotent: bool) -> bool:
+        """Whether a call that ended so does no harm if it is made again."""
+        return self._auto_reconnect and (idempotent or not failure.sent)
+
+    @staticmethod
+    def is_passing(refusal: things_errors.ThingsDBError) -> bool:
+        """Whether the node only says that it cannot serve now."""
+        return isinstance(refusal, things_errors.NodeError)
 
     def ask(self, kind: int, content: Any, deadline: float) -> tuple[PacketConnection, Any]:
         """For `Rooms`: a request that may be made twice; the connection, and the answer's value."""

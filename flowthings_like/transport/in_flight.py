@@ -31,9 +31,10 @@ class Call:
         given_up: whether nobody waits for the answer any more.
         answer: as it came.
         latch: where the caller waits.
+        held: what stays alive until the answer has come, or none will.
     """
 
-    __slots__ = ("answer", "data", "given_up", "id", "latch", "posted", "sent")
+    __slots__ = ("answer", "data", "given_up", "held", "id", "latch", "posted", "sent")
 
     def __init__(self, latch: Latch) -> None:
         self.latch = latch
@@ -43,6 +44,7 @@ class Call:
         self.sent = False
         self.given_up = False
         self.answer: Package | None = None
+        self.held: object = None
 
 
 class InFlight:
@@ -95,7 +97,9 @@ class InFlight:
         """No answer comes any more: let everyone go on who waits."""
         while self._calls:
             with suppress(KeyError):
-                self._calls.popitem()[1].latch.set()
+                _, call = self._calls.popitem()
+                call.latch.set()
+                call.held = None
         while self._without_id:
             self._offer_id()
 

@@ -130,7 +130,47 @@ class PacketConnection:
             return call.answer or self._without_answer(call, in_time)
         finally:
             if call.answer is None:
-                self._give_up(call)
+                self.give_up(call)
+
+    def begin(self, kind: int, body: bytes = b"", deadline: float | None = None) -> Call:
+        """Send a request, and leave its answer for later.
+
+        Args:
+            deadline: until when to wait for an id, should all be taken.
+
+        Returns:
+            The call, for `wait`, `finish` and `give_up`.
+
+        Raises:
+            DeadlineExceeded, ConnectionFailed: as `call` does.
+        """
+        call = self._in_flight.new_call()
+        try:
+            self._begin(call, kind, body, deadline)
+            self._outbox.post(call)
+        except BaseException:
+            self.give_up(call)
+            raise
+        return call
+
+    def finish(self, call: Call, deadline: float | None = None) -> Package:
+        """Wait for the answer of a call that was begun. One thread at a time may do so, and again if it was
+        interrupted.
+
+        Raises:
+            DeadlineExceeded, ConnectionFailed: as `call` does.
+        """
+        # A latch is set once, and who has waited for it may be back for the answer.
+        over = call.answer is not None or self.closed
+        in_time = over or call.latch.wait(seconds_left(deadline))
+        return call.answer or self._without_answer(call, in_time)
+
+    def give_up(self, call: Call) -> None:
+        """Nobody waits for the answer. The id stays taken until it has come: it must not be another's."""
+        call.given_up = True
+        call.held = None
+        if not call.posted or self._outbox.withdraw(call):
+            self._in_flight.withdraw(call)
 
     def pipeline(self, requests: Sequence[tuple[int, bytes]], deadline: float | None = None) -> list[Package]:
         """Send several requests with one write, and wait for all answers, which have the requests' order.
@@ -143,11 +183,11 @@ class PacketConnection:
             for call, (kind, body) in zip(calls, requests, strict=True):
                 self._begin(call, kind, body, deadline)
             self._outbox.post_all(calls)
-            return [self._wait(call, deadline) for call in calls]
+            return [self.finish(call, deadline) for call in calls]
         finally:
             for call in calls:
                 if call.answer is None:
-                    self._give_up(call)
+                    self.give_up(call)
 
     @property
     def in_flight(self) -> int:
@@ -190,21 +230,11 @@ class PacketConnection:
         if self.closed:  # asked after the call has its id: the end finds all that have one
             raise self._failed(call)
 
-    def _wait(self, call: Call, deadline: float | None) -> Package:
-        in_time = call.latch.wait(seconds_left(deadline))
-        return call.answer or self._without_answer(call, in_time)
-
     def _without_answer(self, call: Call, in_time: bool) -> NoReturn:
         if in_time or self.closed:
             raise self._failed(call)
-        self._give_up(call)
+        self.give_up(call)
         raise _with(DeadlineExceeded(f"{self.peer}: no answer in time"), call.sent)
-
-    def _give_up(self, call: Call) -> None:
-        """Nobody waits for the answer. The id stays taken until it has come: it must not be another's."""
-        call.given_up = True
-        if not call.posted or self._outbox.withdraw(call):
-            self._in_flight.withdraw(call)
 
     def _failed(self, call: Call) -> ConnectionFailed:
         failure = self.failure
@@ -273,6 +303,7 @@ class PacketConnection:
                     call.latch.hand_over()
                 else:
                     call.latch.set()
+                call.held = None
 
     def _announce(self) -> bool:
         """The thread for events, and for the end after the last of them: hand out what came."""

@@ -15,5 +15,7 @@ def strip_code(code: str) -> str:
     A second comment, a block comment and anything inside stay. Lines and columns in the node's syntax errors
     are those of what this returns.
     """
+    if code[:1] != "/" and not code[:1].isspace() and not code[-1:].isspace():
+        return code
     leading = _LEADING.match(code)
     return code[leading.end() :].rstrip() if leading else code

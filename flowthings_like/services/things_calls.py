@@ -1,0 +1,212 @@
+"""Queries and procedures: what a Client may be asked to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InvalidInput
+from ..green.marks import begins
+from ..transport.values import text
+from ..wire.things import Kind, Package
+from ..wire.things_code import strip_code
+from .things_answers import value_of
+from .things_arguments import check_scope, check_variables, deadline_in
+from .things_builtins import Builtins
+
+if TYPE_CHECKING:
+    from .things_session import Session
+    from .things_underway import UnderwayQuery
+
+__all__ = ["Calls"]
+
+# Plain numbers, as looking up an Enum's member takes a while.
+_QUERY, _RUN = int(Kind.QUERY), int(Kind.RUN)
+
+
+class Calls(Builtins):
+    """The part of a Client that makes calls."""
+
+    _scope: str
+    _timeout: float | None
+    _session: Session | None
+
+    def _connected(self) -> Session:
+        """The session; begins one if the client knows its nodes."""
+        raise NotImplementedError
+
+    @begins("_begin_query")
+    def query(
+        self,
+        code: str,
+        scope: str | None = None,
+        timeout: float | None = None,
+        skip_strip_code: bool = False,
+        idempotent: bool = False,
+        variables: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Run code and return what its last statement comes to.
+
+        Args:
+            code: what to run.
+            scope: where; None in the default scope.
+            timeout: seconds to wait, also while there is no connection; None for the client's own.
+            skip_strip_code: leave blanks and a comment at the start, so that line numbers in errors match.
+            idempotent: it does no harm if it runs twice. Then it is sent again when the connection breaks
+                before the answer has come.
+            variables: what the code may use, by name; for names that are arguments here.
+            kwargs: more of them.
+
+        Raises:
+            ThingsDBError: what the code raised, or why the node would not run it; see `things_errors`.
+            ConnectionFailed: the connection broke; if its `sent` is true, the code may have run.
+            DeadlineExceeded: no result in time. The code may run all the same.
+            InvalidResponse: the result does not decode. No other call is affected.
+        """
+        content = self._query_content(code, scope, skip_strip_code, variables, kwargs)
+        return value_of(self._request(_QUERY, content, timeout, idempotent))
+
+    @begins("_begin_raw")
+    def query_raw(
+        self,
+        code: str,
+        scope: str | None = None,
+        timeout: float | None = None,
+        skip_strip_code: bool = False,
+        idempotent: bool = False,
+        variables: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> bytes:
+        """Like `query`, but return the result as it came: MessagePack."""
+        content = self._query_content(code, scope, skip_strip_code, variables, kwargs)
+        return self._request(_QUERY, content, timeout, idempotent).body
+
+    @begins("_begin_run")
+    def run(
+        self,
+        procedure: str,
+        *args: Any,
+        scope: str | None = None,
+        timeout: float | None = None,
+        idempotent: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Run a procedure and return its result.
+
+        Args:
+            procedure: its name.
+            args: its arguments; or by name, as `kwargs`.
+            scope, timeout, idempotent: as for `query`.
+
+        Raises:
+            InvalidInput: both `args` and `kwargs` were given. And what `query` raises.
+        """
+        content = self._run_content(procedure, scope, args, kwargs)
+        return value_of(self._request(_RUN, content, timeout, idempotent))
+
+    def _run_content(
+        self, procedure: str, scope: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> list[Any]:
+        if args and kwargs:
+            raise InvalidInput("give a procedure its arguments in order or by name, not both")
+        content: list[Any] = [
+            self._scope if scope is None else check_scope(scope),
+            text(procedure, "a procedure's name"),
+        ]
+        if args or kwargs:
+            content.append(args or kwargs)
+        return content
+
+    def _query_content(
+        self,
+        code: str,
+        scope: str | None,
+        skip_strip_code: bool,
+        variables: Mapping[str, Any] | None,
+        kwargs: dict[str, Any],
+    ) -> list[Any]:
+        if type(code) is not str:
+            code = text(code, "code")
+        content: list[Any] = [
+            self._scope if scope is None else check_scope(scope),
+            code if skip_strip_code else strip_code(code),
+        ]
+        if kwargs or variables:
+            content.append(check_variables(variables, kwargs))
+        return content
+
+    def _emit(
+        self,
+        room: int | str,
+        event: str,
+        *args: Any,
+        scope: str | None = None,
+        peers_only: bool = False,
+        timeout: float | None = None,
+    ) -> None:
+        """What Room.emit does."""
+        if not isinstance(event, str):
+            raise InvalidInput(f"an event's name is a str, not {type(event).__name__}")
+        kind = Kind.EMIT_PEER if peers_only else Kind.EMIT
+        self._request(kind, [scope or self._scope, room, event, *args], timeout)
+
+    # How they are made
+
+    def _begin_query(
+        self,
+        code: str,
+        scope: str | None = None,
+        timeout: float | None = None,
+        skip_strip_code: bool = False,
+        idempotent: bool = False,
+        variables: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> UnderwayQuery | None:
+        content = self._query_content(code, scope, skip_strip_code, variables, kwargs)
+        return self._begin_request(_QUERY, content, timeout, idempotent)
+
+    def _begin_raw(
+        self,
+        code: str,
+        scope: str | None = None,
+        timeout: float | None = None,
+        skip_strip_code: bool = False,
+        idempotent: bool = False,
+        variables: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> UnderwayQuery | None:
+        content = self._query_content(code, scope, skip_strip_code, variables, kwargs)
+        return self._begin_request(_QUERY, content, timeout, idempotent, attrgetter("body"))
+
+    def _begin_run(
+        self,
+        procedure: str,
+        *args: Any,
+        scope: str | None = None,
+        timeout: float | None = None,
+        idempotent: bool = False,
+        **kwargs: Any,
+    ) -> UnderwayQuery | None:
+        content = self._run_content(procedure, scope, args, kwargs)
+        return self._begin_request(_RUN, content, timeout, idempotent)
+
+    def _begin_request(
+        self,
+        kind: int,
+        content: Any,
+        timeout: float | None,
+        idempotent: bool,
+        value_of: Callable[[Package], Any] = value_of,
+    ) -> UnderwayQuery | None:
+        session = self._session
+        if session is None:
+            return None
+        deadline = deadline_in(self._timeout if timeout is None else timeout)
+        return session.begin(kind, content, deadline, idempotent, value_of)
+
+    def _request(self, kind: int, content: Any, timeout: float | None, idempotent: bool = False) -> Package:
+        session = self._session or self._connected()
+        deadline = deadline_in(self._timeout if timeout is None else timeout)
+        return session.request(kind, content, deadline, idempotent=idempotent)[1]
