@@ -11,8 +11,10 @@ import os
 import re
 import socket
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from benchmarks._canned_things import ROOM, SCOPE, SUM
@@ -165,6 +167,23 @@ def at_once_async(client: Any, in_flight: int) -> Callable[[int], Awaitable[None
     async def run(calls: int) -> None:
         each = -(-calls // in_flight)
         await asyncio.gather(*(caller(each) for _ in range(in_flight)))
+
+    return run
+
+
+def lazily(client: Any, in_flight: int) -> Callable[[int], None]:
+    """So many lazy queries under way at any moment: for each result that is taken another one is sent."""
+    from flowthings_like.green import LazyAPI, force
+
+    lazy = LazyAPI(SimpleNamespace(things=client)).things
+
+    def run(calls: int) -> None:
+        sent = deque(lazy.query(SUM) for _ in range(in_flight))
+        for _ in range(calls - in_flight):
+            force(sent.popleft())
+            sent.append(lazy.query(SUM))
+        for thunk in sent:
+            force(thunk)
 
     return run
 

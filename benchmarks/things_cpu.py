@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from benchmarks import Target
 from benchmarks._canned_things import canned
-from benchmarks._things import at_once, at_once_async, contenders, raw
+from benchmarks._things import at_once, at_once_async, contenders, lazily, ours, raw
 
 TITLE = "ThingsDB: the client's CPU time for a query, 100 in flight"
 UNIT = "CPU us"
@@ -40,9 +40,14 @@ CONTENDERS = {
         lambda client: cost(at_once(client, IN_FLIGHT)),
         lambda client: cost_async(at_once_async(client, IN_FLIGHT)),
     ),
+    **{
+        f"lazy, {backend}": ours(lambda client: cost(lazily(client, IN_FLIGHT)))
+        for backend in ("gevent", "eventlet", "threads")
+    },
     "raw socket": lambda _folder: cost(raw(IN_FLIGHT)),
 }
 TARGETS = [
     Target("Client, gevent", PEER, at_most=0.6),
-    Target("Client, gevent", "python-thingsdb, uvloop", at_most=0.6),
+    Target("lazy, gevent", PEER, at_most=0.6),
+    Target("lazy, gevent", "python-thingsdb, uvloop", at_most=0.6),
 ]
