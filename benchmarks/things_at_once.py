@@ -25,6 +25,5 @@ CONTENDERS = {
 }
 TARGETS = [
     Target("Client, gevent", PEER, at_least=1.7),
-    Target("lazy, gevent", PEER, at_least=1.7),
-    Target("lazy, gevent", "python-thingsdb, uvloop", at_least=1.7),
+    Target("Client, gevent", "python-thingsdb, uvloop", at_least=1.7),
 ]

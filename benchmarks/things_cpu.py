@@ -48,6 +48,5 @@ CONTENDERS = {
 }
 TARGETS = [
     Target("Client, gevent", PEER, at_most=0.6),
-    Target("lazy, gevent", PEER, at_most=0.6),
-    Target("lazy, gevent", "python-thingsdb, uvloop", at_most=0.6),
+    Target("Client, gevent", "python-thingsdb, uvloop", at_most=0.6),
 ]

@@ -70,9 +70,10 @@ class Begun:
                         self._outcome = self._finish()
                 finally:
                     self._free.append(True)
-                    others, self._others = self._others, []
-                    for latch in others:
-                        latch.set()
+                    if self._others:
+                        others, self._others = self._others, []
+                        for latch in others:
+                            latch.set()
             if not done:
                 raise DeadlineExceeded(f"the call was not done after {timeout} s")
         return self._outcome
