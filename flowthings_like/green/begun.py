@@ -114,7 +114,7 @@ class Begun:
 
 
 def _drop_frames(error: BaseException | None) -> None:
-    """Leave only what was said: the frames lead to whoever asked for the result, and so back to its keeper."""
+    """Leave only what was said: the frames lead to who asked for the result, and so back to its keeper."""
     while error is not None:
         error.__traceback__ = None
         error = error.__cause__ or error.__context__
