@@ -35,8 +35,9 @@ def echo(session: Session, request: Package) -> bytes | None:
 class SecureEnd:
     """The node's end of a TLS connection, which one thread reads from while others write to it.
 
-    OpenSSL lets only one at a time into a connection, and not every CPython sees to that: whoever writes before
-    another has quite returned from writing may be told of a "bad length". Nobody waits in OpenSSL here.
+    OpenSSL lets only one at a time into a connection, and not every CPython sees to that: whoever writes
+    before another has quite returned from writing may be told of a "bad length".
+    Here nobody waits in OpenSSL.
     """
 
     def __init__(self, below: socket.socket, context: ssl.SSLContext) -> None:
