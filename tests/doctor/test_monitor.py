@@ -16,6 +16,7 @@ from flowthings_like import Block, GreenWarning, block_monitor, doctor
 from flowthings_like.errors import ConfigurationError, InvalidInput
 from flowthings_like.green import detect, native
 from flowthings_like.green.monitor import Watch
+from tests.green.fakes import until
 
 BACKEND = detect().name
 green_only = pytest.mark.skipif(BACKEND == "threads", reason="nothing can hold a hub that is not there")
@@ -50,14 +51,6 @@ def really_sleep(seconds: float) -> None:
         original("time").sleep(seconds)
 
 
-def wait_for(backend, blocks: list[Block], count: int) -> None:
-    for _ in range(400):
-        if len(blocks) >= count:
-            return
-        backend.sleep(0.01)
-    raise AssertionError(f"{len(blocks)} blocks were reported, not {count}")
-
-
 @green_only
 def test_it_says_who_held_the_hub_for_how_long_and_where(backend):
     blocks: list[Block] = []
@@ -68,7 +61,7 @@ def test_it_says_who_held_the_hub_for_how_long_and_where(backend):
     with block_monitor(0.1, blocks.append) as monitor:
         assert monitor.watching
         backend.get(backend.spawn(blocker, "a-secret"))
-        wait_for(backend, blocks, 1)
+        until(lambda: len(blocks) >= 1, "a report")
     assert not monitor.watching
     (block,) = blocks
     assert block.code == "G12"
@@ -152,7 +145,7 @@ def test_a_callback_of_the_hub_can_hold_it_too(backend):
 
             hubs.get_hub().schedule_call_global(0, callback)
         backend.sleep(0.05)
-        wait_for(backend, blocks, 1)
+        until(lambda: len(blocks) >= 1, "a report")
     assert blocks[0].thread.startswith("a callback of the hub")
 
 
@@ -240,9 +233,10 @@ def test_a_report_that_fails_stops_nothing(backend, capsys):
         really_sleep(0.3)
 
     with block_monitor(0.1, report):
-        for count in (1, 2):
-            backend.get(backend.spawn(blocker))
-            wait_for(backend, blocks, count)
+        backend.get(backend.spawn(blocker))
+        until(lambda: len(blocks) == 1, "a report")
+        backend.get(backend.spawn(blocker))
+        until(lambda: len(blocks) == 2, "a second one")
     assert capsys.readouterr().err.count("ValueError: report failed") == 2
 
 
