@@ -72,7 +72,7 @@ class Keeper:
         self._waiting: deque[Latch] = deque()
         self._closing = False
         self._moving = False
-        self._asked = True
+        self._asked = False  # whoever asks has first looked how often it failed before
         self._attempt = random.randrange(1 << 16)  # clients of one cluster begin at different nodes
         self._attempts = 0
         self._failure: Exception | None = None

@@ -97,6 +97,7 @@ class Supervisor:
             max_body,
         )
         self._keeper: Keeper | None = None
+        self._heirs: dict[Keeper | None, Keeper] = {}  # by whose place they took
         self._closed = False
 
     @property
@@ -158,10 +159,12 @@ class Supervisor:
             raise ConfigurationError("this client was closed; make a new one")
         keeper = self._keeper
         if keeper is None or keeper.inherited:
-            keeper = self._keeper = Keeper(self._orders)
-            finalize(self, keeper.close).atexit = False
-            forget_in_child(keeper)
-            detect().spawn(keeper.run)
+            made = Keeper(self._orders)
+            keeper = self._keeper = self._heirs.setdefault(keeper, made)
+            if keeper is made:  # and nobody else's, of all who came here at once
+                finalize(self, keeper.close).atexit = False
+                forget_in_child(keeper)
+                detect().spawn(keeper.run)
         return keeper
 
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 import logging
 import sqlite3
+import threading
+import time
 import warnings
+from contextlib import suppress
 
 import pytest
 
 from flowthings_like import Block, GreenWarning, block_monitor, doctor
 from flowthings_like.errors import ConfigurationError, InvalidInput
 from flowthings_like.green import detect, native
+from flowthings_like.green.monitor import Watch
+from tests.green.fakes import until
 
 BACKEND = detect().name
 green_only = pytest.mark.skipif(BACKEND == "threads", reason="nothing can hold a hub that is not there")
@@ -46,14 +51,6 @@ def really_sleep(seconds: float) -> None:
         original("time").sleep(seconds)
 
 
-def wait_for(backend, blocks: list[Block], count: int) -> None:
-    for _ in range(400):
-        if len(blocks) >= count:
-            return
-        backend.sleep(0.01)
-    raise AssertionError(f"{len(blocks)} blocks were reported, not {count}")
-
-
 @green_only
 def test_it_says_who_held_the_hub_for_how_long_and_where(backend):
     blocks: list[Block] = []
@@ -64,7 +61,7 @@ def test_it_says_who_held_the_hub_for_how_long_and_where(backend):
     with block_monitor(0.1, blocks.append) as monitor:
         assert monitor.watching
         backend.get(backend.spawn(blocker, "a-secret"))
-        wait_for(backend, blocks, 1)
+        until(lambda: len(blocks) >= 1, "a report")
     assert not monitor.watching
     (block,) = blocks
     assert block.code == "G12"
@@ -113,16 +110,19 @@ def test_a_database_on_the_hubs_thread_is_g08(backend, tmp_path):
 
     class Store:
         def __init__(self):
-            self._connection = sqlite3.connect(tmp_path / "data")
+            self._connection = sqlite3.connect(tmp_path / "data", timeout=0.5)
 
         def count(self):
-            steps = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 8000000) "
-            return self._connection.execute(steps + "SELECT count(*) FROM n").fetchone()
+            with suppress(sqlite3.OperationalError):  # it stays locked
+                self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
+    holder = sqlite3.connect(tmp_path / "data", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
     with block_monitor(0.05, blocks.append):
         store = Store()
         backend.get(backend.spawn(store.count))
         store._connection.close()
+    holder.close()
     assert [(block.code, block.stack[-1].name) for block in blocks] == [("G08", "count")]
     assert "in SQLite" in str(block := blocks[0])
     assert "native" in block.finding.write
@@ -145,7 +145,7 @@ def test_a_callback_of_the_hub_can_hold_it_too(backend):
 
             hubs.get_hub().schedule_call_global(0, callback)
         backend.sleep(0.05)
-        wait_for(backend, blocks, 1)
+        until(lambda: len(blocks) >= 1, "a report")
     assert blocks[0].thread.startswith("a callback of the hub")
 
 
@@ -160,6 +160,34 @@ def test_what_is_held_when_it_is_stopped_is_reported(backend):
     really_sleep(0.3)
     backend.sleep(0.1)
     assert len(blocks) == 1
+
+
+@pytest.mark.once
+def test_what_is_over_as_it_is_stopped_is_told_once_and_before_it_has_stopped():
+    going, told, told_by_the_stop = threading.Event(), [], []
+
+    def deliver(block):
+        going.wait(10)
+        told.append(block)
+
+    def stop():
+        watch.stop()
+        told_by_the_stop.extend(told)
+
+    watch = Watch(0.01, object(), "", threading.get_ident(), deliver, threading.Lock())
+    watch.look(1, None)
+    time.sleep(0.02)
+    watch.look(1, None)
+    looking = threading.Thread(target=watch.look, args=(2, None))
+    stopping = threading.Thread(target=stop)
+    looking.start()
+    stopping.start()
+    stopping.join(0.05)  # time enough to stop too early
+    going.set()
+    looking.join()
+    stopping.join()
+    assert len(told) == 1
+    assert told_by_the_stop == told
 
 
 @green_only
@@ -205,9 +233,10 @@ def test_a_report_that_fails_stops_nothing(backend, capsys):
         really_sleep(0.3)
 
     with block_monitor(0.1, report):
-        for count in (1, 2):
-            backend.get(backend.spawn(blocker))
-            wait_for(backend, blocks, count)
+        backend.get(backend.spawn(blocker))
+        until(lambda: len(blocks) == 1, "a report")
+        backend.get(backend.spawn(blocker))
+        until(lambda: len(blocks) == 2, "a second one")
     assert capsys.readouterr().err.count("ValueError: report failed") == 2
 
 

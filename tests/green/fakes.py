@@ -9,6 +9,7 @@ import sys
 import textwrap
 from contextvars import ContextVar
 from pathlib import Path
+from time import monotonic
 from types import SimpleNamespace
 
 from flowthings_like.green import api_call, api_factory, plain
@@ -111,12 +112,11 @@ class Api:
 def until(condition, what="it"):
     """Let others run until the condition holds."""
     backend = detect()
-    for _ in range(2000):
-        if condition():
-            return
+    over = monotonic() + 20
+    while not condition():
+        assert monotonic() < over, f"{what} did not happen"
         backend.sleep(0.001 if backend.name == "threads" else 0)
         backend.sleep(0.001)
-    raise AssertionError(f"{what} did not happen")
 
 
 @contextlib.contextmanager

@@ -411,7 +411,7 @@ def test_a_batch_that_fails_fails_each_of_its_calls_and_is_not_remembered(api, l
     api.fill(*"abc")
     hold_first(api, lazy)
     api.failure = refuse(ConnectionFailed("it broke"), "read_many")
-    thunks = [lazy.flow.read(id) for id in "abc"]
+    thunks = [lazy.flow.read(key) for key in "abc"]
     gate.set()
     errors = errors_of(thunks)
     assert [str(error) for error in errors] == ["it broke"] * 3

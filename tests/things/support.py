@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, TypeVar
 
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Ping, Pong, Request
@@ -20,6 +20,8 @@ from flowthings_like.wire.things import EVENT_ID, Kind, Package, PackageParser, 
 FRAGMENT = 1524
 """Bytes that a real node puts into one WebSocket frame."""
 
+T = TypeVar("T")
+
 Answer = Callable[["Session", Package], "bytes | None"]
 
 
@@ -28,6 +30,52 @@ def echo(session: Session, request: Package) -> bytes | None:
     if request.kind == Kind.PING:
         return package(Kind.PONG, request.id)
     return package(Kind.DATA, request.id, request.body)
+
+
+class SecureEnd:
+    """The node's end of a TLS connection, which one thread reads from while others write to it.
+
+    OpenSSL lets only one at a time into a connection, and not every CPython sees to that: whoever writes
+    before another has quite returned from writing may be told of a "bad length".
+    Here nobody waits in OpenSSL.
+    """
+
+    def __init__(self, below: socket.socket, context: ssl.SSLContext) -> None:
+        self.below = below
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.layer = context.wrap_bio(self.incoming, self.outgoing, server_side=True)
+        self.turn = threading.Lock()
+        self.shutdown, self.close = below.shutdown, below.close
+
+    def handshake(self) -> None:
+        self._step(self.layer.do_handshake)
+
+    def recv(self, size: int) -> bytes:
+        try:
+            return self._step(lambda: self.layer.read(size))
+        except ssl.SSLZeroReturnError:
+            return b""
+
+    def sendall(self, data: bytes) -> None:
+        with self.turn:
+            self.layer.write(data)
+            self.below.sendall(self.outgoing.read())
+
+    def _step(self, step: Callable[[], T]) -> T:
+        """Do this with as much of the other end's data as it takes, and send what comes of it."""
+        while True:
+            with self.turn:
+                try:
+                    return step()
+                except ssl.SSLWantReadError:
+                    pass
+                finally:
+                    self.below.sendall(self.outgoing.read())
+            records = self.below.recv(65_536)
+            if not records:
+                raise ConnectionResetError
+            with self.turn:
+                self.incoming.write(records)
 
 
 class Session:
@@ -47,9 +95,14 @@ class Session:
         self.ended = False
         self.parser = PackageParser()
         self.frames = WSConnection(ConnectionType.SERVER) if node.websocket else None
+        self.turn = threading.Lock()
 
     def send(self, data: bytes) -> None:
         """Say exactly this; as one message, if it is a WebSocket."""
+        with self.turn:
+            self._send(data)
+
+    def _send(self, data: bytes) -> None:
         if self.frames is None:
             self.below.sendall(data)
             return
@@ -67,7 +120,8 @@ class Session:
     def ping(self) -> None:
         """A WebSocket's ping."""
         assert self.frames is not None
-        self.below.sendall(self.frames.send(Ping(b"alive?")))
+        with self.turn:
+            self.below.sendall(self.frames.send(Ping(b"alive?")))
 
     def end(self) -> None:
         """Cut the connection."""
@@ -155,14 +209,15 @@ class Node:
 
     def _serve(self, below: socket.socket) -> None:
         connection: Any = below
+        if below.family != socket.AF_UNIX:
+            below.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, self.nodelay)
         if self.context is not None:
+            connection = SecureEnd(below, self.context)
             try:
-                connection = self.context.wrap_socket(below, server_side=True)
+                connection.handshake()
             except OSError:
                 below.close()
                 return
-        elif below.family != socket.AF_UNIX:
-            below.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, self.nodelay)
         session = Session(self, connection)
         self.sessions.append(session)
         session.serve()

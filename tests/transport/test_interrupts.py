@@ -89,11 +89,10 @@ class Caller:
     def check_the_other_end(self) -> None:
         """The server sees as many connections as this end has."""
         expected = self.pool.statistics().open
-        for _ in range(2000):
-            if self.slow.connections() == expected:
-                return
+        over = time.monotonic() + 20
+        while (found := self.slow.connections()) != expected:
+            assert time.monotonic() < over, f"{found} connections there, {expected} here"
             time.sleep(0.005)
-        raise AssertionError(f"{self.slow.connections()} connections there, {expected} here")
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ __all__ = ["holds_unpatched_context", "unpatched_leftovers"]
 _GREEN = ("gevent", "eventlet", "greenlet")
 # How an original can be told without asking either library: where it says that it was defined.
 _CLASSES = {("ssl", "SSLContext"), ("socket", "socket"), ("_thread", "RLock"), ("_thread", "_local")}
+if sys.version_info >= (3, 13):
+    _CLASSES |= {("_thread", "lock")}  # threading.Lock is the class itself
 _FUNCTIONS = {("time", "sleep"), ("_thread", "allocate_lock"), ("select", "select")}
 _LOCKS = {("_thread", "lock"), ("_thread", "RLock")}
 

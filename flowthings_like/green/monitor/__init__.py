@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
@@ -66,11 +66,18 @@ class Watch:
         hub: the hub's own greenlet.
         hub_modules: where its code is: a hub that is seen there has nothing to do.
         thread: the OS thread it runs in, by its native identity.
-        deliver: called with each Block when it is over, in the OS thread that looks.
+        deliver: called with each Block when it is over, in the OS thread that looks or that stops it.
+        lock: a lock of OS threads, for these two.
     """
 
     def __init__(
-        self, longest: float, hub: Any, hub_modules: str, thread: int, deliver: Callable[[Block], object]
+        self,
+        longest: float,
+        hub: Any,
+        hub_modules: str,
+        thread: int,
+        deliver: Callable[[Block], object],
+        lock: AbstractContextManager[object],
     ) -> None:
         self.period = longest / LOOKS
         self._longest = longest
@@ -78,6 +85,8 @@ class Watch:
         self._hub_modules = hub_modules
         self._thread = thread
         self._deliver = deliver
+        self._lock = lock
+        self._stopped = False
         self._switches = -1
         self._since = time.perf_counter()
         self._held: tuple[str, traceback.StackSummary, str | None] | None = None
@@ -85,9 +94,20 @@ class Watch:
 
     def look(self, switches: int, active: Any) -> None:
         """See how things are now: `switches` so far, and the green thread that runs."""
+        with self._lock:
+            if not self._stopped:
+                self._look(switches, active)
+
+    def stop(self) -> None:
+        """Look no more. What is held now, or was until just now, has been delivered when this returns."""
+        with self._lock:
+            self._stopped = True
+            self._end(time.perf_counter())
+
+    def _look(self, switches: int, active: Any) -> None:
         now = time.perf_counter()
         if switches != self._switches:
-            self.end(now)
+            self._end(now)
             self._switches, self._since = switches, now
         elif now - self._since >= self._longest:
             if self._held is None:
@@ -96,7 +116,7 @@ class Watch:
                 self._told = True
                 print(f"{self._block(now)}(it goes on)", file=sys.stderr, flush=True)
 
-    def end(self, now: float) -> None:
+    def _end(self, now: float) -> None:
         """Nothing is held any more, or it is not looked any more."""
         if self._held is not None:
             block = self._block(now)

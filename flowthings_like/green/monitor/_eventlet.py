@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +48,9 @@ class Guard:
         hub = hubs.get_hub().greenlet
         self._seen: deque[Block] = deque()
         self._tell = tell
-        self._watch = Watch(longest, hub, "eventlet.hubs.", threading.get_ident(), self._seen.append)
+        self._watch = Watch(
+            longest, hub, "eventlet.hubs.", threading.get_ident(), self._seen.append, threading.Lock()
+        )
         self._tracer = Tracer()
         self._looking = True
         self._heart = eventlet.spawn(self._beat)
@@ -76,7 +77,7 @@ class Guard:
         self._looking = False
         self._tracer.remove()
         self._heart.kill()
-        self._watch.end(time.perf_counter())
+        self._watch.stop()
         self._tell_all()
 
 

@@ -3,13 +3,13 @@ for."""
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent._monitor import PeriodicMonitoringThread
+from gevent.monkey import get_original
 
 from . import Watch
 
@@ -30,7 +30,8 @@ class MonitorThread(PeriodicMonitoringThread):  # type: ignore[misc]
     def __init__(self, hub: Any, longest: float, tell: Callable[[Block], None]) -> None:
         self._tell = tell
         self._seen: deque[Block] = deque()
-        self._watch = Watch(longest, hub, "gevent.", hub.thread_ident, self._deliver)
+        lock = get_original("_thread", "allocate_lock")()
+        self._watch = Watch(longest, hub, "gevent.", hub.thread_ident, self._deliver, lock)
         self._looks = [SimpleNamespace(function=self._look, period=self._watch.period, last_run_time=0)]
         super().__init__(hub)  # starts the thread, which sleeps for a period first
         self._greenlet_tracer.monitor_current_greenlet_blocking()
@@ -55,7 +56,7 @@ class MonitorThread(PeriodicMonitoringThread):  # type: ignore[misc]
 
     def stop(self) -> None:
         self.kill()
-        self._watch.end(time.perf_counter())
+        self._watch.stop()
         self._tell_all()
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from flowthings_like.green import backend
 from flowthings_like.platform.things import outbox
 from flowthings_like.platform.things.outbox import Outbox
 from flowthings_like.wire.things import Kind
@@ -113,12 +112,12 @@ def test_a_client_that_is_gone(pair: tuple[socket.socket, socket.socket]) -> Non
     cut: list[bool] = []
     box = Outbox(here, lambda: cut.append(True))
     there.close()
-    for _ in range(1000):
+
+    def notices() -> bool:
         box.send(b"w" * 10_000)
-        backend.detect().sleep(0)
-        if cut:
-            break
-    wait_until(lambda: cut == [True])
+        return cut == [True]
+
+    wait_until(notices)
     box.close()
 
 

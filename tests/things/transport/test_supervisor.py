@@ -16,7 +16,9 @@ import pytest
 
 from flowthings_like import errors, things_errors
 from flowthings_like.green.backend import detect
+from flowthings_like.transport import supervisor
 from flowthings_like.transport.endpoints import Endpoint, parse_endpoint
+from flowthings_like.transport.keeper import Keeper, Orders
 from flowthings_like.transport.packets import PacketConnection
 from flowthings_like.transport.supervisor import Supervisor, pause_before
 from flowthings_like.wire.things import Kind, Package, package
@@ -109,6 +111,45 @@ def test_many_wait_for_one_connection(supervise: Supervise) -> None:
         for thread in [pool.spawn(one.ask) for _ in range(20)]:
             thread.get()
         assert len(found.sessions) == 1
+
+
+def test_of_two_who_start_it_at_once_one_does(supervise: Supervise, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Keeper] = []
+
+    def make(orders: Orders) -> Keeper:
+        own = Keeper(orders)
+        made.append(own)
+        if len(made) == 1:
+            one.supervisor.start()  # somebody else is quicker
+        return own
+
+    monkeypatch.setattr(supervisor, "Keeper", make)
+    with node() as found:
+        one = supervise(found.url)
+        one.ask()
+        assert one.supervisor._keeper is made[1]
+        assert len(made) == 2
+        assert len(one.greeted) == len(found.sessions) == 1
+
+
+def test_whoever_starts_it_hears_of_the_first_failure(
+    supervise: Supervise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However quick that is: the next one may be a minute away."""
+    spawn = detect().spawn
+
+    def run_first(function: Callable[..., object], *args: Any) -> Any:
+        thread = spawn(function, *args)
+        keeper = one.supervisor._keeper
+        until = monotonic() + 0.1  # time enough for an attempt, were one made
+        while keeper is not None and keeper._rounds == 0 and monotonic() < until:
+            sleep(0.002)
+        return thread
+
+    one = supervise(nobody(), backoff=lambda round: 60.0)
+    monkeypatch.setattr(detect(), "spawn", run_first)
+    with pytest.raises(errors.ConnectionFailed, match="no node answers"):
+        one.connection(patient=False)
 
 
 def test_a_loss_is_made_good_without_anybody_asking(supervise: Supervise) -> None:
