@@ -40,6 +40,7 @@ DEV = [
     "psycopg[binary]>=3.2",
     "psycopg2-binary>=2.9",
     "python-thingsdb>=1.4.1",
+    "websockets>=13",  # which that client needs for ws://
     "pytest>=8",
     "hypothesis>=6.100",
     "mypy==2.4.1",  # pinned, and ruff too: what they find must not change from one day to the next
