@@ -132,7 +132,7 @@ class Room:
             DeadlineExceeded: that took longer. If `on_join` was already called, the room stays joined.
             Exception: what the first `on_join` raised; the room stays joined.
         """
-        wait = resolve(wait)
+        wait, client = resolve(wait), _itself(client)
         deadline = _deadline("wait", wait or None)
         if self._membership is not None:
             self._same_client(client)
@@ -166,7 +166,7 @@ class Room:
             TypeError: there is no room with that id, or the code returned something else than an int.
             ValueError: as for `join`.
         """
-        deadline = _deadline("timeout", timeout)
+        deadline, client = _deadline("timeout", timeout), _itself(client)
         id, collection = self._find(client, deadline)
         try:
             self._query(client, "room(id).id();", collection, deadline, {"id": id})
@@ -237,16 +237,14 @@ class Room:
 
     def _find(self, client: Client, deadline: float) -> tuple[int, str]:
         """The room's id, and its collection."""
-        scope = getattr(client, "get_default_scope", None)
-        if scope is None or not hasattr(client, "_rooms"):
-            raise InvalidInput(f"a room is joined with a Client, such as api.things, not {client!r:.60}")
         collection = self._collection
         if collection is None:
+            scope = client.get_default_scope()
             try:
-                collection = cnscope(scope())
+                collection = cnscope(scope)
             except things_errors.ValueError:
                 raise InvalidInput(
-                    f"the client's default scope {scope()!r} is that of no collection, and a room is in one; "
+                    f"the client's default scope {scope!r} is that of no collection, and a room is in one; "
                     'write Room(…, scope="//NAME") or client.set_default_scope("//NAME")'
                 ) from None
         room = self._room
@@ -332,6 +330,14 @@ class Room:
             if type(error).__name__ == "GreenletExit":
                 raise
             _log.exception("%r: the handler of %s was interrupted", self, what)
+
+
+def _itself(client: Any) -> Client:
+    """The client that a room is to be joined with, which may be given as `async_()` or `lazy()` shows it."""
+    found: Client | None = getattr(resolve(client), "_itself", None)
+    if found is None:
+        raise InvalidInput(f"a room is joined with a Client, such as api.things, not {client!r:.60}")
+    return found
 
 
 def _deadline(name: str, seconds: float | None) -> float:

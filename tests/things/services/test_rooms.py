@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flowthings_like import Client, DeadlineExceeded, InvalidInput, Room, event, things_errors
+from flowthings_like import API, Client, DeadlineExceeded, InvalidInput, Room, event, things_errors
 from flowthings_like.green.backend import detect
 from flowthings_like.services.room import NotJoined
 
@@ -306,6 +306,16 @@ def test_what_is_no_room(room: Any) -> None:
 def test_what_is_no_client() -> None:
     with pytest.raises(InvalidInput, match="Client"):
         Room(7, "//stuff").join("localhost")  # type: ignore[arg-type]
+
+
+def test_a_room_may_be_joined_with_what_lazy_and_async_show(api: API) -> None:
+    for shown in (api.lazy(), api.async_()):
+        room = Heard(ROOM)
+        room.join(shown.things)
+        assert room.client is api.things
+        room.join(api.things)  # is no other client
+        assert type(room.id) is int
+        room.leave()
 
 
 # Looping
