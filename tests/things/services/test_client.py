@@ -158,7 +158,12 @@ def test_bad_input(client: Client, script: Script, call: Any, said: str) -> None
         lambda: Client().connect("host", 0),
         lambda: Client().connect("host", "9200"),  # type: ignore[arg-type]
         lambda: Client().connect("ftp://host"),
+        lambda: Client().connect("user:password@host"),
         lambda: Client().connect_pool([], "token"),
+        lambda: Client().connect_pool("host", "token"),
+        lambda: Client().connect_pool(7, "token"),  # type: ignore[arg-type]
+        lambda: Client().connect_pool([7], "token"),  # type: ignore[list-item]
+        lambda: Client().connect_pool([("host", 9200, "user")], "token"),  # type: ignore[list-item]
         lambda: Client().connect_pool(["host"]),
         lambda: API(Token("a", "b"), things="host:9200").things,
     ],
