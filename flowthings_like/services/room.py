@@ -17,7 +17,7 @@ from ..wire.scopes import cnscope, is_name
 from .first_join import FirstJoin
 from .mailbox import Mailbox
 from .membership import Membership, Moment, collection_scope, in_its_scope
-from .room_events import RoomEvents
+from .room_events import EventsLost, RoomEvents
 from .room_handlers import event, find_handlers
 from .things_arguments import deadline_in
 from .things_session import Session
@@ -25,7 +25,7 @@ from .things_session import Session
 if TYPE_CHECKING:
     from .things import Client
 
-__all__ = ["NotJoined", "Room", "event"]
+__all__ = ["EventsLost", "NotJoined", "Room", "event"]
 
 _log = logging.getLogger("flowthings_like")
 
@@ -79,8 +79,9 @@ class Room:
         """Called by `join`, in its thread, before anything else is called. What it raises, `join` raises."""
 
     def on_join(self) -> None:
-        """Called when the room is joined, and again when it has been joined anew after a connection was lost.
-        What was emitted in between is lost: the place to read what one must know."""
+        """Called when the room is joined, and again when it has been joined anew after a connection was lost,
+        or when 100,000 events waited for the handlers and further ones were dropped. What was emitted in
+        between is lost: the place to read what one must know."""
 
     def on_leave(self) -> None:
         """Called after `leave`; not when the connection is lost or closed."""
@@ -140,7 +141,7 @@ class Room:
         id, collection = self._find(client, deadline)
         previous, first = self._mailbox, FirstJoin(waited_for=bool(wait))
         self._client, self._collection, self._id = client, collection, id
-        self._mailbox = mailbox = Mailbox(partial(self._handle, first), self, previous)
+        self._mailbox = mailbox = Mailbox(partial(self._handle, first), (Moment.JOINED, ()), self, previous)
         try:
             client._rooms.enter(self, collection, id, client._connected().ask, deadline)
         except BaseException:
@@ -223,6 +224,9 @@ class Room:
         Args:
             timeout: seconds until the loop ends with DeadlineExceeded; None for no limit. It ends by itself
                 when the room is left or deleted, or its client is closed.
+
+        While 100,000 events wait to be taken further ones are dropped. In their place it raises EventsLost,
+        and can be gone on with.
         """
         events = RoomEvents(self, _deadline("timeout", timeout))
         self._followers = (*(ref for ref in self._followers if ref() is not None), weakref.ref(events))
@@ -277,13 +281,15 @@ class Room:
         """Take in an event of this room, or what happens to it."""
         mailbox = self._mailbox
         assert mailbox is not None
-        mailbox.put((what, args))
         if isinstance(what, Moment):
+            mailbox.put((what, args))
             if what is not Moment.JOINED:
                 mailbox.close()
                 for events in self._listening():
                     events.end()
-        elif self._followers:
+            return
+        mailbox.offer((what, args))
+        if self._followers:
             for events in self._listening():
                 events.put(what, args)
 
