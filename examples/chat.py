@@ -12,10 +12,10 @@ on. To chat over a network, name a node, your own (flowthings-like serve --thing
 import argparse
 import sys
 
-from flowthings_like import API, Client, Room, event
+from flowthings_like import API, Client, ConnectionFailed, Room, event
 
 LAST_WORDS = ".has('talk') ? .talk[-5:] : [];"
-SPEAK = """
+KEEP = """
 .has('talk') || .talk = [];
 .talk.push(line);
 .talk.len() > 100 && .talk.shift();
@@ -36,17 +36,23 @@ class Chat(Room):
     def on_delete(self):
         print("-- somebody deleted the room")
 
+    def tell(self, line, keep=False):
+        try:
+            if keep:
+                self.client.query(KEEP, self.scope, line=line)
+            self.emit("said", line, peers_only=True)
+        except ConnectionFailed:  # who serves the room went just now; what comes next waits for another
+            print("-- that may not have been heard")
+
 
 def main(name, client, scope):
     client.set_default_scope(scope)
     chat = Chat(".has('chat') || .chat = room(); .chat.id();")
     chat.join(client)
-    chat.emit("said", f"-- {name} is here", peers_only=True)
+    chat.tell(f"-- {name} is here")
     for text in sys.stdin:
-        line = f"{name}: {text.rstrip()}"
-        client.query(SPEAK, line=line)
-        chat.emit("said", line, peers_only=True)
-    chat.emit("said", f"-- {name} has left", peers_only=True)
+        chat.tell(f"{name}: {text.rstrip()}", keep=True)
+    chat.tell(f"-- {name} has left")
     chat.leave()
 
 

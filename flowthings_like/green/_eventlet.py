@@ -21,7 +21,7 @@ from ._gate import Gate, Gated
 from ._native import in_native_thread, keep
 from .backend import PARALLEL, Backend, Pool
 from .checks.seen_running import wrong_thread
-from .hubs import Latch
+from .hubs import Latch, OwnLatch
 from .outcome import Raised
 from .parked import Parking
 
@@ -145,7 +145,7 @@ class EventletBackend(Backend):
         return Latch(self._parking().hub)
 
     def latches(self) -> Callable[[], Latch]:
-        return partial(Latch, self._parking().hub)
+        return partial(OwnLatch, self._parking().hub)
 
     @staticmethod
     def _parking() -> Parking:

@@ -110,8 +110,8 @@ class Backend(ABC):
         """The lightest event: one thread waits for it, once."""
 
     def latches(self) -> Callable[[], Latch]:
-        """What makes latches that are set in this OS thread, a little faster. Waiting for one in another OS
-        thread is an error, under gevent and eventlet."""
+        """What makes latches that are set in this OS thread, a little faster. Under gevent and eventlet it
+        raises WrongThread in another OS thread, where waiting for one is an error."""
         return self.latch
 
     @abstractmethod

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from greenlet import getcurrent
 
-from .checks.seen_running import wrong_thread
+from .checks.seen_running import foreign_call, wrong_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Hub", "Latch"]
+__all__ = ["Hub", "Latch", "OwnLatch"]
 
 
 class Hub(Protocol):
@@ -93,3 +93,18 @@ class Latch:
         waiter, self._waiter = self._waiter, None
         if waiter is not None:  # else it was interrupted, and waits for something else by now
             waiter.switch()
+
+
+class OwnLatch(Latch):
+    """A latch that the thread waits for which makes it.
+
+    Raises:
+        WrongThread: this is another OS thread than the hub's; what was to be waited for need not be begun.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__(hub)
+        if not hub.here():
+            raise foreign_call()

@@ -16,7 +16,8 @@ from ..green.backend import detect
 __all__ = ["Mailbox"]
 
 _log = logging.getLogger("flowthings_like")
-_MANY = 10_000
+MOST = 100_000
+"""Letters that wait, before further ones are dropped."""
 
 Letter = tuple[Any, tuple[Any, ...]]
 
@@ -24,15 +25,19 @@ Letter = tuple[Any, tuple[Any, ...]]
 class Mailbox:
     """Whoever puts a letter in never waits; whoever handles them delays nobody else.
 
-    Letters wait in memory, however many there are; the log says when they become many.
+    When too many letters wait, further ones are dropped until the last of those has been handled. The gap is
+    logged, and in it `missed` is handled.
 
     Args:
         handle: called as `handle(*letter)` for each; it deals with its exceptions itself.
+        missed: a letter of its own, for all those that were dropped.
         owner: whose it is, for the log.
         previous: a mailbox of the same owner, whose last letter is handled before the first one here.
     """
 
-    def __init__(self, handle: Callable[..., object], owner: object, previous: Mailbox | None) -> None:
+    def __init__(
+        self, handle: Callable[..., object], missed: Letter, owner: object, previous: Mailbox | None
+    ) -> None:
         backend = detect()
         self._spawn = backend.spawn
         self._handle = handle
@@ -41,7 +46,8 @@ class Mailbox:
         self._letters: deque[Letter | None] = deque()
         self._wake = backend.event()
         self._asleep = False
-        self._many = _MANY
+        self._missed = missed
+        self._full = False
         self._thread: int | None = None
         self._ended = backend.event()
 
@@ -50,8 +56,18 @@ class Mailbox:
         self._letters.append(letter)
         if self._asleep:
             self._wake.set()
-        elif len(self._letters) > self._many:
-            self._complain()
+
+    def offer(self, letter: Letter) -> None:
+        """Add a letter, unless too many wait already. One thread at a time may do this."""
+        if self._full:
+            return
+        if len(self._letters) >= MOST:
+            self._full = True
+            letter = self._missed
+            _log.warning("%r: %d events wait for its handlers; further ones are dropped", self._owner, MOST)
+        self._letters.append(letter)
+        if self._asleep:
+            self._wake.set()
 
     def open(self) -> None:
         """Begin to handle letters."""
@@ -90,6 +106,8 @@ class Mailbox:
                     continue
                 if letter is None:
                     return
+                if letter is self._missed:
+                    self._full = False
                 self._handle(*letter)
         finally:
             self._ended.set()
@@ -103,7 +121,3 @@ class Mailbox:
                 self._wake.wait()
         finally:
             self._asleep = False
-
-    def _complain(self) -> None:
-        self._many *= 2
-        _log.warning("%r: %d events wait for its handlers, which are too slow", self._owner, self._many // 2)

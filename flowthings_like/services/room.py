@@ -17,7 +17,7 @@ from ..wire.scopes import cnscope, is_name
 from .first_join import FirstJoin
 from .mailbox import Mailbox
 from .membership import Membership, Moment, collection_scope, in_its_scope
-from .room_events import RoomEvents
+from .room_events import EventsLost, RoomEvents
 from .room_handlers import event, find_handlers
 from .things_arguments import deadline_in
 from .things_session import Session
@@ -25,7 +25,7 @@ from .things_session import Session
 if TYPE_CHECKING:
     from .things import Client
 
-__all__ = ["NotJoined", "Room", "event"]
+__all__ = ["EventsLost", "NotJoined", "Room", "event"]
 
 _log = logging.getLogger("flowthings_like")
 
@@ -79,8 +79,9 @@ class Room:
         """Called by `join`, in its thread, before anything else is called. What it raises, `join` raises."""
 
     def on_join(self) -> None:
-        """Called when the room is joined, and again when it has been joined anew after a connection was lost.
-        What was emitted in between is lost: the place to read what one must know."""
+        """Called when the room is joined, and again when it has been joined anew after a connection was lost,
+        or when 100,000 events waited for the handlers and further ones were dropped. What was emitted in
+        between is lost: the place to read what one must know."""
 
     def on_leave(self) -> None:
         """Called after `leave`; not when the connection is lost or closed."""
@@ -132,7 +133,7 @@ class Room:
             DeadlineExceeded: that took longer. If `on_join` was already called, the room stays joined.
             Exception: what the first `on_join` raised; the room stays joined.
         """
-        wait = resolve(wait)
+        wait, client = resolve(wait), _itself(client)
         deadline = _deadline("wait", wait or None)
         if self._membership is not None:
             self._same_client(client)
@@ -140,7 +141,7 @@ class Room:
         id, collection = self._find(client, deadline)
         previous, first = self._mailbox, FirstJoin(waited_for=bool(wait))
         self._client, self._collection, self._id = client, collection, id
-        self._mailbox = mailbox = Mailbox(partial(self._handle, first), self, previous)
+        self._mailbox = mailbox = Mailbox(partial(self._handle, first), (Moment.JOINED, ()), self, previous)
         try:
             client._rooms.enter(self, collection, id, client._connected().ask, deadline)
         except BaseException:
@@ -166,7 +167,7 @@ class Room:
             TypeError: there is no room with that id, or the code returned something else than an int.
             ValueError: as for `join`.
         """
-        deadline = _deadline("timeout", timeout)
+        deadline, client = _deadline("timeout", timeout), _itself(client)
         id, collection = self._find(client, deadline)
         try:
             self._query(client, "room(id).id();", collection, deadline, {"id": id})
@@ -223,6 +224,9 @@ class Room:
         Args:
             timeout: seconds until the loop ends with DeadlineExceeded; None for no limit. It ends by itself
                 when the room is left or deleted, or its client is closed.
+
+        While 100,000 events wait to be taken further ones are dropped. In their place it raises EventsLost,
+        and can be gone on with.
         """
         events = RoomEvents(self, _deadline("timeout", timeout))
         self._followers = (*(ref for ref in self._followers if ref() is not None), weakref.ref(events))
@@ -237,16 +241,14 @@ class Room:
 
     def _find(self, client: Client, deadline: float) -> tuple[int, str]:
         """The room's id, and its collection."""
-        scope = getattr(client, "get_default_scope", None)
-        if scope is None or not hasattr(client, "_rooms"):
-            raise InvalidInput(f"a room is joined with a Client, such as api.things, not {client!r:.60}")
         collection = self._collection
         if collection is None:
+            scope = client.get_default_scope()
             try:
-                collection = cnscope(scope())
+                collection = cnscope(scope)
             except things_errors.ValueError:
                 raise InvalidInput(
-                    f"the client's default scope {scope()!r} is that of no collection, and a room is in one; "
+                    f"the client's default scope {scope!r} is that of no collection, and a room is in one; "
                     'write Room(…, scope="//NAME") or client.set_default_scope("//NAME")'
                 ) from None
         room = self._room
@@ -279,13 +281,15 @@ class Room:
         """Take in an event of this room, or what happens to it."""
         mailbox = self._mailbox
         assert mailbox is not None
-        mailbox.put((what, args))
         if isinstance(what, Moment):
+            mailbox.put((what, args))
             if what is not Moment.JOINED:
                 mailbox.close()
                 for events in self._listening():
                     events.end()
-        elif self._followers:
+            return
+        mailbox.offer((what, args))
+        if self._followers:
             for events in self._listening():
                 events.put(what, args)
 
@@ -332,6 +336,14 @@ class Room:
             if type(error).__name__ == "GreenletExit":
                 raise
             _log.exception("%r: the handler of %s was interrupted", self, what)
+
+
+def _itself(client: Any) -> Client:
+    """The client that a room is to be joined with, which may be given as `async_()` or `lazy()` shows it."""
+    found: Client | None = getattr(resolve(client), "_itself", None)
+    if found is None:
+        raise InvalidInput(f"a room is joined with a Client, such as api.things, not {client!r:.60}")
+    return found
 
 
 def _deadline(name: str, seconds: float | None) -> float:

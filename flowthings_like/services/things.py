@@ -20,6 +20,7 @@ from .things_arguments import (
     check_timeout,
     deadline_in,
     endpoint_at,
+    endpoints_of,
 )
 from .things_calls import Calls
 from .things_session import Session
@@ -78,6 +79,11 @@ class Client(Calls):
         self._rooms = Rooms()
         self._lock = detect().lock()
 
+    @property
+    def _itself(self) -> Client:
+        """What is behind a view of `async_()` or `lazy()`: those hand private names through."""
+        return self
+
     @classmethod
     def _of(cls, nodes: Nodes, tls: TLS, timeout: float | None) -> Client:
         """A client that connects by itself when it is first used. The nodes' URLs say who asks."""
@@ -118,12 +124,7 @@ class Client(Calls):
             ConnectionFailed, DeadlineExceeded: none of the nodes answers.
             ConfigurationError: the client is connected, or an address cannot be one.
         """
-        nodes = [
-            endpoint_at(*([each] if isinstance(each, str) else each), encrypted=self._encrypted)
-            for each in pool
-        ]
-        if not nodes:
-            raise InvalidInput("the pool is empty; give the address of at least one node")
+        nodes = endpoints_of(pool, encrypted=self._encrypted)
         self._open(nodes, check_auth(auth), timeout)
 
     def authenticate(self, *auth: str | tuple[str, str], timeout: float | None = 5) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -21,7 +21,11 @@ __all__ = [
     "check_variables",
     "deadline_in",
     "endpoint_at",
+    "endpoints_of",
 ]
+
+
+_POOLED = '"host" or ("host", port)'
 
 
 @lru_cache(maxsize=256)
@@ -77,6 +81,22 @@ def endpoint_at(host: Any, port: Any = DEFAULT_PORT, *, encrypted: bool = False)
     if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65_536:
         raise InvalidInput(f"port is {port!r}; give a number from 1 to 65535")
     return Endpoint("tls" if encrypted else "tcp", host, port)
+
+
+def endpoints_of(pool: Any, *, encrypted: bool = False) -> list[Endpoint]:
+    """The nodes of a pool as `connect_pool` takes it."""
+    pool = resolve(pool)
+    if isinstance(pool, str) or not isinstance(pool, Iterable):
+        raise InvalidInput(f"a pool is a list of nodes, not {type(pool).__name__}; write [{_POOLED}, …]")
+    nodes = []
+    for node in map(resolve, pool):
+        address = (node,) if isinstance(node, str) else node
+        if not isinstance(address, tuple | list) or len(address) not in (1, 2):
+            raise InvalidInput(f"a node of the pool is {type(node).__name__}; write {_POOLED}")
+        nodes.append(endpoint_at(*address, encrypted=encrypted))
+    if not nodes:
+        raise InvalidInput("the pool is empty; give the address of at least one node")
+    return nodes
 
 
 def check_timeout(timeout: Any, name: str = "timeout") -> float | None:

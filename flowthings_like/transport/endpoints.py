@@ -13,6 +13,7 @@ be told who asks in other ways.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -27,6 +28,7 @@ _FORMS = (
     "give things://user:password@host:9200, things+tls://…, ws://…, wss://… or unix:///path; "
     "a token stands alone before the @"
 )
+_NOT_IN_A_HOST = frozenset("@/?#[] \t\n")
 _SCHEMES = {"things": "tcp", "things+tls": "tls", "ws": "ws", "wss": "wss", "unix": "unix"}
 _PORTS = {"tcp": DEFAULT_PORT, "tls": DEFAULT_PORT, "ws": 80, "wss": 443}
 _URL_SCHEMES = {ours: written for written, ours in _SCHEMES.items()}
@@ -45,6 +47,9 @@ class Endpoint:
         token: for authentication by token.
 
     `str` and `repr` show neither password nor token.
+
+    Raises:
+        ConfigurationError: the host is neither a name nor an address: a port is in it, say, or a user.
     """
 
     scheme: str
@@ -54,6 +59,10 @@ class Endpoint:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.scheme != "unix" and not _is_host(self.host):
+            raise _bad("its host is neither a name nor an address")
 
     @property
     def address(self) -> str:
@@ -133,5 +142,17 @@ def _credentials(parts: SplitResult) -> tuple[str | None, str | None, str | None
     return None, None, unquote(name)
 
 
+def _is_host(host: str) -> bool:
+    if ":" in host:
+        try:
+            return bool(IPv6Address(host))
+        except ValueError:
+            return False
+    try:
+        return bool(host.encode("idna")) and _NOT_IN_A_HOST.isdisjoint(host)
+    except UnicodeError:  # a label of it is empty, or too long
+        return False
+
+
 def _bad(what: str) -> ConfigurationError:
-    return ConfigurationError(f"the endpoint's URL is of no use: {what}; {_FORMS}")
+    return ConfigurationError(f"the node's address is of no use: {what}; {_FORMS}")

@@ -6,7 +6,7 @@ from flowthings_like.errors import WrongThread
 
 from .findings import Finding, note
 
-__all__ = ["blocking_call", "hub_held", "session_after_fork", "wrong_thread"]
+__all__ = ["blocking_call", "foreign_call", "hub_held", "session_after_fork", "wrong_thread"]
 
 
 def blocking_call(thread: str, seconds: float, call: str, where: str) -> Finding:
@@ -29,6 +29,22 @@ def wrong_thread() -> WrongThread:
         "that wait would never end: hubs do not wake each other's green threads",
         "ask for it (force, get, results) in the OS thread that made the call, and pass the value on",
     )
+    return _refusal(finding)
+
+
+def foreign_call() -> WrongThread:
+    """G10: a call over a connection whose answers another OS thread's hub reads. The error to raise."""
+    finding = Finding(
+        "G10",
+        "error",
+        "a call was made in another OS thread than the one in which its connection was",
+        "that wait would never end: hubs do not wake each other's green threads",
+        "make the call in that OS thread and pass the value on, or give this one a client of its own",
+    )
+    return _refusal(finding)
+
+
+def _refusal(finding: Finding) -> WrongThread:
     note(finding)
     return WrongThread(f"{finding.code}: {finding.seen}; {finding.why}; {finding.write}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import socket
 import time
@@ -26,8 +27,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Node"]
 
+_log = logging.getLogger("flowthings_like.platform.things")
+
 PATIENCE = 2.0
 """Seconds that `close` gives to commits under way, and to clients to read what was said to them."""
+
+
+SWEEP = 5.0
+"""Seconds between two looks at what Python's collector took: things, and rooms in them, that form circles."""
 
 
 class Node:
@@ -62,6 +69,7 @@ class Node:
         self._sessions: set[Session] = set()
         self._names: dict[str, str] = {}
         self._closing = False
+        self._closed = backend.detect().event()
         self.counters = Counters()
         self.started = time.time()
         self._listeners: list[Listener] = []
@@ -72,6 +80,7 @@ class Node:
             self._hang_up()
             raise
         self.addresses = [listener.address for listener in self._listeners]
+        backend.detect().spawn(self._sweep)
         _let_go_in_children(self)
 
     @property
@@ -103,6 +112,7 @@ class Node:
         if self._closing:
             return
         self._closing = True
+        self._closed.set()
         for listener in self._listeners:
             listener.close()
         for session in list(self._sessions):
@@ -135,6 +145,14 @@ class Node:
         finally:
             self._sessions.discard(session)
             session.close()
+
+    def _sweep(self) -> None:
+        while not (self._closed.wait(SWEEP) or self._closing):  # a forked child is not woken
+            for universe in list(self._universes.values()):
+                try:
+                    universe.sweep()
+                except Exception:
+                    _log.exception("what is gone from memory could not be deleted")
 
     def _hang_up(self) -> None:
         for listener in self._listeners:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..store.store import Store
     from .node import Node
     from .session import Session
+    from .state import Held
 
 __all__ = ["Universe", "refusal"]
 
@@ -88,6 +89,28 @@ class Universe:
         with self._lock:
             self._commits.submit(Entry([], [Delivery(answered, b"")], None))
         answered.event.wait(seconds)
+
+    def sweep(self) -> None:
+        """Delete what Python's collector has taken since the last request, and tell the members of rooms."""
+        with self._lock:
+            if self._state is None:
+                return
+            try:
+                for held in self._state.collections.values():
+                    if held.content.has_lost:
+                        self._save(held)
+            except BaseException:  # half of it may have been done
+                self._forget()
+                raise
+
+    def _save(self, held: Held) -> None:
+        journal = held.content.take_journal()
+        told = [
+            delivery
+            for id in sorted(journal.gone_rooms)
+            for delivery in self._membership.delete((held.number, id), held.scope)
+        ]
+        self._commits.submit(Entry(held.changes(self.account, journal), told, None))
 
     def drop(self, session: Session) -> None:
         """The connection is gone."""

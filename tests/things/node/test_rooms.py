@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from flowthings_like.platform.embedded import Platform
+from flowthings_like.platform.things import node, records
 from flowthings_like.wire.things import Kind
 
 from .harness import STUFF, Peer, wait_until
@@ -186,3 +188,23 @@ def test_events_come_in_the_order_of_what_caused_them(connect: Connect, peer: Pe
         else:
             peer.say(Kind.EMIT, ["//stuff", room, "n", number])
     assert [listener.read() for _ in range(50)] == [emitted(room, "n", number) for number in range(50)]
+
+
+def test_a_room_in_things_that_refer_to_each_other_goes_with_pythons_collector(
+    connect: Connect, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node, "SWEEP", 0.01)
+    peer = connect()
+    peer.query(".a = {b: {room: room()}}; .a.b.a = .a;")
+    id = peer.query(".a.b.room.id();")
+    listener = member(connect, id)
+    gc.disable()
+    try:
+        peer.query(".del('a'); nil;")
+        assert listener.nothing_more()
+    finally:
+        gc.enable()
+    gc.collect()
+    assert listener.read() == deleted(id)  # though nobody asks for anything
+    kept = platform.store.read(lambda connection: records.load(connection, "acme"))["values"]
+    assert [kind for _, kind, _ in kept] == ["thing"] * 2  # the roots of stuff and of @thingsdb

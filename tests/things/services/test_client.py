@@ -20,6 +20,7 @@ from flowthings_like import (
     InvalidInput,
     InvalidResponse,
     Token,
+    WrongThread,
     force,
     set_package_fail_file,
     things_errors,
@@ -158,7 +159,12 @@ def test_bad_input(client: Client, script: Script, call: Any, said: str) -> None
         lambda: Client().connect("host", 0),
         lambda: Client().connect("host", "9200"),  # type: ignore[arg-type]
         lambda: Client().connect("ftp://host"),
+        lambda: Client().connect("user:password@host"),
         lambda: Client().connect_pool([], "token"),
+        lambda: Client().connect_pool("host", "token"),
+        lambda: Client().connect_pool(7, "token"),  # type: ignore[arg-type]
+        lambda: Client().connect_pool([7], "token"),  # type: ignore[list-item]
+        lambda: Client().connect_pool([("host", 9200, "user")], "token"),  # type: ignore[list-item]
         lambda: Client().connect_pool(["host"]),
         lambda: API(Token("a", "b"), things="host:9200").things,
     ],
@@ -216,6 +222,17 @@ def test_many_calls_from_many_threads_keep_apart(client: Client) -> None:
     pool = detect().pool(32)
     calls = [pool.spawn(client.query, "x", n=number) for number in range(500)]
     assert [call.get(timeout=20)["n"] for call in calls] == list(range(500))
+
+
+def test_a_call_that_cannot_be_waited_for_is_not_sent(client: Client, script: Script) -> None:
+    backend = detect()
+    if not backend.in_turns:
+        assert backend.native(client.query, "1") == "1"
+        return
+    with pytest.raises(WrongThread, match="client of its own"):
+        backend.native(client.query, "1")
+    assert script.asked == []
+    assert client.query("2") == "2"
 
 
 def test_a_large_result_over_a_websocket(things: Client) -> None:

@@ -117,21 +117,28 @@ class Terminal:
 
 @pytest.mark.once
 def test_the_chat_example_in_two_terminals(tmp_path: Path) -> None:
-    people = [Terminal(name, tmp_path) for name in ("Ada", "Grace")]
+    people = []
     try:
+        for name in ("Ada", "Grace"):
+            people.append(Terminal(name, tmp_path))
+            people[-1].read_until(YOU_ARE_IN)  # so it is Ada who serves the room
         ada, grace = people
-        for each in people:
-            each.read_until(YOU_ARE_IN)
         grace.say("hello Ada")
         ada.read_until("Grace: hello Ada")
         ada.say("hello Grace")
         grace.read_until("Ada: hello Grace")
         ada.leave()
         grace.read_until("-- Ada has left")
-        people.append(Terminal("Joan", tmp_path))
-        people[-1].read_until("Ada: hello Grace")  # one of the last words, which are kept
-        people[-1].leave()
-        grace.leave()
+        grace.read_until(YOU_ARE_IN)  # anew, at a node of her own
+        joan = Terminal("Joan", tmp_path)
+        people.append(joan)
+        joan.read_until("Ada: hello Grace")  # one of the last words, which are kept
+        joan.read_until(YOU_ARE_IN)
+        grace.process.send_signal(signal.SIGSTOP)
+        joan.say("anybody?")
+        grace.process.kill()
+        joan.read_until(YOU_ARE_IN)  # anew, whatever became of that line
+        joan.leave()
     finally:
         for each in people:
             each.process.kill()

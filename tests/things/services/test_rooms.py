@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from flowthings_like import Client, DeadlineExceeded, InvalidInput, Room, event, things_errors
+from flowthings_like import API, Client, DeadlineExceeded, InvalidInput, Room, event, things_errors
 from flowthings_like.green.backend import detect
-from flowthings_like.services.room import NotJoined
+from flowthings_like.services import mailbox, room_events
+from flowthings_like.services.room import EventsLost, NotJoined
 
 from .support import STUFF, Heard
 
@@ -116,6 +117,37 @@ def test_a_slow_handler_delays_its_own_room_only(things: Client) -> None:
     assert slow.heard == ["init", "join"]
     going.set()
     slow.expect("init", "join", 0, 1, 2)
+
+
+def test_events_that_are_too_many_are_dropped_and_on_join_is_called(
+    things: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(mailbox, "MOST", 3)
+    monkeypatch.setattr(room_events, "MOST", 3)
+    busy, going = detect().event(), detect().event()
+
+    class Slow(Heard):
+        def on_msg(self, *args: Any) -> None:
+            busy.set()
+            going.wait(20)
+            super().on_msg(*args)
+
+    room = Slow(ROOM)
+    room.join(things)
+    heard = room.events(timeout=20)
+    room.emit("msg", 0)
+    assert busy.wait(20)
+    for number in range(1, 9):
+        room.emit("msg", number)
+    going.set()
+    room.expect("init", "join", 0, 1, 2, 3, "join")
+    assert "3 events wait" in caplog.text
+    assert [next(heard) for _ in range(3)] == [("msg", [number]) for number in range(3)]
+    with pytest.raises(EventsLost, match="3 events"):
+        next(heard)
+    room.emit("msg", "and so on")
+    assert next(heard) == ("msg", ["and so on"])
+    room.expect("init", "join", 0, 1, 2, 3, "join", "and so on")
 
 
 def test_rooms_may_be_joined_and_left_by_handlers(things: Client) -> None:
@@ -306,6 +338,16 @@ def test_what_is_no_room(room: Any) -> None:
 def test_what_is_no_client() -> None:
     with pytest.raises(InvalidInput, match="Client"):
         Room(7, "//stuff").join("localhost")  # type: ignore[arg-type]
+
+
+def test_a_room_may_be_joined_with_what_lazy_and_async_show(api: API) -> None:
+    for shown in (api.lazy(), api.async_()):
+        room = Heard(ROOM)
+        room.join(shown.things)
+        assert room.client is api.things
+        room.join(api.things)  # is no other client
+        assert type(room.id) is int
+        room.leave()
 
 
 # Looping

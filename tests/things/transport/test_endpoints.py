@@ -57,6 +57,8 @@ def test_the_five_forms(url: str, endpoint: Endpoint) -> None:
         "things://@h",
         "things://:pw@h",
         "things://[::1",
+        "things://a..b",
+        "things://a b",
         "unix://host/path",
         "unix://",
         "unix:///path?query",
@@ -88,6 +90,15 @@ def test_what_is_quoted_comes_back(user: str, password: str) -> None:
     token = parse_endpoint(f"wss://{quote(user, safe='')}@h:1/x")
     assert token.auth == (user,)
     assert (str(token), repr(token)) == ("wss://h:1/x", repr(Endpoint("wss", "h", 1, "/x")))
+
+
+@pytest.mark.parametrize(
+    "host", ["", "h:9200", "me:s3cret@h", "s3cret@h", "a..b", "x" * 64, "h/s3cret", "[::1]"]
+)
+def test_a_host_is_a_name_or_an_address(host: str) -> None:
+    with pytest.raises(ConfigurationError, match="things://user:password@host:9200") as caught:
+        Endpoint("tcp", host, 9200)
+    assert "s3cret" not in str(caught.value)
 
 
 def test_addresses() -> None:

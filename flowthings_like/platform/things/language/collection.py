@@ -202,6 +202,11 @@ class Collection:
 
     # -- saving and loading it
 
+    @property
+    def has_lost(self) -> bool:
+        """Whether things or rooms have gone since the last journal."""
+        return bool(self._gone or self._gone_rooms)
+
     def take_journal(self) -> Journal:
         """What changed since this was last called."""
         gone_rooms = _drained(self._gone_rooms)
