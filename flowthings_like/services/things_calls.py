@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import InvalidInput
 from ..green.marks import begins
@@ -23,6 +23,8 @@ __all__ = ["Calls"]
 
 # Plain numbers, as looking up an Enum's member takes a while.
 _QUERY, _RUN = int(Kind.QUERY), int(Kind.RUN)
+
+_Request: TypeAlias = "tuple[Any, float | None, bool]"  # content, timeout, idempotent
 
 
 class Calls(Builtins):
@@ -65,8 +67,8 @@ class Calls(Builtins):
             DeadlineExceeded: no result in time. The code may run all the same.
             InvalidResponse: the result does not decode. No other call is affected.
         """
-        content = self._query_content(code, scope, skip_strip_code, variables, kwargs)
-        return value_of(self._request(_QUERY, content, timeout, idempotent))
+        asked = self._asked(code, scope, timeout, skip_strip_code, idempotent, variables, **kwargs)
+        return value_of(self._request(_QUERY, *asked))
 
     @begins("_begin_raw")
     def query_raw(
@@ -80,8 +82,8 @@ class Calls(Builtins):
         **kwargs: Any,
     ) -> bytes:
         """Like `query`, but return the result as it came: MessagePack."""
-        content = self._query_content(code, scope, skip_strip_code, variables, kwargs)
-        return self._request(_QUERY, content, timeout, idempotent).body
+        asked = self._asked(code, scope, timeout, skip_strip_code, idempotent, variables, **kwargs)
+        return self._request(_QUERY, *asked).body
 
     @begins("_begin_run")
     def run(
@@ -103,39 +105,8 @@ class Calls(Builtins):
         Raises:
             InvalidInput: both `args` and `kwargs` were given. And what `query` raises.
         """
-        content = self._run_content(procedure, scope, args, kwargs)
-        return value_of(self._request(_RUN, content, timeout, idempotent))
-
-    def _run_content(
-        self, procedure: str, scope: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> list[Any]:
-        if args and kwargs:
-            raise InvalidInput("give a procedure its arguments in order or by name, not both")
-        content: list[Any] = [
-            self._scope if scope is None else check_scope(scope),
-            text(procedure, "a procedure's name"),
-        ]
-        if args or kwargs:
-            content.append(args or kwargs)
-        return content
-
-    def _query_content(
-        self,
-        code: str,
-        scope: str | None,
-        skip_strip_code: bool,
-        variables: Mapping[str, Any] | None,
-        kwargs: dict[str, Any],
-    ) -> list[Any]:
-        if type(code) is not str:
-            code = text(code, "code")
-        content: list[Any] = [
-            self._scope if scope is None else check_scope(scope),
-            code if skip_strip_code else strip_code(code),
-        ]
-        if kwargs or variables:
-            content.append(check_variables(variables, kwargs))
-        return content
+        asked = self._called(procedure, *args, scope=scope, timeout=timeout, idempotent=idempotent, **kwargs)
+        return value_of(self._request(_RUN, *asked))
 
     def _emit(
         self,
@@ -154,7 +125,16 @@ class Calls(Builtins):
 
     # How they are made
 
-    def _begin_query(
+    def _begin_query(self, *args: Any, **kwargs: Any) -> UnderwayQuery | None:
+        return self._begin_request(_QUERY, *self._asked(*args, **kwargs), value_of)
+
+    def _begin_raw(self, *args: Any, **kwargs: Any) -> UnderwayQuery | None:
+        return self._begin_request(_QUERY, *self._asked(*args, **kwargs), attrgetter("body"))
+
+    def _begin_run(self, *args: Any, **kwargs: Any) -> UnderwayQuery | None:
+        return self._begin_request(_RUN, *self._called(*args, **kwargs), value_of)
+
+    def _asked(
         self,
         code: str,
         scope: str | None = None,
@@ -163,24 +143,19 @@ class Calls(Builtins):
         idempotent: bool = False,
         variables: Mapping[str, Any] | None = None,
         **kwargs: Any,
-    ) -> UnderwayQuery | None:
-        content = self._query_content(code, scope, skip_strip_code, variables, kwargs)
-        return self._begin_request(_QUERY, content, timeout, idempotent)
+    ) -> _Request:
+        """A query's arguments as the request they make."""
+        if type(code) is not str:
+            code = text(code, "code")
+        content: list[Any] = [
+            self._scope if scope is None else check_scope(scope),
+            code if skip_strip_code else strip_code(code),
+        ]
+        if kwargs or variables:
+            content.append(check_variables(variables, kwargs))
+        return content, timeout, idempotent
 
-    def _begin_raw(
-        self,
-        code: str,
-        scope: str | None = None,
-        timeout: float | None = None,
-        skip_strip_code: bool = False,
-        idempotent: bool = False,
-        variables: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> UnderwayQuery | None:
-        content = self._query_content(code, scope, skip_strip_code, variables, kwargs)
-        return self._begin_request(_QUERY, content, timeout, idempotent, attrgetter("body"))
-
-    def _begin_run(
+    def _called(
         self,
         procedure: str,
         *args: Any,
@@ -188,9 +163,17 @@ class Calls(Builtins):
         timeout: float | None = None,
         idempotent: bool = False,
         **kwargs: Any,
-    ) -> UnderwayQuery | None:
-        content = self._run_content(procedure, scope, args, kwargs)
-        return self._begin_request(_RUN, content, timeout, idempotent)
+    ) -> _Request:
+        """A procedure's arguments as the request they make."""
+        if args and kwargs:
+            raise InvalidInput("give a procedure its arguments in order or by name, not both")
+        content: list[Any] = [
+            self._scope if scope is None else check_scope(scope),
+            text(procedure, "a procedure's name"),
+        ]
+        if args or kwargs:
+            content.append(args or kwargs)
+        return content, timeout, idempotent
 
     def _begin_request(
         self,
@@ -198,7 +181,7 @@ class Calls(Builtins):
         content: Any,
         timeout: float | None,
         idempotent: bool,
-        value_of: Callable[[Package], Any] = value_of,
+        value_of: Callable[[Package], Any],
     ) -> UnderwayQuery | None:
         session = self._session
         if session is None:
