@@ -89,7 +89,8 @@ class Rooms:
                 room._membership, room._over = membership, None
                 self._scopes.add(membership.scope)
             try:
-                while not self._is_settled(membership):
+                # It may be settled and over at once: an event that was held can be that of its deletion.
+                while room._membership is membership and not self._is_settled(membership):
                     over, answer = ask(Kind.JOIN, [membership.scope, id], deadline)
                     if room_ids(answer, 1)[0] is None:
                         raise things_errors.LookupError(f"there is no room {id} in {membership.scope}")

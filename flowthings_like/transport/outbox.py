@@ -1,8 +1,8 @@
-"""What is to be sent on a connection: by whoever calls, if that needs no waiting, else by a helper.
+"""What is to be sent on a connection: by whoever calls, if that needs no waiting, else by a worker.
 
 A caller never waits here, so it cannot be interrupted with half a package sent, and its deadline is about
 the answer alone. Green threads that call in one turn of the hub send together: the first one at once, and the
-helper all others with one write, when they have had their turn.
+worker all others with one write, when they have had their turn.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..green.backend import detect
-from .helper import Helper
+from .worker import Worker
 
 if TYPE_CHECKING:
     from .in_flight import Call
@@ -51,9 +51,9 @@ class Outbox:
         # it: who does not get it leaves his call in the queue, where the one who has it looks again. It is no
         # lock, as nobody could say whose that is after an interrupt.
         self._turn: dict[str, object] = {}
-        self._to_flush = False  # the turn is the helper's, until the stream has sent all it took
+        self._to_flush = False  # the turn is the worker's, until the stream has sent all it took
         self._ended = False
-        self._helper = Helper(self._help)
+        self._worker = Worker(self._work)
 
     def post(self, call: Call) -> None:
         """Have a call sent: now, or with others of this turn of the hub."""
@@ -62,7 +62,7 @@ class Outbox:
         if self.silent or not self._gathers:
             self.push()
         else:
-            self._helper.ring()
+            self._worker.wake()
 
     def post_all(self, calls: Iterable[Call]) -> None:
         """Have several calls sent at once, with one write."""
@@ -88,8 +88,8 @@ class Outbox:
                     return
                 if not self._send():
                     self._to_flush = True
-                    turn[TURN] = self._helper
-                    self._helper.ring()
+                    turn[TURN] = self._worker
+                    self._worker.wake()
                     return
                 del turn[TURN]
         except BaseException as error:
@@ -104,7 +104,7 @@ class Outbox:
         """Send nothing from now on."""
         self._ended = True
         self._queue.clear()
-        self._helper.ring()
+        self._worker.wake()
 
     def _send(self) -> bool:
         queue = self._queue
@@ -126,7 +126,7 @@ class Outbox:
                 call.sent = False
             raise
 
-    def _help(self) -> bool:
+    def _work(self) -> bool:
         if self._to_flush:
             try:
                 self._stream.flush()

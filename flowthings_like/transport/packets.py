@@ -19,9 +19,9 @@ from ..errors import ConnectionFailed, DeadlineExceeded
 from ..green.backend import detect
 from ..wire.things import MAX_BODY, Package, PackageParser, ProtocolError, package
 from .forks import forget_in_child
-from .helper import Helper
 from .in_flight import IDS, InFlight, seconds_left
 from .outbox import Outbox
+from .worker import Worker
 
 if TYPE_CHECKING:
     from .in_flight import Call
@@ -95,7 +95,7 @@ class PacketConnection:
         self._in_flight = InFlight(backend.latches())
         self._outbox = Outbox(stream, self._break)
         self._events: deque[Any] = deque()  # packages, and what `wait_heard` waits for
-        self._herald = Helper(self._announce)
+        self._herald = Worker(self._announce)
         self.closed = False
         self._over = False  # nothing comes any more
         self._ended = backend.event()
@@ -202,7 +202,7 @@ class PacketConnection:
         """Wait until what has come unasked so far was handed to `on_event`; False if that took too long."""
         reached = detect().event()
         self._events.append(reached)
-        self._herald.ring()
+        self._herald.wake()
         return self._ended.is_set() or bool(reached.wait(timeout))
 
     def delivery(self) -> tuple[int, int]:
@@ -291,7 +291,7 @@ class PacketConnection:
         for found in self._parser.feed(data):
             if found.kind < _FIRST_ANSWER:
                 self._events.append(found)
-                self._herald.ring()
+                self._herald.wake()
                 continue
             self._answers += 1
             call = answered(found)
@@ -344,7 +344,7 @@ class PacketConnection:
         self._outbox.end()
         self._in_flight.end()
         self._over = True
-        self._herald.ring()
+        self._herald.wake()
 
 
 def _with(error: E, sent: bool) -> E:

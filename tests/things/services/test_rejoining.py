@@ -70,6 +70,23 @@ def test_emits_that_overtake_the_join_event_come_after_on_join(client: Client, s
     room.expect("init", "join", "early", "early", "early")
 
 
+@pytest.mark.parametrize("overtakes", [True, False])
+def test_a_room_that_is_deleted_while_it_is_joined(client: Client, script: Script, overtakes: bool) -> None:
+    def join(session: Session, request: Package, scope: str, *ids: int) -> bytes:
+        emit = script.say(Kind.ROOM_EMIT, 7, event="msg", args=["last words"])
+        events = emit + script.say(Kind.ROOM_DELETE, 7)
+        answer = package(Kind.DATA, request.id, pack(list(ids)))
+        return events + answer if overtakes else answer + events
+
+    script._join = join  # type: ignore[method-assign]
+    room = Heard(7)
+    room.join(client, wait=20)
+    room.expect("init", "join", "last words", "delete")
+    assert client.get_rooms() == ()
+    assert client._rooms._memberships == {}
+    assert script.count(Kind.JOIN) == 1
+
+
 def test_a_join_event_that_comes_too_late_means_nothing(client: Client, script: Script, played: Node) -> None:
     room = Heard(7)
     room.join(client, wait=20)

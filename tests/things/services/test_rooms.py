@@ -132,13 +132,15 @@ def test_events_that_are_too_many_are_dropped_and_on_join_is_called(
             going.wait(20)
             super().on_msg(*args)
 
-    room = Slow(ROOM)
+    room, quick = Slow(ROOM), Heard(ROOM)
     room.join(things)
+    quick.join(things)
     heard = room.events(timeout=20)
     room.emit("msg", 0)
     assert busy.wait(20)
     for number in range(1, 9):
         room.emit("msg", number)
+        quick.expect("init", "join", *range(number + 1))  # so it has come to both
     going.set()
     room.expect("init", "join", 0, 1, 2, 3, "join")
     assert "3 events wait" in caplog.text

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     from ..green.outcome import Latch
 
-__all__ = ["Helper"]
+__all__ = ["Worker"]
 
 
-class Helper:
+class Worker:
     """Runs `work()` in a thread of its own, which starts when it is first needed.
 
     Args:
@@ -26,28 +26,28 @@ class Helper:
         self._work = work
         self._latch = detect().latches()
         self._spawn = detect().spawn
-        self._bell: list[Latch] = []  # where it waits, if it does
+        self._asleep: list[Latch] = []  # where it waits, if it does
         self._to_start = [True]
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """There is something to do. Costs next to nothing while it is at work."""
-        if self._bell:
+        if self._asleep:
             with suppress(IndexError):
-                self._bell.pop().set()
+                self._asleep.pop().set()
         elif self._to_start:
             with suppress(IndexError):
                 self._to_start.pop()
                 try:
                     self._spawn(self._run)
-                except BaseException:  # no thread to be had; the next ring tries again
+                except BaseException:  # no thread to be had; the next call tries again
                     self._to_start.append(True)
                     raise
 
     def _run(self) -> None:
         while True:
             latch = self._latch()
-            self._bell.append(latch)
-            # What comes from here on rings the bell; this is for what came before.
+            self._asleep.append(latch)
+            # What comes from here on wakes it; this is for what came before.
             if self._work():
                 return
             latch.wait()
