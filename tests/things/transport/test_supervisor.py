@@ -442,6 +442,26 @@ def test_a_forgotten_one_ends(supervise: Supervise) -> None:
         wait_until(lambda: threading.active_count() <= threads)
 
 
+@pytest.mark.parametrize("refusal", [things_errors.AuthError("no"), errors.ConnectionFailed("no"), None])
+def test_a_forgotten_one_ends_whatever_its_last_attempt_failed_of(refusal: Exception | None) -> None:
+    """What it failed of has frames, and they have their variables."""
+
+    def hang_up(session: Session, request: Package) -> None:
+        session.end()
+
+    with node(hang_up) as found:
+        one = Watched(found.url, backoff=lambda round: 60.0)
+        one.refusal = refusal
+        with pytest.raises(errors.FlowThingsError):
+            one.connection(patient=False)
+        gone = weakref.ref(one)
+        keeper = one.supervisor._keeper
+        assert keeper is not None
+        del one
+        wait_until(lambda: gc.collect() >= 0 and gone() is None)
+        assert keeper.ended.wait(10)
+
+
 def reconnect_often(one: Watched, found: Node, times: int) -> None:
     for _ in range(times):
         one.ask()
@@ -462,11 +482,16 @@ def test_reconnects_leave_nothing_behind(supervise: Supervise) -> None:
 
 @pytest.mark.exhaustive
 def test_ten_thousand_reconnects_leave_nothing_behind(supervise: Supervise) -> None:
-    def objects() -> int:
-        gc.collect()
-        return sum(isinstance(thing, PacketConnection | Session) for thing in gc.get_objects())
-
     with node() as found:
+
+        def objects() -> int:
+            """Both ends of the connections to this node; other tests may have left some of theirs."""
+            gc.collect()
+            ends = [thing for thing in gc.get_objects() if isinstance(thing, PacketConnection | Session)]
+            return sum(
+                end.node is found if isinstance(end, Session) else end.peer == found.address for end in ends
+            )
+
         one = supervise(found.url, backoff=lambda round: 0.0)
         reconnect_often(one, found, 500)
         before, threads = sockets(), threading.active_count()
