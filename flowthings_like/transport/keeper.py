@@ -168,6 +168,7 @@ class Keeper:
     def _connect(self) -> None:
         """One attempt. What comes of it is in `current`, or in `_failure` with a pause after each round."""
         nodes: list[Endpoint] = []
+        pause = 0.0
         try:
             nodes = list(self.orders.endpoints())
             if not nodes:
@@ -180,9 +181,10 @@ class Keeper:
         except Exception as error:
             if not isinstance(error, FlowThingsError):
                 _log.exception("connecting to a node failed in an unforeseen way")
-            self._failed(error, max(1, len(nodes)))
+            pause = self._failed(error, max(1, len(nodes)))
         else:
             self._up(connection, node)
+        self._pause(pause)  # only here, where the error and its frames are gone
 
     def _greet(self, node: Endpoint) -> PacketConnection:
         """A connection that has said hello."""
@@ -225,23 +227,23 @@ class Keeper:
 
     def _give_up(self, error: Exception) -> None:
         """No further attempt before somebody asks."""
-        self._failure = error
+        self._failure = _without_frames(error)
         self._refused += 1
         self._asked = self._moving = False
         _log.error("no connection: %s", error)
         self._tell()
 
-    def _failed(self, error: Exception, nodes: int) -> None:
-        self._failure = error
+    def _failed(self, error: Exception, nodes: int) -> float:
+        """Seconds until the next attempt."""
+        self._failure = _without_frames(error)
         self._attempts += 1
         _log.warning("no connection: %s", error)
         if self._attempts % nodes:
-            return
+            return 0.0
         self._rounds += 1
         self._tell()
         self._moving = False
-        if self.current is None:
-            self._pause(self.orders.backoff(self._attempts // nodes))
+        return self.orders.backoff(self._attempts // nodes) if self.current is None else 0.0
 
     def _keep(self, connection: PacketConnection) -> None:
         """Wait for news, or until it is time for a sign of life."""
@@ -292,6 +294,20 @@ def _say_farewell(connection: PacketConnection) -> None:
     while connection.in_flight and not connection.closed and monotonic() < until:
         detect().sleep(0.02)
     connection.close()
+
+
+def _without_frames(error: Exception) -> Exception:
+    """The error, without the frames that it and its causes came through: hello's are the owner's, and a
+    keeper that kept them would keep its owner alive, and so itself."""
+    due: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while due:
+        found = due.pop()
+        if found is not None and id(found) not in seen:
+            seen.add(id(found))
+            found.__traceback__ = None
+            due += (found.__cause__, found.__context__)
+    return error
 
 
 def _unsent(error: ConnectionFailed | DeadlineExceeded) -> ConnectionFailed | DeadlineExceeded:

@@ -100,6 +100,7 @@ def test_modify_takes_what_is_on_its_way() -> None:
     assert M(Later(), a=2).done() == ({"id": "f1", "a": 2}, {"a": 2})  # type: ignore[arg-type]
 
 
+@pytest.mark.once
 @settings(deadline=None, max_examples=150)
 @given(models, models)
 def test_the_difference_turns_one_model_into_the_other(

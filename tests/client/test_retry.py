@@ -202,6 +202,7 @@ def test_without_a_policy_there_is_one_attempt() -> None:
         assert str(caught.value) == "broken"
 
 
+@pytest.mark.once
 @settings(deadline=None, max_examples=300)
 @given(
     attempts=st.integers(1, 12),

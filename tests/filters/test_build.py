@@ -325,6 +325,7 @@ def test_equality_is_exact_about_types() -> None:
     assert (mem.a == 1) != "a == 1"
 
 
+@pytest.mark.once
 @given(filters)
 def test_filters_are_ordinary_values(node: Filter) -> None:
     for twin in (copy.copy(node), copy.deepcopy(node), pickle.loads(pickle.dumps(node))):
@@ -339,6 +340,7 @@ def test_filters_cannot_be_changed() -> None:
         a.op = "!="  # type: ignore[attr-defined]
 
 
+@pytest.mark.once
 @given(st.integers(2, 300))
 def test_long_chains_stay_in_bounds(length: int) -> None:
     flat = nested = mem.a == 0

@@ -113,6 +113,7 @@ def answers(connection: sa.Connection, node: nodes.Filter, now: int = NOW) -> li
     return [value for _, value in sorted(rows, key=lambda row: int(row[0]))]
 
 
+@pytest.mark.once
 @settings(max_examples=120, deadline=None)
 @given(st.lists(drops, min_size=3, max_size=6), st.lists(filters, min_size=4, max_size=8))
 def test_predicate_sql_and_the_rules_agree_on_drops(
@@ -132,6 +133,7 @@ def test_predicate_sql_and_the_rules_agree_on_drops(
         assert [int(row.id) for row in where] == [n for n, value in enumerate(expected) if value]
 
 
+@pytest.mark.once
 @settings(max_examples=60, deadline=None)
 @given(st.lists(resources, min_size=2, max_size=4), st.lists(filters, min_size=2, max_size=5))
 def test_predicate_sql_and_the_rules_agree_on_resources(
@@ -283,6 +285,7 @@ def test_no_filter_is_too_large_for_the_database(connection: sa.Connection, node
     assert answers(connection, ~mem.z.IN(1) & ~node if node.depth < 99 else node) is not None
 
 
+@pytest.mark.once
 def test_the_longest_text_is_no_longer_than_the_database_takes(connection: sa.Connection) -> None:
     node = parse("||".join(["a<1"] * 13_000))  # 64 KiB as it came, twice that with its blanks and parentheses
     assert node is not None

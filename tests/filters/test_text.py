@@ -21,6 +21,7 @@ from .strategies import any_text, filters, flags, shape
 a, b, c = mem.a == 1, mem.b == 2, mem.c == 3
 
 
+@pytest.mark.once
 @settings(max_examples=400, deadline=None)
 @given(filters)
 def test_text_reads_back_as_the_same_tree(node: Filter) -> None:
@@ -278,6 +279,7 @@ def test_long_nonsense_is_an_error_like_any_other(text: str) -> None:
         parse(text)
 
 
+@pytest.mark.once
 def test_mutated_texts_parse_or_fail_cleanly() -> None:
     """Whatever comes: a filter that reads back as itself, or a FilterSyntaxError. Nothing else gets out."""
     chance = random.Random(20161121)

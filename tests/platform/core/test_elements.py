@@ -42,6 +42,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 ELEMS = st.dictionaries(NAMES, VALUES, min_size=1, max_size=4)
 
 
+@pytest.mark.once
 @settings(deadline=None, max_examples=200)
 @given(elems=ELEMS)
 def test_what_is_typed_on_the_way_out_reads_back_the_same(elems: dict[str, Any]) -> None:
@@ -49,6 +50,7 @@ def test_what_is_typed_on_the_way_out_reads_back_the_same(elems: dict[str, Any])
     assert accept(with_hints(plain, types)) == (plain, types)
 
 
+@pytest.mark.once
 @settings(deadline=None, max_examples=100)
 @given(elems=ELEMS)
 def test_what_was_accepted_is_accepted_as_it_is(elems: dict[str, Any]) -> None:

@@ -265,6 +265,7 @@ plain = st.recursive(
 )
 
 
+@pytest.mark.once
 @settings(max_examples=100, deadline=None)
 @given(plain)
 def test_a_value_comes_back_as_it_was_given_and_saved(value: Any) -> None:

@@ -86,18 +86,18 @@ ODD += [
 ]
 ODD += ["procedures_info()", "nan", "'-'", "[[], []]", "[1, 2, 1]", "['b', 'a']", "-9223372036854775808"]
 LONGEST = 10.0
-"""Seconds for one query; a hang is longer."""
+"""Seconds of computing for one query; a hang is longer. By the clock, anything is on a busy machine."""
 
 
 def survives(stuff: Stuff, code: str) -> None:
     """The code ends in a result that can be sent, or in an error that can; the collection stays good."""
-    start = time.monotonic()
+    start = time.process_time()
     try:
         pack(stuff(code))
     except errors.ThingsDBError as error:
         pack(str(error))
     stuff.journal()
-    assert time.monotonic() - start < LONGEST, code
+    assert time.process_time() - start < LONGEST, code
 
 
 def mutated(chance: random.Random) -> str:
@@ -121,6 +121,7 @@ def fuzz(seed: int, times: int) -> None:
         survives(stuff, mutated(chance))
 
 
+@pytest.mark.once
 def test_mutated_programs() -> None:
     fuzz(20260, 2_000)
 
@@ -128,9 +129,10 @@ def test_mutated_programs() -> None:
 @pytest.mark.exhaustive
 @pytest.mark.once
 def test_many_mutated_programs() -> None:
-    fuzz(4, 60_000)
+    fuzz(4, 20_000)
 
 
+@pytest.mark.once
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=60) | st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
 def test_any_text(text: str) -> None:
@@ -138,6 +140,7 @@ def test_any_text(text: str) -> None:
         parse(text)
 
 
+@pytest.mark.once
 def test_every_function_with_odd_arguments() -> None:
     chance = random.Random(7)
     stuff = Stuff()
@@ -164,6 +167,7 @@ def test_endless_nesting_is_refused(piece: str) -> None:
         parse(piece * 2000 + "1" + {"(": ")", "[": "]", "`{": "}`"}.get(piece, "") * 2000)
 
 
+@pytest.mark.once
 def test_long_chains_are_not_nesting() -> None:
     assert Stuff()("+".join(["1"] * 5000)) == 5000
     assert Stuff()("||".join(["nil"] * 3000)) is None

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from statistics import median
 from time import monotonic
 from typing import Any
 
@@ -239,10 +240,12 @@ def test_small_packages_are_not_held_back(
 
     with node(event_first, tls=certificate if tls else None, nodelay=False) as found:
         connection = connect(found.url)
-        began = monotonic()
+        seconds = []
         for _ in range(100):
-            connection.call(Kind.EMIT, b"", monotonic() + 10)
-        assert monotonic() - began < 3
+            began = monotonic()
+            connection.call(Kind.EMIT, b"", began + 10)
+            seconds.append(monotonic() - began)
+        assert median(seconds) < 0.03  # not their sum: on a busy machine some take long
 
 
 def test_whoever_handles_events_may_call_and_wait(start: Start, connect: Connect) -> None:

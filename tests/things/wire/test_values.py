@@ -39,6 +39,7 @@ def now(other: Any) -> Any:
     return other
 
 
+@pytest.mark.once
 @given(strategies.values)
 def test_round_trip(value: Any) -> None:
     assert unpack(pack(value)) == value
@@ -49,6 +50,7 @@ def test_the_genuine_client_packs_the_same(value: Any) -> None:
     assert pack(value) == msgpack.packb(value, use_bin_type=True)
 
 
+@pytest.mark.once
 @given(
     st.recursive(strategies.scalars, lambda inner: st.dictionaries(strategies.scalars, inner), max_leaves=9)
 )
@@ -57,6 +59,7 @@ def test_keys_of_any_type_are_read_alike_by_both_decoders(value: Any) -> None:
     assert things._decode(packed) == things._decode_with_msgpack(packed) == value
 
 
+@pytest.mark.once
 @given(strategies.values, st.data())
 def test_both_decoders_agree_about_broken_bodies(value: Any, data: st.DataObject) -> None:
     body = bytearray(pack(value))
