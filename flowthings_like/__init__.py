@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from .green.checks.findings import Finding, GreenWarning
     from .green.doctor import doctor
     from .green.monitor import Block, block_monitor
-    from .services.room import Room, event
+    from .services.room import EventsLost, NotJoined, Room, event
     from .services.things import Client, set_package_fail_file
 
 __version__ = "0.1.0"
@@ -62,6 +62,7 @@ __all__ = [
     "ConnectionFailed",
     "DeadlineExceeded",
     "Defaults",
+    "EventsLost",
     "Filter",
     "FilterSyntaxError",
     "Finding",
@@ -80,6 +81,7 @@ __all__ = [
     "InvalidResponse",
     "M",
     "Modify",
+    "NotJoined",
     "P",
     "Params",
     "Retry",
@@ -105,8 +107,10 @@ __all__ = [
 _LATE = {
     "Block": "green.monitor",
     "Client": "services.things",
+    "EventsLost": "services.room",
     "Finding": "green.checks.findings",
     "GreenWarning": "green.checks.findings",
+    "NotJoined": "services.room",
     "Room": "services.room",
     "block_monitor": "green.monitor",
     "doctor": "green.doctor",
