@@ -281,7 +281,7 @@ class Room:
         """Take in an event of this room, or what happens to it."""
         mailbox = self._mailbox
         assert mailbox is not None
-        if isinstance(what, Moment):
+        if not isinstance(what, str):
             mailbox.put((what, args))
             if what is not Moment.JOINED:
                 mailbox.close()
@@ -302,21 +302,23 @@ class Room:
 
     def _handle(self, first: FirstJoin, what: str | Moment, args: Any) -> None:
         """Deal with a letter, in the room's own thread."""
-        if what is Moment.JOINED:
+        if isinstance(what, str):
+            name = self._handlers.get(what)
+            if name is not None:
+                self._attempt(getattr(self, name), args, what)
+            else:
+                self._attempt(self.on_emit, (what, *args), what)
+        elif what is Moment.JOINED:
             try:
                 self._attempt(self.on_join, (), what.value, first.take)
             finally:
                 first.end(None)
-        elif isinstance(what, Moment):
+        else:
             first.end(ConnectionFailed(f"{self!r}: {what.value} came before on_join"))
             if what is Moment.LEFT:
                 self._attempt(self.on_leave, (), what.value)
             elif what is Moment.DELETED:
                 self._attempt(self.on_delete, (), what.value)
-        elif (name := self._handlers.get(what)) is not None:
-            self._attempt(getattr(self, name), args, what)
-        else:
-            self._attempt(self.on_emit, (what, *args), what)
 
     def _attempt(
         self,

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Rooms"]
 
 _log = logging.getLogger("flowthings_like")
+_EMIT = int(Kind.ROOM_EMIT)
 _TIDY_WITHIN = 10.0  # seconds
 
 
@@ -260,12 +261,15 @@ class Rooms:
         """Hand out an event of a room. Called by the connection's reader, one at a time; never waits."""
         if over is not self._source:
             return
-        what, args = (data["event"], data["args"]) if kind == Kind.ROOM_EMIT else (Moment.DELETED, ())
         membership = self._memberships.get((data.get("scope"), data["id"]))  # type: ignore[arg-type]
-        if membership is not None and membership.over is over and what is not Moment.DELETED:
-            for room in membership.rooms:
-                room._receive(what, args)
-            return
+        if kind == _EMIT:
+            what, args = data["event"], data["args"]
+            if membership is not None and membership.over is over:
+                for room in membership.rooms:
+                    room._receive(what, args)
+                return
+        else:
+            what, args = Moment.DELETED, ()
         with self._lock:
             if membership is None:
                 membership = self._find(data.get("scope"), data["id"])
