@@ -64,7 +64,6 @@ class Session:
         self._several = several
         self._was_up = False
         self._arrivals: list[Any] = []  # events to set when there is a new connection
-        self._latest: PacketConnection | None = None  # the connection, unless it is closed
         self.supervisor = Supervisor(
             nodes,
             hello=self._greet,
@@ -103,7 +102,7 @@ class Session:
         """`request`, with its content packed."""
         pause, enough = FIRST_PAUSE, deadline
         while True:
-            connection = self._latest
+            connection = self.supervisor.latest()
             if connection is None or connection.closed:
                 connection = self.connection(deadline)
             try:
@@ -134,7 +133,7 @@ class Session:
         Args:
             value_of: what the answer comes to.
         """
-        connection = self._latest
+        connection = self.supervisor.latest()
         if connection is None or connection.closed:
             return None
         body = pack(content, resolve)
@@ -231,12 +230,10 @@ class Session:
 
     def _up(self, connection: PacketConnection, endpoint: Endpoint) -> None:
         self._was_up = True
-        self._latest = connection
         while self._arrivals:
             self._arrivals.pop().set()
 
     def _down(self, failure: BaseException | None) -> None:
-        self._latest = None
         self._rooms.lost()
 
     # Events; called by the connection's reader, which must not wait

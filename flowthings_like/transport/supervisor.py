@@ -107,6 +107,11 @@ class Supervisor:
         connection = None if keeper is None else keeper.current
         return None if connection is None or connection.closed else connection
 
+    def latest(self) -> PacketConnection | None:
+        """The connection there was last, which may be closed: the quickest to ask."""
+        keeper = self._keeper
+        return None if keeper is None else keeper.current
+
     @property
     def endpoint(self) -> Endpoint | None:
         """The node that `current` leads to."""
