@@ -105,6 +105,9 @@ class OwnLatch(Latch):
     __slots__ = ()
 
     def __init__(self, hub: Hub) -> None:
-        super().__init__(hub)
         if not hub.here():
             raise foreign_call()
+        # One is made for each call: not worth another call to what makes a Latch.
+        self._hub = hub
+        self._is_set = False
+        self._waiter = None
