@@ -9,7 +9,7 @@ from flowthings_like.errors import CallCancelled, DeadlineExceeded
 
 from .backend import detect
 from .failure import Failure
-from .outcome import Raised
+from .outcome import Raised, without_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,9 +82,8 @@ class Begun:
         try:
             return self._call.result(), None
         except Exception as error:
-            _drop_frames(error)
             # As from a lazy call's thread: the last one to hold it knows whether it was seen.
-            return Failure(error, None, self._origin), None
+            return Failure(without_frames(error), None, self._origin), None
 
     def _wait_for_another(self, timeout: float | None) -> bool:
         latch = detect().latch()
@@ -111,10 +110,3 @@ class Begun:
         if self._outcome is None and self._call.arrived():
             self._call.give_up()
             self._outcome = self._finish()  # a failure that nobody looks at says so when it goes
-
-
-def _drop_frames(error: BaseException | None) -> None:
-    """Leave only what was said: the frames lead to who asked for the result, and so back to its keeper."""
-    while error is not None:
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from flowthings_like.errors import CallCancelled
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Outcome: TypeAlias = "tuple[Any, Raised | None]"
 
-__all__ = ["Deliverer", "Latch", "Pending", "Raised", "as_cancelled"]
+__all__ = ["Deliverer", "Latch", "Pending", "Raised", "as_cancelled", "without_frames"]
 
 
 class Raised:
@@ -40,6 +40,23 @@ class Raised:
     def again(self) -> NoReturn:
         """Raise it."""
         raise self.error.with_traceback(self.traceback)
+
+
+E = TypeVar("E", bound=BaseException)
+
+
+def without_frames(error: E) -> E:
+    """The error with what it and its causes say, but without the frames they came through: those hold on to
+    whoever was at work, so an object that keeps the error of its own work would keep itself alive."""
+    due: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while due:
+        found = due.pop()
+        if found is not None and id(found) not in seen:
+            seen.add(id(found))
+            found.__traceback__ = None
+            due += (found.__cause__, found.__context__)
+    return error
 
 
 def as_cancelled(error: BaseException) -> BaseException:

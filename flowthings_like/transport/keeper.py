@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from .. import things_errors
 from ..errors import ConfigurationError, ConnectionFailed, DeadlineExceeded, FlowThingsError
 from ..green.backend import detect
+from ..green.outcome import without_frames
 from ..wire.things import Kind, Package
 from .packets import PacketConnection
 from .streams import TLS, context_for, open_stream
@@ -227,7 +228,7 @@ class Keeper:
 
     def _give_up(self, error: Exception) -> None:
         """No further attempt before somebody asks."""
-        self._failure = _without_frames(error)
+        self._failure = without_frames(error)
         self._refused += 1
         self._asked = self._moving = False
         _log.error("no connection: %s", error)
@@ -235,7 +236,7 @@ class Keeper:
 
     def _failed(self, error: Exception, nodes: int) -> float:
         """Seconds until the next attempt."""
-        self._failure = _without_frames(error)
+        self._failure = without_frames(error)
         self._attempts += 1
         _log.warning("no connection: %s", error)
         if self._attempts % nodes:
@@ -294,20 +295,6 @@ def _say_farewell(connection: PacketConnection) -> None:
     while connection.in_flight and not connection.closed and monotonic() < until:
         detect().sleep(0.02)
     connection.close()
-
-
-def _without_frames(error: Exception) -> Exception:
-    """The error, without the frames that it and its causes came through: hello's are the owner's, and a
-    keeper that kept them would keep its owner alive, and so itself."""
-    due: list[BaseException | None] = [error]
-    seen: set[int] = set()
-    while due:
-        found = due.pop()
-        if found is not None and id(found) not in seen:
-            seen.add(id(found))
-            found.__traceback__ = None
-            due += (found.__cause__, found.__context__)
-    return error
 
 
 def _unsent(error: ConnectionFailed | DeadlineExceeded) -> ConnectionFailed | DeadlineExceeded:
