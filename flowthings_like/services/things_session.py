@@ -102,9 +102,7 @@ class Session:
         """`request`, with its content packed."""
         pause, enough = FIRST_PAUSE, deadline
         while True:
-            connection = self.supervisor.latest()
-            if connection is None or connection.closed:
-                connection = self.connection(deadline)
+            connection = self.supervisor.current or self.connection(deadline)
             try:
                 answer = connection.call(kind, body, deadline)
             except ConnectionFailed as error:
@@ -133,8 +131,8 @@ class Session:
         Args:
             value_of: what the answer comes to.
         """
-        connection = self.supervisor.latest()
-        if connection is None or connection.closed:
+        connection = self.supervisor.current
+        if connection is None:
             return None
         body = pack(content, resolve)
         call = connection.begin(kind, body, deadline)

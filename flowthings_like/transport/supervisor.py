@@ -107,11 +107,6 @@ class Supervisor:
         connection = None if keeper is None else keeper.current
         return None if connection is None or connection.closed else connection
 
-    def latest(self) -> PacketConnection | None:
-        """The connection there was last, which may be closed: the quickest to ask."""
-        keeper = self._keeper
-        return None if keeper is None else keeper.current
-
     @property
     def endpoint(self) -> Endpoint | None:
         """The node that `current` leads to."""
@@ -135,10 +130,7 @@ class Supervisor:
             DeadlineExceeded: not in time; its cause is what kept the last node from it.
             ConfigurationError: the supervisor was closed, or what it was given is of no use.
         """
-        keeper = self._keeper
-        if keeper is not None and keeper.current is not None and not keeper.current.closed:
-            return keeper.current
-        return self._alive().wait(deadline, patient)
+        return self.current or self._alive().wait(deadline, patient)
 
     def start(self) -> None:
         """Begin to connect, without waiting for it."""
