@@ -9,7 +9,6 @@ packages waits until the first one is acknowledged.
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 import subprocess
@@ -19,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from benchmarks._nginx import cores
+from benchmarks._processes import on_last_core
 from flowthings_like.wire.things import EVENT_ID, HEADER, Kind, pack, package, unpack
 
 SCOPE = "@collection:stuff"
@@ -105,18 +104,9 @@ def canned(*options: str) -> Callable[[Path], object]:
     @contextmanager
     def running(_folder: Path) -> Iterator[str]:
         command = [sys.executable, "-m", "benchmarks._canned_things", *options]
-        server = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            text=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, {cores()[-1]}),
-        )
-        try:
+        with on_last_core(command, stdout=subprocess.PIPE) as server:
             assert server.stdout is not None
             yield f"admin:pass@127.0.0.1:{int(server.stdout.readline())}"
-        finally:
-            server.terminate()
-            server.wait()
 
     return running
 

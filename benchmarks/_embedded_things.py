@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks._nginx import cores
+from benchmarks._processes import on_last_core
 
 ROOM = ".room.id();"
 """Code that gives the id of a room in the collection `stuff`."""
@@ -32,16 +31,11 @@ api.close()
 def embedded(folder: Path) -> Iterator[str]:
     """What a benchmark's SERVER is: the node on the last core, with a room in the collection `stuff`."""
     command = [sys.executable, "-c", NODE, str(folder / "platform")]
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, {cores()[-1]}),
-    ) as node:
+    with on_last_core(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as node:
         assert node.stdin is not None
         assert node.stdout is not None
         try:
             yield node.stdout.readline().strip()
         finally:
             node.stdin.close()
+            node.wait()  # it closes the platform

@@ -6,11 +6,12 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from benchmarks._processes import on_last_core
 
 ACCOUNT, TOKEN = "acme", "measured"
 SIZE = 476
@@ -62,8 +63,7 @@ def nginx(folder: Path) -> Iterator[str]:
     written = folder / "nginx.conf"
     written.write_text(CONFIGURATION.format(folder=folder, port=port, answer=canned()))
     command = [str(program), "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(written)]
-    server = subprocess.Popen(command, preexec_fn=lambda: os.sched_setaffinity(0, {cores()[-1]}))
-    try:
+    with on_last_core(command):
         for _ in range(200):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -72,11 +72,3 @@ def nginx(folder: Path) -> Iterator[str]:
         else:
             raise SystemExit(f"nginx did not start: {(folder / 'error.log').read_text()}")
         yield f"127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def cores() -> list[int]:
-    """The cores this process may use."""
-    return sorted(os.sched_getaffinity(0))

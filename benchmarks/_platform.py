@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from flowthings_like import API
 
-from benchmarks._nginx import cores
+from benchmarks._processes import on_last_core
 from benchmarks._weather import drops
 
 DROPS = 10_000
@@ -54,13 +54,7 @@ def platform(folder: Path) -> Iterator[str]:
         "--port",
         "0",
     ]
-    server = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, {cores()[-1]}),
-    )
-    try:
+    with on_last_core(command, stdout=subprocess.PIPE) as server:
         said: dict[str, str] = {}
         assert server.stdout is not None
         while "listening" not in said:
@@ -79,6 +73,3 @@ def platform(folder: Path) -> Iterator[str]:
         told.write_text(json.dumps(found._replace(flow=flow, ids=ids)._asdict()))
         time.sleep(0.5)  # for the load to be over
         yield str(told)
-    finally:
-        server.terminate()
-        server.wait()

@@ -7,24 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks._store import open_store
-from benchmarks._weather import as_row, drops, plain_table
+from benchmarks._weather import drops
+from benchmarks.ingest import BATCH, PEER, straight_into_sqlite
 
 TITLE = "store: bulk load, 1,000 drops a call"
 UNIT = "drops/s"
-PEER = "sqlite3, executemany by 1,000"
-BATCH = 1000
-
-
-def straight_into_sqlite(folder: Path) -> float:
-    models = drops()
-    connection = plain_table(folder)
-    started = time.perf_counter()
-    for first in range(0, len(models), BATCH):
-        rows = [as_row(first + n, model) for n, model in enumerate(models[first : first + BATCH])]
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany("INSERT INTO drops VALUES (?, ?, ?, ?, ?)", rows)
-        connection.execute("COMMIT")
-    return len(models) / (time.perf_counter() - started)
 
 
 def through_the_store(tracks: bool = True, again: bool = False) -> Callable[[Path], float]:

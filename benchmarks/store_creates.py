@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 from benchmarks._store import open_store
-from benchmarks._weather import as_row, drops, plain_table
+from benchmarks._weather import drops
+from benchmarks.creates import CALLERS, PEER, straight_into_sqlite
 
 TITLE = "store: single creates, acknowledged = committed"
 UNIT = "drops/s"
-PEER = "sqlite3, a commit each"
 DROPS = 20_000
-CALLERS = 64
-
-
-def straight_into_sqlite(folder: Path) -> float:
-    models = drops()[:DROPS]
-    connection = plain_table(folder)
-    started = time.perf_counter()
-    for number, model in enumerate(models):
-        connection.execute("INSERT INTO drops VALUES (?, ?, ?, ?, ?)", as_row(number, model))
-    return DROPS / (time.perf_counter() - started)
 
 
 def through_the_store(folder: Path) -> float:
@@ -45,7 +36,7 @@ def through_the_store(folder: Path) -> float:
 
 
 CONTENDERS = {
-    PEER: straight_into_sqlite,
+    PEER: partial(straight_into_sqlite, count=DROPS),
     "64 callers, gevent": through_the_store,
     "64 callers, eventlet": through_the_store,
     "64 callers, threads": through_the_store,

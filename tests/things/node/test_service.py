@@ -20,6 +20,7 @@ from flowthings_like.platform.things.claim import FILE
 from flowthings_like.platform.things.service import Attendant, Service
 from flowthings_like.wire.things import Kind
 
+from ...transport.support import sockets
 from .harness import Peer, wait_until
 from .test_durability import serving
 
@@ -103,12 +104,6 @@ def test_another_process_serves_until_it_is_killed(folder: Path) -> None:
         peer = Peer.of(platform)
         assert peer.query(".kept;") == 1
         peer.close()
-
-
-def sockets() -> int:
-    """How many this process has open."""
-    files = Path("/proc/self/fd")
-    return sum(str(file.readlink()).startswith("socket:") for file in files.iterdir() if file.is_symlink())
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
