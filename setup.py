@@ -1,26 +1,31 @@
 """Packaging: what the library needs, and what each optional part adds."""
 
+import re
+import runpy
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
+ABOUT = runpy.run_path(str(HERE / "flowthings_like" / "about.py"))
+
+# The lowest versions have wheels for every CPython from 3.10 to 3.13, and pass tests/packaging on each.
 
 CORE = [
     "requests>=2.32",
     "httptools>=0.6.4",
-    "orjson>=3.10",
+    "orjson>=3.10.7",
     "msgpack>=1.1",
     "websocket-client>=1.8",
     "six>=1.16",
 ]
 THINGS = ["msgspec>=0.19"]  # reads ThingsDB's answers twice as fast
-EMBEDDED = ["SQLAlchemy>=2.0.30,<3", "google-re2>=1.1", "lark>=1.2", "wsproto>=1.2"]
+EMBEDDED = ["SQLAlchemy>=2.0.31,<3", "google-re2>=1.1.20250722", "lark>=1.2", "wsproto>=1.2"]
 GEVENT = ["gevent>=25.4.1"]
 EVENTLET = ["eventlet>=0.40"]
-SERVE = [*EMBEDDED, *GEVENT, "gunicorn>=23"]
+SERVE = [*EMBEDDED, *GEVENT, "gunicorn[gevent]>=23"]
 PROGRESS = ["tqdm>=4.66"]
-DEMO = [*EMBEDDED, *GEVENT, *PROGRESS, "matplotlib>=3.8"]
+DEMO = [*EMBEDDED, *GEVENT, *PROGRESS, "matplotlib>=3.9.2"]
 BENCH = [
     *THINGS,
     *GEVENT,
@@ -51,13 +56,35 @@ DEV = [
     "build",
 ]
 
+
+def long_description() -> str:
+    """The README, with links and the picture that lead somewhere from outside a checkout too."""
+    text = (HERE / "README.md").read_text(encoding="utf-8")
+    pictures = rf"!\[\1]({ABOUT['REPOSITORY']}/raw/main/\2)"
+    text = re.sub(r"!\[([^]]*)]\((?!https?:)([^)]+)\)", pictures, text)
+    links = rf"[\1]({ABOUT['REPOSITORY']}/blob/main/\2)"
+    return re.sub(r"(?<!!)\[([^]]*)]\((?!https?:|#)([^)]+)\)", links, text)
+
+
 setup(
     name="flowthings_like",
-    version="0.1.0",
+    version=ABOUT["VERSION"],
     description="One blocking-style client for live data, parallel on gevent, eventlet and plain threads",
-    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description=long_description(),
     long_description_content_type="text/markdown",
+    author="the authors of flowthings_like",
+    url=ABOUT["REPOSITORY"],
+    project_urls={
+        "Documentation": ABOUT["DOCS"],
+        "Source": ABOUT["REPOSITORY"],
+        "Issues": f"{ABOUT['REPOSITORY']}/issues",
+    },
+    keywords=[
+        *("flowthings", "thingsdb", "rest", "websocket", "client", "real-time", "time series"),
+        *("gevent", "eventlet", "threads", "parallel", "lazy", "etl"),
+    ],
     license="MIT",
+    py_modules=["pytest_flowthings_like"],
     packages=find_packages(include=["flowthings_like", "flowthings_like.*"]),
     package_data={
         "flowthings_like": ["py.typed"],
@@ -81,9 +108,14 @@ setup(
     },
     entry_points={
         "console_scripts": ["flowthings-like = flowthings_like.cli.main:main"],
-        "pytest11": ["flowthings_like = flowthings_like.testing.plugin"],
+        "pytest11": ["flowthings_like = pytest_flowthings_like"],
     },
     classifiers=[
+        "Development Status :: 4 - Beta",
+        "Framework :: Pytest",
+        "Intended Audience :: Developers",
+        "Operating System :: POSIX",
+        "Topic :: Software Development :: Libraries",
         "Programming Language :: Python :: 3",
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",

@@ -11,6 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from . import about
 from .api import API
 from .changes import M, Modify, P, Params
 from .credentials import Token
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from .services.room import EventsLost, NotJoined, Room, event
     from .services.things import Client, set_package_fail_file
 
-__version__ = "0.1.0"
+__version__ = about.VERSION
 
 __all__ = [
     "AGE",

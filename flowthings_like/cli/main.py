@@ -12,6 +12,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from ..about import VERSION
+
 COMMANDS = {
     "serve": "run the embedded platform for other processes to talk to",
     "doctor": "say what is wrong with how a program runs green threads, and what to write instead",
@@ -30,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="flowthings-like", description="Live data in blocking style.")
+    parser.add_argument("--version", action="version", version=f"flowthings-like {VERSION}")
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
     for name, purpose in COMMANDS.items():
         command = commands.add_parser(name, help=purpose, description=purpose)

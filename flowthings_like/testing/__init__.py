@@ -1,8 +1,7 @@
 """For tests of programs that use this library: a platform of one's own, and a network that fails on purpose.
 
 `FaultProxy` stands between a client and any server; `Server` is the platform behind a socket. The fixtures
-for pytest are in `plugin`, which pytest imports at its start, perhaps before a program is patched: so the
-others are imported only when they are asked for.
+for pytest are in `pytest_flowthings_like`, outside the package.
 """
 
 from __future__ import annotations

@@ -46,48 +46,48 @@ def everything(api: API, flow: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("reset", [False, True])
-def test_a_thousand_creates(flowthings_server: Server, fault_proxy: FaultProxy, reset: bool) -> None:
-    with flowthings_server.api(host=fault_proxy.address, retry=STUBBORN) as api:
+def test_a_thousand_creates(flowthings_server: Server, flowthings_proxy: FaultProxy, reset: bool) -> None:
+    with flowthings_server.api(host=flowthings_proxy.address, retry=STUBBORN) as api:
         flow = api.flow.create({"path": "/acme/a", "capacity": 10_000})["id"]
-        fault_proxy.plan = sometimes(Fault.lose_answer(reset=reset), 0.3, seed=7)
+        flowthings_proxy.plan = sometimes(Fault.lose_answer(reset=reset), 0.3, seed=7)
         made = in_turns(CREATES, lambda number: api.drop(flow).create({"elems": {"n": number}}))
-        fault_proxy.plan = None
+        flowthings_proxy.plan = None
         assert [drop["elems"]["n"] for drop in made] == list(range(CREATES))
         stored = everything(api, flow)
         assert stored == {drop["id"]: drop for drop in made}
         assert len(stored) == CREATES
         counted = api.statistics.flow_drop_added(flow)
         assert sum(counted) == CREATES
-    assert fault_proxy.counts["lose_answer"] > CREATES / 5
+    assert flowthings_proxy.counts["lose_answer"] > CREATES / 5
 
 
-def test_answers_that_end_half_way(flowthings_server: Server, fault_proxy: FaultProxy) -> None:
-    with flowthings_server.api(host=fault_proxy.address, retry=STUBBORN) as api:
+def test_answers_that_end_half_way(flowthings_server: Server, flowthings_proxy: FaultProxy) -> None:
+    with flowthings_server.api(host=flowthings_proxy.address, retry=STUBBORN) as api:
         flow = api.flow.create({"path": "/acme/a", "capacity": 10_000})["id"]
         cuts = {n: Fault.lose_answer(after=n * 7) for n in range(1, 90, 2)}
-        fault_proxy.plan = lambda number: cuts.get(number % 90)
+        flowthings_proxy.plan = lambda number: cuts.get(number % 90)
         made = in_turns(200, lambda number: api.drop(flow).create({"elems": {"n": number}}))
-        fault_proxy.plan = None
+        flowthings_proxy.plan = None
         assert everything(api, flow) == {drop["id"]: drop for drop in made}
         assert len(made) == 200
 
 
-def test_requests_that_end_half_way(flowthings_server: Server, fault_proxy: FaultProxy) -> None:
-    with flowthings_server.api(host=fault_proxy.address, retry=STUBBORN) as api:
+def test_requests_that_end_half_way(flowthings_server: Server, flowthings_proxy: FaultProxy) -> None:
+    with flowthings_server.api(host=flowthings_proxy.address, retry=STUBBORN) as api:
         flow = api.flow.create({"path": "/acme/a", "capacity": 10_000})["id"]
         cuts = {n: Fault.lose_request(after=n * 9) for n in range(0, 60, 2)}
-        fault_proxy.plan = lambda number: cuts.get(number % 61)
+        flowthings_proxy.plan = lambda number: cuts.get(number % 61)
         made = in_turns(150, lambda number: api.drop(flow).create({"elems": {"n": number}}))
-        fault_proxy.plan = None
+        flowthings_proxy.plan = None
         assert everything(api, flow) == {drop["id"]: drop for drop in made}
         assert len(made) == 150
 
 
-def test_updates_and_deletes(flowthings_server: Server, fault_proxy: FaultProxy) -> None:
-    with flowthings_server.api(host=fault_proxy.address, retry=STUBBORN) as api:
+def test_updates_and_deletes(flowthings_server: Server, flowthings_proxy: FaultProxy) -> None:
+    with flowthings_server.api(host=flowthings_proxy.address, retry=STUBBORN) as api:
         flow = api.flow.create({"path": "/acme/a", "capacity": 10_000})["id"]
         drops = api.drop(flow).create_many([{"elems": {"n": number}} for number in range(300)])
-        fault_proxy.plan = sometimes(Fault.lose_answer(), 0.3, seed=8)
+        flowthings_proxy.plan = sometimes(Fault.lose_answer(), 0.3, seed=8)
 
         def change(number: int) -> Any:
             id = drops[number]["id"]
@@ -101,7 +101,7 @@ def test_updates_and_deletes(flowthings_server: Server, fault_proxy: FaultProxy)
         # A second time is another call, with a key of its own: there is nothing left to delete.
         with pytest.raises(FlowThingsNotFound):
             api.drop(flow).delete(drops[0]["id"])
-        fault_proxy.plan = None
+        flowthings_proxy.plan = None
         assert answers[0::3] == [{}] * 100
         assert everything(api, flow) == {
             answer["id"]: answer for number, answer in enumerate(answers) if number % 3
@@ -109,25 +109,25 @@ def test_updates_and_deletes(flowthings_server: Server, fault_proxy: FaultProxy)
         assert [answers[number]["elems"]["n"] for number in (1, 2, 4, 5)] == [-1, 1002, -4, 1005]
 
 
-def test_bulk_creates_are_whole(flowthings_server: Server, fault_proxy: FaultProxy) -> None:
-    with flowthings_server.api(host=fault_proxy.address, retry=STUBBORN) as api:
+def test_bulk_creates_are_whole(flowthings_server: Server, flowthings_proxy: FaultProxy) -> None:
+    with flowthings_server.api(host=flowthings_proxy.address, retry=STUBBORN) as api:
         flow = api.flow.create({"path": "/acme/a", "capacity": 10_000})["id"]
-        fault_proxy.plan = sometimes(Fault.lose_answer(), 0.4, seed=9)
+        flowthings_proxy.plan = sometimes(Fault.lose_answer(), 0.4, seed=9)
         made = in_turns(
             24,
             lambda n: api.drop(flow).create_many([{"elems": {"n": n * 100 + each}} for each in range(100)]),
         )
-        fault_proxy.plan = None
+        flowthings_proxy.plan = None
         assert everything(api, flow) == {drop["id"]: drop for batch in made for drop in batch}
         assert len(everything(api, flow)) == 2400
 
 
 def test_without_retries_a_lost_answer_is_an_error_that_does_not_know(
-    flowthings_server: Server, fault_proxy: FaultProxy
+    flowthings_server: Server, flowthings_proxy: FaultProxy
 ) -> None:
-    with flowthings_server.api(host=fault_proxy.address, retry=False) as api:
+    with flowthings_server.api(host=flowthings_proxy.address, retry=False) as api:
         flow = api.flow.create({"path": "/acme/a"})["id"]
-        fault_proxy.once(Fault.lose_answer())
+        flowthings_proxy.once(Fault.lose_answer())
         with pytest.raises(ConnectionFailed) as caught:
             api.drop(flow).create({"elems": {"n": 1}})
         assert caught.value.sent

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from flowthings_like.about import DOCS, VERSION
+
 pytestmark = pytest.mark.once
 
 
@@ -46,7 +48,7 @@ def test_a_program_that_patches_late(run):
         "  write: `from gevent import monkey; monkey.patch_all()` as the first lines of the program, "
         "before these are imported"
     )
-    assert see == "  see: docs/doctor.md#g04"
+    assert see == f"  see: {DOCS}/doctor.md#g04"
     assert (empty, count) == ("", "1 finding, after importing my.app")
 
 
@@ -91,3 +93,10 @@ def test_wrong_usage(run, arguments):
     done = run(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert "usage: flowthings-like" in done.stderr
+
+
+@pytest.mark.parametrize("program", ["flowthings_like", "flowthings_like.cli.main"])
+def test_the_command_says_its_version_and_runs_as_a_module(program):
+    command = [sys.executable, "-m", program, "--version"]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert said == f"flowthings-like {VERSION}\n"

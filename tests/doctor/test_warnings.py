@@ -7,6 +7,7 @@ import pickle
 import pytest
 
 from flowthings_like import Finding, GreenWarning
+from flowthings_like.about import DOCS
 from tests.green.fakes import ROOT, python
 
 pytestmark = pytest.mark.once
@@ -94,7 +95,7 @@ def test_a_warning_names_the_callers_line_and_the_page():
     said = python(code).err
     assert said.startswith("<string>:")
     assert "GreenWarning: G02: gevent is imported, and nothing is monkey-patched" in said
-    assert "(docs/doctor.md#g02)" in said
+    assert f"({DOCS}/doctor.md#g02)" in said
 
 
 def test_a_warning_that_is_an_error_leaves_the_api_in_order():
@@ -140,14 +141,14 @@ def test_warnings_and_findings_travel():
     finding = Finding("G99", "warning", "seen", "why", "write")
     again = pickle.loads(pickle.dumps(GreenWarning(finding)))
     assert again.finding == finding
-    assert str(again) == "G99: seen; why; write (docs/doctor.md#g99)"
+    assert str(again) == f"G99: seen; why; write ({DOCS}/doctor.md#g99)"
     assert finding.to_dict() == {
         "code": "G99",
         "severity": "warning",
         "seen": "seen",
         "why": "why",
         "write": "write",
-        "link": "docs/doctor.md#g99",
+        "link": f"{DOCS}/doctor.md#g99",
     }
 
 

@@ -47,22 +47,45 @@ def test_a_server_ends_and_comes_back_with_its_data(tmp_path: Path) -> None:
         assert [flow["path"] for flow in again.flow.find()] == ["/abc/a"]
 
 
-def test_a_proxy_stands_before_the_server(flowthings_server: Server, fault_proxy: FaultProxy) -> None:
-    with flowthings_server.api(host=fault_proxy.address) as api:
+def test_a_proxy_stands_before_the_server(flowthings_server: Server, flowthings_proxy: FaultProxy) -> None:
+    with flowthings_server.api(host=flowthings_proxy.address) as api:
         api.flow.create({"path": "/acme/a"})
-        fault_proxy.once(Fault.lose_answer())
+        flowthings_proxy.once(Fault.lose_answer())
         assert api.drop("/acme/a").create({"elems": {"n": 1}})["elems"] == {"n": 1}
         assert len(api.drop("/acme/a").find()) == 1
-    assert fault_proxy.counts["lose_answer"] == 1
+    assert flowthings_proxy.counts["lose_answer"] == 1
 
 
-def test_what_pytest_imports_at_its_start_brings_in_no_sockets_of_ours() -> None:
-    code = (
-        "import sys; import pytest; before = set(sys.modules); import flowthings_like.testing.plugin; "
-        "print(sorted({'http.server', 'socketserver', 'requests', 'sqlalchemy'} & set(sys.modules) - before))"
+@pytest.mark.once
+def test_pytest_imports_nothing_of_the_package_before_a_fixture_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "test_other.py").write_text(
+        "import sys\n"
+        "def test_nothing():\n"
+        "    assert 'pytest_flowthings_like' in sys.modules\n"
+        "    names = ('flowthings_like', 'requests', 'sqlalchemy', 'http.client', 'orjson')\n"
+        "    assert [name for name in names if name in sys.modules] == []\n"
+        "def test_fixture(flowthings_platform):\n"
+        "    assert 'flowthings_like' in sys.modules\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.once
+def test_every_fixture_bears_the_librarys_name(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pytest", "--fixtures", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    ours = done.stdout.split("fixtures defined from pytest_flowthings_like")[1]
+    names = re.findall(r"^(\w+)", ours.split("fixtures defined from")[0], re.MULTILINE)
+    assert {name for name in names if name != "no"} >= {"flowthings_platform", "flowthings_proxy"}
+    assert [name for name in names if not name.startswith(("flowthings_", "no"))] == []
 
 
 @pytest.mark.once

@@ -7,9 +7,11 @@ import warnings
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from flowthings_like.about import DOCS
+
 __all__ = ["Finding", "GreenWarning", "note", "noted", "warn_once"]
 
-PAGE = "docs/doctor.md"
+PAGE = f"{DOCS}/doctor.md"
 
 
 @dataclass(frozen=True)
