@@ -2,13 +2,19 @@
 
 Whatever has queued up while the last group was being written becomes the next one. Nothing waits for a group
 to fill: a lone caller is written at once, sixty-four callers share one COMMIT.
+
+Jobs are taken from the queue and written in one native call, which no kill and no signal can cut short: a job
+is either in the queue or with the call that has taken it. All that a green or main thread does around that
+call (starting it, telling the callers) may be cut short at any point. Then nobody is told, and a caller that
+has waited for a second looks for itself.
 """
 
 from __future__ import annotations
 
+import _queue
+import _thread
 import os
 import queue
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -41,19 +47,30 @@ class _Job:
         self.touches_catalogue = touches_catalogue
         self.result: Any = None
         self.error: BaseException | None = None
-        self.settled = False  # set where it was written, in a native thread
-        self.done = threading.Event()  # set by the writer's own thread, which the caller can wait for
+        self.settled = False  # set in the native call that wrote it
+        # Released once, by the dispatcher. A lock and no Event: a signal's exception within an Event's Python
+        # code leaves its inner lock held, and whoever sets it then waits for ever.
+        self.done = _thread.allocate_lock()
+        self.done.acquire()
 
 
-class _Group:
-    """The jobs of one transaction. `started` and `cancelled` tell whose they are if it is interrupted."""
-
-    __slots__ = ("cancelled", "jobs", "started")
+class _Turn:
+    """A lock for native calls. Made of a queue in C, which gevent and eventlet leave as it is."""
 
     def __init__(self) -> None:
-        self.jobs: list[_Job] = []
-        self.started = False
-        self.cancelled = False
+        self._key: _queue.SimpleQueue[None] = _queue.SimpleQueue()
+        self._key.put(None)
+
+    def __enter__(self) -> None:
+        self._key.get()
+
+    def __exit__(self, *_: object) -> None:
+        self._key.put(None)
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether somebody has it right now."""
+        return self._key.empty()
 
 
 class _Session:
@@ -62,6 +79,10 @@ class _Session:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._connection: Connection | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._connection is not None
 
     def connection(self) -> Connection:
         if self._connection is None:
@@ -90,8 +111,10 @@ class Writer:
         self._engine = engine
         self._catalogue = catalogue
         self._session = _Session(engine)
-        self._queue: queue.SimpleQueue[_Job] = queue.SimpleQueue()
-        self._busy = threading.Lock()  # held by the one thread that runs
+        self._queue: _queue.SimpleQueue[_Job] = _queue.SimpleQueue()  # taken from in native calls only
+        self._wakeups: queue.SimpleQueue[None] = queue.SimpleQueue()  # the dispatcher waits at this one
+        self._turn = _Turn()  # whoever writes has it
+        self._dispatcher: object | None = None  # a mark of the thread that ought to be running
 
     def submit(self, work: Callable[[Connection], T], touches_catalogue: bool = False) -> T:
         """Run `work` in the next group; return its result, or raise its error, once it is on disk.
@@ -114,71 +137,82 @@ class Writer:
 
     def close(self) -> None:
         """Return once everything submitted before has been written; then close the connection."""
-        if self._busy.locked() or not self._queue.empty():
+        if self._dispatcher is not None or not self._queue.empty() or self._session.is_open:
             self._wait(_Job(None, False))
-        native(self._session.discard)
 
     def _wait(self, job: _Job) -> None:
+        # Started first: if no thread can be had, nothing has been queued.
+        dispatcher = self._dispatcher or self._start()
         self._queue.put(job)
-        self._ensure_running()
-        while not job.done.wait(_LOOK_AROUND):
+        self._wakeups.put(None)
+        while not job.done.acquire(True, _LOOK_AROUND):
             if job.settled:
                 return
-            self._ensure_running()
+            # Nobody writes though this job is waiting: the dispatcher was interrupted, or missed its wake-up.
+            if self._dispatcher in (dispatcher, None) and not self._turn.is_taken:
+                self._start()
+            dispatcher = self._dispatcher
 
-    def _ensure_running(self) -> None:
-        # A thread too many does no harm: it finds the lock taken and ends.
-        if not self._busy.locked():
-            threading.Thread(target=self._run, name="flowthings-writer", daemon=True).start()
+    def _start(self) -> object:
+        """Start a dispatcher; the one before it, if it still runs, ends."""
+        mark = object()
+        try:
+            self._dispatcher = mark
+            _thread.start_new_thread(self._dispatch, (mark,))
+        except BaseException:
+            if self._dispatcher is mark:
+                self._dispatcher = None
+            raise
+        self._wakeups.put(None)
+        return mark
 
-    def _run(self) -> None:
-        if not self._busy.acquire(blocking=False):
-            return
-        group = _Group()
+    def _dispatch(self, mark: object) -> None:
+        """Have groups written, and tell their callers, until told to stop, replaced or interrupted."""
         try:
             while True:
-                last = self._gather(group.jobs)
-                native(self._write, group, self._session)
-                for job in group.jobs:
-                    job.done.set()
-                if last:
+                self._wakeups.get()
+                if self._dispatcher is not mark:
+                    self._wakeups.put(None)
                     return
-                group = _Group()
-        except BaseException:
-            self._give_up(group)
-            raise
+                while not self._queue.empty():
+                    jobs = native(self._write_next)
+                    for job in jobs:
+                        job.done.release()
+                    if jobs and jobs[-1].work is None:
+                        return
         finally:
-            self._busy.release()
+            if self._dispatcher is mark:
+                self._dispatcher = None
 
-    def _gather(self, jobs: list[_Job]) -> bool:
-        """Everything that is queued, at least one job, at most GROUP; True once the writer is to stop."""
-        jobs.append(self._queue.get())
-        while jobs[-1].work is not None and len(jobs) < GROUP:
+    def _write_next(self) -> list[_Job]:
+        """Take what is queued, at most GROUP jobs, and write it. Returns the jobs, all of them settled."""
+        with self._turn:
+            jobs = self._take()
+            try:
+                self._write(jobs)
+            except BaseException as error:
+                _fail([job for job in jobs if not job.settled], error)
+            if jobs and jobs[-1].work is None:
+                self._session.discard()
+            for job in jobs:
+                job.settled = True
+            return jobs
+
+    def _take(self) -> list[_Job]:
+        jobs: list[_Job] = []
+        while len(jobs) < GROUP and (not jobs or jobs[-1].work is not None):
             try:
                 jobs.append(self._queue.get_nowait())
             except queue.Empty:
                 break
-        return jobs[-1].work is None
+        return jobs
 
-    def _give_up(self, group: _Group) -> None:
-        """Interrupted (Ctrl-C hits whoever runs): the group is either being written or goes back in line."""
-        group.cancelled = True
-        # A native thread may still be at work with the connection; the next group must not use it.
-        self._session = _Session(self._engine)
-        if not group.started:
-            for job in group.jobs:
-                self._queue.put(job)
-
-    def _write(self, group: _Group, session: _Session) -> None:
-        group.started = True
-        if group.cancelled:
-            return
-        jobs = [job for job in group.jobs if job.work is not None]
-        if not self._transact(jobs, session):
+    def _write(self, jobs: list[_Job]) -> None:
+        jobs = [job for job in jobs if job.work is not None]
+        if jobs and not self._transact(jobs, self._session):
             for job in jobs:
-                self._transact([job], session)
-        for job in group.jobs:
-            job.settled = True
+                self._transact([job], self._session)
+                job.settled = True
 
     def _transact(self, jobs: list[_Job], session: _Session) -> bool:
         """Run `jobs` in one transaction. False: one of several failed, nothing was done, take them apart."""

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import random
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -165,33 +167,202 @@ def test_an_interrupted_caller_leaves_the_writer_sound(store: Store, folder: Pat
 
 
 class Interruption(BaseException):
-    """Stands for whatever may hit the writer's own thread: Ctrl-C, a kill."""
+    """Stands for whatever may hit the dispatcher's own thread: Ctrl-C, a kill."""
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.parametrize("underway", [False, True])
-def test_an_interrupted_writer_is_replaced(
-    store: Store, monkeypatch: pytest.MonkeyPatch, underway: bool
-) -> None:
-    store.write(add("first"))
-    monkeypatch.setattr(writers, "_LOOK_AROUND", 0.05)
-    native, interruptions = writers.native, []
-    session = store._writers.here()._session
+def each_step(monkeypatch: pytest.MonkeyPatch, step: int) -> list[int]:
+    """Interrupt the dispatcher at its `step`-th step: before or after a native call. The list it returns
+    holds the step once that has happened."""
+    steps = iter(range(1, 1000))
+    native, happened = writers.native, []
 
     def interrupted(work: Any, *arguments: Any) -> Any:
-        if interruptions:
-            return native(work, *arguments)
-        interruptions.append(work)
-        if underway:
-            native(work, *arguments)
-        raise Interruption
+        if next(steps) == step:
+            happened.append(step)
+            raise Interruption
+        done = native(work, *arguments)
+        if next(steps) == step:
+            happened.append(step)
+            raise Interruption
+        return done
 
     monkeypatch.setattr(writers, "native", interrupted)
+    monkeypatch.setattr(writers, "_LOOK_AROUND", 0.05)
+    return happened
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("step", range(1, 7))
+def test_an_interrupted_dispatcher_is_replaced(
+    store: Store, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """A group is written once and its callers are told, whether its dispatcher went before or after."""
+    happened = each_step(monkeypatch, step)
+    runs: list[str] = []
+
+    def once(name: str) -> Any:
+        def work(connection: Any) -> int:
+            runs.append(name)
+            return int(add(name)(connection))
+
+        return work
+
+    for name in ("a", "b", "c"):
+        assert store.write(once(name)) == 1
+    assert happened == [step]
+    assert runs == names(store) == ["a", "b", "c"]
+
+
+def test_a_dispatcher_that_goes_while_its_group_is_written_disturbs_nothing(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The native call that has taken a group finishes it; another dispatcher's call waits for its turn."""
+    monkeypatch.setattr(writers, "_LOOK_AROUND", 0.05)
+    store.write(add("first"))
+    writer = store._writers.here()
+    outcome: list[Any] = []
+    with Held(store, folder):
+        waiting = threading.Thread(
+            target=lambda: outcome.extend(
+                at_once([lambda index=index: store.write(add(f"n{index}")) for index in range(4)])
+            )
+        )
+        waiting.start()
+        until(lambda: queued(store) == 4)
+        writer._start()
+        assert writer._turn.is_taken
+    waiting.join()
+    assert outcome == [1] * 4
+    assert store.write(add("last")) == 1
+    assert len(names(store)) == 6
+
+
+def test_killing_dispatchers_loses_and_doubles_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kills at random moments on green threads, where they can come at every switch."""
+    green = backend.detect()
+    monkeypatch.setattr(writers, "_LOOK_AROUND", 0.02)
+    dispatchers: list[Any] = []
+
+    def start(function: Any, arguments: Any) -> None:
+        dispatchers.append(green.spawn(function, *arguments))
+
+    runs: list[str] = []
+
+    def once(name: str) -> Any:
+        def work(connection: Any) -> int:
+            done = int(add(name)(connection))
+            runs.append(name)
+            return done
+
+        return lambda: store.write(work)
+
+    finished: list[list[int]] = []
+
+    def several(which: int) -> None:
+        finished.append([once(f"{which}-{number:03}")() for number in range(60)])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writers._thread, "start_new_thread", start)
+        chance = random.Random(7)
+        writing = [green.spawn(several, which) for which in range(4)]
+        while len(finished) < 4:
+            time.sleep(chance.random() / 200)
+            if dispatchers:
+                green.kill(dispatchers[-1])
+        for thread in writing:
+            green.get(thread, timeout=10)
+        store.write(lambda connection: None)
+    assert finished == [[1] * 60] * 4
+    assert sorted(runs) == names(store)
+    assert len(runs) == 240
+
+
+def test_without_a_thread_to_be_had_nothing_is_queued(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writers._thread, "start_new_thread", refuse)
+        with pytest.raises(RuntimeError, match="new thread"):
+            store.write(add("refused"))
+    assert queued(store) == 0
     assert store.write(add("a")) == 1
-    assert len(interruptions) == 1
-    assert store._writers.here()._session is not session  # the old one may still be at work
-    assert store.write(add("b")) == 1
-    assert names(store) == ["a", "b", "first"]
+    assert names(store) == ["a"]
+
+
+SIGNALS = """
+import random, signal, sys, threading, time
+from flowthings_like.platform.store import writer as writers
+from flowthings_like.platform.store.store import Store
+from flowthings_like.platform.store.schema import accounts
+from sqlalchemy import func, select
+
+class Interruption(BaseException):
+    pass
+
+def interrupt(*_):
+    global signals
+    signals += 1
+    if armed:
+        raise Interruption
+
+signals, armed, interrupted, acknowledged = 0, False, 0, 0
+signal.signal(signal.SIGALRM, interrupt)
+store = Store(sys.argv[1])
+wanted = int(sys.argv[2])
+
+def add(name):
+    row = {"name": name, "identity": "i", "created": 1}
+    return lambda connection: connection.execute(accounts.insert(), [row]).rowcount
+
+stop, beside = threading.Event(), []
+
+def write_beside():
+    while not stop.is_set():
+        beside.append(store.write(add(f"beside-{len(beside)}")))
+
+thread = threading.Thread(target=write_beside, daemon=True)
+thread.start()
+number = 0
+while interrupted < wanted:
+    number += 1
+    signal.setitimer(signal.ITIMER_REAL, random.random() / 1000 + 1e-6)
+    try:
+        armed = True
+        acknowledged += store.write(add(f"main-{number}"))
+        armed = False
+    except Interruption:
+        interrupted += 1
+    armed = False
+signal.setitimer(signal.ITIMER_REAL, 0)
+before = len(beside)
+while len(beside) < before + 10:  # its calls still return
+    time.sleep(0.01)
+stop.set()
+thread.join()
+store.close()
+with Store(sys.argv[1]) as again:
+    stored = again.read(lambda connection: connection.execute(
+        select(func.count()).where(accounts.c.name.like("main-%"))).scalar_one())
+    also = again.read(lambda connection: connection.execute(
+        select(func.count()).where(accounts.c.name.like("beside-%"))).scalar_one())
+assert acknowledged <= stored <= number, (acknowledged, stored, number)
+assert also == len(beside)
+print("fine", signals, interrupted, acknowledged, stored)
+"""
+
+
+@pytest.mark.once
+def test_signals_in_a_caller_leave_the_others_their_writer(folder: Path) -> None:
+    """On plain threads a signal's exception may come between any two steps of Python within `write`."""
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALS, str(folder), "2000"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout.startswith("fine"), done.stderr
 
 
 def test_a_full_disk_is_one_clear_error_and_then_over(store: Store) -> None:
