@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, select, update
 
@@ -23,15 +23,15 @@ HOUR_MS = 3_600_000
 Happened = Counter[tuple[str, str]]
 """How often a statistic happened to an object: {(stat, id of the object): times}."""
 
-_CUT = (
-    select(drops.c.id)
+_LAST_TO_GO = (
+    select(drops.c.arrived)
     .where(drops.c.flow_id == bindparam("flow"))
-    .order_by(drops.c.id)
+    .order_by(drops.c.arrived)
     .limit(1)
     .offset(bindparam("skip"))
     .scalar_subquery()
 )
-_EVICT = delete(drops).where(drops.c.flow_id == bindparam("flow"), drops.c.id <= _CUT)
+_EVICT = delete(drops).where(drops.c.flow_id == bindparam("flow"), drops.c.arrived <= _LAST_TO_GO)
 _SET_SIZE = update(sizes).where(sizes.c.flow_id == bindparam("flow")).values(count=bindparam("now"))
 
 
@@ -46,23 +46,36 @@ def record(connection: Connection, happened: Happened, now_ms: int) -> None:
         execute_many(connection, _adding(connection.dialect.name, counters), rows)
 
 
-def resize(connection: Connection, flow_id: str, by: int) -> int:
-    """Note that a flow holds `by` drops more (or fewer); return how many it holds now."""
+class Size(NamedTuple):
+    """How many drops a flow holds, and how many have ever arrived in it."""
+
+    held: int
+    arrivals: int
+
+
+def resize(connection: Connection, flow_id: str, by: int, arrived: int = 0) -> Size:
+    """Note that a flow holds `by` drops more (or fewer) and that `arrived` have come; return how it is now.
+
+    The last has the number `arrivals`, the first `arrivals - arrived + 1`: numbers rise in the order of
+    the transactions, whatever the clocks of the processes say.
+    """
     statement = _resizing(connection.dialect.name)
-    size: int = connection.execute(statement, {"flow_id": flow_id, "count": by}).scalar_one()
-    return size
+    row = connection.execute(statement, {"flow_id": flow_id, "count": by, "arrivals": arrived}).one()
+    return Size(*row)
 
 
-def fit(connection: Connection, flow_id: str, size: int, capacity: int) -> None:
-    """Evict the oldest of a flow's `size` drops so that `capacity` remain."""
-    if size > capacity:
-        connection.execute(_EVICT, {"flow": flow_id, "skip": size - capacity - 1})
-        connection.execute(_SET_SIZE, {"flow": flow_id, "now": capacity})
+def fit(connection: Connection, flow_id: str, size: int, capacity: int) -> int:
+    """Evict those of a flow's `size` drops that arrived first so that `capacity` remain; return how many."""
+    if size <= capacity:
+        return 0
+    evicted = connection.execute(_EVICT, {"flow": flow_id, "skip": size - capacity - 1}).rowcount
+    connection.execute(_SET_SIZE, {"flow": flow_id, "now": size - evicted})
+    return evicted
 
 
 def shrink(connection: Connection, flow_id: str, capacity: int) -> None:
     """Evict what no longer fits after a flow's capacity was changed to `capacity`."""
-    fit(connection, flow_id, resize(connection, flow_id, 0), capacity)
+    fit(connection, flow_id, resize(connection, flow_id, 0).held, capacity)
 
 
 def clear(connection: Connection, flow_id: str) -> None:
@@ -81,4 +94,7 @@ def _adding(dialect: str, table: Table) -> Any:
 
 @lru_cache
 def _resizing(dialect: str) -> Any:
-    return _adding(dialect, sizes).returning(sizes.c.count)
+    insert = upsert(dialect, sizes)
+    added = {name: sizes.c[name] + insert.excluded[name] for name in ("count", "arrivals")}
+    updating = insert.on_conflict_do_update(index_elements=[sizes.c.flow_id], set_=added)
+    return updating.returning(sizes.c.count, sizes.c.arrivals)

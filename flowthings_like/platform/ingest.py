@@ -1,7 +1,8 @@
 """Ingest: everything that one create writes, within the transaction it is given.
 
 A drop that comes in is checked against its flow's filter, replaces the one with the same fhash or is added,
-is copied along the flow's tracks, and pushes out the oldest where a flow overflows. All of it is collected
+is copied along the flow's tracks, and pushes out what arrived first where a flow overflows: what was taken in
+stays until as many have come after it as the flow holds, however old it says it is. All of it is collected
 first and written at the end, a few statements for any number of drops.
 """
 
@@ -29,7 +30,7 @@ _INSERT = insert(drops)
 _REPLACE = (
     update(drops)
     .where(drops.c.flow_id == bindparam("in_flow"), drops.c.id == bindparam("with_id"))
-    .values({name: bindparam(f"new_{name}") for name in ("elems", "types", "location", "edited")})
+    .values({name: bindparam(f"new_{name}") for name in ("elems", "types", "location", "edited", "arrived")})
 )
 
 
@@ -41,6 +42,9 @@ class Ingest:
         catalogue: for flows and tracks.
         creator: id of the identity that creates.
         now: ms since the epoch.
+
+    Attributes:
+        evicted: how many drops the flow gave up for those that came.
     """
 
     def __init__(self, connection: Connection, catalogue: Catalogue, creator: str, now: int) -> None:
@@ -49,6 +53,7 @@ class Ingest:
         self._creator = creator
         self._now = now
         self._happened: counts.Happened = Counter()
+        self.evicted = 0
 
     def create(self, flow: Flow, drafts: list[Draft]) -> list[Arrival]:
         """Write `drafts` and all that follows from them.
@@ -82,7 +87,7 @@ class Ingest:
                 by_hash[draft.fhash] = arrival
                 fresh.add(draft.fhash)
             results.append(arrival)
-        self._write(flow, added, first, list(replaced.values()))
+        self._write(flow, results, added, first, list(replaced.values()))
         return results
 
     def _existing(self, flow: Flow, drafts: list[Draft]) -> dict[str, Arrival]:
@@ -139,7 +144,15 @@ class Ingest:
             changed["location"] = by.row["location"]
         known.row = {**known.row, **changed}
 
-    def _write(self, flow: Flow, added: list[Arrival], first: list[Arrival], replaced: list[Arrival]) -> None:
+    def _write(
+        self,
+        flow: Flow,
+        arrivals: list[Arrival],
+        added: list[Arrival],
+        first: list[Arrival],
+        replaced: list[Arrival],
+    ) -> None:
+        size = self._number(flow, arrivals, len(added))
         if replaced:
             execute_many(
                 self._connection,
@@ -152,6 +165,7 @@ class Ingest:
                         "new_types": known.row["types"],
                         "new_location": known.row["location"],
                         "new_edited": known.row["edited"],
+                        "new_arrived": known.row["arrived"],
                     }
                     for known in replaced
                 ],
@@ -162,17 +176,26 @@ class Ingest:
         self._happened["dropCreatedBy", self._creator] += len(added)
         tracker = Tracker(self._connection, self._catalogue, self._happened, self._now)
         tracker.follow(flow, first)
-        self._store(flow, added)
+        self.evicted = self._store(flow, added, size)
         for target, copies in tracker.arrived:
-            self._store(target, copies)
+            self._store(target, copies, self._number(target, copies, len(copies)))
         counts.record(self._connection, self._happened, self._now)
 
-    def _store(self, flow: Flow, arrivals: list[Arrival]) -> None:
+    def _number(self, flow: Flow, arrivals: list[Arrival], added: int) -> int:
+        """Number what arrives, of which `added` drops are new; returns how many drops the flow then holds."""
         if flow.capacity == 0:
-            return
-        execute_many(self._connection, _INSERT, [arrival.row for arrival in arrivals])
-        size = counts.resize(self._connection, flow.id, len(arrivals))
-        counts.fit(self._connection, flow.id, size, flow.capacity)
+            return 0
+        size = counts.resize(self._connection, flow.id, added, len(arrivals))
+        for number, arrival in enumerate(arrivals, size.arrivals - len(arrivals) + 1):
+            arrival.row["arrived"] = number
+        return size.held
+
+    def _store(self, flow: Flow, added: list[Arrival], size: int) -> int:
+        """Insert drops that have been counted already, and evict what is too much; returns how many."""
+        if flow.capacity == 0:
+            return 0
+        execute_many(self._connection, _INSERT, [arrival.row for arrival in added])
+        return counts.fit(self._connection, flow.id, size, flow.capacity)
 
 
 def refused(flow: Flow, index: int | None = None) -> BadRequest:

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 
     from .catalogue import Flow
 
-SELECT = select(*drops.c)
-"""Drops with all their columns, in the order that `to_document` takes."""
+_SHOWN = tuple(column for column in drops.c if column is not drops.c.arrived)
+SELECT = select(*_SHOWN)
+"""Drops with all columns that people see, in the order that `to_document` takes."""
 
 NEWEST = (drops.c.id,)
 """Ids begin with the creation time, so within one flow they alone tell the order."""
 
 _IN_CHUNKS = 500
-_COLUMNS = tuple(drops.c.keys())
+_COLUMNS = tuple(column.key for column in _SHOWN)
 _ONE = SELECT.where(drops.c.flow_id == bindparam("flow"), drops.c.id == bindparam("drop"))
 _BY_ID = SELECT.where(
     drops.c.flow_id == bindparam("flow"), drops.c.id.in_(bindparam("names", expanding=True))
@@ -62,7 +63,7 @@ def to_document(row: Any, path: str, hints: bool = False) -> dict[str, Any]:
     """A row as the drop that people see.
 
     Args:
-        row: all columns in the table's order.
+        row: the columns of SELECT.
         path: the flow's path, which is not repeated in every row.
         hints: whether elements read {"type": T, "value": V}.
     """
@@ -96,7 +97,7 @@ def from_row(row: Any) -> dict[str, Any]:
 
 
 def to_row(values: Mapping[str, Any]) -> tuple[Any, ...]:
-    """A map from column to value as a row in the table's order."""
+    """A map from column to value as a row of SELECT."""
     return tuple(map(values.__getitem__, _COLUMNS))
 
 

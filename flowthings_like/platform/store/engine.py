@@ -76,7 +76,7 @@ def for_writing(engine: Engine) -> Engine:
 
 
 def prepare(engine: Engine) -> None:
-    """Make the tables where they are missing.
+    """Make the tables where they are missing, and those of an earlier version what they are now.
 
     Raises:
         ConfigurationError: the file was written by a later version, or is no database.
@@ -92,6 +92,9 @@ def prepare(engine: Engine) -> None:
                 raise ConfigurationError(
                     f"{engine.url.database} was written by a later version of the platform"
                 )
+            for version in range(found or schema.VERSION, schema.VERSION):
+                for statement in schema.UPGRADES[version]:
+                    connection.exec_driver_sql(statement)
             schema.metadata.create_all(connection)
             if sqlite and found != schema.VERSION:
                 connection.exec_driver_sql(f"PRAGMA user_version={schema.VERSION}")

@@ -4,7 +4,8 @@ A resource's whole public document is JSON in `body`; the other columns repeat t
 by. `path` is a flow's or device's own path and a track's source. A drop's elements are plain JSON in `elems`
 (no {type, value} wrappers: `types` remembers the types that were given explicitly), so one JSON path means
 one element wherever it is read. Drops are clustered by flow and id, and ids begin with the creation time, so
-"the newest n of this flow" is one short walk down the primary key.
+"the newest n of this flow" is one short walk down the primary key. Age is by the wall clock, or by what a
+writer says; the order in which drops came is kept apart, in `arrived`: it decides what a full flow gives up.
 """
 
 from __future__ import annotations
@@ -18,11 +19,10 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    UniqueConstraint,
     text,
 )
 
-VERSION = 1
+VERSION = 2
 """The version of these tables, kept in the file itself."""
 
 metadata = MetaData()
@@ -76,16 +76,27 @@ drops = Table(
     Column("types", Text),  # JSON {"/element/path": "type"} for types that JSON alone does not tell
     Column("location", Text),  # JSON {lat, lon, specifiers}
     Column("parent", Text),  # JSON {flowId, dropId}: what a track copied it from
-    UniqueConstraint("flow_id", "fhash", name="one_drop_a_hash"),
+    Column("arrived", BigInteger, nullable=False, server_default=text("0")),  # its number within the flow
+    Index(
+        "one_drop_a_hash",
+        "flow_id",
+        "fhash",
+        unique=True,
+        sqlite_where=text("fhash IS NOT NULL"),
+        postgresql_where=text("fhash IS NOT NULL"),
+    ),
+    Index("drops_by_arrival", "flow_id", "arrived"),
     sqlite_with_rowid=False,
 )
 
-# How many drops a flow holds: counting them would cost a walk over all of them at every write.
+# How many drops a flow holds (counting them would cost a walk over all of them at every write) and how many
+# have ever arrived in it.
 sizes = Table(
     "sizes",
     metadata,
     Column("flow_id", Text, primary_key=True),
     Column("count", Integer, nullable=False),
+    Column("arrivals", BigInteger, nullable=False, server_default=text("0")),
     sqlite_with_rowid=False,
 )
 
@@ -146,3 +157,18 @@ things_tokens = Table(
     Column("body", LargeBinary, nullable=False),  # MessagePack
     sqlite_with_rowid=False,
 )
+
+UPGRADES: dict[int, tuple[str, ...]] = {
+    # Until then what came first was told by the ids, which begin with the creation time. Their unique hashes
+    # are kept by a constraint of the table, not by an index of its own.
+    1: (
+        "ALTER TABLE drops ADD COLUMN arrived BIGINT NOT NULL DEFAULT 0",
+        "ALTER TABLE sizes ADD COLUMN arrivals BIGINT NOT NULL DEFAULT 0",
+        "UPDATE drops SET arrived = numbered.arrived FROM ("
+        "SELECT flow_id, id, row_number() OVER (PARTITION BY flow_id ORDER BY id) AS arrived FROM drops"
+        ") AS numbered WHERE drops.flow_id = numbered.flow_id AND drops.id = numbered.id",
+        "UPDATE sizes SET arrivals = count",
+        "CREATE INDEX drops_by_arrival ON drops (flow_id, arrived)",
+    ),
+}
+"""By version: the statements that make SQLite's tables those of the next version."""

@@ -12,7 +12,7 @@ from flowthings_like.platform.problems import BadRequest
 from flowthings_like.platform.query import Query
 from flowthings_like.platform.store.store import Store
 
-from .harness import ME, add_flow, at_once, change_resource, counted, sizes_agree
+from .harness import ME, add_flow, add_track, at_once, change_resource, counted, sizes_agree
 
 HOUR = 3_600_000
 T0 = 1_357_000_000_000
@@ -114,14 +114,42 @@ class TestCapacity:
             sizes_agree(store)
         assert temps(store, flow) == [4, 3, 2]
 
-    def test_history_is_old_however_late_it_comes(self, store: Store) -> None:
+    def test_history_stays_as_long_as_news(self, store: Store) -> None:
+        """What goes first is what came first, whatever age it has."""
         flow = add_flow(store, "/acme/small", capacity=3)
         for hour in (5, 1, 4, 2, 3):
             drops.create(store, ME, flow, {"elems": {"temp": hour}, "creationDate": T0 + hour * HOUR})
-        assert temps(store, flow) == [5, 4, 3]
-        late = drops.create(store, ME, flow, {"elems": {"temp": 0}, "creationDate": T0})
-        assert late["elems"] == {"temp": 0}
-        assert temps(store, flow) == [5, 4, 3]
+        assert temps(store, flow) == [4, 3, 2]
+        late = drops.create(store, ME, flow, {"elems": {"temp": 0}, "creationDate": 1})
+        assert drops.read(store, ME, flow, late["id"])["elems"] == {"temp": 0}
+        assert temps(store, flow) == [3, 2, 0]
+        sizes_agree(store)
+
+    def test_a_clock_that_steps_back_takes_nothing_along(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        flow = add_flow(store, "/acme/small", capacity=20)
+        clock = {"ms": T0}
+        monkeypatch.setattr(drops, "now_ms", lambda: clock["ms"])
+
+        def create(n: int) -> Any:
+            clock["ms"] += 10
+            return drops.create(store, ME, flow, {"elems": {"temp": n}})["id"]
+
+        for n in range(20):
+            create(n)
+        clock["ms"] -= 2000
+        acknowledged = [create(20 + n) for n in range(25)]
+        found = drops.read_many(store, ME, flow, acknowledged)
+        assert list(found) == acknowledged[5:]
+        sizes_agree(store)
+
+    def test_what_arrives_through_a_track_stays_as_long(self, store: Store, flow: str) -> None:
+        copies = add_flow(store, "/acme/copies", capacity=2)
+        add_track(store, "/acme/a", "/acme/copies")
+        for n, created in enumerate((T0, 5, 7, 1)):
+            drops.create(store, ME, flow, {"elems": {"temp": n}, "creationDate": created})
+        assert sorted(temps(store, copies)) == [2, 3]
         sizes_agree(store)
 
     def test_replacing_pushes_nothing_out(self, store: Store) -> None:
@@ -130,6 +158,23 @@ class TestCapacity:
             drops.create(store, ME, flow, {"elems": {"temp": n}, "fhash": str(n)})
         drops.create(store, ME, flow, {"elems": {"temp": 9}, "fhash": "0"})
         assert temps(store, flow) == [1, 9]
+
+    def test_what_is_replaced_has_arrived_anew(self, store: Store) -> None:
+        flow = add_flow(store, "/acme/small", capacity=2)
+        for n in range(2):
+            drops.create(store, ME, flow, {"elems": {"temp": n}, "fhash": str(n)})
+        drops.create(store, ME, flow, {"elems": {"temp": 9}, "fhash": "0"})
+        drops.create(store, ME, flow, {"elems": {"temp": 10}})
+        assert temps(store, flow) == [10, 9]
+
+    def test_arrivals_are_counted_on_after_all_was_deleted(self, store: Store) -> None:
+        flow = add_flow(store, "/acme/small", capacity=2)
+        for round in (0, 10):
+            for n in range(3):
+                drops.create(store, ME, flow, {"elems": {"temp": round + n}})
+            assert temps(store, flow) == [round + 2, round + 1]
+            drops.delete_all(store, ME, flow)
+            sizes_agree(store)
 
     def test_none_keeps_none(self, store: Store) -> None:
         flow = add_flow(store, "/acme/wire", capacity=0)

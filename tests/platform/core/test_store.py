@@ -14,13 +14,14 @@ from sqlalchemy import select
 
 from flowthings_like.errors import ConfigurationError
 from flowthings_like.green import backend
+from flowthings_like.platform import drops
 from flowthings_like.platform.problems import NotFound, Unavailable
 from flowthings_like.platform.store import engine as engines
 from flowthings_like.platform.store import writer as writers
 from flowthings_like.platform.store.schema import accounts
 from flowthings_like.platform.store.store import Store
 
-from .harness import Held, at_once, queued, until
+from .harness import ME, Held, at_once, queued, sizes_agree, until
 
 
 def add(name: str) -> Any:
@@ -458,6 +459,30 @@ def test_a_later_version_is_left_alone(folder: Path) -> None:
     connection.close()
     with pytest.raises(ConfigurationError, match="later version"):
         Store(folder)
+
+
+def test_an_earlier_version_is_brought_up_to_date(folder: Path) -> None:
+    """What the first version wrote: three drops in a flow of capacity 3, the second of them the youngest."""
+    folder.mkdir()
+    with sqlite3.connect(folder / "platform.db") as connection:
+        connection.executescript((Path(__file__).parent / "version_1.sql").read_text())
+    connection.close()
+    stores: list[Store] = []
+    at_once([lambda: stores.append(Store(folder)) for _ in range(3)])
+    assert len(stores) == 3
+    with stores[0] as store, stores[1], stores[2]:
+
+        def numbers() -> list[Any]:
+            return [drop["elems"]["n"] for drop in drops.find(store, ME, "/acme/old")]
+
+        assert numbers() == [1, 2, 0]
+        drops.create(store, ME, "/acme/old", {"elems": {"n": 3}, "creationDate": 1})
+        assert numbers() == [1, 2, 3]
+        drops.create(store, ME, "/acme/old", {"elems": {"n": 4}, "fhash": "h3"})
+        assert numbers() == [4, 2, 3]
+        sizes_agree(store)
+    with Store(folder) as store:
+        assert numbers() == [4, 2, 3]
 
 
 FORK = """
