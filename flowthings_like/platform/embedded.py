@@ -6,9 +6,13 @@ import os
 import secrets
 from types import TracebackType
 
+from sqlalchemy.exc import DatabaseError
+
+from ..errors import ConfigurationError
 from .accounts import Accounts, check_name
 from .application import Application
-from .problems import BadRequest
+from .problems import BadRequest, Unavailable
+from .requirements import check_requirements
 from .store.store import Store
 from .things.service import Address, Service
 
@@ -75,15 +79,22 @@ def open_platform(folder: str | os.PathLike[str], account: str) -> Platform:
 
     Raises:
         ValueError: the account's name cannot be one.
-        ConfigurationError: the folder cannot be used.
+        ConfigurationError: the folder cannot be used: it is read-only, damaged or no folder; or a package
+            that the platform needs is not installed.
     """
     try:
         check_name(account)
     except BadRequest as problem:
         raise ValueError(problem.message) from None
-    store = Store(folder)
+    check_requirements()
     try:
-        return Platform(store, account)
-    except BaseException:
-        store.close()
-        raise
+        store = Store(folder)
+        try:
+            return Platform(store, account)
+        except BaseException:
+            store.close()
+            raise
+    except DatabaseError as error:  # its tables can be found but not read
+        raise ConfigurationError(f"the database in {os.fspath(folder)!r} is damaged: {error.orig}") from error
+    except Unavailable as problem:
+        raise ConfigurationError(f"{os.fspath(folder)!r} cannot be opened: {problem.message}") from problem

@@ -14,15 +14,15 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from ...errors import ConfigurationError
 from ...filters import sql
 from ..problems import Unavailable
 from . import documents, schema
+from .folder import DATABASE, open_folder
 
-FILE = "platform.db"
 BUSY_SECONDS = 10.0
 """How long one statement waits for a lock that another process holds."""
 
@@ -34,17 +34,20 @@ def locate(place: str | os.PathLike[str]) -> URL:
     """The database's URL: `place` itself if it is one, else the file in the folder `place`, which is made.
 
     Raises:
-        ConfigurationError: the folder cannot be made, or is a file.
+        ConfigurationError: the folder cannot be made or written to, or is none; or the URL is none.
     """
-    text = os.fspath(place)
-    if "://" in text:
-        return sqlalchemy.make_url(text)
-    folder = Path(text)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"{text!r} cannot be the platform's folder: {error.strerror}") from error
-    return URL.create("sqlite", database=str(folder.absolute() / FILE))
+    if isinstance(place, str) and "://" in place:
+        try:
+            url = sqlalchemy.make_url(place)
+            url.get_dialect()
+        except (ArgumentError, ValueError, ImportError) as error:
+            # Without the error's own text, which may hold the URL's password.
+            scheme = place.partition("://")[0]
+            raise ConfigurationError(
+                f"the URL {scheme}://… names no database that can be used here ({type(error).__name__})"
+            ) from None
+        return url
+    return URL.create("sqlite", database=str(open_folder(place) / DATABASE))
 
 
 def folder(url: URL) -> Path | None:
@@ -79,7 +82,8 @@ def prepare(engine: Engine) -> None:
     """Make the tables where they are missing, and those of an earlier version what they are now.
 
     Raises:
-        ConfigurationError: the file was written by a later version, or is no database.
+        ConfigurationError: the file was written by a later version, is damaged or no database, or cannot be
+            opened or written.
         OperationalError: another process is doing the same right now; try again.
     """
     sqlite = engine.dialect.name == "sqlite"
@@ -98,12 +102,22 @@ def prepare(engine: Engine) -> None:
             schema.metadata.create_all(connection)
             if sqlite and found != schema.VERSION:
                 connection.exec_driver_sql(f"PRAGMA user_version={schema.VERSION}")
-    except OperationalError:
-        raise
     except DatabaseError as error:
-        raise ConfigurationError(
-            f"{engine.url.database} is not a platform's database: {error.orig}"
-        ) from error
+        if is_locked(error):
+            raise
+        raise unusable(engine, error) from error
+
+
+def is_locked(error: DatabaseError) -> bool:
+    """Whether another process holds the database, which passes."""
+    return isinstance(error, OperationalError) and "locked" in str(error.orig)
+
+
+def unusable(engine: Engine, error: DatabaseError) -> ConfigurationError:
+    """A database that cannot be worked with at all, whatever is asked of it."""
+    return ConfigurationError(
+        f"{engine.url.database} is not a platform's database, or cannot be used as one: {error.orig}"
+    )
 
 
 def stamp(connection: Connection) -> int | None:

@@ -97,7 +97,7 @@ class Store:
                 native(engines.prepare, self._engine)
                 return
             except OperationalError as error:
-                if time.monotonic() > deadline or "locked" not in str(error.orig):
+                if time.monotonic() > deadline:
                     raise engines.unavailable(error) from error
             time.sleep(0.02)
 

@@ -66,6 +66,7 @@ class Claim:
             raise ConfigurationError(f"{str(self._path)!r} cannot be opened: {error.strerror}") from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.fchmod(file, 0o600)  # one that was there before, or that a umask took too much from
             os.ftruncate(file, 0)  # what the last one wrote
         except BlockingIOError:
             os.close(file)
@@ -80,7 +81,6 @@ class Claim:
     def write(self, notice: Notice) -> None:
         """Say where to connect. The lock must be held."""
         text = json.dumps(notice._asdict()).encode()
-        os.fchmod(self._file, 0o600)  # a file of that name that was there before may have been more open
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, text, 0)
 
