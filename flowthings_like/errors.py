@@ -7,6 +7,7 @@
     │   │   └── FlowThingsUnauthorized   401
     │   ├── FlowThingsNotFound       404
     │   ├── FlowThingsTooLarge       413
+    │   ├── FlowThingsTooManyRequests    429: worth another try, later
     │   └── FlowThingsServerError    500 and above
     │       └── FlowThingsUnavailable    502, 503, 504: worth another try
     ├── InvalidInput                 refused here, before anything was sent (also a ValueError)
@@ -42,6 +43,7 @@ __all__ = [
     "FlowThingsNotFound",
     "FlowThingsServerError",
     "FlowThingsTooLarge",
+    "FlowThingsTooManyRequests",
     "FlowThingsUnauthorized",
     "FlowThingsUnavailable",
     "InvalidInput",
@@ -76,6 +78,7 @@ class FlowThingsException(FlowThingsError):
         method: the HTTP verb that was sent.
         path: the resource path that was asked, without account and query.
         creds: whose request it was, without the token.
+        retry_after: seconds after which the platform asks to be called again; None if it did not say.
     """
 
     def __init__(
@@ -87,8 +90,10 @@ class FlowThingsException(FlowThingsError):
         path: str = "",
         creds: Any = None,
         attempts: int = 1,
+        retry_after: float | None = None,
     ) -> None:
         self.attempts = attempts
+        self.retry_after = retry_after
         self.errors = [errors] if isinstance(errors, str) else list(errors or ())
         self.status = status
         self.method = method
@@ -104,7 +109,7 @@ class FlowThingsException(FlowThingsError):
         return f"{head}: {said}" if head else said
 
     def __reduce__(self) -> tuple[Any, ...]:
-        names = "status", "method", "path", "creds", "attempts"
+        names = "status", "method", "path", "creds", "attempts", "retry_after"
         return _rebuild, (type(self), self.errors, {name: getattr(self, name) for name in names})
 
 
@@ -130,6 +135,12 @@ class FlowThingsNotFound(FlowThingsException):
 
 class FlowThingsTooLarge(FlowThingsException):
     """413: more than the platform takes in one request."""
+
+
+class FlowThingsTooManyRequests(FlowThingsException):
+    """429: more requests than the platform takes in that time. `retry_after` says when to come back."""
+
+    retryable = True
 
 
 class FlowThingsServerError(FlowThingsException):
@@ -210,6 +221,7 @@ _BY_STATUS: dict[int, type[FlowThingsException]] = {
     403: FlowThingsForbidden,
     404: FlowThingsNotFound,
     413: FlowThingsTooLarge,
+    429: FlowThingsTooManyRequests,
     502: FlowThingsUnavailable,
     503: FlowThingsUnavailable,
     504: FlowThingsUnavailable,

@@ -16,7 +16,8 @@ from ..changes import P
 from ..credentials import credentials_of
 from ..green.turnstile import pass_through
 from .encoder import Encoder, JSONEncoder
-from .retry import Clock, Limits, check_retry, limits, new_key, persist
+from .envelope import describe_unreadable, open_envelope
+from .retry import Clock, Limits, check_retry, limits, new_key, persist, retry_after
 from .urls import check_host, check_timeout, segment, wire_params
 from .values import plain
 
@@ -30,7 +31,7 @@ _log = logging.getLogger("flowthings_like")
 _READS = ("GET", "MGET")
 _HARMLESS = (*_READS, "HEAD", "OPTIONS")
 # Answers of gateways and of servers in distress, which speak no JSON but whose status says enough.
-_TELLING = (405, 413, 500, 501, 502, 503, 504)
+_TELLING = (405, 413, 429, 500, 501, 502, 503, 504)
 
 
 class Connection:
@@ -240,30 +241,38 @@ class Connection:
         refs: bool,
         attempts: int,
     ) -> Any:
+        asked = f"{method} {path}"
+        fault = None
         try:
             answer = pass_through(self.encoder.loads, text)
-        except ValueError:
+        except ValueError as error:
             if not isinstance(self.encoder, JSONEncoder):
                 raise
-            answer = None
-        head = answer.get("head") if isinstance(answer, Mapping) else None
-        if not isinstance(head, Mapping):
-            raise self._unintelligible(text, headers, status, method, path, attempts)
-        if 200 <= status < 400 and head.get("ok", True):
-            body = answer.get("body")
-            return (body, head.get("references") or {}) if refs else body
-        said = head.get("status") or status
-        raise errors.from_status(said)(
-            [str(error) for error in head.get("errors") or ()],
-            status=said,
+            answer, fault = None, describe_unreadable(text, error)
+        envelope = open_envelope(answer, status, asked)
+        if envelope is None:
+            raise self._unintelligible(text, fault, headers, status, method, path, attempts)
+        if 200 <= status < 400 and envelope.ok:
+            return (envelope.body, envelope.references) if refs else envelope.body
+        raise errors.from_status(envelope.status)(
+            envelope.errors,
+            status=envelope.status,
             method=method,
             path=path,
             creds=_nameless(self._creds),
             attempts=attempts,
+            retry_after=retry_after(headers, self.clock.wall()),
         )
 
     def _unintelligible(
-        self, text: Any, headers: Mapping[str, str], status: int, method: str, path: str, attempts: int
+        self,
+        text: Any,
+        fault: str | None,
+        headers: Mapping[str, str],
+        status: int,
+        method: str,
+        path: str,
+        attempts: int,
     ) -> errors.FlowThingsError:
         kind = headers.get("content-type") or headers.get("Content-Type") or "no content type"
         size = f"{len(text)} bytes" if isinstance(text, str | bytes) else type(text).__name__
@@ -276,6 +285,11 @@ class Connection:
                 path=path,
                 creds=_nameless(self._creds),
                 attempts=attempts,
+                retry_after=retry_after(headers, self.clock.wall()),
+            )
+        if fault is not None:
+            return errors.InvalidResponse(
+                f"{method} {path}: {status}: the answer is damaged: {fault} ({size})"
             )
         return errors.InvalidResponse(f"{method} {path}: {status}: {what}; is {self.host} the right host?")
 

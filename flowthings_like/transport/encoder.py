@@ -10,8 +10,7 @@ import orjson
 
 from ..errors import InvalidInput
 from ..filters.nodes import Filter
-from ..green.turnstile import is_large
-from ..wire.uncollected import uncollected
+from .json_text import parse
 from .values import find_fault, milliseconds, resolve
 
 __all__ = ["Encoder", "JSONEncoder"]
@@ -37,12 +36,12 @@ class JSONEncoder:
     """
 
     def loads(self, text: bytes | str) -> Any:
-        """Parse JSON.
+        """Parse JSON. Integers arrive exactly, whatever their size.
 
         Raises:
             ValueError: it is none.
         """
-        return uncollected(orjson.loads, text) if is_large(text) else orjson.loads(text)
+        return parse(text)
 
     def dumps(self, value: Any) -> bytes:
         """Write JSON as UTF-8 bytes.
