@@ -2,7 +2,7 @@
 
 from flowthings_like import API, Token, mem
 
-api = API(Token("acme", "secret"))
+api = API(Token("acme", "secret"), host="flows.example.com")
 api.flow.find(mem.path == "/acme/weather/jfk")
 """
 

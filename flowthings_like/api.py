@@ -12,6 +12,7 @@ from .defaults import defaults
 from .errors import ConfigurationError
 from .green.checks.moments import first_time
 from .transport.connection import Connection, Sender
+from .transport.hosts import find_host
 from .transport.urls import check_transport
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ class API:
         async_lib: the green library for `async_()` and `lazy()`: gevent, eventlet, their names, "threads".
         secure: https if True, http if False.
         params: query parameters for every request; `refs` among them concerns reads only.
-        host, ws_host: names with an optional port, of the REST and the WebSocket host.
+        host, ws_host: names with an optional port, of the REST and the WebSocket host. `host` is what
+            FLOWTHINGS_HOST names if neither this nor `defaults.host` does; without any, calls raise
+            ConfigurationError. `ws_host` is what FLOWTHINGS_WS_HOST names, else the REST host.
         version: the platform's version in URLs.
         encoder: an object with `loads` and `dumps`. Its exceptions come through as they are.
         request: a function that sends in place of the pooled HTTP transport:
@@ -125,8 +128,8 @@ class API:
         self._connection = Connection(
             creds,
             secure=_either(secure, defaults.secure),
-            host=_either(host, defaults.host),
-            ws_host=_either(ws_host, defaults.ws_host),
+            host=find_host("host", host, defaults.host),
+            ws_host=find_host("ws_host", ws_host, defaults.ws_host),
             version=_either(version, defaults.version),
             params=_either(params, defaults.params),
             encoder=_either(encoder, defaults.encoder),
@@ -312,7 +315,7 @@ class API:
         self.close()
 
     def __repr__(self) -> str:
-        where = "embedded" if self._application is not None else self._connection.host
+        where = "embedded" if self._application is not None else self._connection.host or "no host"
         return f"<API of {self.creds.account} at {where}>"
 
     @property

@@ -19,8 +19,8 @@ class Defaults:
             "threads", or None to take whichever is patched in when the first parallel call is made.
         secure: https and wss if True, http and ws if False.
         params: query parameters sent with every request, a dict. `refs` in here concerns reads only.
-        host: the REST host, a name with an optional port.
-        ws_host: the WebSocket host.
+        host: the REST host, a name with an optional port; None for what FLOWTHINGS_HOST names.
+        ws_host: the WebSocket host; None for what FLOWTHINGS_WS_HOST names, else the REST host.
         version: the platform version, the `4.0` in `https://host/v4.0/account/…`.
         encoder: an object with `loads(text)` and `dumps(value)`; None for the built-in JSON encoder.
         request: a function `(method, url, params=, data=, creds=) -> (text, headers, status)` that sends
@@ -56,8 +56,8 @@ class Defaults:
         async_lib: Any = None,
         secure: bool = True,
         params: dict[str, Any] | None = None,
-        host: str = "api.flowthings.io",
-        ws_host: str = "ws.flowthings.io",
+        host: str | None = None,
+        ws_host: str | None = None,
         version: str = "4.0",
         encoder: Any = None,
         request: Any = None,

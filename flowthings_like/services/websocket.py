@@ -72,8 +72,7 @@ class WebSocketService(BaseService):
         id = session.get("id") if isinstance(session, dict) else None
         if not isinstance(id, str) or not id:
             raise InvalidResponse("the platform granted a session without an id")
-        scheme = "wss" if self.connection.secure else "ws"
-        return f"{scheme}://{self.connection.ws_host}{self.path}/{segment(id)}/ws"
+        return self.connection.socket_url(f"{self.path}/{segment(id)}/ws")
 
     def _url(self, path: str) -> str:
         return self.connection.session_url(path)

@@ -17,8 +17,9 @@ from ..credentials import credentials_of
 from ..green.turnstile import pass_through
 from .encoder import Encoder, JSONEncoder
 from .envelope import describe_unreadable, open_envelope
+from .hosts import HISTORIC_HOST, HISTORIC_WS_HOST, NO_HOST, NO_WS_HOST
 from .retry import Clock, Limits, check_retry, limits, new_key, persist, retry_after
-from .urls import check_host, check_timeout, segment, wire_params
+from .urls import check_timeout, segment, wire_params
 from .values import plain
 
 __all__ = ["Connection", "Sender"]
@@ -39,7 +40,7 @@ class Connection:
 
     Attributes:
         creds: a Token or an object like it; setting it checks it.
-        secure, host, ws_host, version: what URLs are made of.
+        secure, host, ws_host, version: what URLs are made of. Hosts are None where none is known.
         params: query parameters for every request.
         encoder: turns data into text and back.
         sender: sends one request; None means the pooled HTTP transport, which is made at the first call.
@@ -54,8 +55,8 @@ class Connection:
         creds: Any,
         *,
         secure: bool,
-        host: str,
-        ws_host: str,
+        host: str | None,
+        ws_host: str | None,
         version: str,
         params: Mapping[str, Any],
         encoder: Encoder | None,
@@ -67,8 +68,8 @@ class Connection:
     ) -> None:
         self.creds = creds
         self.secure = bool(secure)
-        self.host = check_host("host", host)
-        self.ws_host = check_host("ws_host", ws_host)
+        self.host = host
+        self.ws_host = ws_host or host
         self.version = segment(str(version))
         self.params = wire_params(P.of(params).to_dict())
         self.encoder: Encoder = JSONEncoder() if encoder is None else encoder
@@ -113,12 +114,39 @@ class Connection:
         self._closed = True
 
     def rest_url(self, path: str) -> str:
-        """The URL of a resource path that is already percent-encoded."""
-        return f"{self._scheme()}://{self.host}/v{self.version}/{segment(self.creds.account)}{path}"
+        """The URL of a resource path that is already percent-encoded.
+
+        Raises:
+            ConfigurationError: there is no host to send to.
+        """
+        host = self._host_or(self.host, HISTORIC_HOST, NO_HOST)
+        return f"{self._scheme()}://{host}/v{self.version}/{segment(self.creds.account)}{path}"
 
     def session_url(self, path: str) -> str:
-        """The URL of a path on the WebSocket host, which has neither version nor account."""
-        return f"{self._scheme()}://{self.ws_host}{path}"
+        """The URL of a path on the WebSocket host, which has neither version nor account.
+
+        Raises:
+            ConfigurationError: there is no host to send to.
+        """
+        return f"{self._scheme()}://{self._host_or(self.ws_host, HISTORIC_WS_HOST, NO_WS_HOST)}{path}"
+
+    def socket_url(self, path: str) -> str:
+        """The URL of a WebSocket, which this library opens itself, whoever sends the requests.
+
+        Raises:
+            ConfigurationError: there is no host to connect to.
+        """
+        if self.ws_host is None:
+            raise errors.ConfigurationError(NO_WS_HOST)
+        return f"{'wss' if self.secure else 'ws'}://{self.ws_host}{path}"
+
+    def _host_or(self, host: str | None, historic: str, missing: str) -> str:
+        """A host for a URL. A caller's own function, which sends where it likes, is told the original's."""
+        if host is not None:
+            return host
+        if self._sender != self.default_sender:
+            return historic
+        raise errors.ConfigurationError(missing)
 
     def _scheme(self) -> str:
         return "https" if self.secure else "http"
@@ -291,7 +319,9 @@ class Connection:
             return errors.InvalidResponse(
                 f"{method} {path}: {status}: the answer is damaged: {fault} ({size})"
             )
-        return errors.InvalidResponse(f"{method} {path}: {status}: {what}; is {self.host} the right host?")
+        return errors.InvalidResponse(
+            f"{method} {path}: {status}: {what}; is {self.host or HISTORIC_HOST} the right host?"
+        )
 
 
 def _nameless(creds: Any) -> str:

@@ -13,9 +13,8 @@ from urllib.parse import quote, unquote
 from ..errors import ConfigurationError, InvalidInput
 from .values import milliseconds, resolve
 
-__all__ = ["check_host", "check_path", "check_timeout", "check_transport", "segment", "wire_params"]
+__all__ = ["check_path", "check_timeout", "check_transport", "segment", "wire_params"]
 
-_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _SAFE_PATH = re.compile(r"(?:/[A-Za-z0-9_~:-]+)*")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -91,20 +90,6 @@ def _wire_value(name: str, value: Any) -> Any:
         return [_wire_value(name, item) for item in value]
     raise InvalidInput(
         f"query parameter {name} is a {type(value).__name__}; give a str, a number or a list of them"
-    )
-
-
-def check_host(name: str, host: Any) -> str:
-    """A host name with an optional port.
-
-    Raises:
-        ConfigurationError: it is something else, a URL for instance.
-    """
-    if isinstance(host, str) and _HOST.fullmatch(host):
-        return host
-    raise ConfigurationError(
-        f"{name} is {host!r}; give a name with an optional port, such as 'flows.example.com:8080', "
-        "and secure=False for http instead of https"
     )
 
 
