@@ -160,8 +160,9 @@ class API:
         except ModuleNotFoundError as error:
             if (error.name or "").startswith("flowthings_like"):
                 raise
+            package = (error.name or "").partition(".")[0]
             raise ConfigurationError(
-                f"the embedded platform needs the package {error.name}; "
+                f"the embedded platform needs the package {package}; "
                 "run: pip install 'flowthings_like[embedded]'"
             ) from error
         platform = open_platform(folder, account)
