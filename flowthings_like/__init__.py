@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from .green.monitor import Block, block_monitor
     from .services.room import EventsLost, NotJoined, Room, event
     from .services.things import Client, set_package_fail_file
+    from .transport.evictions import CapacityWarning
 
 __version__ = about.VERSION
 
@@ -59,6 +60,7 @@ __all__ = [
     "NOT",
     "Block",
     "CallCancelled",
+    "CapacityWarning",
     "Client",
     "ConfigurationError",
     "ConnectionFailed",
@@ -109,6 +111,7 @@ __all__ = [
 # What only few programs ask for is imported when they do.
 _LATE = {
     "Block": "green.monitor",
+    "CapacityWarning": "transport.evictions",
     "Client": "services.things",
     "EventsLost": "services.room",
     "Finding": "green.checks.findings",

@@ -144,12 +144,15 @@ class API:
             self.add_service(name, service)
 
     @classmethod
-    def embedded(cls, folder: str | Path, *, account: str = "acme", **options: Any) -> API:
+    def embedded(
+        cls, folder: str | Path, *, account: str = "acme", max_capacity: int | None = None, **options: Any
+    ) -> API:
         """The whole platform in this process, with its data in a folder that is made if need be.
 
         Args:
             folder: where the data is.
             account: the account to work as; it is made if need be.
+            max_capacity: the largest capacity that this API may give a flow; any unless this says so.
             options: as for `API(…)`. Hooks and a `session` of one's own work as over a network.
 
         Raises:
@@ -165,7 +168,7 @@ class API:
                 f"the embedded platform needs the package {package}; "
                 "run: pip install 'flowthings_like[embedded]'"
             ) from error
-        platform = open_platform(folder, account)
+        platform = open_platform(folder, account, max_capacity=max_capacity)
         try:
             options = {"host": _EMBEDDED_HOST, "ws_host": _EMBEDDED_HOST, **options}
             api = cls(Token(platform.account, platform.token), **options)

@@ -27,6 +27,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="serve rooms and queries there too, in the clear; 0: a free port",
     )
     add("--things-ws-port", type=_port, metavar="N", help="a second port for them; WebSockets work on either")
+    add(
+        "--max-capacity",
+        type=_capacity,
+        metavar="N",
+        help="the most drops that a flow may be set to hold; any number unless this is given",
+    )
     add("--certfile", metavar="PEM", help="certificate: serve HTTPS")
     add("--keyfile", metavar="PEM", help="the certificate's key, if it is in a file of its own")
     add("--log", action="store_true", help="log every request to stderr")
@@ -66,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         workers=arguments.workers,
         certfile=arguments.certfile,
         keyfile=arguments.keyfile,
+        max_capacity=arguments.max_capacity,
         things_ports=tuple(
             port for port in (arguments.things_port, arguments.things_ws_port) if port is not None
         ),
@@ -93,6 +100,12 @@ def _port(text: str) -> int:
     if not 0 <= port <= 65535:
         raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
     return port
+
+
+def _capacity(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"a capacity is a whole number of at least 0, not {text!r}")
+    return int(text)
 
 
 def _workers(text: str) -> int:

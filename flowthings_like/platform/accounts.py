@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import orjson
@@ -48,12 +49,19 @@ class Accounts:
     Args:
         store: where they are kept.
         trusted: {secret: account} of callers within this process, who hold no stored token.
+        max_capacity: the largest capacity that callers may give a flow, None for any.
     """
 
-    def __init__(self, store: Store, trusted: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, store: Store, trusted: Mapping[str, str] | None = None, *, max_capacity: int | None = None
+    ) -> None:
         self._store = store
+        self._max_capacity = max_capacity
         self._remembered: dict[tuple[str, str], tuple[float, Caller]] = {}
-        self._trusted = {secret: Caller(name, self.ensure(name)) for secret, name in (trusted or {}).items()}
+        self._trusted = {
+            secret: Caller(name, self.ensure(name), max_capacity=max_capacity)
+            for secret, name in (trusted or {}).items()
+        }
 
     def ensure(self, name: str) -> str:
         """The id of the account's identity; account and identity are made if they do not exist yet."""
@@ -109,6 +117,7 @@ class Accounts:
             )
             if len(self._remembered) >= _MOST_REMEMBERED:
                 self._remembered.clear()
+            caller = replace(caller, max_capacity=self._max_capacity)
             known = self._remembered[key] = now + _FRESH, caller
         return known[1]
 

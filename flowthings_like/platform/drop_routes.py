@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import drops, references
 from .aggregate import aggregate
@@ -19,8 +19,7 @@ def _create_by_path(request: Request) -> Answer:
     model = request.body()
     if not isinstance(model, dict) or not isinstance(model.get("path"), str):
         raise BadRequest("path is required: the flow of the drop, such as /account/weather")
-    drop = drops.create(request.store, request.caller, model["path"], model, hints=request.typed)
-    return references.add(request, created(drop))
+    return _created(request, model["path"], model)
 
 
 def _find_by_path(request: Request) -> Answer:
@@ -37,11 +36,15 @@ def _multi_find(request: Request) -> Answer:
 
 def _create(request: Request) -> Answer:
     (flow,) = request.target.rest
-    model = request.body()
-    create = drops.create_many if isinstance(model, list) else drops.create
-    return references.add(
-        request, created(create(request.store, request.caller, flow, model, hints=request.typed))
-    )
+    return _created(request, flow, request.body())
+
+
+def _created(request: Request, flow: str, model: Any) -> Answer:
+    made = drops.create_counted(request.store, request.caller, flow, model, hints=request.typed)
+    answer = created(made.drops if isinstance(model, list) else made.drops[0])
+    if made.evicted:
+        answer.head = {"evicted": made.evicted, "evictedCreated": made.evicted_created}
+    return references.add(request, answer)
 
 
 def _find(request: Request) -> Answer:

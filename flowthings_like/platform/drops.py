@@ -7,7 +7,7 @@ in typed form. Every writing call is one transaction, on disk when it returns.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sqlalchemy import bindparam
 from sqlalchemy import delete as sql_delete
@@ -31,6 +31,21 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+
+class Created(NamedTuple):
+    """What a create came to.
+
+    Attributes:
+        drops: one for each model, in order.
+        evicted: how many drops the flow gave up for them.
+        evicted_created: how many of these are among `drops`: they are gone already.
+    """
+
+    drops: list[dict[str, Any]]
+    evicted: int
+    evicted_created: int
+
+
 MOST_AT_ONCE = 10_000
 """Most drops in one bulk call."""
 
@@ -51,7 +66,7 @@ def create(store: Store, caller: Caller, flow: str, model: Any, *, hints: bool =
         Forbidden: no dropWrite right.
         NotFound: no such flow.
     """
-    return _create(store, caller, flow, [drafts.draft(model)], hints)[0]
+    return create_counted(store, caller, flow, model, hints=hints).drops[0]
 
 
 def create_many(
@@ -64,6 +79,13 @@ def create_many(
     """
     if not isinstance(models, (list, tuple)):
         raise BadRequest("drops must be a list of maps, each with elems")
+    return create_counted(store, caller, flow, models, hints=hints).drops
+
+
+def create_counted(store: Store, caller: Caller, flow: str, models: Any, *, hints: bool = False) -> Created:
+    """`create_many` for a list of models, `create` for one, and how many drops were evicted."""
+    if not isinstance(models, (list, tuple)):
+        return _create(store, caller, flow, [drafts.draft(models)], hints)
     _check_count(len(models), "drops")
     prepared = []
     for index, model in enumerate(models):
@@ -223,19 +245,23 @@ def delete_all(store: Store, caller: Caller, flow: str) -> None:
     store.write(work)
 
 
-def _create(
-    store: Store, caller: Caller, flow: str, prepared: list[Draft], hints: bool
-) -> list[dict[str, Any]]:
+def _create(store: Store, caller: Caller, flow: str, prepared: list[Draft], hints: bool) -> Created:
     now = now_ms()
 
-    def work(connection: Connection) -> list[dict[str, Any]]:
+    def work(connection: Connection) -> tuple[list[dict[str, Any]], int, int]:
         found = _writable(connection, store.catalogue, caller, flow)
-        arrivals = Ingest(connection, store.catalogue, caller.identity, now).create(found, prepared)
+        ingest = Ingest(connection, store.catalogue, caller.identity, now)
+        arrivals = ingest.create(found, prepared)
         if hints:
-            return [rows.to_document(rows.to_row(arrival.row), found.path, True) for arrival in arrivals]
-        return [arrival.document for arrival in arrivals]
+            made = [rows.to_document(rows.to_row(arrival.row), found.path, True) for arrival in arrivals]
+        else:
+            made = [arrival.document for arrival in arrivals]
+        return made, ingest.evicted, ingest.evicted_created
 
-    return store.write(work)
+    # A repeated write is answered with what was kept of the first one: JSON, and of an earlier version the
+    # drops alone.
+    found = store.write(work)
+    return Created(*found) if len(found) == 3 and isinstance(found[0], list) else Created(list(found), 0, 0)
 
 
 def _find(

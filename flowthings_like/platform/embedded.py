@@ -29,11 +29,11 @@ class Platform:
         things: rooms and queries. They run as soon as somebody asks where.
     """
 
-    def __init__(self, store: Store, account: str) -> None:
+    def __init__(self, store: Store, account: str, max_capacity: int | None = None) -> None:
         self.store = store
         self.account = account
         self.token = secrets.token_urlsafe(32)
-        self.accounts = Accounts(store, trusted={self.token: account})
+        self.accounts = Accounts(store, trusted={self.token: account}, max_capacity=max_capacity)
         self.application = Application(store, self.accounts)
         self.things = Service(store, self.accounts)
 
@@ -68,7 +68,9 @@ class Platform:
         return f"<Platform of account {self.account!r}>"
 
 
-def open_platform(folder: str | os.PathLike[str], account: str) -> Platform:
+def open_platform(
+    folder: str | os.PathLike[str], account: str, *, max_capacity: int | None = None
+) -> Platform:
     """Open the platform whose data is in `folder`; folder, data and account are made if they are missing.
 
     Several may be open on one folder, in this process and in others.
@@ -76,9 +78,10 @@ def open_platform(folder: str | os.PathLike[str], account: str) -> Platform:
     Args:
         folder: where the data is, or an SQLAlchemy URL.
         account: whose resources to open. Lower-case letters, digits, `-` and `_`.
+        max_capacity: the largest capacity that a flow may be given, None for any.
 
     Raises:
-        ValueError: the account's name cannot be one.
+        ValueError: the account's name cannot be one, or the capacity is no whole number of at least 0.
         ConfigurationError: the folder cannot be used: it is read-only, damaged or no folder; or a package
             that the platform needs is not installed.
     """
@@ -86,11 +89,13 @@ def open_platform(folder: str | os.PathLike[str], account: str) -> Platform:
         check_name(account)
     except BadRequest as problem:
         raise ValueError(problem.message) from None
+    if max_capacity is not None and (type(max_capacity) is not int or max_capacity < 0):
+        raise ValueError(f"max_capacity must be a whole number of at least 0, or None, not {max_capacity!r}")
     check_requirements()
     try:
         store = Store(folder)
         try:
-            return Platform(store, account)
+            return Platform(store, account, max_capacity)
         except BaseException:
             store.close()
             raise

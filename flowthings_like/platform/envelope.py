@@ -29,6 +29,7 @@ class Answer:
         status: the HTTP status.
         messages, errors: what to tell the reader.
         references: {kind: {id: object}} of what the body's objects point to, where it was asked for.
+        head: further members of the head, such as how many drops a create evicted.
         headers: HTTP headers beyond the usual ones.
     """
 
@@ -38,6 +39,7 @@ class Answer:
     errors: list[str] = field(default_factory=list)
     references: dict[str, dict[str, Any]] = field(default_factory=dict)
     headers: list[tuple[str, str]] = field(default_factory=list)
+    head: dict[str, Any] = field(default_factory=dict)
 
 
 def created(body: Any) -> Answer:
@@ -59,6 +61,7 @@ def encode(answer: Answer, pretty: bool = False) -> bytes:
             "errors": answer.errors,
             "messages": answer.messages,
             "references": answer.references,
+            **answer.head,
         },
         "body": answer.body,
     }

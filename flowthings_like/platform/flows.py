@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sql
 
 from . import counts, paths
+from .catalogue import DEFAULT_CAPACITY
 from .members import checked, filter_text, flag, integer, mapping, text
 from .problems import BadRequest, NotFound
 from .resources import Document, Kind
@@ -19,11 +20,9 @@ from .store.schema import resources
 if TYPE_CHECKING:
     from .rights import Caller
 
-LARGEST_CAPACITY = 100_000
-DEFAULT_CAPACITY = 1000
 
 _MEMBERS = {
-    "capacity": integer(0, LARGEST_CAPACITY),
+    "capacity": integer(0),
     "description": text(),
     "displayName": text(),
     "name": text(),
@@ -36,12 +35,19 @@ _MEMBERS = {
 def _check(caller: Caller, document: Document) -> Document:
     flow = checked(document, _MEMBERS, required=["path"])
     paths.check(flow["path"], caller.account)
-    flow.setdefault("capacity", DEFAULT_CAPACITY)
+    most = caller.max_capacity
+    flow.setdefault("capacity", DEFAULT_CAPACITY if most is None else min(DEFAULT_CAPACITY, most))
     return flow
 
 
-def _relate(connection: sql.Connection, _caller: Caller, document: Document, before: Document | None) -> None:
-    path = document["path"]
+def _relate(connection: sql.Connection, caller: Caller, document: Document, before: Document | None) -> None:
+    path, most = document["path"], caller.max_capacity
+    # A flow that was given more before the operator allowed less keeps it.
+    if most is not None and document["capacity"] > max(most, before["capacity"] if before else 0):
+        raise BadRequest(
+            f"capacity must be at most {most}, which is what the platform's operator allows, "
+            f"not {document['capacity']}"
+        )
     if before is None:
         holder = id_at(connection, path)
         if holder is not None:

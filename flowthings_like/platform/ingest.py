@@ -45,6 +45,7 @@ class Ingest:
 
     Attributes:
         evicted: how many drops the flow gave up for those that came.
+        evicted_created: how many of these came with this very create.
     """
 
     def __init__(self, connection: Connection, catalogue: Catalogue, creator: str, now: int) -> None:
@@ -53,7 +54,7 @@ class Ingest:
         self._creator = creator
         self._now = now
         self._happened: counts.Happened = Counter()
-        self.evicted = 0
+        self.evicted = self.evicted_created = 0
 
     def create(self, flow: Flow, drafts: list[Draft]) -> list[Arrival]:
         """Write `drafts` and all that follows from them.
@@ -177,6 +178,9 @@ class Ingest:
         tracker = Tracker(self._connection, self._catalogue, self._happened, self._now)
         tracker.follow(flow, first)
         self.evicted = self._store(flow, added, size)
+        if self.evicted:
+            # What came first goes first: of these only those that the flow could not hold by themselves.
+            self.evicted_created = max(0, len(added) + len(replaced) - flow.capacity)
         for target, copies in tracker.arrived:
             self._store(target, copies, self._number(target, copies, len(copies)))
         counts.record(self._connection, self._happened, self._now)

@@ -90,7 +90,7 @@ def mapping(name: str, value: Any) -> dict[str, Any]:
     return value
 
 
-def integer(least: int, most: int) -> Check:
+def integer(least: int, most: int = 2**53) -> Check:
     """A whole number from `least` to `most`; a string of digits is taken for one, as old clients send it."""
 
     def check(name: str, value: Any) -> int:

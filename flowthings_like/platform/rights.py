@@ -29,12 +29,14 @@ class Caller:
         identity: id of the caller's own identity; written down as creatorId and lastEditorId.
         rights: what the caller may do and where; None means everything (the account's own master token).
         token: id of the token resource that the caller came with, None for a master token.
+        max_capacity: the largest capacity that the operator lets a flow have, None for any.
     """
 
     account: str
     identity: str
     rights: Grants | None = None
     token: str | None = None
+    max_capacity: int | None = None
 
     def may(self, path: str, permission: str) -> bool:
         """Whether the caller has `permission` at `path`; nobody has any outside the account."""

@@ -32,6 +32,7 @@ class Settings:
         certfile, keyfile: PEM files; with them the server speaks HTTPS only.
         things_ports: where to serve rooms and queries, none for not at all; 0 takes one that is free. They
             are served in the clear, whatever certificate there is.
+        max_capacity: the largest capacity that a flow may be given, None for any.
     """
 
     place: str
@@ -41,6 +42,7 @@ class Settings:
     certfile: str | None = None
     keyfile: str | None = None
     things_ports: tuple[int, ...] = ()
+    max_capacity: int | None = None
 
     @property
     def bind(self) -> str:
@@ -119,7 +121,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         """A worker's application."""
         wanted = self._settings
         store = Store(wanted.place)
-        accounts = Accounts(store)
+        accounts = Accounts(store, max_capacity=wanted.max_capacity)
         application = Application(store, accounts)
         self._open = application, store
         if wanted.things_ports:

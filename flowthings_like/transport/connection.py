@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import errors
 from ..changes import P
@@ -21,6 +21,10 @@ from .hosts import HISTORIC_HOST, HISTORIC_WS_HOST, NO_HOST, NO_WS_HOST
 from .retry import Clock, Limits, check_retry, limits, new_key, persist, retry_after
 from .urls import check_timeout, segment, wire_params
 from .values import plain
+
+if TYPE_CHECKING:
+    from .envelope import Envelope
+    from .evictions import Evictions
 
 __all__ = ["Connection", "Sender"]
 
@@ -79,6 +83,7 @@ class Connection:
         self.timeout = limits(timeout)
         self.retry = check_retry(retry)
         self.clock = Clock()
+        self._evictions: Evictions | None = None  # made when there are some
         self._closed = False
 
     @property
@@ -281,6 +286,8 @@ class Connection:
         if envelope is None:
             raise self._unintelligible(text, fault, headers, status, method, path, attempts)
         if 200 <= status < 400 and envelope.ok:
+            if envelope.evicted_created:
+                self._note_evictions(path, envelope)
             return (envelope.body, envelope.references) if refs else envelope.body
         raise errors.from_status(envelope.status)(
             envelope.errors,
@@ -291,6 +298,13 @@ class Connection:
             attempts=attempts,
             retry_after=retry_after(headers, self.clock.wall()),
         )
+
+    def _note_evictions(self, path: str, envelope: Envelope) -> None:
+        if self._evictions is None:
+            from .evictions import Evictions
+
+            self._evictions = Evictions()
+        self._evictions.note(path, envelope.evicted_created, envelope.body)
 
     def _unintelligible(
         self,

@@ -22,6 +22,7 @@ class Envelope(NamedTuple):
         errors: its messages.
         references: resources that others refer to, by kind and id.
         body: the rest.
+        evicted_created: how many of the drops that the call has created are gone already.
     """
 
     ok: bool
@@ -29,6 +30,7 @@ class Envelope(NamedTuple):
     errors: list[str]
     references: Mapping[str, Any]
     body: Any
+    evicted_created: int
 
 
 def open_envelope(answer: Any, status: int, asked: str) -> Envelope | None:
@@ -58,8 +60,16 @@ def open_envelope(answer: Any, status: int, asked: str) -> Envelope | None:
         raise _wrong(asked, "errors", failures, "a list of texts")
     if references is not None and not isinstance(references, Mapping):
         raise _wrong(asked, "references", references, "an object")
+    evicted = head.get("evictedCreated", 0)
+    if type(evicted) is not int or evicted < 0:
+        raise _wrong(asked, "evictedCreated", evicted, "a count of drops")
     return Envelope(
-        True if ok is None else ok, said or status, list(failures or ()), references or {}, answer.get("body")
+        True if ok is None else ok,
+        said or status,
+        list(failures or ()),
+        references or {},
+        answer.get("body"),
+        evicted,
     )
 
 

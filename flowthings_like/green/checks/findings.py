@@ -9,7 +9,7 @@ from typing import Literal
 
 from flowthings_like.about import DOCS
 
-__all__ = ["Finding", "GreenWarning", "note", "noted", "warn_once"]
+__all__ = ["Finding", "GreenWarning", "note", "noted", "place_of_call", "warn_once"]
 
 PAGE = f"{DOCS}/doctor.md"
 
@@ -85,11 +85,11 @@ def warn_once(finding: Finding, at: tuple[str, int] | None = None) -> None:
     if finding.code in _warned:
         return
     _warned.add(finding.code)
-    filename, line = at or _place_of_call()
+    filename, line = at or place_of_call()
     warnings.warn_explicit(GreenWarning(finding), None, filename, line)
 
 
-def _place_of_call() -> tuple[str, int]:
+def place_of_call() -> tuple[str, int]:
     """The innermost frame that is not this library's."""
     frame = sys._getframe(1)
     while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):

@@ -63,7 +63,9 @@ def test_every_kind_of_write(api: Client) -> None:
         made = twice(lambda: api.post(f"/{kind}", model, **keyed(kind)))  # noqa: B023
         assert made.status == 201, made.content
     drops = f"/drop/{flow['id']}"
-    many = twice(lambda: api.post(drops, [{"elems": {"n": n}} for n in range(100)], **keyed("many"))).ok(201)
+    made = twice(lambda: api.post(drops, [{"elems": {"n": n}} for n in range(100)], **keyed("many")))
+    assert (made.head["evicted"], made.head["evictedCreated"]) == (91, 91)
+    many = made.ok(201)
     found = api.get(f"{drops}?limit=100").ok()
     assert len(found) == 9
     drop = found[0]["id"]

@@ -38,6 +38,31 @@ def test_the_first_start_prints_account_and_token(served: Served) -> None:
     assert re.fullmatch(r"listening: http://127\.0\.0\.1:[1-9][0-9]*", listening)
 
 
+def test_the_operator_sets_the_largest_capacity(tmp_path: Path) -> None:
+    with Served(tmp_path, "--max-capacity", "5000", "--workers", "2") as running:
+        assert (
+            call(running, running.token, "POST", "/flow", {"path": "/acme/a"}).json()["body"]["capacity"]
+            == 1000
+        )
+        for _ in range(4):  # whichever worker answers
+            refused = call(running, running.token, "POST", "/flow", {"path": "/acme/b", "capacity": 5001})
+            assert refused.status_code == 400
+            assert "at most 5000" in refused.json()["head"]["errors"][0]
+        assert (
+            call(running, running.token, "POST", "/flow", {"path": "/acme/b", "capacity": 5000}).status_code
+            == 201
+        )
+    wrong = subprocess.run(
+        [*SERVE, "--data", str(tmp_path), "--max-capacity", "-1"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert wrong.returncode == 2
+    assert "a capacity is a whole number" in wrong.stderr
+
+
 def test_a_token_is_required(served: Served) -> None:
     assert call(served, None, "GET", "/flow").status_code == 401
     assert call(served, "wrong", "GET", "/flow").status_code == 403
