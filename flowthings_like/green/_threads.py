@@ -111,7 +111,7 @@ class ThreadCall:
         self._waiters.append(waiter)
         try:
             if self._outcome is None:
-                waiter.acquire(timeout=-1 if timeout is None else min(max(timeout, 0), threading.TIMEOUT_MAX))
+                waiter.acquire(timeout=_seconds(timeout))
         finally:
             _remove(self._waiters, waiter)
         if self._outcome is None:
@@ -162,14 +162,15 @@ class ThreadLatch:
         self._lock.acquire()
 
     def set(self) -> None:
-        self._lock.release()
+        with suppress(RuntimeError):  # it is set already: who was interrupted may come again
+            self._lock.release()
 
     def hand_over(self) -> bool:
-        self._lock.release()
+        self.set()
         return False
 
     def wait(self, timeout: float | None = None) -> bool:
-        seconds = -1 if timeout is None else min(max(timeout, 0), threading.TIMEOUT_MAX)
+        seconds = _seconds(timeout)
         pool = _own_pool()
         if pool is None:
             return self._lock.acquire(timeout=seconds)
@@ -178,6 +179,52 @@ class ThreadLatch:
             return self._lock.acquire(timeout=seconds)
         finally:
             pool.take_back()
+
+
+def _seconds(timeout: float | None) -> float:
+    """A time-out as locks take it."""
+    return -1 if timeout is None else min(max(timeout, 0), threading.TIMEOUT_MAX)
+
+
+class ThreadEvent:
+    """A `threading.Event` that a signal cannot leave half done.
+
+    The standard library's holds a lock from one line of Python to another, and an exception that a signal
+    handler raises in between leaves it locked: whoever sets the event or waits for it then hangs. Here each
+    waiter has a lock of its own, and `set` releases them all; who is interrupted in it may call it again.
+    """
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._waiting: list[Any] = []  # locks
+
+    def is_set(self) -> bool:
+        """Whether it is set."""
+        return self._is_set
+
+    def set(self) -> None:
+        """Let all go on that wait, and that will."""
+        self._is_set = True
+        for waiter in self._waiting.copy():
+            with suppress(RuntimeError):  # released already
+                waiter.release()
+
+    def clear(self) -> None:
+        """Make those wait that come from now on."""
+        self._is_set = False
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is set; False if that takes longer than `timeout` seconds."""
+        if self._is_set:
+            return True
+        waiter = threading.Lock()
+        waiter.acquire()
+        self._waiting.append(waiter)
+        try:
+            # Asked after the waiter is there to release.
+            return self._is_set or waiter.acquire(timeout=_seconds(timeout))
+        finally:
+            _remove(self._waiting, waiter)
 
 
 def _own_pool() -> ThreadPool | None:
@@ -296,10 +343,11 @@ class ThreadsBackend(Backend):
         turn.wait()
 
     def event(self) -> Any:
-        return threading.Event()
+        return ThreadEvent()
 
     def queue(self, maxsize: int = 0) -> Any:
-        return queue.Queue(maxsize) if maxsize else queue.Queue()
+        # Without a bound it is one of C's own, which a signal cannot leave locked.
+        return queue.Queue(maxsize) if maxsize else queue.SimpleQueue()
 
     def lock(self) -> Any:
         return threading.Lock()

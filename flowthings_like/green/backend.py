@@ -116,7 +116,7 @@ class Backend(ABC):
 
     @abstractmethod
     def event(self) -> Any:
-        """A new event, with the methods of `threading.Event`."""
+        """A new event, with the methods of `threading.Event`. No signal can leave it half done."""
 
     @abstractmethod
     def queue(self, maxsize: int = 0) -> Any:

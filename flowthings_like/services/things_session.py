@@ -135,7 +135,7 @@ class Session:
         if connection is None:
             return None
         body = pack(content, resolve)
-        call = connection.begin(kind, body, deadline)
+        call = connection.begin(kind, body)
         return UnderwayQuery(self, connection, call, (kind, body), deadline, idempotent, value_of)
 
     def may_repeat(self, failure: ConnectionFailed, idempotent: bool) -> bool:

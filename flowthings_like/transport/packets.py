@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from ..errors import ConnectionFailed, DeadlineExceeded
 from ..green.backend import detect
-from ..wire.things import MAX_BODY, Package, PackageParser, ProtocolError, package
+from ..wire.things import MAX_BODY, Package, PackageParser, ProtocolError, check_size
 from .forks import forget_in_child
-from .in_flight import IDS, InFlight, seconds_left
+from .in_flight import IDS, Call, InFlight, seconds_left
 from .outbox import Outbox
 from .worker import Worker
 
 if TYPE_CHECKING:
-    from .in_flight import Call
     from .streams import Stream
 
 __all__ = ["PacketConnection", "Statistics"]
@@ -92,8 +91,9 @@ class PacketConnection:
         self._on_event = on_event
         self._on_close = on_close
         self._parser = PackageParser(max_body)
-        self._in_flight = InFlight(backend.latches())
-        self._outbox = Outbox(stream, self._break)
+        self._latch = backend.latches()
+        self._in_flight = InFlight()
+        self._outbox = Outbox(stream, self._in_flight, self._break)
         self._events: deque[Any] = deque()  # packages, and what `wait_heard` waits for
         self._herald = Worker(self._announce)
         self.closed = False
@@ -122,9 +122,8 @@ class PacketConnection:
             DeadlineExceeded: the answer did not come in time; when it comes, it is dropped.
             ConnectionFailed: the connection broke, or had. `sent` says whether the request may have run.
         """
-        call = self._in_flight.new_call()
+        call = self._new_call(kind, body)
         try:
-            self._begin(call, kind, body, deadline)
             self._outbox.post(call)
             in_time = call.latch.wait(None if deadline is None else seconds_left(deadline))
             return call.answer or self._without_answer(call, in_time)
@@ -132,21 +131,17 @@ class PacketConnection:
             if call.answer is None:
                 self.give_up(call)
 
-    def begin(self, kind: int, body: bytes = b"", deadline: float | None = None) -> Call:
+    def begin(self, kind: int, body: bytes = b"") -> Call:
         """Send a request, and leave its answer for later.
-
-        Args:
-            deadline: until when to wait for an id, should all be taken.
 
         Returns:
             The call, for `wait`, `finish` and `give_up`.
 
         Raises:
-            DeadlineExceeded, ConnectionFailed: as `call` does.
+            ConnectionFailed: as `call` does.
         """
-        call = self._in_flight.new_call()
+        call = self._new_call(kind, body)
         try:
-            self._begin(call, kind, body, deadline)
             self._outbox.post(call)
         except BaseException:
             self.give_up(call)
@@ -167,10 +162,9 @@ class PacketConnection:
 
     def give_up(self, call: Call) -> None:
         """Nobody waits for the answer. The id stays taken until it has come: it must not be another's."""
-        call.given_up = True
+        call.given_up = True  # in one step, and before all else: who sends passes over it from now on
+        call.body = b""
         call.held = None
-        if not call.posted or self._outbox.withdraw(call):
-            self._in_flight.withdraw(call)
 
     def pipeline(self, requests: Sequence[tuple[int, bytes]], deadline: float | None = None) -> list[Package]:
         """Send several requests with one write, and wait for all answers, which have the requests' order.
@@ -178,10 +172,8 @@ class PacketConnection:
         Raises:
             DeadlineExceeded, ConnectionFailed: as `call` does, for the first request that was not answered.
         """
-        calls = [self._in_flight.new_call() for _ in requests]
+        calls = [self._new_call(kind, body) for kind, body in requests]
         try:
-            for call, (kind, body) in zip(calls, requests, strict=True):
-                self._begin(call, kind, body, deadline)
             self._outbox.post_all(calls)
             return [self.finish(call, deadline) for call in calls]
         finally:
@@ -192,7 +184,7 @@ class PacketConnection:
     @property
     def in_flight(self) -> int:
         """Calls that were not answered yet, those given up included."""
-        return len(self._in_flight)
+        return len(self._in_flight) + self._outbox.waiting
 
     def statistics(self) -> Statistics:
         """What the numbers are now."""
@@ -223,18 +215,25 @@ class PacketConnection:
         self.closed = True
         self._stream.forget()
 
-    def _begin(self, call: Call, kind: int, body: bytes, deadline: float | None) -> None:
-        if not self._in_flight.enter(call, deadline):
-            raise _with(DeadlineExceeded(f"{self.peer}: {IDS} calls in flight, and none done in time"), False)
-        call.data = package(kind, call.id, body)
-        if self.closed:  # asked after the call has its id: the end finds all that have one
+    def _new_call(self, kind: int, body: bytes) -> Call:
+        check_size(body)
+        call = Call(kind, body, self._latch())
+        if self.closed:
             raise self._failed(call)
+        return call
 
     def _without_answer(self, call: Call, in_time: bool) -> NoReturn:
         if in_time or self.closed:
             raise self._failed(call)
         self.give_up(call)
-        raise _with(DeadlineExceeded(f"{self.peer}: no answer in time"), call.sent)
+        late = "no answer in time"
+        if not call.sent:
+            late = (
+                f"{IDS} calls in flight, and none done in time"
+                if self._in_flight.full
+                else "not sent in time"
+            )
+        raise _with(DeadlineExceeded(f"{self.peer}: {late}"), call.sent)
 
     def _failed(self, call: Call) -> ConnectionFailed:
         failure = self.failure
@@ -304,6 +303,7 @@ class PacketConnection:
                 else:
                     call.latch.set()
                 call.held = None
+        self._outbox.answered()
 
     def _announce(self) -> bool:
         """The thread for events, and for the end after the last of them: hand out what came."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..green.backend import detect
@@ -26,27 +25,32 @@ class Worker:
         self._work = work
         self._latch = detect().latches()
         self._spawn = detect().spawn
-        self._asleep: list[Latch] = []  # where it waits, if it does
-        self._to_start = [True]
+        self._started = False
+        self._running: dict[str, object] = {}
+        self._asleep: Latch | None = None  # where it waits, or is about to
+        self._woken: Latch | None = None  # the last one that was set
 
     def wake(self) -> None:
-        """There is something to do. Costs next to nothing while it is at work."""
-        if self._asleep:
-            with suppress(IndexError):
-                self._asleep.pop().set()
-        elif self._to_start:
-            with suppress(IndexError):
-                self._to_start.pop()
-                try:
-                    self._spawn(self._run)
-                except BaseException:  # no thread to be had; the next call tries again
-                    self._to_start.append(True)
-                    raise
+        """There is something to do.
+
+        Nothing is taken away here before it is used, so a call that fails or is interrupted costs nobody
+        else anything: the next one does the same again.
+        """
+        if not self._started:
+            self._spawn(self._run)
+            self._started = True
+        asleep = self._asleep
+        if asleep is not None and asleep is not self._woken:
+            asleep.set()
+            self._woken = asleep
 
     def _run(self) -> None:
+        mine = object()
+        # Two threads are started where a caller is interrupted, or two call at once: one of them ends here.
+        if self._running.setdefault("by", mine) is not mine:
+            return
         while True:
-            latch = self._latch()
-            self._asleep.append(latch)
+            latch = self._asleep = self._latch()
             # What comes from here on wakes it; this is for what came before.
             if self._work():
                 return

@@ -41,6 +41,7 @@ __all__ = [
     "PackageParser",
     "ProtocolError",
     "UnpackError",
+    "check_size",
     "pack",
     "package",
     "unpack",
@@ -120,10 +121,18 @@ def package(kind: int, id: int, body: bytes = b"") -> bytes:
     Raises:
         things_errors.ValueError: the body is larger than MAX_BODY.
     """
-    size = len(body)
-    if size > MAX_BODY:
-        raise things_errors.ValueError(f"a request of {size} bytes; a node takes {MAX_BODY} at most")
-    return _HEADER.pack(size, id, kind, kind ^ _CHECK) + body
+    check_size(body)
+    return _HEADER.pack(len(body), id, kind, kind ^ _CHECK) + body
+
+
+def check_size(body: bytes) -> None:
+    """Whether a package can have this body.
+
+    Raises:
+        things_errors.ValueError: it is larger than MAX_BODY.
+    """
+    if len(body) > MAX_BODY:
+        raise things_errors.ValueError(f"a request of {len(body)} bytes; a node takes {MAX_BODY} at most")
 
 
 class PackageParser:

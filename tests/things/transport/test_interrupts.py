@@ -8,19 +8,23 @@ comes at a few hundred moments spread over a call.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
 import pytest
 
 from flowthings_like import errors
+from flowthings_like.green import _threads
 from flowthings_like.green.backend import detect
 from flowthings_like.testing import Fault, FaultProxy
+from flowthings_like.transport import in_flight, outbox, packets, worker
 from flowthings_like.transport.packets import PacketConnection
 from flowthings_like.wire.things import Kind
 from tests.things.support import Session, echo, node, wait_until
+from tests.transport.opcodes import interrupted_at as interrupted_in
 from tests.transport.test_interrupts import interrupt, interrupted_at
 
 from .conftest import Start
@@ -29,6 +33,35 @@ Connect = Callable[..., PacketConnection]
 BACKEND = detect().name
 green = pytest.mark.skipif(BACKEND == "threads", reason="there are no switches of green threads here")
 threads = pytest.mark.skipif(BACKEND != "threads", reason="the hub is no place for signals that raise")
+
+
+class Beside:
+    """Calls in a thread of its own, again and again, and keeps what goes wrong."""
+
+    def __init__(self, connection: PacketConnection) -> None:
+        self.caller = Caller(connection)
+        self.failures: list[BaseException] = []
+        self.over = False
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        thread = threading.Thread(target=self.call, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self.over = True
+            thread.join(30)
+            assert not thread.is_alive(), "a call of another thread hangs"
+
+    def call(self) -> None:
+        while not self.over:
+            try:
+                self.caller.ask()
+            except BaseException as error:
+                self.failures.append(error)
+                return
+
 
 HOWS = ["Timeout", "kill", "KeyboardInterrupt"]
 
@@ -99,25 +132,58 @@ def test_every_switch_of_one_among_many(connect: Connect, how: str) -> None:
 # The signal may come while the garbage collector calls back, where nothing can be raised.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("kind", ["tcp", "wss"], indirect=True)
 @pytest.mark.parametrize("what", ["ask", "ask_a_lot", "ask_several"])
-def test_a_signal_at_any_time(connect: Connect, what: str) -> None:
-    """A connection that was interrupted with half a package sent is closed; any other goes on."""
+def test_a_signal_at_any_time(start: Start, connect: Connect, what: str) -> None:
+    """The thread that is interrupted shares its connection with another one, which notices nothing."""
+    with start() as found:
+        connection = connect(found.url)
+        caller, beside = Caller(connection), Beside(connection)
+        with beside.calling():
+            interrupt(300, getattr(caller, what), lambda: None, caller.ask)
+        caller.check()
+        assert not connection.closed
+        assert beside.failures == []
+
+
+@threads
+@pytest.mark.parametrize("what", ["ask", "ask_several"])
+def test_an_interrupt_at_every_step_of_a_call(connect: Connect, what: str) -> None:
+    """At each place where a signal handler could raise: no call of another thread fails or waits for ever,
+    and no id is lost."""
     with node() as found:
-        connections: list[PacketConnection] = [connect(found.url)]
+        connection = connect(found.url)
+        caller, beside = Caller(connection), Beside(connection)
+        with beside.calling():
+            for module in (packets, outbox, in_flight, worker):
+                for at in itertools.count(1):
+                    reached = interrupted_in(at, module, getattr(caller, what))
+                    caller.check()
+                    if not reached:
+                        break
+                assert at > 1 or module is in_flight
+        assert not connection.closed
+        assert beside.failures == []
 
-        def work() -> None:
-            with suppress(errors.ConnectionFailed):
-                getattr(Caller(connections[-1]), what)()
 
-        def after() -> None:
-            if connections[-1].closed:
-                connections.append(connect(found.url))
-            Caller(connections[-1]).ask()
-
-        interrupt(300, work, lambda: None, after)
-        assert len(connections) < 100
-        # An id is lost where the signal comes between two steps of taking or giving it, not more often.
-        assert connections[-1].in_flight < 10
+@threads
+@pytest.mark.parametrize("what", ["wait", "set"])
+def test_an_interrupt_at_every_step_of_an_event(what: str) -> None:
+    """Others can still set it, and wait for it."""
+    for module in (_threads, threading):
+        for at in itertools.count(1):
+            event = detect().event()
+            reached = interrupted_in(at, module, event.wait, 1e-6) if what == "wait" else False
+            reached = interrupted_in(at, module, event.set) if what == "set" else reached
+            waiting = threading.Thread(target=event.wait, daemon=True)
+            setting = threading.Thread(target=event.set, daemon=True)
+            for thread in (waiting, setting):
+                thread.start()
+            for thread in (waiting, setting):
+                thread.join(10)
+                assert not thread.is_alive()
+            if not reached:
+                break
 
 
 @green

@@ -16,7 +16,7 @@ import pytest
 from flowthings_like import errors
 from flowthings_like.green.backend import detect
 from flowthings_like.testing import Fault, FaultProxy
-from flowthings_like.transport.in_flight import IDS, InFlight
+from flowthings_like.transport.in_flight import IDS
 from flowthings_like.transport.packets import PacketConnection
 from flowthings_like.wire.things import Kind, Package, ProtocolError, package
 from tests.things.support import Session, echo, node, wait_until
@@ -137,21 +137,26 @@ def test_ids_in_flight_are_never_used_again(connect: Connect) -> None:
         detect().get(hanging, 10)
 
 
-def test_one_more_than_there_are_ids_waits() -> None:
-    calls = InFlight(detect().latches())
-    entered = [calls.new_call() for _ in range(IDS)]
-    assert all(calls.enter(call, None) for call in entered)
-    assert len({call.id for call in entered}) == IDS
-    one_more = calls.new_call()
-    with node():  # or gevent would say that nobody is left who could wake anybody
-        assert not calls.enter(one_more, monotonic() + 0.02)
-        waiting = detect().spawn(calls.enter, one_more, monotonic() + 20)
-        wait_until(lambda: bool(calls._without_id))
-        calls.answered(Package(Kind.DATA, 4711, b""))
-        assert detect().get(waiting, 10)
-    assert one_more.id == 4711
-    calls.withdraw(calls.new_call())  # which has no id
-    assert len(calls) == IDS
+def test_one_more_than_there_are_ids_waits(connect: Connect) -> None:
+    """It is sent as soon as an id is free, which is never another call's."""
+    holding = Holding()
+    with node(holding) as found:
+        connection = connect(found.url)
+        calls = [connection.begin(Kind.QUERY) for _ in range(IDS)]
+        wait_until(lambda: len(holding.asked) == IDS, within=60)
+        assert len({request.id for request in holding.asked}) == IDS
+        with pytest.raises(errors.DeadlineExceeded, match="65536 calls in flight") as caught:
+            connection.call(Kind.QUERY, b"too late", monotonic() + 0.02)
+        assert caught.value.sent is False
+        waiting = detect().spawn(connection.call, Kind.QUERY, b"mine", monotonic() + 30)
+        wait_until(lambda: connection.in_flight == IDS + 1)
+        assert len(holding.asked) == IDS
+        found.answer = echo
+        freed = holding.asked[4711].id
+        found.session().send(package(Kind.DATA, freed, b"free"))
+        assert detect().get(waiting, 30).body == b"mine"
+        assert [request.id for request in found.session().requests[IDS:]] == [freed]
+        assert connection.finish(calls[4711]).body == b"free"
 
 
 @pytest.mark.parametrize("proxied", [False, True])
