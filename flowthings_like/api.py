@@ -18,8 +18,7 @@ from .transport.urls import check_transport
 if TYPE_CHECKING:
     import requests
 
-    from .green.calls import AsyncAPI
-    from .green.lazy import LazyAPI
+    from .services.parallel import AsyncServices, LazyServices
     from .services.things import Client
     from .transport.encoder import Encoder
     from .transport.http import HTTPSender
@@ -276,7 +275,7 @@ class API:
             client.close()
         return client
 
-    def async_(self, pool: Any = None) -> AsyncAPI:
+    def async_(self, pool: Any = None) -> AsyncServices:
         """The same services, but every call returns a green thread at once; `results()` waits for them all.
 
         Args:
@@ -286,9 +285,10 @@ class API:
         """
         from .green.calls import AsyncAPI
 
-        return AsyncAPI(self, self.async_lib, pool)
+        made: Any = AsyncAPI(self, self.async_lib, pool)  # what its services return, only the types know
+        return made  # type: ignore[no-any-return]
 
-    def lazy(self, pool: Any = None) -> LazyAPI:
+    def lazy(self, pool: Any = None) -> LazyServices:
         """The same services, but every call returns a GreenThunk at once, which waits when it is looked at.
 
         Args:
@@ -296,7 +296,8 @@ class API:
         """
         from .green.lazy import LazyAPI
 
-        return LazyAPI(self, self.async_lib, pool)
+        made: Any = LazyAPI(self, self.async_lib, pool)  # what its services return, only the types know
+        return made  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """Close connections and the embedded platform; later calls raise. Closing again does nothing."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidInput
 from .filters.nodes import Filter
 from .filters.text import parse
 from .transport.values import resolve
+
+if TYPE_CHECKING:
+    from .green.thunk import GreenThunk
 
 __all__ = ["M", "Modify", "P", "Params", "filter_text", "join_filters"]
 
@@ -161,7 +164,7 @@ class Modify(Mapping[str, Any]):
         changes: members to change at once.
     """
 
-    def __init__(self, model: Mapping[str, Any] | None = None, /, **changes: Any) -> None:
+    def __init__(self, model: Mapping[str, Any] | GreenThunk[Any] | None = None, /, **changes: Any) -> None:
         given = resolve(model)
         if given is not None and not isinstance(given, Mapping):
             raise InvalidInput(f"M: a model is a dict, not {type(given).__name__}")

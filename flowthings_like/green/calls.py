@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from flowthings_like.errors import DeadlineExceeded
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .outcome import Outcome, Pending
 
 __all__ = ["AsyncAPI"]
+
+Self = TypeVar("Self", bound="AsyncAPI")
 
 
 class AsyncAPI(View):
@@ -151,7 +153,7 @@ class AsyncAPI(View):
         for thread, _ in calls:
             self._queue.pop(id(thread), None)  # it may have been handed out meanwhile
 
-    def __enter__(self) -> AsyncAPI:
+    def __enter__(self: Self) -> Self:
         return self
 
     def __exit__(

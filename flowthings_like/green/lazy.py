@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .backend import open_pool
 from .begun import Begun
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     Make = Callable[[Origin, tuple[Any, ...], dict[str, Any]], GreenThunk]
 
 __all__ = ["LazyAPI"]
+
+A = TypeVar("A")
+V = TypeVar("V")
+Self = TypeVar("Self", bound="LazyAPI")
 
 AT_ONCE = 256
 """Functions that are started, on threads, before the first batch of their look-ups leaves."""
@@ -53,7 +57,11 @@ class LazyAPI(View):
         self._coalescer: Coalescer | None = None
         self._block: _Block | None = None
 
-    def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> GreenThunk:
+    @overload
+    def call(self, function: Callable[..., GreenThunk[V]], /, *args: Any, **kwargs: Any) -> GreenThunk[V]: ...
+    @overload
+    def call(self, function: Callable[..., V], /, *args: Any, **kwargs: Any) -> GreenThunk[V]: ...
+    def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Run a function of your own in a green thread, and return a thunk of its result.
 
         It may wait for lazy results without holding up the caller, so look-ups that depend on each other
@@ -64,7 +72,11 @@ class LazyAPI(View):
         origin = _name(function), frame.f_code, frame.f_lasti
         return self._run([(function, args, kwargs)], origin)[0]
 
-    def map(self, function: Callable[[Any], Any], items: Iterable[Any], /) -> list[GreenThunk]:
+    @overload
+    def map(self, function: Callable[[A], GreenThunk[V]], items: Iterable[A], /) -> list[GreenThunk[V]]: ...
+    @overload
+    def map(self, function: Callable[[A], V], items: Iterable[A], /) -> list[GreenThunk[V]]: ...
+    def map(self, function: Callable[[Any], Any], items: Iterable[Any], /) -> Any:
         """`call` the function with each of the items; a list of thunks in the order of the items."""
         frame = sys._getframe(1)
         origin = _name(function), frame.f_code, frame.f_lasti
@@ -234,7 +246,7 @@ class LazyAPI(View):
 
     # As a block
 
-    def __enter__(self) -> LazyAPI:
+    def __enter__(self: Self) -> Self:
         self._open()
         self._block = _Block(self._block)
         return self

@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import math
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .failure import Deferred, Failure, describe
 from .outcome import Deliverer
+from .proxied import Proxied, T_co
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +30,9 @@ __all__ = [
 ]
 
 
+V = TypeVar("V")
+
+
 def run_lazily(method: Callable[..., Any], args: Any, kwargs: Any, origin: Origin) -> Any:
     """What a lazy call's thread runs. A failure is returned, not raised: so no library prints it, and the
     last one to hold it knows whether it was seen."""
@@ -44,7 +48,7 @@ def run_lazily(method: Callable[..., Any], args: Any, kwargs: Any, origin: Origi
 _ON_ITS_WAY: Any = object()
 
 
-class GreenThunk:
+class GreenThunk(Proxied[T_co]):
     """The result of a lazy call, which behaves like the result itself and waits for it where that is needed.
 
     The call was started when the thunk was made. It is waited for by indexing, iterating, comparing, len,
@@ -57,13 +61,13 @@ class GreenThunk:
 
     __slots__ = ("__weakref__", "_call", "_failure", "_pending", "_value")
 
-    def __init__(self, pending: Pending | Deliverer, call: Origin | Call) -> None:
+    def __init__(self: GreenThunk[Any], pending: Pending | Deliverer, call: Origin | Call) -> None:
         self._pending: Pending | Deliverer | None = pending
         self._call: Any = call
         self._value = _ON_ITS_WAY
         self._failure: Raised | None = None
 
-    def force(self) -> Any:
+    def force(self) -> T_co:
         """Wait for the value and return it.
 
         Raises:
@@ -76,9 +80,10 @@ class GreenThunk:
             self._settle()
             if self._failure is not None:
                 self._failure.again()
-        return self._value
+        value: T_co = self._value
+        return value
 
-    def unwrap(self) -> Any:
+    def unwrap(self) -> T_co:
         """The same as `force`: the pure data."""
         return self.force()
 
@@ -122,50 +127,52 @@ class GreenThunk:
         except Exception:
             return GreenThunk
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # only asked whether it is there, as a rule: not worth a wait
-            raise AttributeError(name)
-        return getattr(self.force(), name)
+    if not TYPE_CHECKING:  # the types are those of Proxied
 
-    def __getitem__(self, key: Any) -> Any:
-        value = self._value
-        return (self.force() if value is _ON_ITS_WAY else value)[force(key)]
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("__"):  # only asked whether it is there, as a rule: not worth a wait
+                raise AttributeError(name)
+            return getattr(self.force(), name)
 
-    def __setitem__(self, key: Any, value: Any) -> None:
-        self.force()[force(key)] = value
+        def __getitem__(self, key: Any) -> Any:
+            value = self._value
+            return (self.force() if value is _ON_ITS_WAY else value)[force(key)]
 
-    def __delitem__(self, key: Any) -> None:
-        del self.force()[force(key)]
+        def __setitem__(self, key: Any, value: Any) -> None:
+            self.force()[force(key)] = value
 
-    def __len__(self) -> int:
-        return len(self.force())
+        def __delitem__(self, key: Any) -> None:
+            del self.force()[force(key)]
 
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.force())
+        def __len__(self) -> int:
+            return len(self.force())
 
-    def __reversed__(self) -> Any:
-        return reversed(self.force())
+        def __iter__(self) -> Iterator[Any]:
+            return iter(self.force())
 
-    def __contains__(self, item: Any) -> bool:
-        return force(item) in self.force()
+        def __reversed__(self) -> Any:
+            return reversed(self.force())
 
-    def __bool__(self) -> bool:
-        return bool(self.force())
+        def __contains__(self, item: Any) -> bool:
+            return force(item) in self.force()
 
-    def __eq__(self, other: object) -> Any:
-        return self.force() == force(other)
+        def __bool__(self) -> bool:
+            return bool(self.force())
 
-    def __ne__(self, other: object) -> Any:
-        return self.force() != force(other)
+        def __eq__(self, other: object) -> Any:
+            return self.force() == force(other)
 
-    def __hash__(self) -> int:
-        return hash(self.force())
+        def __ne__(self, other: object) -> Any:
+            return self.force() != force(other)
 
-    def __str__(self) -> str:
-        return str(self.force())
+        def __hash__(self) -> int:
+            return hash(self.force())
 
-    def __format__(self, spec: str) -> str:
-        return format(self.force(), spec)
+        def __str__(self) -> str:
+            return str(self.force())
+
+        def __format__(self, spec: str) -> str:
+            return format(self.force(), spec)
 
     def __copy__(self) -> Any:
         return copy.copy(self.force())
@@ -199,7 +206,7 @@ def _reflected(operation: Callable[[Any, Any], Any]) -> Any:
 
 
 def _in_place(operation: Callable[[Any, Any], Any]) -> Any:
-    def method(self: GreenThunk, other: Any) -> Any:
+    def method(self: GreenThunk[Any], other: Any) -> Any:
         value = self.force()
         result = operation(value, force(other))
         # A list was changed where it is, and stays behind its thunk; a number gave a new one.
@@ -226,11 +233,21 @@ for _name, _operation in (("divmod", _binary(divmod)), ("rdivmod", _reflected(di
     setattr(GreenThunk, f"__{_name}__", _operation)
 
 
+@overload
+def force(value: GreenThunk[V]) -> V: ...
+@overload
+def force(value: V) -> V: ...
 def force(value: Any) -> Any:
     """The value behind a thunk, waited for; anything else as it is. Looks at `value` only, not inside it."""
     return value.force() if type(value) is GreenThunk else value
 
 
+@overload
+def unwrap(value: GreenThunk[V]) -> V: ...
+@overload
+def unwrap(value: list[GreenThunk[V]]) -> list[V]: ...
+@overload
+def unwrap(value: V) -> V: ...
 def unwrap(value: Any) -> Any:
     """Like `force`, also for the thunks inside dicts, lists and tuples (of exactly these types).
 

@@ -31,25 +31,32 @@ class View:
         self._label = label
         self._made: Callable[..., Any] | None = None
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # a protocol's question, such as copy's, which is not for the target
-            raise AttributeError(name)
-        target = self._target
-        value = getattr(target, name)
-        kind = kind_of(target, name, value)
-        label = f"{self._label}.{name}" if self._label else name
-        seen: Any
-        if kind == CALL:
-            seen = self._wrap(self, name, value, label)
-        elif kind == SERVICE:
-            seen = View(value, self._wrap, label)
-        elif kind == FACTORY:
-            seen = _factory(self._wrap, label, value)
-        else:
-            return value
-        # A view is asked for the same few names again and again: from here on it finds them at once.
-        self.__dict__[name] = seen
-        return seen
+    if not TYPE_CHECKING:  # what there is, `services/parallel.pyi` says
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("__"):  # a protocol's question, such as copy's, which is not for the target
+                raise AttributeError(name)
+            target = self._target
+            value = getattr(target, name)
+            kind = kind_of(target, name, value)
+            label = f"{self._label}.{name}" if self._label else name
+            seen: Any
+            if kind == CALL:
+                seen = self._wrap(self, name, value, label)
+            elif kind == SERVICE:
+                seen = View(value, self._wrap, label)
+            elif kind == FACTORY:
+                seen = _factory(self._wrap, label, value)
+            else:
+                return value
+            # A view is asked for the same few names again and again: from here on it finds them at once.
+            self.__dict__[name] = seen
+            return seen
+
+    def __dir__(self) -> list[str]:
+        """The target's public names, and one's own."""
+        names = {name for name in dir(self._target) if not name.startswith("_")}
+        return sorted(names | {*object.__dir__(self)})
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The target is a service that is called to make another, as in `drop(flow)`."""

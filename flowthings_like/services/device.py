@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from .resource import FullService
+from typing import Any
 
-__all__ = ["DeviceService"]
+from .resource import Resource
+from .writing import FullService
+
+__all__ = ["Device", "DeviceService"]
 
 
-class DeviceService(FullService):
+class Device(Resource, total=False):
+    """A device, as `api.device` returns it."""
+
+    path: str
+    displayName: str
+    description: str
+    tokenId: str
+    status: str
+    lastSeen: int
+    timeSinceLastSeen: int
+    reportPeriodicity: int
+    deviceSummary: dict[str, Any]
+    tracks: list[Any]
+
+
+class DeviceService(FullService[Device]):
     """`api.device`. A device has a `path`, below which its flows are made."""
 
     path = "/device"

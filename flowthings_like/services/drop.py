@@ -3,23 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from ..changes import P, filter_text
 from ..errors import InvalidInput
 from ..green.marks import bulk, reads
 from ..transport.urls import segment, wire_params
 from ..transport.values import resolve, text
-from .resource import AbstractServiceFactory, Creatable, FullService, query_params, with_filters
+from .given import takes_find_parameters
+from .resource import Resource, query_params, with_filters
+from .writing import AbstractServiceFactory, Creatable, FullService
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from ..filters.nodes import Filter
+    from ..green.thunk import GreenThunk
     from ..transport.connection import Connection
+    from .flow import Flow
+    from .given import Id, Model, Models, Names
 
-__all__ = ["DropService", "DropServiceFactory"]
+    Place: TypeAlias = Id | Mapping[str, Any] | GreenThunk[Flow]
+
+__all__ = ["Drop", "DropService", "DropServiceFactory", "ParentDrop"]
 
 
-class DropService(FullService):
+class ParentDrop(TypedDict, total=False):
+    """The drop that a track made this one of."""
+
+    flowId: str
+    dropId: str
+
+
+class Drop(Resource, total=False):
+    """A drop, as `api.drop(flow)` returns it."""
+
+    flowId: str
+    path: str
+    elems: dict[str, Any]
+    location: dict[str, Any]
+    fhash: str
+    version: int
+    parentDropId: ParentDrop
+
+
+class DropService(FullService[Drop]):
     """`api.drop(flow)`: the drops of one flow.
 
     Args:
@@ -38,12 +66,15 @@ class DropService(FullService):
         """The resource path, `/drop/<flow>`; a flow's path stands in it as one percent-encoded segment."""
         return "/drop/" + segment(_flow_name(self._flow))
 
+    def _shown(self) -> str:
+        return f"/drop/{self._flow!r}" if hasattr(type(self._flow), "unwrap") else self.path
+
     @bulk("create_many", most=500, writes=True, whole=(403, 404))
-    def create(self, model: Mapping[str, Any], **params: Any) -> Any:
+    def create(self, model: Model, **params: Any) -> Drop:
         """Create a drop and return it whole, with its id."""
         return super().create(model, **params)
 
-    def create_many(self, models: Iterable[Mapping[str, Any]], **params: Any) -> Any:
+    def create_many(self, models: Models, **params: Any) -> list[Drop]:
         """Create many drops in one request: all of them, or none.
 
         Args:
@@ -61,10 +92,13 @@ class DropService(FullService):
                 raise InvalidInput(f"create_many: drop {index} is a {type(model).__name__}, not a dict")
         return self._call("POST", "", data, params) if data else []
 
-    @bulk("_find_across", entry="_as_query", most=100, across=True)
-    def find_many(self, *filters: Filter | str, **params: Any) -> Any:
-        """The drops of the flow for which all these filters hold, newest first; see `Findable.find_many`."""
-        return super().find_many(*filters, **params)
+    if not TYPE_CHECKING:  # the types are those of Findable
+
+        @bulk("_find_across", entry="_as_query", most=100, across=True)
+        @takes_find_parameters
+        def find_many(self, *filters: Filter | str, **params: Any) -> Any:
+            """The drops for which all these filters hold, newest first; see `Findable.find_many`."""
+            return super().find_many(*filters, **params)
 
     def _as_query(self, *filters: Filter | str, **params: Any) -> tuple[str, dict[str, Any]] | None:
         """(flow, what to find in it) for `multi_find`; None if that cannot answer it."""
@@ -84,15 +118,15 @@ class DropService(FullService):
     @reads
     def aggregate(
         self,
-        outputs: str | Iterable[str] | None = None,
-        group_by: str | Iterable[str] | None = None,
+        outputs: Names | None = None,
+        group_by: Names | None = None,
         filter: Filter | str | None = None,
         rules: Mapping[str, Filter | str] | None = None,
-        sorts: str | Iterable[str] | None = None,
+        sorts: Names | None = None,
         *,
-        output: str | Iterable[str] | None = None,
+        output: Names | None = None,
         **params: Any,
-    ) -> Any:
+    ) -> list[dict[str, Any]]:
         """Figures over the drops of the flow.
 
         Args:
@@ -120,21 +154,26 @@ class DropService(FullService):
             data["rules"] = {name: filter_text(rule) for name, rule in resolve(rules).items()}
         if sorts is not None:
             data["sorts"] = _names(sorts, "sorts")
-        return self._call("POST", "/aggregate", data, params)
+        rows: list[dict[str, Any]] = self._call("POST", "/aggregate", data, params)
+        return rows
 
 
-class DropServiceFactory(Creatable, AbstractServiceFactory):
+class DropServiceFactory(Creatable[Drop], AbstractServiceFactory):
     """`api.drop`: call it with a flow to get at its drops; on its own it works across flows."""
 
     path = "/drop"
     service_class = DropService
 
-    def create(self, model: Mapping[str, Any], **params: Any) -> Any:
+    if TYPE_CHECKING:
+
+        def __call__(self, context: Place) -> DropService: ...
+
+    def create(self, model: Model, **params: Any) -> Drop:
         """Create a drop in the flow that the model names by `path`: `{"path": "/acme/a", "elems": {…}}`."""
         return super().create(model, **params)
 
     @reads
-    def multi_find(self, queries: Iterable[Any], **params: Any) -> Any:
+    def multi_find(self, queries: Iterable[Any], **params: Any) -> dict[str, list[Drop]]:
         """Search several flows in one request.
 
         Args:

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from .resource import FullService
+from typing import Any
 
-__all__ = ["FlowService"]
+from .resource import Resource
+from .writing import FullService
+
+__all__ = ["Flow", "FlowService"]
 
 
-class FlowService(FullService):
+class Flow(Resource, total=False):
+    """A flow, as `api.flow` returns it."""
+
+    path: str
+    capacity: int
+    filter: str
+    description: str
+    name: str
+    displayName: str
+    public: bool
+    metadata: dict[str, Any]
+    index: list[str]
+
+
+class FlowService(FullService[Flow]):
     """`api.flow`. A flow has a `path`, a `capacity` (1000 drops unless given) and may have a `filter`."""
 
     path = "/flow"

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from .resource import FullService
+from .resource import Resource
+from .writing import FullService
 
-__all__ = ["GroupService"]
+__all__ = ["Group", "GroupService"]
 
 
-class GroupService(FullService):
+class Group(Resource, total=False):
+    """A group, as `api.group` returns it."""
+
+    memberIds: list[str]
+    displayName: str
+    description: str
+
+
+class GroupService(FullService[Group]):
     """`api.group`. A group has `memberIds`."""
 
     path = "/group"

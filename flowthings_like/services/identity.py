@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from .resource import FullService
+from typing import Any
 
-__all__ = ["IdentityService"]
+from .resource import Resource
+from .writing import FullService
+
+__all__ = ["Identity", "IdentityService"]
 
 
-class IdentityService(FullService):
+class Identity(Resource, total=False):
+    """An identity, as `api.identity` returns it."""
+
+    name: str
+    email: str
+    salutation: str
+    firstName: str
+    middleName: str
+    lastName: str
+    icon: str
+    groupIds: list[str]
+    shares: dict[str, Any]
+    masterToken: str
+
+
+class IdentityService(FullService[Identity]):
     """`api.identity`. The platform lets ordinary accounts read and update theirs, nothing else."""
 
     path = "/identity"

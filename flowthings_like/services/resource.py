@@ -15,30 +15,42 @@ InvalidResponse for the way there and back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar, overload
 
-from ..changes import M, P
+from ..changes import P
 from ..errors import FlowThingsNotFound, InvalidInput
 from ..filters.nodes import Filter
-from ..green.marks import api_call, api_factory, bulk, chooses, plain, reads
+from ..green.marks import api_call, bulk, chooses, plain, reads
 from ..transport.urls import check_path, segment
 from ..transport.values import resolve, text
+from .given import takes_find_parameters, takes_read_parameters
 from .pages import pages
 
 if TYPE_CHECKING:
     from ..transport.connection import Connection
     from ..transport.retry import Retry
+    from .given import Again, Filters, Id, Ids, More, Names, No, References, Timeout, Yes
 
-__all__ = [
-    "AbstractServiceFactory",
-    "BaseService",
-    "Creatable",
-    "Deletable",
-    "Findable",
-    "FullService",
-    "Saveable",
-]
+__all__ = ["BaseService", "Findable", "Resource"]
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as DefaultedTypeVar
+
+    R = DefaultedTypeVar("R", default=dict[str, Any])
+else:
+    R = TypeVar("R")
+D = TypeVar("D")
+
+
+class Resource(TypedDict, total=False):
+    """What every resource has. Results are plain dicts: only a type checker looks at these types."""
+
+    id: str
+    creationDate: int
+    creatorId: str
+    lastEditDate: int
+    lastEditorId: str
 
 
 class BaseService:
@@ -53,6 +65,14 @@ class BaseService:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+
+    def __repr__(self) -> str:
+        connection = self.connection
+        return f"<{type(self).__name__} {self._shown()} of {connection.creds.account} at {connection.host}>"
+
+    def _shown(self) -> str:
+        """The path, for `repr`, which never waits."""
+        return self.path or "/"
 
     @property
     def creds(self) -> Any:
@@ -137,24 +157,59 @@ def id_path(id: Any) -> str:
     return "/" + segment(text(id, "an id"))
 
 
-class Findable(BaseService):
+class Findable(BaseService, Generic[R]):
     """The verbs that read."""
 
+    @overload
+    def read(
+        self,
+        id: Id,
+        *,
+        only: Names | None = None,
+        refs: No = False,
+        params: More | None = None,
+        timeout: Timeout | None = None,
+        retry: Again | None = None,
+        **more: Any,
+    ) -> R: ...
+    @overload
+    def read(self, id: Id, *, refs: Yes, **params: Any) -> tuple[R, References]: ...
     @bulk("read_many", key="id", most=500, whole=(403, 404))
-    def read(self, id: str, **params: Any) -> Any:
+    @takes_read_parameters
+    def read(self, id: Id, **params: Any) -> Any:
         """The resource with this id, a dict. FlowThingsNotFound if there is none."""
         return self._call("GET", id_path(id), None, params)
 
+    @overload
+    def read_or_else(self, id: Id, **params: Any) -> R | None: ...
+    @overload
+    def read_or_else(self, id: Id, default: D, **params: Any) -> R | D: ...
     @reads
-    def read_or_else(self, id: str, default: Any = None, **params: Any) -> Any:
+    @takes_read_parameters
+    def read_or_else(self, id: Id, default: Any = None, **params: Any) -> Any:
         """The resource with this id, or `default` if there is none; other errors are raised."""
         try:
             return self.read(id, **params)
         except FlowThingsNotFound:
             return default
 
+    @overload
+    def read_many(
+        self,
+        ids: Ids,
+        *,
+        only: Names | None = None,
+        refs: No = False,
+        params: More | None = None,
+        timeout: Timeout | None = None,
+        retry: Again | None = None,
+        **more: Any,
+    ) -> dict[str, R]: ...
+    @overload
+    def read_many(self, ids: Ids, *, refs: Yes, **params: Any) -> tuple[dict[str, R], References]: ...
     @reads
-    def read_many(self, ids: Iterable[str], **params: Any) -> Any:
+    @takes_read_parameters
+    def read_many(self, ids: Ids, **params: Any) -> Any:
         """The resources with these ids, a dict of id to resource, in one request (none for no ids)."""
         ids = resolve(ids)
         if isinstance(ids, str | bytes | Mapping):
@@ -164,21 +219,95 @@ class Findable(BaseService):
             return ({}, {}) if self._wants_refs(params) else {}
         return self._call("MGET", "", wanted, params)
 
+    @overload
+    def find_many(
+        self,
+        *filters: Filters | str,
+        limit: int | None = None,
+        start: int | None = None,
+        sort: Names | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        only: Names | None = None,
+        filter: Filter | str | None = None,
+        refs: No = False,
+        params: More | None = None,
+        timeout: Timeout | None = None,
+        retry: Again | None = None,
+        **more: Any,
+    ) -> list[R]: ...
+    @overload
+    def find_many(self, *filters: Filters | str, refs: Yes, **params: Any) -> tuple[list[R], References]: ...
     @reads
-    def find_many(self, *filters: Filter | str, **params: Any) -> Any:
-        """The resources for which all these filters hold, a list, newest first (20 unless `limit` says more).
+    @takes_find_parameters
+    def find_many(self, *filters: Filters | str, **params: Any) -> Any:
+        """The resources for which all these filters hold, a list, newest first.
 
         Args:
             filters: filters or their texts; none of them for every resource.
-            params: for instance limit, start, sort, order ("asc" or "desc"), only, filter, refs.
+            limit: how many at most; 20 unless given.
+            start: how many to pass over.
+            sort: members to sort by; `order` is "asc" or "desc".
+            only: the members to return.
+            filter: one more filter, or its text.
+            refs: whether to return the pair (list, references).
+            timeout, retry: how long this call may take, and whether it is made again.
+            params: any other parameter of the platform's; `params=` takes a dict of them.
         """
         return self._call("GET", "", None, with_filters(filters, params))
 
+    @overload
+    def find(
+        self,
+        id: Id,
+        *,
+        only: Names | None = None,
+        refs: No = False,
+        params: More | None = None,
+        timeout: Timeout | None = None,
+        retry: Again | None = None,
+        **more: Any,
+    ) -> R: ...
+    @overload
+    def find(self, id: Id, *, refs: Yes, **params: Any) -> tuple[R, References]: ...
+    @overload
+    def find(
+        self,
+        ids: Ids,
+        *,
+        only: Names | None = None,
+        refs: No = False,
+        params: More | None = None,
+        timeout: Timeout | None = None,
+        retry: Again | None = None,
+        **more: Any,
+    ) -> dict[str, R]: ...
+    @overload
+    def find(self, ids: Ids, *, refs: Yes, **params: Any) -> tuple[dict[str, R], References]: ...
+    @overload
+    def find(
+        self,
+        *filters: Filters,
+        limit: int | None = None,
+        start: int | None = None,
+        sort: Names | None = None,
+        order: Literal["asc", "desc"] | None = None,
+        only: Names | None = None,
+        filter: Filter | str | None = None,
+        refs: No = False,
+        params: More | None = None,
+        timeout: Timeout | None = None,
+        retry: Again | None = None,
+        **more: Any,
+    ) -> list[R]: ...
+    @overload
+    def find(self, *filters: Filters, refs: Yes, **params: Any) -> tuple[list[R], References]: ...
     @chooses("_verb_for")
+    @takes_find_parameters
     def find(self, *what: Any, **params: Any) -> Any:
         """`read`, `read_many` or `find_many`, depending on the first argument.
 
         A str is an id, a list or tuple of str are ids, filters are filters; no argument finds everything.
+        What the keywords mean, `find_many` says.
         """
         verb, what = self._verb_for(*what)
         return getattr(self, verb)(*what, **params)
@@ -213,7 +342,7 @@ class Findable(BaseService):
     @plain
     def iterate(
         self, filter: Filter | str | None = None, *, page: int = 100, order: str = "desc", **params: Any
-    ) -> Iterator[Any]:
+    ) -> Iterator[R]:
         """All resources for which the filter holds, one by one, fetched a page at a time.
 
         They come in the order of their ids, which is the order of their creation, newest first. Each page
@@ -247,112 +376,3 @@ def with_filters(filters: tuple[Any, ...], params: dict[str, Any]) -> dict[str, 
     also = params.get("filter")
     every = [*filters] if also is None else [*filters, also]
     return {**params, "filter": tuple(every)}
-
-
-class Creatable(BaseService):
-    """The verb that makes new ones."""
-
-    def create(self, model: Mapping[str, Any], **params: Any) -> Any:
-        """Create a resource and return it whole, with its id."""
-        return self._call("POST", "", _model(model), params)
-
-
-class Saveable(Creatable):
-    """The verbs that write."""
-
-    @bulk("update_many", key="model.id", most=500, writes=True)
-    def update(self, model: Mapping[str, Any], **params: Any) -> Any:
-        """Change the members that the model holds, of the resource its `id` names; return the resource.
-
-        With an M only what was changed is sent.
-        """
-        id, changes = _changes(model)
-        return self._call("PUT", id_path(id), changes, params)
-
-    def update_member(self, id: str, name: str, value: Any, **params: Any) -> Any:
-        """Set one member of the resource with this id and return the resource.
-
-        Args:
-            name: a top-level member, such as "capacity".
-            value: its new value. To set null, use `update({"id": …, name: None})`.
-        """
-        value = resolve(value)
-        if value is None:
-            raise InvalidInput("update_member cannot send null; use update({'id': …, 'member': None})")
-        return self._call("PUT", f"{id_path(id)}/{segment(text(name, 'a member'))}", value, params)
-
-    def update_many(self, models: Iterable[Mapping[str, Any]], **params: Any) -> Any:
-        """`update` for several models in one request (none for no models): a dict of id to resource."""
-        models = resolve(models)
-        if isinstance(models, str | bytes | Mapping):
-            raise InvalidInput("update_many takes a list of models; for one model write update(model)")
-        changes: dict[str, Any] = {}
-        for model in models:
-            id, change = _changes(model)
-            if id in changes:
-                raise InvalidInput(
-                    f"update_many: the id {id!r} occurs twice, and only one of the two could win"
-                )
-            changes[id] = change
-        return self._call("MPUT", "", changes, params) if changes else {}
-
-    @chooses("_verb_to_save")
-    def save(self, model: Any, **params: Any) -> Any:
-        """`update_many` for a list or tuple of models, `update` for a model with an id, else `create`."""
-        verb, what = self._verb_to_save(model)
-        return getattr(self, verb)(*what, **params)
-
-    def _verb_to_save(self, model: Any) -> tuple[str, tuple[Any, ...]]:
-        if not isinstance(model, M):
-            model = resolve(model)
-        if isinstance(model, list | tuple):
-            return "update_many", (model,)
-        return "update" if "id" in _model(model) else "create", (model,)
-
-
-class Deletable(BaseService):
-    """The verb that removes."""
-
-    def delete(self, id: str, data: Any = None, **params: Any) -> Any:
-        """Delete the resource with this id.
-
-        Args:
-            data: a body to send along, if the platform wants one.
-        """
-        return self._call("DELETE", id_path(id), data, params)
-
-
-class FullService(Findable, Saveable, Deletable):
-    """All the verbs."""
-
-
-class AbstractServiceFactory(BaseService):
-    """A service that must be told of what before it can do much: `api.drop(flow)`.
-
-    Attributes:
-        service_class: what calling it makes, from (context, connection).
-    """
-
-    service_class: Any = None
-
-    @api_factory
-    def __call__(self, context: Any) -> Any:
-        """The service for this context."""
-        return self.service_class(context, self.connection)
-
-
-def _model(model: Any) -> Mapping[str, Any]:
-    found = resolve(model)
-    if not isinstance(found, Mapping):
-        raise InvalidInput(f"a model is a dict, not {type(found).__name__}")
-    return found
-
-
-def _changes(model: Any) -> tuple[str, Mapping[str, Any]]:
-    """(id, what to send) of a model or an M."""
-    whole, changes = model.done() if isinstance(model, M) else (_model(model), None)
-    if whole.get("id") is None:
-        raise InvalidInput(
-            "this model has no 'id' to say which resource to change; create(model) makes a new one"
-        )
-    return text(whole["id"], "the model's 'id'"), whole if changes is None else changes

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from .resource import Creatable, Deletable, Findable
+from .resource import Findable, Resource
+from .writing import Creatable, Deletable
 
-__all__ = ["ShareService"]
+__all__ = ["Share", "ShareService"]
 
 
-class ShareService(Findable, Creatable, Deletable):
+class Share(Resource, total=False):
+    """A share, as `api.share` returns it."""
+
+    issuedTo: str
+    issuedBy: str
+    paths: dict[str, dict[str, bool]]
+    description: str
+    duration: int
+    expiresInMs: int
+
+
+class ShareService(Findable[Share], Creatable[Share], Deletable):
     """`api.share`. A share is immutable: it is created, read, found and deleted."""
 
     path = "/share"

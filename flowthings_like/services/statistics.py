@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput
 from ..transport.values import resolve
 from .resource import BaseService, id_path
+
+if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
+    from ..green.thunk import GreenThunk
+    from .given import Id
+
+    Whole: TypeAlias = int | str | GreenThunk[int]
+    Level: TypeAlias = (
+        Literal["year", "month", "day", "hour", "YEAR", "MONTH", "DAY", "HOUR"] | GreenThunk[str]
+    )
 
 __all__ = ["StatisticsService"]
 
@@ -29,52 +40,91 @@ class StatisticsService(BaseService):
     path = "/statistics"
 
     def flow_drop_added(
-        self, id: str, year: Any = None, month: Any = None, day: Any = None, level: Any = None, **params: Any
-    ) -> Any:
+        self,
+        id: Id,
+        year: Whole | None = None,
+        month: Whole | None = None,
+        day: Whole | None = None,
+        level: Level | None = None,
+        **params: Any,
+    ) -> list[int]:
         """Drops added to a flow."""
         return self._count("flowDropAdded", id, (year, month, day), level, params)
 
     def flow_tracked(
-        self, id: str, year: Any = None, month: Any = None, day: Any = None, level: Any = None, **params: Any
-    ) -> Any:
+        self,
+        id: Id,
+        year: Whole | None = None,
+        month: Whole | None = None,
+        day: Whole | None = None,
+        level: Level | None = None,
+        **params: Any,
+    ) -> list[int]:
         """Drops that tracks carried out of a flow."""
         return self._count("flowTracked", id, (year, month, day), level, params)
 
     def track_hit(
-        self, id: str, year: Any = None, month: Any = None, day: Any = None, level: Any = None, **params: Any
-    ) -> Any:
+        self,
+        id: Id,
+        year: Whole | None = None,
+        month: Whole | None = None,
+        day: Whole | None = None,
+        level: Level | None = None,
+        **params: Any,
+    ) -> list[int]:
         """Drops that reached a track."""
         return self._count("trackHit", id, (year, month, day), level, params)
 
     def track_pass(
-        self, id: str, year: Any = None, month: Any = None, day: Any = None, level: Any = None, **params: Any
-    ) -> Any:
+        self,
+        id: Id,
+        year: Whole | None = None,
+        month: Whole | None = None,
+        day: Whole | None = None,
+        level: Level | None = None,
+        **params: Any,
+    ) -> list[int]:
         """Drops that passed a track's filter."""
         return self._count("trackPass", id, (year, month, day), level, params)
 
     def api_call_by_identity(
-        self, id: str, year: Any = None, month: Any = None, day: Any = None, level: Any = None, **params: Any
-    ) -> Any:
+        self,
+        id: Id,
+        year: Whole | None = None,
+        month: Whole | None = None,
+        day: Whole | None = None,
+        level: Level | None = None,
+        **params: Any,
+    ) -> list[int]:
         """Requests that an identity made."""
         return self._count("apiCallByIdentity", id, (year, month, day), level, params)
 
     def drop_created_by(
-        self, id: str, year: Any = None, month: Any = None, day: Any = None, level: Any = None, **params: Any
-    ) -> Any:
+        self,
+        id: Id,
+        year: Whole | None = None,
+        month: Whole | None = None,
+        day: Whole | None = None,
+        level: Level | None = None,
+        **params: Any,
+    ) -> list[int]:
         """Drops that an identity created."""
         return self._count("dropCreatedBy", id, (year, month, day), level, params)
 
-    flowDropAdded = flow_drop_added  # noqa: N815 (the platform's spelling)
-    flowTracked = flow_tracked  # noqa: N815
-    trackHit = track_hit  # noqa: N815
-    trackPass = track_pass  # noqa: N815
-    apiCallByIdentity = api_call_by_identity  # noqa: N815
-    dropCreatedBy = drop_created_by  # noqa: N815
+    flowDropAdded = flow_drop_added
+    flowTracked = flow_tracked
+    trackHit = track_hit
+    trackPass = track_pass
+    apiCallByIdentity = api_call_by_identity
+    dropCreatedBy = drop_created_by
 
-    def _count(self, name: str, id: Any, date: tuple[Any, ...], level: Any, params: dict[str, Any]) -> Any:
+    def _count(
+        self, name: str, id: Any, date: tuple[Any, ...], level: Any, params: dict[str, Any]
+    ) -> list[int]:
         if level is not None:
             params["level"] = _level(resolve(level))
-        return self._call("GET", f"/{name}{id_path(id)}{_date_path(date)}", None, params)
+        counts: list[int] = self._call("GET", f"/{name}{id_path(id)}{_date_path(date)}", None, params)
+        return counts
 
 
 def _date_path(date: tuple[Any, ...]) -> str:

@@ -2,31 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .resource import FullService
+from .resource import Resource
+from .writing import FullService
 
-__all__ = ["APITaskService", "MQTTTaskService", "RSSTaskService"]
+if TYPE_CHECKING:
+    from .given import Model
+    from .track import Simulation
+
+__all__ = [
+    "APITask",
+    "APITaskService",
+    "MQTTTask",
+    "MQTTTaskService",
+    "RSSTask",
+    "RSSTaskService",
+    "Task",
+]
 
 
-class APITaskService(FullService):
+class Task(Resource, total=False):
+    """What every task has."""
+
+    destination: str
+    displayName: str
+    description: str
+    disabled: bool
+
+
+class APITask(Task, total=False):
+    """An API task, as `api.api_task` returns it."""
+
+    periodicity: int
+    js: str
+    source: dict[str, Any]
+
+
+class MQTTTask(Task, total=False):
+    """An MQTT task, as `api.mqtt_task` returns it."""
+
+    uri: str
+    topic: str
+    source: str
+    qos: int
+    version: str
+    reportFrequency: int
+
+
+class RSSTask(Task, total=False):
+    """An RSS task, as `api.rss_task` returns it."""
+
+    url: str
+    periodicity: int
+    category: str
+    icon: str
+    favicon: str
+    isFeatured: bool
+
+
+class APITaskService(FullService[APITask]):
     """`api.api_task`. Calls an HTTP API every `periodicity` milliseconds; needs `destination` and `js`."""
 
     path = "/api-task"
 
-    def simulate(self, task: Mapping[str, Any], **params: Any) -> Any:
+    def simulate(self, task: Model, **params: Any) -> Simulation:
         """Run a task once without storing anything: a dict of `drops`, `log` and `errors`."""
-        return self._call("POST", "/simulate", task, params)
+        simulated: Simulation = self._call("POST", "/simulate", task, params)
+        return simulated
 
 
-class MQTTTaskService(FullService):
+class MQTTTaskService(FullService[MQTTTask]):
     """`api.mqtt_task`. Connects a flow and an MQTT broker (`uri`, and one of `source` and `destination`)."""
 
     path = "/mqtt"
 
 
-class RSSTaskService(FullService):
+class RSSTaskService(FullService[RSSTask]):
     """`api.rss_task`. Reads the feed at `url` into `destination`."""
 
     path = "/rss"

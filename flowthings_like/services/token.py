@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from .resource import Creatable, Deletable, Findable
+from .resource import Findable, Resource
+from .writing import Creatable, Deletable
 
-__all__ = ["TokenService"]
+__all__ = ["TokenResource", "TokenService"]
 
 
-class TokenService(Findable, Creatable, Deletable):
+class TokenResource(Resource, total=False):
+    """A token, as `api.token` returns it. (`Token` is who asks: account and token string.)"""
+
+    paths: dict[str, dict[str, bool]]
+    tokenString: str
+    issuedBy: str
+    description: str
+    duration: int
+    expiresInMs: int
+
+
+class TokenService(Findable[TokenResource], Creatable[TokenResource], Deletable):
     """`api.token`. A token is immutable: it is created, read, found and deleted."""
 
     path = "/token"

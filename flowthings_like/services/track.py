@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from .resource import FullService
+from .resource import Resource
+from .writing import FullService
 
-__all__ = ["TrackService"]
+if TYPE_CHECKING:
+    from .drop import Drop
+    from .given import Model
+
+__all__ = ["Simulation", "Track", "TrackService"]
 
 
-class TrackService(FullService):
+class Track(Resource, total=False):
+    """A track, as `api.track` returns it."""
+
+    source: str
+    destination: str
+    filter: str
+    js: str
+    description: str
+    displayName: str
+    disabled: bool
+    metadata: dict[str, Any]
+
+
+class Simulation(TypedDict, total=False):
+    """What a simulated run returned."""
+
+    drops: list[Drop]
+    log: list[Any]
+    errors: list[Any]
+
+
+class TrackService(FullService[Track]):
     """`api.track`. A track has a `source`, a `destination`, and may have a `filter` and `js`."""
 
     path = "/track"
 
-    def simulate(self, drop: Mapping[str, Any], js: str, **params: Any) -> Any:
+    def simulate(self, drop: Model, js: str, **params: Any) -> Simulation:
         """Run a track's function on a drop without storing anything.
 
         Args:
@@ -25,4 +50,5 @@ class TrackService(FullService):
         Returns:
             A dict of `drops` (what it returned), `log` and `errors`.
         """
-        return self._call("POST", "/simulate", {"drop": drop, "js": js}, params)
+        simulated: Simulation = self._call("POST", "/simulate", {"drop": drop, "js": js}, params)
+        return simulated

@@ -1,0 +1,84 @@
+"""A user's script without a mistake: mypy --strict has nothing to say."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from flowthings_like import AGE, API, M, P, Token, force, is_none, mem, services, unwrap
+
+
+def highest(drops: list[services.Drop]) -> float:
+    return max(float(drop["elems"]["temp"]) for drop in drops)
+
+
+def path_of(flow: services.Flow) -> str:
+    return flow["path"]
+
+
+def newest(id: str) -> int:
+    return len(api.drop(id).find(limit=1))
+
+
+class Report(services.FullService):
+    path = "/report"
+
+
+api = API(Token("acme", "secret"), host="flows.example.com", timeout=(5, 30))
+api.add_service("report", Report)
+
+# Plain calls
+flows = api.flow.find((mem.path == "/acme/a") & (AGE < 60_000), limit=10, sort=["path", "id"], order="asc")
+print(flows[0]["path"].upper(), flows[0].get("displayName", ""), path_of(flows[0]))
+by_id = api.flow.find([flow["id"] for flow in flows])
+print(by_id["f1"]["capacity"] + 1)
+one, references = api.flow.read("f1", refs=True)
+print(one["path"], references["identity"])
+some, more = api.flow.find(mem.path == "/acme/a", refs=True, params={"hints": 1})
+print(some[0]["id"], more, api.flow.find(own_parameter=5, params=P(limit=3)))
+maybe = api.flow.read_or_else("f1", None)
+if maybe is not None:
+    print(maybe["path"])
+models: list[dict[str, Any]] = [{"elems": {"temp": 1.5}, "fhash": "a"}]
+print(highest(api.drop(flows[0]).create_many(models)))
+api.drop(flows[0]["id"]).create({"elems": {"temp": 1}})
+api.flow.update(M(flows[0], displayName="A"))
+print(api.flow.save(flows[0])["id"], api.flow.save([flows[0]])["f1"]["id"])
+for drop in api.drop("f1").iterate(mem.elems.temp > 5, page=10):
+    print(drop["elems"], drop["creationDate"] / 1000)
+rows = api.drop("f1").aggregate("$count", group_by=["$month"], rules={"hot": mem.elems.temp > 90})
+print(rows[0]["id"]["$month"], sum(api.statistics.flow_drop_added("f1", 2026)))
+print(api.track.simulate({"elems": {}}, "f")["log"], api.identity.find()[0]["groupIds"])
+body: Mapping[str, Any] = api.request("GET", "/flow")
+
+# Behind lazy()
+with api.lazy() as lazy:
+    found = lazy.flow.find(mem.path == "/acme/a", limit=10)
+    made = lazy.flow.create({"path": "/acme/b"})
+    drops = lazy.drop(found[0]["id"]).find(limit=10)
+    saved = [lazy.flow.save(made), lazy.flow.update(M(made, displayName="B"))]
+    print(len(found), found[0]["path"], [flow["path"] for flow in found], found[:2], bool(found))
+    print(made["path"].upper(), made["capacity"] * 2, made.get("filter"), made.get("filter", ""))
+    print(highest(force(drops)), highest(unwrap(drops)), highest(drops.unwrap()), path_of(force(made)))
+    print([flow["path"] for flow in unwrap(saved)], is_none(lazy.flow.read_or_else("f1")), repr(found))
+    print(
+        lazy.drop(made).create({"elems": {"temp": 1}})["elems"]["temp"], "f1" in lazy.flow.read_many(["f1"])
+    )
+    counts = lazy.map(newest, ["f1", "f2"])
+    print(
+        counts[0] + 1, sum(unwrap(counts)), max(unwrap(counts)), lazy.call(newest, "f1") > 2, int(counts[0])
+    )
+    print(re.match("a", force(lazy.call(str.upper, "a"))), lazy.call(str.upper, "a").lower(), f"{counts[0]}")
+    print(lazy.flow.read(made["id"])["id"] == made, found == [], found != made, {found[0]["id"]: made})
+    for flow in found:
+        print(flow["id"])
+    pair = lazy.flow.find(refs=True)
+    its_flows, its_references = force(pair)
+    print(its_flows[0]["id"], its_references)
+
+# Behind async_()
+with api.async_() as calls:
+    thread = calls.flow.find(mem.path == "/acme/a")
+    paths = {thread: "/acme/a", calls.flow.find(): "all"}
+    print(thread.get(timeout=5)[0]["path"], calls.drop("f1").read("d1").get()["elems"], paths)
+    for error, result in calls.results(with_exceptions=True):
+        print(error, result)

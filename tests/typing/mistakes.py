@@ -1,0 +1,84 @@
+"""A user's script full of mistakes: mypy --strict must find each line that is marked, and no other."""
+
+import re
+
+from flowthings_like import API, Token, force, mem
+
+api = API(Token("acme", "secret"), host="flows.example.com")
+lazy = api.lazy()
+calls = api.async_()
+
+
+def total(values: list[float]) -> float:
+    return sum(values)
+
+
+def shout(text: str) -> str:
+    return text.upper()
+
+
+# Arguments of the wrong type.
+api.flow.find(limit="10")  # !
+api.flow.find(mem.path == "/acme/a", order="down")  # !
+api.flow.find(["f1", 2])  # !
+api.flow.read(5)  # !
+api.flow.create("/acme/a")  # !
+api.drop(7)  # !
+api.drop("f1").create_many(5)  # !
+api.drop("f1").aggregate(5)  # !
+api.statistics.flow_drop_added("f1", 2026, level="week")  # !
+api.track.simulate({"elems": {}})  # !
+api.flow.read("f1", timeout="5")  # !
+API(Token("acme", "secret"), hots="flows.example.com")  # !
+
+# Members that are not there.
+flows = api.flow.find(mem.path == "/acme/a", limit=10)
+flows[0]["pth"]  # !
+api.flow.read("f1")["capcity"]  # !
+api.drop("f1").find(limit=1)[0].elems  # !
+api.flows.find()  # !
+api.flow.fnid()  # !
+api.track.read("t1")["elems"]  # !
+api.drop("f1").read("d1")["parentDropId"]["flow"]  # !
+
+# Results used as another type.
+flows["f1"]  # !
+api.flow.read_many(["f1"])[0]  # !
+shout(api.flow.read("f1")["capacity"])  # !
+total(api.drop("f1").find())  # !
+name: str = api.flow.read("f1")  # !
+api.flow.read_or_else("f1")["path"]  # !
+first, references = api.flow.read("f1", refs=True), 1
+first["path"]  # !
+api.drop("f1").multi_find(["f1"])[0]  # !
+
+# A thunk where only a plain value will do.
+found = lazy.flow.find(limit=10)
+flow = lazy.flow.read("f1")
+"".join(lazy.flow.read("f1")["path"] for _ in range(2)) + flow["capacity"]  # !
+re.match("a", lazy.call(shout, "a"))  # !
+total(lazy.call(list[float]))  # !
+shout(lazy.call(shout, "a"))  # !
+",".join([lazy.call(shout, "a")])  # !
+plain: list[str] = lazy.map(shout, ["a"])  # !
+
+# The wrong use of what a thunk stands for.
+found["f1"]  # !
+found[0]["pth"]  # !
+flow["pth"]  # !
+flow[0]  # !
+flow.path  # !
+found + 1  # !
+lazy.flow.fnid()  # !
+lazy.flow.find(limit="10")  # !
+lazy.drop(found).find()  # !
+force(found)["f1"]  # !
+lazy.map(shout, [1, 2])  # !
+
+# Calls and their threads.
+thread = calls.flow.find()
+thread[0]  # !
+thread.get()[0]["pth"]  # !
+total(thread.get())  # !
+calls.flow.find().get(timeout="5")  # !
+calls.results(with_exception=True)  # !

@@ -1,0 +1,286 @@
+"""Write flowthings_like/services/parallel.pyi: the services as `lazy()` and `async_()` show them.
+
+    python -m tools.parallel_types            write the file
+    python -m tools.parallel_types --check    fail if it is not up to date
+
+Each verb is declared once, in its service, with what it returns: `def read(self, id: Id) -> R`. Through
+`lazy()` the same call returns a GreenThunk of that, through `async_()` a thread to `get()` it from. This
+copies the declarations and puts the one or the other around each result. Run it when a signature has changed.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1] / "flowthings_like"
+TARGET = PACKAGE / "services" / "parallel.pyi"
+MODULES = (
+    *(
+        "resource",
+        "writing",
+        "flow",
+        "drop",
+        "track",
+        "task",
+        "group",
+        "identity",
+        "share",
+        "token",
+        "device",
+    ),
+    *("statistics", "websocket"),
+)
+ROOTS = {"BaseService"}  # a class that comes from one of these is a service
+
+HEADER = '''"""The services as `lazy()` and `async_()` show them.
+
+Written by `python -m tools.parallel_types`; not to be edited.
+"""
+'''
+RUNNING = '''
+class RunningCall(Protocol[T_co]):
+    """A call under `async_()`: gevent's Greenlet, eventlet's GreenThread or a ThreadCall."""
+
+    def get(self, timeout: float | None = None) -> T_co: ...
+    def wait(self) -> T_co: ...
+    def __hash__(self) -> int: ...
+'''
+
+
+@dataclass
+class Sources:
+    """All that the service modules declare."""
+
+    classes: dict[str, ast.ClassDef] = field(default_factory=dict)
+    imports: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+    def read(self, module: str) -> None:
+        """Add one module of services/."""
+        for node in _flat(
+            ast.parse((PACKAGE / "services" / f"{module}.py").read_text(encoding="utf-8")).body
+        ):
+            if isinstance(node, ast.ImportFrom) and node.module != "__future__":
+                for name in node.names:
+                    self.imports.setdefault(name.asname or name.name, (node.level, node.module or ""))
+            elif isinstance(node, ast.ClassDef):
+                self.classes[node.name] = node
+                self.imports[node.name] = (1, module)
+            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                self.imports.setdefault(node.target.id, (1, module))
+            elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                self.imports.setdefault(node.targets[0].id, (1, module))
+
+    def comes_from(self, name: str, roots: set[str]) -> bool:
+        """Whether that class is one of the roots or derived from one."""
+        return name in roots or (
+            name in self.classes
+            and any(self.comes_from(_name(base), roots) for base in self.classes[name].bases)
+        )
+
+    def members(self, name: str) -> dict[str, str]:
+        """The members of a TypedDict, inherited ones first, with their types."""
+        if name not in self.classes:
+            return {}
+        found: dict[str, str] = {}
+        for base in self.classes[name].bases:
+            found.update(self.members(_name(base)))
+        for node in self.classes[name].body:
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                found[node.target.id] = ast.unparse(node.annotation)
+        return found
+
+
+def _flat(body: list[ast.stmt]) -> list[ast.stmt]:
+    """Statements, those under `if TYPE_CHECKING:` among them, without those hidden from type checkers."""
+    found: list[ast.stmt] = []
+    for node in body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            found += _flat(node.body)
+        elif not isinstance(node, ast.If):
+            found.append(node)
+    return found
+
+
+def _name(node: ast.expr) -> str:
+    """`Findable` of `Findable[Flow]`."""
+    return ast.unparse(node.value if isinstance(node, ast.Subscript) else node)
+
+
+class Mode:
+    """How one of the two shows a service."""
+
+    def __init__(self, sources: Sources, prefix: str) -> None:
+        self.sources = sources
+        self.prefix = prefix
+
+    def result(self, annotation: str) -> str:
+        """What a call returns here that returns `annotation` in a service."""
+        if self.prefix == "Async":
+            return f"RunningCall[{annotation}]"
+        if annotation == "R":
+            return "One"
+        if self.sources.comes_from(annotation, {"TypedDict"}):
+            return f"{annotation}Thunk"
+        return f"GreenThunk[{annotation}]"
+
+    def base(self, node: ast.expr) -> str:
+        """A base class, as it is called here."""
+        name = _name(node)
+        if name == "Generic":
+            return "Generic[R, One]" if self.prefix == "Lazy" else "Generic[R]"
+        if not isinstance(node, ast.Subscript):
+            return f"{self.prefix}{name}"
+        of = ast.unparse(node.slice)
+        more = "" if self.prefix == "Async" else f", {'One' if of == 'R' else f'{of}Thunk'}"
+        return f"{self.prefix}{name}[{of}{more}]"
+
+    def service(self, node: ast.ClassDef) -> str:
+        """A service's class."""
+        bases = ", ".join(self.base(base) for base in node.bases)
+        lines = [f"class {self.prefix}{node.name}({bases}):" if bases else f"class {self.prefix}{node.name}:"]
+        lines += [f"    {line}" for part in self.body(node) for line in part.splitlines()]
+        return "\n".join(lines if len(lines) > 1 else [*lines, "    pass"])
+
+    def body(self, node: ast.ClassDef) -> list[str]:
+        parts: list[str] = []
+        overloaded = {
+            part.name
+            for part in node.body
+            if isinstance(part, ast.FunctionDef) and "overload" in _marks(part)
+        }
+        for part in _flat(node.body):
+            if isinstance(part, ast.FunctionDef):
+                marks = _marks(part)
+                if (part.name in overloaded and "overload" not in marks) or _is_private(part.name):
+                    continue
+                parts.append(self.method(part, marks))
+            elif (
+                isinstance(part, ast.Assign) and isinstance(part.value, ast.Name) and part.value.id != "None"
+            ):
+                parts.append(ast.unparse(part))
+        return parts
+
+    def method(self, node: ast.FunctionDef, marks: list[str]) -> str:
+        returns = ast.unparse(node.returns) if node.returns else "Any"
+        if node.name == "__call__":
+            returns = f"{self.prefix}{returns}" if self.sources.comes_from(returns, ROOTS) else returns
+        elif not {"plain", "property"} & set(marks) and not any(mark.endswith(".setter") for mark in marks):
+            returns = self.result(returns)
+        kept = [mark for mark in marks if mark in ("overload", "property") or mark.endswith(".setter")]
+        head = "".join(f"@{mark}\n" for mark in kept)
+        return f"{head}def {node.name}({ast.unparse(node.args)}) -> {returns}: ..."
+
+
+def _marks(node: ast.FunctionDef) -> list[str]:
+    return [ast.unparse(mark.func if isinstance(mark, ast.Call) else mark) for mark in node.decorator_list]
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and name != "__call__"
+
+
+def _thunk(sources: Sources, name: str) -> str:
+    """A GreenThunk of a resource, whose members are asked for by name."""
+    by_type: dict[str, list[str]] = {}
+    for member, kind in sources.members(name).items():
+        by_type.setdefault(kind, []).append(f'"{member}"')
+    lines = [f"class {name}Thunk(GreenThunk[{name}]):"]
+    keys = {kind: f"key: Literal[{', '.join(members)}]" for kind, members in by_type.items()}
+    lines += _overloads([f"def __getitem__(self, {key}) -> {kind}: ..." for kind, key in keys.items()])
+    lines += _overloads(
+        f"def get(self, {key}{default}) -> {kind} | {other}: ..."
+        for kind, key in keys.items()
+        for default, other in (("", "None"), (", default: D", "D"))
+    )
+    return "\n".join(lines)
+
+
+def _overloads(signatures: Iterable[str]) -> Iterator[str]:
+    """The forms of one method, which a resource declares more narrowly than the thunk of any dict."""
+    for count, signature in enumerate(signatures):
+        yield "    @overload" if count else "    @overload  # type: ignore[override]"
+        yield f"    {signature}"
+
+
+def _of_the_api(prefix: str, base: str, request: str) -> str:
+    """`lazy()` and `async_()` themselves, with the services that an API has."""
+    api = ast.parse((PACKAGE / "api.py").read_text(encoding="utf-8"))
+    (found,) = [node for node in api.body if isinstance(node, ast.ClassDef) and node.name == "API"]
+    lines = [f"class {prefix}Services({base}):", "    creds: Any", "    things: Any"]
+    for node in found.body:
+        if isinstance(node, ast.AnnAssign):
+            service = ast.unparse(node.annotation).removeprefix("services.")
+            lines.append(f"    {ast.unparse(node.target)}: {prefix}{service}")
+    return "\n".join([*lines, *(f"    {line}" for line in request.splitlines())])
+
+
+def generate() -> str:
+    """The text of the file, before it is formatted."""
+    sources = Sources()
+    for module in MODULES:
+        sources.read(module)
+    services = [name for name in sources.classes if sources.comes_from(name, ROOTS)]
+    resources = [name for name in sources.classes if sources.comes_from(name, {"TypedDict"})]
+    parts = [_thunk(sources, name) for name in resources if len(set(sources.members(name).values())) > 1]
+    base = sources.classes["BaseService"]
+    (request,) = [n for n in base.body if isinstance(n, ast.FunctionDef) and n.name == "request"]
+    for prefix, of in (("Lazy", "LazyAPI"), ("Async", "AsyncAPI")):
+        mode = Mode(sources, prefix)
+        parts += [mode.service(sources.classes[name]) for name in services]
+        parts.append(_of_the_api(prefix, of, mode.method(request, [])))
+    text = "\n\n".join(parts)
+    return f"{HEADER}\n{_imports(sources, text)}\n{RUNNING}\n\n{text}\n"
+
+
+def _imports(sources: Sources, text: str) -> str:
+    used = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+    known = {
+        **sources.imports,
+        **dict.fromkeys(("Any", "Generic", "Literal", "Protocol", "overload"), (0, "typing")),
+        "AsyncAPI": (2, "green.calls"),
+        "GreenThunk": (2, "green.thunk"),
+        "LazyAPI": (2, "green.lazy"),
+    }
+    del known["R"], known["D"], known["TypeVar"]
+    lines = [
+        f"from {'.' * known[name][0]}{known[name][1]} import {name}"
+        for name in sorted(used | {"Protocol"})
+        if name in known
+    ]
+    variables = (
+        'R = TypeVar("R", default=Any)\nD = TypeVar("D")\nT_co = TypeVar("T_co", covariant=True)\n'
+        'One = TypeVar("One", default=GreenThunk[Any])\n'
+    )
+    return "\n".join([*lines, "from typing_extensions import TypeVar", "", variables])
+
+
+def formatted(text: str) -> str:
+    """The text as ruff leaves it."""
+    import subprocess
+
+    ruff = [sys.executable, "-m", "ruff"]
+    name = ["--stdin-filename", str(TARGET)]
+    sort = [*ruff, "check", "--select", "I", "--fix", "--quiet", *name, "-"]
+    for command in (sort, [*ruff, "format", *name, "-"]):
+        text = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+    return text
+
+
+def main(arguments: list[str]) -> int:
+    """Write the file, or say whether it is as it would be written."""
+    text = formatted(generate())
+    if arguments != ["--check"]:
+        TARGET.write_text(text, encoding="utf-8")
+        return 0
+    if TARGET.exists() and TARGET.read_text(encoding="utf-8") == text:
+        return 0
+    print(f"{TARGET.name} is not up to date; run: python -m tools.parallel_types", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
