@@ -20,14 +20,15 @@ from flowthings_like.errors import CallCancelled, DeadlineExceeded
 from ._gate import Gate, Gated
 from ._native import in_native_thread, keep
 from .backend import PARALLEL, Backend, Pool
-from .checks.seen_running import wrong_thread
+from .checks.seen_running import foreign_call, wrong_thread
 from .hubs import Latch, OwnLatch
 from .outcome import Raised
-from .parked import Parking
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
+
+    from flowthings_like.errors import WrongThread
 
     from .outcome import Outcome
 
@@ -38,6 +39,7 @@ class CallThread(GreenThread, Gated):  # type: ignore[misc]
     """A GreenThread that keeps its exception for whoever asks, instead of printing it to stderr as well."""
 
     outcome: Outcome | None = None
+    _timer: Any = None  # that will start it
 
     def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
         super().__init__(hubs.get_hub().greenlet)
@@ -53,7 +55,7 @@ class CallThread(GreenThread, Gated):  # type: ignore[misc]
         except BaseException as error:  # eventlet.Timeout and GreenletExit are
             self.outcome = None, Raised.caught(error)
         finally:
-            self.slot = None
+            self.end()
             self._exit_event.send()
             self._resolve_links()
             del self  # an exception's frames lead back to this one: without self, not back to its own keeper
@@ -71,8 +73,8 @@ class CallThread(GreenThread, Gated):  # type: ignore[misc]
     # Gated and Pending
 
     def begin(self) -> None:
-        call, self._call = self._call, (None, (), {})  # type: ignore[assignment]
-        hubs.get_hub().schedule_call_global(0, self.switch, *call)
+        self._timer = hubs.get_hub().schedule_call_global(0, self.switch, *self._call)
+        self._call = None, (), {}  # type: ignore[assignment]
 
     def ready(self) -> bool:
         return self.outcome is not None
@@ -99,21 +101,19 @@ class CallThread(GreenThread, Gated):  # type: ignore[misc]
 
     def abandon(self) -> bool:
         if self.outcome is None:
+            if not self and self._timer is not None:
+                self._timer.cancel()  # it would run until it first waits for something
             # Killing switches to the victim at once; from a timer it is no switch point of the caller's.
             hubs.get_hub().schedule_call_global(0, self.kill)
         return True
 
 
 class _Hub:
-    """An eventlet hub as parked threads see it."""
+    """An eventlet hub, as latches and gates see it."""
 
     def __init__(self, hub: Any) -> None:
         self._hub = hub
         self.switch = hub.switch
-
-    @property
-    def greenlet(self) -> Any:
-        return self._hub.greenlet  # another one, if an exception has ended the first
 
     def here(self) -> bool:
         return self._hub is hubs.get_hub()
@@ -139,21 +139,21 @@ class EventletBackend(Backend):
         return thread
 
     def pool(self, size: int | None = None) -> Pool:
-        return Gate(self, size or PARALLEL, CallThread, self._parking())
+        return Gate(self, size or PARALLEL, CallThread, self._hub())
 
     def latch(self) -> Latch:
-        return Latch(self._parking().hub)
+        return Latch(self._hub())
 
-    def latches(self) -> Callable[[], Latch]:
-        return partial(OwnLatch, self._parking().hub)
+    def latches(self, refusal: Callable[[], WrongThread] = foreign_call) -> Callable[[], Latch]:
+        return partial(OwnLatch, self._hub(), refusal)
 
     @staticmethod
-    def _parking() -> Parking:
+    def _hub() -> _Hub:
         """One per hub."""
         hub = hubs.get_hub()
-        found: Parking | None = getattr(hub, "_flowthings_parking", None)
+        found: _Hub | None = getattr(hub, "_flowthings_hub", None)
         if found is None:
-            found = hub._flowthings_parking = Parking(_Hub(hub))
+            found = hub._flowthings_hub = _Hub(hub)
         return found
 
     def adopt(self, pool: Any) -> Pool:
@@ -163,8 +163,8 @@ class EventletBackend(Backend):
     def event(self) -> Any:
         return green_threading.Event()
 
-    def queue(self, maxsize: int = 0) -> Any:
-        return eventlet.queue.Queue(maxsize or None)
+    def queue(self) -> Any:
+        return eventlet.queue.Queue()
 
     def lock(self) -> Any:
         return green_threading.Lock()

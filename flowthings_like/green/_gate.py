@@ -6,13 +6,13 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from .backend import Pool
+from .checks.seen_running import wrong_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .backend import Backend
-    from .outcome import Pending
-    from .parked import Parking
+    from .hubs import Hub
 
 __all__ = ["Gate", "Gated"]
 
@@ -24,17 +24,17 @@ class Gated:
     """The gate where it is queued, None once it has passed."""
 
     slot: Slot | None = None
-    """Its place among those that run. To be dropped at the end of its run."""
+    """Its place among those that run."""
 
     def begin(self) -> None:
-        """Schedule it to run."""
+        """Schedule it to run, on the hub's next turn at the earliest."""
         raise NotImplementedError
 
-    def pass_through(self, gate: Gate) -> None:
-        """Begin as one of those that the gate counts as running."""
-        self.gate = None
-        self.slot = Slot(gate)
-        self.begin()
+    def end(self) -> None:
+        """Free its place. To be called at the end of its run."""
+        slot, self.slot = self.slot, None
+        if slot is not None:
+            slot.free()
 
     def ready(self) -> bool:
         raise NotImplementedError
@@ -51,19 +51,20 @@ class Gated:
 
 
 class Slot:
-    """A place at a gate, free again as soon as nothing holds it.
-
-    So a thread that is killed before it ever runs cannot keep its place for good, and no thread needs a
-    callback at its end, which would cost a turn of the hub each.
-    """
+    """A place at a gate. A thread that is killed before it runs frees it when it goes away itself."""
 
     __slots__ = ("_gate",)
 
     def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+        self._gate: Gate | None = gate
+        gate.running += 1
 
-    def __del__(self) -> None:
-        self._gate.leave()
+    def free(self) -> None:
+        gate, self._gate = self._gate, None
+        if gate is not None:
+            gate.leave()
+
+    __del__ = free
 
 
 class Gate(Pool):
@@ -71,55 +72,54 @@ class Gate(Pool):
     run.
 
     A green thread that has not started costs a few hundred bytes; one that started and waits costs a stack.
-    Used by the green threads of one OS thread only.
+    Used in the OS thread of one hub only.
+
+    Attributes:
+        running: the threads that have passed and not ended.
     """
 
     def __init__(
-        self,
-        backend: Backend,
-        size: int,
-        make: Callable[[Callable[..., Any], Any, Any], Gated],
-        parking: Parking,
+        self, backend: Backend, size: int, make: Callable[[Callable[..., Any], Any, Any], Gated], hub: Hub
     ) -> None:
         self.backend = backend
         self.size = size
+        self.running = 0
         self._make = make
-        self._parking = parking
-        self._running = 0
+        self._hub = hub
         self._queued: deque[Gated] = deque()
 
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        self.check_thread()
         thread = self._make(function, args, kwargs)
-        if self._running < self.size:
-            self._running += 1
-            thread.slot = Slot(self)
-            thread.begin()
+        if self.running < self.size:
+            self.admit(thread)
         else:
             thread.gate = self
             self._queued.append(thread)
         return thread
 
-    def start(self, function: Callable[..., Any], /, *args: Any) -> Pending:
-        """Like `spawn`, in a thread that is parked and used again."""
-        job = self._parking.job(function, args)
-        if self._running < self.size:
-            self._running += 1
-            job.begin_counted(self)
-        else:
-            job.gate = self
-            self._queued.append(job)
-        return job
+    def check_thread(self) -> None:
+        if not self._hub.here():
+            raise wrong_thread()
 
     def admit(self, thread: Gated) -> None:
-        """Let a thread start, whether there is room or not. It stays in the queue's order if it was there."""
-        self._running += 1
-        thread.pass_through(self)
+        """Let a thread start, whether there is room or not.
+
+        Raises:
+            WrongThread: this is another OS thread than the hub's. The thread is still queued then.
+        """
+        self.check_thread()
+        thread.begin()  # the only step that can fail, so nothing is changed before it
+        thread.gate = None
+        thread.slot = Slot(self)
 
     def leave(self) -> None:
         """A slot is free: let those in that are next."""
-        self._running -= 1
-        while self._queued and self._running < self.size:
-            thread = self._queued.popleft()
+        self.running -= 1
+        queued = self._queued
+        while queued and self.running < self.size:
+            thread = queued[0]
             # One that was hurried has no gate any more; one that was killed in the queue is ready.
             if thread.gate is not None and not thread.ready():
                 self.admit(thread)
+            queued.popleft()

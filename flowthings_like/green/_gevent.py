@@ -20,14 +20,15 @@ from flowthings_like.errors import CallCancelled, DeadlineExceeded
 from ._gate import Gate, Gated
 from ._native import in_native_thread, keep
 from .backend import NATIVE_THREADS, PARALLEL, Backend, Pool
-from .checks.seen_running import wrong_thread
+from .checks.seen_running import foreign_call, wrong_thread
 from .hubs import Latch, OwnLatch
 from .outcome import Raised
-from .parked import Parking
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
+
+    from flowthings_like.errors import WrongThread
 
     from .outcome import Outcome
 
@@ -55,7 +56,7 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
         except BaseException as error:  # gevent.Timeout is one
             return _Kept.caught(error)
         finally:
-            self.slot = None
+            self.end()
             del self  # an exception's frames lead back to this one: without self, not back to its own keeper
 
     def successful(self) -> bool:
@@ -136,18 +137,18 @@ SHORTEST = 1e-6  # seconds: a timer that is due at once
 
 
 class _Hub:
-    """A gevent hub as parked threads see it."""
+    """A gevent hub, as latches and gates see it."""
 
     def __init__(self, hub: Any) -> None:
-        self.greenlet = hub
+        self._hub = hub
         self.switch = hub.switch
         self.soon = hub.loop.run_callback
 
     def here(self) -> bool:
-        return self.greenlet is get_hub()
+        return self._hub is get_hub()
 
     def later(self, seconds: float, function: Callable[[], object]) -> Callable[[], object]:
-        timer = self.greenlet.loop.timer(seconds, ref=False)
+        timer = self._hub.loop.timer(seconds, ref=False)
         timer.start(function)
         return timer.close  # type: ignore[no-any-return]
 
@@ -163,21 +164,21 @@ class GeventBackend(Backend):
         return greenlet
 
     def pool(self, size: int | None = None) -> Pool:
-        return Gate(self, size or PARALLEL, CallGreenlet, self._parking())
+        return Gate(self, size or PARALLEL, CallGreenlet, self._hub())
 
     def latch(self) -> Latch:
-        return Latch(self._parking().hub)
+        return Latch(self._hub())
 
-    def latches(self) -> Callable[[], Latch]:
-        return partial(OwnLatch, self._parking().hub)
+    def latches(self, refusal: Callable[[], WrongThread] = foreign_call) -> Callable[[], Latch]:
+        return partial(OwnLatch, self._hub(), refusal)
 
     @staticmethod
-    def _parking() -> Parking:
+    def _hub() -> _Hub:
         """One per hub."""
         hub = get_hub()
-        found: Parking | None = getattr(hub, "_flowthings_parking", None)
+        found: _Hub | None = getattr(hub, "_flowthings_hub", None)
         if found is None:
-            found = hub._flowthings_parking = Parking(_Hub(hub))
+            found = hub._flowthings_hub = _Hub(hub)
         return found
 
     def adopt(self, pool: Any) -> Pool:
@@ -187,8 +188,8 @@ class GeventBackend(Backend):
     def event(self) -> Any:
         return Event()
 
-    def queue(self, maxsize: int = 0) -> Any:
-        return Queue(maxsize or None)
+    def queue(self) -> Any:
+        return Queue()
 
     def lock(self) -> Any:
         return BoundedSemaphore(1)

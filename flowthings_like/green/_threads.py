@@ -7,13 +7,14 @@ import queue
 import socket
 import threading
 import time
-from collections import deque
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flowthings_like.errors import CallCancelled, DeadlineExceeded, FlowThingsError
 
+from ._primitives import Event, seconds, start_thread
 from .backend import Backend, Pool
 from .outcome import Raised
 
@@ -42,16 +43,14 @@ class ThreadCall:
     `get` and `wait` are the same thing, so code written for gevent's or eventlet's threads finds its method.
     """
 
-    __slots__ = ("__weakref__", "_callbacks", "_claim", "_context", "_outcome", "_pid", "_waiters", "_work")
+    __slots__ = ("__weakref__", "_callbacks", "_claims", "_context", "_done", "_outcome", "_pid", "_work")
 
     def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
         self._work: Any = (function, args, kwargs)
         self._context = copy_context()
         self._outcome: Outcome | None = None
-        # Lists, because append and pop are atomic: whoever pops the claim runs the call, whoever pops a
-        # waiter wakes it. So a call needs no lock until somebody really waits.
-        self._claim = [True]
-        self._waiters: list[Any] = []
+        self._claims: list[object] = []  # who is first in it runs the call, or has cancelled it
+        self._done = Event()
         self._callbacks: list[Callable[[], object]] = []
         self._pid = os.getpid()
 
@@ -70,23 +69,26 @@ class ThreadCall:
 
     def cancel(self) -> bool:
         """Give the call up if no thread has started on it; get() then raises CallCancelled. Says whether."""
-        if not _pop(self._claim):
+        if not self._claim(_CANCELLED):
             return False
-        self._work = None
         self._finish((None, Raised(CallCancelled("the call was cancelled before it ran"), None)))
         return True
 
     def run(self) -> None:
         """Run the call in this thread, unless some thread has taken it already."""
-        if _pop(self._claim):
-            work, self._work = self._work, None
-            self._finish(_attempt(self._context, *work))
+        if self._claim(object()):
+            self._finish(_attempt(self._context, *self._work))
         del self  # an exception's frames lead back to this one: without self, not back to its own keeper
 
+    def _claim(self, claimant: object) -> bool:
+        self._claims.append(claimant)
+        return self._claims[0] is claimant
+
     def _finish(self, outcome: Outcome) -> None:
+        """Tell the outcome to all. Interrupted, it may be called again."""
+        self._work = None
         self._outcome = outcome
-        while waiter := _pop(self._waiters):
-            waiter.release()
+        self._done.set()
         while callback := _pop(self._callbacks):
             callback()
 
@@ -106,14 +108,7 @@ class ThreadCall:
                 "this call was made before the process forked, and its thread lives in the parent; "
                 "collect results before forking, or make the call in the child"
             )
-        waiter = threading.Lock()
-        waiter.acquire()
-        self._waiters.append(waiter)
-        try:
-            if self._outcome is None:
-                waiter.acquire(timeout=_seconds(timeout))
-        finally:
-            _remove(self._waiters, waiter)
+        self._done.wait(timeout)
         if self._outcome is None:
             raise DeadlineExceeded(f"the call was not done after {timeout} s")
 
@@ -147,9 +142,7 @@ def _pop(items: list[Any]) -> Any:
         return None
 
 
-def _remove(items: list[Any], item: Any) -> None:
-    with suppress(ValueError):
-        items.remove(item)
+_CANCELLED = object()
 
 
 class ThreadLatch:
@@ -170,61 +163,15 @@ class ThreadLatch:
         return False
 
     def wait(self, timeout: float | None = None) -> bool:
-        seconds = _seconds(timeout)
+        limit = seconds(timeout)
         pool = _own_pool()
         if pool is None:
-            return self._lock.acquire(timeout=seconds)
+            return self._lock.acquire(timeout=-1 if limit is None else limit)
         pool.lend()
         try:
-            return self._lock.acquire(timeout=seconds)
+            return self._lock.acquire(timeout=-1 if limit is None else limit)
         finally:
             pool.take_back()
-
-
-def _seconds(timeout: float | None) -> float:
-    """A time-out as locks take it."""
-    return -1 if timeout is None else min(max(timeout, 0), threading.TIMEOUT_MAX)
-
-
-class ThreadEvent:
-    """A `threading.Event` that a signal cannot leave half done.
-
-    The standard library's holds a lock from one line of Python to another, and an exception that a signal
-    handler raises in between leaves it locked: whoever sets the event or waits for it then hangs. Here each
-    waiter has a lock of its own, and `set` releases them all; who is interrupted in it may call it again.
-    """
-
-    def __init__(self) -> None:
-        self._is_set = False
-        self._waiting: list[Any] = []  # locks
-
-    def is_set(self) -> bool:
-        """Whether it is set."""
-        return self._is_set
-
-    def set(self) -> None:
-        """Let all go on that wait, and that will."""
-        self._is_set = True
-        for waiter in self._waiting.copy():
-            with suppress(RuntimeError):  # released already
-                waiter.release()
-
-    def clear(self) -> None:
-        """Make those wait that come from now on."""
-        self._is_set = False
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it is set; False if that takes longer than `timeout` seconds."""
-        if self._is_set:
-            return True
-        waiter = threading.Lock()
-        waiter.acquire()
-        self._waiting.append(waiter)
-        try:
-            # Asked after the waiter is there to release.
-            return self._is_set or waiter.acquire(timeout=_seconds(timeout))
-        finally:
-            _remove(self._waiting, waiter)
 
 
 def _own_pool() -> ThreadPool | None:
@@ -236,72 +183,92 @@ class ThreadPool(Pool):
     """At most `size` daemon threads, started when first needed; calls beyond that queue.
 
     A thread that waits for a lazy result lends its place: another one may start for it, within a bound.
+
+    Counts are changed by workers, in whose threads no signal handler runs. Whoever spawns adds to a set and a
+    queue.
     """
 
     def __init__(self, backend: Backend, size: int) -> None:
         self.backend = backend
         self.size = size
-        self._open_shop()
+        self._open()
 
-    def _open_shop(self) -> None:
-        self._pid = os.getpid()
-        self._queued: deque[ThreadCall] = deque()
-        self._work_to_do = threading.Condition()
-        self._workers = 0
+    def _open(self) -> None:
+        self._calls: queue.SimpleQueue[ThreadCall] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._workers: set[object] = set()
         self._idle = 0
         self._lent = 0
+        self._pid = os.getpid()
 
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> ThreadCall:
         if self._pid != os.getpid():  # the workers stayed in the parent
-            self._open_shop()
+            self._open()
         call = ThreadCall(function, args, kwargs)
-        with self._work_to_do:
-            self._queued.append(call)
-            self._hire()
-            self._work_to_do.notify()
+        with self._lock:
+            self._hire_for(self._calls.qsize() + 1)
+            self._calls.put(call)  # under the lock: the last worker does not leave meanwhile
         return call
 
     def lend(self) -> None:
         """The calling worker is about to do nothing but wait."""
-        with self._work_to_do:
-            self._lent += 1
-            self._hire()
+        if self._pid == os.getpid():
+            with self._lock:
+                self._lent += 1
+                self._hire_for(self._calls.qsize())
 
     def take_back(self) -> None:
         """The calling worker goes on."""
-        with self._work_to_do:
-            self._lent -= 1
+        if self._pid == os.getpid():
+            with self._lock:
+                self._lent -= 1
 
-    def _hire(self) -> None:
-        """Start a worker if there is work for it, and room."""
-        if len(self._queued) <= self._idle or self._workers >= self.size + min(self._lent, LENT):
+    def _has_room(self, workers: int) -> bool:
+        return workers < self.size + min(self._lent, LENT)
+
+    def _hire_for(self, calls: int) -> None:
+        """Start a worker if so many calls need one and there is room. Called under the lock.
+
+        Raises:
+            RuntimeError: no thread can be started, and there is none to do the work later.
+        """
+        if calls <= self._idle or not self._has_room(len(self._workers)):
             return
-        worker = threading.Thread(
-            target=self._serve, name=f"flowthings-{self._workers + 1}", args=(self._work_to_do,), daemon=True
-        )
-        worker.flowthings_pool = self  # type: ignore[attr-defined]
-        worker.start()
-        self._workers += 1
+        worker = object()
+        try:
+            self._workers.add(worker)
+            start_thread(partial(self._serve, worker), f"flowthings-{len(self._workers)}")
+        except BaseException as error:
+            self._workers.discard(worker)  # if it runs nevertheless, it says so itself
+            if not self._workers or not isinstance(error, RuntimeError):
+                raise
 
-    def _serve(self, work_to_do: threading.Condition) -> None:
-        while (call := self._next(work_to_do)) is not None:
+    def _serve(self, worker: object) -> None:
+        threading.current_thread().flowthings_pool = self  # type: ignore[attr-defined]
+        calls = self._calls
+        with self._lock:
+            self._workers.add(worker)
+            self._idle += 1
+        while True:
+            try:
+                call = calls.get(timeout=IDLE_SECONDS)
+            except queue.Empty:
+                with self._lock:
+                    if not calls.empty():
+                        continue
+                    self._idle -= 1
+                    self._workers.discard(worker)
+                    return
+            with self._lock:
+                self._idle -= 1
+                self._hire_for(calls.qsize())  # earlier there may have been no room
             call.run()
             del call  # or the last result stays alive while this thread is idle
-
-    def _next(self, work_to_do: threading.Condition) -> ThreadCall | None:
-        """The next call to run; None for a worker that is one too many, or was idle too long."""
-        with work_to_do:
-            told = True
-            while not self._queued:
-                if not told or self._workers > self.size + min(self._lent, LENT):
-                    self._workers -= 1
-                    return None
+            with self._lock:
+                if not self._has_room(len(self._workers) - 1):  # the one whose place was lent is back
+                    self._workers.discard(worker)
+                    return
                 self._idle += 1
-                try:
-                    told = work_to_do.wait(IDLE_SECONDS)
-                finally:
-                    self._idle -= 1
-            return self._queued.popleft()
 
 
 class ThreadsBackend(Backend):
@@ -317,7 +284,7 @@ class ThreadsBackend(Backend):
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Not bounded, so not in the pool: a thread of its own, for what runs as long as the program."""
         call = ThreadCall(function, args, kwargs)
-        threading.Thread(target=call.run, name="flowthings-spawned", daemon=True).start()
+        start_thread(call.run, "flowthings-spawned")
         return call
 
     def pool(self, size: int | None = None) -> Pool:
@@ -343,11 +310,10 @@ class ThreadsBackend(Backend):
         turn.wait()
 
     def event(self) -> Any:
-        return ThreadEvent()
+        return Event()
 
-    def queue(self, maxsize: int = 0) -> Any:
-        # Without a bound it is one of C's own, which a signal cannot leave locked.
-        return queue.Queue(maxsize) if maxsize else queue.SimpleQueue()
+    def queue(self) -> Any:
+        return queue.SimpleQueue()
 
     def lock(self) -> Any:
         return threading.Lock()

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 from flowthings_like.errors import ConfigurationError
 
 from .checks.moments import first_time
+from .checks.seen_running import foreign_call
 from .patched import PATCH, is_patched
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
     from contextlib import AbstractContextManager
+
+    from flowthings_like.errors import WrongThread
 
     from .outcome import Latch, Pending
 
@@ -49,9 +52,11 @@ class Pool(ABC):
         """
 
     def start(self, function: Callable[..., Any], /, *args: Any) -> Pending:
-        """Like `spawn`, for calls whose thread nobody gets to see: one that ran another call before may run
-        it. Cheaper, where green threads can be parked."""
+        """Like `spawn`, for calls whose thread nobody gets to see."""
         return self.pending(self.spawn(function, *args))
+
+    def check_thread(self) -> None:  # noqa: B027 (most pools belong to none)
+        """Raise WrongThread if this OS thread is not the one to which the pool belongs."""
 
     def pending(self, thread: Any) -> Pending:
         """The given thread, which this pool spawned, as a Pending."""
@@ -109,9 +114,9 @@ class Backend(ABC):
     def latch(self) -> Latch:
         """The lightest event: one thread waits for it, once."""
 
-    def latches(self) -> Callable[[], Latch]:
+    def latches(self, refusal: Callable[[], WrongThread] = foreign_call) -> Callable[[], Latch]:
         """What makes latches that are set in this OS thread, a little faster. Under gevent and eventlet it
-        raises WrongThread in another OS thread, where waiting for one is an error."""
+        raises what `refusal` makes in another OS thread, where waiting for one is an error."""
         return self.latch
 
     @abstractmethod
@@ -119,8 +124,8 @@ class Backend(ABC):
         """A new event, with the methods of `threading.Event`. No signal can leave it half done."""
 
     @abstractmethod
-    def queue(self, maxsize: int = 0) -> Any:
-        """A new first-in first-out queue, with the methods of `queue.Queue`; 0 is without bound."""
+    def queue(self) -> Any:
+        """A new first-in first-out queue without bound, with the methods of `queue.SimpleQueue`."""
 
     @abstractmethod
     def lock(self) -> Any:

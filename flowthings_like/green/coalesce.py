@@ -1,29 +1,30 @@
 """Many single calls, one bulk call: lazy calls that have a bulk form leave in batches.
 
-There is no timer. A call that is enrolled asks for a sender; under gevent and eventlet that one runs on the
-hub's next turn and finds whatever was enrolled meanwhile, on threads it runs at once, and what comes while
-a batch is on its way leaves when that is back, or when there is enough for a full one.
+There is no timer. A call that is enrolled asks for a dispatcher; under gevent and eventlet that one runs on
+the hub's next turn and finds whatever was enrolled meanwhile, on threads it runs at once, and what comes
+while a batch is on its way leaves when that is back, or when there is enough for a full one.
 """
 
 from __future__ import annotations
 
 import os
-from collections import deque
-from contextlib import contextmanager
-from contextvars import copy_context
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from flowthings_like.errors import CallCancelled, FlowThingsError
 
+from .checks.seen_running import wrong_thread
 from .delivery import fail, send
+from .failure import FailedTogether
 from .gather import Gathering
 from .lanes import Batch, Lane
-from .outcome import Deliverer
+from .outcome import Deliverer, Raised
 from .sharing import Writes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from .backend import Pool
     from .marks import Bulk
@@ -32,34 +33,63 @@ if TYPE_CHECKING:
 
 __all__ = ["Coalescer"]
 
-SENDERS = 8
+DISPATCHERS = 8
 """Batches that one lazy object has on their way at once."""
 
 
+class Dispatcher:
+    """Sends batches of one lazy object, one after the other, in a thread of its own, until there are none."""
+
+    __slots__ = ("_coalescer", "thread")
+
+    def __init__(self, coalescer: Coalescer) -> None:
+        self._coalescer = coalescer
+        self.thread: Pending | None = None
+
+    def run(self) -> None:
+        """Send batches until there are no more."""
+        coalescer = self._coalescer
+        coalescer.joins(self)
+        try:
+            while (batch := coalescer.next_batch(self)) is not None:
+                try:
+                    batch.context.run(send, batch)
+                finally:
+                    coalescer.landed(batch)
+        finally:
+            coalescer.leaves(self)
+
+
 class Coalescer(Deliverer):
-    """The lanes of one lazy object, and the senders that empty them.
+    """The lanes of one lazy object, and the dispatchers that empty them.
+
+    What follows is kept by changing it under one lock: while a lane is ready there is a dispatcher, which was
+    started before; a lane has a batch on its way only if `Lane.may_leave` allowed that.
+
+    Attributes:
+        ready: the lanes of which a batch may leave, in their order.
 
     Args:
         pool: where the calls of this lazy object run when they go alone.
         known: which bulk forms the platform has, (class of the service, method) -> bool, as far as known.
             Belongs to the api, and outlives this object.
-        senders: batches on their way at once.
+        most: batches on their way at once.
     """
 
-    def __init__(self, pool: Pool, known: dict[Any, bool], senders: int = SENDERS) -> None:
+    def __init__(self, pool: Pool, known: dict[Any, bool], most: int = DISPATCHERS) -> None:
         backend = pool.backend
         self.pool = pool
         self.in_turns = backend.in_turns
         self.writes = Writes()
+        self.ready: dict[Lane, None] = {}
         self._backend = backend
         self._crew = backend.crew()
-        self._most = senders
+        self._latch = backend.latches(wrong_thread)
+        self._most = most
         self._known = known
         self._lanes: WeakValueDictionary[Any, Lane] = WeakValueDictionary()
         self._lock = backend.lock()
-        self._ready: deque[Lane] = deque()
-        self._senders: set[Pending] = set()
-        self._holding = 0
+        self._dispatchers: set[Dispatcher] = set()
         self.gathering = None if self.in_turns else Gathering(backend, self._lock)
         self._waiting: dict[int, list[Latch]] = {}
         self._ends: list[Latch] = []
@@ -70,11 +100,9 @@ class Coalescer(Deliverer):
         form: Bulk = method.__api_bulk__  # type: ignore[attr-defined]
         where = type(service) if form.across else getattr(service, "path", id(service))
         name = where, form.method, timeout
-        found = self._lanes.get(name)
-        if found is None:
-            options = {} if timeout is None else {"timeout": timeout}
-            found = self._lanes.setdefault(name, Lane(self, form, service, method, options))
-        return found
+        return self._lanes.get(name) or self._lanes.setdefault(
+            name, Lane(self, form, service, method, timeout)
+        )
 
     def has_bulk_form(self, lane: Lane) -> bool | None:
         """Whether the platform has this bulk form; None as long as nobody knows."""
@@ -87,72 +115,94 @@ class Coalescer(Deliverer):
     # Departures
 
     def schedule(self, lane: Lane) -> None:
-        """A batch of this lane may leave: have a sender see to it."""
+        """A batch of this lane may leave: have a dispatcher see to it.
+
+        Raises:
+            WrongThread: the lazy object belongs to another OS thread.
+            RuntimeError: no thread can be started. Whatever is raised, the lane is as it was.
+        """
+        self._crew.check_thread()
+        if self._pid != os.getpid():
+            self._take_over()
         with self._lock:
-            if not lane.scheduled:
-                self._schedule(lane)
+            if lane.queue and lane.may_leave():
+                self._see_to_dispatchers()
+                self.ready[lane] = None
 
-    def _schedule(self, lane: Lane) -> None:
-        lane.scheduled = True
-        self._ready.append(lane)
-        self._call_sender()
-
-    def _call_sender(self) -> None:
-        if len(self._senders) < self._most and not self._holding:
-            sender = self._crew.start(self._serve)
-            self._senders.add(sender)
-            sender.when_done(lambda: self._ended(sender))
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """A block in which no batch leaves that has not left yet. It must not wait for anything."""
-        with self._lock:
-            self._holding += 1
+    def _see_to_dispatchers(self) -> None:
+        """Start a dispatcher if there may be another. Called under the lock. An error means that there is
+        none at all."""
+        if len(self._dispatchers) >= self._most:
+            return
+        dispatcher = Dispatcher(self)
         try:
-            yield
-        finally:
-            with self._lock:
-                self._holding -= 1
-                for _ in self._ready:
-                    self._call_sender()
+            self._dispatchers.add(dispatcher)
+            dispatcher.thread = self._crew.start(dispatcher.run)
+            dispatcher.thread.when_done(partial(self.leaves, dispatcher))  # killed, it may never run
+        except BaseException as error:
+            self._dispatchers.discard(dispatcher)  # if it runs nevertheless, it says so itself
+            if not self._dispatchers or not isinstance(error, Exception):
+                raise
 
-    def _serve(self) -> None:
-        while (batch := self._next()) is not None:
-            try:
-                batch.context.run(send, batch)
-            finally:
-                self._landed(batch)
-
-    def _next(self) -> Batch | None:
-        if self.gathering is not None and self._ready:
-            self.gathering.settle_down()
+    def joins(self, dispatcher: Dispatcher) -> None:
+        """A dispatcher has begun."""
         with self._lock:
-            while self._ready:
-                lane = self._ready.popleft()
-                batch = lane.take()
-                if lane.queue and lane.may_leave():
-                    self._schedule(lane)
+            self._dispatchers.add(dispatcher)
+
+    def next_batch(self, dispatcher: Dispatcher) -> Batch | None:
+        """What this dispatcher is to send; None if there is no more, and it has left."""
+        if self.gathering is not None:
+            with self._lock:  # whoever has started it is about to say what for
+                expected = bool(self.ready)
+            if expected:
+                self.gathering.settle_down()
+        with self._lock:
+            while self.ready:
+                lane = next(iter(self.ready))
+                # Asked again: since the lane was ready another batch of it may have left.
+                batch = lane.take() if lane.may_leave() else None
+                del self.ready[lane]
                 if batch is not None:
+                    self._look_again(lane)
                     return batch
+            self._dispatchers.discard(dispatcher)
             return None
 
-    def _landed(self, batch: Batch) -> None:
+    def landed(self, batch: Batch) -> None:
+        """This batch is answered, or failed."""
         lane = batch.lane
         with self._lock:
-            lane.flying.remove(batch)
+            if batch in lane.flying:
+                lane.flying.remove(batch)
             # The frames of a failure lead to the batch; from there they must not lead back to the failure.
             batch.thunks.clear()
             batch.sharing.clear()
-            if lane.queue and not lane.scheduled and lane.may_leave():
-                self._schedule(lane)
+            self._look_again(lane)
 
-    def _ended(self, sender: Pending) -> None:
-        """A sender found nothing more to do, or was killed, maybe before it began."""
+    def _look_again(self, lane: Lane) -> None:
+        """Called by a dispatcher, under the lock: there may be more to send, with the help of another one if
+        that can be had."""
+        if lane.queue and lane.may_leave():
+            self.ready[lane] = None
+            with suppress(Exception):
+                self._see_to_dispatchers()
+
+    def leaves(self, dispatcher: Dispatcher) -> None:
+        """A dispatcher has ended: it found nothing more to do, or was killed, maybe before it began."""
+        stranded: list[Lane] = []
+        reason: BaseException | None = None
         with self._lock:
-            self._senders.discard(sender)
-            if self._ready:
-                self._call_sender()
-            ends, self._ends = ([], self._ends) if self._senders else (self._ends, [])
+            self._dispatchers.discard(dispatcher)
+            if self.ready and not self._dispatchers:
+                try:
+                    self._see_to_dispatchers()
+                except Exception as error:
+                    stranded, reason = list(self.ready), error
+                    self.ready.clear()
+            ends, self._ends = ([], self._ends) if self._dispatchers else (self._ends, [])
+        for lane in stranded:
+            assert reason is not None
+            self._fail_queued(lane, reason)
         for end in ends:
             end.set()
 
@@ -166,7 +216,7 @@ class Coalescer(Deliverer):
     def deliver(self, thunk: GreenThunk) -> None:
         if self._pid != os.getpid():
             self._take_over()
-        latch = self._backend.latch()
+        latch = self._latch()
         with self._lock:
             self._waiting.setdefault(id(thunk), []).append(latch)
             if self.gathering is not None:
@@ -190,15 +240,14 @@ class Coalescer(Deliverer):
         if self.in_turns:  # green threads come along
             return
         self._lock = self._backend.lock()
-        self._senders.clear()
-        self._ready.clear()
+        self._dispatchers.clear()
+        self.ready.clear()
         self._waiting.clear()
         error = FlowThingsError(
             "this call was on its way when the process forked, and its answer goes to the parent; "
             "collect results before forking, or make the call in the child"
         )
         for lane in list(self._lanes.values()):
-            lane.scheduled = False
             for batch in lane.flying:
                 fail(batch, range(len(batch.thunks)), error)
             lane.flying.clear()
@@ -229,9 +278,9 @@ class Coalescer(Deliverer):
         """Wait until everything that was enrolled is answered; False if there was nothing to wait for."""
         waited = False
         while True:
-            latch = self._backend.latch()
+            latch = self._latch()
             with self._lock:
-                if not self._senders:
+                if not self._dispatchers:
                     return waited
                 self._ends.append(latch)
             latch.wait()
@@ -240,11 +289,17 @@ class Coalescer(Deliverer):
     def give_up(self) -> None:
         """Fail what has not left, and stop waiting for what has, as far as it can be stopped."""
         for lane in list(self._lanes.values()):
-            batch = Batch(lane, copy_context())
-            with self._lock:
-                batch.thunks.extend(lane.queue)
-                lane.queue.clear()
-            error = CallCancelled("the call was given up before it was sent")
-            fail(batch, range(len(batch.thunks)), error)
-        for sender in [sender for sender in self._senders if sender.abandon()]:
-            sender.settle()
+            self._fail_queued(lane, CallCancelled("the call was given up before it was sent"))
+        threads = [dispatcher.thread for dispatcher in tuple(self._dispatchers)]
+        for thread in [thread for thread in threads if thread is not None and thread.abandon()]:
+            thread.settle()
+
+    def _fail_queued(self, lane: Lane, error: BaseException) -> None:
+        with self._lock:  # so that none of them leaves meanwhile
+            thunks = [thunk for thunk in lane.queue if thunk._pending is self]
+            if thunks:
+                failed = FailedTogether(Raised.caught(error), thunks[0]._call[:3], len(thunks))
+                for thunk in thunks:
+                    thunk._pending = failed
+        for thunk in thunks:
+            self._wake(thunk)

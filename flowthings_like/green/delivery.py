@@ -49,7 +49,7 @@ def _send(batch: Batch, positions: Positions) -> None:
         _singly(batch, positions)
         return
     try:
-        answer = lane.ask([batch.item(position) for position in positions])
+        answer = batch.ask(positions)
     except InvalidInput:
         _take_apart(batch, positions)
     except FlowThingsException as error:

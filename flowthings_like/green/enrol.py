@@ -104,7 +104,8 @@ class Enrolment:
         coalescer, lane, form = self.coalescer, self.lane, self.form
         try:
             key, item = self._entry(args, kwargs)
-            if kwargs.get("timeout") is not None and item is not IN_TURN:
+            hash(key)
+            if kwargs.get("timeout") is not None and item is not IN_TURN and not form.writes:
                 lane = coalescer.lane(self.service, self.method, kwargs["timeout"])
         except Exception:  # it makes no sense; made alone it says so where the result is asked for
             key, item = None, IN_TURN

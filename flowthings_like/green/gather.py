@@ -8,11 +8,13 @@ them wait, or a few turns have brought nothing new: what the others do then is s
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from .backend import Backend
     from .outcome import Latch, Pending
 
@@ -23,58 +25,67 @@ PATIENCE = 3
 
 
 class Gathering:
-    """The functions of one lazy object that may be about to make a call. Guarded by the coalescer's lock."""
+    """The functions of one lazy object that may be about to make a call. Changed under the coalescer's lock,
+    or by one step."""
 
     def __init__(self, backend: Backend, lock: Any) -> None:
         self._backend = backend
         self._lock = lock
-        self._under_way = 0
-        self._moves = 0
-        self._threads: set[int] = set()
-        self._waiting: set[Latch] = set()
+        self._under_way: set[object] = set()
+        self._moves = 0  # only for comparing: a move that is not counted is not missed
+        self._functions: dict[int, object] = {}  # by the thread that runs it
+        self._waiting: dict[Latch, object] = {}
 
-    def expect(self, function: Pending) -> None:
-        """A function was started, and is on its way to its first look-up until it waits or ends."""
-        with self._lock:
-            self._under_way += 1
-        function.when_done(self._ended)
+    def expect(self, start: Callable[[object], Pending]) -> Pending:
+        """Start a function, which is on its way to its first look-up until it waits or ends. `start` gets
+        what `running` is to be called with."""
+        function = object()
+        self._under_way.add(function)
+        try:
+            pending = start(function)
+            pending.when_done(partial(self._ended, function))
+        except BaseException:
+            self._under_way.discard(function)
+            raise
+        self._moves += 1
+        return pending
 
-    def _ended(self) -> None:
-        with self._lock:
-            self._moves += 1
-            self._under_way -= 1
+    def _ended(self, function: object) -> None:
+        self._moves += 1
+        self._under_way.discard(function)
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """One of them runs in this thread."""
+    def running(self, function: object) -> Iterator[None]:
+        """It runs in this thread, a worker's."""
         ident = threading.get_ident()
-        with self._lock:
-            self._moves += 1
-            nested = ident in self._threads  # it lent its place to another one
-            self._threads.add(ident)
+        outer = self._functions.get(ident)  # that one lent its place to this one
+        self._functions[ident] = function
         try:
             yield
         finally:
-            with self._lock:
-                if not nested:
-                    self._threads.discard(ident)
+            self._under_way.discard(function)
+            if outer is None:
+                del self._functions[ident]
+            else:
+                self._functions[ident] = outer
 
     def waits(self, latch: Latch) -> None:
         """This thread is about to wait; called under the lock."""
-        if threading.get_ident() in self._threads:
+        function = self._functions.get(threading.get_ident())
+        if function is not None:
             self._moves += 1
-            self._under_way -= 1
-            self._waiting.add(latch)
+            self._under_way.discard(function)
+            self._waiting[latch] = function
 
     def goes_on(self, latch: Latch) -> None:
         """Who waits there is woken, or was interrupted; called under the lock."""
-        if latch in self._waiting:
-            self._waiting.discard(latch)
+        function = self._waiting.pop(latch, None)
+        if function is not None:
             self._moves += 1
-            self._under_way += 1
+            self._under_way.add(function)
 
     def settle_down(self) -> None:
-        """Wait, in a sender, until it is time to leave."""
+        """Wait, in a dispatcher, until it is time to leave."""
         silent = 0
         while self._under_way and silent < PATIENCE:
             before = self._moves

@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from greenlet import getcurrent
 
-from .checks.seen_running import foreign_call, wrong_thread
+from .checks.seen_running import wrong_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from flowthings_like.errors import WrongThread
 
 __all__ = ["Hub", "Latch", "OwnLatch"]
 
 
 class Hub(Protocol):
     """What is asked of a green library's event loop. There is one of each per OS thread."""
-
-    @property
-    def greenlet(self) -> Any:
-        """The greenlet that the loop runs in: the parent of all green threads."""
 
     def switch(self) -> object:
         """Let the loop run, until somebody switches back. An error, not a wait, in the loop itself."""
@@ -64,25 +62,21 @@ class Latch:
         waiter.switch()
         return True
 
-    def wait(self, timeout: float | None = None, first: Any = None) -> bool:
+    def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is set; False if that takes longer than `timeout` seconds.
-
-        Args:
-            first: a green thread of this hub to switch to in place of the hub, which comes next.
 
         Raises:
             WrongThread: this is another OS thread than the hub's, where the wait would never end.
         """
         if not self._is_set:
-            if first is None and not self._hub.here():
+            if not self._hub.here():
                 raise wrong_thread()
             self._waiter = getcurrent()
             cancel = None if timeout is None else self._hub.later(timeout, self._wake)
             try:
                 # A thread that is switched to by mistake goes on waiting; one whose time is up does not.
                 while not self._is_set and self._waiter is not None:
-                    turn, first = first or self._hub, None
-                    turn.switch()
+                    self._hub.switch()
             finally:
                 self._waiter = None
                 if cancel is not None:
@@ -99,14 +93,15 @@ class OwnLatch(Latch):
     """A latch that the thread waits for which makes it.
 
     Raises:
-        WrongThread: this is another OS thread than the hub's; what was to be waited for need not be begun.
+        WrongThread: what `refusal` makes. This is another OS thread than the hub's; what was to be waited for
+            need not be begun.
     """
 
     __slots__ = ()
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, refusal: Callable[[], WrongThread]) -> None:
         if not hub.here():
-            raise foreign_call()
+            raise refusal()
         # One is made for each call: not worth another call to what makes a Latch.
         self._hub = hub
         self._is_set = False

@@ -37,11 +37,12 @@ IN_TURN: Any = object()
 class Batch:
     """Calls that leave together: each once, with those that are equal to it."""
 
-    __slots__ = ("context", "index", "lane", "sharing", "thunks")
+    __slots__ = ("context", "index", "lane", "sharing", "thunks", "timeout")
 
     def __init__(self, lane: Lane, context: Context) -> None:
         self.lane = lane
         self.context = context
+        self.timeout = lane.timeout
         self.thunks: list[GreenThunk] = []
         self.index: dict[Any, int] = {}
         self.sharing: dict[int, list[GreenThunk]] = {}  # thunks of equal reads, by the call's position
@@ -54,7 +55,17 @@ class Batch:
     def made_alone(self, position: int) -> Any:
         """(method, arguments, keywords) of a call."""
         made = self.thunks[position]._call[ALONE:]
-        return (made and made[0]) or (self.lane.method, (self.item(position),), self.lane.options)
+        return (made and made[0]) or (self.lane.method, (self.item(position),), self.options)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keywords of the bulk form, and of each of the calls."""
+        return {} if self.timeout is None else {"timeout": self.timeout}
+
+    def ask(self, positions: Iterable[int]) -> Any:
+        """Call the bulk form with these calls."""
+        form = getattr(self.lane.service, self.lane.form.method)
+        return form([self.item(position) for position in positions], **self.options)
 
     def everyone(self, position: int) -> tuple[GreenThunk, ...]:
         """The thunks of a call and of its equals."""
@@ -71,11 +82,12 @@ class Batch:
 class Lane:
     """Calls of one method, of one service or of all of its class, on their way into batches.
 
-    Any OS thread may enrol; what takes from the lane is guarded by the coalescer.
+    Any OS thread may enrol. Whatever else changes a lane does so under the coalescer's lock.
 
     Args:
         service, method: whose bulk form to call, and the method that has it.
-        options: the keywords of either.
+        timeout: of each of the calls. Writes have one lane for all time-outs, because they keep their order:
+            it is then each call's own.
     """
 
     def __init__(
@@ -84,48 +96,66 @@ class Lane:
         form: Bulk,
         service: Any,
         method: Callable[..., Any],
-        options: dict[str, Any],
+        timeout: Any = None,
     ) -> None:
         self.coalescer = coalescer
         self.form = form
         self.service = service
         self.method = method
-        self.options = options
+        self.timeout = timeout
         self.place: str = getattr(service, "path", "")
         self.queue: deque[GreenThunk] = deque()
         self.flying: list[Batch] = []
-        self.scheduled = False
         self._context: Context | None = None
 
     def enrol(self, thunk: GreenThunk) -> None:
-        """Queue a call, and see to it that it leaves."""
+        """Queue a call, and see to it that it leaves. If that fails, or is interrupted, the call is not made
+        unless it has left already."""
         queue = self.queue
         if not queue:
             self._context = copy_context()
-        queue.append(thunk)
-        if not self.scheduled and self.may_leave():
-            self.coalescer.schedule(self)
-
-    def ask(self, items: list[Any]) -> Any:
-        """Call the bulk form."""
-        return getattr(self.service, self.form.method)(items, **self.options)
+        try:
+            queue.append(thunk)
+            # Without the lock: whoever takes from the queue looks at it again once it has changed these.
+            if self not in self.coalescer.ready and self.may_leave():
+                self.coalescer.schedule(self)
+        except BaseException:
+            thunk._pending = None
+            raise
 
     def may_leave(self) -> bool:
         """Whether a batch may leave now: writes one after the other; reads when none is on its way, when
-        there are enough for a whole batch, or, where threads run in turns, always."""
+        there are enough for a whole batch, when waiting would not save a request, or, where threads run in
+        turns, always."""
         if not self.flying:
             return True
-        return not self.form.writes and (self.coalescer.in_turns or len(self.queue) >= self.form.most)
+        if self.form.writes:
+            return False
+        return self.coalescer.in_turns or len(self.queue) >= self.form.most or self._differs()
+
+    def _differs(self) -> bool:
+        """Whether the next read is about the same key as one on its way, but asks for something else."""
+        try:
+            call = self.queue[0]._call
+            for batch in tuple(self.flying):
+                position = batch.index.get(call[KEY])
+                if position is not None and _same(batch.thunks[position]._call) != _same(call):
+                    return True
+        except IndexError:  # asked without the lock, and it has changed meanwhile
+            pass
+        return False
 
     def take(self) -> Batch | None:
-        """The next batch; None if all that was queued could share what is on its way."""
-        self.scheduled = False  # first: what is enrolled from here on asks for its own departure
+        """The next batch; None if all that was queued could share what is on its way. Called under the
+        coalescer's lock, when a batch may leave."""
         context = self._context or copy_context()
         batch, queue, weight = Batch(self, context.copy()), self.queue, 0
-        thunks, index, most = batch.thunks, batch.index, self.form.most
+        thunks, index, most, timeout = batch.thunks, batch.index, self.form.most, self.timeout
         before = self.flying[::-1]
         while queue and len(thunks) < most:
             thunk = queue.popleft()
+            if thunk._pending is not self.coalescer:  # given up, or never enrolled
+                continue
             call = thunk._call
             key = call[KEY]
             again = key in index
@@ -135,9 +165,11 @@ class Lane:
             if len(call) > BRIEF:
                 weight += call[WEIGHT]
                 alone = call[ITEM] is IN_TURN
-            if again or (thunks and (alone or weight > LARGEST)):
+                timeout = self._timeout_of(call)
+            if again or (thunks and (alone or weight > LARGEST or timeout != batch.timeout)):
                 queue.appendleft(thunk)
                 break
+            batch.timeout = timeout
             if key is not None:
                 index[key] = len(thunks)
             thunks.append(thunk)
@@ -147,6 +179,10 @@ class Lane:
             return None
         self.flying.append(batch)
         return batch
+
+    def _timeout_of(self, call: Call) -> Any:
+        made = call[ALONE]
+        return made[2].get("timeout") if made is not None and self.form.writes else self.timeout
 
     def _share_one_of(self, batches: list[Batch], thunk: GreenThunk) -> bool:
         return any(self._share(batch, thunk) for batch in batches)

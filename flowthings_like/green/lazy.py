@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .backend import open_pool
 from .begun import Begun
-from .coalesce import SENDERS, Coalescer
+from .coalesce import DISPATCHERS, Coalescer
 from .enrol import Enrolment, reader, writer
 from .lanes import weigh
 from .thunk import GreenThunk, force_all, run_lazily, unwrap
@@ -29,17 +29,14 @@ A = TypeVar("A")
 V = TypeVar("V")
 Self = TypeVar("Self", bound="LazyAPI")
 
-AT_ONCE = 256
-"""Functions that are started, on threads, before the first batch of their look-ups leaves."""
-
 
 class LazyAPI(View):
     """An api whose calls start at once and return GreenThunks, which wait where their data is needed.
 
     A thunk may be an argument of another call: that call waits for it in its own green thread. Only a
     factory, as in `lazy.drop(flow)`, needs its argument's value right away. Calls that have a bulk form
-    travel together, and equal reads that are on their way share a request. Creates into one flow keep their
-    order; nothing else is promised about the order of calls that are in flight together.
+    travel together, and equal reads that are on their way share a request. What is promised about order,
+    docs/parallel.md says.
 
     Leaving a `with` block waits for every call made in it. Left by a kill, a timeout or Ctrl-C, it gives the
     calls up instead.
@@ -89,18 +86,15 @@ class LazyAPI(View):
         if coalescer is None or gathering is None:
             return [self._start(_with_values, call, {}, origin) for call in calls]
 
-        def run(*call: Any) -> Any:
-            with gathering.running():
+        def run(function: object, *call: Any) -> Any:
+            with gathering.running(function):
                 return _with_values(*call)
 
         def start(call: tuple[Any, ...]) -> GreenThunk:
-            pending = self._begin(run, call, {}, origin)
-            gathering.expect(pending)
+            pending = gathering.expect(lambda function: self._begin(run, (function, *call), {}, origin))
             return GreenThunk(pending, origin)
 
-        with coalescer.held():
-            first = [start(call) for call in calls[:AT_ONCE]]
-        return first + [start(call) for call in calls[AT_ONCE:]]
+        return [start(call) for call in calls]
 
     # Calls of services
 
@@ -240,7 +234,7 @@ class LazyAPI(View):
             pool = open_pool(async_lib, wanted)
             if pool.runs_by_itself and (wanted is None or isinstance(wanted, int)):
                 known = vars(self._target).setdefault("_bulk_forms", {})
-                self._coalescer = Coalescer(pool, known, min(SENDERS, wanted or SENDERS))
+                self._coalescer = Coalescer(pool, known, min(DISPATCHERS, wanted or DISPATCHERS))
             self._pool = pool
         return pool
 

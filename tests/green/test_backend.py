@@ -273,10 +273,25 @@ def test_synchronisation(backend):
     for i in range(1000):
         large.put(i)
     assert [large.get() for _ in range(1000)] == list(range(1000))
-    small = backend.queue(1)
-    thread = backend.spawn(lambda: [small.put(i) for i in range(5)])
-    assert [small.get(timeout=20) for _ in range(5)] == [0, 1, 2, 3, 4]
+    with pytest.raises(queue.Empty):
+        large.get(timeout=0.001)
+    thread = backend.spawn(lambda: [large.put(i) for i in range(5)])
+    assert [large.get(timeout=20) for _ in range(5)] == [0, 1, 2, 3, 4]
     backend.get(thread)
+
+
+def test_an_event_wakes_all_that_wait_and_can_be_used_again(backend):
+    event = backend.event()
+    for _ in range(3):
+        waiting = [backend.spawn(event.wait, 20) for _ in range(5)]
+        backend.sleep(0.002)
+        event.set()
+        event.set()
+        assert [backend.get(thread) for thread in waiting] == [True] * 5
+        assert event.wait(0)
+        event.clear()
+        assert not event.wait(0.001)
+        assert not event.is_set()
 
 
 @pytest.mark.skipif(GREEN, reason="about worker threads")

@@ -20,7 +20,7 @@ from flowthings_like.errors import (
     WrongThread,
 )
 from flowthings_like.green import GreenThunk, LazyAPI, UnretrievedFailure, detect, force, is_ready, native
-from flowthings_like.green.coalesce import SENDERS
+from flowthings_like.green.coalesce import DISPATCHERS
 
 from .bulky import Platform, refuse, refuse_bad, tenant
 from .fakes import interrupted, python, until
@@ -139,13 +139,13 @@ def test_a_batch_is_never_larger_than_the_form_allows(api, lazy, gate):
 
 
 def test_so_many_batches_are_on_their_way_at_once(api, lazy, gate):
-    thunks = [lazy.flow.read(f"f{i}") for i in range(10 * (SENDERS + 5))]
-    until(lambda: api.held == SENDERS, "as many as there may be")
+    thunks = [lazy.flow.read(f"f{i}") for i in range(10 * (DISPATCHERS + 5))]
+    until(lambda: api.held == DISPATCHERS, "as many as there may be")
     BACKEND.sleep(0.005)
-    assert api.held == SENDERS
+    assert api.held == DISPATCHERS
     gate.set()
     assert kinds_of(thunks) == [FlowThingsNotFound] * len(thunks)
-    assert len(api.requests) in (SENDERS + 5, SENDERS + 6)  # on threads the first may leave alone
+    assert len(api.requests) in (DISPATCHERS + 5, DISPATCHERS + 6)  # on threads the first may leave alone
 
 
 def test_a_pool_of_so_many_bounds_the_batches_too(api, gate):
@@ -760,8 +760,8 @@ def test_a_killed_sender_fails_its_calls_clearly_and_others_leave(api, lazy, gat
     thunks = [lazy.flow.read(id) for id in "abc"]
     if started:
         until(lambda: api.held == 1)
-    (sender,) = lazy._coalescer._senders
-    sender.abandon()
+    (dispatcher,) = lazy._coalescer._dispatchers
+    dispatcher.thread.abandon()
     if started:
         assert kinds_of(thunks) == [CallCancelled] * 3
     gate.set()

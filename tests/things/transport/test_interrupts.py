@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from flowthings_like import errors
-from flowthings_like.green import _threads
+from flowthings_like.green import _primitives
 from flowthings_like.green.backend import detect
 from flowthings_like.testing import Fault, FaultProxy
 from flowthings_like.transport import in_flight, outbox, packets, worker
@@ -170,7 +170,7 @@ def test_an_interrupt_at_every_step_of_a_call(connect: Connect, what: str) -> No
 @pytest.mark.parametrize("what", ["wait", "set"])
 def test_an_interrupt_at_every_step_of_an_event(what: str) -> None:
     """Others can still set it, and wait for it."""
-    for module in (_threads, threading):
+    for module in (_primitives, threading):
         for at in itertools.count(1):
             event = detect().event()
             reached = interrupted_in(at, module, event.wait, 1e-6) if what == "wait" else False

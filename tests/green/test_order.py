@@ -1,0 +1,110 @@
+"""Lazy creates on one flow are stored in the order in which they were made; finds that differ go at once."""
+
+import sys
+
+import pytest
+
+from flowthings_like.green import LazyAPI, detect, force
+from flowthings_like.green.marks import bulk
+
+from .bulky import Platform
+from .fakes import until
+
+BACKEND = detect()
+GREEN = BACKEND.name != "threads"
+
+
+class Flow:
+    """Stores numbers. Two requests at once are a fault."""
+
+    __api_service__ = True
+    path = "/drop/f"
+
+    def __init__(self):
+        self.stored = []
+        self.inside = 0
+        self.overlaps = 0
+
+    @bulk("create_many", most=500, writes=True)
+    def create(self, model, **params):
+        return self.create_many([model], **params)[0]
+
+    def create_many(self, models, **params):
+        self.overlaps += bool(self.inside)
+        self.inside += 1
+        BACKEND.sleep(0.0005)
+        self.stored += [model["n"] for model in models]
+        self.inside -= 1
+        return list(models)
+
+
+class FlowApi:
+    def __init__(self):
+        self.flow = Flow()
+
+
+@pytest.fixture
+def often():
+    """Threads are switched as often as can be."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+def in_order(creates):
+    api = FlowApi()
+    lazy = LazyAPI(api)
+    thunks = [lazy.flow.create({"n": n}) for n in range(creates)]
+    for thunk in thunks:
+        force(thunk)
+    return api.flow.overlaps == 0 and api.flow.stored == list(range(creates))
+
+
+def test_creates_are_stored_in_their_order_and_never_two_batches_at_once(often):
+    assert [in_order(5000) for _ in range(30)] == [True] * 30
+
+
+def test_creates_of_each_of_several_threads_keep_their_order(often):
+    api = FlowApi()
+    lazy = LazyAPI(api)
+    lazy.flow.create({"n": (9, 0)}).force()
+
+    def make(who):
+        for thunk in [lazy.flow.create({"n": (who, n)}) for n in range(400)]:
+            force(thunk)
+
+    threads = [BACKEND.spawn(make, who) for who in range(3)]
+    for thread in threads:
+        BACKEND.get(thread)
+    assert api.flow.overlaps == 0
+    for who in range(3):
+        assert [n for w, n in api.flow.stored if w == who] == list(range(400))
+
+
+def test_creates_with_time_outs_of_their_own_keep_their_order_too():
+    api = Platform()
+    api.gate = BACKEND.event()
+    lazy = LazyAPI(api)
+    first = lazy.flow.create({"value": 0})
+    until(lambda: api.held == 1)
+    seen = []
+    api.failure = lambda kind, asked: seen.append((kind, asked))
+    thunks = [lazy.flow.create({"value": n}, timeout=n // 3) for n in range(1, 9)]
+    thunks += [lazy.flow.create({"value": 9}), lazy.flow.create({"value": 10}, strange=True)]
+    api.gate.set()
+    assert [thunk["value"] for thunk in [first, *thunks]] == list(range(11))
+    assert [n for _, asked in seen for n in asked] == list(range(11))
+    assert [asked for _, asked in seen[1:]] == [(1, 2), (3, 4, 5), (6, 7, 8), (9,), (10,)]
+
+
+@pytest.mark.skipif(GREEN, reason="on green threads a batch never waits for another")
+def test_finds_on_one_flow_that_differ_do_not_wait_for_each_other():
+    api = Platform()
+    api.gate = BACKEND.event()
+    api.service("/drop/a").store({"value": 5})
+    lazy = LazyAPI(api)
+    thunks = [lazy.drop("a").find(least) for least in range(8)]
+    until(lambda: api.held == 8, "all of them at once")
+    api.gate.set()
+    assert [len(thunk) for thunk in thunks] == [1] * 6 + [0] * 2
