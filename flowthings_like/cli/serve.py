@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..platform.server import Started
 
 INSTALL = "pip install 'flowthings_like[serve]'"
 
@@ -33,6 +37,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="the most drops that a flow may be set to hold; any number unless this is given",
     )
+    add(
+        "--connections",
+        type=_connections,
+        default=512,
+        metavar="N",
+        help="most connections of one address in each worker, 0 for no bound (512)",
+    )
     add("--certfile", metavar="PEM", help="certificate: serve HTTPS")
     add("--keyfile", metavar="PEM", help="the certificate's key, if it is in a file of its own")
     add("--log", action="store_true", help="log every request to stderr")
@@ -44,7 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
         from gevent import monkey
 
         monkey.patch_all()  # first of all: what is imported earlier keeps the unpatched parts it took
-        from ..platform.server import Server, Settings, issue
+        from ..platform.connections import ConnectionLimits
+        from ..platform.server import Ports, Server, Settings
     except ImportError as error:
         if error.name is None or error.name.startswith("flowthings_like"):
             raise
@@ -58,15 +70,10 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     if arguments.log:
         _log_to_stderr()
-    try:
-        token = issue(arguments.data, arguments.account, anew=arguments.new_token)
-    except (ConfigurationError, Problem) as error:
-        print(f"flowthings-like: {error}", file=sys.stderr)
-        return 1
-    if token is not None:
-        print(f"account: {arguments.account}\ntoken: {token}", flush=True)
     settings = Settings(
         place=arguments.data,
+        account=arguments.account,
+        new_token=arguments.new_token,
         host=arguments.host,
         port=arguments.port,
         workers=arguments.workers,
@@ -76,8 +83,24 @@ def run(arguments: argparse.Namespace) -> int:
         things_ports=tuple(
             port for port in (arguments.things_port, arguments.things_ws_port) if port is not None
         ),
+        connections=ConnectionLimits(per_address=arguments.connections),
     )
-    Server(settings, ready=lambda url: print(f"listening: {url}", flush=True), things_ready=_tell).run()
+    try:
+        ports = Ports(settings)
+    except (ConfigurationError, Problem) as error:
+        print(f"flowthings-like: {error}", file=sys.stderr)
+        return 1
+    with ports:
+        if ports.first is not None:
+            host, port = ports.first.host, ports.first.port
+            print(f"joins: the server at {host}:{port}, which serves this folder already", flush=True)
+
+        def ready(started: Started) -> None:
+            if started.token is not None:
+                print(f"account: {settings.account}\ntoken: {started.token}")
+            print(f"listening: {started.url}", flush=True)
+
+        Server(ports, ready, _tell).run()
     return 0
 
 
@@ -113,3 +136,9 @@ def _workers(text: str) -> int:
     if not 1 <= count <= 256:
         raise argparse.ArgumentTypeError(f"workers must be a number from 1 to 256, not {text!r}")
     return count
+
+
+def _connections(text: str) -> int:
+    if not text.isdecimal() or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"connections must be a number of at least 0, not {text!r}")
+    return int(text)

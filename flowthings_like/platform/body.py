@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from .problems import BadRequest, TooLarge
+from .problems import BadRequest, RequestTimeout, TooLarge
 
 LIMIT = 32 * 1024 * 1024
 """Most bytes of a body, packed or unpacked."""
@@ -96,6 +96,8 @@ def _drain(stream: Any, length: int) -> None:
 def _take(stream: Any, size: int) -> bytes:
     try:
         taken: bytes = stream.read(size)
+    except TimeoutError as error:
+        raise RequestTimeout("the body did not come in time: the connection is closed") from error
     except Exception as error:  # each server has its own errors for a broken body
         raise BadRequest(f"the body could not be read to its end ({type(error).__name__})") from error
     return taken

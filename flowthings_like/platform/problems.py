@@ -42,6 +42,10 @@ class MethodNotAllowed(Problem):
         self.allowed = allowed
 
 
+class RequestTimeout(Problem):
+    status = 408
+
+
 class TooLarge(Problem):
     status = 413
 

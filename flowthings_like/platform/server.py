@@ -1,24 +1,39 @@
 """The platform as a server: gunicorn with gevent workers, each with its own application over the same store.
 
-The master process only listens and looks after the workers: it opens the store once, to make the account, and
-closes it before it forks. A worker opens its own when it starts and closes it when it stops.
+The master process only listens and looks after the workers: what can fail is tried there first, by `Ports`,
+and its store is closed again before it forks. A worker opens its own when it starts and closes it when it
+stops. The first worker that is ready says so, once, and only then is a token issued: a start that fails
+leaves none behind that nobody has seen.
 """
 
 from __future__ import annotations
 
+import os
+import socket
+import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
+from ..errors import ConfigurationError
 from .accounts import Accounts
 from .application import Application
+from .connections import ConnectionLimits
+from .requirements import check_requirements
 from .store.store import Store
+from .things.claim import Claim, Notice
 from .things.service import Attendant, Service
 
-KEEP_ALIVE = 75  # seconds a connection may be idle
 LONGEST_LINE = 0  # gunicorn's word for "no limit": filters of 64 KiB travel in the query
+BACKLOG = 2048
+GRACE = 30  # seconds that requests under way have to be answered when the server is stopped
+
+LOCK = "serve.lock"
+"""The file in the folder that the master process of the first server there holds a lock on."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +42,20 @@ class Settings:
 
     Attributes:
         place: the data's folder or an SQLAlchemy URL.
+        account: the account to make if it is missing.
+        new_token: whether to replace the master token that the account has.
         host, port: where to listen; port 0 takes one that is free.
         workers: processes.
         certfile, keyfile: PEM files; with them the server speaks HTTPS only.
         things_ports: where to serve rooms and queries, none for not at all; 0 takes one that is free. They
             are served in the clear, whatever certificate there is.
         max_capacity: the largest capacity that a flow may be given, None for any.
+        connections: what clients may take up.
     """
 
     place: str
+    account: str = "acme"
+    new_token: bool = False
     host: str = "127.0.0.1"
     port: int = 0
     workers: int = 1
@@ -43,73 +63,189 @@ class Settings:
     keyfile: str | None = None
     things_ports: tuple[int, ...] = ()
     max_capacity: int | None = None
-
-    @property
-    def bind(self) -> str:
-        """host:port as gunicorn reads it."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+    connections: ConnectionLimits = field(default_factory=ConnectionLimits)
 
 
-def issue(place: str, account: str, *, anew: bool = False) -> str | None:
-    """Make the account if it is missing.
+@dataclass(frozen=True)
+class Started:
+    """What there is to say of a server that has started.
 
-    Args:
-        place: the data's folder or an SQLAlchemy URL.
-        account: the account's name.
-        anew: whether to replace the master token there is.
+    Attributes:
+        url: where it listens.
+        token: a new master token of the account, None if there was one already and it stays. Only its hash
+            is kept.
+    """
 
-    Returns:
-        The string of a new master token, None if there was one already and it stays. It cannot be had again.
+    url: str
+    token: str | None
+
+
+class Ports:
+    """All that a server needs and that may be missing: looked for, and held, before it starts.
+
+    To be used as a context manager around `Server.run`.
+
+    Attributes:
+        first: where the server is that has this folder open already, None if there is none.
 
     Raises:
-        BadRequest: the name cannot be an account's.
-        ConfigurationError: the place cannot be used.
+        ConfigurationError: the folder, a port, the certificate or a package cannot be used.
+        BadRequest: the account's name cannot be one.
     """
-    with Store(place) as store:
-        accounts = Accounts(store)
-        accounts.ensure(account)
-        if anew or not accounts.has_master(account):
-            return accounts.new_master(account)
-        return None
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.first: Notice | None = None
+        self._lock: Claim | None = None
+        check_requirements()
+        if settings.certfile is not None:
+            _check_certificate(settings.certfile, settings.keyfile)
+        self._sock = listen(settings.host, settings.port)
+        try:
+            self._look_at_folder()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port as they came to be."""
+        host, port = self._sock.getsockname()[:2]
+        return host, port
+
+    @property
+    def url(self) -> str:
+        """The same as a URL."""
+        scheme = "https" if self.settings.certfile else "http"
+        host, port = self.address
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+    def hand_over(self) -> int:
+        """The descriptor of the listening socket, which belongs to the caller from now on."""
+        return self._sock.detach()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._sock.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> Ports:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _look_at_folder(self) -> None:
+        settings = self.settings
+        with Store(settings.place) as store:
+            Accounts(store).ensure(settings.account)
+            folder = store.folder
+        if folder is None:
+            if settings.things_ports:
+                raise ConfigurationError(
+                    "rooms and queries are served from a folder: leave out --things-port, or serve a folder"
+                )
+            return
+        lock = Claim(folder, LOCK)
+        if lock.take():
+            self._lock = lock
+            host, port = self.address
+            lock.write(Notice(host, port, ""))
+        else:
+            self.first = lock.read()
+        rooms = Claim(folder)
+        if rooms.take():  # nobody serves them, so we shall
+            try:
+                for port in settings.things_ports:
+                    listen(settings.host, port).close()
+            finally:
+                rooms.release()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises ConfigurationError."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((host, port))
+            sock.listen(BACKLOG)
+        except BaseException:
+            sock.close()
+            raise
+    except OSError as error:
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        raise ConfigurationError(f"cannot listen at {where}: {error.strerror or error}") from error
+    return sock
+
+
+def _check_certificate(certfile: str, keyfile: str | None) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    for file in filter(None, (certfile, keyfile)):
+        try:
+            with Path(file).open("rb"):
+                pass
+        except OSError as error:
+            raise ConfigurationError(f"{file!r} cannot be read: {error.strerror}") from error
+    try:
+        context.load_cert_chain(certfile, keyfile, password=lambda: "")  # an encrypted key must not ask
+    except (ssl.SSLError, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise ConfigurationError(
+            f"{certfile!r} and its key cannot be used: {reason}; both are PEM, and the key has no password"
+        ) from error
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without types
     """The server: `run()` serves until SIGTERM or SIGINT, and leaves by SystemExit(0). SIGHUP renews workers.
 
     Args:
-        settings: what and where.
-        ready: called with the server's URL as soon as it listens.
+        ports: what it needs.
+        ready: called in a worker, once, when every port accepts connections.
         things_ready: called with (host, port) of the things node whenever a worker begins to serve it: one at
             a time does, and another when that one has gone.
     """
 
     def __init__(
         self,
-        settings: Settings,
-        ready: Callable[[str], None],
+        ports: Ports,
+        ready: Callable[[Started], None],
         things_ready: Callable[[tuple[str, int]], None] = lambda address: None,
     ) -> None:
-        self._settings = settings
+        self._settings = ports.settings
+        self._joined = ports.first is not None
+        self._url = ports.url
+        self._listener = ports.hand_over()
         self._ready = ready
         self._things_ready = things_ready
-        self._open: tuple[Application, Store] | None = None
+        self._once = _Once()
+        self._open: tuple[Application, Store, Accounts] | None = None
         self._things: Attendant | None = None
         super().__init__()
+
+    @property
+    def limits(self) -> ConnectionLimits:
+        """What clients may take up."""
+        return self._settings.connections
 
     def load_config(self) -> None:
         """Gunicorn's settings."""
         wanted = self._settings
         settings: dict[str, Any] = {
-            "bind": wanted.bind,
+            "bind": f"fd://{self._listener}",
             "workers": wanted.workers,
-            "worker_class": "gevent",
-            "keepalive": KEEP_ALIVE,
+            "worker_class": "flowthings_like.platform.worker.Worker",
+            "keepalive": int(wanted.connections.keep_alive),
+            "graceful_timeout": GRACE,
             "limit_request_line": LONGEST_LINE,
             "loglevel": "warning",
             "proc_name": "flowthings-like",
             "certfile": wanted.certfile,
             "keyfile": wanted.keyfile,
-            "when_ready": self._when_ready,
             "worker_exit": self._worker_exit,
             "control_socket_disable": True,
         }
@@ -123,21 +259,61 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         store = Store(wanted.place)
         accounts = Accounts(store, max_capacity=wanted.max_capacity)
         application = Application(store, accounts)
-        self._open = application, store
-        if wanted.things_ports:
-            service = Service(store, accounts, host=wanted.host, ports=wanted.things_ports)
-            self._things = Attendant(service, self._things_ready)
+        self._open = application, store, accounts
         return application
 
-    def _when_ready(self, arbiter: Any) -> None:
-        host, port = arbiter.LISTENERS[0].sock.getsockname()[:2]
-        scheme = "https" if self._settings.certfile else "http"
-        self._ready(f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}")
+    def accepting(self) -> None:
+        """A worker accepts connections: start the rooms, and say that the server is ready."""
+        wanted = self._settings
+        if not wanted.things_ports:
+            self._say_ready()
+            return
+        assert self._open is not None
+        _, store, accounts = self._open
+        service = Service(store, accounts, host=wanted.host, ports=wanted.things_ports)
+        self._things = Attendant(service, self._serving_things, self._say_ready if self._joined else None)
+
+    def _serving_things(self, address: tuple[str, int]) -> None:
+        self._things_ready(address)
+        self._say_ready()
+
+    def _say_ready(self) -> None:
+        assert self._open is not None
+        accounts = self._open[2]
+        with self._once as first:
+            if first:
+                wanted = self._settings
+                anew = wanted.new_token or not accounts.has_master(wanted.account)
+                self._ready(Started(self._url, accounts.new_master(wanted.account) if anew else None))
 
     def _worker_exit(self, _arbiter: Any, _worker: Any) -> None:
         if self._things is not None:
             self._things.close()
         if self._open is not None:
-            application, store = self._open
+            application, store, _ = self._open
             application.close()
             store.close()
+
+
+class _Once:
+    """Lets one process through, of all that are forked from this one; the next one, if it fails there."""
+
+    def __init__(self) -> None:
+        self._taking, giving = os.pipe()
+        self._giving = giving
+        os.set_blocking(self._taking, False)
+        os.write(giving, b"1")
+        self._taken = False
+
+    def __enter__(self) -> bool:
+        try:
+            self._taken = bool(os.read(self._taking, 1))
+        except BlockingIOError:
+            self._taken = False
+        return self._taken
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._taken and error is not None:
+            os.write(self._giving, b"1")

@@ -37,10 +37,11 @@ class Claim:
 
     Args:
         folder: where the file is; it must exist.
+        name: the file's.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / FILE
+    def __init__(self, folder: Path, name: str = FILE) -> None:
+        self._path = folder / name
         self._file = -1
 
     @property

@@ -92,6 +92,10 @@ class Service:
                 )
             backend.detect().sleep(_LOOK_AGAIN)
 
+    def is_served_elsewhere(self) -> bool:
+        """Whether another process serves the folder and accepts connections."""
+        return self._claim is not None and not self._claim.held and self._claim.read() is not None
+
     def endpoints(self, account: str) -> list[str]:
         """Where to connect as the account, as URLs, which hold the password. Ask before each attempt."""
         host, port, user, password = self.address(account)
@@ -149,11 +153,18 @@ class Attendant:
     Args:
         service: this process's. It is closed along with this.
         ready: called with (host, port) whenever this process begins to serve.
+        elsewhere: called once if another process serves, as soon as it accepts connections.
     """
 
-    def __init__(self, service: Service, ready: Callable[[tuple[str, int]], None]) -> None:
+    def __init__(
+        self,
+        service: Service,
+        ready: Callable[[tuple[str, int]], None],
+        elsewhere: Callable[[], None] | None = None,
+    ) -> None:
         self._service = service
         self._ready = ready
+        self._elsewhere = elsewhere
         here = backend.detect()
         self._closed = here.event()
         here.spawn(self._attend)
@@ -176,6 +187,9 @@ class Attendant:
                 if address is not None:
                     self._ready(address)
                     return
+                if self._elsewhere is not None and self._service.is_served_elsewhere():
+                    elsewhere, self._elsewhere = self._elsewhere, None
+                    elsewhere()
             self._closed.wait(_ATTEND)
 
 

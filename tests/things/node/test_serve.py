@@ -21,6 +21,10 @@ def told(served: Served) -> tuple[str, int]:
     """Where the rooms are: the next line that a worker prints."""
     assert served.process.stdout is not None
     line = served.process.stdout.readline()
+    return parsed(line)
+
+
+def parsed(line: str) -> tuple[str, int]:
     assert line.startswith("things: things://"), line
     host, port = line.removeprefix("things: things://").split(":")
     return host, int(port)
@@ -34,7 +38,8 @@ def come_in(served: Served, address: tuple[str, int]) -> Peer:
 
 def test_a_worker_that_dies_is_replaced_and_nothing_is_lost(tmp_path: Path) -> None:
     with Served(tmp_path, "--things-port", "0", "--things-ws-port", "0", "--workers", "2") as served:
-        peer = come_in(served, told(served))
+        assert [line.split(":")[0] for line in served.printed] == ["things", "account", "token", "listening"]
+        peer = come_in(served, parsed(served.printed[0]))
         assert peer.query(".kept = 1;") == 1
         worker = peer.query("node_info();", "@n")["pid"]
         assert worker != served.process.pid
