@@ -39,6 +39,7 @@ from .errors import (
 from .filters import AGE, EXISTS, HAS, MATCHES, NOT, Filter, Typed, mem, parse
 from .green.failure import UnretrievedFailure
 from .green.thunk import GreenThunk, force, is_none, is_ready, unwrap
+from .transport.encoder import JSONEncoder
 from .transport.retry import Retry
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ __all__ = [
     "GreenWarning",
     "InvalidInput",
     "InvalidResponse",
+    "JSONEncoder",
     "M",
     "Modify",
     "NotJoined",

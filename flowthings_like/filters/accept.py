@@ -16,6 +16,7 @@ from typing import Any
 import six
 
 from ..errors import InvalidInput
+from ..wire.foreign import is_missing, scalar
 from . import nodes
 from .nodes import Filter, Json, Operand, Typed
 from .operands import milliseconds
@@ -35,7 +36,9 @@ def settled(value: Any) -> Any:
             return six.ensure_str(value)
         except UnicodeDecodeError as error:
             raise InvalidInput(f"expected text in UTF-8: {error}") from None
-    return value
+    if is_missing(value):
+        raise InvalidInput(f"{value} is a missing value, which compares with nothing; write NOT(EXISTS(…))")
+    return scalar(value)
 
 
 def operand(value: object) -> Operand:

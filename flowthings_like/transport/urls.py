@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from ..errors import ConfigurationError, InvalidInput
+from ..wire.foreign import is_missing, scalar
 from .values import milliseconds, resolve
 
 __all__ = ["check_path", "check_timeout", "check_transport", "segment", "wire_params"]
@@ -76,6 +77,9 @@ def wire_params(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def _wire_value(name: str, value: Any) -> Any:
     value = resolve(value)
+    if is_missing(value):
+        raise InvalidInput(f"query parameter {name} is {value}, a missing value; leave it out")
+    value = scalar(value)
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, int | float):

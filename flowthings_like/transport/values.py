@@ -12,6 +12,7 @@ from uuid import UUID
 from ..errors import InvalidInput
 from ..filters import operands
 from ..filters.nodes import Filter
+from ..wire.foreign import advice_on, is_missing, scalar
 
 __all__ = ["find_fault", "milliseconds", "plain", "resolve", "text"]
 
@@ -72,12 +73,25 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, Filter):
         return str(value)
-    return milliseconds(value) if isinstance(value, date) else value
+    return milliseconds(value) if isinstance(value, date) and not is_missing(value) else value
 
 
-def find_fault(value: Any, path: str = "data", depth: int = 0) -> str | None:
-    """Why `value` cannot be JSON for the platform, with the place in it; None if nothing is wrong."""
+MISSING = "leave it out, or make the API with encoder=JSONEncoder(missing_as_null=True)"
+"""What to do about a value that says there is none."""
+
+
+def find_fault(value: Any, path: str = "data", depth: int = 0, *, nulls: bool = False) -> str | None:
+    """Why `value` cannot be JSON for the platform, with the place in it; None if nothing is wrong.
+
+    Args:
+        path: what `value` is called.
+        depth: how deep it is nested in the whole.
+        nulls: whether NaN, NaT and NA are written as null.
+    """
     value = resolve(value)
+    if is_missing(value):
+        return None if nulls else f"{path} is {value}, a missing value; {MISSING}"
+    value = scalar(value)
     if depth > _DEEPEST:
         return f"{path[:60]}… is nested more than {_DEEPEST} deep, or holds itself"
     if isinstance(value, Filter):
@@ -87,7 +101,7 @@ def find_fault(value: Any, path: str = "data", depth: int = 0) -> str | None:
     if value is None or isinstance(value, bool | UUID | date):
         return None
     if isinstance(value, float):
-        return None if math.isfinite(value) else f"{path} is {value}, which JSON cannot say"
+        return _fault_of_float(value, path, nulls)
     if isinstance(value, int):
         return None if -(2**63) <= value < 2**64 else f"{path} is an integer beyond 64 bits"
     if isinstance(value, str):
@@ -95,27 +109,37 @@ def find_fault(value: Any, path: str = "data", depth: int = 0) -> str | None:
             None if _is_unicode(value) else f"{path} is a str with a lone surrogate, which is no Unicode text"
         )
     if isinstance(value, Mapping):
-        return _fault_of_mapping(value, path, depth)
+        return _fault_of_mapping(value, path, depth, nulls)
     if isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            if fault := find_fault(item, f"{path}[{index}]", depth + 1):
+            if fault := find_fault(item, f"{path}[{index}]", depth + 1, nulls=nulls):
                 return fault
         return None
     if isinstance(value, bytes):
         return None if _is_utf8(value) else f"{path} is bytes that are not UTF-8"
     if isinstance(value, set | frozenset):
         return f"{path} is a {type(value).__name__}; write sorted(…) or list(…)"
-    return f"{path} is a {type(value).__name__}, which has no form in JSON"
+    advice = advice_on(value)
+    return f"{path} is a {type(value).__name__}, which has no form in JSON" + (advice and f"; {advice}")
 
 
-def _fault_of_mapping(value: Mapping[Any, Any], path: str, depth: int) -> str | None:
+def _fault_of_float(value: float, path: str, nulls: bool) -> str | None:
+    if math.isfinite(value) or (nulls and math.isnan(value)):
+        return None
+    said = f"{path} is {float(value)}, which JSON cannot say"
+    return f"{said}; {MISSING}" if math.isnan(value) else said
+
+
+def _fault_of_mapping(value: Mapping[Any, Any], path: str, depth: int, nulls: bool) -> str | None:
     for key, item in value.items():
         if not isinstance(key, str):
             return f"{path} has the key {key!r}; keys must be str, not {type(key).__name__}"
+        if type(key).__module__ == "numpy":
+            return f"{path} has the key {key!r}; keys must be str: write str({str(key)!r})"
         if not _is_unicode(key):
             return f"{path} has a key with a lone surrogate, which is no Unicode text"
         inner = f"{path}.{key}" if key.isidentifier() else f"{path}[{key!r}]"
-        if fault := find_fault(item, inner, depth + 1):
+        if fault := find_fault(item, inner, depth + 1, nulls=nulls):
             return fault
     return None
 

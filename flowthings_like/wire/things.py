@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import msgpack
 
 from .. import things_errors
+from .foreign import advice_on, is_missing, scalar
 from .uncollected import uncollected
 
 try:
@@ -64,6 +65,7 @@ _SMALL = (
 )
 _LARGE = 65_536  # bytes of a body that may hold more dicts than the garbage collector leaves alone
 _INT64 = 1 << 63
+_DEEPEST = 50
 _MAYBE_WIDE = re.compile(rb"\xcf[\x80-\xff]")
 
 
@@ -225,16 +227,19 @@ def pack(value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
         packed: bytes = msgpack.Packer(default=_stand_in(default), buf_size=_SMALL).pack(value)
     except _FailedOutside as outside:
         failure: Exception = outside.error
+    except _Refused as refused:
+        failure = _refusal(refused.value, _place_of(refused.value, value, default))
     except UnicodeEncodeError as error:
+        place = _place_of(error.object, value, default)
         failure = things_errors.ValueError(
-            f"{error.object[:60]!r} is a str with a lone surrogate, which is no Unicode text"
+            f"{place}{error.object[:60]!r} is a str with a lone surrogate, which is no Unicode text"
         )
     except ValueError as error:
         failure = things_errors.ValueError(f"cannot be sent: {error}")  # too deep, or beyond 4 GiB
     else:
         # MessagePack has 64 bits without a sign too, and msgpack uses them.
         if _MAYBE_WIDE.search(packed) and (wide := _find_wide(packed)):
-            raise _overflow(wide)
+            raise _overflow(wide, _place_of(wide, value, default))
         return packed
     raise failure  # here, where no other exception is being handled and would become its context
 
@@ -247,6 +252,14 @@ class _FailedOutside(Exception):
         self.error = error
 
 
+class _Refused(Exception):
+    """Carries a value that nothing stands for."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__()
+        self.value = value
+
+
 @lru_cache(maxsize=16)
 def _stand_in(default: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
     """What msgpack calls for a value that it cannot pack."""
@@ -256,14 +269,17 @@ def _stand_in(default: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
             found = other if default is None else default(other)
         except Exception as error:
             raise _FailedOutside(error) from None
+        if is_missing(found):
+            raise _Refused(found)
+        found = scalar(found)
         cls = type(found)  # isinstance would wait for a GreenThunk
         if issubclass(cls, int) and not -_INT64 <= found < _INT64:
-            raise _FailedOutside(_overflow(found))
+            raise _Refused(found)
         if issubclass(cls, _PACKABLE):
             return found
         if issubclass(cls, Mapping):
             return dict(found)
-        raise _FailedOutside(_refusal(found))
+        raise _Refused(found)
 
     return stand_in
 
@@ -271,15 +287,48 @@ def _stand_in(default: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
 _PACKABLE = (int, float, str, bytes, bytearray, memoryview, list, tuple, dict, type(None))
 
 
-def _overflow(number: int) -> things_errors.OverflowError:
+def _overflow(number: int, place: str) -> things_errors.OverflowError:
     shown = number if number.bit_length() < 200 else f"an int of {number.bit_length()} bits"
-    return things_errors.OverflowError(f"{shown} does not fit 64 bits with a sign; send it as a str")
+    return things_errors.OverflowError(f"{place}{shown} does not fit 64 bits with a sign; send it as a str")
 
 
-def _refusal(value: Any) -> things_errors.TypeError:
+def _refusal(value: Any, place: str) -> Exception:
+    if isinstance(value, int):
+        return _overflow(value, place)
+    if is_missing(value):
+        return things_errors.TypeError(f"{place}{value} is a missing value; send None, or leave it out")
     cls = type(value)
-    advice = next((text for types, text in _ADVICE.items() if issubclass(cls, types)), "send plain values")
-    return things_errors.TypeError(f"{cls.__name__} has no form in ThingsDB's protocol; {advice}")
+    advice = next((text for types, text in _ADVICE.items() if issubclass(cls, types)), advice_on(value))
+    return things_errors.TypeError(
+        f"{place}{cls.__name__} has no form in ThingsDB's protocol; {advice or 'send plain values'}"
+    )
+
+
+def _place_of(wanted: Any, whole: Any, default: Callable[[Any], Any] | None) -> str:
+    """Where in a request's content that value stands, as `rows[3].temp: `; "" if it cannot be found again."""
+    level = [("", whole)]
+    for _ in range(_DEEPEST):
+        inner: list[tuple[str, Any]] = []
+        for path, item in level:
+            value = scalar(item if default is None else default(item))
+            cls = type(value)
+            if value is wanted or (cls is type(wanted) and cls in (int, str) and value == wanted):
+                return f"{path}: " if path else ""
+            if issubclass(cls, Mapping):
+                inner += [(_member_of(path, key), one) for key, one in value.items()]
+            elif issubclass(cls, (list, tuple)):
+                # What the request itself is a list of has names elsewhere.
+                inner += [
+                    (f"{path}[{index}]" if value is not whole else "", one) for index, one in enumerate(value)
+                ]
+        level = inner
+    return ""
+
+
+def _member_of(path: str, key: Any) -> str:
+    if not isinstance(key, str):
+        return f"{path}[…]"
+    return f"{path}.{key}" if path else key
 
 
 _ADVICE: dict[Any, str] = {
