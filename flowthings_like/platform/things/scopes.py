@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from ... import things_errors
 from .access import NODE, THINGSDB, Place
 from .language import Builtin, Collection, Scope
+from .language.moments import zone_named
 
 if TYPE_CHECKING:
     from ...wire.scopes import Scope as Named
@@ -55,11 +56,13 @@ def host(turn: Turn, spot: Spot) -> TurnScope:
     from .thingsdb_scope import FUNCTIONS as OF_THINGSDB
 
     if spot.held is None:
-        scope = TurnScope(spot.name, Collection("node"), OF_NODE, "node")
+        scope = TurnScope(spot.name, Collection("node"), OF_NODE, "node", turn.state.own.node_deep)
     elif spot.place == THINGSDB:
-        scope = TurnScope(spot.name, turn.use(spot.held).content, OF_THINGSDB, "thingsdb")
+        held = turn.use(spot.held)
+        scope = TurnScope(spot.name, held.content, OF_THINGSDB, "thingsdb", held.deep)
     else:
-        scope = TurnScope(spot.name, turn.use(spot.held).content)
+        held = turn.use(spot.held)
+        scope = TurnScope(spot.name, held.content, deep=held.deep, zone=zone_named(held.zone))
     scope.turn = turn
     return scope
 

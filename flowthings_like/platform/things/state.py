@@ -33,12 +33,16 @@ class Held:
         created: seconds since the epoch.
         zone: name of its time zone.
         content: what code sees.
+        deep: how many levels of things a result shows, unless the code says otherwise.
+        node_deep: of the scope @thingsdb: the same for the scope @node, which is stored nowhere else.
     """
 
     number: int
     created: int
     zone: str
     content: Collection
+    deep: int = 1
+    node_deep: int = 1
 
     @property
     def scope(self) -> str:
@@ -47,7 +51,13 @@ class Held:
 
     def dump(self, account: str) -> Change:
         """Its own row."""
-        body = {"created": self.created, "zone": self.zone, "next_id": self.content.next_id}
+        body = {
+            "created": self.created,
+            "zone": self.zone,
+            "next_id": self.content.next_id,
+            "deep": self.deep,
+            "node_deep": self.node_deep,
+        }
         return Change("collections", (self.number,), (account, self.content.name, pack(body)))
 
     def changes(self, account: str, journal: Journal) -> list[Change]:
@@ -120,7 +130,9 @@ class State:
             stored = unpack(body)
             closures = {key: parse_closure(source) for key, source in procedures.get(number, {}).items()}
             content = Collection.load(name, contents.get(number, []), closures, stored["next_id"])
-            state.collections[name] = Held(number, stored["created"], stored["zone"], content)
+            deep, node_deep = stored.get("deep", 1), stored.get("node_deep", 1)
+            held = Held(number, stored["created"], stored["zone"], content, deep, node_deep)
+            state.collections[name] = held
         state.users = {name: User.load(name, body) for (name,), (_, body) in rows["users"].items()}
         state.tokens = {hash_: Token(**unpack(body)) for (hash_,), (_, body) in rows["tokens"].items()}
         if account not in state.users:  # the owner's row is there from the beginning
@@ -170,6 +182,12 @@ class State:
     def set_zone(self, held: Held, zone: str) -> None:
         """Give a collection another time zone."""
         held.zone = zone
+        self.changes.append(held.dump(self.account))
+
+    def set_deep(self, held: Held, deep: int | None = None, node_deep: int | None = None) -> None:
+        """Let results show so many levels of things."""
+        held.deep = held.deep if deep is None else deep
+        held.node_deep = held.node_deep if node_deep is None else node_deep
         self.changes.append(held.dump(self.account))
 
     def delete_collection(self, held: Held) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import available_timezones
 
@@ -11,11 +10,14 @@ from ... import things_errors
 from ...wire.scopes import parse_scope
 from . import logins, scopes
 from .access import Privilege, User, privileges, words
+from .language.run import result_depth
 from .scopes import turn_of
 from .state import Token
 
 if TYPE_CHECKING:
     from .language import Run
+    from .language.signature import Moment, Nil
+    from .language.values import Value
     from .state import Held
     from .turn import Turn
 
@@ -80,6 +82,23 @@ def set_time_zone(run: Run, name: str, zone: str) -> None:
 
 
 @_function
+def set_default_deep(run: Run, scope: str, deep: Value) -> None:
+    """How many levels of things the results of a scope show, unless the code says otherwise."""
+    turn = turn_of(run)
+    try:
+        spot = scopes.find(turn, parse_scope(scope))
+    except things_errors.ValueError:
+        held = turn.state.collection(scope)
+        spot = scopes.Spot(held.number, held, held.scope)
+    turn.user.require(spot.place, Privilege.CHANGE, spot.name)
+    depth = result_depth(deep)
+    if spot.held is None:
+        turn.state.set_deep(turn.state.own, node_deep=depth)
+    else:
+        turn.state.set_deep(spot.held, deep=depth)
+
+
+@_function
 def time_zones_info(run: Run) -> list[str]:
     return sorted(available_timezones())
 
@@ -93,7 +112,7 @@ def _collection(held: Held) -> dict[str, Any]:
         "created_at": held.created,
         "next_free_id": content.next_id,
         "time_zone": held.zone,
-        "default_deep": 1,
+        "default_deep": held.deep,
     }
 
 
@@ -112,7 +131,7 @@ def users_info(run: Run) -> list[Any]:
 
 
 @_function
-def user_info(run: Run, name: str | None = None) -> dict[str, Any]:
+def user_info(run: Run, name: str | Nil = None) -> dict[str, Any]:
     turn = turn_of(run)
     if name is None or name == turn.user.name:
         return _user(turn, turn.user)
@@ -156,7 +175,7 @@ def rename_user(run: Run, name: str, new_name: str) -> None:
 
 
 @_function
-def set_password(run: Run, name: str, password: str | None = None) -> None:
+def set_password(run: Run, name: str, password: str | Nil) -> None:
     turn = turn_of(run)
     user = turn.state.user(name)
     if user is not turn.user:
@@ -198,7 +217,7 @@ def _user(turn: Turn, user: User) -> dict[str, Any]:
 
 
 @_function
-def new_token(run: Run, name: str, expires: datetime | None = None, description: str = "") -> str:
+def new_token(run: Run, name: str, expires: Moment | Nil = None, description: str = "") -> str:
     turn = turn_of(run)
     user = turn.state.user(name)
     if user is not turn.user:

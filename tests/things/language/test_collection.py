@@ -56,7 +56,7 @@ class Disk:
 
 def test_a_new_collection_has_a_root_to_save() -> None:
     journal = Collection("stuff").take_journal()
-    assert ids(journal.rows) == {1}
+    assert ids(journal.rows) == {2}
     assert journal.changes
     assert not Stuff().journal().changes
 
@@ -71,17 +71,17 @@ def test_what_is_stored_gets_an_id_and_is_saved() -> None:
     stuff = Stuff()
     stuff(".a = {b: [{}, room()], c: set({})}; unstored = {}")
     journal = stuff.journal()
-    assert ids(journal.rows) == {1, 2, 3, 4, 5}
+    assert ids(journal.rows) == {2, 3, 4, 5, 6}
     assert [row.kind for row in journal.rows] == ["thing", "thing", "thing", "room", "thing"]
-    assert journal.next_id == 6
+    assert journal.next_id == 7
     stuff(".a.b.push(1)")
-    assert ids(stuff.journal().rows) == {2}
-    stuff(".a.c.add({})")
-    assert ids(stuff.journal().rows) == {2, 6}
-    stuff(".a.b[0].x = 1")
     assert ids(stuff.journal().rows) == {3}
+    stuff(".a.c.add({})")
+    assert ids(stuff.journal().rows) == {3, 7}
+    stuff(".a.b[0].x = 1")
+    assert ids(stuff.journal().rows) == {4}
     stuff("x = .a; y = {inner: {}}; x.y = y")
-    assert ids(stuff.journal().rows) == {2, 7, 8}
+    assert ids(stuff.journal().rows) == {3, 8, 9}
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,11 @@ def test_what_is_stored_gets_an_id_and_is_saved() -> None:
         ".a.ren('l', 'm')",
         ".a.clear()",
         ".a.assign({x: 1})",
-        ".a.x = .a.y = 1",
+        ".a.l[0:1] = [7, {}]",
+        "x = .a.l; wse(); x.push({})",
+        "x = .a.s; x |= set({}); .a.x = 1",
+        ".a.s |= set({})",
+        ".a.remove(|name| name == 'l')",
         ".a['x'] = 1",
         "try({ .a.x = 1; raise('no'); })",
         "f = || .a.x = 1; f()",
@@ -128,14 +132,34 @@ def test_a_list_in_a_variable_s_thing_is_that_thing_s() -> None:
     disk.save(stuff)
     stuff(".book.tags.push('new'); .book.more.tags.push({}); x = .book.tags; x.push('mine')")
     disk.save(stuff)
-    assert disk.load()("return .book, 3, NO_IDS") == {"tags": ["old", "new"], "more": {"tags": [{}]}}
+    assert disk.load()("return .book, 3, NO_IDS") == {"tags": ["old", "new", "mine"], "more": {"tags": [{}]}}
+
+
+@pytest.mark.parametrize("code", ["x = .l; .del('l'); x.push({})", "x = .l; .l = 1; x.push({})"])
+def test_a_list_that_is_no_property_any_more_is_not_stored(code: str) -> None:
+    stuff = Stuff()
+    stuff(".l = [1]")
+    stuff.journal()
+    stuff(code)
+    journal = stuff.journal()
+    assert journal.next_id == 3
+    assert not journal.gone
+
+
+def test_a_folder_whose_root_is_1_keeps_it() -> None:
+    old = Collection("stuff", 1)
+    stuff = Stuff(old)
+    stuff(".a = {}; .me = root()")
+    rows = [row for id in range(4) if (row := old.dump(id)) is not None]
+    loaded = Stuff(Collection.load("stuff", rows))
+    assert loaded("[.id(), thing(1) == root(), .me == root(), thing(.a.id()) == .a]") == [1, True, True, True]
 
 
 def test_changes_before_an_error_stay() -> None:
     stuff = Stuff()
     with pytest.raises(errors.ZeroDivisionError):
         stuff(".a = 1; .b = 1 / 0; .c = 3")
-    assert ids(stuff.journal().rows) == {1}
+    assert ids(stuff.journal().rows) == {2}
     assert stuff(".keys()") == ["a"]
 
 
@@ -143,13 +167,13 @@ def test_what_nothing_refers_to_is_gone_at_once() -> None:
     stuff = Stuff()
     stuff(".a = {b: {}}; .r = room()")
     stuff.journal()
-    assert stuff(".del('a'); .del('r')") is None
+    assert stuff(".del('a'); .del('r'); nil") is None
     journal = stuff.journal()
-    assert journal.gone == {2, 3, 4}
-    assert journal.gone_rooms == {4}
-    assert ids(journal.rows) == {1}
+    assert journal.gone == {3, 4, 5}
+    assert journal.gone_rooms == {5}
+    assert ids(journal.rows) == {2}
     with pytest.raises(errors.LookupError):
-        stuff("#2")
+        stuff("thing(3)")
 
 
 @pytest.mark.parametrize("code", ["x = .a; .del('a'); x.nothing", "x = .a; .del('a'); f = |t| 1 / 0; f(x)"])
@@ -158,7 +182,7 @@ def test_an_error_keeps_nothing_alive(code: str) -> None:
     stuff(".a = {}")
     with pytest.raises(errors.ThingsDBError) as raised:
         stuff(code)
-    assert stuff.journal().gone == {2}  # though the error, and so its traceback, is still here
+    assert stuff.journal().gone == {3}  # though the error, and so its traceback, is still here
     assert raised.value.__context__ is None
 
 
@@ -166,15 +190,15 @@ def test_what_a_variable_or_the_result_holds_is_gone_after_the_query() -> None:
     stuff = Stuff()
     stuff(".a = {n: 1}")
     stuff.journal()
-    assert stuff("x = .a; .del('a'); x") == {"#": 2, "n": 1}
-    assert stuff.journal().gone == {2}
+    assert stuff("x = .a; .del('a'); x") == {"#": 3, "n": 1}
+    assert stuff.journal().gone == {3}
 
 
 def test_a_thing_that_moves_keeps_its_id() -> None:
     stuff = Stuff()
     stuff(".a = {}")
     stuff.journal()
-    assert stuff("x = .a; .del('a'); .b = x; .b.id()") == 2
+    assert stuff("x = .a; .del('a'); .b = x; .b.id()") == 3
     assert stuff.journal().gone == set()
 
 
@@ -185,8 +209,8 @@ def test_things_in_a_circle_go_with_the_collector() -> None:
     stuff(".del('a')")
     gc.collect()
     journal = stuff.journal()
-    assert journal.gone == {2, 3}
-    assert journal.gone_rooms == {3}
+    assert journal.gone == {3, 4}
+    assert journal.gone_rooms == {4}
 
 
 def test_ids_are_not_used_twice_even_after_loading() -> None:
@@ -195,14 +219,14 @@ def test_ids_are_not_used_twice_even_after_loading() -> None:
     disk.save(stuff)
     stuff(".a = {}; .del('a')")
     disk.save(stuff)
-    assert disk.rows.keys() == {1}
-    assert disk.load()(".b = {}; .b.id()") == 4
+    assert disk.rows.keys() == {2}
+    assert disk.load()(".b = {}; .b.id()") == 5
 
 
 def test_emits_come_in_order_with_plain_arguments() -> None:
     stuff = Stuff()
     stuff(".r = room(); .r.emit('one', {a: {b: 1}}); .r.emit(2, 'two', {a: {b: 1}}, 3)")
-    assert stuff.journal().emits == [Emit(2, "one", [{"a": {}}]), Emit(2, "two", [{"a": {"b": 1}}, 3])]
+    assert stuff.journal().emits == [Emit(3, "one", [{"a": {}}]), Emit(3, "two", [{"a": {"b": 1}}, 3])]
     assert stuff.journal().emits == []
 
 
@@ -236,7 +260,7 @@ def test_only_a_collection_has_a_root_and_only_a_node_no_procedures() -> None:
     with pytest.raises(errors.LookupError, match="`@thingsdb` scope has no root"):
         run(parse(".x = 1"), Scope("@thingsdb", own, kind="thingsdb"), {})
     run(parse("new_procedure('f', || 1)"), Scope("@thingsdb", own, kind="thingsdb"), {})
-    with pytest.raises(errors.LookupError, match="`@node` scope has no procedures"):
+    with pytest.raises(errors.LookupError, match="undefined in the `@node` scope"):
         run(parse("new_procedure('f', || 1)"), Scope("@node", own, kind="node"), {})
 
 
@@ -245,9 +269,9 @@ def test_what_is_loaded_but_not_reachable_is_gone() -> None:
     stuff.collection.touch(stuff.collection.root)
     stuff(".a = {b: {}}")
     disk.save(stuff)
-    disk.rows[1] = disk.rows[1]._replace(body=b"\x80")
+    disk.rows[2] = disk.rows[2]._replace(body=b"\x80")
     loaded = Collection.load("stuff", disk.rows.values(), next_id=disk.next_id)
-    assert loaded.take_journal().gone == {2, 3}
+    assert loaded.take_journal().gone == {3, 4}
 
 
 plain = st.recursive(
@@ -284,17 +308,23 @@ def test_every_kind_of_value_can_be_saved() -> None:
     stuff.collection.touch(stuff.collection.root)
     stuff(
         ".t = {c: |x| x + 1, r: /a/i, e: err(-110, 'no'), d: datetime(0), s: set({n: 1}), o: room()};"
+        ".t.z = datetime(2024, 7, 1, 'Europe/Amsterdam'); .t.v = timeval(5);"
         ".t.l = [[1], {}];"
         ".t.o.set_name('chat'); .t.me = .t; new_procedure('f', || 1); .t.info = procedures_info()"
     )
     disk.save(stuff)
     again = disk.load()
     assert again(".t") == stuff(".t")
+    assert again("[.t.z.zone(), .t.z.move('months', 6), type(.t.v)]") == [
+        "Europe/Amsterdam",
+        "2025-01-01T00:00:00+0100",
+        "timeval",
+    ]
     assert again(
         "[.t.c(1), .t.r.test('A'), .t.e.code(), int(.t.d), room('chat').id(), .t.me == .t, .t.s.one().n]"
     )
     again(".t.l.push(1); .t.s.add({})")
-    assert ids(again.journal().rows) == {2, 6}
+    assert ids(again.journal().rows) == {3, 7}
 
 
 def test_serialise_stops_at_depth_and_at_itself() -> None:
@@ -302,7 +332,7 @@ def test_serialise_stops_at_depth_and_at_itself() -> None:
     stuff = Stuff(collection)
     stuff(".a = {b: {c: {}}}; .a.b.a = .a")
     a = collection.root.props["a"]
-    assert serialise(a, 0) == {"#": 2}
-    assert serialise(a, 1) == {"#": 2, "b": {"#": 3}}
-    assert serialise(a, 127) == {"#": 2, "b": {"#": 3, "c": {"#": 4}, "a": {"#": 2}}}
+    assert serialise(a, 0) == {"#": 3}
+    assert serialise(a, 1) == {"#": 3, "b": {"#": 4}}
+    assert serialise(a, 127) == {"#": 3, "b": {"#": 4, "c": {"#": 5}, "a": {"#": 3}}}
     assert serialise(a, 2, ids=False) == {"b": {"c": {}, "a": {}}}

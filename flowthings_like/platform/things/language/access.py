@@ -6,9 +6,20 @@ import math
 
 from .... import things_errors as errors
 from .run import NO_IDS, Run
-from .values import List, Thing, Value, type_name
+from .values import Closure, List, Thing, Value, type_name
 
-__all__ = ["item_of", "look_up", "member_of", "named", "set_item", "set_member", "slice_of", "stored_thing"]
+__all__ = [
+    "item_of",
+    "look_up",
+    "member_of",
+    "named",
+    "procedure",
+    "set_item",
+    "set_member",
+    "set_slice",
+    "slice_of",
+    "stored_thing",
+]
 
 CONSTANTS: dict[str, Value] = {
     "NO_IDS": NO_IDS,
@@ -36,27 +47,40 @@ _SEQUENCES = frozenset({List, tuple, str, bytes})
 
 
 def look_up(run: Run, name: str) -> Value:
-    """The variable's value, or the constant's. Raises LookupError if there is neither."""
+    """The variable's value, else the procedure's closure, else the constant. Raises LookupError if there is
+    none of these."""
     frame = run.frame.holder(name)
     if frame is not None:
         return frame[name]
+    closure = procedure(run, name)
+    if closure is not None:
+        return closure
     if name in CONSTANTS:
         return CONSTANTS[name]
     raise errors.LookupError(f"variable `{name}` is undefined")
 
 
+def procedure(run: Run, name: str) -> Closure | None:
+    """The stored procedure, None if there is none."""
+    return None if run.scope.kind == "node" else run.collection.procedures.get(name)
+
+
 def stored_thing(run: Run, id: int) -> Thing:
     """The thing with this id. Raises LookupError if it is not stored."""
-    thing = run.collection.things.get(id) if run.scope.kind == "collection" else None
+    if run.scope.kind != "collection":
+        raise errors.LookupError(
+            f"scope `{run.scope.name}` has no stored things; you might want to query a `@collection` scope?"
+        )
+    thing = run.collection.things.get(id)
     if thing is None:
-        raise errors.LookupError(f"collection `{run.collection.name}` has no thing with id {id}")
+        raise errors.LookupError(f"collection `{run.collection.name}` has no `thing` with id {id}")
     return thing
 
 
 def member_of(value: Value, name: str) -> Value:
     """`value.name`. Raises LookupError if it has none."""
     if type(value) is not Thing:
-        raise errors.LookupError(f"type `{type_name(value)}` has no properties, so none named `{name}`")
+        raise errors.TypeError(f"type `{type_name(value)}` has no properties")
     try:
         return value.props[name]
     except KeyError:
@@ -65,15 +89,19 @@ def member_of(value: Value, name: str) -> Value:
 
 def named(thing: Thing) -> str:
     """The thing, as errors speak of it."""
-    return "a thing that is not stored" if thing.id is None else f"thing #{thing.id}"
+    return f"thing `#{thing.id or 0}`"
 
 
-def set_member(run: Run, thing: Value, name: str, value: Value) -> Value:
-    """`thing.name = value`. Raises TypeError if it is no thing."""
-    if type(thing) is not Thing:
-        raise errors.TypeError(f"expected a thing to assign `{name}` to, not type `{type_name(thing)}`")
+def set_member(run: Run, thing: Thing, name: str, value: Value) -> Value:
+    """`thing.name = value`. Raises ValueError for the one name that no property can have."""
     if name == "#":
-        raise errors.ValueError("expected another property than `#`: it is kept for the ids of things")
+        raise errors.ValueError("property `#` is reserved")
+    old = thing.props.get(name)
+    if getattr(old, "in_use", False) and type(old) is not Thing:
+        raise errors.OperationError(
+            f"cannot change or remove property `{name}` on `#{thing.id or 0}` while the "
+            f"`{type_name(old)}` is in use"
+        )
     return run.collection.assign(thing, name, value)
 
 
@@ -90,16 +118,16 @@ def item_of(value: Value, index: Value) -> Value:
 
 def _key(index: Value) -> str:
     if type(index) is not str:
-        raise errors.TypeError(f"expected a property's name of type `str`, not `{type_name(index)}`")
+        raise errors.TypeError(f"expecting an index of type `str` but got type `{type_name(index)}` instead")
     return index
 
 
 def _position(value: Value, index: Value) -> int:
     if type(index) is not int:
-        raise errors.TypeError(f"expected an index of type `int`, not `{type_name(index)}`")
+        raise errors.TypeError(f"expecting an index of type `int` but got type `{type_name(index)}` instead")
     at = index + len(value) if index < 0 else index
     if not 0 <= at < len(value):
-        raise errors.LookupError(f"index {index} is out of range: there are {len(value)} items")
+        raise errors.LookupError("index out of range")
     return at
 
 
@@ -107,8 +135,6 @@ def set_item(run: Run, container: Value, index: Value, value: Value) -> Value:
     """`container[index] = value`: of a list by position, of a thing by name."""
     if type(container) is Thing:
         return set_member(run, container, _key(index), value)
-    if type(container) is not List:
-        raise errors.TypeError(f"type `{type_name(container)}` does not support index assignments")
     at = _position(container, index)
     value = run.item(value)
     run.collection.change(container, (value,))
@@ -116,17 +142,35 @@ def set_item(run: Run, container: Value, index: Value, value: Value) -> Value:
     return value
 
 
+def _bounds(start: Value, stop: Value, step: Value) -> slice:
+    for bound in (start, stop, step):
+        if bound is not None and type(bound) is not int:
+            raise errors.TypeError(
+                f"slice indices must be of type `int` or `nil` but got type `{type_name(bound)}` instead"
+            )
+    if step == 0:
+        raise errors.ValueError("slice step cannot be zero")
+    return slice(start, stop, step)
+
+
+def set_slice(run: Run, items: List, values: Value, start: Value, stop: Value, step: Value) -> None:
+    """`items[start:stop] = values`."""
+    part = _bounds(start, stop, step)
+    if step not in (None, 1):
+        raise errors.ValueError(f"slice assignments require a step value of 1 but got {step} instead")
+    if type(values) not in (List, tuple):
+        raise errors.TypeError(
+            f"slice assignments require a `list` or `tuple` type but got type `{type_name(values)}` instead"
+        )
+    added = run.items(values)
+    run.collection.change(items, added)
+    items[part] = added
+
+
 def slice_of(value: Value, start: Value = None, stop: Value = None, step: Value = None) -> Value:
     """`value[start:stop:step]`, each an int or nil."""
     kind = type(value)
     if kind not in _SEQUENCES:
-        raise errors.TypeError(f"type `{type_name(value)}` has no slices")
-    for bound in (start, stop, step):
-        if bound is not None and type(bound) is not int:
-            raise errors.TypeError(
-                f"expected the bounds of a slice to be of type `int` or `nil`, not `{type_name(bound)}`"
-            )
-    if step == 0:
-        raise errors.ValueError("expected a slice with another step than 0")
-    part = value[start:stop:step]
+        raise errors.TypeError(f"type `{type_name(value)}` has no slice support")
+    part = value[_bounds(start, stop, step)]
     return List(part) if kind is List or kind is tuple else part

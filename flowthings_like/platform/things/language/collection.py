@@ -17,10 +17,12 @@ from . import rows
 from .rows import Row
 from .values import Closure, List, Room, Thing, ThingSet, Value, owned
 
-__all__ = ["ROOT", "Collection", "Emit", "Journal", "Registry", "Row"]
+__all__ = ["ROOT", "Collection", "Emit", "Journal", "Registry", "Row", "release"]
 
-ROOT = 1
-"""The id of every collection's root."""
+ROOT = 2
+"""The id of a new collection's root. 1 is no thing's, as in ThingsDB; but roots of older folders are."""
+
+_OLD_ROOT = 1
 
 Stored = TypeVar("Stored", Thing, Room)
 
@@ -121,7 +123,7 @@ class Collection:
         next_id: the id that the next thing or room will get. Ids are never used twice.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, root: int = ROOT) -> None:
         self.name = name
         self._gone: deque[int] = deque()
         self._gone_rooms: deque[int] = deque()
@@ -132,9 +134,9 @@ class Collection:
         self._touched: set[int] = set()
         self.emits: list[Emit] = []
         self.next_id = ROOT + 1
-        self.root = Thing(id=ROOT)
+        self.root = Thing(id=root)
         self.things.add(self.root)
-        self._touched.add(ROOT)
+        self._touched.add(root)
 
     # -- changing what is stored
 
@@ -145,6 +147,7 @@ class Collection:
         if thing.id is not None:
             self._touched.add(thing.id)
             self.adopt(value)
+        release(thing.props.get(name))
         thing.props[name] = value
         return value
 
@@ -233,9 +236,12 @@ class Collection:
     ) -> Collection:
         """The collection that its rows describe. What the root does not refer to is in the first journal as
         gone; a row that refers to one that is missing holds nil there."""
-        collection = cls(name)
+        saved = list(saved)
+        collection = cls(name, _OLD_ROOT if any(row.id == _OLD_ROOT for row in saved) else ROOT)
         bodies: dict[int, bytes] = {}
-        known: dict[int, Thing | Room] = {ROOT: collection.root}
+        root = collection.root.id
+        assert root is not None
+        known: dict[int, Thing | Room] = {root: collection.root}
         for row in saved:
             if row.kind == rows.THING:
                 known.setdefault(row.id, Thing(id=row.id))
@@ -252,9 +258,15 @@ class Collection:
                 value.props = {name: owned(prop, value) for name, prop in props.items()}
         collection.procedures = dict(procedures or {})
         collection.next_id = max(next_id, *(id + 1 for id in known))
-        if ROOT in bodies:
+        if root in bodies:
             collection._touched.clear()
         return collection
+
+
+def release(value: Value) -> None:
+    """The list or set is about to be no property any more; a variable may go on with it."""
+    if type(value) in (List, ThingSet):
+        value.owner = None
 
 
 def _drained(ids: deque[int]) -> set[int]:

@@ -9,14 +9,15 @@ from lark import Token, Tree
 
 from .... import things_errors as errors
 from . import limits
-from .access import item_of, look_up, member_of, slice_of, stored_thing
-from .assignment import assign_item, assign_member, assign_variable
+from .access import item_of, look_up, member_of, slice_of
+from .assignment import assign_item, assign_member, assign_slice, assign_variable
 from .beyond import not_here
 from .calls import FORMS, call_builtin, call_method, call_other
-from .iteration import passes
-from .literals import amount, unescaped, unquoted
+from .effects import Effects
+from .iteration import Visit
+from .literals import amount, checked_flags, unescaped, unquoted
 from .operators import BINARY, PREFIX, bounded
-from .run import Frame, Return, Run, held, result_depth, shows_ids
+from .run import Return, Run, result_depth, shows_ids
 from .signature import FUNCTIONS
 from .text import joined, text_of
 from .values import Closure, Regex, Thing, Value
@@ -37,10 +38,14 @@ class Continue(Exception):
 
 
 class Compiler:
-    """Makes functions of one text's tree. Every method named after a rule of the grammar returns its Code."""
+    """Makes functions of one text's tree. Every method named after a rule of the grammar returns its Code.
+
+    `effects` then says what the text may change.
+    """
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self.effects = Effects()
         self._nesting = 0
         self._loops = 0
 
@@ -79,17 +84,7 @@ class Compiler:
         return sequence
 
     def block(self, tree: Node) -> Code:
-        body = self._sequence(tree.children[0].children)
-
-        def block(run: Run) -> Value:
-            outer = run.frame
-            run.frame = Frame.within(outer)
-            try:
-                return body(run)
-            finally:
-                run.frame = outer
-
-        return block
+        return self._sequence(tree.children[0].children)
 
     def if_else(self, tree: Node) -> Code:
         condition, then = self._all(tree.children[:2])
@@ -105,25 +100,29 @@ class Compiler:
 
     def for_in(self, tree: Node) -> Code:
         names = [str(name) for name in tree.children[0].children]
-        if len(names) > 2:
-            raise errors.SyntaxError(f"expected one or two variables in a `for`, not {len(names)}")
         source = self.code(tree.children[1])
         self._loops += 1
         body = self.code(tree.children[2])
         self._loops -= 1
 
-        def loop(run: Run) -> None:
-            variables = run.frame
-            for values in passes(source(run)):
-                run.spend()
-                for name, value in zip(names, values, strict=False):
-                    variables[name] = held(value)
-                try:
-                    body(run)
-                except Continue:
-                    continue
-                except Break:
-                    break
+        def loop(run: Run) -> Value:
+            value = source(run)
+            with Visit(run, value) as found:
+                if not found:
+                    return value
+                variables = run.frame
+                variables.update(dict.fromkeys(names))
+                for values in found:
+                    run.spend()
+                    for name, passed in zip(names, values, strict=False):
+                        variables[name] = passed
+                    try:
+                        body(run)
+                    except Continue:
+                        continue
+                    except Break:
+                        break
+            return None
 
         return loop
 
@@ -135,7 +134,9 @@ class Compiler:
 
     def _jump(self, tree: Node, jump: type[Exception]) -> Code:
         if not self._loops:
-            raise errors.SyntaxError(f"`{jump.__name__.lower()}` stands outside of any `for`")
+            raise errors.SyntaxError(
+                f"illegal `{jump.__name__.lower()}` statement; no surrounding `for..in` statement"
+            )
 
         def leave(run: Run) -> Value:
             raise jump
@@ -143,33 +144,35 @@ class Compiler:
         return leave
 
     def return_(self, tree: Node) -> Code:
-        value, depth, flags = (child and self.code(child) for child in tree.children)
+        value, depth, flags = (child and self.code(child) for child in (*tree.children, None, None, None)[:3])
 
         def leave(run: Run) -> Value:
-            result = value(run)
             if depth is not None:
                 run.depth = result_depth(depth(run))
             if flags is not None:
                 run.ids = shows_ids(flags(run))
-            raise Return(result)
+            raise Return(None if value is None else value(run))
 
         return leave
 
     def assign(self, tree: Node) -> Code:
         target, sign, given = tree.children
-        value = self.code(given)
         combine = BINARY.get(sign[:-1])
         if target.data == "variable":
-            return assign_variable(str(target.children[0]), value, combine)
+            return assign_variable(str(target.children[0]), self.code(given), combine)
+        self.effects.assignment()
         if target.data == "root_member":
-            return assign_member(_root, str(target.children[0]), value, combine)
+            return assign_member(_root, str(target.children[0]), self.code(given), combine)
         if target.data == "postfix":
             last = target.children[-1]
             owner = self._postfix(target.children[:-1])
+            value = self.code(given)
             if last.data == "member":
                 return assign_member(owner, str(last.children[0]), value, combine)
             if last.data == "index":
                 return assign_item(owner, self.code(last.children[0]), value, combine)
+            if last.data == "slice":
+                return assign_slice(owner, self._bounds(last), value, str(sign))
         raise errors.SyntaxError(
             f"{_where(tree)}: expected a variable, a property or an index before `{sign}`"
         )
@@ -224,7 +227,7 @@ class Compiler:
     def prefixed(self, tree: Node) -> Code:
         sign, operand = tree.children
         if sign == "-" and operand.data == "integer":
-            return _constant(bounded(-amount(operand.children[0])))
+            return self._constant(bounded(-amount(operand.children[0])))
         apply, value = PREFIX[sign], self.code(operand)
         return lambda run: apply(value(run))
 
@@ -244,10 +247,14 @@ class Compiler:
 
     def _member(self, owner: Code, trailer: Node) -> Code:
         name = str(trailer.children[0])
+        self.effects.on_variable = False
         return lambda run: member_of(owner(run), name)
 
     def _method(self, owner: Code, trailer: Node) -> Code:
-        name, args = str(trailer.children[0]), self._all(trailer.children[1].children)
+        name = str(trailer.children[0])
+        self.effects.method(name)
+        args = self._all(trailer.children[1].children)
+        self.effects.on_variable = False
         return call_method(owner, name, args)
 
     def _index(self, owner: Code, trailer: Node) -> Code:
@@ -255,56 +262,66 @@ class Compiler:
         return lambda run: item_of(owner(run), index(run))
 
     def _slice(self, owner: Code, trailer: Node) -> Code:
+        bounds = self._bounds(trailer)
+        return lambda run: slice_of(owner(run), *[bound(run) for bound in bounds])
+
+    def _bounds(self, trailer: Node) -> list[Code]:
         bounds = [_nil if child is None else self.code(child) for child in trailer.children]
-        return lambda run: slice_of(owner(run), *(bound(run) for bound in bounds))
+        return [*bounds, _nil, _nil, _nil][:3]
 
     def root_member(self, tree: Node) -> Code:
         name = str(tree.children[0])
+        self.effects.on_variable = False
         return lambda run: member_of(_root(run), name)
 
     def root_method(self, tree: Node) -> Code:
+        self.effects.on_variable = False
         return self._method(_root, tree)
 
     def variable(self, tree: Node) -> Code:
         name = str(tree.children[0])
+        self.effects.on_variable = True
         return lambda run: look_up(run, name)
 
     def call(self, tree: Node) -> Code:
-        name, args = str(tree.children[0]), self._all(tree.children[1].children)
-        if name in FORMS:
-            return FORMS[name](args)
+        name, given = str(tree.children[0]), tree.children[1].children
+        self.effects.function(name)
+        args = self._all(given)
         builtin = FUNCTIONS.get(name)
+        self.effects.result(name, builtin is not None or name in FORMS)
+        if name in FORMS:
+            return FORMS[name](args, self._source(given[0]) if given else "")
         return call_other(name, args) if builtin is None else call_builtin(builtin, args)
 
     def instance(self, tree: Node) -> Code:
         raise not_here(f"type `{tree.children[0]}`", "types of one's own")
 
-    def thing_by_id(self, tree: Node) -> Code:
-        id = int(tree.children[0][1:20])
-        return lambda run: stored_thing(run, id)
-
     # -- values
 
     def nil(self, tree: Node) -> Code:
-        return _nil
+        return self._constant(None)
 
     def true(self, tree: Node) -> Code:
-        return _constant(True)
+        return self._constant(True)
 
     def false(self, tree: Node) -> Code:
-        return _constant(False)
+        return self._constant(False)
 
     def integer(self, tree: Node) -> Code:
-        return _constant(bounded(amount(tree.children[0])))
+        return self._constant(bounded(amount(tree.children[0])))
 
     def real(self, tree: Node) -> Code:
-        return _constant(float(tree.children[0]))
+        return self._constant(float(tree.children[0]))
 
     def string(self, tree: Node) -> Code:
-        return _constant(unquoted(tree.children[0]))
+        return self._constant(unquoted(tree.children[0]))
 
     def regex(self, tree: Node) -> Code:
-        return _constant(Regex(str(tree.children[0])))
+        return self._constant(Regex(checked_flags(str(tree.children[0]))))
+
+    def _constant(self, value: Value) -> Code:
+        self.effects.on_variable = False
+        return _constant(value)
 
     def template(self, tree: Node) -> Code:
         parts = [
@@ -315,6 +332,7 @@ class Compiler:
 
     def list_(self, tree: Node) -> Code:
         items = self._all(tree.children[0].children)
+        self.effects.on_variable = True
         return lambda run: run.items([item(run) for item in items])
 
     def thing(self, tree: Node) -> Code:
@@ -335,10 +353,19 @@ class Compiler:
     def closure(self, tree: Node) -> Code:
         names = next((child.children for child in tree.children if getattr(child, "data", "") == "names"), ())
         loops, self._loops = self._loops, 0
+        changes, self.effects.changes = self.effects.changes, False
         body = self.code(tree.children[-1])
         self._loops = loops
-        text = self._text[tree.meta.start_pos : tree.meta.end_pos]
-        return _constant(Closure(tuple(map(str, names)), body, text, _doc(tree.children[-1])))
+        made = Closure(
+            tuple(map(str, names)), body, self._source(tree), _doc(tree.children[-1]), self.effects.changes
+        )
+        self.effects.changes = self.effects.changes or changes
+        return _constant(made)
+
+    def _source(self, tree: Node) -> str:
+        if not hasattr(tree.meta, "start_pos"):
+            return ""
+        return self._text[tree.meta.start_pos : tree.meta.end_pos]
 
     def parenthesis(self, tree: Node) -> Code:
         return self.code(tree.children[0])

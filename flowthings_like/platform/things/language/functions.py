@@ -1,25 +1,43 @@
-"""The functions of every scope: conversions, checks, errors, moments, data."""
+"""The functions of every scope: conversions, checks, errors, and what is said about the query itself."""
 
 from __future__ import annotations
 
-import base64
-import json
-import time
-from datetime import datetime, timezone
+import re
+from collections.abc import Iterable
+from datetime import datetime
 from math import isinf, isnan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .... import things_errors as errors
-from . import limits
-from .numbers import whole
-from .serialise import serialise
+from .access import stored_thing
+from .literals import checked_flags
+from .numbers import real, whole
+from .run import result_depth
 from .signature import FUNCTIONS, Builtin, function
 from .text import text_of
-from .values import Closure, Failure, List, Regex, Room, Thing, ThingSet, Value, load, type_name
+from .values import (
+    Closure,
+    Failure,
+    List,
+    Regex,
+    Room,
+    Thing,
+    ThingSet,
+    Timeval,
+    Value,
+    type_name,
+)
 
 if TYPE_CHECKING:
     from .run import Run
-    from .signature import Array, Number
+    from .signature import Array
+
+_ABSENT: Value = object()
+
+
+def _cannot(value: Value, kind: str) -> errors.TypeError:
+    return errors.TypeError(f"cannot convert type `{type_name(value)}` to `{kind}`")
+
 
 # -- conversions
 
@@ -40,92 +58,126 @@ def str_(run: Run, value: Value = "") -> str:
 
 
 @function
-def int_(run: Run, value: Value = 0, base: int = 10) -> int:
-    """A number's whole part, a datetime's seconds since 1970, the number that a str spells."""
-    if type(value) is str:
-        return whole(value, base)
-    if type(value) is datetime:
-        return int(value.timestamp())
-    if type(value) in (bool, int, float):
+def int_(run: Run, value: Value = 0) -> int:
+    """A number's whole part, a datetime's seconds since 1970, an error's code, the number that a str begins
+    with."""
+    if type(value) in (bool, int, float, str):
         return whole(value)
-    raise errors.TypeError(f"cannot convert type `{type_name(value)}` to `int`")
+    if type(value) in (datetime, Timeval):
+        return int(value.timestamp())
+    if type(value) is Failure:
+        return value.code
+    raise _cannot(value, "int")
 
 
 @function
 def float_(run: Run, value: Value = 0.0) -> float:
-    if type(value) is datetime:
-        return value.timestamp()
-    if type(value) not in (bool, int, float, str):
-        raise errors.TypeError(f"cannot convert type `{type_name(value)}` to `float`")
-    try:
+    if type(value) in (bool, int, float):
         return float(value)
-    except ValueError:
-        raise errors.ValueError(f"expected a str that spells a number, not {value[:60]!r}") from None
+    if type(value) is str:
+        return real(value)
+    if type(value) in (datetime, Timeval):
+        return float(int(value.timestamp()))
+    if type(value) is Failure:
+        return float(value.code)
+    raise _cannot(value, "float")
 
 
 @function
-def bytes_(run: Run, value: str | bytes = b"") -> bytes:
-    return value.encode() if isinstance(value, str) else value
+def bytes_(run: Run, value: Value = b"") -> bytes:
+    if type(value) is str:
+        return value.encode()
+    if type(value) is bytes:
+        return value
+    raise _cannot(value, "bytes")
 
 
 @function
-def list_(run: Run, value: Value = ()) -> List:
-    if type(value) not in (List, tuple, ThingSet):
-        raise errors.TypeError(f"cannot convert type `{type_name(value)}` to `list`")
-    return run.items(value)
+def list_(run: Run, value: Value = _ABSENT) -> Value:
+    """The things of a set; a list or tuple is what it comes to itself."""
+    if value is _ABSENT:
+        return List()
+    if type(value) in (List, tuple):
+        return value
+    if type(value) is ThingSet:
+        return run.items(value)
+    raise _cannot(value, "list")
 
 
 @function
 def set_(run: Run, *values: Value) -> ThingSet:
     """A set of the things that are given, one by one or in one list."""
-    if len(values) == 1 and type(values[0]) in (List, tuple, ThingSet):
-        values = tuple(values[0])
+    if len(values) == 1:
+        (value,) = values
+        if type(value) is ThingSet:
+            return value
+        if type(value) in (List, tuple):
+            values = tuple(value)
+        elif type(value) is not Thing:
+            raise _cannot(value, "set")
+    run.spend(len(values))
     for value in values:
         if type(value) is not Thing:
-            raise errors.TypeError(f"cannot add type `{type_name(value)}` to a set: it takes things only")
-    run.spend(len(values))
+            raise errors.TypeError(f"cannot add type `{type_name(value)}` to a set")
     return ThingSet(values)
 
 
 @function
-def thing_(run: Run, value: Value = None) -> Thing:
+def thing_(run: Run, value: Value = _ABSENT) -> Thing:
     """The stored thing with this id; without one, a new thing."""
-    from .access import stored_thing
-
-    if value is None:
+    if value is _ABSENT:
         return Thing()
     if type(value) is Thing:
         return value
     if type(value) is not int:
-        raise errors.TypeError(f"cannot convert type `{type_name(value)}` to `thing`")
+        raise _cannot(value, "thing")
     return stored_thing(run, value)
 
 
 @function
-def regex_(run: Run, pattern: str, flags: str = "") -> Regex:
-    if flags not in ("", "i"):
-        raise errors.ValueError(f"expected `i` or no flags, not {flags[:20]!r}")
-    made = Regex(f"/{pattern}/{flags}")
+def room(run: Run, value: Value = _ABSENT) -> Room:
+    """The stored room with this id or name; without one, a new room."""
+    if value is _ABSENT:
+        return Room()
+    if type(value) is Room:
+        return value
+    found: Room | None = None
+    if type(value) is int:
+        found, by = run.collection.rooms.get(value), f"id {value}"
+    elif type(value) is str:
+        found, by = (
+            _first(room for room in run.collection.rooms if room.name == value),
+            f"name `{value[:60]}`",
+        )
+    else:
+        raise _cannot(value, "room")
+    if found is None:
+        raise errors.LookupError(f"collection `{run.collection.name}` has no `room` with {by}")
+    return found
+
+
+def _first(rooms: Iterable[Room]) -> Room | None:
+    return next(iter(rooms), None)
+
+
+@function
+def regex_(run: Run, pattern: str = ".*", flags: str = "") -> Regex:
+    if not re.fullmatch("[a-zA-Z]*", flags):
+        raise errors.ValueError("invalid regular expression flags")
+    made = Regex(checked_flags(f"/{pattern}/{flags}"))
     _ = made.pattern  # a bad one is refused here
     return made
 
 
 @function
-def closure_(run: Run, code: str) -> Closure:
+def closure_(run: Run, code: Value = "||nil") -> Closure:
     from .parser import parse_closure
 
+    if type(code) is Closure:
+        return code
+    if type(code) is not str:
+        raise _cannot(code, "closure")
     return parse_closure(code)
-
-
-@function
-def range_(run: Run, start: int, stop: int | None = None, step: int = 1) -> List:
-    if step == 0:
-        raise errors.ValueError("expected a range with another step than 0")
-    numbers = range(start) if stop is None else range(start, stop, step)
-    if len(numbers) > run.steps_left:
-        raise errors.MaxQuotaError(f"expected a range of fewer than {len(numbers)} numbers")
-    run.spend(len(numbers))
-    return List(numbers)
 
 
 # -- checks
@@ -151,6 +203,7 @@ def _declare_checks() -> None:
         "is_err": (Failure,),
         "is_regex": (Regex,),
         "is_datetime": (datetime,),
+        "is_timeval": (Timeval,),
         "is_mpdata": (list, dict),
     }
     for name, kinds in checks.items():
@@ -170,68 +223,97 @@ def is_nan(run: Run, value: Value) -> bool:
 
 
 @function
-def is_inf(run: Run, value: Number) -> bool:
+def is_inf(run: Run, value: Value) -> bool:
+    if type(value) not in (bool, int, float):
+        raise errors.TypeError(
+            "function `is_inf` expects argument 1 to be of type `float` "
+            f"but got type `{type_name(value)}` instead"
+        )
     return isinf(value)
 
 
 @function
 def is_ascii(run: Run, value: Value) -> bool:
-    return type(value) in (str, bytes) and value.isascii()
+    return type(value) is str and value.isascii()
+
+
+_EMAIL = re.compile(
+    r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+    r"(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*"
+)
+_URL = re.compile(r"(?:https?|ftp)://[^\s/$.?#][^\s]*")
 
 
 @function
-def assert_(run: Run, value: Value, message: str = "the assertion has failed") -> None:
-    if not value:
-        raise errors.AssertionError(message)
+def is_email(run: Run, value: Value) -> bool:
+    return type(value) is str and _EMAIL.fullmatch(value) is not None
 
 
 @function
-def type_assert(run: Run, value: Value, kinds: str | Array, message: str | None = None) -> None:
-    wanted = (kinds,) if isinstance(kinds, str) else kinds
-    if type_name(value) not in wanted:
+def is_url(run: Run, value: Value) -> bool:
+    return type(value) is str and _URL.fullmatch(value) is not None
+
+
+@function
+def type_assert(run: Run, value: Value, kinds: Value, message: str | None = None) -> None:
+    if type(kinds) not in (str, List, tuple):
         raise errors.TypeError(
-            message or f"expected type {' or '.join(map(str, wanted))}, not `{type_name(value)}`"
+            "function `type_assert` expects argument 2 to be of type `str`, type `list` or type `tuple` "
+            f"but got type `{type_name(kinds)}` instead"
         )
+    wanted: Array = (kinds,) if type(kinds) is str else kinds
+    for kind in wanted:
+        if type(kind) is not str:
+            raise errors.TypeError(
+                "function `type_assert` expects argument 2 to be a list or tuple of type `str` "
+                f"but got type `{type_name(kind)}` instead"
+            )
+    if type_name(value) not in wanted:
+        raise errors.TypeError(message or f"invalid type `{type_name(value)}`")
 
 
 # -- errors
+
+_NAMED: dict[str, tuple[type[errors.ThingsDBError], str]] = {
+    "cancelled_err": (errors.CancelledError, "operation is cancelled before completion"),
+    "operation_err": (errors.OperationError, "operation is not valid in the current context"),
+    "num_arguments_err": (errors.NumArgumentsError, "wrong number of arguments"),
+    "type_err": (errors.TypeError, "object of inappropriate type"),
+    "value_err": (errors.ValueError, "object has the right type but an inappropriate value"),
+    "overflow_err": (errors.OverflowError, "integer overflow"),
+    "zero_div_err": (errors.ZeroDivisionError, "division or modulo by zero"),
+    "max_quota_err": (errors.MaxQuotaError, "max quota is reached"),
+    "auth_err": (errors.AuthError, "authentication error"),
+    "forbidden_err": (errors.ForbiddenError, "forbidden (access denied)"),
+    "lookup_err": (errors.LookupError, "requested resource not found"),
+    "bad_data_err": (errors.BadDataError, "unable to handle request due to invalid data"),
+    "syntax_err": (errors.SyntaxError, "syntax error in query"),
+    "node_err": (errors.NodeError, "node is temporary unable to handle the request"),
+    "assert_err": (errors.AssertionError, "assertion statement has failed"),
+}
+_USUAL = {kind.error_code: message for kind, message in _NAMED.values()}
 
 
 @function
 def err(run: Run, code: int = -100, message: str | None = None) -> Failure:
     """An error as a value."""
     if not -127 <= code <= -50:
-        raise errors.ValueError(f"expected an error code from -127 to -50, not {code}")
-    return Failure(code, f"error code {code}" if message is None else message)
+        raise errors.ValueError(
+            f"function `err` expects an error code between -127 and -50 but got {code} instead"
+        )
+    return Failure(code, _USUAL.get(code, f"error:{code}") if message is None else message)
 
 
 @function
-def raise_(run: Run, error: str | Failure = "an error was raised") -> None:
-    if isinstance(error, Failure):
-        raise errors.error_from(error.code, error.message)
-    raise errors.error_from(errors.CustomError.error_code, error)
+def raise_(run: Run, error: Failure | str | None = None) -> None:
+    if error is None:
+        error = err(run)
+    failure = Failure(-100, error) if isinstance(error, str) else error
+    raise errors.error_from(failure.code, failure.message)
 
 
 def _declare_errors() -> None:
-    named = {
-        "cancelled_err": errors.CancelledError,
-        "operation_err": errors.OperationError,
-        "num_arguments_err": errors.NumArgumentsError,
-        "type_err": errors.TypeError,
-        "value_err": errors.ValueError,
-        "overflow_err": errors.OverflowError,
-        "zero_div_err": errors.ZeroDivisionError,
-        "max_quota_err": errors.MaxQuotaError,
-        "auth_err": errors.AuthError,
-        "forbidden_err": errors.ForbiddenError,
-        "lookup_err": errors.LookupError,
-        "bad_data_err": errors.BadDataError,
-        "syntax_err": errors.SyntaxError,
-        "node_err": errors.NodeError,
-        "assert_err": errors.AssertionError,
-    }
-    for name, kind in named.items():
-        usual = (kind.__doc__ or name).partition("\n")[0]
+    for name, (kind, usual) in _NAMED.items():
 
         def make(run: Run, message: str = usual, code: int = kind.error_code) -> Failure:
             return Failure(code, message)
@@ -242,115 +324,42 @@ def _declare_errors() -> None:
 _declare_errors()
 
 
-# -- moments and data
+# -- the query itself
 
 
 @function
-def now(run: Run) -> float:
-    """Seconds since 1970."""
-    return time.time()
+def root(run: Run) -> Thing | None:
+    """The collection's root; nil where there is none."""
+    return run.collection.root if run.scope.kind == "collection" else None
 
 
 @function
-def datetime_(run: Run, value: Value = None) -> datetime:
-    """Of seconds since 1970, or of text such as 2020-01-02T03:04:05Z; without one, this moment. In UTC."""
-    if value is None:
-        return datetime.now(timezone.utc).replace(microsecond=0)
-    if type(value) is datetime:
-        return value
-    try:
-        if type(value) in (int, float):
-            return datetime.fromtimestamp(int(value), timezone.utc)
-        if type(value) is str:
-            return _moment(value)
-    except (ValueError, OverflowError, OSError):
-        raise errors.ValueError(f"{str(value)[:60]!r} is no moment that a datetime can hold") from None
-    raise errors.TypeError(f"cannot convert type `{type_name(value)}` to `datetime`")
-
-
-def _moment(text: str) -> datetime:
-    text = text.replace("Z", "+0000")
-    for form in (
-        "%Y-%m-%dT%H:%M:%S%z",
-        "%Y-%m-%d %H:%M:%S%z",
-        "%Y-%m-%dT%H:%M:%S",
-        "%Y-%m-%d %H:%M:%S",
-        "%Y-%m-%d",
-    ):
-        try:
-            moment = datetime.strptime(text, form)
-        except ValueError:
-            continue
-        return moment.replace(tzinfo=moment.tzinfo or timezone.utc)
-    raise ValueError(text)
+def deep(run: Run, value: Value = _ABSENT) -> int:
+    """How many levels of things the result shows; with a value, so many from now on."""
+    if value is not _ABSENT:
+        run.depth = result_depth(value)
+    return run.depth
 
 
 @function
-def log(run: Run, value: Value) -> None:
-    """Sends the value as text to the client that made the query."""
-    kind = type(value)
-    run.logs.append(
-        json.dumps(_json(run, value, 1)) if kind in (List, tuple, ThingSet, Thing) else text_of(value)
-    )
+def refs(run: Run, value: Value) -> int:
+    """How many variables, properties, lists and sets refer to the value, and one for the argument itself."""
+    count = 1 if type(value) in (Thing, List, ThingSet, Room, tuple) else 2
+    count += value is run.collection.root
+    frame = run.frame
+    while frame is not None:
+        count += _times(value, frame.values())
+        frame = frame.outer  # type: ignore[assignment]
+    if run.scope.kind == "collection":
+        for thing in run.collection.things:
+            run.spend(1 + len(thing.props))
+            count += _times(value, thing.props.values())
+            for prop in thing.props.values():
+                if type(prop) in (List, ThingSet):
+                    run.spend(len(prop))
+                    count += _times(value, prop)
+    return count
 
 
-@function
-def json_dump(run: Run, value: Value, depth: int = 1) -> str:
-    return json.dumps(_json(run, value, depth), separators=(",", ":"), ensure_ascii=False)
-
-
-def _json(run: Run, value: Value, depth: int) -> Any:
-    if not 0 <= depth <= limits.MAX_DEPTH:
-        raise errors.ValueError(f"expected a depth from 0 to {limits.MAX_DEPTH}, not {depth}")
-    plain = serialise(value, depth)
-    try:
-        json.dumps(plain, allow_nan=False)
-    except (TypeError, ValueError):
-        raise errors.TypeError("JSON has no bytes, nan or inf") from None
-    return plain
-
-
-@function
-def json_load(run: Run, text: str) -> Value:
-    try:
-        plain = json.loads(text)
-        json.dumps(plain, ensure_ascii=False).encode()  # an escape can hide half a character
-    except ValueError as error:
-        raise errors.ValueError(f"expected JSON: {error}") from None
-    return run.item(load(plain))
-
-
-@function
-def base64_encode(run: Run, value: str | bytes) -> str:
-    return base64.b64encode(bytes_(run, value)).decode()
-
-
-@function
-def base64_decode(run: Run, value: str) -> bytes:
-    try:
-        return base64.b64decode(value, validate=True)
-    except ValueError:
-        raise errors.ValueError("expected text in base64") from None
-
-
-_NEW: Value = object()
-
-
-@function
-def room(run: Run, value: Value = _NEW) -> Room:
-    """The stored room with this id or name; without one, a new room."""
-    if value is _NEW:
-        return Room()
-    if type(value) is Room:
-        return value
-    found: Room | None = None
-    if type(value) is int:
-        found = run.collection.rooms.get(value)
-    elif type(value) is str:
-        found = next((room for room in run.collection.rooms if room.name == value), None)
-    else:
-        raise errors.TypeError(f"cannot convert type `{type_name(value)}` to `room`")
-    if found is None:
-        by = f"id {value}" if type(value) is int else f"name {value[:60]!r}"
-        raise errors.LookupError(f"collection `{run.collection.name}` has no room with {by}")
-    return found
+def _times(value: Value, among: Iterable[Value]) -> int:
+    return sum(1 for each in among if each is value)

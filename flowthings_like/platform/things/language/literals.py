@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .... import things_errors as errors
 
-__all__ = ["amount", "unescaped", "unquoted"]
+__all__ = ["amount", "checked_flags", "unescaped", "unquoted"]
 
 
 def unquoted(text: str) -> str:
@@ -22,3 +22,11 @@ def amount(digits: str) -> int:
 def unescaped(text: str) -> str:
     """The text between the `{…}` of a template string: backquotes and braces are written twice."""
     return text.replace("``", "`").replace("{{", "{").replace("}}", "}")
+
+
+def checked_flags(regex: str) -> str:
+    """The source of a regular expression, if its flags are any of i, s and m. Raises ValueError else."""
+    for flag in regex.rpartition("/")[2]:
+        if flag not in "ism":
+            raise errors.ValueError(f"unsupported regular expression flag: `{flag}`")
+    return regex

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .... import things_errors as errors
-from .iteration import passes
-from .signature import method
-from .values import Closure, List, Thing, ThingSet, Value, equal
+from .beyond import undefined_method
+from .iteration import Visit
+from .signature import METHODS, method
+from .values import Closure, List, Thing, ThingSet, Value, equal, type_name
 
 if TYPE_CHECKING:
     from .run import Run
+    from .signature import Array, Lazy
 
 
 @method(List, tuple, ThingSet, Thing, list, dict)
@@ -21,19 +22,37 @@ def len_(run: Run, value: Value) -> int:
 
 @method(List, tuple, ThingSet, Thing)
 def each(run: Run, value: Value, closure: Closure) -> None:
-    for found in passes(value):
-        run.call(closure, *found)
+    with Visit(run, value, closure) as found:
+        for passed in found:
+            run.call(closure, *passed)
 
 
 @method(List, tuple, ThingSet, Thing)
 def map_(run: Run, value: Value, closure: Closure) -> List:
-    return run.items([run.call(closure, *found) for found in passes(value)])
+    with Visit(run, value, closure) as found:
+        return run.items([run.call(closure, *passed) for passed in found])
+
+
+@method(List, tuple, ThingSet)
+def map_id(run: Run, value: Value) -> List:
+    """The ids of things or rooms."""
+    run.spend(len(value))
+    return List(_id_of(run, item) for item in value)
+
+
+def _id_of(run: Run, item: Value) -> int | None:
+    builtin = METHODS[type(item)].get("id")
+    if builtin is None:
+        raise undefined_method("id", type_name(item))
+    id: int | None = builtin(run, item)
+    return id
 
 
 @method(List, tuple, ThingSet, Thing)
 def filter_(run: Run, value: Value, closure: Closure) -> Value:
     """Those for which the closure is true: of the same type, tuples as a list."""
-    kept = [found for found in passes(value) if run.call(closure, *found)]
+    with Visit(run, value, closure) as found:
+        kept = [passed for passed in found if run.call(closure, *passed)]
     if type(value) is ThingSet:
         return ThingSet(thing for thing, _ in kept)
     if type(value) is Thing:
@@ -45,46 +64,47 @@ def filter_(run: Run, value: Value, closure: Closure) -> Value:
 
 
 @method(List, tuple, ThingSet)
-def find(run: Run, value: Value, closure: Closure, other: Value = None) -> Value:
+def find(run: Run, value: Value, closure: Closure, other: Lazy | None = None) -> Value:
     """The first one for which the closure is true; if there is none, `other`."""
-    for found in passes(value):
-        if run.call(closure, *found):
-            return found[0]
-    return run.call(other) if type(other) is Closure else other
+    with Visit(run, value, closure) as found:
+        for passed in found:
+            if run.call(closure, *passed):
+                return passed[0]
+    return other() if other else None
 
 
-@method(List, tuple, ThingSet, Thing)
+@method(List, tuple, ThingSet)
 def some(run: Run, value: Value, closure: Closure) -> bool:
-    return any(run.call(closure, *found) for found in passes(value))
+    with Visit(run, value, closure) as found:
+        return any(run.call(closure, *passed) for passed in found)
 
 
-@method(List, tuple, ThingSet, Thing)
+@method(List, tuple, ThingSet)
 def every(run: Run, value: Value, closure: Closure) -> bool:
-    return all(run.call(closure, *found) for found in passes(value))
+    with Visit(run, value, closure) as found:
+        return all(run.call(closure, *passed) for passed in found)
 
 
-@method(List, tuple, ThingSet)
-def count(run: Run, value: Value, wanted: Value) -> int:
+@method(List, tuple)
+def count(run: Run, items: Array, wanted: Value) -> int:
     """How many equal `wanted`, or how many it is true for if it is a closure."""
-    return sum(1 for _ in _matching(run, value, wanted))
-
-
-def _matching(run: Run, value: Value, wanted: Value) -> Iterator[Value]:
-    for item, at in passes(value):
-        if run.call(wanted, item, at) if type(wanted) is Closure else equal(item, wanted):
-            yield item
+    if type(wanted) is not Closure:
+        return sum(1 for item in items if equal(item, wanted))
+    with Visit(run, items, wanted) as found:
+        return sum(1 for passed in found if run.call(wanted, *passed))
 
 
 @method(List, tuple, ThingSet)
-def reduce(run: Run, value: Value, closure: Closure, *initial: Value) -> Value:
+def reduce(run: Run, value: Value, closure: Closure, initial: Lazy | None = None) -> Value:
     """closure(so far, item, index), over all of them; the first one is the start if none is given."""
-    found = list(passes(value))
-    if initial:
-        result = initial[0]
-    elif found:
-        result = found.pop(0)[0]
-    else:
-        raise errors.LookupError("expected a start value: there is nothing to reduce")
-    for item, at in found:
-        result = run.call(closure, result, item, at)
-    return result
+    with Visit(run, value, closure) as found:
+        if initial:
+            result = initial()
+        elif found:
+            result = found.pop(0)[0]
+        else:
+            kind = "set" if type(value) is ThingSet else "list"
+            raise errors.LookupError(f"reduce on empty {kind} with no initial value set")
+        for item, at in found:
+            result = run.call(closure, result, item, at)
+        return result

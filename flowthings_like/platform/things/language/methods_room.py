@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from .... import things_errors as errors
 from .collection import Emit
-from .run import result_depth
+from .run import result_depth, shows_ids
 from .serialise import serialise
 from .signature import method
-from .values import Closure, Failure, Room, Value, is_name
+from .values import Closure, Failure, Room, Value, is_name, type_name
 
 if TYPE_CHECKING:
     from .run import Run
+    from .signature import Nil
 
 
 @method(Room)
@@ -26,29 +27,41 @@ def name(run: Run, room: Room) -> str | None:
 
 
 @method(Room)
-def set_name(run: Run, room: Room, name: str | None) -> None:
+def set_name(run: Run, room: Room, name: str | Nil) -> None:
     """Lets clients join the room by this name; nil takes the name away."""
     if name is not None and not is_name(name):
-        raise errors.ValueError(f"expected a room's name (letters, digits and _), not {name[:60]!r}")
+        raise errors.ValueError("room name must follow the naming rules")
     run.collection.rename_room(room, name)
 
 
 @method(Room)
-def emit(run: Run, room: Room, *args: Value) -> None:
-    """emit(event, …) or emit(depth, event, …): sends the event to all who joined, things to that depth."""
-    depth = 1
-    if args and type(args[0]) is int:
-        depth, args = result_depth(args[0]), args[1:]
-    if not args or type(args[0]) is not str:
-        raise errors.TypeError(
-            "function `emit` expects the event's name, of type `str`, before its arguments"
-        )
+def emit(run: Run, room: Room, first: Value, *more: Value) -> None:
+    """emit([depth, [flags,]] event, …): sends the event to all who joined, things to that depth."""
+    args = [first, *more]
+    deep, ids = 1, True
+    if type(args[0]) is int:
+        deep = result_depth(args.pop(0))
+        if args and type(args[0]) is int:
+            if len(args) == 1:
+                raise errors.NumArgumentsError(
+                    "function `emit` requires at least 3 arguments when both `deep` and `flags` are used "
+                    "but 2 were given"
+                )
+            ids = shows_ids(args.pop(0))
+        elif not args:
+            raise errors.NumArgumentsError(
+                "function `emit` requires at least 2 arguments when `deep` is used but 1 was given"
+            )
     event, *values = args
-    if not event:
-        raise errors.ValueError("expected an event's name that is not empty")
+    if type(event) is not str:
+        raise errors.TypeError(
+            "function `emit` expects the `event` argument to be of type `str` "
+            f"but got type `{type_name(event)}` instead"
+        )
     if room.id is not None:
         run.spend(1 + len(values))
-        run.collection.emits.append(Emit(room.id, event, [serialise(value, depth) for value in values]))
+        plain = [serialise(value, deep, ids) for value in values]
+        run.collection.emits.append(Emit(room.id, event, plain))
 
 
 @method(Closure)
@@ -57,9 +70,9 @@ def call(run: Run, closure: Closure, *args: Value) -> Value:
 
 
 @method(Closure)
-def def_(run: Run, closure: Closure) -> str:
-    """The closure's source."""
-    return closure.text
+def doc(run: Run, closure: Closure) -> str:
+    """The string that its block begins with, or ""."""
+    return closure.doc
 
 
 @method(Failure)

@@ -1,18 +1,25 @@
-"""What str, bytes and regular expressions can do."""
+"""What str and bytes can do, and lists of str."""
 
 from __future__ import annotations
 
+import re
+import string
 from typing import TYPE_CHECKING
 
 from .... import things_errors as errors
-from . import limits
+from .patterns import replaced, split_by
 from .signature import method
 from .text import joined
-from .values import List, Regex, Value, type_name
+from .values import Closure, List, Regex, type_name
 
 if TYPE_CHECKING:
     from .run import Run
     from .signature import Array
+
+_SPACE = " \t\n\v\f\r"
+_SPACES = re.compile(f"[{_SPACE}]+")
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+_UPPER = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
 
 
 @method(str, bytes)
@@ -22,27 +29,29 @@ def len_(run: Run, text: str | bytes) -> int:
 
 @method(str)
 def lower(run: Run, text: str) -> str:
-    return text.lower()
+    """With the letters A to Z as small ones."""
+    return text.translate(_LOWER)
 
 
 @method(str)
 def upper(run: Run, text: str) -> str:
-    return text.upper()
+    """With the letters a to z as capital ones."""
+    return text.translate(_UPPER)
 
 
 @method(str)
 def trim(run: Run, text: str) -> str:
-    return text.strip()
+    return text.strip(_SPACE)
 
 
 @method(str)
 def trim_left(run: Run, text: str) -> str:
-    return text.lstrip()
+    return text.lstrip(_SPACE)
 
 
 @method(str)
 def trim_right(run: Run, text: str) -> str:
-    return text.rstrip()
+    return text.rstrip(_SPACE)
 
 
 @method(str)
@@ -61,45 +70,61 @@ def ends_with(run: Run, text: str, end: str) -> bool:
 
 
 @method(str)
-def split(run: Run, text: str, separator: str | Regex | None = None, most: int = -1) -> List:
-    """The parts between white space, a str or what a pattern matches; `most` bounds the number of cuts."""
-    if separator == "":
-        raise errors.ValueError("expected a separator that is not empty")
-    if isinstance(separator, Regex):
-        return run.items(separator.pattern.split(text, max(most, 0)))
-    return run.items(text.split(separator, most))
+def split(run: Run, text: str, by: str | int | Regex | None = None, most: int | None = None) -> List:
+    """The parts between white space, a str or what a pattern matches.
+
+    `most` bounds the number of cuts, from the end if it is negative. An int alone is `most`.
+    """
+    if isinstance(by, int):
+        if most is not None:
+            raise errors.NumArgumentsError(
+                "function `split` takes at most 1 argument when the first argument is of type `int`"
+            )
+        by, most = None, by
+    if most == -(1 << 63):
+        raise errors.OverflowError("integer overflow")
+    if by == "":
+        raise errors.ValueError("empty separator")
+    if isinstance(by, Regex):
+        return split_by(run, by, text, most)
+    if most == 0:
+        return List([text])
+    if by is None:
+        return run.items(_words(text, most))
+    if most is None:
+        return run.items(text.split(by))
+    return run.items(text.split(by, most) if most > 0 else text.rsplit(by, -most))
+
+
+def _words(text: str, most: int | None) -> list[str]:
+    if most is None or most > 0:
+        return _SPACES.split(text, most or 0)
+    cuts = [found.span() for found in _SPACES.finditer(text)][most:]
+    starts = [0, *(end for _, end in cuts)]
+    ends = [*(start for start, _ in cuts), len(text)]
+    return [text[start:end] for start, end in zip(starts, ends, strict=True)]
 
 
 @method(str)
-def replace(run: Run, text: str, old: str | Regex, new: str, most: int = -1) -> str:
-    """With `new` for each `old`, at most so many times from the left."""
-    if isinstance(old, Regex):
-        if most == 0:
-            return text
-        if len(text) * len(new) > limits.MAX_TEXT:
-            raise errors.MaxQuotaError(f"expected a text of at most {limits.MAX_TEXT} characters")
-        return str(old.pattern.sub(lambda _: new, text, max(most, 0)))
-    if len(text) + text.count(old) * len(new) > limits.MAX_TEXT:
-        raise errors.MaxQuotaError(f"expected a text of at most {limits.MAX_TEXT} characters")
-    return text.replace(old, new, most)
+def replace(run: Run, text: str, old: str | Regex, new: str | Closure, most: int | None = None) -> str:
+    """With `new` for each `old`: a str, or what a closure makes of (start, end, text), and of a pattern's
+    groups and match before these.
+
+    At most so many times from the left; from the right if it is negative, but only a str can be replaced so.
+    """
+    if most == -(1 << 63):
+        raise errors.OverflowError("integer overflow")
+    if old == "":
+        raise errors.ValueError("replace an empty string")
+    return replaced(run, text, old, new, most)
 
 
 @method(List, tuple)
 def join(run: Run, items: Array, separator: str = "") -> str:
     """The items, all of them str, as one."""
-    for item in items:
+    for at, item in enumerate(items):
         if type(item) is not str:
-            raise errors.TypeError(f"expected a list of items of type `str` to join, not `{type_name(item)}`")
+            raise errors.TypeError(
+                f"expecting item {at} to be of type `str` but got type `{type_name(item)}` instead"
+            )
     return joined(items, separator)
-
-
-@method(Regex)
-def test(run: Run, regex: Regex, text: str) -> bool:
-    return regex.pattern.search(text) is not None
-
-
-@method(Regex)
-def match(run: Run, regex: Regex, text: str) -> Value:
-    """The text that matched, and each of its groups; nil if nothing did."""
-    found = regex.pattern.search(text)
-    return None if found is None else run.items((found[0], *found.groups()))

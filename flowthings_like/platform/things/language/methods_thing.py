@@ -1,17 +1,20 @@
-"""What things and sets of things can do."""
+"""What things can do."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from .... import things_errors as errors
-from . import limits
 from .access import named, set_member
+from .collection import release
+from .iteration import Visit
+from .run import result_depth
 from .signature import METHODS, method
-from .values import Closure, List, Thing, ThingSet, Value, equal, load, type_name
+from .values import Closure, List, Thing, ThingSet, Value, equal, load
 
 if TYPE_CHECKING:
     from .run import Run
+    from .signature import Lazy
 
 
 @method(Thing)
@@ -20,11 +23,13 @@ def id_(run: Run, thing: Thing) -> int | None:
 
 
 @method(Thing)
-def get(run: Run, thing: Thing, name: str, other: Value = None) -> Value:
-    return thing.props.get(name, other)
+def get(run: Run, thing: Thing, name: str, other: Lazy | None = None) -> Value:
+    if name in thing.props:
+        return thing.props[name]
+    return other() if other else None
 
 
-@method(Thing)
+@method(Thing, changes=True)
 def set_(run: Run, thing: Thing, name: str, value: Value) -> Value:
     return set_member(run, thing, name, value)
 
@@ -34,42 +39,76 @@ def has(run: Run, thing: Thing, name: str) -> bool:
     return name in thing.props
 
 
-@method(Thing)
-def del_(run: Run, thing: Thing, name: str) -> None:
+@method(Thing, changes=True)
+def del_(run: Run, thing: Thing, name: str) -> Value:
+    """Removes the property and returns its value."""
+    value = _found(thing, name)
+    _check_free(thing, name)
+    run.collection.touch(thing)
+    release(value)
+    del thing.props[name]
+    return value
+
+
+def _found(thing: Thing, name: str) -> Value:
     if name not in thing.props:
         raise errors.LookupError(f"{named(thing)} has no property `{name}`")
-    run.collection.touch(thing)
-    _let_go(thing.props.pop(name))
+    return thing.props[name]
 
 
-def _let_go(value: Value) -> None:
-    """The list or set is no property any more."""
-    if type(value) in (List, ThingSet):
-        value.owner = None
+def _check_free(thing: Thing, name: str) -> None:
+    value = thing.props[name]
+    if type(value) in (List, ThingSet) and value.in_use:
+        kind = "list" if type(value) is List else "set"
+        raise errors.OperationError(
+            f"cannot change or remove property `{name}` on `#{thing.id or 0}` while the `{kind}` is in use"
+        )
 
 
-@method(Thing)
+@method(Thing, changes=True)
 def ren(run: Run, thing: Thing, old: str, new: str) -> None:
     """Gives a property another name; it keeps its place."""
-    if old not in thing.props:
-        raise errors.LookupError(f"{named(thing)} has no property `{old}`")
+    _found(thing, old)
+    if new in thing.props:
+        raise errors.LookupError(f"property `{new}` already exists")
     if new == "#":
-        raise errors.ValueError("expected another property than `#`: it is kept for the ids of things")
-    kept = {name: value for name, value in thing.props.items() if name != new or old == new}
+        raise errors.ValueError("property `#` is reserved")
     run.collection.touch(thing)
-    thing.props = {new if name == old else name: value for name, value in kept.items()}
+    thing.props = {new if name == old else name: value for name, value in thing.props.items()}
 
 
-@method(Thing)
+@method(Thing, changes=True)
 def clear(run: Run, thing: Thing) -> None:
+    for name in thing.props:
+        _check_free(thing, name)
     run.collection.touch(thing)
     for value in thing.props.values():
-        _let_go(value)
+        release(value)
     thing.props.clear()
+
+
+@method(Thing, changes=True)
+def remove(run: Run, thing: Thing, closure: Closure, most: int | None = None) -> List:
+    """Removes the properties for which closure(name, value) is true, at most so many; returns their values."""
+    run.check_effects(closure)
+    found: list[str] = []
+    for name, value in tuple(thing.props.items()):
+        if len(found) == most:
+            break
+        if run.call(closure, name, value):
+            _check_free(thing, name)
+            found.append(name)
+    removed = run.items(thing.props[name] for name in found)
+    if found:
+        run.collection.touch(thing)
+    for name in found:
+        release(thing.props.pop(name))
+    return removed
 
 
 @method(Thing)
 def keys(run: Run, thing: Thing) -> List:
+    run.spend(len(thing.props))
     return List(thing.props)
 
 
@@ -82,99 +121,72 @@ def values(run: Run, thing: Thing) -> List:
 def vmap(run: Run, thing: Thing, closure: Closure) -> Thing:
     """A new thing with the closure's value for each property: closure(value)."""
     made = Thing()
-    for name, value in tuple(thing.props.items()):
-        run.collection.assign(made, name, run.call(closure, value))
+    with Visit(run, thing, closure) as found:
+        for name, value in found:
+            run.collection.assign(made, name, run.call(closure, value))
     return made
 
 
-@method(Thing)
+@method(Thing, changes=True)
 def assign(run: Run, thing: Thing, other: Thing) -> Thing:
     """Sets all properties of the other thing on this one."""
     for name, value in tuple(other.props.items()):
-        run.collection.assign(thing, name, value)
+        set_member(run, thing, name, value)
     return thing
 
 
 @method(Thing)
-def equals(run: Run, thing: Thing, other: Value) -> bool:
-    """Whether the other thing has equal properties."""
-    if type(other) is not Thing or thing.props.keys() != other.props.keys():
-        return False
-    return all(equal(value, other.props[name]) for name, value in thing.props.items())
+def equals(run: Run, thing: Thing, other: Value, deep: Value = 1) -> bool:
+    """Whether the other thing has equal properties; things within them are compared to that depth."""
+    return _alike(run, thing, other, result_depth(deep))
+
+
+def _alike(run: Run, a: Value, b: Value, deep: int) -> bool:
+    run.spend()
+    if a is b:
+        return True
+    if type(a) is Thing and type(b) is Thing:
+        if not deep:
+            return True
+        return a.props.keys() == b.props.keys() and all(
+            _alike(run, value, b.props[name], deep - 1) for name, value in a.props.items()
+        )
+    if type(a) in (List, tuple) and type(b) in (List, tuple):
+        return len(a) == len(b) and all(_alike(run, x, y, deep) for x, y in zip(a, b, strict=True))
+    return equal(a, b)
 
 
 @method(Thing)
-def copy(run: Run, thing: Thing, depth: int = 1) -> Thing:
-    """A new thing with the same properties; things within it are copied to that depth."""
-    if not 0 <= depth <= limits.MAX_DEPTH:
-        raise errors.ValueError(f"expected a depth from 0 to {limits.MAX_DEPTH}, not {depth}")
+def copy(run: Run, thing: Thing, deep: Value = 1) -> Thing:
+    """A new thing with the same properties; things within it are copied to that depth. The thing itself for
+    depth 0."""
+    return _copied(run, thing, result_depth(deep))
+
+
+def _copied(run: Run, thing: Thing, deep: int) -> Thing:
+    if not deep:
+        return thing
     made = Thing()
-    if depth:
-        run.spend(len(thing.props))
-        for name, value in tuple(thing.props.items()):
-            inner = copy(run, value, depth - 1) if type(value) is Thing and depth > 1 else value
-            run.collection.assign(made, name, inner)
+    run.spend(1 + len(thing.props))
+    for name, value in tuple(thing.props.items()):
+        run.collection.assign(made, name, _inner(run, value, deep - 1))
     return made
 
 
+def _inner(run: Run, value: Value, deep: int) -> Value:
+    if not deep:
+        return value
+    if type(value) is Thing:
+        return _copied(run, value, deep)
+    if type(value) is ThingSet:
+        return ThingSet(_copied(run, thing, deep) for thing in value)
+    if type(value) in (List, tuple):
+        run.spend(len(value))
+        return type(value)([_inner(run, item, deep) for item in value])
+    return value
+
+
 METHODS[Thing]["dup"] = METHODS[Thing]["copy"]
-
-
-# -- sets
-
-
-@method(ThingSet)
-def add(run: Run, things: ThingSet, *added: Value) -> int:
-    """Puts the things into the set. Returns how many of them were new."""
-    for value in added:
-        if type(value) is not Thing:
-            raise errors.TypeError(f"cannot add type `{type_name(value)}` to a set: it takes things only")
-    before = len(things)
-    run.collection.change(things, added)
-    things.update(dict.fromkeys(added))
-    return len(things) - before
-
-
-@method(ThingSet)
-def has_(run: Run, things: ThingSet, thing: Thing) -> bool:
-    return thing in things
-
-
-@method(ThingSet)
-def remove(run: Run, things: ThingSet, *what: Value) -> List:
-    """Removes these things, or those for which a closure is true. Returns the ones that were removed."""
-    closure = what[0] if what and type(what[0]) is Closure else None
-    if closure is not None:
-        found = [thing for thing in tuple(things) if run.call(closure, thing, thing.id)]
-    else:
-        found = [thing for thing in what if type(thing) is Thing and thing in things]
-    run.collection.change(things)
-    for thing in found:
-        things.pop(thing, None)
-    return List(found)
-
-
-@method(ThingSet)
-def one(run: Run, things: ThingSet) -> Thing:
-    """Any thing of the set."""
-    for thing in things:
-        return thing
-    raise errors.LookupError("the set is empty")
-
-
-@method(ThingSet)
-def clear_(run: Run, things: ThingSet) -> None:
-    run.collection.change(things)
-    things.clear()
-
-
-@method(ThingSet)
-def copy_(run: Run, things: ThingSet) -> ThingSet:
-    run.spend(len(things))
-    return ThingSet(things)
-
-
-METHODS[ThingSet]["dup"] = METHODS[ThingSet]["copy"]
 
 
 @method(list, dict)

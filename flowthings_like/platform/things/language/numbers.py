@@ -4,59 +4,78 @@ from __future__ import annotations
 
 import math
 import random
+import re
+import string
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .... import things_errors as errors
 from .operators import bounded
-from .signature import FUNCTIONS, Builtin, function
+from .signature import FUNCTIONS, METHODS, Builtin, function
+from .values import List
 
 if TYPE_CHECKING:
     from .run import Run
     from .signature import Number
 
-__all__ = ["whole"]
+__all__ = ["real", "whole"]
+
+_WHOLE = re.compile(r"[ \t\n\v\f\r]*([+-]?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([0-9]+))")
+_REAL = re.compile(
+    r"[ \t\n\v\f\r]*([+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?|nan))",
+    re.IGNORECASE,
+)
+_DIGITS = 1000  # of a number in a text; more make no difference to a float, and no int has as many
 
 
-def whole(value: int | float | str, base: int = 10) -> int:
-    """The number's whole part, or the number that the text spells.
+def whole(value: int | float | str) -> int:
+    """The number's whole part, or the number that the text begins with: 0x… and 0… as in C, 0 if there is no
+    number.
 
     Raises:
-        ValueError: the text spells none.
         OverflowError: it needs more than 64 bits.
     """
     if isinstance(value, str):
-        if not (base == 0 or 2 <= base <= 36):
-            raise errors.ValueError(f"expected a base from 2 to 36, not {base}")
-        try:
-            return bounded(int(value[:100], base))
-        except ValueError as error:
-            if isinstance(error, errors.OverflowError):
-                raise
-            raise errors.ValueError(
-                f"expected a str that spells a whole number, not {value[:60]!r}"
-            ) from None
+        found = _WHOLE.match(value)
+        if found is None:
+            return 0
+        sign, sixteen, eight, ten = found.groups()
+        digits, base = (sixteen, 16) if sixteen else (eight, 8) if eight else (ten, 10)
+        digits = digits.lstrip("0")
+        if len(digits) > _DIGITS:
+            raise errors.OverflowError("integer overflow")
+        number = int(digits or "0", base)
+        return bounded(-number if sign == "-" else number)
     if isinstance(value, float) and not math.isfinite(value):
-        raise errors.OverflowError("integer overflow: expected a number of 64 bits")
+        raise errors.OverflowError("integer overflow")
     return bounded(int(value))
+
+
+def real(text: str) -> float:
+    """The number that the text begins with, 0.0 if there is none."""
+    found = _REAL.match(text)
+    return float(found[1]) if found else 0.0
 
 
 @function
 def abs_(run: Run, number: Number) -> int | float:
-    return bounded(abs(int(number))) if isinstance(number, int) else abs(number)
+    return bounded(abs(number)) if isinstance(number, int) else abs(number)
 
 
 @function
 def round_(run: Run, number: Number, digits: int | None = None) -> int | float:
-    if digits is None:
-        return (
-            whole(math.floor(abs(number) + 0.5) * (-1 if number < 0 else 1))
-            if math.isfinite(number)
-            else whole(number)
-        )
-    if not -20 <= digits <= 20:
-        raise errors.ValueError(f"expected -20 to 20 digits, not {digits}")
-    return round(float(number), digits)
+    """To so many digits, halves away from zero. An int stays one."""
+    try:
+        scale = 1.0 if digits is None else math.pow(10.0, digits)
+    except OverflowError:
+        scale = math.inf
+    scaled = float(number) * scale
+    if math.isfinite(scaled) and abs(scaled) < 1 << 52:
+        scaled = math.copysign(math.floor(abs(scaled) + 0.5), scaled)
+        if abs(scaled - float(number) * scale) > 0.5:  # adding a half was not exact
+            scaled -= math.copysign(1.0, scaled)
+    rounded = scaled / scale if scale else math.nan
+    return whole(rounded) if isinstance(number, int) else rounded
 
 
 @function
@@ -71,7 +90,25 @@ def ceil(run: Run, number: Number) -> int:
 
 @function
 def pow_(run: Run, base: Number, exponent: Number) -> float:
-    return _computed(math.pow, base, exponent)
+    """As C does it: nan and inf where there is no such number, or none that fits."""
+    a, b = float(base), float(exponent)
+    odd = b.is_integer() and b % 2 == 1
+    try:
+        return math.pow(a, b)
+    except OverflowError:
+        return -math.inf if a < 0 and odd else math.inf
+    except ValueError:
+        if a == 0:
+            return math.copysign(math.inf, a) if odd else math.inf
+        return math.nan
+
+
+@function
+def exp(run: Run, number: Number) -> float:
+    try:
+        return math.exp(number)
+    except OverflowError:
+        return math.inf
 
 
 @function
@@ -83,23 +120,54 @@ def rand(run: Run) -> float:
 def randint(run: Run, least: int, most: int) -> int:
     """A number from `least` on, below `most`."""
     if least >= most:
-        raise errors.ValueError(f"expected two numbers, the smaller one first, not {least} and {most}")
+        raise errors.ValueError("function `randint` does not accept an empty range")
+    bounded(most - least)
     return random.randrange(least, most)
 
 
-def _computed(compute: Callable[..., float], *numbers: int | float) -> float:
-    try:
-        return compute(*map(float, numbers))
-    except ArithmeticError:
-        raise errors.OverflowError(f"the result for {', '.join(map(str, numbers))} is too large") from None
-    except ValueError:
-        raise errors.ValueError(f"there is no such number for {', '.join(map(str, numbers))}") from None
+_CHARACTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase + "-_"
+_LONGEST = 1024
+
+
+@function
+def randstr(run: Run, length: int, characters: str = _CHARACTERS) -> str:
+    """So many of the characters."""
+    if not 0 <= length <= _LONGEST:
+        raise errors.ValueError(f"function `randstr` requires a length between 0 and {_LONGEST}")
+    if not characters:
+        raise errors.ValueError(
+            "function `randstr` requires a character set with at least one valid ASCII character"
+        )
+    if not characters.isascii():
+        raise errors.ValueError("function `randstr` requires a character set with ASCII characters only")
+    return "".join(random.choices(characters, k=length))
+
+
+_LONGEST_RANGE = 100_000
+
+
+@function
+def range_(run: Run, first: int, stop: int | None = None, step: int = 1) -> List:
+    if step == 0:
+        raise errors.ValueError("step value must not be zero")
+    numbers = range(first) if stop is None else range(first, stop, step)
+    if numbers and (abs(numbers[-1] - numbers[0]) // abs(step)) >= _LONGEST_RANGE:
+        raise errors.OperationError("maximum range length exceeded")
+    run.spend(len(numbers))
+    return List(numbers)
+
+
+def _bit_count(run: Run, number: int) -> int:
+    """How many bits of the number without its sign are set."""
+    return abs(number).bit_count()
+
+
+METHODS[int]["bit_count"] = Builtin(_bit_count, "bit_count", first=2)
 
 
 def _declare() -> None:
     computed = {
         "sqrt": math.sqrt,
-        "exp": math.exp,
         "loge": math.log,
         "log2": math.log2,
         "log10": math.log10,
@@ -110,7 +178,10 @@ def _declare() -> None:
     for name, compute in computed.items():
 
         def call(run: Run, number: Number, compute: Callable[[float], float] = compute) -> float:
-            return _computed(compute, number)
+            try:
+                return compute(float(number))
+            except ValueError:
+                raise errors.ValueError("math domain error") from None
 
         FUNCTIONS[name] = Builtin(call, name, most=1)
 

@@ -1,7 +1,7 @@
 """The operators: which types they take, and int64 arithmetic that says when it overflows.
 
-A bool counts as 0 or 1. `/` is always a float; `%` has the sign of its left side, as in C. The bitwise
-operators also combine sets.
+A bool counts as 0 or 1. `/` of two integers is one: what C makes of it, towards zero; `%` always is one, and
+has the sign of its left side. The bitwise operators also combine sets.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from .... import things_errors as errors
 from . import limits
-from .values import ThingSet, Value, equal, type_name
+from .values import ThingSet, Timeval, Value, equal, type_name
 
 __all__ = ["BINARY", "PREFIX", "Operator", "bounded"]
 
@@ -23,21 +23,21 @@ _LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 _INTEGERS = frozenset({int, bool})
 _NUMBERS = frozenset({int, bool, float})
 _TEXTS = frozenset({str, bytes})
-_ORDERED = frozenset({str, bytes, datetime})
+_MOMENTS = frozenset({datetime, Timeval})
 
 
 def bounded(number: int) -> int:
     """The number, if it fits 64 bits: OverflowError else."""
     if _LEAST <= number <= _MOST:
         return number
-    raise errors.OverflowError("integer overflow: expected a number of 64 bits")
+    raise errors.OverflowError("integer overflow")
 
 
 def _unsupported(sign: str, a: Value, b: Value) -> errors.TypeError:
-    return errors.TypeError(f"`{sign}` is not supported between `{type_name(a)}` and `{type_name(b)}`")
+    return errors.TypeError(f"{sign} not supported between `{type_name(a)}` and `{type_name(b)}`")
 
 
-def _arithmetic(sign: str, compute: Callable[[Any, Any], Any], others: Operator) -> Operator:
+def _arithmetic(compute: Callable[[Any, Any], Any], others: Operator) -> Operator:
     def apply(a: Value, b: Value) -> Value:
         kind, other = type(a), type(b)
         if kind in _INTEGERS and other in _INTEGERS:
@@ -51,34 +51,44 @@ def _arithmetic(sign: str, compute: Callable[[Any, Any], Any], others: Operator)
 
 
 def _join(a: Value, b: Value) -> Value:
-    if type(a) is type(b) and type(a) in _TEXTS:
-        if len(a) + len(b) > limits.MAX_TEXT:
-            raise errors.MaxQuotaError(f"expected a text of at most {limits.MAX_TEXT} characters")
-        return a + b
-    raise _unsupported("+", a, b)
+    """Two texts as one: bytes if either of them is."""
+    if type(a) not in _TEXTS or type(b) not in _TEXTS:
+        raise _unsupported("`+`", a, b)
+    if len(a) + len(b) > limits.MAX_TEXT:
+        raise errors.MaxQuotaError(f"expected a text of at most {limits.MAX_TEXT} characters")
+    if type(a) is not type(b):
+        a, b = _encoded(a), _encoded(b)
+    return a + b
+
+
+def _encoded(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text
 
 
 def _difference(a: Value, b: Value) -> Value:
     if type(a) is ThingSet and type(b) is ThingSet:
         return ThingSet(thing for thing in a if thing not in b)
-    raise _unsupported("-", a, b)
+    raise _unsupported("`-`", a, b)
 
 
 def _no_product(a: Value, b: Value) -> Value:
-    raise _unsupported("*", a, b)
+    raise _unsupported("`*`", a, b)
 
 
-def _divide(a: Value, b: Value) -> float:
+def _divide(a: Value, b: Value) -> int | float:
     if type(a) not in _NUMBERS or type(b) not in _NUMBERS:
-        raise _unsupported("/", a, b)
+        raise _unsupported("`/`", a, b)
     if not b:
         raise errors.ZeroDivisionError("division or modulo by zero")
-    return float(a) / float(b)
+    if type(a) is float or type(b) is float:
+        return float(a) / float(b)
+    quotient: int = abs(a) // abs(b)
+    return bounded(quotient if (a < 0) == (b < 0) else -quotient)
 
 
 def _remainder(a: Value, b: Value) -> int:
     if type(a) not in _NUMBERS or type(b) not in _NUMBERS:
-        raise _unsupported("%", a, b)
+        raise _unsupported("`%`", a, b)
     a, b = _whole(a), _whole(b)
     if not b:
         raise errors.ZeroDivisionError("division or modulo by zero")
@@ -88,16 +98,20 @@ def _remainder(a: Value, b: Value) -> int:
 
 def _whole(number: int | float) -> int:
     if type(number) is float and not _LEAST <= number < -float(_LEAST):
-        raise errors.OverflowError("integer overflow: expected a number of 64 bits")
+        raise errors.OverflowError("integer overflow")
     return int(number)
 
 
 def _compare(sign: str, compare: Callable[[Any, Any], bool]) -> Operator:
     def apply(a: Value, b: Value) -> bool:
         kind, other = type(a), type(b)
-        if (kind in _NUMBERS and other in _NUMBERS) or (kind is other and kind in _ORDERED):
+        if kind in _NUMBERS and other in _NUMBERS:
+            return compare(float(a), float(b)) if float in (kind, other) else compare(a, b)
+        if kind in _TEXTS and other in _TEXTS:
+            return compare(a, b) if kind is other else compare(_encoded(a), _encoded(b))
+        if kind in _MOMENTS and other in _MOMENTS:
             return compare(a, b)
-        raise _unsupported(sign, a, b)
+        raise _unsupported(f"`{sign}`", a, b)
 
     return apply
 
@@ -111,50 +125,46 @@ def _bitwise(
             return compute(int(a), int(b))
         if sets is not None and kind is ThingSet and other is ThingSet:
             return ThingSet(sets(a, b))
-        raise _unsupported(sign, a, b)
+        raise _unsupported(f"bitwise `{sign}`", a, b)
 
     return apply
 
 
 def _shift_left(a: int, b: int) -> int:
-    return bounded(a << _shift(b)) if a else 0
+    """As the processor does it: what goes beyond 64 bits is lost, and of `b` the last 6 bits count."""
+    bits = (a << (b & 63)) & ((1 << 64) - 1)
+    return bits - (1 << 64) if bits > _MOST else bits
 
 
 def _shift_right(a: int, b: int) -> int:
-    return a >> _shift(b)
-
-
-def _shift(bits: int) -> int:
-    if bits < 0:
-        raise errors.ValueError(f"expected a shift by 0 bits or more, not {bits}")
-    return min(bits, 64)
+    return a >> (b & 63)
 
 
 def _negative(value: Value) -> Value:
-    result = -_number("-", value)
+    result = -_number(value)
     return result if type(result) is float else bounded(result)
 
 
 def _positive(value: Value) -> Value:
-    return +_number("+", value)
+    return +_number(value)
 
 
-def _number(sign: str, value: Value) -> Any:
+def _number(value: Value) -> Any:
     if type(value) not in _NUMBERS:
-        raise errors.TypeError(f"`{sign}` is not supported for `{type_name(value)}`")
+        raise errors.TypeError(f"operation not supported by type `{type_name(value)}`")
     return value
 
 
 def _inverted(value: Value) -> int:
-    if type(value) not in _INTEGERS:
-        raise errors.TypeError(f"`~` is not supported for `{type_name(value)}`")
+    if type(_number(value)) is float:
+        raise errors.TypeError("bit inversion on float")
     return ~int(value)
 
 
 BINARY: dict[str, Operator] = {
-    "+": _arithmetic("+", operator.add, _join),
-    "-": _arithmetic("-", operator.sub, _difference),
-    "*": _arithmetic("*", operator.mul, _no_product),
+    "+": _arithmetic(operator.add, _join),
+    "-": _arithmetic(operator.sub, _difference),
+    "*": _arithmetic(operator.mul, _no_product),
     "/": _divide,
     "%": _remainder,
     "==": equal,

@@ -27,10 +27,19 @@ _KEPT, _LONGEST_KEPT = 1024, 4096
 
 
 class Program(NamedTuple):
-    """Code that is ready to run. `body` is called with the Run."""
+    """Code that is ready to run.
+
+    Attributes:
+        text: it.
+        body: called with the Run.
+        changes: whether the text says that it may change something stored, see `effects`.
+        forbidden: whether it says by `nse` that it changes nothing.
+    """
 
     text: str
     body: Code
+    changes: bool
+    forbidden: bool
 
 
 def parse(code: str) -> Program:
@@ -47,7 +56,9 @@ def _read(code: str) -> Program:
         raise errors.SyntaxError(
             f"expected at most {limits.MAX_CODE} characters of code, not {len(code)}: send data as variables"
         )
-    return Program(code, Compiler(code).program(_tree(code)))
+    compiler = Compiler(code)
+    body = compiler.program(_tree(code))
+    return Program(code, body, compiler.effects.changes, compiler.effects.forbidden)
 
 
 _kept = lru_cache(_KEPT)(_read)
@@ -58,12 +69,19 @@ def parse_closure(text: str) -> Closure:
     """The closure whose source this is.
 
     Raises:
-        SyntaxError: it is not the source of one closure.
+        SyntaxError: it does not parse.
+        BadDataError: it is not one statement.
+        LookupError: it is no closure.
     """
-    tree = _tree(text)
+    try:
+        tree = _tree(text)
+    except errors.SyntaxError as error:
+        raise errors.SyntaxError(f"invalid syntax in closure: {error}") from None
     found = tree.children[0].children if tree.children else []
-    if len(found) != 1 or found[0].data != "closure":
-        raise errors.SyntaxError(f"expected the text of one closure, not {text[:60]!r}")
+    if len(found) != 1:
+        raise errors.BadDataError("closure is expecting exactly one statement")
+    if found[0].data != "closure":
+        raise errors.LookupError("node is not a closure")
     closure: Closure = Compiler(text).closure(found[0])(None)  # type: ignore[arg-type]  # needs no Run
     return closure
 
@@ -93,7 +111,7 @@ def _wrong(code: str, at: int, expected: Iterable[str] | None) -> errors.SyntaxE
 
 
 _WORD = re.compile(r"\w{1,24}|[^\w\s]{1,3}|\s")
-_VALUE_STARTS = {"STRING", "LBRACE", "THING_ID"}
+_VALUE_STARTS = {"STRING", "LBRACE", "REGEX"}
 _WORDS = {
     "NAME": "a name",
     "SEMICOLON": "`;`",

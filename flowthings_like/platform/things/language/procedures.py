@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def _procedures(run: Run) -> dict[str, Closure]:
     if run.scope.kind == "node":
         raise errors.LookupError(
-            f"the `{run.scope.name}` scope has no procedures; query @thingsdb or a collection"
+            "function is undefined in the `@node` scope, which has no procedures; "
+            "you might want to query the `@thingsdb` or a `@collection` scope?"
         )
     return run.collection.procedures
 
@@ -23,13 +24,18 @@ def _procedures(run: Run) -> dict[str, Closure]:
 def _found(run: Run, name: str) -> Closure:
     closure = _procedures(run).get(name)
     if closure is None:
+        _check_name(name)
         raise errors.LookupError(f"procedure `{name}` not found")
     return closure
 
 
-def _free(run: Run, name: str) -> str:
+def _check_name(name: str) -> None:
     if not is_name(name):
-        raise errors.ValueError(f"expected a procedure's name (letters, digits and _), not {name[:60]!r}")
+        raise errors.ValueError("procedure name must follow the naming rules")
+
+
+def _free(run: Run, name: str) -> str:
+    _check_name(name)
     if name in _procedures(run):
         raise errors.LookupError(f"procedure `{name}` already exists")
     return name
@@ -54,11 +60,10 @@ def del_procedure(run: Run, name: str) -> None:
 
 
 @function
-def rename_procedure(run: Run, old: str, new: str) -> str:
+def rename_procedure(run: Run, old: str, new: str) -> None:
     closure = _found(run, old)
     run.collection.set_procedure(_free(run, new), closure)
     run.collection.set_procedure(old, None)
-    return new
 
 
 @function
@@ -89,8 +94,9 @@ def procedure_doc(run: Run, name: str) -> str:
 
 def _info(name: str, closure: Closure) -> dict[str, Any]:
     return {
-        "name": name,
-        "arguments": list(closure.names),
-        "definition": closure.text,
         "doc": closure.doc,
+        "name": name,
+        "definition": closure.text,
+        "with_side_effects": closure.changes,
+        "arguments": list(closure.names),
     }

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgpack
 
-from .values import Closure, Failure, List, Regex, Room, Thing, ThingSet, Value
+from .values import Closure, Failure, List, Regex, Room, Thing, ThingSet, Timeval, Value
 
 __all__ = ["ROOM", "THING", "Row", "dump", "load_room", "load_thing"]
 
@@ -16,7 +17,7 @@ THING, ROOM = "thing", "room"
 
 # Extension types. The first four are ThingsDB's own numbers.
 _REGEX, _CLOSURE, _ROOM, _THING = 1, 2, 3, 5
-_SET, _FAILURE, _MOMENT = 16, 17, 18
+_SET, _FAILURE, _MOMENT, _TIMEVAL = 16, 17, 18, 19
 
 
 class Row(NamedTuple):
@@ -57,8 +58,22 @@ def _extension(value: Value) -> Any:
     if kind is Failure:
         return msgpack.ExtType(_FAILURE, _pack([value.code, value.message]))
     if kind is datetime:
-        return msgpack.ExtType(_MOMENT, value.isoformat().encode())
+        return msgpack.ExtType(_MOMENT, _dated(value).encode())
+    if kind is Timeval:
+        return msgpack.ExtType(_TIMEVAL, _dated(value).encode())
     raise TypeError(f"no row can hold {value!r}")
+
+
+def _dated(moment: datetime) -> str:
+    """2020-01-02T00:00:00+01:00[Europe/Amsterdam]; without the brackets where the zone is an offset."""
+    zone = moment.tzinfo
+    return moment.isoformat() + (f"[{zone.key}]" if isinstance(zone, ZoneInfo) else "")
+
+
+def _moment(kind: type[datetime], text: str) -> datetime:
+    stamp, _, zone = text.removesuffix("]").partition("[")
+    moment = kind.fromisoformat(stamp)
+    return moment.astimezone(ZoneInfo(zone)) if zone else moment
 
 
 def load_room(body: bytes) -> str | None:
@@ -83,7 +98,7 @@ def load_thing(body: bytes, known: Mapping[int, Thing | Room]) -> dict[str, Valu
             return Regex(data.decode())
         if code == _FAILURE:
             return Failure(*_unpack(data))
-        return datetime.fromisoformat(data.decode())
+        return _moment(Timeval if code == _TIMEVAL else datetime, data.decode())
 
     props: dict[str, Value] = _unpack(body, value_of)
     return {name: _tuples(value) for name, value in props.items()}

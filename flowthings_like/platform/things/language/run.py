@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timezone, tzinfo
 from itertools import zip_longest
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .... import things_errors as errors
 from . import limits
 from .serialise import serialise
-from .values import Closure, List, ThingSet, Value, is_name, load, type_name
+from .values import Closure, List, Thing, ThingSet, Value, is_name, load, type_name
 
 if TYPE_CHECKING:
     from .collection import Collection
@@ -24,7 +25,6 @@ __all__ = [
     "Run",
     "Scope",
     "call_procedure",
-    "held",
     "result_depth",
     "run",
     "shows_ids",
@@ -39,6 +39,8 @@ class Scope:
         collection: what the code reads and changes. The @thingsdb scope has one too, for its procedures.
         functions: further functions, those of the scope itself. Each is called with the Run first.
         kind: only a collection has a root, rooms and things by id; only @node has no procedures.
+        deep: how many levels of things a result shows, unless the code says otherwise.
+        zone: the time zone of a datetime that names none.
     """
 
     def __init__(
@@ -47,11 +49,15 @@ class Scope:
         collection: Collection,
         functions: Mapping[str, Builtin] | None = None,
         kind: Literal["collection", "thingsdb", "node"] = "collection",
+        deep: int = 1,
+        zone: tzinfo = timezone.utc,
     ) -> None:
         self.name = name
         self.collection = collection
         self.functions = functions or {}
         self.kind = kind
+        self.deep = deep
+        self.zone = zone
 
 
 class Return(Exception):
@@ -62,7 +68,7 @@ class Return(Exception):
 
 
 class Frame(dict[str, Value]):
-    """The variables of a block or closure that is under way, or of the query itself.
+    """The variables of a closure that is under way, or of the query itself.
 
     A name is looked for from the innermost frame outwards: a closure sees the variables of whoever calls it.
     `=` makes a variable of the innermost frame, whatever has that name further out; `+=` and its like change
@@ -96,17 +102,43 @@ class Run:
         depth: how many levels of things the result shows, 0 to 127.
         ids: whether the result shows the ids of things.
         logs: what `log` was given, as text.
+        changes: whether the query may change what is stored: whether its text says so, see `effects`.
+        forbidden: whether it says by `nse` that it changes nothing.
+        sorting: whether a `sort` is under way.
     """
 
-    __slots__ = ("_calls", "_end", "_steps", "collection", "depth", "frame", "ids", "logs", "scope")
+    __slots__ = (
+        "_calls",
+        "_end",
+        "_steps",
+        "changes",
+        "collection",
+        "depth",
+        "forbidden",
+        "frame",
+        "ids",
+        "logs",
+        "scope",
+        "sorting",
+    )
 
-    def __init__(self, scope: Scope, variables: Mapping[str, Value], logs: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        variables: Mapping[str, Value],
+        logs: list[str] | None = None,
+        changes: bool = True,
+        forbidden: bool = False,
+    ) -> None:
         self.scope = scope
         self.collection = scope.collection
         self.frame = Frame.within(None, variables.items())
-        self.depth = 1
+        self.depth = scope.deep
         self.ids = True
         self.logs = [] if logs is None else logs
+        self.changes = changes
+        self.forbidden = forbidden
+        self.sorting = False
         self._steps = limits.MAX_STEPS
         self._end = monotonic() + limits.MAX_SECONDS
         self._calls = 0
@@ -132,7 +164,7 @@ class Run:
         """The value as an item of a list."""
         self.spend()
         kind = type(value)
-        if kind is List or kind is tuple:
+        if kind is List or kind is tuple or kind is ThingSet:
             if depth == limits.MAX_LISTS:
                 raise errors.ValueError(f"expected at most {limits.MAX_LISTS} lists within each other")
             return tuple([self.item(inner, depth + 1) for inner in value])
@@ -141,12 +173,13 @@ class Run:
     def call(self, closure: Closure, *args: Value) -> Value:
         """The closure's value. Missing arguments are nil, surplus ones are dropped."""
         self.spend()
+        self.check_effects(closure)
         if self._calls == limits.MAX_CALLS:
-            raise errors.OperationError(f"expected at most {limits.MAX_CALLS} closures that call each other")
+            raise errors.OperationError("maximum recursion depth exceeded")
         self._calls += 1
         outer = self.frame
         names = closure.names
-        self.frame = Frame.within(outer, zip_longest(names, map(held, args[: len(names)])))
+        self.frame = Frame.within(outer, zip_longest(names, args[: len(names)]))
         try:
             return closure.body(self)
         except Return as result:
@@ -155,23 +188,42 @@ class Run:
             self.frame = outer
             self._calls -= 1
 
+    def check_effects(self, closure: Closure) -> None:
+        """Raises OperationError if the closure may change something and the query did not say so."""
+        if closure.changes and not self.changes:
+            raise errors.OperationError(
+                "closures with side effects require a change but none is created; "
+                "use `wse(...)` to enforce a change"
+            )
 
-def held(value: Value) -> Value:
-    """The value as a variable holds it: a stored list or set is copied."""
-    kind = type(value)
-    if kind is List:
-        return value if value.owner is None else List(value)
-    if kind is ThingSet:
-        return value if value.owner is None else ThingSet(value)
-    return value
+    def start_change(self, value: Thing | List | ThingSet) -> None:
+        """Mark the value as in use because it is about to be changed. Set `in_use` to False afterwards.
+
+        Raises:
+            OperationError: it is stored and the query did not say that it changes something, or it is in use.
+        """
+        if not self.changes:
+            owner = value if isinstance(value, Thing) else value.owner() if value.owner else None
+            if owner is not None and owner.id is not None:
+                how = "remove `nse(...)`" if self.forbidden else "use `wse(...)`"
+                raise errors.OperationError(
+                    f"operation on a stored {type_name(value)}; {how} to enforce a change"
+                )
+        if value.in_use:
+            raise errors.OperationError(f"cannot change type `{type_name(value)}` while the value is in use")
+        value.in_use = True
 
 
 def result_depth(value: Value) -> int:
     """What `return x, depth` says. Raises TypeError or ValueError unless it is an int from 0 to MAX_DEPTH."""
     if type(value) is not int:
-        raise errors.TypeError(f"expected a depth of type `int`, not `{type_name(value)}`")
+        raise errors.TypeError(
+            f"expecting `deep` to be of type `int` but got type `{type_name(value)}` instead"
+        )
     if not 0 <= value <= limits.MAX_DEPTH:
-        raise errors.ValueError(f"expected a depth from 0 to {limits.MAX_DEPTH}, not {value}")
+        raise errors.ValueError(
+            f"expecting a `deep` value between 0 and {limits.MAX_DEPTH} but got {value} instead"
+        )
     return value
 
 
@@ -182,7 +234,9 @@ NO_IDS = 32
 def shows_ids(flags: Value) -> bool:
     """Whether these flags leave the ids in the result."""
     if type(flags) is not int:
-        raise errors.TypeError(f"expected flags of type `int`, not `{type_name(flags)}`")
+        raise errors.TypeError(
+            f"expecting `flags` to be of type `int` but got type `{type_name(flags)}` instead"
+        )
     return not flags & NO_IDS
 
 
@@ -201,7 +255,7 @@ def run(program: Program, scope: Scope, variables: Mapping[str, Any], logs: list
     Raises:
         ThingsDBError: what the code raised, or what is wrong with it.
     """
-    return _answer(Run(scope, _loaded(variables), logs), program.body)
+    return _answer(Run(scope, _loaded(variables), logs, program.changes, program.forbidden), program.body)
 
 
 def call_procedure(
@@ -225,7 +279,7 @@ def call_procedure(
         args = [args.get(parameter) for parameter in closure.names]
     elif not isinstance(args, (list, tuple)):
         raise errors.TypeError(f"expected arguments as a list or map, not {type(args).__name__}")
-    return _answer(Run(scope, {}, logs), _calling(closure, args))
+    return _answer(Run(scope, {}, logs, closure.changes), _calling(closure, args))
 
 
 # No frame between the caller and `_answer` holds a value: see there.

@@ -7,7 +7,7 @@ from typing import Any
 
 from .... import things_errors as errors
 from . import limits
-from .values import Closure, Failure, List, Regex, Room, Thing, ThingSet, Value
+from .values import Closure, Failure, List, Regex, Room, Thing, ThingSet, Timeval, Value
 
 __all__ = ["date_text", "serialise"]
 
@@ -52,6 +52,8 @@ class _Writer:
             return value.message
         if kind is datetime:
             return date_text(value)
+        if kind is Timeval:
+            return int(value.timestamp())
         return value  # mpdata: plain as it is
 
     def _thing(self, thing: Thing, depth: int) -> dict[str, Any]:

@@ -8,16 +8,16 @@ from datetime import datetime
 from .... import things_errors as errors
 from . import limits
 from .serialise import date_text
-from .values import Closure, Failure, Regex, Room, Thing, Value, type_name
+from .values import Closure, Failure, Regex, Room, Thing, Timeval, Value, type_name
 
 __all__ = ["joined", "text_of"]
 
 
 def text_of(value: Value) -> str:
-    """The value as text.
+    """The value as text. A float has six digits, as C's %g writes them.
 
     Raises:
-        TypeError: it is a list, tuple or set.
+        TypeError: it is a list, tuple, set or information.
         ValueError: it is of bytes that are not UTF-8.
     """
     if isinstance(value, str):
@@ -27,13 +27,15 @@ def text_of(value: Value) -> str:
         return "nil"
     if kind is bool:
         return "true" if value else "false"
-    if kind is int or kind is float:
+    if kind is int:
         return str(value)
+    if kind is float:
+        return f"{value:g}"
     if isinstance(value, bytes):
         try:
             return value.decode()
         except UnicodeDecodeError:
-            raise errors.ValueError("expected bytes that are UTF-8, to make a str of them") from None
+            raise errors.ValueError("binary data has no valid UTF8 encoding") from None
     if kind is Thing:
         return f"thing:{'nil' if value.id is None else value.id}"
     if kind is Room:
@@ -44,6 +46,8 @@ def text_of(value: Value) -> str:
         return value.message
     if kind is datetime:
         return date_text(value)
+    if kind is Timeval:
+        return str(int(value.timestamp()))
     raise errors.TypeError(f"cannot convert type `{type_name(value)}` to `str`")
 
 

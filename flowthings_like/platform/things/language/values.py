@@ -3,6 +3,9 @@
 nil, bool, int, float, str and bytes are Python's own; a tuple is a tuple, a datetime an aware datetime. The
 rest are the classes here. What Python takes for true is true in the language. A plain list or dict is what
 the language calls mpdata: information that is handed on as it is.
+
+Lists, sets and things are passed by reference. A list or set is copied when it becomes a property (see
+`owned`), and turned into a tuple when it becomes an item of a list.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ __all__ = [
     "Room",
     "Thing",
     "ThingSet",
+    "Timeval",
     "Value",
     "equal",
     "frozen",
@@ -54,12 +58,14 @@ class Thing:
     Attributes:
         id: its number in the collection, None as long as nothing stored refers to it.
         props: the values by name. Change them through the collection, which keeps the journal.
+        in_use: whether code is going through it or changing it: then nothing else may change it.
     """
 
-    __slots__ = ("__weakref__", "id", "props")
+    __slots__ = ("__weakref__", "id", "in_use", "props")
 
     def __init__(self, props: dict[str, Value] | None = None, id: int | None = None) -> None:
         self.id = id
+        self.in_use = False
         self.props: dict[str, Value] = {} if props is None else props
 
     def __bool__(self) -> bool:
@@ -86,23 +92,25 @@ class Room:
 
 
 class List(list[Value]):
-    """A list that may be changed. `owner` is the thing whose property it is, if it is one: a list is copied
-    when a variable or another property is to hold it too."""
+    """A list that may be changed. `owner` is the thing whose property it is, if it is one. `in_use` as for a
+    Thing."""
 
-    __slots__ = ("owner",)
+    __slots__ = ("in_use", "owner")
 
     def __init__(self, items: Iterable[Value] = ()) -> None:
         super().__init__(items)
+        self.in_use = False
         self.owner: weakref.ref[Thing] | None = None
 
 
 class ThingSet(dict[Thing, None]):
-    """Things, each once, in the order in which they came. `owner` as for a List."""
+    """Things, each once, in the order in which they came. `owner` and `in_use` as for a List."""
 
-    __slots__ = ("owner",)
+    __slots__ = ("in_use", "owner")
 
     def __init__(self, things: Iterable[Thing] = ()) -> None:
         super().__init__(dict.fromkeys(things))
+        self.in_use = False
         self.owner: weakref.ref[Thing] | None = None
 
 
@@ -114,17 +122,24 @@ class Closure:
         body: what runs it.
         text: its source, by which it is stored.
         doc: what it says of itself: the string that its block begins with, or "".
+        changes: whether it may change something stored, as far as its text shows.
     """
 
-    __slots__ = ("body", "doc", "names", "text")
+    __slots__ = ("body", "changes", "doc", "names", "text")
 
     def __init__(
-        self, names: tuple[str, ...], body: Callable[[Run], Value], text: str, doc: str = ""
+        self,
+        names: tuple[str, ...],
+        body: Callable[[Run], Value],
+        text: str,
+        doc: str = "",
+        changes: bool = False,
     ) -> None:
         self.names = names
         self.body = body
         self.text = text
         self.doc = doc
+        self.changes = changes
 
 
 class Failure:
@@ -141,7 +156,7 @@ class Failure:
 
 
 class Regex:
-    """A pattern, matched in time linear in the text. `text` is its source: /…/ or /…/i."""
+    """A pattern, matched in time linear in the text. `text` is its source: /…/ and its flags, of i, s, m."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -151,9 +166,13 @@ class Regex:
         """The compiled pattern. Raises ValueError for one that is none."""
         source, _, flags = self.text[1:].rpartition("/")
         try:
-            return re2.compile(("(?i)" if flags else "") + source, _quiet())
+            return re2.compile((f"(?{flags})" if flags else "") + source, _quiet())
         except re2.error as error:
-            raise errors.ValueError(f"{self.text} is no regular expression: {error}") from None
+            raise errors.ValueError(f"cannot compile regular expression '{self.text}', {error}") from None
+
+
+class Timeval(datetime):
+    """A moment that is shown as seconds since 1970."""
 
 
 def _quiet() -> Any:
@@ -178,6 +197,7 @@ TYPE_NAMES: dict[type, str] = {
     Failure: "error",
     Regex: "regex",
     datetime: "datetime",
+    Timeval: "timeval",
     list: "mpdata",
     dict: "mpdata",
 }
@@ -194,23 +214,44 @@ def is_name(text: str) -> bool:
 
 
 def equal(a: Value, b: Value) -> bool:
-    """The language's `==`: numbers by amount, lists and sets by their items, things and rooms by identity."""
+    """The language's `==`: numbers by amount, text by its bytes, lists and sets by their items, patterns by
+    their source, errors by their code, all else by identity."""
     if a is b:
-        return bool(a == a)  # all but nan
-    if isinstance(a, (List, tuple)) and isinstance(b, (List, tuple)):
+        return True
+    kind, other = type(a), type(b)
+    if kind is other:
+        if kind is List or kind is tuple:
+            return len(a) == len(b) and all(map(equal, a, b))
+        if kind is ThingSet:
+            return bool(dict.keys(a) == dict.keys(b))
+        if kind is Regex:
+            return bool(a.text == b.text)
+        if kind is Failure:
+            return bool(a.code == b.code)
+        return kind not in _BY_IDENTITY and bool(a == b)
+    if kind in _NUMBERS and other in _NUMBERS:
+        return float(a) == float(b) if float in (kind, other) else bool(a == b)
+    if kind in _TEXTS and other in _TEXTS:
+        return _encoded(a) == _encoded(b)
+    if kind in _ARRAYS and other in _ARRAYS:
         return len(a) == len(b) and all(map(equal, a, b))
-    if isinstance(a, ThingSet):
-        return isinstance(b, ThingSet) and dict.keys(a) == dict.keys(b)
-    if isinstance(a, (Regex, Closure)):
-        return type(a) is type(b) and a.text == b.text
-    if isinstance(a, Failure):
-        return isinstance(b, Failure) and a.code == b.code
-    return bool(a == b)
+    return kind in _MOMENTS and other in _MOMENTS and bool(a == b)
+
+
+_NUMBERS = frozenset({bool, int, float})
+_TEXTS = frozenset({str, bytes})
+_ARRAYS = frozenset({List, tuple})
+_MOMENTS = frozenset({datetime, Timeval})
+_BY_IDENTITY = frozenset({Thing, Room, Closure, list, dict})
+
+
+def _encoded(text: str | bytes) -> bytes:
+    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
 
 
 def frozen(value: Value) -> Value:
-    """The value as an item of a list: a list within a list is a tuple."""
-    return tuple(value) if type(value) is List else value
+    """The value as an item of a list: a list or set within a list is a tuple."""
+    return tuple(value) if type(value) is List or type(value) is ThingSet else value
 
 
 def owned(value: Value, thing: Thing) -> Value:
