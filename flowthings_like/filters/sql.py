@@ -20,6 +20,7 @@ import orjson
 from sqlalchemy import Integer, Numeric, and_, case, false, func, literal, not_, or_, true
 
 from ..errors import ConfigurationError
+from . import indexed
 from .nodes import MAX_LENGTH, Age, And, Compare, Exists, Filter, In, Json, Member, Node, Not, Operand, Or
 from .operands import plain
 from .parser import Parser
@@ -42,7 +43,13 @@ MAX_TEXT = 16 * MAX_LENGTH  # what 64 KiB of filter can grow to when written out
 
 
 def to_sql(
-    node: Filter, *, columns: Columns, document: ColumnElement[Any], dialect: str, now: int
+    node: Filter,
+    *,
+    columns: Columns,
+    document: ColumnElement[Any],
+    dialect: str,
+    now: int,
+    indexed: indexed.Columns | None = None,
 ) -> ColumnElement[bool]:
     """A filter as a condition on rows.
 
@@ -54,6 +61,7 @@ def to_sql(
             for what is not ASCII, as orjson does it.
         dialect: the database's name, as SQLAlchemy says it.
         now: ms since the epoch, what AGE counts from.
+        indexed: the columns that hold indexed members; they are read in place of the document.
 
     Raises:
         InvalidInput: the filter cannot be evaluated, as for compile_predicate.
@@ -63,7 +71,7 @@ def to_sql(
     if writer is None:
         raise ConfigurationError(f"expected a database among {', '.join(WRITERS)}, not {dialect}")
     compile_predicate(node)  # what cannot be evaluated is found now, and not row by row
-    return writer(columns, document, now).write(node)
+    return writer(columns, document, now, indexed).write(node)
 
 
 def register(dbapi_connection: Any) -> None:
@@ -74,10 +82,17 @@ def register(dbapi_connection: Any) -> None:
 class Writer(ABC):
     """Writes filters as SQL of one database, for one table's columns. Every part of it is true or false."""
 
-    def __init__(self, columns: Columns, document: ColumnElement[Any], now: int) -> None:
+    def __init__(
+        self,
+        columns: Columns,
+        document: ColumnElement[Any],
+        now: int,
+        indexed: indexed.Columns | None = None,
+    ) -> None:
         self.columns = columns
         self.document = document
         self.now = now
+        self.indexed = indexed
 
     @abstractmethod
     def json_exists(self, column: ColumnElement[Any], path: tuple[str, ...]) -> ColumnElement[bool]:
@@ -127,6 +142,24 @@ class Writer(ABC):
         return rule if wanted else not_(rule)
 
     def _rule(self, node: Filter) -> ColumnElement[bool]:
+        found = self._indexed_rule(node)
+        return self._stored_rule(node) if found is None else found
+
+    def _indexed_rule(self, node: Filter) -> ColumnElement[bool] | None:
+        """A rule about an indexed member; None if its column does not answer it."""
+        if self.indexed is None:
+            return None
+        slots, columns, disordered = self.indexed
+        if isinstance(node, Exists):
+            slot = indexed.slot_of(node.member, slots)
+            return None if slot is None else columns[slot].is_not(None)
+        rule = indexed.rule(node, slots, self.now)
+        if rule is None or not rule.exact or (rule.orders_text and rule.slot in disordered):
+            return None
+        column = columns[rule.slot]
+        return and_(column.is_not(None), *(test_of(column, op, value) for op, value in rule.tests))
+
+    def _stored_rule(self, node: Filter) -> ColumnElement[bool]:
         match node:
             case Compare(left, "==", value) if _is_scalar(value) and self._is_native(left):
                 return self._in(left, [plain(value)])
@@ -211,8 +244,8 @@ class SQLite(Writer):
         # A name in digits may be a place in a list; how a path quotes " and \ differs between versions.
         return not any(is_index(part) or _AWKWARD.search(part) for part in path)
 
-    def _rule(self, node: Filter) -> ColumnElement[bool]:
-        rule = super()._rule(node)
+    def _stored_rule(self, node: Filter) -> ColumnElement[bool]:
+        rule = super()._stored_rule(node)
         match node:
             case Compare(left, _, value):
                 values: tuple[Operand, ...] = (value,)
@@ -281,6 +314,13 @@ def _json_path(path: tuple[str, ...]) -> str:
 
 def _is_one_of(column: ColumnElement[Any], values: list[Any]) -> ColumnElement[bool]:
     return column == values[0] if len(values) == 1 else column.in_(values)
+
+
+def test_of(column: ColumnElement[Any], op: str, value: Any) -> ColumnElement[bool]:
+    """A test of an indexed member's column, as an `indexed.Rule` has it."""
+    if op == "in":
+        return column.in_(value)
+    return COMPARE["==" if op == "=" else op](column, value)  # type: ignore[return-value]
 
 
 def _is_scalar(value: Operand) -> bool:

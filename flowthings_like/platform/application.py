@@ -52,6 +52,7 @@ class Application:
         self._accounts = accounts
         self._calls = Calls(store)
         self._keys = Keys()
+        store.indexing.wake()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, as PEP 3333 says."""

@@ -13,14 +13,16 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, literal_column, select
 
 from ..filters.predicate import compile_predicate
 from ..filters.text import parse
 from .ids import is_id
+from .indexes import Indexes, parsed
 from .problems import BadRequest, NotFound
 from .store import engine as engines
-from .store.schema import resources
+from .store.bulk import fetch_by
+from .store.schema import element_indexes, resources
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -32,12 +34,20 @@ DEFAULT_CAPACITY = 1000
 
 _MOST = 50_000  # flows kept; beyond it all are dropped and read again as needed
 
-_BY_ID = select(resources.c.id, resources.c.path, resources.c.body).where(
-    resources.c.kind == "flow", resources.c.id == bindparam("ref")
+_FLOWS = (
+    select(
+        resources.c.id,
+        resources.c.path,
+        resources.c.body,
+        element_indexes.c.slots,
+        element_indexes.c.cursor,
+    )
+    .select_from(resources)
+    .outerjoin(element_indexes, element_indexes.c.flow_id == resources.c.id)
+    .where(resources.c.kind == literal_column("'flow'"))
 )
-_BY_PATH = select(resources.c.id, resources.c.path, resources.c.body).where(
-    resources.c.kind == "flow", resources.c.path == bindparam("ref")
-)
+_BY_ID = _FLOWS.where(resources.c.id == bindparam("ref"))
+_BY_PATH = _FLOWS.where(resources.c.path == bindparam("ref"))
 _TRACKS = (
     select(resources.c.id, resources.c.body)
     .where(resources.c.kind == "track", resources.c.path == bindparam("source"))
@@ -54,6 +64,7 @@ class Flow:
         capacity: most drops it holds; 0 keeps none but still tracks.
         filter: the text that its drops must match, "" for any.
         accepts: the filter compiled; None for any.
+        indexes: of its elements; None without any.
     """
 
     id: str
@@ -61,6 +72,7 @@ class Flow:
     capacity: int
     filter: str
     accepts: Test | None
+    indexes: Indexes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +103,20 @@ def find_flow(connection: Connection, ref: str) -> Flow:
         query = _BY_ID
     else:
         raise BadRequest(f"{ref!r} is neither a flow's id (f and 24 hex digits) nor its path (/account/name)")
-    row = connection.execute(query, {"ref": ref}).first()
-    if row is None:
+    found = fetch_by(connection, query, {"ref": ref})
+    if not found:
         raise NotFound(f"there is no flow {ref}")
-    body = orjson.loads(row.body)
+    flow_id, path, text, slots, cursor = found[0]
+    body = orjson.loads(text)
     text = body.get("filter") or ""
     capacity = body.get("capacity")
     return Flow(
-        row.id, row.path, DEFAULT_CAPACITY if capacity is None else int(capacity), text, compiled(text)
+        flow_id,
+        path,
+        DEFAULT_CAPACITY if capacity is None else int(capacity),
+        text,
+        compiled(text),
+        None if slots is None else parsed(slots, cursor is not None),
     )
 
 

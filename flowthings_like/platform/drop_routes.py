@@ -53,6 +53,8 @@ def _find(request: Request) -> Answer:
 
 def _find_in(request: Request, flow: str) -> Answer:
     query = Query.from_params(request.params)
+    if request.explain:
+        return Answer(drops.explain(request.store, request.caller, flow, query))
     found = drops.find(request.store, request.caller, flow, query, hints=request.typed)
     return references.add(request, Answer(found))
 

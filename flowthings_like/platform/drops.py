@@ -13,7 +13,7 @@ from sqlalchemy import bindparam
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import update as sql_update
 
-from . import counts, drafts, elements, rows
+from . import counts, drafts, elements, lookup, rows
 from .catalogue import find_flow
 from .ids import is_id, now_ms
 from .ingest import Ingest, refused
@@ -127,7 +127,20 @@ def find(
     store: Store, caller: Caller, flow: str, query: Query | None = None, *, hints: bool = False
 ) -> list[dict[str, Any]]:
     """The drops that `query` asks for, newest first by default. Raises BadRequest, Forbidden, NotFound."""
-    return store.read(lambda connection: _find(connection, caller, flow, query or Query(), hints))
+    wanted = query or Query()
+    found, is_pending = store.read(lambda connection: _find(connection, caller, flow, wanted, hints))
+    if is_pending:
+        store.indexing.wake()
+    return found
+
+
+def explain(store: Store, caller: Caller, flow: str, query: Query) -> dict[str, Any]:
+    """Which way `find` would go, and which indexes it would use; see `lookup.explain`. Raises as `find`."""
+
+    def work(connection: Connection) -> dict[str, Any]:
+        return lookup.explain(connection, _readable(connection, caller, flow), query)
+
+    return store.read(work)
 
 
 def multi_find(
@@ -155,7 +168,7 @@ def multi_find(
     def work(connection: Connection) -> dict[str, list[dict[str, Any]]]:
         found = {}
         for index, (flow, query) in enumerate(queries):
-            found[flow] = _numbered(index, _find, connection, caller, flow, query, hints)
+            found[flow], _ = _numbered(index, _find, connection, caller, flow, query, hints)
         return found
 
     return store.read(work)
@@ -266,17 +279,12 @@ def _create(store: Store, caller: Caller, flow: str, prepared: list[Draft], hint
 
 def _find(
     connection: Connection, caller: Caller, flow: str, query: Query, hints: bool
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], bool]:
+    """The drops, and whether the flow has drops that wait to be brought up to its indexes."""
     found = _readable(connection, caller, flow)
-    statement = query.apply(
-        rows.SELECT.where(rows.IN_FLOW),
-        columns=rows.COLUMNS,
-        document=table.c.elems,
-        newest=rows.NEWEST,
-        dialect=connection.dialect,
-    )
-    stored = connection.execute(statement, rows.of(found)).all()
-    return [query.pick(rows.to_document(row, found.path, hints)) for row in stored]
+    stored = lookup.find(connection, found, query)
+    is_pending = found.indexes is not None and found.indexes.pending
+    return [query.pick(rows.to_document(row, found.path, hints)) for row in stored], is_pending
 
 
 def _asked(request: Any) -> tuple[str, Query]:
@@ -297,10 +305,12 @@ def _update(
         if fhash is not None and fhash != row["fhash"] and rows.find_by_fhash(connection, flow.id, [fhash]):
             raise BadRequest(f"another drop of {flow.path} has the fhash {fhash!r}")
         row.update(values, edited=now)
-        if flow.accepts is not None and not flow.accepts(rows.to_document(rows.to_row(row), flow.path), now):
+        document = rows.to_document(rows.to_row(row), flow.path)
+        if flow.accepts is not None and not flow.accepts(document, now):
             raise refused(flow)
+        kept = {} if flow.indexes is None else flow.indexes.columns(row["created"], document)
         changed = sql_update(table).where(table.c.flow_id == flow.id, table.c.id == drop)
-        connection.execute(changed.values(**values, edited=now))
+        connection.execute(changed.values(**values, **kept, edited=now))
     return rows.to_document(rows.to_row(row), flow.path, hints)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sql
 
-from . import counts, paths
+from . import counts, indexes, paths
 from .catalogue import DEFAULT_CAPACITY
 from .members import checked, filter_text, flag, integer, mapping, text
 from .problems import BadRequest, NotFound
@@ -19,6 +19,7 @@ from .store.schema import resources
 
 if TYPE_CHECKING:
     from .rights import Caller
+    from .store.store import Store
 
 
 _MEMBERS = {
@@ -29,6 +30,7 @@ _MEMBERS = {
     "filter": filter_text,
     "public": flag,
     "metadata": mapping,
+    "index": indexes.check,
 }
 
 
@@ -56,10 +58,23 @@ def _relate(connection: sql.Connection, caller: Caller, document: Document, befo
         raise BadRequest(f"the path of a flow cannot be changed, {before['path']} it is: create another flow")
     elif before["capacity"] > document["capacity"]:
         counts.shrink(connection, before["id"], document["capacity"])
+    if before is not None and before.get("index") != document.get("index"):
+        indexes.define(connection, before["id"], document.get("index", ()))
+
+
+def _created(connection: sql.Connection, _caller: Caller, document: Document) -> Document:
+    if document.get("index"):
+        indexes.define(connection, document["id"], document["index"])
+    return {}
 
 
 def _deleted(connection: sql.Connection, document: Document) -> None:
     counts.clear(connection, document["id"])
+    indexes.forget(connection, document["id"])
+
+
+def _written(store: Store) -> None:
+    store.indexing.wake()
 
 
 FLOW = Kind(
@@ -68,7 +83,9 @@ FLOW = Kind(
     check=_check,
     path_members=("path",),
     relate=_relate,
+    created=_created,
     deleted=_deleted,
+    written=_written,
     in_catalogue=True,
 )
 

@@ -9,6 +9,7 @@ first and written at the end, a few statements for any number of drops.
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, update
@@ -21,17 +22,24 @@ from .store.schema import drops
 from .tracking import Arrival, Tracker
 
 if TYPE_CHECKING:
+    from sqlalchemy import Update
     from sqlalchemy.engine import Connection
 
     from .catalogue import Catalogue, Flow
     from .drafts import Draft
 
 _INSERT = insert(drops)
-_REPLACE = (
-    update(drops)
-    .where(drops.c.flow_id == bindparam("in_flow"), drops.c.id == bindparam("with_id"))
-    .values({name: bindparam(f"new_{name}") for name in ("elems", "types", "location", "edited", "arrived")})
-)
+
+
+@lru_cache(maxsize=256)
+def _replacing(parameters: tuple[str, ...]) -> Update:
+    """The statement that sets the columns whose parameters are called new_NAME."""
+    names = [name.removeprefix("new_") for name in parameters if name.startswith("new_")]
+    return (
+        update(drops)
+        .where(drops.c.flow_id == bindparam("in_flow"), drops.c.id == bindparam("with_id"))
+        .values({name: bindparam(f"new_{name}") for name in names})
+    )
 
 
 class Ingest:
@@ -155,22 +163,8 @@ class Ingest:
     ) -> None:
         size = self._number(flow, arrivals, len(added))
         if replaced:
-            execute_many(
-                self._connection,
-                _REPLACE,
-                [
-                    {
-                        "in_flow": known.row["flow_id"],
-                        "with_id": known.row["id"],
-                        "new_elems": known.row["elems"],
-                        "new_types": known.row["types"],
-                        "new_location": known.row["location"],
-                        "new_edited": known.row["edited"],
-                        "new_arrived": known.row["arrived"],
-                    }
-                    for known in replaced
-                ],
-            )
+            changes = [self._replacement(flow, known) for known in replaced]
+            execute_many(self._connection, _replacing(tuple(changes[0])), changes)
         if not added:
             return
         self._happened["flowDropAdded", flow.id] += len(added)
@@ -198,8 +192,22 @@ class Ingest:
         """Insert drops that have been counted already, and evict what is too much; returns how many."""
         if flow.capacity == 0:
             return 0
-        execute_many(self._connection, _INSERT, [arrival.row for arrival in added])
+        indexes = flow.indexes
+        if indexes is None:
+            rows_ = [arrival.row for arrival in added]
+        else:
+            rows_ = [{**one.row, **indexes.columns(one.row["created"], one.document)} for one in added]
+        execute_many(self._connection, _INSERT, rows_)
         return counts.fit(self._connection, flow.id, size, flow.capacity)
+
+    def _replacement(self, flow: Flow, known: Arrival) -> dict[str, Any]:
+        """The parameters that bring a drop's row up to what it was replaced by."""
+        row = known.row
+        changed = {name: row[name] for name in ("elems", "types", "location", "edited", "arrived")}
+        if flow.indexes is not None:
+            changed.update(flow.indexes.columns(row["created"], known.document))
+        found = {f"new_{name}": value for name, value in changed.items()}
+        return {"in_flow": row["flow_id"], "with_id": row["id"], **found}
 
 
 def refused(flow: Flow, index: int | None = None) -> BadRequest:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
     from sqlalchemy.sql.selectable import Select
 
+    from ..filters.indexed import Columns
     from ..filters.nodes import Filter
 
 DEFAULT_LIMIT = 20
@@ -30,7 +31,8 @@ LARGEST_LIMIT = 100_000
 """Most documents in one answer; a larger limit asks for this many."""
 
 _LARGEST_START = 2**62
-_BY_AGE = ("creationDate", "id")
+BY_AGE = ("creationDate", "id")
+"""Members that sort by age: what stands behind them decides nothing any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class Query:
         document: ColumnElement[Any],
         newest: Sequence[ColumnElement[Any]],
         dialect: Dialect,
+        indexed: Columns | None = None,
     ) -> Select[Any]:
         """`statement` with this query's filter, order and limits.
 
@@ -91,17 +94,25 @@ class Query:
             document: the JSON column that holds all others.
             newest: the columns that, descending, order the collection newest first without a tie.
             dialect: the database's.
+            indexed: columns that hold indexed members.
 
         Raises:
             BadRequest: the filter asks for something that cannot be evaluated here.
         """
         if self.filter is not None:
             statement = statement.where(
-                condition(self.filter, columns=columns, document=document, dialect=dialect, now=self.now)
+                condition(
+                    self.filter,
+                    columns=columns,
+                    document=document,
+                    dialect=dialect,
+                    now=self.now,
+                    indexed=indexed,
+                )
             )
         order: list[ColumnElement[Any]] = []
         for member, descending in self.sort:
-            if member in _BY_AGE:
+            if member in BY_AGE:
                 order += [column.desc() if descending else column.asc() for column in newest]
                 break
             value = documents.value(member_parts(member), columns, document)
@@ -130,11 +141,19 @@ def parse_filter(text: Any, what: str = "filter") -> Filter | None:
 
 
 def condition(
-    node: Filter, *, columns: documents.Columns, document: ColumnElement[Any], dialect: Dialect, now: int
+    node: Filter,
+    *,
+    columns: documents.Columns,
+    document: ColumnElement[Any],
+    dialect: Dialect,
+    now: int,
+    indexed: Columns | None = None,
 ) -> ColumnElement[bool]:
     """A filter as SQL. Raises BadRequest where it asks for something that cannot be evaluated here."""
     try:
-        return to_sql(node, columns=columns, document=document, dialect=dialect.name, now=now)
+        return to_sql(
+            node, columns=columns, document=document, dialect=dialect.name, now=now, indexed=indexed
+        )
     except InvalidInput as error:
         raise BadRequest(str(error)) from error
 

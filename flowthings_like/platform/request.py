@@ -87,6 +87,11 @@ class Request:
         """Whether the answer shall carry what its objects refer to."""
         return self.params.get("refs", [""])[-1] in _YES
 
+    @property
+    def explain(self) -> bool:
+        """Whether the answer shall say how a find would be done, in place of doing it."""
+        return self.params.get("explain", [""])[-1] in _YES
+
 
 def query(environ: dict[str, Any]) -> dict[str, list[str]]:
     """The query's parameters, each with all its values, the empty ones too."""

@@ -51,6 +51,10 @@ def _no_traces(_connection: sql.Connection, _document: Document) -> None:
     pass
 
 
+def _no_more(_store: Store) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Kind:
     """One noun.
@@ -70,6 +74,7 @@ class Kind:
         created: (connection, caller, document) -> members that the creator gets to see once and that are not
             stored; writes what belongs to the new document elsewhere.
         deleted: (connection, document) removes what belongs to the document elsewhere.
+        written: (store) begins what is to be done in the background after documents were changed.
         present: document -> as it is shown now.
         in_catalogue: whether the platform keeps what such a document stands for at hand in compiled form
             (flows and tracks).
@@ -86,6 +91,7 @@ class Kind:
     relate: Callable[[sql.Connection, Caller, Document, Document | None], None] = _nothing
     created: Callable[[sql.Connection, Caller, Document], Document] = _no_extras
     deleted: Callable[[sql.Connection, Document], None] = _no_traces
+    written: Callable[[Store], None] = _no_more
     present: Callable[[Document], Document] = field(default=lambda document: document)
     in_catalogue: bool = False
     grants: bool = False
@@ -224,7 +230,9 @@ def update_many(store: Store, caller: Caller, kind: Kind, changes: Any) -> dict[
     def work(connection: sql.Connection) -> dict[str, Document]:
         return {id_: _change(connection, caller, kind, id_, members) for id_, members in wanted.items()}
 
-    return store.write(work, touches_catalogue=kind.in_catalogue)
+    changed = store.write(work, touches_catalogue=kind.in_catalogue)
+    kind.written(store)
+    return changed
 
 
 def set_member(store: Store, caller: Caller, kind: Kind, id_: str, member: str, value: Any) -> Document:

@@ -9,39 +9,37 @@ import orjson
 from sqlalchemy import ColumnElement, Text, bindparam, literal, select
 
 from . import elements
+from .store.bulk import fetch
 from .store.schema import drops
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
-    from sqlalchemy.sql.selectable import Select
 
     from .catalogue import Flow
 
-_SHOWN = tuple(column for column in drops.c if column is not drops.c.arrived)
-SELECT = select(*_SHOWN)
-"""Drops with all columns that people see, in the order that `to_document` takes."""
+_COLUMNS = (
+    *("flow_id", "id", "created", "edited", "creator", "fhash"),
+    *("elems", "types", "location", "parent"),
+)
+
+SELECT = select(*(drops.c[name] for name in _COLUMNS))
+"""Drops with all the columns that make a document, in the order that `to_document` takes."""
+
+SELECT_TEXT = f"SELECT {', '.join(_COLUMNS)} FROM drops"
+"""The same, written out."""
 
 NEWEST = (drops.c.id,)
 """Ids begin with the creation time, so within one flow they alone tell the order."""
 
 _IN_CHUNKS = 500
-_COLUMNS = tuple(column.key for column in _SHOWN)
-_ONE = SELECT.where(drops.c.flow_id == bindparam("flow"), drops.c.id == bindparam("drop"))
-_BY_ID = SELECT.where(
-    drops.c.flow_id == bindparam("flow"), drops.c.id.in_(bindparam("names", expanding=True))
-)
-_BY_FHASH = SELECT.where(
-    drops.c.flow_id == bindparam("flow"), drops.c.fhash.in_(bindparam("names", expanding=True))
-)
 
-
-IN_FLOW = drops.c.flow_id == bindparam("in_flow")
+IN_FLOW = drops.c.flow_id == bindparam("in_flow", required=False)
 """The condition that keeps to one flow; `of(flow)` says which."""
 
 COLUMNS: dict[str, ColumnElement[Any]] = {
     "id": drops.c.id,
     "flowId": drops.c.flow_id,
-    "path": bindparam("in_path", type_=Text),
+    "path": bindparam("in_path", type_=Text, required=False),
     "creationDate": drops.c.created,
     "creatorId": drops.c.creator,
     "lastEditDate": drops.c.edited,
@@ -103,22 +101,27 @@ def to_row(values: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def find_one(connection: Connection, flow_id: str, drop_id: str) -> Any:
     """One drop's row, None if there is none."""
-    return connection.execute(_ONE, {"flow": flow_id, "drop": drop_id}).first()
+    found = fetch(connection, f"{SELECT_TEXT} WHERE flow_id = ? AND id = ?", (flow_id, drop_id))
+    return found[0] if found else None
 
 
 def find_by_id(connection: Connection, flow_id: str, ids: list[str]) -> dict[str, Any]:
     """The rows of those of `ids` that exist, by id."""
-    return {row.id: row for row in _in_chunks(connection, _BY_ID, flow_id, ids)}
+    place = _COLUMNS.index("id")
+    return {row[place]: row for row in _in_chunks(connection, "id", flow_id, ids)}
 
 
 def find_by_fhash(connection: Connection, flow_id: str, hashes: list[str]) -> dict[str, Any]:
     """The rows of those of `hashes` that exist, by fhash."""
-    return {row.fhash: row for row in _in_chunks(connection, _BY_FHASH, flow_id, hashes)}
+    place = _COLUMNS.index("fhash")
+    return {row[place]: row for row in _in_chunks(connection, "fhash", flow_id, hashes)}
 
 
-def _in_chunks(connection: Connection, query: Select[Any], flow_id: str, names: list[str]) -> list[Any]:
+def _in_chunks(connection: Connection, column: str, flow_id: str, names: list[str]) -> list[Any]:
     found: list[Any] = []
     for start in range(0, len(names), _IN_CHUNKS):
         chunk = names[start : start + _IN_CHUNKS]
-        found += connection.execute(query, {"flow": flow_id, "names": chunk}).all()
+        marks = ", ".join("?" * len(chunk))
+        text = f"{SELECT_TEXT} WHERE flow_id = ? AND {column} IN ({marks})"
+        found += fetch(connection, text, (flow_id, *chunk))
     return found

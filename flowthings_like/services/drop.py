@@ -103,7 +103,7 @@ class DropService(FullService[Drop]):
     def _as_query(self, *filters: Filter | str, **params: Any) -> tuple[str, dict[str, Any]] | None:
         """(flow, what to find in it) for `multi_find`; None if that cannot answer it."""
         wanted = wire_params(query_params(with_filters(filters, params)).to_dict())
-        if "refs" in wanted or "retry" in params:
+        if wanted.keys() & {"refs", "explain"} or "retry" in params:
             return None
         flow = _flow_name(self._flow)
         return flow, {"flowId": flow, "params": {**self.connection.params, **wanted}}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Table
     from sqlalchemy.engine import Connection, Dialect
     from sqlalchemy.sql.dml import Insert, Update
+    from sqlalchemy.sql.selectable import Select
 
 
 def execute_many(
@@ -44,6 +45,33 @@ def execute_one(connection: Connection, statement: Insert, values: Mapping[str, 
     return changed
 
 
+def fetch(connection: Connection, text: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """The rows of a statement that is written out, each parameter a `?` in it."""
+    if connection.dialect.paramstyle != "qmark":
+        text = text.replace("?", "%s")
+    return _fetched(connection, text, values)
+
+
+def fetch_by(
+    connection: Connection, statement: Select[Any], values: Mapping[str, Any]
+) -> list[tuple[Any, ...]]:
+    """The rows of a statement that stays the same, executed again and again, by its parameters."""
+    text, pick = _compiled(statement, connection.dialect, frozenset(values))
+    return _fetched(connection, text, values if pick is None else pick(values))
+
+
+def _fetched(connection: Connection, text: str, values: Any) -> list[Any]:
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(text, values)
+        found = list(cursor.fetchall())
+    except connection.dialect.loaded_dbapi.OperationalError as error:
+        raise OperationalError(text, None, error) from error
+    finally:
+        cursor.close()
+    return found
+
+
 def upsert(dialect: str, table: Table) -> Any:
     """An insert that can be told what to do about a row that is there already."""
     # SQLite and PostgreSQL share this form; SQLAlchemy has it once for each.
@@ -51,9 +79,13 @@ def upsert(dialect: str, table: Table) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _compiled(statement: Insert | Update, dialect: Dialect, keys: frozenset[str]) -> tuple[str, Any]:
+def _compiled(
+    statement: Insert | Update | Select[Any], dialect: Dialect, keys: frozenset[str]
+) -> tuple[str, Any]:
     """The statement's text, and what puts a row's values in its order (None: it takes them by name)."""
-    columns = None if statement.is_update else sorted(keys)
+    columns = sorted(keys) if statement.is_insert else None
     compiled = statement.compile(dialect=dialect, column_keys=columns)
     order = getattr(compiled, "positiontup", None)
+    if order is not None and len(order) < 2:  # itemgetter makes no tuple of one
+        return str(compiled), lambda values: tuple(values[name] for name in order)
     return str(compiled), None if order is None else itemgetter(*order)

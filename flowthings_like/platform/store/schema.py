@@ -6,9 +6,15 @@ by. `path` is a flow's or device's own path and a track's source. A drop's eleme
 one element wherever it is read. Drops are clustered by flow and id, and ids begin with the creation time, so
 "the newest n of this flow" is one short walk down the primary key. Age is by the wall clock, or by what a
 writer says; the order in which drops came is kept apart, in `arrived`: it decides what a full flow gives up.
+
+A flow may index elements: each gets one of the columns `s0`, `s1`, … of the flow's drops, as filters.indexed
+keeps it. These columns have one index each, for all flows, so their number does not grow with the flows. One
+more index holds all of them in the order of time: sums over a flow read it in place of the documents.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -21,8 +27,9 @@ from sqlalchemy import (
     Text,
     text,
 )
+from sqlalchemy.types import UserDefinedType
 
-VERSION = 2
+VERSION = 3
 """The version of these tables, kept in the file itself."""
 
 metadata = MetaData()
@@ -63,6 +70,26 @@ resources = Table(
     ),
 )
 
+SLOTS = 8
+"""Most elements that one flow may index."""
+
+
+class Kept(UserDefinedType[Any]):
+    """A column that keeps every value as it comes: whole numbers, floats, text and bytes."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """BLOB is SQLite's word for a column that converts nothing."""
+        return "BLOB"
+
+
+def _partial(name: str, *columns: str, where: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
+SLOT_NAMES = tuple(f"s{number}" for number in range(SLOTS))
+
 drops = Table(
     "drops",
     metadata,
@@ -77,6 +104,8 @@ drops = Table(
     Column("location", Text),  # JSON {lat, lon, specifiers}
     Column("parent", Text),  # JSON {flowId, dropId}: what a track copied it from
     Column("arrived", BigInteger, nullable=False, server_default=text("0")),  # its number within the flow
+    Column("indexed", BigInteger),  # `created` again where the flow has indexes, null elsewhere
+    *(Column(name, Kept) for name in SLOT_NAMES),
     Index(
         "one_drop_a_hash",
         "flow_id",
@@ -86,6 +115,21 @@ drops = Table(
         postgresql_where=text("fhash IS NOT NULL"),
     ),
     Index("drops_by_arrival", "flow_id", "arrived"),
+    _partial("drops_indexed", "flow_id", "indexed", "id", *SLOT_NAMES, where="indexed IS NOT NULL"),
+    *(
+        _partial(f"drops_by_{name}", "flow_id", name, "id", where=f"{name} IS NOT NULL")
+        for name in SLOT_NAMES
+    ),
+    sqlite_with_rowid=False,
+)
+
+# Which elements a flow indexes, and how far its drops have been brought up to that.
+element_indexes = Table(
+    "element_indexes",
+    metadata,
+    Column("flow_id", Text, primary_key=True),
+    Column("slots", Text, nullable=False),  # JSON [null | {"element": name, "ready": bool}], by slot
+    Column("cursor", Text),  # id of the last drop that was brought up to it, "" at the start; null when done
     sqlite_with_rowid=False,
 )
 
@@ -169,6 +213,16 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         ") AS numbered WHERE drops.flow_id = numbered.flow_id AND drops.id = numbered.id",
         "UPDATE sizes SET arrivals = count",
         "CREATE INDEX drops_by_arrival ON drops (flow_id, arrived)",
+    ),
+    2: (
+        "ALTER TABLE drops ADD COLUMN indexed BIGINT",
+        *(f"ALTER TABLE drops ADD COLUMN {name} BLOB" for name in SLOT_NAMES),
+        f"CREATE INDEX drops_indexed ON drops (flow_id, indexed, id, {', '.join(SLOT_NAMES)}) "
+        "WHERE indexed IS NOT NULL",
+        *(
+            f"CREATE INDEX drops_by_{name} ON drops (flow_id, {name}, id) WHERE {name} IS NOT NULL"
+            for name in SLOT_NAMES
+        ),
     ),
 }
 """By version: the statements that make SQLite's tables those of the next version."""

@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from ...green.backend import native
 from ..catalogue import Catalogue
+from ..indexes import Builder
 from ..problems import Problem, Unavailable
 from . import engine as engines
 from .writer import Writers
@@ -35,6 +36,7 @@ class Store:
 
     Attributes:
         catalogue: the flows and tracks as the writer sees them; for use inside `write` only.
+        indexing: brings drops up to the indexes of their flows.
         folder: where the database is, None if a server has it.
 
     Raises:
@@ -49,6 +51,7 @@ class Store:
         self.catalogue = Catalogue()
         self._writers = Writers(engines.for_writing(self._engine), self.catalogue)
         self._readers = _Readers(self._engine)
+        self.indexing = Builder(self.write)
         self._prepare()
 
     def read(self, work: Callable[[Connection], T]) -> T:

@@ -140,3 +140,17 @@ def test_a_bad_drop_changes_nothing(api: Client, flow: Any, model: Any) -> None:
     assert api.post(place, model).status == 400
     assert "drop 1" in api.post(place, [{"elems": {"a": 1}}, model]).error
     assert api.get(place).ok() == []
+
+
+def test_a_flow_with_indexes_and_what_a_find_uses(api: Client) -> None:
+    flow = api.flow("indexed", index=["elems.a"])
+    assert api.get(f"/flow/{flow['id']}").ok()["index"] == ["elems.a"]
+    api.post(f"/drop/{flow['id']}", [{"elems": {"a": n}} for n in range(3)]).ok(201)
+    where = f"/drop/{flow['id']}?filter={quote('a == 1')}"
+    assert [drop["elems"] for drop in api.get(where).ok()] == [{"a": 1}]
+    said = api.get(f"{where}&explain=True").ok()
+    assert (said["uses"], said["elements"], said["building"]) == ("by_index", ["elems.a"], [])
+    assert said["plan"]
+    assert "8 is the most" in api.put(f"/flow/{flow['id']}", {"index": [f"e{n}" for n in range(9)]}).error
+    assert api.put(f"/flow/{flow['id']}", {"index": None}).ok().get("index") is None
+    assert [drop["elems"] for drop in api.get(where).ok()] == [{"a": 1}]
