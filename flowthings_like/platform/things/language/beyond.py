@@ -38,8 +38,8 @@ _OF_SCOPES = {
     "thingsdb": "collection_info collections_info del_collection del_expired del_module del_node del_token "
     "del_user deploy_module grant has_collection has_module has_node has_token has_user module_info "
     "modules_info new_collection new_module new_node new_token new_user refresh_module rename_collection "
-    "rename_module rename_user restore revoke set_default_deep set_module_conf set_module_scope set_password set_time_zone "
-    "time_zones_info user_info users_info whitelist_add whitelist_del",
+    "rename_module rename_user restore revoke set_default_deep set_module_conf set_module_scope "
+    "set_password set_time_zone time_zones_info user_info users_info whitelist_add whitelist_del",
     "node": "backup_info backups_info backups_ok counters del_backup has_backup new_backup node_info "
     "nodes_info reset_counters restart_module set_log_level shutdown",
 }

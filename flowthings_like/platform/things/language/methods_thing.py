@@ -89,7 +89,7 @@ def clear(run: Run, thing: Thing) -> None:
 
 @method(Thing, changes=True)
 def remove(run: Run, thing: Thing, closure: Closure, most: int | None = None) -> List:
-    """Removes the properties for which closure(name, value) is true, at most so many; returns their values."""
+    """Removes the properties for which closure(name, value) is true, at most so many. Returns the values."""
     run.check_effects(closure)
     found: list[str] = []
     for name, value in tuple(thing.props.items()):

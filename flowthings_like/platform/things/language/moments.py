@@ -99,8 +99,8 @@ def _of_parts(kind: type[datetime], parts: Mapping[str, int], zone: tzinfo) -> d
 
 
 def _read(kind: type[datetime], text: str, zone: tzinfo) -> datetime:
-    """2013, 2013-02, 2013-02-06, 2013-02-06T13, 2013-02-06 13:12, 2013-02-06 13:12:50; those with a time may end
-    in Z or an offset."""
+    """2013, 2013-02, 2013-02-06, 2013-02-06T13, 2013-02-06 13:12, 2013-02-06 13:12:50; those with a time may
+    end in Z or an offset."""
     found = _STAMP.fullmatch(text)
     if found is not None and "-" not in found[2][1:]:
         text, end = found.groups()

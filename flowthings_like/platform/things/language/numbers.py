@@ -70,10 +70,9 @@ def round_(run: Run, number: Number, digits: int | None = None) -> int | float:
     except OverflowError:
         scale = math.inf
     scaled = float(number) * scale
-    if math.isfinite(scaled) and abs(scaled) < 1 << 52:
-        scaled = math.copysign(math.floor(abs(scaled) + 0.5), scaled)
-        if abs(scaled - float(number) * scale) > 0.5:  # adding a half was not exact
-            scaled -= math.copysign(1.0, scaled)
+    if math.isfinite(scaled):
+        below = math.floor(abs(scaled))
+        scaled = math.copysign(below + (abs(scaled) - below >= 0.5), scaled)
     rounded = scaled / scale if scale else math.nan
     return whole(rounded) if isinstance(number, int) else rounded
 

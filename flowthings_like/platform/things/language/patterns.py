@@ -63,7 +63,7 @@ def split_by(run: Run, regex: Regex, text: str, most: int | None) -> List:
 
 
 def replaced(run: Run, text: str, old: str | Regex, new: str | Closure, most: int | None) -> str:
-    """The text with `new` in the place of each `old`: at most so many times, from the right if it is negative.
+    """The text with `new` for each `old`: at most so many times, from the right if that is negative.
 
     Raises:
         MaxQuotaError: that is too long.
