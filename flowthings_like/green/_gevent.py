@@ -83,7 +83,9 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
         super()._raise_exception()
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        self.hurry()
+        if block:
+            self._check_thread()
+            self.hurry()
         return super().get(block, timeout)
 
     def wait(self, timeout: float | None = None) -> Any:
@@ -91,8 +93,13 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
         return self.get(timeout=timeout)
 
     def join(self, timeout: float | None = None) -> None:
+        self._check_thread()
         self.hurry()
         super().join(timeout)
+
+    def _check_thread(self) -> None:
+        if not self.ready() and self.parent is not get_hub():
+            raise wrong_thread()
 
     # Gated and Pending
 
@@ -115,11 +122,7 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
         return value, None
 
     def _wait_here(self, timeout: float | None) -> None:
-        if self.parent is not get_hub():
-            raise wrong_thread()
-        if self.gate is not None:
-            self.hurry()
-        super().join(timeout)
+        self.join(timeout)
         if timeout is not None and not self.ready():
             raise DeadlineExceeded(f"the call was not done after {timeout} s")
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from flowthings_like.errors import CallCancelled, DeadlineExceeded
 
-from .backend import detect
 from .failure import Failure
 from .outcome import Raised, without_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .backend import Pool
     from .failure import Origin
-    from .outcome import Latch, Outcome
+    from .outcome import Outcome
 
 __all__ = ["Begun", "Underway"]
 
@@ -40,42 +40,52 @@ class Underway(Protocol):
 
 
 class Begun:
-    """A call that was begun: a Pending."""
+    """A call that was begun: a Pending.
 
-    __slots__ = ("_call", "_free", "_origin", "_others", "_outcome")
+    Args:
+        pool: in whose threads it may be waited for.
+    """
 
-    def __init__(self, call: Underway, origin: Origin) -> None:
+    __slots__ = ("__weakref__", "_call", "_origin", "_outcome", "_pool", "_turn")
+
+    def __init__(self, call: Underway, origin: Origin, pool: Pool) -> None:
         self._call = call
         self._origin = origin
         self._outcome: Outcome | None = None
-        self._free = [True]  # taken by the one who waits for the answer
-        self._others: list[Latch] = []  # where all others wait for that one
+        self._pool = pool
+        self._turn = pool.backend.lock()  # held by the one who waits for the answer; all others wait for it
         call.hold(self)  # so that a failure is told even if nobody keeps the thunk
 
     def ready(self) -> bool:
         return self._outcome is not None or self._call.arrived()
 
     def settle(self, timeout: float | None = None) -> Outcome:
-        end = None if timeout is None else time.monotonic() + timeout
-        while self._outcome is None:
-            left = None if end is None else max(0.0, end - time.monotonic())
+        outcome = self._outcome
+        if outcome is None:
+            self._pool.check_thread()
+        if outcome is None and timeout is None:
+            with self._turn:  # cannot be left held by a signal, see _primitives
+                outcome = self._wait(None)
+        elif outcome is None:
+            assert timeout is not None
+            end = time.monotonic() + timeout
+            if not self._turn.acquire(timeout=max(0.0, timeout)):
+                raise _too_late(timeout)
             try:
-                self._free.pop()
-            except IndexError:
-                done = self._wait_for_another(left)
-            else:
-                try:
-                    done = self._call.wait(left)
-                    if done and self._outcome is None:
-                        self._outcome = self._finish()
-                finally:
-                    self._free.append(True)
-                    if self._others:
-                        others, self._others = self._others, []
-                        for latch in others:
-                            latch.set()
-            if not done:
-                raise DeadlineExceeded(f"the call was not done after {timeout} s")
+                outcome = self._wait(max(0.0, end - time.monotonic()))
+            finally:
+                self._turn.release()
+            if outcome is None:
+                raise _too_late(timeout)
+        assert outcome is not None
+        return outcome
+
+    def _wait(self, timeout: float | None) -> Outcome | None:
+        """The outcome; None if there is none after so many seconds. Called by one thread at a time."""
+        if self._outcome is None and self._call.wait(timeout):
+            outcome = self._finish()
+            if self._outcome is None:  # else it was given up meanwhile
+                self._outcome = outcome
         return self._outcome
 
     def _finish(self) -> Outcome:
@@ -84,13 +94,6 @@ class Begun:
         except Exception as error:
             # As from a lazy call's thread: the last one to hold it knows whether it was seen.
             return Failure(without_frames(error), None, self._origin), None
-
-    def _wait_for_another(self, timeout: float | None) -> bool:
-        latch = detect().latch()
-        others = self._others
-        others.append(latch)
-        # Asked after the latch is there to set: who has just ended leaves the turn free.
-        return bool(self._free) or self._outcome is not None or latch.wait(timeout)
 
     def when_done(self, callback: Callable[[], object]) -> bool:
         if self._outcome is None:
@@ -110,3 +113,7 @@ class Begun:
         if self._outcome is None and self._call.arrived():
             self._call.give_up()
             self._outcome = self._finish()  # a failure that nobody looks at says so when it goes
+
+
+def _too_late(timeout: float) -> DeadlineExceeded:
+    return DeadlineExceeded(f"the call was not done after {timeout} s")

@@ -122,6 +122,7 @@ class LazyAPI(View):
         self, begin: Callable[..., Any], method: Callable[..., Any], label: str
     ) -> Callable[..., Any]:
         """For a call that can be begun without a thread."""
+        pool = self._open()
 
         def call(*args: Any, **kwargs: Any) -> GreenThunk:
             frame = sys._getframe(1)
@@ -134,7 +135,7 @@ class LazyAPI(View):
                 underway = None
             if underway is None:
                 return self._start(method, args, kwargs, origin)
-            begun = Begun(underway, origin)
+            begun = Begun(underway, origin, pool)
             if self._block is not None:
                 self._block.add(begun)
             return GreenThunk(begun, origin)

@@ -1,7 +1,5 @@
 """Lazy creates on one flow are stored in the order in which they were made; finds that differ go at once."""
 
-import sys
-
 import pytest
 
 from flowthings_like.green import LazyAPI, detect, force
@@ -41,15 +39,6 @@ class Flow:
 class FlowApi:
     def __init__(self):
         self.flow = Flow()
-
-
-@pytest.fixture
-def often():
-    """Threads are switched as often as can be."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    yield
-    sys.setswitchinterval(before)
 
 
 def in_order(creates):

@@ -1,0 +1,143 @@
+"""On threads a signal handler may raise anywhere in the main thread: no other call hangs for it."""
+
+import itertools
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from flowthings_like.green import (
+    AsyncAPI,
+    LazyAPI,
+    _primitives,
+    _threads,
+    calls,
+    coalesce,
+    detect,
+    enrol,
+    gather,
+    lanes,
+    lazy,
+    thunk,
+)
+from tests.transport.opcodes import interrupted_at
+
+from .bulky import Platform
+from .fakes import ROOT
+from .signals import Caller, Interrupt
+
+BACKEND = detect()
+
+if BACKEND.name != "threads":
+    pytest.skip("about OS threads", allow_module_level=True)
+
+# The garbage collector may call back while a signal comes, where nothing can be raised.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::flowthings_like.green.UnretrievedFailure"),
+]
+
+
+def test_many_signals_at_random_moments_beside_another_thread():
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.green.signals", "1500"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("1500 signals")
+
+
+MODULES = (_primitives, _threads, calls, coalesce, enrol, gather, lanes, lazy, thunk)
+KINDS = ("read", "write", "alone", "functions", "imperative", "block")
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.rpartition(".")[2])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_interrupt_at_every_step_of_a_call(module, kind):
+    """What others call through the same objects returns, whatever was being done."""
+    platform = Platform()
+    platform.fill(*"abc")
+    lazy = LazyAPI(platform)
+    interrupted, beside = (Caller(platform, lazy, lambda: AsyncAPI(platform)) for _ in range(2))
+    for at in itertools.count(1):
+        reached = interrupted_at(at, module, getattr(interrupted, kind))
+        returned = threading.Event()
+        threading.Thread(target=all_kinds, args=(beside, returned), daemon=True).start()
+        assert returned.wait(30), f"a call waits for ever after an interrupt at place {at}"
+        if not reached:
+            break
+
+
+def all_kinds(caller, returned):
+    for kind in KINDS:
+        getattr(caller, kind)()
+    returned.set()
+
+
+def test_a_lock_of_c_in_a_with_statement_is_never_left_held():
+    """What `_primitives` rests on."""
+
+    def handler(number, frame):
+        raise Interrupt
+
+    before = signal.signal(signal.SIGALRM, handler)
+    lock, queue, done = threading.Lock(), _primitives.queue.SimpleQueue(), 0
+    try:
+        for delay in itertools.islice(itertools.cycle(range(1, 60)), 3000):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, delay * 1e-6)
+                while True:
+                    with lock:
+                        queue.put(None)
+            except Interrupt:
+                assert not lock.locked()
+                done += 1
+                while not queue.empty():
+                    queue.get()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert done == 3000
+
+
+def test_an_event_that_was_set_wakes_all_however_often_the_setter_is_interrupted():
+    for at in itertools.count(1):
+        event = BACKEND.event()
+        waiting = [threading.Thread(target=event.wait, daemon=True) for _ in range(3)]
+        for thread in waiting:
+            thread.start()
+        while len(event._waiters) < 3:
+            time.sleep(0.0005)
+        reached = interrupted_at(at, _primitives, event.set)
+        if event.is_set():  # then all of them go on, though the setter was interrupted
+            for thread in waiting:
+                thread.join(20)
+                assert not thread.is_alive()
+        event.set()
+        for thread in waiting:
+            thread.join(20)
+            assert not thread.is_alive()
+        if not reached:
+            break
+
+
+def test_a_cancelled_call_is_finished_however_often_that_is_interrupted():
+    for at in itertools.count(1):
+        gate = BACKEND.event()
+        pool = BACKEND.pool(1)
+        pool.spawn(gate.wait, 20)
+        call = pool.spawn(len, "ab")
+        reached = interrupted_at(at, _threads, call.cancel)
+        call.cancel()
+        assert call.ready()
+        gate.set()
+        call.settle(20)
+        if not reached:
+            break
