@@ -34,6 +34,7 @@ from .errors import (
     FlowThingsUnavailable,
     InvalidInput,
     InvalidResponse,
+    ResponseTooLarge,
     WrongThread,
 )
 from .filters import AGE, EXISTS, HAS, MATCHES, NOT, Filter, Typed, mem, parse
@@ -91,6 +92,7 @@ __all__ = [
     "NotJoined",
     "P",
     "Params",
+    "ResponseTooLarge",
     "Retry",
     "Room",
     "Token",

@@ -13,7 +13,7 @@ from .errors import ConfigurationError
 from .green.checks.moments import first_time
 from .transport.connection import Connection, Sender
 from .transport.hosts import find_host
-from .transport.urls import check_transport
+from .transport.urls import check_size, check_transport
 
 if TYPE_CHECKING:
     import requests
@@ -74,6 +74,7 @@ class API:
         transport: "requests" to send everything through requests; "auto" takes connections of its own where
             nothing is asked for that takes requests to do.
         retry: a Retry that says when a call is made again; False to make each call once.
+        max_response_bytes: bytes that an answer may have, as it comes and unpacked; else ResponseTooLarge.
         things: the URL of a ThingsDB node for `things`: "things://user:password@host:9200", things+tls://…,
             ws://…, wss://… or unix:///path. Without a user it is entered with this account and token.
 
@@ -115,10 +116,14 @@ class API:
         retry: Retry | Literal[False] | None = None,
         transport: str | None = None,
         things: str | None = None,
+        max_response_bytes: int | None = None,
     ) -> None:
         self.async_lib = _either(async_lib, defaults.async_lib)
         self._session = session
         self._transport = check_transport(_either(transport, defaults.transport))
+        self._most = check_size(
+            "max_response_bytes", _either(max_response_bytes, defaults.max_response_bytes)
+        )
         self._sender: HTTPSender | None = None
         self._application: Any = None
         self._platform: Any = None
@@ -183,10 +188,10 @@ class API:
 
         Each option is the first of: an argument here; the profile, if it is named here; the environment
         (FLOWTHINGS_ACCOUNT, FLOWTHINGS_TOKEN, FLOWTHINGS_HOST, FLOWTHINGS_WS_HOST, FLOWTHINGS_SECURE,
-        FLOWTHINGS_VERSION, FLOWTHINGS_TIMEOUT, FLOWTHINGS_THINGS); the profile that FLOWTHINGS_PROFILE names,
-        or [default]. Profiles are sections of an INI file, `~/.flowthings/credentials` or what
-        FLOWTHINGS_CREDENTIALS names, with the same options in lower case. The file should be readable by its
-        owner alone.
+        FLOWTHINGS_VERSION, FLOWTHINGS_TIMEOUT, FLOWTHINGS_MAX_RESPONSE_BYTES, FLOWTHINGS_THINGS); the
+        profile that FLOWTHINGS_PROFILE names, or [default]. Profiles are sections of an INI file,
+        `~/.flowthings/credentials` or what FLOWTHINGS_CREDENTIALS names, with the same options in lower case.
+        The file should be readable by its owner alone.
 
         Args:
             profile: a section of that file.
@@ -336,6 +341,7 @@ class API:
                 verify_ssl=self._connection.verify_ssl,
                 mounted=mounted,
                 transport=self._transport,
+                max_response_bytes=self._most,
             )
             # Of two threads that get here at once both must use the same one.
             self._sender = self._sender or made

@@ -16,7 +16,17 @@ from .errors import ConfigurationError, FlowThingsError
 
 __all__ = ["Token", "credentials_of", "find_settings"]
 
-_OPTIONS = ("account", "token", "host", "ws_host", "secure", "version", "timeout", "things")
+_OPTIONS = (
+    "account",
+    "token",
+    "host",
+    "ws_host",
+    "secure",
+    "version",
+    "timeout",
+    "max_response_bytes",
+    "things",
+)
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
@@ -116,10 +126,10 @@ def credentials_of(creds: Any) -> Any:
 def find_settings(profile: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
     """The options for an API: what was given, then the environment, then a profile file.
 
-    The environment variables are FLOWTHINGS_ACCOUNT, _TOKEN, _HOST, _WS_HOST, _SECURE, _VERSION, _TIMEOUT and
-    _THINGS; FLOWTHINGS_PROFILE names the profile and FLOWTHINGS_CREDENTIALS the file, which is an INI file
-    with one section a profile. A profile that is named in the call comes before the environment: it was
-    given, too.
+    The environment variables are FLOWTHINGS_ACCOUNT, _TOKEN, _HOST, _WS_HOST, _SECURE, _VERSION, _TIMEOUT,
+    _MAX_RESPONSE_BYTES and _THINGS; FLOWTHINGS_PROFILE names the profile and FLOWTHINGS_CREDENTIALS the file,
+    which is an INI file with one section a profile. A profile that is named in the call comes before the
+    environment: it was given, too.
 
     Raises:
         ConfigurationError: no account or token anywhere; the message lists the places that were looked at.
@@ -148,6 +158,8 @@ def find_settings(profile: str | None, given: Mapping[str, Any]) -> dict[str, An
         settings["secure"] = _boolean("secure", settings["secure"])
     if isinstance(settings.get("timeout"), str):
         settings["timeout"] = _number("timeout", settings["timeout"])
+    if isinstance(settings.get("max_response_bytes"), str):
+        settings["max_response_bytes"] = _whole("max_response_bytes", settings["max_response_bytes"])
     return settings
 
 
@@ -199,3 +211,10 @@ def _number(name: str, text: str) -> float:
         return float(text)
     except ValueError:
         raise ConfigurationError(f"{name} is {text!r}; write a number of seconds") from None
+
+
+def _whole(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ConfigurationError(f"{name} is {text!r}; write a whole number of bytes") from None

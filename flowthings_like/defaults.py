@@ -29,6 +29,7 @@ class Defaults:
         timeout: seconds for a whole call, its retries included, as one number; or (to connect, between two
             reads) for each attempt of it. `float("inf")` waits for ever.
         retry: a Retry that says when a call is made again; False or None to make each call once.
+        max_response_bytes: bytes that one answer may have, as it comes and unpacked; 256 MiB.
         things: the URL of a ThingsDB node, for `api.things`; None for none.
         transport: "requests" to send everything through requests; "auto" for connections of its own where
             they will do.
@@ -38,6 +39,7 @@ class Defaults:
         "async_lib",
         "encoder",
         "host",
+        "max_response_bytes",
         "params",
         "request",
         "retry",
@@ -66,6 +68,7 @@ class Defaults:
         retry: Retry | Literal[False] | None = _RETRY,
         transport: str = "auto",
         things: str | None = None,
+        max_response_bytes: int = 256 << 20,
     ) -> None:
         self.async_lib = async_lib
         self.secure = secure
@@ -80,6 +83,7 @@ class Defaults:
         self.retry = retry
         self.transport = transport
         self.things = things
+        self.max_response_bytes = max_response_bytes
 
     @property
     def verify(self) -> bool | str:

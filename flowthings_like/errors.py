@@ -14,6 +14,7 @@
     │   └── FilterSyntaxError        a filter's text that does not parse: line, column, what was expected
     ├── ConfigurationError           credentials, profiles, the choice of a green library
     ├── InvalidResponse              what came back is not the platform's envelope
+    ├── ResponseTooLarge             what came back is more than max_response_bytes
     ├── ConnectionFailed             no connection, or it broke (also a ConnectionError)
     ├── DeadlineExceeded             the time given ran out (also a TimeoutError)
     ├── CallCancelled                a parallel call was cancelled, or its green thread was killed
@@ -48,6 +49,7 @@ __all__ = [
     "FlowThingsUnavailable",
     "InvalidInput",
     "InvalidResponse",
+    "ResponseTooLarge",
     "WrongThread",
     "from_status",
 ]
@@ -185,6 +187,10 @@ class ConfigurationError(FlowThingsError):
 
 class InvalidResponse(FlowThingsError):
     """What came back is not the platform's envelope: HTML, an empty body, JSON without a head."""
+
+
+class ResponseTooLarge(FlowThingsError):
+    """An answer of more bytes than `max_response_bytes`, as it came or unpacked. The rest was not read."""
 
 
 class ConnectionFailed(FlowThingsError, ConnectionError):

@@ -22,6 +22,7 @@ from requests.structures import CaseInsensitiveDict
 
 from ..errors import DeadlineExceeded
 from ..wire.http import UnsafeRequestError, header_lines
+from .doubles import is_replaced
 from .origin import POOL_SIZE, Origin
 from .response import DirectResponse
 from .retry import Limits
@@ -62,14 +63,23 @@ class DirectSession(requests.Session):
         transport: "auto" for that, "requests" to send everything through requests.
         adapters: more adapters to mount, by URL prefix; what is sent there goes through requests.
 
+        max_response_bytes: bytes that an answer may have, as it comes and unpacked; None for any number.
+
     Attributes:
-        transport: the same, to look at and to set.
+        transport, max_response_bytes: the same, to look at and to set.
     """
 
     transport: str
+    max_response_bytes: int | None
 
-    def __init__(self, transport: str = "auto", adapters: Mapping[str, BaseAdapter] | None = None) -> None:
+    def __init__(
+        self,
+        transport: str = "auto",
+        adapters: Mapping[str, BaseAdapter] | None = None,
+        max_response_bytes: int | None = None,
+    ) -> None:
         super().__init__()
+        self.max_response_bytes = max_response_bytes
         self.transport = check_transport(transport)
         self.headers = _Headers(self.headers)
         self.headers["Accept-Encoding"] = "gzip, deflate"
@@ -87,7 +97,8 @@ class DirectSession(requests.Session):
         finalize(self, _close, self._origins).atexit = False
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "transport": self.transport}  # type: ignore[misc]
+        own = {"transport": self.transport, "max_response_bytes": self.max_response_bytes}
+        return {**super().__getstate__(), **own}  # type: ignore[misc]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[misc]
@@ -130,6 +141,7 @@ class DirectSession(requests.Session):
         timeout: Any = None,
         verify: bool | str | None = None,
         more: Mapping[str, str] | None = None,
+        most: int | None = None,
     ) -> Answer | None:
         """Make a request directly, without a Response.
 
@@ -144,6 +156,7 @@ class DirectSession(requests.Session):
             timeout: as for `request`, or (to connect, between two reads, for everything).
             verify: as for `request`.
             more: further headers, which change with every request.
+            most: bytes that the answer may have, as it comes and unpacked; None for `max_response_bytes`.
 
         Raises:
             requests.RequestException: as `request` does.
@@ -159,7 +172,8 @@ class DirectSession(requests.Session):
             return None
         if more:
             lines += _checked(more)
-        return origin.exchange(method, target, lines, body, limits)
+        most = self.max_response_bytes if most is None else most
+        return origin.exchange(method, target, lines, body, limits, most)
 
     def request(
         self,
@@ -191,7 +205,7 @@ class DirectSession(requests.Session):
         origin, verb, complete, target, lines, body, limits = plain
         started = perf_counter()
         try:
-            answer = origin.exchange(verb, target, lines, body, limits)
+            answer = origin.exchange(verb, target, lines, body, limits, self.max_response_bytes)
         except DeadlineExceeded as error:
             raise ConnectTimeout(str(error)) from error
         # As requests has it, where Host is none of the headers of a request.
@@ -242,7 +256,7 @@ class DirectSession(requests.Session):
             url = f"{url}?{urlencode(params, doseq=True)}"
         prefix, target = _split(url)
         limits = _limits(timeout)
-        if limits is None or not _TARGET.fullmatch(target) or not self.is_plain():
+        if limits is None or not _TARGET.fullmatch(target) or not self.is_plain() or is_replaced():
             return None
         origin = self._origin(prefix, verify)
         if origin is None:
@@ -360,6 +374,8 @@ def _limits(timeout: Any) -> Limits | None:
     """A time-out of requests' as three; None if it is of another kind, or no time at all."""
     if timeout is None:
         return _UNLIMITED
+    if isinstance(timeout, Limits):
+        return timeout
     if type(timeout) in _NUMBERS:
         return Limits(timeout, timeout, None) if 0 < timeout <= _LONGEST else None
     given: tuple[Any, ...] = timeout if isinstance(timeout, tuple) else ()

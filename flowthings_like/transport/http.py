@@ -10,23 +10,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
-from requests.cookies import RequestsCookieJar
-from requests.exceptions import InvalidHeader
-from requests.structures import CaseInsensitiveDict
-from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
-from ..errors import ConnectionFailed, DeadlineExceeded, FlowThingsError, InvalidInput, InvalidResponse
+from ..errors import ConnectionFailed, InvalidResponse
 from ..green.checks.findings import warn_once
 from ..green.checks.seen_running import session_after_fork
-from ..green.turnstile import LARGE, turn
-from ..wire.http import UnsafeRequestError, header_lines
+from .by_requests import exchange
 from .direct import DirectSession
+from .doubles import is_replaced
 from .embedded import WSGIAdapter, call
-from .http1 import CHUNK, LARGE_PACKED
-from .origin import NotSentError
+from .failures import translated, without_request
+from .retry import as_limits
 
 if TYPE_CHECKING:
     from ..wire.http import Answer
@@ -43,6 +39,8 @@ class HTTPSender:
         verify_ssl: True (the session's own setting, and REQUESTS_CA_BUNDLE), False, or a bundle's path.
         mounted: WSGI applications to call in this process instead of a host, by URL prefix.
         transport: "auto", or "requests" to send everything through requests.
+        max_response_bytes: bytes that an answer may have, as it comes and unpacked; None for any number. What
+            is called in this process has no such bound.
     """
 
     def __init__(
@@ -52,8 +50,10 @@ class HTTPSender:
         verify_ssl: bool | str = True,
         mounted: Mapping[str, Any] | None = None,
         transport: str = "auto",
+        max_response_bytes: int | None = None,
     ) -> None:
         self._given = session
+        self._most = max_response_bytes
         self._used_in: int | None = None
         self._transport = transport
         self._own: dict[int, DirectSession] = {}
@@ -109,8 +109,7 @@ class HTTPSender:
             params: the query.
             data: the body, bytes or str.
             creds: whose account and token go into the headers.
-            timeout: (seconds to connect, between two reads) or (…, …, for everything, which requests knows
-                nothing of); None in it waits for ever.
+            timeout: Limits, or (seconds to connect, between two reads); None in it waits for ever.
             headers: more headers.
 
         Returns:
@@ -120,7 +119,10 @@ class HTTPSender:
             ConnectionFailed: no connection, a broken one, or a certificate that does not verify.
             DeadlineExceeded: the time ran out.
             InvalidResponse: a redirect, which is never followed: the token would travel along.
+            ResponseTooLarge: the answer has more bytes than it may have.
+            ConfigurationError: a proxy that makes no sense.
         """
+        process = os.getpid()
         named = {"Accept": "*/*", "Content-Type": "application/json"}
         if creds is not None:
             named["X-Auth-Token"] = creds.token
@@ -138,7 +140,11 @@ class HTTPSender:
                     method, url, dict(params or {}), body, named, timeout
                 )
         except requests.RequestException as error:
-            raise _translated(error, method, url) from _without_request(error)
+            if process != os.getpid():
+                raise _forked(method, url, process) from None
+            raise translated(error, method, url) from without_request(error)
+        if process != os.getpid():
+            raise _forked(method, url, process)
         if 300 <= status < 400:
             raise _redirected(status, found, method, url)
         return content, found, status
@@ -163,9 +169,9 @@ class HTTPSender:
                         return call(application, method, url, {**own, **headers, **(more or {})}, body)
         if session is None:
             session = self.session
-        if not isinstance(session, DirectSession) or not session.is_plain():
+        if not isinstance(session, DirectSession) or not session.is_plain() or is_replaced():
             return None
-        return session.exchange(method, url, headers, body, timeout, self._verify, more)
+        return session.exchange(method, url, headers, body, timeout, self._verify, more, self._most)
 
     def _by_requests(
         self,
@@ -177,23 +183,10 @@ class HTTPSender:
         timeout: Any,
     ) -> tuple[int, Mapping[str, str], bytes]:
         session = self.session
-        try:
-            header_lines(headers)
-        except UnsafeRequestError as error:
-            # requests would say the same, but show the value, which may be the token.
-            raise InvalidHeader(str(error)) from None
-        if self._is_simple(session, url):
-            prepared = _prepared(session, method, url, params, body, headers)
-        else:
-            request = requests.Request(method, url, headers=headers, data=body, params=params)
-            prepared = session.prepare_request(request)
-        settings = session.merge_environment_settings(prepared.url or url, {}, False, self._verify, None)
-        if self._verify is not None:
-            # requests lets REQUESTS_CA_BUNDLE overrule what the caller asked for.
-            settings["verify"] = self._verify
-        settings["stream"] = True
-        answer = session.send(prepared, timeout=timeout and timeout[:2], allow_redirects=False, **settings)
-        return answer.status_code, answer.headers, _read(answer)
+        return exchange(
+            session, method, url, params, body, headers, as_limits(timeout),
+            verify=self._verify, simple=self._is_simple(session, url), most=self._most,
+        )  # fmt: skip
 
     def _is_simple(self, session: requests.Session, url: str) -> bool:
         """Whether requests' own preparation would add nothing."""
@@ -206,7 +199,7 @@ class HTTPSender:
         )
 
     def _make(self) -> DirectSession:
-        session = DirectSession(self._transport, self._adapters())
+        session = DirectSession(self._transport, self._adapters(), self._most)
         if self._mounted:
             # Nothing travels, so nothing is worth compressing.
             session.headers.pop("Accept-Encoding", None)
@@ -216,110 +209,35 @@ class HTTPSender:
         return {prefix: WSGIAdapter(application) for prefix, application in self._mounted.items()}
 
 
-def _read(answer: requests.Response) -> bytes:
-    """The body. Where it is large, reading and unpacking it takes turns."""
-    parts: list[bytes] = []
-    total, due = 0, LARGE
-    length = answer.headers.get("Content-Length", "")
-    if length.isdecimal() and int(length) >= LARGE_PACKED:
-        _turn_within(answer)
-    for part in answer.iter_content(CHUNK):
-        parts.append(part)
-        total += len(part)
-        if total >= due:
-            _turn_within(answer)
-            due = total + LARGE
-    return b"".join(parts)
-
-
-def _turn_within(answer: requests.Response) -> None:
-    try:
-        turn()
-    except BaseException:
-        answer.close()  # the rest of the body is still in its connection
-        raise
-
-
-def _prepared(
-    session: requests.Session,
-    method: str,
-    url: str,
-    params: dict[str, Any],
-    body: bytes | None,
-    headers: dict[str, str],
-) -> requests.PreparedRequest:
-    """What `session.prepare_request` makes, for a URL known to be in order, at a tenth of the time."""
-    prepared = requests.PreparedRequest()
-    prepared.method = method.upper()
-    prepared.url = f"{url}?{urlencode(params, doseq=True)}" if params else url
-    merged: CaseInsensitiveDict[Any] = CaseInsensitiveDict(session.headers)
-    merged.update(headers)
-    if body is not None:
-        merged["Content-Length"] = str(len(body))
-    prepared.headers = merged
-    prepared._cookies = RequestsCookieJar()  # type: ignore[attr-defined]
-    prepared.body = body
-    prepared.hooks = {event: list(hooks) for event, hooks in session.hooks.items()}
-    return prepared
-
-
-def _translated(error: requests.RequestException, method: str, url: str) -> FlowThingsError:
-    parts = urlsplit(url)
-    asked = f"{method} {parts.path} at {parts.netloc}"
-    if isinstance(error, requests.Timeout) or _is_read_timeout(error):
-        connecting = isinstance(error, requests.ConnectTimeout)
-        doing = "connecting" if connecting else "waiting for the answer"
-        late = DeadlineExceeded(f"{asked}: the time ran out while {doing}")
-        late.sent = not connecting
-        return late
-    if isinstance(error, requests.exceptions.SSLError):
-        failed = ConnectionFailed(f"{asked}: no trusted TLS connection: {_reason(error)}")
-        failed.retryable = False
-        return failed
-    if isinstance(error, requests.exceptions.ContentDecodingError):
-        return InvalidResponse(f"{asked}: the answer cannot be unpacked: {_reason(error)}")
-    if isinstance(error, ValueError):
-        return InvalidInput(f"{asked}: {_reason(error)}")
-    broken = ConnectionFailed(f"{asked}: {_reason(error)}")
-    broken.sent = not isinstance(error, NotSentError) and not isinstance(
-        _innermost(error), NewConnectionError
+def _forked(method: str, url: str, process: int) -> ConnectionFailed:
+    """What a copy of a call raises that a fork has made: the answer is the parent's."""
+    failed = ConnectionFailed(
+        f"{method} {urlsplit(url).path}: process {process} made this call and forked while it was under way; "
+        "it has the answer, this child has not. Make the call again here"
     )
-    return broken
-
-
-def _is_read_timeout(error: requests.RequestException) -> bool:
-    """requests reports a time-out in the middle of a body as a ConnectionError."""
-    return any(isinstance(part, ReadTimeoutError) for part in error.args)
-
-
-def _reason(error: BaseException) -> str:
-    """The innermost cause in one line, without the pool objects and URLs that wrap it."""
-    inner = _innermost(error)
-    said = str(inner.args[-1]) if inner.args else ""
-    return f"{type(inner).__name__}: {said}" if said else type(inner).__name__
-
-
-def _innermost(error: BaseException) -> BaseException:
-    inner: Any = error
-    while True:
-        deeper = getattr(inner, "reason", None) or next(
-            (part for part in inner.args if isinstance(part, BaseException)), None
-        )
-        if not isinstance(deeper, BaseException):
-            return inner  # type: ignore[no-any-return]
-        inner = deeper
-
-
-def _without_request(error: requests.RequestException) -> requests.RequestException:
-    """The same error without the request it carries: that one's headers hold the token."""
-    error.request = error.response = None
-    return error
+    failed.retryable = False
+    return failed
 
 
 def _redirected(status: int, headers: Mapping[str, str], method: str, url: str) -> InvalidResponse:
     parts = urlsplit(url)
-    target = urlsplit(headers.get("Location", "")).netloc.rpartition("@")[2] or parts.netloc
+    asked = f"{method} {parts.path} at {parts.netloc}: {status}"
+    try:
+        target = urlsplit(urljoin(url, headers.get("Location", "")))
+        place = target.netloc.rpartition("@")[2]
+    except ValueError:
+        return InvalidResponse(f"{asked}, a redirect to what is no URL")
+    if place != parts.netloc:
+        return InvalidResponse(
+            f"{asked}, a redirect to {place}, which is not followed: the token would travel along. "
+            "Give the final host as host="
+        )
+    if target.scheme != parts.scheme:
+        return InvalidResponse(
+            f"{asked}, a redirect to {target.scheme} on the same host, which is not followed. "
+            f"Give secure={target.scheme == 'https'}"
+        )
     return InvalidResponse(
-        f"{method} {parts.path} at {parts.netloc}: {status}, a redirect to {target}, "
-        "which is not followed: the token would travel along. Give the final host as host="
+        f"{asked}, a redirect to {target.path[:200]} on the same host, which is not followed: the platform "
+        "has no redirects. Is something else in front of it, or version= not the right one?"
     )

@@ -8,10 +8,11 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..green.turnstile import LARGE, turn
 from ..wire.http import ResponseParser
+from .timing import TimedSocket, earlier, sooner
 from .tls import TLSStream
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class HTTPConnection:
         host: a name or an address.
         port: its port.
         context: for TLS; None for none.
-        timeout: seconds to connect, for each address of the host; None waits for ever.
+        timeout: seconds to connect, for each address of the host, and to agree on TLS; None waits for ever.
         until: the `time.monotonic()` by which it must be done, or None.
 
     Raises:
@@ -64,13 +65,14 @@ class HTTPConnection:
     ) -> None:
         self._parser = ResponseParser()
         self._socket: socket.socket | None = None
-        self._timeout: float | None = None
         try:
             self._socket = below = self._connect(host, port, timeout, until)
-            self._stream: Any = below
+            self._timed = TimedSocket(below)
+            self._stream: TimedSocket | TLSStream = self._timed
             if context is not None:
-                self._stream = TLSStream(below, context, host)
-                self._stream.handshake()
+                self._timed.bound(None, earlier(until, None if timeout is None else monotonic() + timeout))
+                self._stream = stream = TLSStream(self._timed, context, host)
+                stream.handshake()
         except BaseException:
             self.close()
             raise
@@ -86,8 +88,7 @@ class HTTPConnection:
                 continue
             try:
                 made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._timeout = _sooner(timeout, until)
-                made.settimeout(self._timeout)
+                made.settimeout(sooner(timeout, until))
                 made.connect(address)
                 return made
             except OSError as error:
@@ -104,7 +105,14 @@ class HTTPConnection:
         return self._parser.reusable
 
     def exchange(
-        self, request: bytes, method: str, timeout: float | None = None, until: float | None = None
+        self,
+        request: bytes,
+        method: str,
+        timeout: float | None = None,
+        until: float | None = None,
+        *,
+        first_by: float | None = None,
+        limit: int | None = None,
     ) -> Answer:
         """Send one request and read the whole answer.
 
@@ -113,17 +121,19 @@ class HTTPConnection:
             method: its verb, for an answer to HEAD has no body.
             timeout: seconds between two reads; None waits for ever.
             until: the `time.monotonic()` by which all must be done, or None.
+            first_by: the `time.monotonic()` by which something of the answer must have come, or None.
+            limit: bytes that the body may have, as it comes and unpacked; None for any number.
 
         Raises:
             LostError: the connection broke. TimeoutError: too late. ProtocolError: what came is no HTTP.
+            BodyTooLargeError: the body is larger than that.
         """
-        stream, parser = self._stream, self._parser
-        parser.begin(method)
-        broken = self._send(request, timeout, until)
+        stream, timed, parser = self._stream, self._timed, self._parser
+        parser.begin(method, limit)
+        timed.bound(timeout, earlier(until, first_by))
+        broken = self._send(request)
         total, due = 0, LARGE
         try:
-            if until is not None or timeout != self._timeout:
-                self._limit(timeout, until)
             while True:
                 data = stream.recv(CHUNK)
                 total += len(data)
@@ -135,12 +145,11 @@ class HTTPConnection:
                         sent=True,
                         answered=parser.started,
                     )
+                timed.until = until
                 if total >= due:
                     # While there is data no read waits, and whoever reads holds up all the others.
                     turn()
                     due = total + LARGE
-                if until is not None:
-                    self._limit(timeout, until)
         except TimeoutError:
             raise
         except _BROKEN as error:
@@ -151,20 +160,13 @@ class HTTPConnection:
             turn()
         return parser.answer()
 
-    def _send(self, request: bytes, timeout: float | None, until: float | None) -> str | None:
+    def _send(self, request: bytes) -> str | None:
         """Send all of it; what went wrong in the middle is returned: there may be an answer all the same."""
-        stream: Any = self._stream
         sent = 0
         try:
-            # `usable` has left the socket so that it does not wait, and most requests need no waiting.
-            if self._timeout == 0.0 and not isinstance(stream, TLSStream):
-                with suppress(BlockingIOError):
-                    sent = stream.send(request)
+            sent = self._stream.send(request)
             if sent < len(request):
-                self._limit(timeout, until)
-                sent += stream.send(request[sent:])
-            if sent < len(request):
-                stream.sendall(memoryview(request)[sent:])
+                self._stream.sendall(memoryview(request)[sent:])
         except TimeoutError:
             raise
         except OSError as error:
@@ -176,10 +178,9 @@ class HTTPConnection:
     def usable(self) -> bool:
         """Whether an idle connection is still open and silent. Does not wait."""
         stream, below = self._stream, self._socket
-        if below is None or (stream is not below and not stream.quiet()):
+        if below is None or (isinstance(stream, TLSStream) and not stream.quiet()):
             return False
-        below.settimeout(0.0)
-        self._timeout = 0.0
+        self._timed.stop_waiting()
         try:
             # Anything but silence means that it is at its end, or out of step.
             below.recv(1)
@@ -192,25 +193,10 @@ class HTTPConnection:
     def close(self) -> None:
         """Close the socket at once."""
         closing, self._socket = self._socket, None
-        self._stream = None
         self._parser.release()
         if closing is not None:
             with suppress(OSError):
                 closing.close()
-
-    def _limit(self, timeout: float | None, until: float | None) -> None:
-        self._timeout = limit = _sooner(timeout, until)
-        self._stream.settimeout(limit)
-
-
-def _sooner(timeout: float | None, until: float | None) -> float | None:
-    """The time-out for one step, which must be over by `until`."""
-    if until is None:
-        return timeout
-    left = until - monotonic()
-    if left <= 0:
-        raise TimeoutError("the time is up")
-    return left if timeout is None else min(timeout, left)
 
 
 def _said(error: BaseException) -> str:

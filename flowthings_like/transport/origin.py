@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import requests
 from requests.exceptions import ConnectTimeout, ContentDecodingError, InvalidURL, ReadTimeout, SSLError
 
-from ..wire.http import PackingError, ProtocolError, UnsafeRequestError, request_head
+from ..wire.http import BodyTooLargeError, PackingError, ProtocolError, UnsafeRequestError, request_head
 from .http1 import HTTPConnection, LostError
 from .pool import Pool
 from .tls import client_context
@@ -19,10 +19,14 @@ if TYPE_CHECKING:
     from ..wire.http import Answer
     from .retry import Limits
 
-__all__ = ["POOL_SIZE", "NotSentError", "Origin"]
+__all__ = ["POOL_SIZE", "AnswerTooLargeError", "NotSentError", "Origin", "too_large"]
 
 POOL_SIZE = 100
 """Connections to one place at once. Who asks for more waits for a free one."""
+
+SUSPICIOUS = 1.0
+"""Seconds of idleness after which a connection may have died without a word: a proxy, a balancer or a
+firewall on the way has forgotten it, and what is sent on it is lost."""
 
 IDLE_SECONDS = 50.0
 """Shorter than the minute after which most servers and balancers hang up."""
@@ -32,8 +36,21 @@ _REPEATABLE = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "MG
 _PORTS = {"http": 80, "https": 443}
 
 
+def too_large(error: BodyTooLargeError) -> str:
+    """What to say of it, and what to write."""
+    unpacked = "unpacks to" if error.unpacked else "is"
+    return (
+        f"the answer {unpacked} more than {error.limit} bytes, and the rest was not read; "
+        "raise max_response_bytes=, or ask for less at once (limit=, only=)"
+    )
+
+
 class NotSentError(requests.ConnectionError):
     """There is no connection, and nothing of the request has left."""
+
+
+class AnswerTooLargeError(requests.RequestException):
+    """An answer of more bytes than are wanted."""
 
 
 class Origin:
@@ -65,7 +82,15 @@ class Origin:
         self._verify = verify
         self._context: tuple[int, ssl.SSLContext] | None = None
 
-    def exchange(self, method: str, target: str, lines: bytes, body: bytes | None, limits: Limits) -> Answer:
+    def exchange(
+        self,
+        method: str,
+        target: str,
+        lines: bytes,
+        body: bytes | None,
+        limits: Limits,
+        most: int | None = None,
+    ) -> Answer:
         """Send one request and read the whole answer.
 
         A connection that turns out to be dead before a byte of an answer came is replaced by a new one, once,
@@ -77,6 +102,7 @@ class Origin:
             lines: all headers but Content-Length.
             body: None for none.
             limits: how long it may take. Waiting for a free connection may take as long as a read.
+            most: bytes that the answer's body may have, as it comes and unpacked; None for any number.
 
         Raises:
             requests.RequestException: what requests raises in that case.
@@ -89,12 +115,11 @@ class Origin:
             raise InvalidURL(str(error)) from None
         if body:
             request += body
-        connect, read, total = limits
-        now = monotonic()
-        until = None if total is None else now + total
-        patience = until if read is None else now + read
+        until = None if limits.total is None else monotonic() + limits.total
         try:
-            return self._exchange(request, method, connect, read, until, patience)
+            return self._exchange(request, method, limits, until, most)
+        except BodyTooLargeError as error:
+            raise AnswerTooLargeError(too_large(error)) from error
         except LostError as error:
             raise (requests.ConnectionError if error.sent else NotSentError)(str(error)) from error
         except PackingError as error:
@@ -106,18 +131,25 @@ class Origin:
         self,
         request: bytes,
         method: str,
-        connect: float | None,
-        read: float | None,
+        limits: Limits,
         until: float | None,
-        patience: float | None,
+        most: int | None,
     ) -> Answer:
-        fresh = False
+        read, fresh = limits.read, False
         while True:
-            with self.pool.lease(patience, connect, until, fresh=fresh) as lease:
+            began = monotonic()
+            patience = until if read is None else began + read
+            with self.pool.lease(patience, limits.connect, until, fresh=fresh) as lease:
                 connection = lease.connection
+                first_by = None
+                if limits.reused is not None and lease.idled >= SUSPICIOUS:
+                    first_by = monotonic() + limits.reused
                 try:
-                    answer = connection.exchange(request, method, read, until)
+                    answer = connection.exchange(request, method, read, until, first_by=first_by, limit=most)
                 except TimeoutError as error:
+                    if lease.reused:
+                        # It may have died while it was idle, and others at the same time.
+                        self.pool.drop_idle(began)
                     raise ReadTimeout("the time ran out while waiting for the answer") from error
                 except LostError as error:
                     repeatable = method in _REPEATABLE or not error.sent

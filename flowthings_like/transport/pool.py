@@ -114,6 +114,10 @@ class Pool(Generic[C]):
             self.size, len(places), len(stock.idle), waiting, stock.opened, stock.expired, discarded
         )
 
+    def drop_idle(self, since: float) -> None:
+        """Close the connections that have been idle since then: `time.monotonic()` is the clock."""
+        self._stock().expire(since)
+
     def close(self) -> None:
         """Close what is idle now, and what is in use when it comes back. The pool may be used again."""
         stock = self._stock()
@@ -135,12 +139,24 @@ class Lease(Generic[C]):
     Attributes:
         connection: the connection.
         reused: whether it has served before.
+        idled: seconds for which it had been idle, 0 if it is new.
     """
 
-    __slots__ = ("_args", "_complete", "_deadline", "_fresh", "_place", "_stock", "connection", "reused")
+    __slots__ = (
+        "_args",
+        "_complete",
+        "_deadline",
+        "_fresh",
+        "_place",
+        "_stock",
+        "connection",
+        "idled",
+        "reused",
+    )
 
     connection: C
     reused: bool
+    idled: float
 
     def __init__(self, stock: _Stock[C], deadline: float | None, args: Any, fresh: bool) -> None:
         self._stock = stock
@@ -162,6 +178,7 @@ class Lease(Generic[C]):
                 stock.vacate(place)
             connection = place.connection
             self.reused = connection is not None
+            self.idled = monotonic() - place.idle_since if self.reused else 0.0
             if connection is None:
                 place.epoch = stock.epoch
                 place.connection = connection = stock.pool.open(*self._args)
@@ -269,7 +286,7 @@ class _Stock(Generic[C]):
             if self.waiters:
                 self.match()
             if len(self.idle) > 1:
-                self._expire(now - self.pool.idle_for)
+                self.expire(now - self.pool.idle_for)
         except BaseException:
             self.match()  # whoever is interrupted here must not leave others waiting
             raise
@@ -347,7 +364,8 @@ class _Stock(Generic[C]):
         finally:
             self.taken.discard(place.ticket)
 
-    def _expire(self, oldest: float) -> None:
+    def expire(self, oldest: float) -> None:
+        """Close what has been idle since before then."""
         idle = self.idle
         with suppress(IndexError):
             while idle[0].idle_since < oldest:

@@ -127,11 +127,14 @@ class Limits(NamedTuple):
         connect: to connect, in one attempt.
         read: between two reads, in one attempt.
         total: for the whole call, retries included; None if the timeout said nothing of it, inf for ever.
+        reused: until something of the answer comes, on a connection that was used before and may have died
+            since; None for no such bound.
     """
 
     connect: float | None
     read: float | None
     total: float | None
+    reused: float | None = None
 
 
 def limits(timeout: Any) -> Limits:
@@ -142,6 +145,15 @@ def limits(timeout: Any) -> Limits:
     """
     connect, read = check_timeout(timeout)
     return Limits(connect, read, None if isinstance(timeout, tuple) else float(timeout))
+
+
+def as_limits(timeout: Any) -> Limits:
+    """A time-out as requests takes it, with None for what it says nothing of."""
+    if isinstance(timeout, Limits):
+        return timeout
+    given = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    connect, read, total = (*given, None)[:3]
+    return Limits(connect, read, total)
 
 
 class Clock:
@@ -223,7 +235,7 @@ def persist(
         ConnectionFailed, DeadlineExceeded: what the last attempt raised; `attempts` says how many there were.
         Whatever else `attempt` raises, at once.
     """
-    connect, read, total = allowed
+    connect, read, total, _ = allowed
     timeout = allowed._replace(total=None) if total == math.inf else allowed
     if policy is None:
         return attempt(timeout), 1
@@ -232,6 +244,9 @@ def persist(
     horizon = Deadline(begun + policy.within, clock) if total is None else whole
     number = 1
     while True:
+        if repeatable and number < policy.attempts:
+            # What is waited for on a dead connection must leave time for another attempt, on a new one.
+            timeout = timeout._replace(reused=_half(timeout.read, horizon.left()))
         try:
             answer = attempt(timeout)
         except (ConnectionFailed, DeadlineExceeded) as error:
@@ -253,6 +268,11 @@ def persist(
         clock.sleep(pause)
         number += 1
         timeout = Limits(whole.bound(connect), whole.bound(read), whole.bound(None))
+
+
+def _half(read: float | None, left: float) -> float | None:
+    longest = left if read is None else min(read, left)
+    return None if math.isinf(longest) else max(longest / 2, _SHORTEST)
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:

@@ -17,8 +17,9 @@ import certifi
 from urllib3.exceptions import InsecureRequestWarning
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
+
+    from .timing import TimedSocket
 
 __all__ = ["TLSStream", "client_context"]
 
@@ -54,15 +55,15 @@ def client_context(verify: bool | str, protocols: tuple[str, ...] = ("http/1.1",
 
 
 class TLSStream:
-    """An encrypted connection with a socket's `send`, `sendall`, `recv`, `settimeout` and `close`.
+    """An encrypted connection with a socket's `send`, `sendall` and `recv`.
 
     Args:
-        below: a connected socket.
+        below: what carries it. Its deadline is kept for each read and write that a step takes.
         context: from `client_context`.
         host: the server's name or address, which its certificate must be for.
     """
 
-    def __init__(self, below: socket.socket, context: ssl.SSLContext, host: str) -> None:
+    def __init__(self, below: TimedSocket, context: ssl.SSLContext, host: str) -> None:
         self._below = below
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
@@ -74,9 +75,6 @@ class TLSStream:
                 InsecureRequestWarning,
                 stacklevel=2,
             )
-        self.settimeout = below.settimeout
-        self.close = below.close
-        self.fileno = below.fileno
 
     def handshake(self) -> None:
         """Agree on keys, and verify the certificate."""

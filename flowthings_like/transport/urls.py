@@ -14,7 +14,7 @@ from ..errors import ConfigurationError, InvalidInput
 from ..wire.foreign import is_missing, scalar
 from .values import milliseconds, resolve
 
-__all__ = ["check_path", "check_timeout", "check_transport", "segment", "wire_params"]
+__all__ = ["check_path", "check_size", "check_timeout", "check_transport", "segment", "wire_params"]
 
 _SAFE_PATH = re.compile(r"(?:/[A-Za-z0-9_~:-]+)*")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -106,6 +106,17 @@ def check_transport(transport: Any) -> str:
     if transport in ("auto", "requests"):
         return str(transport)
     raise ConfigurationError(f'transport is {transport!r}; it may be "auto" or "requests"')
+
+
+def check_size(name: str, size: Any) -> int:
+    """A number of bytes.
+
+    Raises:
+        InvalidInput: it is no whole number above 0.
+    """
+    if isinstance(size, int) and not isinstance(size, bool) and size > 0:
+        return size
+    raise InvalidInput(f"{name} is {size!r}; give a whole number of bytes, 1 or more")
 
 
 def check_timeout(timeout: Any) -> tuple[float | None, float | None]:

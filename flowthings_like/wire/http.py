@@ -6,16 +6,19 @@ read by llhttp in its strict mode, and what an answer may hold besides its body 
 
 from __future__ import annotations
 
+import io
 import re
-import zlib
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
 import httptools
 
+from .packing import BodyTooLargeError, PackingError, unpack
+
 __all__ = [
     "Answer",
+    "BodyTooLargeError",
     "Headers",
     "PackingError",
     "ProtocolError",
@@ -27,12 +30,11 @@ __all__ = [
 ]
 
 MAX_HEAD = 65_536
-"""Bytes that one answer may spend on anything but its body: status line, headers, trailers, chunk sizes, and
-the interim answers before it."""
+"""Bytes that one answer may spend on anything but its body: status line, headers, trailers, extensions of
+chunks, and the interim answers before it."""
 
-MAX_UNPACKED = 1 << 30
-"""Bytes that a packed body may grow to."""
-
+_LONGEST_LENGTH = 18  # digits
+_CHUNK_SIZE = 20  # bytes that say how long a chunk is: 16 digits, two line ends
 _METHOD = re.compile(r"[A-Z]+")
 _TARGET = re.compile(r"[!-~]+")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -44,10 +46,6 @@ _BAD_VALUE = re.compile(r"[\r\n\0]|^[ \t]|[ \t]$")
 
 class ProtocolError(Exception):
     """What came is not HTTP, or more of it than one answer may hold."""
-
-
-class PackingError(ProtocolError):
-    """A body that cannot be unpacked."""
 
 
 class UnsafeRequestError(ValueError):
@@ -165,7 +163,8 @@ def request_head(method: str, target: str, lines: bytes, length: int | None) -> 
 class ResponseParser:
     """Reads the answers of one connection, one after the other.
 
-    Call `begin` for each request, then `feed` until it says that the answer is complete, then `answer`.
+    Call `begin` for each request, then `feed` until it says that the answer is complete, then `answer`. The
+    body is collected in a buffer that is handed out without a copy.
 
     llhttp decides what is HTTP and where a body ends. It reports to C code alone: what a Python function
     raises there, a signal handler's exception for instance, it would hide.
@@ -186,8 +185,12 @@ class ResponseParser:
         self._spent = False
         self.begin("")
 
-    def begin(self, method: str) -> None:
-        """Expect the answer to a request with this method."""
+    def begin(self, method: str, limit: int | None = None) -> None:
+        """Expect the answer to a request with this method.
+
+        Args:
+            limit: bytes that its body may have, as it comes and unpacked; None for any number.
+        """
         if self._spent:
             # The parser cannot be told that no body follows, so after a HEAD it still waits for one.
             self._parser = httptools.HttpResponseParser(self)
@@ -199,13 +202,16 @@ class ResponseParser:
         self._low = b""
         self._interim = 0
         self._overhead = 0
+        self._limit = limit
+        self._received = 0
+        self._collected: io.BytesIO | None = None
         self.started = self.complete = self.reusable = False
 
     def feed(self, data: bytes) -> bool:
         """Take in what has come; returns `complete`.
 
         Raises:
-            ProtocolError: it is no HTTP.
+            ProtocolError: it is no HTTP. BodyTooLargeError: its body is larger than it may be.
         """
         self.started = True
         events, before, failure = self._events, len(self._events), ""
@@ -214,6 +220,7 @@ class ResponseParser:
             self._parser.feed_data(data[: len(data) - rest] if self._bodiless else data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             failure = str(error) or "an error"
+        size = self._count(events[before:], len(data))
         if self._head:
             if self._bodiless and not failure:
                 self._spent = True
@@ -224,11 +231,29 @@ class ResponseParser:
                 return True
         if failure:
             raise ProtocolError(f"what came is not HTTP: {failure}")
-        if len(events) == before or type(events[-1]) is not bytes:
-            self._overhead += len(data)
-            if self._overhead > MAX_HEAD:
-                raise ProtocolError(f"the answer has headers of more than {MAX_HEAD} bytes")
+        if size:
+            self._collect()
         return False
+
+    def _count(self, events: list[Any], fed: int) -> int:
+        """Hold what has come against its bounds; returns how many bytes of a body it held."""
+        parts = [len(event) for event in events if type(event) is bytes]
+        size = sum(parts)
+        self._received += size
+        if self._limit is not None and self._received > self._limit:
+            raise BodyTooLargeError(self._limit)
+        # A chunk's own size is not counted: there are no more chunks than bytes, and these are bounded.
+        self._overhead += max(0, fed - size - _CHUNK_SIZE * len(parts))
+        if self._overhead > MAX_HEAD:
+            raise _too_much()
+        return size
+
+    def _collect(self) -> None:
+        """Move the parts of an unfinished body out of the events."""
+        if self._collected is None:
+            self._collected = io.BytesIO()
+        self._collected.writelines([event for event in self._events if type(event) is bytes])
+        self._events[:] = [event for event in self._events if type(event) is not bytes]
 
     def _find_head(self, data: bytes) -> int:
         """Look for the end of the headers; returns how many bytes of `data` come after it."""
@@ -248,10 +273,21 @@ class ResponseParser:
             if text[9:10] != b"1":
                 self._head = text[:end]
                 self._low = self._head.lower()
+                if end + 2 > MAX_HEAD:
+                    raise _too_much()
+                self._check_length()
                 return len(text) - end - 2
             # An interim answer; the real one follows.
             self._interim += 1
             text = text[end + 2 :]
+
+    def _check_length(self) -> None:
+        """Refuse a body whose length is known to be too much before it comes."""
+        if self._limit is None or self._bodiless:
+            return
+        length = self._value(b"\r\ncontent-length:")
+        if length.isdigit() and (len(length) > _LONGEST_LENGTH or int(length) > self._limit):
+            raise BodyTooLargeError(self._limit)
 
     def _end(self, surplus: bool) -> None:
         self.complete = True
@@ -294,17 +330,18 @@ class ResponseParser:
         """The complete answer.
 
         Raises:
-            PackingError: its body cannot be unpacked.
+            PackingError: its body cannot be unpacked. BodyTooLargeError: it unpacks to more than it may.
         """
         body = b"" if self._bodiless else self._body()
         if body and (packing := self.packing):
-            body = unpack(body, packing)
+            body = unpack(body, packing, self._limit)
         start, _, lines = self._head.partition(b"\r\n")
         return Answer(int(start[9:12]), start[13:].decode("latin-1"), Headers(lines), body)
 
     def _body(self) -> bytes:
         events = self._events
-        if len(events) == 3 and events[2] is _END:
+        found, self._collected = self._collected, None
+        if found is None and len(events) == 3 and events[2] is _END:
             return events[1]  # type: ignore[no-any-return]
         parts, ends = [], 0
         for event in events:
@@ -314,48 +351,12 @@ class ResponseParser:
                     break
             elif event is not _BEGIN:
                 parts.append(event)
-        return b"".join(parts)
+        if found is None:
+            return b"".join(parts)
+        found.writelines(parts)
+        events.clear()
+        return found.getvalue()
 
 
-def unpack(body: bytes, packing: str) -> bytes:
-    """A body without its Content-Encoding; one that is not known is left on, as HTTP libraries do.
-
-    Raises:
-        PackingError: it is broken or incomplete, or would be larger than MAX_UNPACKED.
-    """
-    for coding in reversed([part.strip().lower() for part in packing.split(",")]):
-        try:
-            if coding in ("gzip", "x-gzip"):
-                body = _gunzipped(body)
-            elif coding == "deflate":
-                # Half of the world leaves the zlib header out.
-                wrapped = body[0] & 0x0F == 8 and int.from_bytes(body[:2], "big") % 31 == 0
-                body = _inflated(body, zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS, MAX_UNPACKED)[0]
-        except zlib.error as error:
-            raise PackingError(f"the body is no {coding}: {error}") from None
-    return body
-
-
-def _gunzipped(body: bytes) -> bytes:
-    parts: list[bytes] = []
-    left = MAX_UNPACKED
-    while body:
-        try:
-            part, body = _inflated(body, 16 + zlib.MAX_WBITS, left)
-        except zlib.error:
-            if not parts:
-                raise
-            break  # what follows the last member is padding
-        parts.append(part)
-        left -= len(part)
-    return b"".join(parts)
-
-
-def _inflated(body: bytes, window: int, limit: int) -> tuple[bytes, bytes]:
-    decoder = zlib.decompressobj(window)
-    found = decoder.decompress(body, limit + 1)
-    if len(found) > limit:
-        raise PackingError(f"the body would unpack to more than {MAX_UNPACKED} bytes")
-    if not decoder.eof:
-        raise PackingError("the packed body is incomplete")
-    return found, decoder.unused_data
+def _too_much() -> ProtocolError:
+    return ProtocolError(f"the answer has headers of more than {MAX_HEAD} bytes")

@@ -152,7 +152,7 @@ def test_a_slow_answer_meets_the_deadline() -> None:
 
 
 def test_the_default_timeout_is_finite() -> None:
-    connect, read, total = API(CREDS)._connection.timeout
+    connect, read, total, _ = API(CREDS)._connection.timeout
     assert total is None
     assert connect is not None
     assert read is not None

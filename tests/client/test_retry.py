@@ -178,7 +178,8 @@ def test_one_number_is_for_everything() -> None:
     with pytest.raises(ConnectionFailed):
         run(script, Retry(attempts=10, base=1.0, most=1.0), timeout=10)
     # Three attempts of 3 seconds, two pauses of 1; a third pause would end as the time does.
-    assert script.given == [(10, 10, 10), (6, 6, 6), (2, 2, 2)]
+    # What a dead connection may take is half of it, so that another attempt has the rest.
+    assert script.given == [(10, 10, 10, 5), (6, 6, 6, 3), (2, 2, 2, 1)]
     assert script.clock.slept == [1, 1]
 
 
@@ -186,11 +187,16 @@ def test_two_numbers_are_for_each_attempt() -> None:
     script = Script(FakeClock(), [failing()], lasts=3.0)
     with pytest.raises(ConnectionFailed):
         run(script, Retry(attempts=10, base=1.0, most=1.0, within=10.0), timeout=(4.0, 5.0))
-    assert script.given == [(4, 5, None)] * 3
+    assert script.given == [(4, 5, None, 2.5), (4, 5, None, 2.5), (4, 5, None, 1)]
     script = Script(FakeClock(), [failing()], lasts=1e6)
     with pytest.raises(ConnectionFailed):
         run(script, Retry(attempts=3), timeout=math.inf)
-    assert script.given == [(None, None, None)] * 3
+    assert script.given == [(None, None, None, None)] * 3
+    # The last attempt has none after it, and one that may not be made again neither.
+    script = Script(FakeClock(), [failing()], lasts=1.0)
+    with pytest.raises(ConnectionFailed):
+        run(script, Retry(attempts=2, base=0), timeout=(4.0, 5.0))
+    assert script.given == [(4, 5, None, 2.5), (4, 5, None, None)]
 
 
 def test_without_a_policy_there_is_one_attempt() -> None:
@@ -253,7 +259,9 @@ def test_the_law_of_pauses(
         assert all(given.total is not None and given.total <= timeout + ROUNDING for given in script.given)
         assert all(given.read == pytest.approx(given.total, abs=ROUNDING) for given in script.given)
     else:
-        assert set(script.given) == {(*timeout, None)}
+        assert {given[:3] for given in script.given} == {(*timeout, None)}
+    for one in script.given:
+        assert one.reused is None or 0 < one.reused <= max((one.read or 0) / 2, 0.001)
 
 
 def test_chance_is_spread_and_is_not_the_programs_own() -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from flowthings_like.wire import http
 from flowthings_like.wire.http import (
+    BodyTooLargeError,
     Headers,
     PackingError,
     ProtocolError,
@@ -24,6 +25,7 @@ from flowthings_like.wire.http import (
     request_head,
     unpack,
 )
+from flowthings_like.wire.packing import Unpacker
 
 JSON = b'{"head": {"ok": true}, "body": [1, 2, 3]}'
 PACKED = gzip.compress(JSON)
@@ -258,7 +260,7 @@ def test_whatever_comes_it_is_an_answer_or_its_own_error(name: str, chance: rand
             answer = parser.answer()
             assert 100 <= answer.status <= 999
             assert len(answer.body) <= 1100 * len(damaged)
-    except ProtocolError:
+    except (ProtocolError, PackingError):
         pass
 
 
@@ -270,7 +272,7 @@ def test_noise_is_an_answer_or_its_own_error(noise: bytes) -> None:
     try:
         parser.feed(b"HTTP/1.1 200 OK\r\n" + noise)
         parser.finish()
-    except ProtocolError:
+    except (ProtocolError, PackingError):
         pass
 
 
@@ -314,19 +316,130 @@ def test_what_cannot_be_unpacked(packing: str, body: bytes) -> None:
         unpack(body, packing)
 
 
-@pytest.mark.parametrize("pieces", [1, 50])
-def test_a_bomb_is_defused(pieces: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "MAX_UNPACKED", 100_000)
-    bomb = gzip.compress(bytes(1_000_000 // pieces)) * pieces
+BOMBS = {
+    "gzip": gzip.compress(bytes(2_000_000)),
+    "x-gzip": gzip.compress(bytes(40_000)) * 50,
+    "deflate": zlib.compress(bytes(2_000_000)),
+    "gzip, gzip": gzip.compress(gzip.compress(bytes(2_000_000))),
+    "deflate, gzip": gzip.compress(zlib.compress(bytes(2_000_000))),
+}
+
+
+@pytest.mark.parametrize("packing", BOMBS)
+def test_a_bomb_is_defused(packing: str) -> None:
     tracemalloc.start()
     try:
-        with pytest.raises(PackingError, match="more than 100000"):
-            unpack(bomb, "gzip")
+        with pytest.raises(BodyTooLargeError) as caught:
+            unpack(BOMBS[packing], packing, 100_000)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
+    assert caught.value.unpacked
     assert peak < 500_000
-    assert len(unpack(gzip.compress(bytes(100_000)), "gzip")) == 100_000
+    assert len(unpack(gzip.compress(bytes(100_000)), "gzip", 100_000)) == 100_000
+
+
+def test_packed_all_too_often() -> None:
+    with pytest.raises(PackingError, match="5 times"):
+        unpack(b"x", "gzip,gzip,gzip,gzip,gzip")
+
+
+@given(
+    st.lists(st.binary(max_size=300), max_size=4), st.integers(1, 70), st.sampled_from(["gzip", "deflate"])
+)
+def test_unpacking_piece_by_piece_is_unpacking_at_once(parts: list[bytes], size: int, packing: str) -> None:
+    if packing == "gzip":
+        body = b"".join(map(gzip.compress, parts)) + b"\0" * (size % 3 if parts else 0)
+    else:
+        parts = [b"".join(parts)]
+        body = zlib.compress(parts[0])
+    unpacker = Unpacker(packing, None)
+    found = [piece for at in range(0, len(body), size) for piece in unpacker.feed(body[at : at + size])]
+    if body:
+        unpacker.finish()
+    assert b"".join(found) == b"".join(parts)
+
+
+# Bounds
+
+
+def feed_all(parser: ResponseParser, text: bytes, piece: int) -> bool:
+    return [parser.feed(text[at : at + piece]) for at in range(0, len(text), piece)][-1]
+
+
+def padded(size: int) -> bytes:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Padding: "
+    return head + b"x" * (size - len(head) - 4) + b"\r\n\r\n{}"
+
+
+@pytest.mark.parametrize("piece", [1000, 16_384, 65_536, 1 << 20])
+def test_headers_are_bounded_to_the_byte(piece: int) -> None:
+    for size in (http.MAX_HEAD, http.MAX_HEAD + 1, 88_000):
+        parser = ResponseParser()
+        parser.begin("GET")
+        text = padded(size)
+        if size <= http.MAX_HEAD:
+            assert feed_all(parser, text, piece)
+            assert parser.answer().body == b"{}"
+        else:
+            with pytest.raises(ProtocolError, match="headers of more than 65536"):
+                feed_all(parser, text, piece)
+
+
+@pytest.mark.parametrize("piece", [1000, 65_536, 1 << 20])
+def test_trailers_are_bounded(piece: int) -> None:
+    text = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+    text += b"X-Trailer: %b\r\n" % (b"x" * 1000) * 88 + b"\r\n"
+    parser = ResponseParser()
+    parser.begin("GET")
+    with pytest.raises(ProtocolError, match="headers of more than 65536"):
+        feed_all(parser, text, piece)
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+@pytest.mark.parametrize("piece", [1, 7, 4096])
+def test_a_body_is_bounded_while_it_arrives(framing: str, piece: int) -> None:
+    body = b"x" * 1000
+    head, text = {
+        "length": (b"Content-Length: 1000", body),
+        "chunked": (b"Transfer-Encoding: chunked", b"64\r\n%b\r\n" % (b"x" * 100) * 10 + b"0\r\n\r\n"),
+        "close": (b"X: y", body),
+    }[framing]
+    answer = b"HTTP/1.1 200 OK\r\n%b\r\n\r\n%b" % (head, text)
+    for limit in (None, 1000):
+        parser = ResponseParser()
+        parser.begin("GET", limit)
+        feed_all(parser, answer, piece)
+        parser.finish()
+        assert parser.answer().body == body
+    for limit in (999, 300, 0):
+        parser = ResponseParser()
+        parser.begin("GET", limit)
+        pieces = iter([answer[at : at + piece] for at in range(0, len(answer), piece)])
+        with pytest.raises(BodyTooLargeError) as caught:  # noqa: PT012
+            for each in pieces:
+                parser.feed(each)
+        assert (caught.value.limit, caught.value.unpacked) == (limit, False)
+        # No more than the bound has come, and of a length that is announced nothing.
+        fed = len(answer) - sum(map(len, pieces))
+        assert fed <= len(head) + 24 + piece + (0 if framing == "length" else limit * 1.1 + 20)
+
+
+def test_a_long_body_is_held_once() -> None:
+    part = b"x" * 65_536
+    parser = ResponseParser()
+    parser.begin("GET")
+    parser.feed(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(part) * 320))
+    tracemalloc.start()
+    try:
+        for _ in range(320):
+            parser.feed(part)
+        body = parser.answer().body
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(body) == len(part) * 320
+    assert peak < 1.3 * len(body)
 
 
 # Requests
