@@ -103,7 +103,8 @@ class FaultProxy:
 
     Attributes:
         address: host:port to connect to.
-        counts: how many `connections` and `exchanges` there were, and how often each fault struck.
+        counts: how many `connections` and `exchanges` there were, how often each fault struck, and how many
+            connections were `forgotten`.
     """
 
     def __init__(self, upstream: str, plan: Plan | None = None) -> None:
@@ -120,6 +121,15 @@ class FaultProxy:
         """Let `fault` strike the next exchange, and none after it."""
         first = self.counts["exchanges"]
         self.plan = lambda number: fault if number == first else None
+
+    def forget(self) -> None:
+        """Let the connections there are die without a word, as when a firewall on the way has forgotten them.
+
+        They stay open, and whatever comes on them is swallowed. New connections are handed on.
+        """
+        for wire in list(self._open):
+            wire.forgotten = True
+            self.counts["forgotten"] += 1
 
     def start(self) -> FaultProxy:
         """Begin to listen."""
@@ -191,6 +201,7 @@ class _Wire:
         self._fault: Fault | None = None
         self._asked = 0
         self._answered: int | None = None  # bytes of the answer under way; None before the first exchange
+        self.forgotten = False
 
     def carry(self) -> None:
         """Hand bytes on until one side ends, or a fault ends it."""
@@ -222,11 +233,11 @@ class _Wire:
         ready, _, _ = select.select([self._client, server], [], [])
         if server in ready:  # an answer first: what comes after it is a new exchange
             data = server.recv(_CHUNK)
-            if data:
+            if data and not self.forgotten:
                 self._answer(data)
             return bool(data)
         data = self._client.recv(_CHUNK)
-        if data:
+        if data and not self.forgotten:
             self._ask(server, data)
         return bool(data)
 
