@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, ConnectionFailed, InvalidInput
-from ..green.backend import detect
 from ..green.checks.moments import first_time
 from ..green.marks import plain
 from ..transport.endpoints import DEFAULT_PORT
+from ..transport.forks import LockOfProcess
 from ..wire.things import Kind
 from .rooms import Rooms
 from .things_answers import set_package_fail_file
@@ -77,7 +77,7 @@ class Client(Calls):
         self._ended: Session | None = None  # for wait_closed
         self._was_closed = False
         self._rooms = Rooms()
-        self._lock = detect().lock()
+        self._lock = LockOfProcess()
 
     @property
     def _itself(self) -> Client:
@@ -94,7 +94,8 @@ class Client(Calls):
     # Connecting
 
     def connect(self, host: str, port: int = DEFAULT_PORT, timeout: float | None = 5) -> None:
-        """Connect to a node; `authenticate` comes next, unless the URL says who asks.
+        """Connect to a node; `authenticate` comes next, unless the URL says who asks. It tries once:
+        `connect_pool` waits for nodes that are being started.
 
         Args:
             host: a name, an address, or a URL: ws://host:9270, wss://…, things://user:password@host:9200,
@@ -106,7 +107,7 @@ class Client(Calls):
             ConnectionFailed, DeadlineExceeded: the node does not answer.
             ConfigurationError: the client is connected, or the address cannot be one.
         """
-        self._open([endpoint_at(host, port, encrypted=self._encrypted)], (), timeout)
+        self._open([endpoint_at(host, port, encrypted=self._encrypted)], (), timeout, patient=False)
 
     def connect_pool(
         self, pool: Iterable[str | tuple[str, int]], *auth: str | tuple[str, str], timeout: float | None = 30
@@ -114,18 +115,22 @@ class Client(Calls):
         """Connect to any of several nodes and authenticate there. When a node shuts down or is lost, the
         client goes to the next.
 
+        A node that is not there yet, or not ready, is tried again until the time is up. So is a name that is
+        not known; wrong credentials, and a certificate that is not trusted, are told at once.
+
         Args:
             pool: of each node its host or URL, or (host, port).
             auth: as for `authenticate`.
-            timeout: seconds for all of it.
+            timeout: seconds for all of it; None waits for as long as it takes.
 
         Raises:
             AuthError: the credentials are wrong.
-            ConnectionFailed, DeadlineExceeded: none of the nodes answers.
+            DeadlineExceeded: none of the nodes answers; the text says what was wrong with the last one.
+            ConnectionFailed: none of them is to be trusted.
             ConfigurationError: the client is connected, or an address cannot be one.
         """
         nodes = endpoints_of(pool, encrypted=self._encrypted)
-        self._open(nodes, check_auth(auth), timeout)
+        self._open(nodes, check_auth(auth), timeout, patient=True)
 
     def authenticate(self, *auth: str | tuple[str, str], timeout: float | None = 5) -> None:
         """Say who asks, now and on later connections.
@@ -158,13 +163,14 @@ class Client(Calls):
     def close(self) -> None:
         """Close the connection, for good: rooms are no longer joined, and later calls raise, unless `connect`
         is called again. Returns at once."""
-        with self._lock:
-            session, self._session, self._nodes = self._session, None, None
-            self._ended = session or self._ended
+        with self._lock.here:
             self._was_closed = True
+            self._ended = self._session or self._ended
+            self._session = self._nodes = None
+        # Whoever was interrupted in one of these steps may close again: each can be done twice.
         self._rooms.end()
-        if session is not None:
-            session.close()
+        if self._ended is not None:
+            self._ended.close()
 
     def wait_closed(self) -> None:
         """Wait until the connection that `close` has ended is closed."""
@@ -241,7 +247,7 @@ class Client(Calls):
 
     def _connected(self) -> Session:
         """The session; begins one if the client knows its nodes."""
-        with self._lock:
+        with self._lock.here:
             if self._session is None:
                 self._session = self._begin(self._the_nodes(), (), False)
             return self._session
@@ -265,16 +271,18 @@ class Client(Calls):
             several=several,
         )
 
-    def _open(self, nodes: list[Endpoint], auth: tuple[str, ...], timeout: float | None) -> None:
+    def _open(
+        self, nodes: list[Endpoint], auth: tuple[str, ...], timeout: float | None, *, patient: bool
+    ) -> None:
         """Connect to one of the nodes; when that fails the client is as it was."""
         deadline = deadline_in(timeout)
         session = self._begin(lambda: nodes, auth, len(nodes) > 1)
-        with self._lock:
+        with self._lock.here:
             if self._session is not None or self._nodes is not None:
                 raise ConfigurationError("the client is connected, or being connected; call close() first")
             self._session, self._nodes = session, lambda: nodes
         try:
-            session.connection(deadline)
+            session.connection(deadline, patient=patient)
         except BaseException:
             self.close()
             raise

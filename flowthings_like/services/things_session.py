@@ -164,13 +164,17 @@ class Session:
         """The connection, if there is one right now."""
         return self.supervisor.current
 
-    def connection(self, deadline: float | None) -> PacketConnection:
-        """The connection; waits for it. Before the first one ever, only until each node has failed once.
+    def connection(self, deadline: float | None, *, patient: bool = True) -> PacketConnection:
+        """The connection; waits for it, and goes on trying until the deadline.
+
+        Args:
+            patient: False to wait only until each node has failed once.
 
         Raises:
             AuthError: the node does not take the credentials.
-            ConnectionFailed: no node answers, the session is closed, or it does not reconnect by itself.
-            DeadlineExceeded: there was none in time.
+            ConnectionFailed: no node is to be trusted, the session is closed, or it does not reconnect by
+                itself; and no node answers, if not `patient`.
+            DeadlineExceeded: there was none in time; its text says why.
         """
         supervisor = self.supervisor
         if supervisor.closed:
@@ -180,7 +184,7 @@ class Session:
             if connection is None:
                 raise _unsent("the connection was lost; call reconnect()")
             return connection
-        return supervisor.connection(deadline, patient=self._was_up)
+        return supervisor.connection(deadline, patient=patient)
 
     def reconnect(self, deadline: float | None) -> None:
         """Go to the next node, and wait until that is done.
@@ -189,7 +193,7 @@ class Session:
         """
         supervisor = self.supervisor
         if supervisor.current is None:
-            supervisor.connection(deadline, patient=False)
+            supervisor.connection(deadline)
             return
         arrived = detect().event()
         self._arrivals.append(arrived)

@@ -1,16 +1,22 @@
-"""What a forked child must not use: connections whose other half is its parent's.
+"""What a forked child must not use: its parent's connections, threads and locks.
 
 A child has copies of its parent's sockets and, under gevent and eventlet, of the green threads that read from
-them: left alone they would take turns with the parent in reading one stream.
+them: left alone they would take turns with the parent in reading one stream. It has none of the parent's
+threads, and locks that they held stay locked.
+
+So whatever holds one of these compares the process id when it is used. That is what counts: a server that
+forks in C, such as uWSGI, runs no hook of Python's. Where one is run, sockets are let go of at once.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Protocol
+from typing import Any, Protocol
 from weakref import WeakSet
 
-__all__ = ["Inherited", "forget_in_child"]
+from ..green.backend import detect
+
+__all__ = ["Inherited", "LockOfProcess", "forget_in_child"]
 
 
 class Inherited(Protocol):
@@ -18,6 +24,24 @@ class Inherited(Protocol):
 
     def forget(self) -> None:
         """Let go, in the child, of what is the parent's: without a word to the other end, without waiting."""
+
+
+class LockOfProcess:
+    """A lock for each process: a child finds its own free, whoever held it in the parent.
+
+    `with lock.here: …` hands out the lock itself: an `__enter__` of Python's could be interrupted by a signal
+    when it has just locked it, and nobody would unlock it.
+    """
+
+    def __init__(self) -> None:
+        self._locks: dict[int, Any] = {}
+
+    @property
+    def here(self) -> Any:
+        """This process's lock."""
+        pid = os.getpid()
+        lock = self._locks.get(pid)
+        return self._locks.setdefault(pid, detect().lock()) if lock is None else lock
 
 
 _living: WeakSet[Inherited] = WeakSet()

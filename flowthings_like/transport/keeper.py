@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
-from collections import deque
+import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from copy import copy
@@ -19,6 +20,7 @@ from ..green.outcome import without_frames
 from ..wire.things import Kind, Package
 from .packets import PacketConnection
 from .streams import TLS, context_for, open_stream
+from .worker import OneThread
 
 if TYPE_CHECKING:
     from ..green.outcome import Latch
@@ -28,8 +30,15 @@ __all__ = ["Keeper", "Orders"]
 
 _log = logging.getLogger("flowthings_like")
 
-FAREWELL = 10.0
+DRAIN_TIMEOUT = 10.0
 """Seconds for which a connection that was replaced stays open for its calls."""
+
+DRAIN_STEP = 0.02
+"""Seconds between two looks at whether they are done."""
+
+STARTING_PAUSE = 0.5
+"""Seconds between two rounds of attempts, at most, before there was ever a connection: a node that is being
+started is waited for by somebody."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,6 @@ class Keeper:
     Attributes:
         current: the connection, from the moment it is ready until its loss was seen.
         endpoint: the node it leads to.
-        inherited: whether this is a forked child, and the thread the parent's.
         ended: set when the thread and its connection have ended.
     """
 
@@ -67,20 +75,32 @@ class Keeper:
         self._latch = backend.latches()
         self.current: PacketConnection | None = None
         self.endpoint: Endpoint | None = None
-        self.inherited = False
         self.ended = backend.event()
-        self._news = backend.event()  # something has changed that the thread should look at
-        self._waiting: deque[Latch] = deque()
+        self._pid = os.getpid()
+        self._thread = OneThread(self._run)
+        self._wakeup = backend.event()  # something has changed that the thread should look at
+        self._waiting: list[Latch] = []
         self._closing = False
         self._moving = False
         self._asked = False  # whoever asks has first looked how often it failed before
         self._attempt = random.randrange(1 << 16)  # clients of one cluster begin at different nodes
         self._attempts = 0
+        self._was_up = False
+        self._left: list[tuple[PacketConnection, float]] = []  # replaced, and open until then
         self._failure: Exception | None = None
         self._refused = 0  # how often the attempts were given up because of _failure
         self._rounds = 0  # how often each node has failed
 
+    @property
+    def forked(self) -> bool:
+        """Whether this is a forked child, and the thread its parent's."""
+        return self._pid != os.getpid()
+
     # For callers
+
+    def start(self) -> None:
+        """Have the thread run. Every caller does this, as the one before may have been interrupted."""
+        self._thread.start()
 
     def wait(self, deadline: float | None, patient: bool) -> PacketConnection:
         """The next connection; see Supervisor.connection."""
@@ -98,7 +118,7 @@ class Keeper:
                     raise _unsent(ConnectionFailed("the client was closed, and there was no connection"))
                 if failure is not None and self._refused != refused:
                     raise copy(failure)  # each who waits has his own
-                if failure is not None and self._rounds != rounds and not patient:
+                if failure is not None and self._rounds != rounds and not (patient and _may_pass(failure)):
                     raise _unsent(ConnectionFailed(f"no node answers: {failure}")) from failure
                 left = None if deadline is None else deadline - monotonic()
                 if left is not None and left <= 0:
@@ -112,31 +132,34 @@ class Keeper:
     def ask(self) -> None:
         """Somebody needs a connection."""
         self._asked = True
-        self._news.set()
+        self._wakeup.set()
 
     def move(self) -> None:
         self._moving = True
-        self._news.set()
+        self._wakeup.set()
 
     def close(self) -> None:
         self._closing = True
+        if self.forked:
+            return
         connection = self.current
         if connection is not None:
             connection.close()
-        self._news.set()
+        self._wakeup.set()
         self._tell()
 
     def forget(self) -> None:
         """In a forked child: the thread is the parent's. Where it was copied along, it ends."""
-        self.inherited = self._closing = True
-        self.current = None
+        connection, self.current = self.current, None
+        if connection is not None:
+            connection.forget()
 
     # The thread
 
-    def run(self) -> None:
+    def _run(self) -> None:
         """Look after the connection until `close`."""
         try:
-            while not self._closing:
+            while not (self._closing or self.forked):
                 if self._needed():
                     self._connect()
                 elif self.current is not None and not self.current.closed:
@@ -144,13 +167,19 @@ class Keeper:
                 else:
                     self._rest(None)
         finally:
-            self._closing = True
-            connection, self.current = self.current, None
-            if connection is not None:
-                connection.close()
-                connection.wait_closed(self.orders.answer_within)
-            self._tell()
-            self.ended.set()
+            if not self.forked:
+                self._end()
+
+    def _end(self) -> None:
+        self._closing = True
+        connection, self.current = self.current, None
+        for left, _ in self._left:
+            left.close()
+        if connection is not None:
+            connection.close()
+            connection.wait_closed(self.orders.answer_within)
+        self._tell()
+        self.ended.set()
 
     def _needed(self) -> bool:
         if self.current is not None and self.current.closed:
@@ -192,7 +221,6 @@ class Keeper:
         deadline = monotonic() + self.orders.connect_within
         if node.is_encrypted:
             self._tls = context_for(self._tls)  # once, as it takes a while
-        stream = open_stream(node, deadline, self._tls, self.orders.max_body)
         slot: list[PacketConnection] = []
         on_event = self.orders.on_event
 
@@ -200,9 +228,17 @@ class Keeper:
             if slot:
                 on_event(slot[0], event)
 
-        connection = PacketConnection(
-            stream, on_event=hand_on, on_close=lambda failure: self._news.set(), max_body=self.orders.max_body
-        )
+        stream = open_stream(node, deadline, self._tls, self.orders.max_body)
+        try:
+            connection = PacketConnection(
+                stream,
+                on_event=hand_on,
+                on_close=lambda failure: self._wakeup.set(),
+                max_body=self.orders.max_body,
+            )
+        except BaseException:  # no thread to be had
+            stream.close()
+            raise
         slot.append(connection)
         try:
             self.orders.hello(connection, node, deadline)
@@ -216,10 +252,11 @@ class Keeper:
     def _up(self, connection: PacketConnection, node: Endpoint) -> None:
         old, self.current, self.endpoint = self.current, connection, node
         self._attempts = 0
+        self._was_up = True
         self._asked = self._moving = False
         self._failure = None
         if old is not None:
-            detect().spawn(_say_farewell, old)
+            self._left.append((old, monotonic() + DRAIN_TIMEOUT))
         if self._closing:
             connection.close()
             return
@@ -244,7 +281,10 @@ class Keeper:
         self._rounds += 1
         self._tell()
         self._moving = False
-        return self.orders.backoff(self._attempts // nodes) if self.current is None else 0.0
+        if self.current is not None:
+            return 0.0
+        pause = self.orders.backoff(self._attempts // nodes)
+        return pause if self._was_up else min(pause, STARTING_PAUSE)
 
     def _keep(self, connection: PacketConnection) -> None:
         """Wait for news, or until it is time for a sign of life."""
@@ -266,9 +306,19 @@ class Keeper:
             pass  # it is closed, and that is seen next
 
     def _rest(self, seconds: float | None) -> None:
-        """Wait for news, or so long."""
-        self._news.wait(seconds)
-        self._news.clear()
+        """Wait for what is new, or so long."""
+        if self._left:
+            self._drain()
+            seconds = DRAIN_STEP if seconds is None else min(seconds, DRAIN_STEP)
+        self._wakeup.wait(seconds)
+        self._wakeup.clear()
+
+    def _drain(self) -> None:
+        """Close the connections that were replaced, each when its calls are done."""
+        for connection, until in self._left.copy():
+            if not connection.in_flight or connection.closed or monotonic() >= until:
+                connection.close()
+                self._left.remove((connection, until))
 
     def _pause(self, seconds: float) -> None:
         """Wait so long, whoever asks meanwhile: a node in trouble is not helped by more callers."""
@@ -278,9 +328,8 @@ class Keeper:
 
     def _tell(self) -> None:
         """Have those who wait look at what has changed."""
-        for _ in range(len(self._waiting)):
-            with suppress(IndexError):
-                self._waiting.popleft().set()
+        for latch in self._waiting.copy():
+            latch.set()
 
     def _call(self, callback: Callable[..., object], *args: object) -> None:
         try:
@@ -289,12 +338,10 @@ class Keeper:
             _log.exception("a callback of the connection's failed")
 
 
-def _say_farewell(connection: PacketConnection) -> None:
-    """Close a connection when its calls are done."""
-    until = monotonic() + FAREWELL
-    while connection.in_flight and not connection.closed and monotonic() < until:
-        detect().sleep(0.02)
-    connection.close()
+def _may_pass(failure: Exception) -> bool:
+    """Whether trying again may help: a node may be starting, a name may not be known yet. A certificate that
+    is not trusted stays so."""
+    return not isinstance(failure.__cause__, ssl.SSLCertVerificationError)
 
 
 def _unsent(error: ConnectionFailed | DeadlineExceeded) -> ConnectionFailed | DeadlineExceeded:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -71,7 +72,6 @@ class PacketConnection:
         is_websocket: whether packages travel as WebSocket messages.
         last_heard: the `time.monotonic()` when something last came.
         failure: what ended the connection, if it was not `close`.
-        closed: whether the connection can be used no more.
     """
 
     def __init__(
@@ -96,7 +96,8 @@ class PacketConnection:
         self._outbox = Outbox(stream, self._in_flight, self._break)
         self._events: deque[Any] = deque()  # packages, and what `wait_heard` waits for
         self._herald = Worker(self._announce)
-        self.closed = False
+        self._pid = os.getpid()
+        self._closed = False
         self._over = False  # nothing comes any more
         self._ended = backend.event()
         self._answers = self._late = self._announced = 0
@@ -197,13 +198,21 @@ class PacketConnection:
         self._herald.wake()
         return self._ended.is_set() or bool(reached.wait(timeout))
 
+    @property
+    def closed(self) -> bool:
+        """Whether the connection can be used no more; nor can a forked child use its parent's."""
+        return self._closed or self._pid != os.getpid()
+
     def delivery(self) -> tuple[int, int]:
         """How many of the bytes sent the node's system has acknowledged, and how many it has not."""
         return self._stream.delivery()
 
     def close(self) -> None:
         """End the connection. Calls in flight end with ConnectionFailed. Returns at once."""
-        self.closed = True
+        if self._pid != os.getpid():
+            self.forget()
+            return
+        self._closed = True
         self._stream.close()  # whoever reads sees the end, and does the rest
 
     def wait_closed(self, timeout: float | None = None) -> bool:
@@ -212,7 +221,7 @@ class PacketConnection:
 
     def forget(self) -> None:
         """In a forked child: the connection is the parent's."""
-        self.closed = True
+        self._closed = True
         self._stream.forget()
 
     def _new_call(self, kind: int, body: bytes) -> Call:
@@ -247,6 +256,9 @@ class PacketConnection:
 
     def _readable(self) -> None:
         """Called by the hub: there is something to read."""
+        if self._pid != os.getpid():  # a child that has inherited the hub
+            self.forget()
+            return
         try:
             for _ in range(READS_IN_A_ROW):
                 data = self._stream.receive_now()
@@ -269,6 +281,8 @@ class PacketConnection:
         try:
             for number in itertools.count(1):
                 data = self._stream.receive()
+                if self._pid != os.getpid():
+                    return
                 if data is None:
                     self._outbox.push()
                 else:
@@ -331,20 +345,23 @@ class PacketConnection:
 
     def _break(self, error: BaseException) -> None:
         """End the connection because of `error`."""
-        if not self.closed:
+        if not self._closed:
             self.failure = error
         self.close()
 
     def _end(self, error: BaseException) -> None:
         """It is over: tell everyone."""
-        if not self.closed:
+        if not self._closed:
             self.failure = error
         self.close()
         self._stream.unwatch()
         self._outbox.end()
         self._in_flight.end()
         self._over = True
-        self._herald.wake()
+        try:
+            self._herald.wake()
+        except RuntimeError:  # no thread to be had
+            self._announce()
 
 
 def _with(error: E, sent: bool) -> E:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakMethod, finalize
 
 from ..errors import ConfigurationError
-from ..green.backend import detect
 from ..wire.things import MAX_BODY, Package
 from .forks import forget_in_child
 from .keeper import Keeper, Orders
@@ -155,13 +154,15 @@ class Supervisor:
         if self._closed:
             raise ConfigurationError("this client was closed; make a new one")
         keeper = self._keeper
-        if keeper is None or keeper.inherited:
+        if keeper is None or keeper.forked:
+            if keeper is not None:
+                keeper.forget()
             made = Keeper(self._orders)
+            finalize(self, made.close).atexit = False
+            forget_in_child(made)
+            # Of all who come here at once only one has made the keeper that is used.
             keeper = self._keeper = self._heirs.setdefault(keeper, made)
-            if keeper is made:  # and nobody else's, of all who came here at once
-                finalize(self, keeper.close).atexit = False
-                forget_in_child(keeper)
-                detect().spawn(keeper.run)
+        keeper.start()
         return keeper
 
 

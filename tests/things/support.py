@@ -172,7 +172,13 @@ class Node:
     """
 
     def __init__(
-        self, answer: Answer, tls: tuple[Path, Path] | None, websocket: bool, path: str, nodelay: bool
+        self,
+        answer: Answer,
+        tls: tuple[Path, Path] | None,
+        websocket: bool,
+        path: str,
+        nodelay: bool,
+        listener: socket.socket | None,
     ) -> None:
         self.answer = answer
         self.websocket = websocket
@@ -185,7 +191,11 @@ class Node:
         if tls is not None:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(*tls)
-        if path:
+        if listener is not None:
+            self.listener = listener
+            self.listener.listen(64)
+            self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        elif path:
             self.listener = socket.socket(socket.AF_UNIX)
             self.listener.bind(path)
             self.listener.listen(64)
@@ -245,9 +255,10 @@ def node(
     websocket: bool = False,
     path: str = "",
     nodelay: bool = True,
+    listener: socket.socket | None = None,
 ) -> Iterator[Node]:
-    """A running node. A real one has no `nodelay`."""
-    found = Node(answer, tls, websocket, path, nodelay)
+    """A running node. A real one has no `nodelay`. `listener` is bound, and does not listen yet."""
+    found = Node(answer, tls, websocket, path, nodelay, listener)
     acceptor = threading.Thread(target=found.accept, daemon=True)
     acceptor.start()
     try:

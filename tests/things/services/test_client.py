@@ -49,12 +49,12 @@ def test_a_wrong_password_is_said_at_once(played: Node) -> None:
 
 
 def test_no_live_node_is_said_within_the_timeout() -> None:
+    with pytest.raises(DeadlineExceeded, match=r"things://127.0.0.1:1: ConnectionRefusedError"):
+        Client().connect_pool([("127.0.0.1", 1)], *USER, timeout=0.3)
     began = time.monotonic()
     with pytest.raises(ConnectionFailed, match="no node answers"):
-        Client().connect_pool(["127.0.0.1", ("127.0.0.1", 1)], *USER, timeout=10)
-    with pytest.raises(ConnectionFailed):
         Client().connect("127.0.0.1", 1)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 4
 
 
 def test_a_mute_node_is_given_up_in_time(script: Script, played: Node) -> None:

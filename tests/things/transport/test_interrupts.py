@@ -10,8 +10,9 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -20,7 +21,8 @@ from flowthings_like import errors
 from flowthings_like.green import _primitives
 from flowthings_like.green.backend import detect
 from flowthings_like.testing import Fault, FaultProxy
-from flowthings_like.transport import in_flight, outbox, packets, worker
+from flowthings_like.transport import in_flight, keeper, outbox, packets, supervisor, worker
+from flowthings_like.transport.endpoints import parse_endpoint
 from flowthings_like.transport.packets import PacketConnection
 from flowthings_like.wire.things import Kind
 from tests.things.support import Session, echo, node, wait_until
@@ -164,6 +166,63 @@ def test_an_interrupt_at_every_step_of_a_call(connect: Connect, what: str) -> No
                 assert at > 1 or module is in_flight
         assert not connection.closed
         assert beside.failures == []
+
+
+@threads
+@pytest.mark.parametrize("module", [keeper, supervisor, worker])
+def test_an_interrupt_at_every_step_of_getting_a_connection(module: ModuleType) -> None:
+    """Whoever comes next gets one, though the thread that is to connect was just being started."""
+    with node() as found:
+        endpoints = [parse_endpoint(found.url)]
+        for at in itertools.count(1):
+            one = supervisor.Supervisor(
+                lambda: endpoints, hello=lambda *_: None, on_event=lambda *_: None, backoff=lambda _: 0.0
+            )
+            reached = interrupted_in(at, module, one.connection, monotonic() + 10)
+            got: list[PacketConnection] = []
+            beside = threading.Thread(target=lambda: got.append(one.connection(monotonic() + 10)))  # noqa: B023
+            beside.start()
+            beside.join(20)
+            assert got
+            assert got[0].call(Kind.QUERY, b"1", monotonic() + 10).body == b"1"
+            interrupted_in(at, module, one.close)
+            one.close()
+            assert one.wait_closed(10)
+            if not reached:
+                break
+
+
+@threads
+def test_a_thread_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At none of the places where one is: it is an error of that call, and the next one works."""
+    start = threading.Thread.start
+    with node() as found:
+        endpoints = [parse_endpoint(found.url)]
+        for at in itertools.count(1):
+            started = itertools.count(1)
+
+            def refuse_one(thread: threading.Thread) -> None:
+                if thread.name == "flowthings-spawned" and next(started) == at:  # noqa: B023
+                    raise RuntimeError("can't start new thread")
+                start(thread)
+
+            one = supervisor.Supervisor(
+                lambda: endpoints, hello=lambda *_: None, on_event=lambda *_: None, backoff=lambda _: 0.0
+            )
+            monkeypatch.setattr(threading.Thread, "start", refuse_one)
+            for _ in range(2):
+                with suppress(RuntimeError):
+                    Caller(one.connection(monotonic() + 10)).ask()
+                before = one.connection(monotonic() + 10)
+                Caller(before).ask()
+                found.end()
+                wait_until(lambda: before.closed)  # noqa: B023
+            one.close()
+            assert one.wait_closed(10)
+            monkeypatch.undo()
+            if next(started) <= at:
+                break
+        assert at > 3
 
 
 @threads
