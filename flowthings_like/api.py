@@ -118,7 +118,6 @@ class API:
         things: str | None = None,
         max_response_bytes: int | None = None,
     ) -> None:
-        self.async_lib = _either(async_lib, defaults.async_lib)
         self._session = session
         self._transport = check_transport(_either(transport, defaults.transport))
         self._most = check_size(
@@ -142,6 +141,7 @@ class API:
             verify_ssl=_either(verify_ssl, defaults.verify_ssl),
             timeout=_either(timeout, defaults.timeout),
             retry=_either(retry, defaults.retry),
+            async_lib=_either(async_lib, defaults.async_lib),
         )
         self._services: dict[str, Any] = {}
         for name, service in _SERVICES.items():
@@ -233,6 +233,15 @@ class API:
         self._connection.creds = creds
 
     @property
+    def async_lib(self) -> Any:
+        """Which backend runs the calls of `async_()` and `lazy()`."""
+        return self._connection.async_lib
+
+    @async_lib.setter
+    def async_lib(self, async_lib: Any) -> None:
+        self._connection.async_lib = async_lib
+
+    @property
     def request(self) -> Callable[..., Any]:
         """`api.request(method, path, data=None, params=None)` makes any request of the platform.
 
@@ -275,6 +284,7 @@ class API:
             nodes_of(self._things_url, self._platform, connection),
             tls=connection.verify_ssl,
             timeout=allowed.read if allowed.total is None else allowed.total,
+            async_lib=lambda: connection.async_lib,
         )
         if connection.closed:
             client.close()

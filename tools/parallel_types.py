@@ -140,7 +140,10 @@ class Mode:
 
     def service(self, node: ast.ClassDef) -> str:
         """A service's class."""
-        bases = ", ".join(self.base(base) for base in node.bases)
+        kept = [
+            base for base in node.bases if _name(base) in self.sources.classes or _name(base) == "Generic"
+        ]
+        bases = ", ".join(self.base(base) for base in kept)
         lines = [f"class {self.prefix}{node.name}({bases}):" if bases else f"class {self.prefix}{node.name}:"]
         lines += [f"    {line}" for part in self.body(node) for line in part.splitlines()]
         return "\n".join(lines if len(lines) > 1 else [*lines, "    pass"])

@@ -25,6 +25,7 @@ from ..green.marks import api_call, bulk, chooses, plain, reads
 from ..transport.urls import check_path, segment
 from ..transport.values import resolve, text
 from .given import takes_find_parameters, takes_read_parameters
+from .in_parallel import InParallel
 from .pages import pages
 
 if TYPE_CHECKING:
@@ -53,18 +54,20 @@ class Resource(TypedDict, total=False):
     lastEditorId: str
 
 
-class BaseService:
+class BaseService(InParallel):
     """A resource path and nothing but plain requests to it; also what `api.root` is.
 
     Attributes:
         path: the resource path, such as "/flow"; a service of one's own sets it in its class.
     """
 
-    __api_service__ = True
     path = ""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+
+    def _async_lib(self) -> Any:
+        return self.connection.async_lib
 
     def __repr__(self) -> str:
         connection = self.connection

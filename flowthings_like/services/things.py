@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError, ConnectionFailed, InvalidInput
 from ..green.checks.moments import first_time
@@ -12,6 +12,7 @@ from ..green.marks import plain
 from ..transport.endpoints import DEFAULT_PORT
 from ..transport.forks import LockOfProcess
 from ..wire.things import Kind
+from .in_parallel import InParallel
 from .rooms import Rooms
 from .things_answers import set_package_fail_file
 from .things_arguments import (
@@ -38,7 +39,7 @@ __all__ = ["Client", "set_package_fail_file"]
 _QUERY, _RUN = int(Kind.QUERY), int(Kind.RUN)
 
 
-class Client(Calls):
+class Client(Calls, InParallel):
     """A client of ThingsDB, or of the node in an embedded platform.
 
     Any number of threads and green threads may use one client: their calls share its connection.
@@ -54,8 +55,6 @@ class Client(Calls):
     Raises:
         InvalidInput: one of these cannot work.
     """
-
-    __api_service__ = True
 
     def __init__(
         self,
@@ -76,6 +75,7 @@ class Client(Calls):
         self._session: Session | None = None
         self._ended: Session | None = None  # for wait_closed
         self._was_closed = False
+        self._wanted_lib: Callable[[], Any] = lambda: None
         self._rooms = Rooms()
         self._lock = LockOfProcess()
 
@@ -85,11 +85,16 @@ class Client(Calls):
         return self
 
     @classmethod
-    def _of(cls, nodes: Nodes, tls: TLS, timeout: float | None) -> Client:
+    def _of(
+        cls, nodes: Nodes, tls: TLS, timeout: float | None, async_lib: Callable[[], Any] = lambda: None
+    ) -> Client:
         """A client that connects by itself when it is first used. The nodes' URLs say who asks."""
         client = cls(timeout=timeout)
-        client._nodes, client._tls = nodes, tls
+        client._nodes, client._tls, client._wanted_lib = nodes, tls, async_lib
         return client
+
+    def _async_lib(self) -> Any:
+        return self._wanted_lib()
 
     # Connecting
 

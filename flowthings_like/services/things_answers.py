@@ -10,11 +10,12 @@ from .. import things_errors
 from ..errors import InvalidResponse
 from ..wire.things import Kind, Package, UnpackError, unpack
 
-__all__ = ["decode", "error_of", "set_package_fail_file", "value_of"]
+__all__ = ["decode", "refusal_in", "set_package_fail_file", "value_of"]
 
 _log = logging.getLogger("flowthings_like")
 _ERROR = int(Kind.ERROR)
 _DATA = int(Kind.DATA)
+_OK = int(Kind.OK)
 _fail_file = ""
 
 
@@ -46,21 +47,27 @@ def value_of(answer: Package) -> Any:
 
     Raises:
         ThingsDBError: it was answered with this error.
-        InvalidResponse: the answer does not decode.
+        InvalidResponse: the answer does not decode, or is of a kind that answers nothing.
     """
     if answer.kind == _DATA:
         return decode(answer.body)
-    if answer.kind == _ERROR:
-        raise error_of(answer)
+    refusal = refusal_in(answer)
+    if refusal is not None:
+        raise refusal
     return None
 
 
-def error_of(answer: Package) -> things_errors.ThingsDBError:
-    """The error in an answer of that kind.
+def refusal_in(answer: Package) -> things_errors.ThingsDBError | None:
+    """The error that a request was answered with, if it was.
 
     Raises:
-        InvalidResponse: the answer does not decode.
+        InvalidResponse: the answer does not decode, or is of a kind that answers nothing.
     """
+    kind = answer.kind
+    if kind in (_DATA, _OK):
+        return None
+    if kind != _ERROR:
+        raise InvalidResponse(f"the node answered with a package of kind {kind}, which answers no request")
     said = decode(answer.body)
     if not isinstance(said, dict) or not isinstance(said.get("error_code"), int):
         raise InvalidResponse(f"an error without a code: {said!r:.80}")

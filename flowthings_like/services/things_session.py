@@ -14,7 +14,7 @@ from ..green.backend import detect
 from ..transport.supervisor import Supervisor
 from ..transport.values import resolve
 from ..wire.things import Kind, Package, pack
-from .things_answers import decode, error_of, value_of
+from .things_answers import decode, refusal_in, value_of
 from .things_underway import UnderwayQuery
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 _log = logging.getLogger("flowthings_like")
-_ERROR = int(Kind.ERROR)
 _ROOM_EVENTS = frozenset((int(Kind.ROOM_EMIT), int(Kind.ROOM_DELETE)))
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
@@ -109,9 +108,9 @@ class Session:
                 if not self.may_repeat(error, idempotent):
                     raise
                 continue
-            if answer.kind != _ERROR:
+            refusal = refusal_in(answer)
+            if refusal is None:
                 return connection, answer
-            refusal = error_of(answer)
             enough = enough or time.monotonic() + PATIENCE
             if not self.is_passing(refusal) or time.monotonic() + pause > enough:
                 raise refusal

@@ -6,8 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConnectionFailed
-from ..wire.things import Kind
-from .things_answers import error_of
+from .things_answers import refusal_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from .things_session import Session
 
 __all__ = ["UnderwayQuery"]
-
-_ERROR = int(Kind.ERROR)
 
 
 class UnderwayQuery:
@@ -95,8 +92,8 @@ class UnderwayQuery:
                 raise
             answer = self._again()
         else:
-            if answer.kind == _ERROR:
-                refusal = error_of(answer)
+            refusal = refusal_in(answer)
+            if refusal is not None:
                 if self._given_up or not session.is_passing(refusal):
                     raise refusal
                 answer = self._again()

@@ -52,6 +52,7 @@ class Connection:
         timeout: how long a call may take, as Limits.
         retry: when a call is made again; None for never.
         clock: where retries take time and chance from.
+        async_lib: which backend makes calls parallel, as `open_pool` takes it.
     """
 
     def __init__(
@@ -69,8 +70,10 @@ class Connection:
         verify_ssl: bool | str,
         timeout: Any,
         retry: Any,
+        async_lib: Any = None,
     ) -> None:
         self.creds = creds
+        self.async_lib = async_lib
         self.secure = bool(secure)
         self.host = host
         self.ws_host = ws_host or host

@@ -8,14 +8,19 @@
 
 What stands before the @ is percent-decoded: user:password, or a token. It may be missing, as the client can
 be told who asks in other ways.
+
+ThingsDB makes tokens with a / in them. They are taken as they are, and so is any password in the first two
+forms and the last, where nothing else has a / before the @. In ws:// and wss:// a path may have both, so a
+password's / is written %2F there; a token is known by its 22 characters.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ..errors import ConfigurationError
 
@@ -26,8 +31,11 @@ DEFAULT_PORT = 9200
 
 _FORMS = (
     "give things://user:password@host:9200, things+tls://…, ws://…, wss://… or unix:///path; "
-    "a token stands alone before the @"
+    "a token stands alone before the @, and what of a password could be mistaken for another part of a URL "
+    "is written as %2F (/), %3F (?), %23 (#), %40 (@) or %25 (%)"
 )
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+_TOKEN = re.compile(r"[A-Za-z0-9+/]{22}(?=@)")
 _NOT_IN_A_HOST = frozenset("@/?#[] \t\n")
 _SCHEMES = {"things": "tcp", "things+tls": "tls", "ws": "ws", "wss": "wss", "unix": "unix"}
 _PORTS = {"tcp": DEFAULT_PORT, "tls": DEFAULT_PORT, "ws": 80, "wss": 443}
@@ -102,17 +110,20 @@ def parse_endpoint(url: Any) -> Endpoint:
     """
     if not isinstance(url, str):
         raise ConfigurationError(f"an endpoint is a URL, not {type(url).__name__}; {_FORMS}")
+    written, found, rest = url.partition("://")
+    scheme = _SCHEMES.get(written.lower())
+    if not found or scheme is None:
+        is_one = found and _SCHEME.fullmatch(written)  # else it could be anything, a secret too
+        raise _bad(f"its scheme is {written!r}" if is_one else "it has no scheme")
+    before, rest = _split(scheme, rest)
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(f"{written}://{rest}")
         port = parts.port
     except ValueError:  # its message repeats what stands where a port should
         raise _bad("its host or its port cannot be read") from None
-    scheme = _SCHEMES.get(parts.scheme)
-    if scheme is None or not url[len(parts.scheme) :].startswith("://"):
-        raise _bad(f"its scheme is {parts.scheme!r}" if "://" in url else "it has no scheme")
     if parts.fragment:
         raise _bad("it has a # in it; write %23")
-    user, password, token = _credentials(parts)
+    user, password, token = _credentials(before)
     if scheme == "unix":
         if parts.hostname or port is not None or parts.query or not parts.path:
             raise _bad("a UNIX socket has a path, and neither host nor port")
@@ -129,10 +140,23 @@ def parse_endpoint(url: Any) -> Endpoint:
     return Endpoint(scheme, parts.hostname, port or _PORTS[scheme], path, user, password, token)
 
 
-def _credentials(parts: SplitResult) -> tuple[str | None, str | None, str | None]:
+def _split(scheme: str, rest: str) -> tuple[str | None, str]:
+    """What stands before the @, None without one; and the URL without it."""
+    token = _TOKEN.match(rest)
+    if scheme == "unix":
+        if token is None and rest.startswith("/"):
+            return None, rest
+        end = token.end() if token else rest.find("@/")
+    elif scheme in ("ws", "wss"):
+        end = token.end() if token else re.split("[/?#]", rest, maxsplit=1)[0].rfind("@")
+    else:
+        end = rest.rfind("@")
+    return (None, rest) if end < 0 else (rest[:end], rest[end + 1 :])
+
+
+def _credentials(before: str | None) -> tuple[str | None, str | None, str | None]:
     """(user, password, token) as they stand before the @."""
-    before, at, _ = parts.netloc.rpartition("@")
-    if not at:
+    if before is None:
         return None, None, None
     name, colon, rest = before.partition(":")
     if not name:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["MessageStream"]
 
 _DATA = (ABNF.OPCODE_BINARY, ABNF.OPCODE_TEXT, ABNF.OPCODE_CONT)
+HEADERS = 65_536
+"""Bytes of the answer to the handshake, at most."""
+
 _OVERHEAD = 64  # one byte of framing for so many of a message, at most; a node needs one for 380
 
 
@@ -40,7 +43,7 @@ class MessageStream:
     def __init__(self, below: SocketStream, endpoint: Endpoint, max_message: int) -> None:
         self.peer = below.peer
         self._below = below
-        self._source = _Source(below, max_message + max_message // _OVERHEAD + 1024)
+        self._source = _Source(below, HEADERS)
         self._owed: deque[bytes] = deque()
         self._parts: list[bytes] = []  # of the message that has begun
         try:
@@ -57,6 +60,8 @@ class MessageStream:
             raise TimeoutError(str(error)) from None
         except (websocket.WebSocketException, ValueError) as error:
             raise ConnectionError(f"no WebSocket there: {str(error)[:200]}") from None
+        self._source.allow(max_message + max_message // _OVERHEAD + 1024)
+        _bound(self._frames.frame_buffer, self._source)
 
     @property
     def owes(self) -> bool:
@@ -119,6 +124,17 @@ def _frame(data: bytes, opcode: int) -> bytes:
     return bytes(ABNF.create_frame(data, opcode).format())
 
 
+def _bound(frames: Any, source: _Source) -> None:
+    """Have a frame refused when its header promises too much, before any more of it is read."""
+    read_length = frames.recv_length
+
+    def read_and_check() -> None:
+        read_length()
+        source.check(frames.length)
+
+    frames.recv_length = read_and_check
+
+
 class _Source:
     """A stream as websocket-client sees it: a socket that is read in small pieces, and bounded.
 
@@ -140,9 +156,17 @@ class _Source:
         data = self._data[self._at : self._at + size]
         self._at += len(data)
         self.taken += len(data)
-        if self.taken > self._most:
-            raise ConnectionError(f"a message of more than {self._most} bytes")
+        self.check(0)
         return data
+
+    def allow(self, most: int) -> None:
+        """The handshake is done: so many bytes of a message from now on, at most."""
+        self._most, self.taken = most, 0
+
+    def check(self, more: int) -> None:
+        """Refuse a message that so many bytes more make too long."""
+        if self.taken + more > self._most:
+            raise ConnectionError(f"more than {self._most} bytes, where no more are taken")
 
     def send(self, data: bytes) -> int:
         """Used for the handshake only."""

@@ -14,7 +14,7 @@ from contextlib import suppress
 from urllib3.exceptions import InsecureRequestWarning
 
 from ..green.backend import detect
-from .streams import CHUNK, SocketStream
+from .streams import CHUNK, TRUST, SocketStream
 
 __all__ = ["SecureStream"]
 
@@ -36,8 +36,7 @@ class SecureStream(SocketStream):
         self._lock = detect().lock()
         if context.verify_mode == ssl.CERT_NONE:
             warnings.warn(
-                f"Unverified TLS: whoever answers for {host} is believed; leave tls on, "
-                "or give it the path of the bundle of authorities to trust",
+                f"Unverified TLS: whoever answers for {host} is believed; {TRUST}",
                 InsecureRequestWarning,
                 stacklevel=4,
             )
@@ -108,5 +107,5 @@ class SecureStream(SocketStream):
         return bool(records)
 
     def _send_records(self) -> None:
-        if self._outgoing.pending:
-            self._below.sendall(self._outgoing.read())
+        if self._outgoing.pending and not self.offer_bytes(self._outgoing.read()):
+            self.flush()

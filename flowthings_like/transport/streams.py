@@ -33,6 +33,9 @@ all, or a context that is used as it is."""
 
 CHUNK = 65_536
 
+TRUST = "give the path of a bundle of authorities that has it as ssl= of a Client, or verify_ssl= of an API"
+"""What to do about a certificate."""
+
 
 class Stream(Protocol):
     """Carries packages to a node, and bytes from it.
@@ -113,6 +116,7 @@ class SocketStream:
         self._unsent: bytes | memoryview = b""
         self._sent = 0
         self._reading = self._writing = self._closed = False
+        self._deadline: float | None = None  # of a handshake
         self._stop: Callable[[], object] | None = None  # what ends a watch
 
     @property
@@ -146,6 +150,7 @@ class SocketStream:
         self._writing = True
         try:
             while self._unsent and not self._closed:
+                self._limit_step()
                 sent = self._below.send(self._unsent)
                 self._sent += sent
                 self._unsent = memoryview(self._unsent)[sent:]
@@ -159,6 +164,7 @@ class SocketStream:
         try:
             if self._closed:
                 return b""
+            self._limit_step()
             data = self._below.recv(CHUNK)
             self.acknowledge()
             return data
@@ -198,9 +204,15 @@ class SocketStream:
         if self._is_tcp and hasattr(socket, "TCP_QUICKACK"):  # Linux's own
             self._below.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
-    def settimeout(self, seconds: float | None) -> None:
-        """Limit each step of a handshake; None once that is done, as `offer` expects."""
-        self._below.settimeout(seconds)
+    def limit(self, deadline: float | None) -> None:
+        """Have a handshake end by this `time.monotonic()`, in however many steps it comes; None once it is
+        done, as `offer` expects."""
+        self._deadline = deadline
+        self._below.settimeout(_left(deadline))
+
+    def _limit_step(self) -> None:
+        if self._deadline is not None:
+            self._below.settimeout(_left(self._deadline))
 
     def close(self) -> None:
         self._closed = True
@@ -245,17 +257,17 @@ def open_stream(
         if endpoint.is_encrypted:
             from .secure_stream import SecureStream
 
-            stream.settimeout(_left(deadline))
+            stream.limit(deadline)
             stream = SecureStream(stream, context_for(tls), endpoint.host)
             stream.handshake()
         if not endpoint.is_websocket:
-            stream.settimeout(None)
+            stream.limit(None)
             return stream
         from .message_stream import MessageStream
 
-        stream.settimeout(_left(deadline))
+        stream.limit(deadline)
         messages = MessageStream(stream, endpoint, max_message)
-        stream.settimeout(None)
+        stream.limit(None)
         return messages
     except BaseException as error:
         if stream is not None:
@@ -329,7 +341,7 @@ def _unsent(error: ConnectionFailed | DeadlineExceeded) -> ConnectionFailed | De
 
 def _said(error: OSError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({error.verify_message}); tls= may name a bundle that has it"
+        return f"its certificate is not trusted ({error.verify_message}); {TRUST}"
     # Green libraries have texts of their own, or none.
     known = error.errno if isinstance(error, ConnectionError | FileNotFoundError) else None
     return f"{type(error).__name__}: {os.strerror(known) if known else error}"

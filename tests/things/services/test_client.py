@@ -27,10 +27,10 @@ from flowthings_like import (
 )
 from flowthings_like.green.backend import detect
 from flowthings_like.services.things_arguments import endpoint_at
-from flowthings_like.wire.things import Kind, pack, unpack
+from flowthings_like.wire.things import Kind, Package, pack, package, unpack
 
-from ..support import Node, node, wait_until
-from .support import USER, Script, url
+from ..support import Node, Session, node, wait_until
+from .support import USER, Heard, Script, url
 
 # Coming in
 
@@ -377,3 +377,31 @@ def test_nothing_is_connected_before_the_first_call(played: Node) -> None:
     assert api.things.connection_info() == "disconnected"
     assert played.sessions == []
     api.close()
+
+
+@pytest.mark.parametrize("kind", [16, 20, 31, 200])
+def test_an_answer_of_an_unknown_kind_is_no_answer(
+    client: Client, script: Script, played: Node, kind: int
+) -> None:
+    """Neither None nor done, whatever was asked."""
+
+    def strange(session: Session, request: Package) -> bytes | None:
+        if request.kind == Kind.PING:
+            return script(session, request)
+        return package(kind, request.id, pack("x"))
+
+    played.answer = strange
+    lazy = client.lazy()
+    for ask in (
+        lambda: client.query("1"),
+        lambda: client.query_raw("1"),
+        lambda: client.run("p"),
+        lambda: client._emit(7, "msg", scope="//stuff"),
+        lambda: client.authenticate(*USER),
+        lambda: force(lazy.query("1")),
+        lambda: Heard(7).join(client),
+    ):
+        with pytest.raises(InvalidResponse, match=f"kind {kind}"):
+            ask()
+    played.answer = script
+    assert client.query("1") == "1"

@@ -22,6 +22,18 @@ from flowthings_like.transport.endpoints import Endpoint, parse_endpoint
         ("things://me:@h", Endpoint("tcp", "h", 9200, "", "me", "")),
         ("things://a%40b:p%3A%2F@h", Endpoint("tcp", "h", 9200, "", "a@b", "p:/")),
         ("things://to%2Bken@h", Endpoint("tcp", "h", 9200, "", None, None, "to+ken")),
+        ("things://to/k+en@h", Endpoint("tcp", "h", 9200, "", None, None, "to/k+en")),
+        ("things+tls:///token/@h:1/", Endpoint("tls", "h", 1, "", None, None, "/token/")),
+        ("things://me:p/w?#[@h", Endpoint("tcp", "h", 9200, "", "me", "p/w?#[")),
+        ("things://me:p@w@h", Endpoint("tcp", "h", 9200, "", "me", "p@w")),
+        ("unix://to/ken@/run/a@b", Endpoint("unix", "", 0, "/run/a@b", None, None, "to/ken")),
+        ("unix:///run/to/ken@/x", Endpoint("unix", "", 0, "/run/to/ken@/x")),
+        (
+            "ws://abcdefghijk/mnopqr+/uv@h:1",
+            Endpoint("ws", "h", 1, "/", None, None, "abcdefghijk/mnopqr+/uv"),
+        ),
+        ("ws://h:1/a@b/c@d", Endpoint("ws", "h", 1, "/a@b/c@d")),
+        ("wss://me:p%2Fw@h/a@b", Endpoint("wss", "h", 443, "/a@b", "me", "p/w")),
         ("things+tls://h:9400", Endpoint("tls", "h", 9400)),
         ("THINGS://H", Endpoint("tcp", "h", 9200)),
         ("things://[::1]:7", Endpoint("tcp", "::1", 7)),
@@ -62,6 +74,8 @@ def test_the_five_forms(url: str, endpoint: Endpoint) -> None:
         "unix://host/path",
         "unix://",
         "unix:///path?query",
+        "ws://me:p/w@h:1",
+        "wss://me:p#w@h:1",
     ],
 )
 def test_others_are_refused_with_the_forms(url: str) -> None:
@@ -70,7 +84,15 @@ def test_others_are_refused_with_the_forms(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["things://me:s3cret@h:port", "nonsense://me:s3cret@h", "things://s3cret@h/x"]
+    "url",
+    [
+        "things://me:s3cret@h:port",
+        "nonsense://me:s3cret@h",
+        "things://s3cret@h/x",
+        "things://s3cret/s3cret@h?x",
+        "me:s3cret@h://x",
+        "ws://me:s3cret/s3cret@h",
+    ],
 )
 def test_errors_keep_secrets(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
@@ -90,6 +112,22 @@ def test_what_is_quoted_comes_back(user: str, password: str) -> None:
     token = parse_endpoint(f"wss://{quote(user, safe='')}@h:1/x")
     assert token.auth == (user,)
     assert (str(token), repr(token)) == ("wss://h:1/x", repr(Endpoint("wss", "h", 1, "/x")))
+
+
+def test_what_to_write_is_said() -> None:
+    """Where a / before the @ could be another part of the URL."""
+    with pytest.raises(ConfigurationError, match="%2F"):
+        parse_endpoint("ws://me:pass/word@h:9270")
+
+
+TOKENS = st.text("ABCXYZabcxyz0189+/", min_size=22, max_size=22)
+
+
+@given(TOKENS, st.sampled_from(["things", "things+tls", "ws", "wss"]))
+def test_a_token_of_thingsdbs_stands_as_it_is(token: str, scheme: str) -> None:
+    endpoint = parse_endpoint(f"{scheme}://{token}@h:1")
+    assert (endpoint.auth, endpoint.address) == ((token,), "h:1")
+    assert parse_endpoint(f"unix://{token}@/run/x").auth == (token,)
 
 
 @pytest.mark.parametrize(

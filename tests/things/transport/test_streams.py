@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -108,7 +109,7 @@ def test_a_mute_listener(scheme: str) -> None:
 def test_strangers_are_not_believed(websocket: bool, certificate: tuple[Path, Path]) -> None:
     with node(tls=certificate, websocket=websocket) as found:
         for tls in (None, True):
-            with pytest.raises(errors.ConnectionFailed, match=r"certificate is not trusted.*tls="):
+            with pytest.raises(errors.ConnectionFailed, match=r"is not trusted.* ssl= of a Client"):
                 open_stream(parse_endpoint(found.url), monotonic() + 10, tls)
         with pytest.warns(Warning, match="is believed"):
             open_stream(parse_endpoint(found.url), monotonic() + 10, False).close()
@@ -160,3 +161,59 @@ def test_a_message_may_have_thousands_of_fragments_and_is_bounded(dial: Dial) ->
         stream.offer([b"\0\0\0\0\0\0\x20\xdf"])
         with pytest.raises(OSError, match="more than"):
             stream.receive()
+
+
+@pytest.mark.parametrize("length", [2**62, 2**63 + 1, 7_200_000])
+def test_a_frame_that_promises_too_much_is_refused_at_once(dial: Dial, length: int) -> None:
+    """Its header is all that was sent, and the node goes on to wait."""
+
+    def promise(session: Session, request: Any) -> None:
+        session.below.sendall(b"\x82\x7f" + length.to_bytes(8, "big"))
+
+    with node(promise, websocket=True) as found:
+        stream = dial(found.url, max_message=7_000_000)
+        stream.offer([b"\0\0\0\0\0\0\x20\xdf"])
+        received = detect().spawn(stream.receive)
+        with pytest.raises(OSError, match="more than 7110399 bytes"):
+            detect().get(received, 10)
+
+
+@contextmanager
+def saying(what: bytes, pause: float) -> Iterator[str]:
+    """The address of a listener that begins to answer, and goes on with `what` while the client lets it."""
+
+    def serve() -> None:
+        with suppress(OSError):
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\n")
+                while not stop.wait(pause):
+                    connection.sendall(what)
+
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve, daemon=True)
+        server.start()
+        try:
+            yield f"127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            stop.set()
+            server.join(10)
+
+
+def test_a_handshake_that_never_ends_ends_in_time() -> None:
+    """However often something comes: there is one deadline for all of it."""
+    with saying(b"x", 0.02) as address:
+        began = monotonic()
+        with pytest.raises(errors.DeadlineExceeded):
+            open_stream(parse_endpoint(f"ws://{address}"), monotonic() + 0.5)
+        assert monotonic() - began < 5
+
+
+def test_an_answer_to_the_handshake_is_bounded() -> None:
+    with (
+        saying(b"X-Padding: " + b"x" * 1000 + b"\r\n", 0.0) as address,
+        pytest.raises(errors.ConnectionFailed, match="more than 65536 bytes"),
+    ):
+        open_stream(parse_endpoint(f"ws://{address}"), monotonic() + 30)
