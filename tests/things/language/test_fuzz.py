@@ -17,10 +17,12 @@ from flowthings_like.wire.things import pack
 
 from .support import Stuff
 from .test_results import ERRORS, RESULTS
+from .test_thingsdb import REFUSED
+from .test_thingsdb import RESULTS as ANSWERED
 
 CODE = [
     code
-    for code, *_ in [*RESULTS, *ERRORS]
+    for code, *_ in [*RESULTS, *ERRORS, *ANSWERED, *REFUSED]
     if len(code) < 200 and "000" not in code and "range(100)" not in code
 ]
 PIECES = [
@@ -80,6 +82,10 @@ ODD += [
     "err()",
     "/a*/",
     "datetime(0)",
+    "timeval(0)",
+    "datetime(2024, 2, 29, 'Europe/Amsterdam')",
+    "set({}, {})",
+    ".s",
     ".",
     ".t",
     ".l",
@@ -148,7 +154,7 @@ def test_every_function_with_odd_arguments() -> None:
     calls += [
         f"{odd}.{name}(" for odd in ODD if odd != "." for name in sorted(set().union(*METHODS.values()))
     ]
-    stuff(".t = {a: 1}; .l = [1, 'a']; new_procedure('a', |x| x)")
+    stuff(".t = {a: 1}; .l = [1, 'a']; .s = set({}); new_procedure('a', |x| x)")
     for call in calls:
         for count in range(3):
             args = ", ".join(chance.choice(ODD).replace(".", "nil", 1) if count else "" for _ in range(count))

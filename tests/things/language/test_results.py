@@ -317,6 +317,9 @@ def test_result(code: str, expected: Any) -> None:
     assert type(result) is type(expected)
 
 
+BIG = f"range(2048).map(|| '{'a' * 1024}').join('')"
+"""Code for a text of 2 Mi characters."""
+
 ERRORS: list[tuple[str, type[errors.ThingsDBError], str]] = [
     ("1 +", errors.SyntaxError, "line 1, column 4: expected a value, found the end"),
     ("a\n  b", errors.SyntaxError, "line 2, column 3: expected `;`, the end"),
@@ -438,6 +441,30 @@ ERRORS: list[tuple[str, type[errors.ThingsDBError], str]] = [
         errors.MaxQuotaError,
         "range|steps",
     ),
+    (f"s = {BIG}; l = []; for (i in range(1000)) l.push(s + str(i))", errors.MaxQuotaError, "steps"),
+    (f"s = {BIG}; l = []; for (i in range(1000)) l.push(`{{s}}{{i}}`)", errors.MaxQuotaError, "steps"),
+    (f"s = {BIG}; l = []; for (i in range(1000)) l.push(s)", errors.MaxQuotaError, "steps"),
+    (f"s = {BIG}; " + "".join(f"a{i} = s + 'x'; " for i in range(300)), errors.MaxQuotaError, "steps"),
+    (f"s = {BIG}; [{'s + 1, ' * 300}]".replace("1", "'a'"), errors.MaxQuotaError, "steps"),
+    (f"s = {BIG}; range(300).map(|| s.upper())", errors.MaxQuotaError, "steps"),
+    (f"s = {BIG}; .r = room(); for (i in range(1000)) .r.emit('a', s)", errors.MaxQuotaError, "steps"),
+    (f"s = {BIG}; for (i in range(1000)) log(s)", errors.MaxQuotaError, "steps"),
+    (f"s = {BIG}; t = {{a: [s]}}; l = []; return range(200).map(|| t)", errors.ResultTooLargeError, "result"),
+    ("l = range(9000); t = {}; for (i in range(1000)) t[`p{i}`] = l", errors.MaxQuotaError, "steps"),
+    ("l = range(9000); .t = {}; for (i in range(1000)) .t.set(`p{i}`, l)", errors.MaxQuotaError, "steps"),
+    ("l = range(9000); v = []; for (i in range(1000)) v.push({l: l})", errors.MaxQuotaError, "steps"),
+    ("l = range(9000); for (i in range(1000)) json_dump(l)", errors.MaxQuotaError, "steps"),
+    ("l = range(9000); .r = room(); for (i in range(1000)) .r.emit('a', l)", errors.MaxQuotaError, "steps"),
+    ("l = range(9000); for (i in range(1000)) l[1:]", errors.MaxQuotaError, "steps"),
+    ("l = range(9000); for (i in range(1000)) l.reverse()", errors.MaxQuotaError, "steps"),
+    ("s = set(range(900).map(|| {})); for (i in range(9000)) s | s", errors.MaxQuotaError, "steps"),
+    (f"s = {BIG}.replace('a', '[],'); json_load(`[{{s}}0]`)", errors.MaxQuotaError, "steps"),
+    # an error says only so much
+    (f"raise({BIG})", errors.ValueError, "error messages should not exceed 16383 characters, got 2097152"),
+    (f"err(-100, {BIG})", errors.ValueError, "should not exceed"),
+    (f"type_err({BIG})", errors.ValueError, "should not exceed"),
+    (f"assert(false, {BIG})", errors.ValueError, "should not exceed"),
+    (f"type_assert(1, 'str', {BIG})", errors.ValueError, "should not exceed"),
 ]
 
 

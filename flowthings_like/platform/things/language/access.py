@@ -102,7 +102,7 @@ def set_member(run: Run, thing: Thing, name: str, value: Value) -> Value:
             f"cannot change or remove property `{name}` on `#{thing.id or 0}` while the "
             f"`{type_name(old)}` is in use"
         )
-    return run.collection.assign(thing, name, value)
+    return run.assign(thing, name, value)
 
 
 def item_of(value: Value, index: Value) -> Value:
@@ -167,10 +167,13 @@ def set_slice(run: Run, items: List, values: Value, start: Value, stop: Value, s
     items[part] = added
 
 
-def slice_of(value: Value, start: Value = None, stop: Value = None, step: Value = None) -> Value:
+def slice_of(run: Run, value: Value, start: Value, stop: Value, step: Value) -> Value:
     """`value[start:stop:step]`, each an int or nil."""
     kind = type(value)
     if kind not in _SEQUENCES:
         raise errors.TypeError(f"type `{type_name(value)}` has no slice support")
     part = value[_bounds(start, stop, step)]
-    return List(part) if kind is List or kind is tuple else part
+    if kind is str or kind is bytes:
+        return run.made(part)
+    run.spend(len(part))
+    return List(part)

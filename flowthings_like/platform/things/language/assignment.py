@@ -109,7 +109,7 @@ def _indexed(container: Value) -> Thing | List:
 def _combined(run: Run, combine: Operator, old: Value, given: Value) -> Value:
     """What the two come to: the old value itself, changed, if both are sets."""
     if type(old) is not ThingSet or type(given) is not ThingSet:
-        return combine(old, given)
+        return run.made(combine(old, given))
     things = combine(old, given)
     run.start_change(old)
     try:

@@ -10,11 +10,17 @@ from .access import named, procedure
 from .beyond import undefined, undefined_method
 from .run import Run
 from .signature import METHODS, Builtin
+from .text import error_message
 from .values import Closure, Failure, Thing, Value, type_name
 
 __all__ = ["FORMS", "call_builtin", "call_method", "call_other"]
 
 Code = Callable[[Run], Value]
+
+_SHOWN = 1000
+"""Characters of a failed assertion that its error repeats."""
+
+_TEXTS = frozenset({str, bytes})
 
 
 def call_builtin(builtin: Builtin, args: Sequence[Code]) -> Code:
@@ -22,7 +28,8 @@ def call_builtin(builtin: Builtin, args: Sequence[Code]) -> Code:
 
     def call(run: Run) -> Value:
         builtin.check(len(args))
-        return builtin(run, *builtin.evaluate(run, args))
+        run.spend()
+        return run.made(builtin(run, *builtin.evaluate(run, args)))
 
     return call
 
@@ -35,8 +42,10 @@ def call_method(owner: Code, name: str, args: Sequence[Code]) -> Code:
         builtin = METHODS[type(value)].get(name)
         if builtin is not None:
             builtin.check(len(args))
+            run.spend()
             if not builtin.changes:
-                return builtin(run, value, *builtin.evaluate(run, args))
+                result = builtin(run, value, *builtin.evaluate(run, args))
+                return run.made(result) if type(value) in _TEXTS else result
             run.start_change(value)
             try:
                 return builtin(run, value, *builtin.evaluate(run, args))
@@ -121,7 +130,7 @@ def _alt_raise(args: Sequence[Code]) -> Code:
             raise errors.ValueError(
                 f"function `alt_raise` expects an error code between -127 and -50 but got {code} instead"
             )
-        raise errors.error_from(code, text)
+        raise errors.error_from(code, error_message(text))
 
     return attempt
 
@@ -141,8 +150,10 @@ def _assert(args: Sequence[Code], text: str) -> Code:
 
     def demand(run: Run) -> None:
         if not body(run):
-            said = f"assertion statement `{text}` has failed"
-            raise errors.AssertionError(_expect(str, message[0](run), "assert", 2) if message else said)
+            said = f"assertion statement `{text[:_SHOWN]}` has failed"
+            raise errors.AssertionError(
+                error_message(_expect(str, message[0](run), "assert", 2)) if message else said
+            )
 
     return demand
 
@@ -176,7 +187,7 @@ def _timeit(args: Sequence[Code]) -> Code:
         value = args[0](run)
         took = time.perf_counter() - start
         thing = Thing()
-        run.collection.assign(thing, "data", value)
+        run.assign(thing, "data", value)
         thing.props["time"] = took
         return thing
 

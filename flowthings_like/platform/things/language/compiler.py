@@ -25,6 +25,9 @@ from .values import Closure, Regex, Thing, Value
 __all__ = ["Code", "Compiler"]
 
 Code: TypeAlias = Callable[[Run], Value]
+_CHEAP = frozenset({int, float, bool, type(None), Thing})
+"""What an operator needs no time for, if its left side is of it."""
+
 Node: TypeAlias = Any
 """A Tree of Lark's; its children are Trees and Tokens, as the grammar says."""
 
@@ -212,12 +215,20 @@ class Compiler:
         steps = [(BINARY[sign], code) for sign, code in zip(tree.children[1::2], rest, strict=True)]
         if len(steps) == 1:
             apply, second = steps[0]
-            return lambda run: apply(first(run), second(run))
+
+            def pair(run: Run) -> Value:
+                left = first(run)
+                value = apply(left, second(run))
+                return value if type(left) in _CHEAP else run.made(value)
+
+            return pair
 
         def chain(run: Run) -> Value:
             value = first(run)
             for apply, code in steps:
-                value = apply(value, code(run))
+                left, value = value, apply(value, code(run))
+                if type(left) not in _CHEAP:
+                    run.made(value)
             return value
 
         return chain
@@ -263,7 +274,7 @@ class Compiler:
 
     def _slice(self, owner: Code, trailer: Node) -> Code:
         bounds = self._bounds(trailer)
-        return lambda run: slice_of(owner(run), *[bound(run) for bound in bounds])
+        return lambda run: slice_of(run, owner(run), *[bound(run) for bound in bounds])
 
     def _bounds(self, trailer: Node) -> list[Code]:
         bounds = [_nil if child is None else self.code(child) for child in trailer.children]
@@ -328,12 +339,12 @@ class Compiler:
             _constant(unescaped(child)) if isinstance(child, Token) else self.code(child)
             for child in tree.children
         ]
-        return lambda run: joined([text_of(part(run)) for part in parts])
+        return lambda run: run.made(joined([text_of(part(run)) for part in parts]))
 
     def list_(self, tree: Node) -> Code:
         items = self._all(tree.children[0].children)
         self.effects.on_variable = True
-        return lambda run: run.items([item(run) for item in items])
+        return lambda run: run.items(item(run) for item in items)
 
     def thing(self, tree: Node) -> Code:
         names = [str(pair.children[0]) for pair in tree.children[0].children]
@@ -345,7 +356,7 @@ class Compiler:
         def make(run: Run) -> Thing:
             thing = Thing()
             for name, code in zip(names, codes, strict=True):
-                run.collection.assign(thing, name, code(run))
+                run.assign(thing, name, code(run))
             return thing
 
         return make

@@ -32,7 +32,7 @@ def now(run: Run) -> float:
 @function
 def log(run: Run, value: Value) -> None:
     """Sends the value as text to the client that made the query."""
-    run.logs.append(text_of(value))
+    run.logs.append(run.kept(text_of(value)))
 
 
 @function
@@ -48,7 +48,7 @@ def json_dump(run: Run, value: Value, options: Thing | None = None) -> str:
             beautify = bool(option)
         else:
             raise errors.LookupError(f"invalid option `{name}` for function `json_dump`")
-    plain = serialise(value, deep, ids)
+    plain = serialise(value, deep, ids, run.spend)
     _check(plain, 0)
     if beautify:
         return json.dumps(plain, indent=4, ensure_ascii=False) + "\n"
@@ -73,6 +73,9 @@ def json_load(run: Run, text: str) -> Value:
     """What the JSON stands for; nil for an empty text."""
     if not text.strip():
         return None
+    run.spend(
+        text.count(",") + text.count("[") + text.count("{")
+    )  # its values, or more, before they are made
     try:
         plain = json.loads(text)
         json.dumps(plain, ensure_ascii=False).encode()  # an escape can hide half a character

@@ -14,7 +14,7 @@ from .literals import checked_flags
 from .numbers import real, whole
 from .run import result_depth
 from .signature import FUNCTIONS, Builtin, function
-from .text import text_of
+from .text import error_message, text_of
 from .values import (
     Closure,
     Failure,
@@ -269,7 +269,7 @@ def type_assert(run: Run, value: Value, kinds: Value, message: str | None = None
                 f"but got type `{type_name(kind)}` instead"
             )
     if type_name(value) not in wanted:
-        raise errors.TypeError(message or f"invalid type `{type_name(value)}`")
+        raise errors.TypeError(error_message(message or "") or f"invalid type `{type_name(value)}`")
 
 
 # -- errors
@@ -301,14 +301,14 @@ def err(run: Run, code: int = -100, message: str | None = None) -> Failure:
         raise errors.ValueError(
             f"function `err` expects an error code between -127 and -50 but got {code} instead"
         )
-    return Failure(code, _USUAL.get(code, f"error:{code}") if message is None else message)
+    return Failure(code, _USUAL.get(code, f"error:{code}") if message is None else error_message(message))
 
 
 @function
 def raise_(run: Run, error: Failure | str | None = None) -> None:
     if error is None:
         error = err(run)
-    failure = Failure(-100, error) if isinstance(error, str) else error
+    failure = Failure(-100, error_message(error)) if isinstance(error, str) else error
     raise errors.error_from(failure.code, failure.message)
 
 
@@ -316,7 +316,7 @@ def _declare_errors() -> None:
     for name, (kind, usual) in _NAMED.items():
 
         def make(run: Run, message: str = usual, code: int = kind.error_code) -> Failure:
-            return Failure(code, message)
+            return Failure(code, error_message(message))
 
         FUNCTIONS[name] = Builtin(make, name, most=1)
 

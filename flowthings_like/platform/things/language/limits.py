@@ -12,7 +12,8 @@ MAX_NESTING = 60
 """Levels of brackets, operators and calls within each other."""
 
 MAX_STEPS = 1_000_000
-"""Each pass of a loop, each call of a closure and each item of a list that is made is a step."""
+"""Each pass of a loop, each call of a closure or function and each item of a list that is made is a step; of
+a long text, each 256 characters are one."""
 
 MAX_SECONDS = 10.0
 """How long it may take; for steps are not all alike: one may look through a list of a million items."""

@@ -30,7 +30,7 @@ def each(run: Run, value: Value, closure: Closure) -> None:
 @method(List, tuple, ThingSet, Thing)
 def map_(run: Run, value: Value, closure: Closure) -> List:
     with Visit(run, value, closure) as found:
-        return run.items([run.call(closure, *passed) for passed in found])
+        return run.items(run.call(closure, *passed) for passed in found)
 
 
 @method(List, tuple, ThingSet)
@@ -58,7 +58,7 @@ def filter_(run: Run, value: Value, closure: Closure) -> Value:
     if type(value) is Thing:
         thing = Thing()
         for name, prop in kept:
-            run.collection.assign(thing, name, prop)
+            run.assign(thing, name, prop)
         return thing
     return List(item for item, _ in kept)
 

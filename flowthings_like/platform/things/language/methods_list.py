@@ -86,6 +86,7 @@ def splice(run: Run, items: List, start: int, count: int, *values: Value) -> Lis
         at, count = 0, count + at
     end = at + max(count, 0)
     removed, added = List(items[at:end]), run.items(values)
+    run.spend(len(removed))
     run.collection.change(items, added)
     items[at:end] = added
     return removed
@@ -173,6 +174,7 @@ def find_index(run: Run, items: Array, closure: Closure) -> int | None:
 
 @method(List, tuple)
 def reverse(run: Run, items: Array) -> List:
+    run.spend(len(items))
     return List(items[::-1])
 
 
@@ -249,7 +251,7 @@ def sort(run: Run, items: Array, by: Closure | bool | None = None, reverse: bool
     try:
         if len(by.names) == 2:
             return List(sorted(items, key=_key(lambda a, b: _sign(run.call(by, a, b)))))
-        places = [(run.call(by, item), at) for at, item in enumerate(tuple(items))]
+        places = [(run.kept(run.call(by, item)), at) for at, item in enumerate(tuple(items))]
         places.sort(key=_key(lambda a, b: _order(a[0], b[0])), reverse=reverse is True)
         return List(items[at] for _, at in places)
     finally:

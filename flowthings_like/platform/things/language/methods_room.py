@@ -59,9 +59,8 @@ def emit(run: Run, room: Room, first: Value, *more: Value) -> None:
             f"but got type `{type_name(event)}` instead"
         )
     if room.id is not None:
-        run.spend(1 + len(values))
-        plain = [serialise(value, deep, ids) for value in values]
-        run.collection.emits.append(Emit(room.id, event, plain))
+        plain = [serialise(run.kept(value), deep, ids, run.spend) for value in values]
+        run.collection.emits.append(Emit(room.id, run.kept(event), plain))
 
 
 @method(Closure)

@@ -127,4 +127,6 @@ def join(run: Run, items: Array, separator: str = "") -> str:
             raise errors.TypeError(
                 f"expecting item {at} to be of type `str` but got type `{type_name(item)}` instead"
             )
-    return joined(items, separator)
+    text = joined(items, separator)
+    run.made(text)
+    return text

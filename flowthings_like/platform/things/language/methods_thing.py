@@ -123,7 +123,7 @@ def vmap(run: Run, thing: Thing, closure: Closure) -> Thing:
     made = Thing()
     with Visit(run, thing, closure) as found:
         for name, value in found:
-            run.collection.assign(made, name, run.call(closure, value))
+            run.assign(made, name, run.call(closure, value))
     return made
 
 
@@ -169,7 +169,7 @@ def _copied(run: Run, thing: Thing, deep: int) -> Thing:
     made = Thing()
     run.spend(1 + len(thing.props))
     for name, value in tuple(thing.props.items()):
-        run.collection.assign(made, name, _inner(run, value, deep - 1))
+        run.assign(made, name, _inner(run, value, deep - 1))
     return made
 
 

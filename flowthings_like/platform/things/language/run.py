@@ -151,6 +151,29 @@ class Run:
         if monotonic() > self._end:
             raise errors.MaxQuotaError(f"expected a query of at most {limits.MAX_SECONDS:g} seconds")
 
+    def made(self, value: Value) -> Value:
+        """A value that was just made. It costs steps if it is large: a set by its things, and a text, of more
+        than 64 Ki characters, so that one can be put together piece by piece."""
+        kind = type(value)
+        if kind is str or kind is bytes:
+            self.spend(len(value) >> 8 if len(value) >> 16 else 0)
+        elif kind is ThingSet:
+            self.spend(len(value))
+        return value
+
+    def kept(self, value: Value) -> Value:
+        """A value that a list, a property or an event is to hold. A text costs steps by its length."""
+        kind = type(value)
+        self.spend(1 + (len(value) >> 8) if kind is str or kind is bytes else 1)
+        return value
+
+    def assign(self, thing: Thing, name: str, value: Value) -> Value:
+        """Makes the value the thing's property and returns what the property then holds."""
+        kind = type(value)
+        if kind is List or kind is tuple or kind is ThingSet:
+            self.spend(len(value))  # they are copied
+        return self.collection.assign(thing, name, self.kept(value))
+
     @property
     def steps_left(self) -> int:
         """What the query may still do."""
@@ -162,7 +185,7 @@ class Run:
 
     def item(self, value: Value, depth: int = 0) -> Value:
         """The value as an item of a list."""
-        self.spend()
+        self.kept(value)
         kind = type(value)
         if kind is List or kind is tuple or kind is ThingSet:
             if depth == limits.MAX_LISTS:

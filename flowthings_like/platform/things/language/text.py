@@ -10,7 +10,10 @@ from . import limits
 from .serialise import date_text
 from .values import Closure, Failure, Regex, Room, Thing, Timeval, Value, type_name
 
-__all__ = ["joined", "text_of"]
+__all__ = ["error_message", "joined", "text_of"]
+
+
+_LONGEST_MESSAGE = 16383
 
 
 def text_of(value: Value) -> str:
@@ -49,6 +52,15 @@ def text_of(value: Value) -> str:
     if kind is Timeval:
         return str(int(value.timestamp()))
     raise errors.TypeError(f"cannot convert type `{type_name(value)}` to `str`")
+
+
+def error_message(text: str) -> str:
+    """The text, for an error to say. Raises ValueError if it is too long for that."""
+    if len(text) > _LONGEST_MESSAGE:
+        raise errors.ValueError(
+            f"error messages should not exceed {_LONGEST_MESSAGE} characters, got {len(text)} characters"
+        )
+    return text
 
 
 def joined(parts: Sequence[str], separator: str = "") -> str:
