@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from .nodes import Age, And, Compare, Exists, Filter, In, Json, Member, Not, Or, Regex
 from .operands import plain
 from .predicate import MIRRORED
-from .values import DROP_MEMBERS, ELEMENTS, is_number, transparent
+from .values import DROP_MEMBERS, ELEMENTS, MISSING, is_number, transparent
 
 LONGEST = 512
 """Most characters of a string that is kept as it is: an index entry of PostgreSQL holds 2,700 bytes."""
@@ -81,7 +81,7 @@ def path_of(parts: Sequence[str]) -> Path | None:
 
 
 def kept(value: Any) -> Any:
-    """What the column of an indexed member holds for a value."""
+    """What the column of an indexed member holds for a value; None, which is SQL's null, if it is MISSING."""
     kind = type(value)
     if kind is str:
         return value if len(value) <= LONGEST and "\0" not in value else LONG
@@ -91,7 +91,7 @@ def kept(value: Any) -> Any:
         return NULL
     if kind is bool:
         return TRUE if value else FALSE
-    return NESTED
+    return None if value is MISSING else NESTED
 
 
 def rule(node: Filter, slots: Slots, now: int) -> Rule | None:

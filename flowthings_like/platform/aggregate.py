@@ -8,7 +8,7 @@
 Averages, sums and extremes are over the numbers that a member holds; what is missing or no number does not
 count, and where there is none the figure is null. A rule is a member that is 1 where its filter matches and 0
 elsewhere, so its average is a share. Dates are UTC; a date selector reads milliseconds or an ISO 8601 string.
-The database does the counting, one pass over the flow.
+The database does the counting, one pass over the flow, or over its indexes where they hold all that is asked.
 """
 
 from __future__ import annotations
@@ -18,32 +18,24 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import Integer, case, cast, func, null, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
-from . import rows
-from .aggregate_plan import Group, Plan
+from .aggregate_plan import LISTS, Plan
+from .aggregate_source import Source
 from .catalogue import find_flow
-from .ids import now_ms
-from .query import condition
-from .store import documents
 from .store.schema import drops
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection, Dialect
-    from sqlalchemy.sql.elements import ColumnElement
+    from sqlalchemy.engine import Connection
     from sqlalchemy.sql.selectable import Select
 
-    from .catalogue import Flow
     from .rights import Caller
     from .store.store import Store
 
 Key = tuple[Any, ...]
 
-_FORMATS = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M", "second": "%S"}
-_LISTS = ("unique", "all")
 _MISSING = (0, 0)
-_ISO_DATE = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"
 
 
 def aggregate(store: Store, caller: Caller, flow: str, request: Any) -> list[dict[str, Any]]:
@@ -69,74 +61,24 @@ def aggregate(store: Store, caller: Caller, flow: str, request: Any) -> list[dic
     def work(connection: Connection) -> list[dict[str, Any]]:
         found = find_flow(connection, flow)
         caller.require(found.path, "dropRead")
-        source = _Source(plan, found, connection.dialect)
-        figures = _figures(connection, plan, source)
-        lists = _lists(connection, plan, source)
+        figures = _figures(connection, plan, Source.of(connection, plan, found))
+        lists = _lists(connection, plan, Source.of_documents(connection, plan, found))
         return [_row(plan, key, {**values, **lists.get(key, {})}) for key, values in figures.items()]
 
     return _sorted(plan, store.read(work))
 
 
-class _Source:
-    """The drops that count, and what a plan's names mean among their columns."""
-
-    def __init__(self, plan: Plan, flow: Flow, dialect: Dialect) -> None:
-        self.parameters = rows.of(flow)
-        now = now_ms()
-
-        def matches(node: Any) -> ColumnElement[bool]:
-            return condition(node, columns=rows.COLUMNS, document=drops.c.elems, dialect=dialect, now=now)
-
-        self._rules = {name: case((matches(node), 1), else_=0) for name, node in plan.rules.items()}
-        self._where = None if plan.filter is None else matches(plan.filter)
-
-    def select(self, *wanted: ColumnElement[Any]) -> Select[Any]:
-        query = select(*wanted).where(rows.IN_FLOW)
-        return query if self._where is None else query.where(self._where)
-
-    def key(self, group: Group) -> ColumnElement[Any]:
-        """A group's key: a number as it is, anything else as JSON text, so that "1" is not 1; or null."""
-        if group.unit:
-            return self._date(group.unit, group.member)
-        if (rule := self._rule(group.member)) is not None:
-            return rule
-        found = self.number(group.member)
-        text = documents.text(group.member, rows.COLUMNS, drops.c.elems)
-        return case((found.is_not(None), found), else_=func.nullif(text, "null"))
-
-    def number(self, member: tuple[str, ...]) -> ColumnElement[Any]:
-        rule = self._rule(member)
-        return documents.number(member, rows.COLUMNS, drops.c.elems) if rule is None else rule
-
-    def json(self, member: tuple[str, ...]) -> ColumnElement[Any]:
-        rule = self._rule(member)
-        return documents.text(member, rows.COLUMNS, drops.c.elems) if rule is None else func.json_quote(rule)
-
-    def _rule(self, member: tuple[str, ...]) -> ColumnElement[Any] | None:
-        return self._rules.get(member[0]) if len(member) == 1 else None
-
-    def _date(self, unit: str, member: tuple[str, ...]) -> ColumnElement[Any]:
-        form = _FORMATS[unit]
-        ms = self.number(member)
-        since_epoch = func.strftime(form, ms / 1000.0, "unixepoch")
-        if member == ("creationDate",):
-            return cast(since_epoch, Integer)
-        given = documents.value(member, rows.COLUMNS, drops.c.elems)
-        written = case((given.op("GLOB")(_ISO_DATE), func.strftime(form, given)), else_=null())
-        return cast(case((ms.is_not(None), since_epoch), else_=written), Integer)
-
-
-def _figures(connection: Connection, plan: Plan, source: _Source) -> dict[Key, dict[str, Any]]:
+def _figures(connection: Connection, plan: Plan, source: Source) -> dict[Key, dict[str, Any]]:
     """The figures that SQL computes, by group."""
     try:
-        found = connection.execute(_statement(plan, source, func.sum), source.parameters).all()
+        found = _grouped(connection, plan, source, func.sum)
     except OperationalError as error:
         if "integer overflow" not in str(error.orig):
             raise
         # Whole numbers that add up to more than 64 bits: the sum is then a float.
-        found = connection.execute(_statement(plan, source, func.total), source.parameters).all()
+        found = _grouped(connection, plan, source, func.total)
     width = len(plan.groups)
-    names = [figure.name for figure in plan.figures if figure.kind not in _LISTS]
+    names = [figure.name for figure in plan.figures if figure.kind not in LISTS]
     return {
         tuple(row[:width]): dict(zip(names, map(_finite, row[width:-1]), strict=True))
         for row in found
@@ -144,27 +86,45 @@ def _figures(connection: Connection, plan: Plan, source: _Source) -> dict[Key, d
     }
 
 
-def _statement(plan: Plan, source: _Source, total: Any) -> Select[Any]:
+def _grouped(connection: Connection, plan: Plan, source: Source, total: Any) -> list[tuple[Any, ...]]:
+    """The rows of the figures, each behind its group's key and before its count."""
+    spans = source.spans(connection)
+    if spans is None:
+        statement = _statement(plan, source, total)
+        return [tuple(row) for row in connection.execute(statement, source.parameters)]
+    statement = _statement(plan, source, total, in_span=True)
+    found = []
+    for key, start, end in spans:
+        span = {**source.parameters, "span_start": start, "span_end": end}
+        found.append((*key, *connection.execute(statement, span).one()))
+    return found
+
+
+def _statement(plan: Plan, source: Source, total: Any, in_span: bool = False) -> Select[Any]:
+    grouped = () if in_span else plan.groups
     numbers = {figure.member: source.number(figure.member) for figure in plan.figures if figure.member}
     labels = {member: f"n{index}" for index, member in enumerate(numbers)}
-    keys = [source.key(group).label(f"k{index}") for index, group in enumerate(plan.groups)]
+    keys = [source.key(group).label(f"k{index}") for index, group in enumerate(grouped)]
     inner = source.select(
-        drops.c.id.label("one"), *keys, *(number.label(labels[member]) for member, number in numbers.items())
+        drops.c.id.label("one"),
+        *keys,
+        *(number.label(labels[member]) for member, number in numbers.items()),
+        in_span=in_span,
     ).subquery()
     count = func.count(inner.c.one)
     functions = {"avg": func.avg, "min": func.min, "max": func.max, "sum": total}
     figures = [
         count if figure.kind == "count" else functions[figure.kind](inner.c[labels[figure.member]])
         for figure in plan.figures
-        if figure.kind not in _LISTS
+        if figure.kind not in LISTS
     ]
     groups = [inner.c[key.name] for key in keys]
     return select(*groups, *figures, count).group_by(*groups)
 
 
-def _lists(connection: Connection, plan: Plan, source: _Source) -> dict[Key, dict[str, list[Any]]]:
+def _lists(connection: Connection, plan: Plan, source: Source) -> dict[Key, dict[str, list[Any]]]:
     """The figures that are lists of values, by group; oldest drop first."""
-    wanted = [figure for figure in plan.figures if figure.kind in _LISTS]
+    wanted = [figure for figure in plan.figures if figure.kind in LISTS]
     if not wanted:
         return {}
     width = len(plan.groups)

@@ -19,6 +19,9 @@ UNITS = ("year", "month", "day", "hour", "minute", "second")
 FIGURES = ("avg", "min", "max", "sum", "unique", "all")
 """What may be asked of a member, written `$avg:member`; `$count` needs none."""
 
+LISTS = ("unique", "all")
+"""Those of FIGURES that are lists of values."""
+
 MOST_RULES = 100
 MOST_NAMES = 100  # outputs, groups, sorts
 

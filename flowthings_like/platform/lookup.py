@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.selectable import Select
 
     from ..filters.indexed import Rule
+    from ..filters.nodes import Filter
     from .catalogue import Flow
 
 FEW = 1000
@@ -32,10 +33,13 @@ FEW = 1000
 MOST_RULES = 16
 """Most rules, and most members to sort by, that a statement over indexes is made of."""
 
+ALL_INDEXED = "drops_indexed"
+"""The index that holds all indexed elements, in the order of time."""
+
 SLOT_COLUMNS = tuple(drops.c[name] for name in SLOT_NAMES)
 
 _PAGE = " LIMIT ? OFFSET ?"
-_FROM_INDEXED = "FROM drops INDEXED BY drops_indexed WHERE flow_id = ? AND indexed IS NOT NULL"
+_FROM_INDEXED = f"FROM drops INDEXED BY {ALL_INDEXED} WHERE flow_id = ? AND indexed IS NOT NULL"
 
 
 class Way(NamedTuple):
@@ -125,7 +129,7 @@ def choose(connection: Connection, flow: Flow, query: Query) -> Way:
     if not slots:
         return _documents(flow, query, order)
     rules, is_whole = _rules(connection, flow, query, slots)
-    rule = _selective(connection, flow, rules, bool(order.members))
+    rule = _best(connection, flow, rules, bool(order.members))
     if rule is not None:
         return _by_index(flow, rule, rules, is_whole, order)
     by = _sort_slots(connection, flow, slots, order)
@@ -145,7 +149,25 @@ def columns(connection: Connection, flow: Flow) -> kept_as.Columns | None:
     return kept_as.Columns(slots, SLOT_COLUMNS, disordered)
 
 
-def holds(connection: Connection, flow_id: str, slot: int, op: str, value: bytes) -> bool:
+def selective(connection: Connection, flow: Flow, node: Filter | None, now: int) -> str:
+    """The name of an index that leaves few drops for a filter; "" if there is none."""
+    slots = {} if flow.indexes is None else flow.indexes.ready
+    rules, _ = _rules(connection, flow, Query(filter=node, now=now), slots)
+    rule = _best(connection, flow, rules, is_sorted=True)
+    return "" if rule is None else f"drops_by_{SLOT_NAMES[rule.slot]}"
+
+
+def span(connection: Connection, flow: Flow) -> tuple[int, int] | None:
+    """The creation times of the first and the last drop of a flow that has indexes; None if it has no drop."""
+    # In two statements: SQLite looks up one extreme, and walks through everything for two.
+    first, last = (
+        fetch(connection, f"SELECT {extreme}(indexed) {_FROM_INDEXED}", (flow.id,))[0][0]
+        for extreme in ("min", "max")
+    )
+    return None if first is None else (first, last)
+
+
+def holds(connection: Connection, flow_id: str, slot: int, op: str, value: bytes | str) -> bool:
     """Whether a column has a value that compares so with `value` in any drop of a flow."""
     text = f"SELECT 1 {_from(slot)} AND {SLOT_NAMES[slot]} {op} ? LIMIT 1"
     return bool(fetch(connection, text, (flow_id, value)))
@@ -165,7 +187,7 @@ def _rules(connection: Connection, flow: Flow, query: Query, slots: kept_as.Slot
     return rules, is_whole
 
 
-def _selective(connection: Connection, flow: Flow, rules: list[Rule], is_sorted: bool) -> Rule | None:
+def _best(connection: Connection, flow: Flow, rules: list[Rule], is_sorted: bool) -> Rule | None:
     """The rule that leaves few drops, or leaves them in the order in which they are wanted."""
     equal = None if is_sorted else next((rule for rule in rules if rule.is_equality), None)
     if len(rules) == 1 and equal is not None:

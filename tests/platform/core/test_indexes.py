@@ -178,6 +178,11 @@ def test_each_kind_of_rule_and_order_uses_the_index(store: Store) -> None:
     said = way(store, flow, sort="elems.at", order="asc", limit=1)
     assert (said["uses"], said["elements"]) == ("by_order", ["elems.at"])
     assert numbers(store, flow, sort="elems.at", order="asc", limit=2) == [0, 1]
+    drops.create(store, ME, flow, {"elems": {"n": 50}})  # comes last, either way
+    drops.create(store, ME, flow, {"elems": {"n": 51, "at": None}})
+    assert way(store, flow, sort="elems.at")["uses"] == "by_order"
+    assert numbers(store, flow, sort="elems.at", start=48, limit=9) == [1, 0, 51, 50]
+    assert numbers(store, flow, sort="elems.at", order="asc", start=51) == [50]
     for asked in ("n == 3", "station == 's1' || n == 3", "station != 's1'"):
         assert way(store, flow, filter=asked)["uses"] == "documents", asked
     assert way(store, flow)["uses"] == "documents"
