@@ -42,6 +42,7 @@ DEV = [
     *EVENTLET,
     *DEMO,
     *THINGS,
+    "celery>=5.4",  # whose workers the doctor must know
     "psycopg[binary]>=3.2",
     "psycopg2-binary>=2.9",
     "python-thingsdb>=1.4.1",

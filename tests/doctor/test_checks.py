@@ -179,6 +179,102 @@ os._exit(0)  # for here even the interpreter's own end may hang
     assert python(code).out == "G04 G09"
 
 
+FORKS = """
+import os, threading, multiprocessing, warnings
+from flowthings_like import doctor
+from flowthings_like.green import detect
+warnings.simplefilter("ignore")
+backend = detect()
+readable, writable = os.pipe()
+def tell():
+    os.write(writable, (" ".join(finding.code for finding in doctor()) or "nothing").encode() + b";")
+def fork():
+    if os.fork() == 0:
+        tell()
+        os._exit(0)
+def process():
+    multiprocessing.get_context("fork").Process(target=tell).start()
+def green_child():
+    if os.fork() == 0:
+        backend.get(backend.spawn(tell))
+        os._exit(0)
+def in_thread(work):
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+fork(); process(); green_child(); in_thread(fork)
+backend.get(backend.spawn(fork))
+said = ""
+while said.count(";") < 5:
+    said += os.read(readable, 1000).decode()
+print(sorted(set(said.split(";"))))
+"""
+
+
+@pytest.mark.parametrize("backend", GREEN)
+def test_g09_is_not_seen_in_a_child_whose_parent_patched_in_order(backend):
+    assert python(FORKS, backend).out.splitlines()[-1] == "['', 'nothing']"
+
+
+WORKER = """
+import sys
+from celery import Celery
+from flowthings_like import doctor
+app = Celery("app", broker="filesystem://", backend="file://" + sys.path[0] + "/results")
+queue = sys.path[0] + "/q"
+app.conf.broker_transport_options = {"data_folder_in": queue, "data_folder_out": queue}
+@app.task
+def look():
+    return [finding.code for finding in doctor()]
+"""
+
+
+@pytest.mark.parametrize("pool", GREEN)
+def test_a_celery_worker_that_works_has_no_findings(pool, tmp_path):
+    (tmp_path / "q").mkdir()
+    (tmp_path / "results").mkdir()
+    (tmp_path / "app.py").write_text(WORKER.replace("sys.path[0]", repr(str(tmp_path))))
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "app",
+        "worker",
+        "-P",
+        pool,
+        "-c",
+        "2",
+        "--without-mingle",
+    ]
+    with (tmp_path / "log").open("wb") as log:
+        worker = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
+    try:
+        ask = "import json; from app import look; print(json.dumps(look.delay().get(timeout=60)))"
+        done = subprocess.run(
+            [sys.executable, "-c", ask], cwd=tmp_path, capture_output=True, text=True, timeout=90, check=False
+        )
+    finally:
+        worker.kill()
+        worker.wait()
+    assert done.stdout == "[]\n", done.stderr + (tmp_path / "log").read_text()
+
+
+def test_g04_in_celerys_own_modules_is_a_lock_or_a_context_only():
+    code = """
+import sys, types, threading, time
+kombu = types.ModuleType("kombu")
+kombu.sleep, kombu.lock = time.sleep, threading.Lock()
+sys.modules["kombu"] = kombu
+from gevent import monkey
+monkey.patch_all()
+"""
+    found = findings(code)
+    assert set(found) == {"G04"}
+    assert "kombu.lock" in found["G04"]["seen"]
+    assert "kombu.sleep" not in found["G04"]["seen"]
+
+
 @pytest.mark.parametrize("backend", GREEN)
 def test_g10_is_remembered(backend):
     code = """

@@ -10,6 +10,9 @@ __all__ = ["holds_unpatched_context", "unpatched_leftovers"]
 
 # They keep the originals on purpose.
 _GREEN = ("gevent", "eventlet", "greenlet")
+# Celery's worker patches as its own first step, and these are what it imports before that. It calls the
+# functions among them between attempts to reconnect; a lock or a context would hurt there as anywhere.
+_CELERY = ("amqp", "billiard", "celery", "kombu", "vine")
 # How an original can be told without asking either library: where it says that it was defined.
 _CLASSES = {("ssl", "SSLContext"), ("socket", "socket"), ("_thread", "RLock"), ("_thread", "_local")}
 if sys.version_info >= (3, 13):
@@ -28,7 +31,7 @@ def unpatched_leftovers() -> list[str]:
             continue
         # A copy, since other threads import; and no getattr, which a lazy module would answer by importing.
         for attribute, value in list(getattr(module, "__dict__", {}).items()):
-            if _is_original(value):
+            if _is_original(value) and not (top in _CELERY and isinstance(value, BuiltinFunctionType)):
                 found.append(f"{name}.{attribute}")
     return found
 

@@ -89,15 +89,18 @@ def _late(library: str, leftovers: list[str]) -> Finding | None:
 def patched_off_main_thread() -> Finding | None:
     """G09: the patching was done in another OS thread than the main one.
 
-    gevent marks the main thread. eventlet leaves no mark but the hub that patching makes in its own thread:
-    that is looked at in the main thread only, and not seen any more once the main thread has used eventlet.
+    gevent marks the main thread. A forked child has a new one, without the mark, whose ident is a greenlet's;
+    one that was never patched still has the ident of its OS thread. eventlet leaves no mark but the hub that
+    patching makes in its own thread: that is looked at in the main thread only, and not seen any more once
+    the main thread has used eventlet.
     """
     import threading
 
     library = patching_library()
     main = threading.main_thread()
     if library == "gevent":
-        off = "thread" not in missing_parts(library) and not hasattr(main, "_greenlet")
+        marked = "thread" in missing_parts(library) or hasattr(main, "_greenlet")
+        off = not marked and main.ident in sys._current_frames()
     elif library == "eventlet":
         hubs = sys.modules["eventlet.hubs"]
         here = main.ident == hubs.threading.get_ident()  # eventlet's unpatched copy tells the OS thread
