@@ -141,7 +141,7 @@ class _OfIndex(Source):
         self._numeric: set[int] = set()
 
     def look(self, connection: Connection) -> None:
-        """Find the columns that hold nothing but numbers, which need not be asked for their type row by row."""
+        """Find the columns that hold only numbers, which need not be asked for their type row by row."""
         for member, _ in _members(self._plan):
             slot = self._slot(member)
             if not lookup.holds(connection, self._flow.id, slot, ">=", kept_as.FIRST_TEXT):

@@ -158,7 +158,7 @@ def selective(connection: Connection, flow: Flow, node: Filter | None, now: int)
 
 
 def span(connection: Connection, flow: Flow) -> tuple[int, int] | None:
-    """The creation times of the first and the last drop of a flow that has indexes; None if it has no drop."""
+    """When the first and the last drop of a flow with indexes were created; None if it has no drops."""
     # In two statements: SQLite looks up one extreme, and walks through everything for two.
     first, last = (
         fetch(connection, f"SELECT {extreme}(indexed) {_FROM_INDEXED}", (flow.id,))[0][0]

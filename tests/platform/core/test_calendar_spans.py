@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from datetime import datetime, timezone
 
 import pytest
@@ -35,7 +36,7 @@ def test_spans(units: list[str], first: int, last: int, expected: list[tuple[int
     assert [span.key for span in found] == expected
     assert found[0].start <= first
     assert found[-1].start <= last < found[-1].end
-    assert all(one.end == other.start for one, other in zip(found, found[1:], strict=False))
+    assert all(one.end == other.start for one, other in itertools.pairwise(found))
 
 
 def test_too_many() -> None:
