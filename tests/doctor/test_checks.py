@@ -202,10 +202,11 @@ def in_thread(work):
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-fork(); process(); green_child(); in_thread(fork)
-backend.get(backend.spawn(fork))
+fork(); in_thread(fork); backend.get(backend.spawn(fork))
+if backend.name == "gevent":  # a child of eventlet's shares its parent's hub, and should not use it
+    process(); green_child()
 said = ""
-while said.count(";") < 5:
+while said.count(";") < (5 if backend.name == "gevent" else 3):
     said += os.read(readable, 1000).decode()
 print(sorted(set(said.split(";"))))
 """
