@@ -252,7 +252,11 @@ class Exists(Filter):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Has(Filter):
-    """`HAS type`: some element is of that type, such as string, integer, float, boolean, map, list."""
+    """`HAS type`: some element is of that type.
+
+    The type is the one that was stated for it, such as date or dropRef, or that of its value: string,
+    integer, float, boolean, map, list, null.
+    """
 
     type: str
 

@@ -34,6 +34,7 @@ from .values import (
     ELEMENTS,
     MISSING,
     TYPE_NAMES,
+    TYPES,
     Document,
     comparable,
     finder,
@@ -60,8 +61,8 @@ MIRRORED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 def compile_predicate(node: Filter) -> Test:
     """A function that tells whether a document passes the filter.
 
-    The document is plain: a drop with its top-level members and `elems`, or a resource. `test(document, now)`
-    never raises.
+    The document is plain: a drop with its top-level members and `elems` (and what types were stated for them,
+    under TYPES), or a resource. `test(document, now)` never raises.
 
     Raises:
         InvalidInput: it cannot be evaluated: a pattern that re2 does not take, a zip code.
@@ -90,7 +91,7 @@ def compile_predicate(node: Filter) -> Test:
         case Matches(pattern, flags):
             return _matches(searcher(pattern, flags))
         case Has(name):
-            return _has(TYPE_NAMES.get(name))
+            return _has(name)
         case Age():
             return _age(node)
         case Within():
@@ -235,8 +236,18 @@ def _matches(search: Callable[[str], object]) -> Test:
     )
 
 
-def _has(kind: type | None) -> Test:
-    return lambda document, now: any(type(value) is kind for value in _elements(document).values())
+def _has(name: str) -> Test:
+    kind = TYPE_NAMES.get(name)
+
+    def some(document: Document, now: int) -> bool:
+        if any(type(value) is kind for value in _elements(document).values()):
+            return True
+        types = document.get(TYPES) if ELEMENTS in document else None
+        return type(types) is dict and any(
+            stated == name and pointer.count("/") == 1 for pointer, stated in types.items()
+        )
+
+    return some
 
 
 def _age(node: Age) -> Test:

@@ -17,23 +17,39 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import Integer, Numeric, and_, case, false, func, literal, not_, or_, true
+from sqlalchemy import Integer, Numeric, and_, bindparam, case, false, func, literal, not_, or_, true
+from sqlalchemy.types import NullType
 
 from ..errors import ConfigurationError
 from . import indexed
-from .nodes import MAX_LENGTH, Age, And, Compare, Exists, Filter, In, Json, Member, Node, Not, Operand, Or
+from .nodes import (
+    MAX_LENGTH,
+    Age,
+    And,
+    Compare,
+    Exists,
+    Filter,
+    Has,
+    In,
+    Json,
+    Member,
+    Node,
+    Not,
+    Operand,
+    Or,
+)
 from .operands import plain
 from .parser import Parser
 from .predicate import COMPARE, MIRRORED, Test, compile_predicate
 from .text import write
-from .values import DROP_MEMBERS, ELEMENTS, is_index, is_number, transparent
+from .values import DROP_MEMBERS, ELEMENTS, TYPES, is_index, is_number, transparent
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
 
 Columns = Mapping[str, "ColumnElement[Any]"]
 
-JSON_MEMBERS = frozenset([ELEMENTS, "location", "parentDropId"])
+JSON_MEMBERS = frozenset([ELEMENTS, TYPES, "location", "parentDropId"])
 """The top-level members whose columns hold JSON text; other columns hold one number or text."""
 
 MOST_RULES = 200  # SQLite takes expressions 1000 deep, and a chain of && is as deep as it is long
@@ -56,7 +72,8 @@ def to_sql(
     Args:
         node: the filter.
         columns: the top-level members that are columns of their own, by name; null there means missing. For
-            drops `elems` is among them, and then every name that is no drop's own is an element.
+            drops `elems` is among them, and then every name that is no drop's own is an element; and, under
+            TYPES, the types that were stated for the elements.
         document: JSON text of all the rest: a drop's elements, or a resource whole. Written without escapes
             for what is not ASCII, as orjson does it.
         dialect: the database's name, as SQLAlchemy says it.
@@ -227,6 +244,8 @@ class Writer(ABC):
             yield "creationDate"
         if isinstance(node, Member):
             yield node.parts[0]
+        if isinstance(node, Has):
+            yield TYPES
         for one in fields(node):  # type: ignore[arg-type]
             value = getattr(node, one.name)
             for inner in value if isinstance(value, tuple) else (value,):
@@ -313,13 +332,18 @@ def _json_path(path: tuple[str, ...]) -> str:
 
 
 def _is_one_of(column: ColumnElement[Any], values: list[Any]) -> ColumnElement[bool]:
-    return column == values[0] if len(values) == 1 else column.in_(values)
+    if len(values) == 1:
+        equal: ColumnElement[bool] = column == values[0]
+        return equal
+    # Without a type: SQLAlchemy gives all of them the first one's, and a whole number beyond 2^53 that
+    # travels as a real arrives as another number.
+    return column.in_(bindparam(None, values, type_=NullType(), unique=True, expanding=True))
 
 
 def test_of(column: ColumnElement[Any], op: str, value: Any) -> ColumnElement[bool]:
     """A test of an indexed member's column, as an `indexed.Rule` has it."""
     if op == "in":
-        return column.in_(value)
+        return _is_one_of(column, value)
     return COMPARE["==" if op == "=" else op](column, value)  # type: ignore[return-value]
 
 

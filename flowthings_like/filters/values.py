@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import Any, TypeGuard
 
 from .operands import Member
@@ -25,6 +26,10 @@ DROP_MEMBERS = frozenset(
     }
 )
 """A drop's own members. Any other name, bare, is one of its elements."""
+
+TYPES = ""
+"""Where a drop carries its stated types for a filter: no member can have this name. Of an element's path as a
+JSON Pointer to the type's name, {"/since": "date"}."""
 
 TYPE_NAMES: dict[str, type] = {
     "string": str,
@@ -119,9 +124,17 @@ def comparable(one: Any, other: Any) -> bool:
     return (is_number(one) and is_number(other)) or (type(one) is str and type(other) is str)
 
 
-def remainder(value: int | float, divisor: int | float) -> int | float:
-    """What a division rounding towards 0 leaves, with the sign of `value`. Exact for whole numbers."""
+def remainder(value: int | float, divisor: int | float) -> int | float | Fraction:
+    """What a division rounding towards 0 leaves, with the sign of `value`. Exact."""
     if type(value) is int and type(divisor) is int:
-        left = abs(value) % abs(divisor)
-        return -left if value < 0 else left
-    return math.fmod(value, divisor)
+        whole = abs(value) % abs(divisor)
+        return -whole if value < 0 else whole
+    if type(value) is type(divisor):
+        return math.fmod(value, divisor)
+    left = abs(_exact(value)) % abs(_exact(divisor))
+    return -left if value < 0 else left
+
+
+def _exact(number: int | float) -> Fraction:
+    """As a fraction: a large int as a float would be another number."""
+    return Fraction(*number.as_integer_ratio())

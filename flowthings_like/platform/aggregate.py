@@ -6,7 +6,8 @@
     [{"id": {"$month": 12}, "$avg:temp": 38.4, "$count": 2144}, …]
 
 Averages, sums and extremes are over the numbers that a member holds; what is missing or no number does not
-count, and where there is none the figure is null. A rule is a member that is 1 where its filter matches and 0
+count, and where there is none the figure is null. A sum of whole numbers is one as long as 64 bits hold it; a
+sum that no number can be is refused. A rule is a member that is 1 where its filter matches and 0
 elsewhere, so its average is a share. Dates are UTC; a date selector reads milliseconds or an ISO 8601 string.
 The database does the counting, one pass over the flow, or over its indexes where they hold all that is asked.
 """
@@ -24,6 +25,7 @@ from sqlalchemy.exc import OperationalError
 from .aggregate_plan import LISTS, Plan
 from .aggregate_source import Source
 from .catalogue import find_flow
+from .problems import BadRequest
 from .store.schema import drops
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 Key = tuple[Any, ...]
 
 _MISSING = (0, 0)
+_LARGEST = "1.8e308"
 
 
 def aggregate(store: Store, caller: Caller, flow: str, request: Any) -> list[dict[str, Any]]:
@@ -70,29 +73,40 @@ def aggregate(store: Store, caller: Caller, flow: str, request: Any) -> list[dic
 
 def _figures(connection: Connection, plan: Plan, source: Source) -> dict[Key, dict[str, Any]]:
     """The figures that SQL computes, by group."""
+    width = len(plan.groups)
     try:
-        found = _grouped(connection, plan, source, func.sum)
+        found = _grouped(connection, plan, source)
+        overflow = not all(map(_is_finite, (figure for row in found for figure in row[width:])))
     except OperationalError as error:
         if "integer overflow" not in str(error.orig):
             raise
-        # Whole numbers that add up to more than 64 bits: the sum is then a float.
-        found = _grouped(connection, plan, source, func.total)
-    width = len(plan.groups)
+        overflow = True
+    if overflow:
+        found = _grouped(connection, plan, source, exact=True)
     names = [figure.name for figure in plan.figures if figure.kind not in LISTS]
-    return {
-        tuple(row[:width]): dict(zip(names, map(_finite, row[width:-1]), strict=True))
+    figures = {
+        tuple(row[:width]): dict(zip(names, row[width:-1], strict=True))
         for row in found
         if row[-1]  # without groups there is a row even for no drops
     }
+    for values in figures.values() if overflow else ():
+        for name, value in values.items():
+            if not _is_finite(value):
+                raise BadRequest(
+                    f"{name} is beyond {_LARGEST}, the largest number there is: filter what is added up"
+                )
+    return figures
 
 
-def _grouped(connection: Connection, plan: Plan, source: Source, total: Any) -> list[tuple[Any, ...]]:
+def _grouped(
+    connection: Connection, plan: Plan, source: Source, *, exact: bool = False
+) -> list[tuple[Any, ...]]:
     """The rows of the figures, each behind its group's key and before its count."""
     spans = source.spans(connection)
     if spans is None:
-        statement = _statement(plan, source, total)
+        statement = _statement(plan, source, exact)
         return [tuple(row) for row in connection.execute(statement, source.parameters)]
-    statement = _statement(plan, source, total, in_span=True)
+    statement = _statement(plan, source, exact, in_span=True)
     found = []
     for key, start, end in spans:
         span = {**source.parameters, "span_start": start, "span_end": end}
@@ -100,7 +114,7 @@ def _grouped(connection: Connection, plan: Plan, source: Source, total: Any) -> 
     return found
 
 
-def _statement(plan: Plan, source: Source, total: Any, in_span: bool = False) -> Select[Any]:
+def _statement(plan: Plan, source: Source, exact: bool, in_span: bool = False) -> Select[Any]:
     grouped = () if in_span else plan.groups
     numbers = {figure.member: source.number(figure.member) for figure in plan.figures if figure.member}
     labels = {member: f"n{index}" for index, member in enumerate(numbers)}
@@ -112,7 +126,9 @@ def _statement(plan: Plan, source: Source, total: Any, in_span: bool = False) ->
         in_span=in_span,
     ).subquery()
     count = func.count(inner.c.one)
-    functions = {"avg": func.avg, "min": func.min, "max": func.max, "sum": total}
+    functions: dict[str, Any] = {"avg": func.avg, "min": func.min, "max": func.max, "sum": func.sum}
+    if exact:
+        functions.update(avg=func.exact_avg, sum=func.exact_sum)
     figures = [
         count if figure.kind == "count" else functions[figure.kind](inner.c[labels[figure.member]])
         for figure in plan.figures
@@ -186,5 +202,5 @@ def _canonical(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _is_finite(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)

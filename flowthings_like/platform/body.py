@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from . import whole_numbers
 from .problems import BadRequest, RequestTimeout, TooLarge
 
 LIMIT = 32 * 1024 * 1024
@@ -48,10 +49,12 @@ def parse(raw: bytes) -> Any:
     if not raw:
         raise BadRequest("the request needs a body, and it must be JSON")
     try:
-        return orjson.loads(raw)
+        value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise BadRequest(f"the body is not JSON: {error.msg.split(':')[0]} at {where}") from None
+    whole_numbers.check(raw)
+    return value
 
 
 def too_large(limit: int) -> TooLarge:

@@ -20,6 +20,7 @@ from .ingest import Ingest, refused
 from .problems import BadRequest, NotFound, Problem, TooLarge
 from .query import Query
 from .store.schema import drops as table
+from .tracking import Arrival
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -306,7 +307,7 @@ def _update(
             raise BadRequest(f"another drop of {flow.path} has the fhash {fhash!r}")
         row.update(values, edited=now)
         document = rows.to_document(rows.to_row(row), flow.path)
-        if flow.accepts is not None and not flow.accepts(document, now):
+        if flow.accepts is not None and not flow.accepts(Arrival(document, row).filtered(), now):
             raise refused(flow)
         kept = {} if flow.indexes is None else flow.indexes.columns(row["created"], document)
         changed = sql_update(table).where(table.c.flow_id == flow.id, table.c.id == drop)

@@ -140,7 +140,7 @@ class Ingest:
         return Arrival(document, row)
 
     def _check(self, flow: Flow, arrival: Arrival, index: int | None) -> None:
-        if flow.accepts is not None and not flow.accepts(arrival.document, self._now):
+        if flow.accepts is not None and not flow.accepts(arrival.filtered(), self._now):
             raise refused(flow, index)
 
     def _replace(self, known: Arrival, by: Arrival) -> None:

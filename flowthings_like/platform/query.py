@@ -6,7 +6,7 @@ The same parameters serve drops and every other resource: filter, start (or skip
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -124,10 +124,21 @@ class Query:
 
     def pick(self, document: dict[str, Any]) -> dict[str, Any]:
         """`document`, or its id and the members in `only`."""
-        if self.only is None:
-            return document
-        wanted = {"id", *self.only}
-        return {name: value for name, value in document.items() if name in wanted}
+        return document if self.only is None else Excerpt(document, {"id", *self.only})
+
+
+class Excerpt(dict[str, Any]):
+    """Some members of a document, which still knows the others: references may be asked of it.
+
+    Attributes:
+        whole: the document.
+    """
+
+    __slots__ = ("whole",)
+
+    def __init__(self, document: dict[str, Any], wanted: Collection[str]) -> None:
+        super().__init__((name, value) for name, value in document.items() if name in wanted)
+        self.whole = document
 
 
 def parse_filter(text: Any, what: str = "filter") -> Filter | None:

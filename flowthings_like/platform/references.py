@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import sqlalchemy as sql
 
+from .query import Excerpt
 from .store.schema import resources
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def _documents(body: Any) -> Iterator[dict[str, Any]]:
     if isinstance(body, list):
         for each in body:
             yield from _documents(each)
+    elif isinstance(body, Excerpt):
+        yield body.whole
     elif isinstance(body, dict):
         if "id" in body:
             yield body

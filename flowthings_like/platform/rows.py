@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from sqlalchemy import ColumnElement, Text, bindparam, literal, select
 
+from ..filters.values import TYPES
 from . import elements
 from .store.bulk import fetch
 from .store.schema import drops
@@ -48,6 +49,7 @@ COLUMNS: dict[str, ColumnElement[Any]] = {
     "location": drops.c.location,
     "parentDropId": drops.c.parent,
     "elems": drops.c.elems,
+    TYPES: drops.c.types,
 }
 """A drop's members as columns; any other name is one of its elements. `of(flow)` says whose path."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from ..filters.values import TYPES
 from .ids import new_id
 from .problems import BadRequest, Problem
 
@@ -35,6 +36,11 @@ class Arrival:
 
     document: dict[str, Any]
     row: dict[str, Any]
+
+    def filtered(self) -> dict[str, Any]:
+        """The document as filters are to see it: with the types that were stated."""
+        types = self.row["types"]
+        return self.document if types is None else {**self.document, TYPES: orjson.loads(types)}
 
 
 class Tracker:
@@ -66,7 +72,7 @@ class Tracker:
         visited |= {flow.path}
         for track in self._catalogue.tracks(self._connection, flow.path):
             passes = track.passes
-            passed = arrivals if passes is None else [a for a in arrivals if passes(a.document, self._now)]
+            passed = arrivals if passes is None else [a for a in arrivals if passes(a.filtered(), self._now)]
             self._happened["trackHit", track.id] += len(arrivals)
             self._happened["trackPass", track.id] += len(passed)
             if passed:
@@ -82,7 +88,7 @@ class Tracker:
         copies = [_copy(arrival, flow) for arrival in arrivals]
         accepts = flow.accepts
         if accepts is not None:
-            copies = [copy for copy in copies if accepts(copy.document, self._now)]
+            copies = [copy for copy in copies if accepts(copy.filtered(), self._now)]
         if not copies:
             return
         self._copies += len(copies)

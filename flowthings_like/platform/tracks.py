@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..filters.values import TYPES
 from . import elements, flows, ids, paths
 from .catalogue import compiled
 from .members import checked, filter_text, flag, mapping, text
@@ -95,6 +96,6 @@ def simulate(request: Any) -> Document:
     if not isinstance(drop, dict):
         raise BadRequest("drop is required: a JSON object with elems")
     test = compiled(filter_text("filter", request.get("filter", "")))
-    plain, _ = elements.accept(drop.get("elems"))
-    passes = test is None or test({**drop, "elems": plain}, ids.now_ms())
+    plain, types = elements.accept(drop.get("elems"))
+    passes = test is None or test({**drop, "elems": plain, TYPES: types}, ids.now_ms())
     return {"drops": [drop] if passes else [], "log": [], "errors": []}

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 
 from flowthings_like.filters import nodes
@@ -45,9 +46,11 @@ def holds(node: nodes.Filter, document: dict[str, Any], now: int) -> bool:
         case nodes.Matches(pattern, flags):
             return any(found(pattern, flags, value) for value in document.get("elems", document).values())
         case nodes.Has(name):
+            stated = document.get("", {}) if "elems" in document else {}
             return any(
                 type_name(value) == {"long": "integer"}.get(name, name)
-                for value in document.get("elems", document).values()
+                or stated.get("/" + element.replace("~", "~0").replace("/", "~1")) == name
+                for element, value in document.get("elems", document).items()
             )
         case nodes.Age(field, "!=", ms):
             return not holds(nodes.Age(field, "==", ms), document, now)
@@ -125,7 +128,8 @@ def modulo(value: Any, divisor: float, remainder: float) -> bool:
     if isinstance(value, int) and isinstance(divisor, int):
         quotient = abs(value) // abs(divisor) * (1 if (value < 0) == (divisor < 0) else -1)
         return value - quotient * divisor == remainder
-    return math.fmod(value, divisor) == remainder
+    exact, by = Fraction(value), Fraction(divisor)
+    return exact - math.trunc(exact / by) * by == remainder
 
 
 def found(pattern: str, flags: str, value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from flowthings_like.filters import nodes
 from flowthings_like.filters.nodes import Node
+from flowthings_like.filters.values import TYPES
 
 NAMES = [
     "a",
@@ -89,6 +91,19 @@ numbers = (
     | st.integers(-3, 3)
     | st.floats(allow_nan=False, allow_infinity=False)
 )
+_edges = st.builds(
+    lambda power, off, sign: sign * (2**power + off),
+    st.integers(50, 62),
+    st.integers(-3, 3),
+    st.sampled_from([1, -1]),
+)
+near = st.one_of(
+    _edges,
+    _edges.map(float),
+    st.builds(math.nextafter, _edges.map(float), st.sampled_from([-math.inf, math.inf])),
+    st.sampled_from([2**63 - 1, -(2**63), -(2.0**63), 2.0**63, 1234567890123456789, 1.5, 0]),
+)
+"""Numbers of both kinds that are other numbers as soon as one is taken for the other kind."""
 scalars = st.none() | st.booleans() | numbers | text
 names = st.sampled_from(NAMES) | any_text.filter(bool)
 
@@ -168,7 +183,8 @@ rules = st.one_of(
     st.builds(nodes.Inside, _places, boxes),
     st.builds(nodes.Matches, st.sampled_from(PATTERNS), flags),
     st.builds(
-        nodes.Has, st.sampled_from(["string", "integer", "float", "boolean", "map", "list", "null", "date"])
+        nodes.Has,
+        st.sampled_from(["string", "integer", "float", "boolean", "map", "list", "null", "date", "dropRef"]),
     ),
     st.builds(nodes.Age, st.none() | members, orders | equalities, ages),
     st.builds(nodes.Within, members, distances, st.sampled_from(["KM", "MILES"]), points),
@@ -207,8 +223,14 @@ usual = st.fixed_dictionaries(
 )
 
 
-def _document(top: dict[str, Any], odd: dict[str, Any], elems: dict[str, Any]) -> dict[str, Any]:
-    return {**top, "elems": odd | elems}
+def _document(
+    top: dict[str, Any], odd: dict[str, Any], elems: dict[str, Any], stated: list[str]
+) -> dict[str, Any]:
+    elems = odd | elems
+    if not stated:
+        return {**top, "elems": elems}
+    pointers = ["/" + name.replace("~", "~0").replace("/", "~1") for name in elems]
+    return {**top, "elems": elems, TYPES: {"/m/l": "date", **dict(zip(pointers, stated, strict=False))}}
 
 
 drops = st.builds(
@@ -231,6 +253,7 @@ drops = st.builds(
     ),
     elements,
     usual,
+    st.lists(st.sampled_from(["date", "dropRef", "long", "email"]), max_size=4),
 )
 resources = st.dictionaries(st.sampled_from([*NAMES, *TOP, "m", "l"]), scalars | _inner, max_size=8).map(
     lambda body: {**body, "id": "f1", "creationDate": 10}

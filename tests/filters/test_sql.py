@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 import sqlalchemy as sa
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.pool import StaticPool
 
@@ -18,9 +18,10 @@ from flowthings_like.errors import ConfigurationError, InvalidInput
 from flowthings_like.filters import AGE, EXISTS, NOT, mem, nodes, parse
 from flowthings_like.filters.predicate import compile_predicate
 from flowthings_like.filters.sql import register, to_sql
+from flowthings_like.filters.values import TYPES
 
 from . import oracle
-from .strategies import NOW, drops, filters, numbers, resources
+from .strategies import NOW, drops, filters, near, numbers, resources
 from .test_predicate import DROP, FALSE, TRUE
 
 tables = sa.MetaData()
@@ -38,6 +39,7 @@ DROPS = sa.Table(
     sa.Column("location", sa.Text),
     sa.Column("parent", sa.Text),
     sa.Column("elems", sa.Text),
+    sa.Column("types", sa.Text),
 )
 RESOURCES = sa.Table(
     "resources",
@@ -58,6 +60,7 @@ COLUMNS = {
     "location": DROPS.c.location,
     "parentDropId": DROPS.c.parent,
     "elems": DROPS.c.elems,
+    TYPES: DROPS.c.types,
 }
 
 
@@ -101,6 +104,7 @@ def store(connection: sa.Connection, documents: list[dict[str, Any]]) -> None:
                 "location": text(one.get("location")),
                 "parent": text(one.get("parentDropId")),
                 "elems": text(one["elems"]),
+                "types": text(one.get(TYPES)),
             }
             for number, one in enumerate(documents)
         ],
@@ -157,6 +161,41 @@ def test_numbers_of_any_size_compare_alike(connection: sa.Connection, value: Any
     store(connection, [{"id": "0", "creationDate": 0, "elems": {"a": value}}])
     for node in (mem.a == other, mem.a < other, mem.a >= other, mem.a.IN(other, "x")):
         assert answers(connection, node) == [oracle.holds(node, {"elems": {"a": value}}, 0)]
+
+
+@pytest.mark.once
+@settings(max_examples=400, deadline=None)
+@given(st.lists(near, min_size=2, max_size=4), st.lists(near, min_size=2, max_size=4), near)
+@example([1234567890123456789], [1.5, 1234567890123456789], 2)
+@example([9007199254740993], [9007199254740992.0, 0], 2.0)
+def test_integers_and_reals_compare_exactly(
+    connection: sa.Connection, values: Any, items: Any, divisor: Any
+) -> None:
+    """In every operator, in SQL as in the predicate, on elements and on columns."""
+    whole = [value for value in values if type(value) is int] or [0]
+    documents = [
+        {"id": str(number), "creationDate": whole[number % len(whole)], "elems": {"a": value, "b": items[0]}}
+        for number, value in enumerate(values)
+    ]
+    store(connection, documents)
+    filters = [
+        nodes.Compare(member, op, item)
+        for member in (nodes.Member(("a",)), nodes.Member(("creationDate",)))
+        for op in (*nodes.EQUALITY, *nodes.ORDER)
+        for item in items
+    ]
+    filters += [mem.a.IN(*items), mem.a.IN("x", *items), mem.creationDate.IN(*items)]
+    filters += [mem.a == mem.b, mem.a <= mem.b, mem.a < mem.b]
+    if divisor:
+        filters += [nodes.Modulo(nodes.Member(("a",)), divisor, "==", item) for item in (0, 1, *items)]
+    for node in filters:
+        expected = [oracle.holds(node, one, 0) for one in documents]
+        assert answers(connection, node) == expected, str(node)
+        test = compile_predicate(node)
+        assert [test(one, 0) for one in documents] == expected, str(node)
+        read = parse(str(node))
+        assert read is not None
+        assert [compile_predicate(read)(one, 0) for one in documents] == expected, str(node)
 
 
 def variations() -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from sqlalchemy.pool import NullPool
 from ...errors import ConfigurationError
 from ...filters import sql
 from ..problems import Unavailable
-from . import documents, schema
+from . import documents, exact, schema
 from .folder import DATABASE, open_folder
 
 BUSY_SECONDS = 10.0
@@ -168,6 +168,7 @@ def _configure(connection: sqlite3.Connection, _record: Any) -> None:
         raise
     sql.register(connection)
     documents.register(connection)
+    exact.register(connection)
 
 
 def _use_wal(engine: Engine) -> None:

@@ -191,10 +191,37 @@ def test_top_level_members_and_awkward_names(store: Store, flow: str) -> None:
 
 
 def test_a_sum_beyond_64_bits_is_a_float(store: Store, flow: str) -> None:
-    fill(store, flow, {"n": 2**63 - 1}, {"n": 2**63 - 1})
-    assert rows_of(store, flow, output=["$sum:n"]) == [{"id": {}, "$sum:n": float(2**64)}]
-    fill(store, flow, {"n": 1e308}, {"n": 1e308})
-    assert rows_of(store, flow, output=["$sum:n"], filter="n > 1e300") == [{"id": {}, "$sum:n": None}]
+    fill(store, flow, {"n": 2**63 - 1, "few": 1}, {"n": 2**63 - 1, "few": 2})
+    (row,) = rows_of(store, flow, output=["$sum:n", "$avg:n", "$sum:few"])
+    assert row == {"id": {}, "$sum:n": float(2**64), "$avg:n": float(2**63), "$sum:few": 3}
+    assert type(row["$sum:few"]) is int
+
+
+def test_groups_that_fit_stay_whole_beside_one_that_does_not(store: Store, flow: str) -> None:
+    fill(store, flow, *({"g": 1, "n": 2**62} for _ in range(2)), {"g": 2, "n": 2**53}, {"g": 2, "n": 1})
+    rows = rows_of(store, flow, output=["$sum:n"], groupBy=["g"])
+    assert [row["$sum:n"] for row in rows] == [2.0**63, 2**53 + 1]
+    assert [type(row["$sum:n"]) for row in rows] == [float, int]
+
+
+def test_an_average_does_not_overflow(store: Store, flow: str) -> None:
+    fill(store, flow, {"n": 1e308}, {"n": 1e308}, {"n": -1e308, "m": 5e-324})
+    (row,) = rows_of(store, flow, output=["$avg:n", "$max:n", "$avg:m", "$sum:m"], filter="n > 0 || m > 0")
+    assert row == {"id": {}, "$avg:n": 1e308 / 3, "$max:n": 1e308, "$avg:m": 5e-324, "$sum:m": 5e-324}
+    (row,) = rows_of(store, flow, output=["$avg:n", "$sum:none"], filter="n > 0")
+    assert row == {"id": {}, "$avg:n": 1e308, "$sum:none": None}
+
+
+def test_a_sum_on_its_way_back_is_right(store: Store, flow: str) -> None:
+    fill(store, flow, {"n": 1e308}, {"n": 1e308}, {"n": -1.5e308}, {"n": 1})
+    assert rows_of(store, flow, output=["$sum:n"])[0]["$sum:n"] == 5e307
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_sum_that_no_number_can_be_is_refused(store: Store, flow: str, sign: int) -> None:
+    fill(store, flow, {"n": sign * 1e308}, {"n": sign * 1e308})
+    with pytest.raises(BadRequest, match=r"\$sum:n is beyond 1.8e308"):
+        rows_of(store, flow, output=["$count", "$sum:n"])
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,47 @@ def test_any_json_is_read_back_plain_packed_and_chunked(value: Any) -> None:
     assert body.read(chunked(io.BytesIO(raw))) == value
 
 
+@pytest.mark.parametrize("number", [-(2**63) - 1, 2**63, 2**64 - 1, 2**64, 10**30, -(10**30)])
+@pytest.mark.parametrize(
+    "form", ["%d", "[1, %d]", '{"a\\"": [\n%d ]}', '["12345678901234567890,", {"b":%d}]']
+)
+def test_a_whole_number_beyond_64_bits_is_refused(number: int, form: str) -> None:
+    raw = (form % number).encode()
+    with pytest.raises(BadRequest, match="does not fit 64 bits") as refused:
+        body.read(environ(raw))
+    assert str(number) in refused.value.message
+    assert f"at byte {raw.index(str(number).encode())} " in refused.value.message
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.recursive(
+        st.integers(-(2**63), 2**63 - 1)
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.sampled_from(["12345678901234567890", '\\",99999999999999999999,"', "[99999999999999999999]"]),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4),
+        max_leaves=12,
+    )
+)
+def test_every_number_that_fits_arrives_exactly(value: Any) -> None:
+    assert body.read(environ(json.dumps(value).encode())) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["12345678901234567890.5", "1e25", "-0.12345678901234567890123", "1.5E+123", "123456789012345678901e-3"],
+)
+def test_long_reals_are_reals(text: str) -> None:
+    assert body.read(environ(f"[{text}]".encode())) == [float(text)]
+
+
+def test_a_long_number_across_blocks_is_found() -> None:
+    for before in range((1 << 20) - 25, (1 << 20) + 3):
+        raw = b" " * before + b"-9223372036854775809"
+        with pytest.raises(BadRequest, match="64 bits"):
+            body.read(environ(raw))
+
+
 @settings(deadline=None, max_examples=100)
 @given(st.binary(max_size=40), st.sampled_from(["", "gzip", "identity"]))
 def test_any_bytes_are_read_or_refused(raw: bytes, coding: str) -> None:

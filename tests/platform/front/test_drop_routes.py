@@ -124,6 +124,80 @@ def test_references_name_creator_and_flow(api: Client, flow: Any) -> None:
         assert reply.head["references"] == expected
 
 
+def test_references_and_only_go_together(api: Client, flow: Any) -> None:
+    (me,) = api.get("/identity").ok()
+    drop = api.post(f"/drop/{flow['id']}", {"elems": {"a": 1}}).ok(201)
+    expected = {"identity": {me["id"]: me}, "flow": {flow["id"]: flow}}
+    place, short = f"/drop/{flow['id']}", {"id": drop["id"], "elems": {"a": 1}}
+    several = [{"flowId": flow["id"], "params": {"only": "elems"}}]
+    for reply, body in (
+        (api.get(f"{place}?refs=1&only=elems"), [short]),
+        (api.get(f"{place}/{drop['id']}?refs=1&only=elems"), short),
+        (api("MGET", "/drop?refs=1", several), {flow["id"]: [short]}),
+    ):
+        assert reply.ok() == body
+        assert reply.head["references"] == expected
+    reply = api.get("/flow?refs=1&only=path")
+    assert reply.ok() == [{"id": flow["id"], "path": flow["path"]}]
+    assert reply.head["references"] == {"identity": {me["id"]: me}}
+
+
+def test_filters_see_the_types_that_were_stated(api: Client, flow: Any) -> None:
+    """In a find, an aggregate, a flow's own filter, a track's, and in what a track would do."""
+    place = f"/drop/{flow['id']}"
+    for name, filter in (("dates", "HAS dropRef"), ("copies", "HAS date")):
+        api.flow(name, filter=filter)
+    api.post("/track", {"source": flow["path"], "destination": "/acme/copies"}).ok(201)
+    api.post("/track", {"source": flow["path"], "destination": "/acme/dates", "filter": "HAS date"}).ok(201)
+    models = [
+        {"n": 0, "since": {"type": "date", "value": 5}, "to": {"type": "dropRef", "value": "d1"}},
+        {"n": 1, "since": 5, "to": "d1"},
+        {"n": 2, "a/b~": {"type": "date", "value": "2016-02-29"}},
+        {"n": 3, "m": {"type": "map", "value": {"since": {"type": "date", "value": 5}}}},
+    ]
+    api.post(place, [{"elems": elems} for elems in models]).ok(201)
+
+    def numbers(where: str, filter: str) -> list[int]:
+        return sorted(drop["elems"]["n"] for drop in api.get(f"{where}?filter={quote(filter)}").ok())
+
+    assert numbers(place, "HAS date") == [0, 2]
+    assert numbers(place, "HAS dropRef") == [0]
+    assert numbers(place, "HAS dropRef && n == 0") == [0]
+    assert numbers(place, "NOT HAS date") == [1, 3]
+    assert numbers(place, "HAS string") == [0, 1, 2]  # a type that was stated does not hide the value's own
+    assert numbers("/drop//acme/copies", "") == [0, 2]
+    assert numbers("/drop//acme/dates", "HAS date") == [0]
+    (row,) = api.post(f"{place}/aggregate", {"output": ["$count"], "filter": "HAS date"}).ok()
+    assert row["$count"] == 2
+    refused = api.post("/drop//acme/dates", {"elems": {"n": 9}})
+    assert "does not match the filter" in refused.error
+    api.post("/drop//acme/dates", {"elems": models[0]}).ok(201)
+    for elems, passes in ((models[0], True), (models[1], False)):
+        drop = {"elems": elems}
+        simulated = api.post("/track/simulate", {"drop": drop, "filter": "HAS date"}).ok()
+        assert simulated["drops"] == ([drop] if passes else [])
+
+
+@pytest.mark.parametrize("number", [-(2**63) - 1, 2**63, 2**64, -(10**25)])
+def test_whole_numbers_are_kept_exactly_or_refused(api: Client, flow: Any, number: int) -> None:
+    place = f"/drop/{flow['id']}"
+    kept = api.post(place, {"elems": {"least": -(2**63), "most": 2**63 - 1}}).ok(201)
+    assert api.get(f"{place}/{kept['id']}").ok()["elems"] == {"least": -(2**63), "most": 2**63 - 1}
+    for reply in (
+        api.post(place, {"elems": {"n": number}}),
+        api.post(place, [{"elems": {"n": [{"deep": number}]}}]),
+        api.put(f"{place}/{kept['id']}", {"elems": {"n": number}}),
+        api.put(f"{place}/{kept['id']}/elems.n", number),
+        api.put(f"/flow/{flow['id']}", {"metadata": {"n": number}}),
+        api.put(f"/flow/{flow['id']}", {"capacity": number}),
+        api.post("/group", {"memberIds": [], "mine": number}),
+    ):
+        assert reply.status == 400
+        assert "64 bits" in reply.error
+        assert str(number) in reply.error
+    assert api.get(place).ok() == [kept]
+
+
 def test_aggregates(api: Client, flow: Any) -> None:
     api.post(f"/drop/{flow['id']}", [{"elems": {"a": a}} for a in (1, 2, 6)]).ok(201)
     rows = api.post(f"/drop/{flow['id']}/aggregate", {"output": ["$avg:a", "$count"]}).ok()
