@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import _thread
 import random
 import sqlite3
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -263,7 +265,8 @@ def test_killing_dispatchers_loses_and_doubles_nothing(store: Store, monkeypatch
         finished.append([once(f"{which}-{number:03}")() for number in range(60)])
 
     with monkeypatch.context() as patch:
-        patch.setattr(writers._thread, "start_new_thread", start)
+        threads = SimpleNamespace(start_new_thread=start, allocate_lock=_thread.allocate_lock)
+        patch.setattr(writers, "_thread", threads)
         chance = random.Random(7)
         writing = [green.spawn(several, which) for which in range(4)]
         while len(finished) < 4:
@@ -283,7 +286,8 @@ def test_without_a_thread_to_be_had_nothing_is_queued(store: Store, monkeypatch:
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patch:
-        patch.setattr(writers._thread, "start_new_thread", refuse)
+        threads = SimpleNamespace(start_new_thread=refuse, allocate_lock=_thread.allocate_lock)
+        patch.setattr(writers, "_thread", threads)
         with pytest.raises(RuntimeError, match="new thread"):
             store.write(add("refused"))
     assert queued(store) == 0
