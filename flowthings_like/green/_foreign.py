@@ -44,7 +44,7 @@ class ForeignPool(Pool):
 class ForeignCall:
     """A thread of a foreign pool. It can be waited for, once, and little else is known of it."""
 
-    __slots__ = ("_outcome", "_thread")
+    __slots__ = ("__weakref__", "_outcome", "_thread")
 
     def __init__(self, thread: Any) -> None:
         self._thread = thread

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from flowthings_like.errors import DeadlineExceeded
 
 from .backend import open_pool
+from .exits import forget, track
 from .thunk import GreenThunk, force_all
 from .views import View
 
@@ -62,7 +64,10 @@ class AsyncAPI(View):
                     break
             else:
                 thread = pool.spawn(method, *args, **kwargs)
-            self._queue[id(thread)] = thread, pool.pending(thread)
+            pending = pool.pending(thread)
+            frame = sys._getframe(1)
+            track(pending, (label, frame.f_code, frame.f_lasti))
+            self._queue[id(thread)] = thread, pending
             return thread
 
         return call
@@ -146,6 +151,7 @@ class AsyncAPI(View):
         """
         calls = list(self._queue.values())
         self._queue.clear()
+        forget(pending for _, pending in calls)
         for pending in [pending for _, pending in calls if not pending.ready() and pending.abandon()]:
             pending.settle()
 

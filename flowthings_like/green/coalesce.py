@@ -17,6 +17,7 @@ from flowthings_like.errors import CallCancelled, FlowThingsError
 
 from .checks.seen_running import wrong_thread
 from .delivery import fail, send
+from .exits import track_batches
 from .failure import FailedTogether
 from .gather import Gathering
 from .lanes import Batch, Lane
@@ -137,6 +138,7 @@ class Coalescer(Deliverer):
         dispatcher = Dispatcher(self)
         try:
             self._dispatchers.add(dispatcher)
+            track_batches(self)
             dispatcher.thread = self._crew.start(dispatcher.run)
             dispatcher.thread.when_done(partial(self.leaves, dispatcher))  # killed, it may never run
         except BaseException as error:
@@ -285,6 +287,18 @@ class Coalescer(Deliverer):
                 self._ends.append(latch)
             latch.wait()
             waited = True
+
+    def unanswered(self) -> list[GreenThunk]:
+        """The thunks that wait for this."""
+        with self._lock:
+            thunks: list[GreenThunk] = []
+            for lane in list(self._lanes.values()):
+                for batch in lane.flying:
+                    thunks += (
+                        one for position in range(len(batch.thunks)) for one in batch.everyone(position)
+                    )
+                thunks += lane.queue
+        return [thunk for thunk in thunks if thunk._pending is self]
 
     def give_up(self) -> None:
         """Fail what has not left, and stop waiting for what has, as far as it can be stopped."""

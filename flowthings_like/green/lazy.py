@@ -9,6 +9,7 @@ from .backend import open_pool
 from .begun import Begun
 from .coalesce import DISPATCHERS, Coalescer
 from .enrol import Enrolment, reader, writer
+from .exits import forget, track
 from .lanes import weigh
 from .thunk import GreenThunk, force_all, run_lazily, unwrap
 from .views import View
@@ -136,8 +137,7 @@ class LazyAPI(View):
             if underway is None:
                 return self._start(method, args, kwargs, origin)
             begun = Begun(underway, origin, pool)
-            if self._block is not None:
-                self._block.add(begun)
+            self._remember(begun, origin)
             return GreenThunk(begun, origin)
 
         return call
@@ -150,8 +150,7 @@ class LazyAPI(View):
             frame = sys._getframe(1)
             origin = label, frame.f_code, frame.f_lasti
             pending = start(run_lazily, method, args, kwargs, origin)
-            if self._block is not None:
-                self._block.add(pending)
+            self._remember(pending, origin)
             return GreenThunk(pending, origin)
 
         return call
@@ -224,9 +223,13 @@ class LazyAPI(View):
         self, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], origin: Origin
     ) -> Pending:
         pending = (self._pool or self._open()).start(run_lazily, method, args, kwargs, origin)
-        if self._block is not None:
-            self._block.add(pending)
+        self._remember(pending, origin)
         return pending
+
+    def _remember(self, call: Pending, origin: Origin) -> None:
+        track(call, origin)
+        if self._block is not None:
+            self._block.add(call)
 
     def _open(self) -> Pool:
         pool = self._pool
@@ -291,6 +294,7 @@ class _Block:
     def give_up(self, coalescer: Coalescer | None) -> None:
         """Stop them all, as far as they can be stopped, and wait for those that were."""
         fired, self._fired = self._fired, []
+        forget(fired, coalescer)
         if coalescer is not None:
             coalescer.give_up()
         for pending in [pending for pending in fired if not pending.ready() and pending.abandon()]:

@@ -1,0 +1,138 @@
+"""Finishes, when the program ends, the calls of `async_()` and `lazy()` that are still under way.
+
+As concurrent.futures does: each call is waited for, which its own time-out bounds. What was not done is said
+on stderr. Ctrl-C ends the wait. Calls that were given up are not waited for, nor are those of the process
+that this one was forked from.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+from .failure import Failure, describe
+from .thunk import GreenThunk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .coalesce import Coalescer
+    from .failure import Origin
+    from .outcome import Pending
+
+__all__ = ["forget", "track", "track_batches"]
+
+LINES = 20
+"""Different failures that are listed."""
+
+
+class _UnderWay:
+    """The calls of one process that may not be done. They are held by what runs them, not by this."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.calls: dict[ref[Any], Origin] = {}
+        self.batches: dict[ref[Coalescer], None] = {}
+
+    def unfinished(self) -> list[tuple[Any, Origin]]:
+        """Each call that is not done, a Pending or a thunk, and where it was made."""
+        found: list[tuple[Any, Origin]] = []
+        for reference, origin in self.calls.copy().items():
+            call = reference()
+            if call is not None and not call.ready():
+                found.append((call, origin))
+        for owner in self.batches.copy():
+            coalescer = owner()
+            if coalescer is not None:
+                found += ((thunk, thunk._call[:3]) for thunk in coalescer.unanswered())
+        return found
+
+
+_under_way: _UnderWay | None = None
+
+
+def _here() -> _UnderWay:
+    global _under_way
+    here = _under_way
+    if here is None or here.pid != os.getpid():
+        if here is None:
+            atexit.register(_finish)
+        here = _under_way = _UnderWay()
+    return here
+
+
+def track(call: Pending, origin: Origin) -> None:
+    """Finish this call before the program ends."""
+    calls = _here().calls
+    calls[ref(call, calls.pop)] = origin
+
+
+def track_batches(coalescer: Coalescer) -> None:
+    """Finish what was enrolled there before the program ends."""
+    batches = _here().batches
+    batches[ref(coalescer, batches.pop)] = None
+
+
+def forget(calls: Iterable[Pending], coalescer: Coalescer | None = None) -> None:
+    """These were given up: do not wait for them."""
+    here = _here()
+    for call in calls:
+        here.calls.pop(ref(call), None)
+    if coalescer is not None:
+        here.batches.pop(ref(coalescer), None)
+
+
+def _finish() -> None:
+    here = _under_way
+    if here is None or here.pid != os.getpid():
+        return
+    waited: dict[int, Any] = {}  # by id
+    failures: dict[str, int] = {}
+    try:
+        while calls := [call for call in here.unfinished() if id(call[0]) not in waited]:
+            for call, origin in calls:
+                error = _wait(call)
+                waited[id(call)] = call
+                if error is not None:
+                    _count(failures, origin, f"{type(error).__name__}: {str(error)[:300]}")
+    except BaseException as interruption:
+        for call, origin in here.unfinished():
+            if id(call) not in waited:
+                _count(failures, origin, f"not waited for after {type(interruption).__name__}")
+    if failures:
+        _say(failures)
+
+
+def _wait(call: Any) -> BaseException | None:
+    """Wait for a call; why it has no value, or None."""
+    try:
+        if type(call) is GreenThunk:
+            call.force()
+            return None
+        value, raised = call.settle()
+    except Exception as error:  # the call's, or nothing can wait for it here
+        return error
+    if isinstance(value, Failure):
+        value.seen = True
+        return value.error
+    return None if raised is None else raised.error
+
+
+def _count(failures: dict[str, int], origin: Origin, reason: str) -> None:
+    what = f"{describe(origin)}: {reason}"
+    failures[what] = failures.get(what, 0) + 1
+
+
+def _say(failures: dict[str, int]) -> None:
+    lines = [f"  {count} x {what}\n" for what, count in list(failures.items())[:LINES]]
+    if len(failures) > LINES:
+        lines.append(f"  and {len(failures) - LINES} different ones\n")
+    count = sum(failures.values())
+    sys.stderr.write(
+        f"flowthings_like: {count} of the calls that were under way when the program ended "
+        f"{'was' if count == 1 else 'were'} not done:\n{''.join(lines)}"
+    )
+    sys.stderr.flush()
