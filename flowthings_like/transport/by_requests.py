@@ -84,8 +84,7 @@ def exchange(
     adapter = session.get_adapter(target)
     try:
         timeout = _timeout(limits)
-        if timeout is not None and isinstance(timeout[0], Seconds):
-            keep_deadlines(adapter, proxy or None)
+        keep_deadlines(adapter, proxy or None)
         answer = session.send(prepared, timeout=timeout, allow_redirects=False, **settings)
         return answer.status_code, answer.headers, _read(answer, most)
     except requests.RequestException as error:

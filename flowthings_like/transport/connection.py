@@ -7,6 +7,7 @@ once, in a `drop(flow)` that somebody kept as well.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from ..credentials import credentials_of
 from ..green.turnstile import pass_through
 from .encoder import Encoder, JSONEncoder
 from .envelope import describe_unreadable, open_envelope
+from .forks import forked_call
 from .hosts import HISTORIC_HOST, HISTORIC_WS_HOST, NO_HOST, NO_WS_HOST
 from .retry import Clock, Limits, check_retry, limits, new_key, persist, retry_after
 from .urls import check_timeout, segment, wire_params
@@ -197,9 +199,12 @@ class Connection:
             return sender(method, url, params=params, data=data, creds=creds, **given), 1
         writes = method not in _HARMLESS
         headers = {"Idempotency-Key": new_key()} if writes else None
+        process = os.getpid()
 
         def attempt(timeout: Limits) -> tuple[Any, Mapping[str, str], int]:
             self._check_open()
+            if process != os.getpid():  # the copy of a call, out of a pause of the parent's
+                raise forked_call(f"{method} {url}", process)
             return sender(
                 method, url, params=params, data=data, creds=creds, timeout=timeout, headers=headers
             )

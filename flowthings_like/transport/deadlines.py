@@ -21,6 +21,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from ..errors import DeadlineExceeded
 from ..green.backend import detect
+from .forks import cut_off, forget_in_child
 from .origin import SUSPICIOUS
 from .timing import sooner
 
@@ -110,11 +111,29 @@ class _TimedPool:
 
 
 class _TimedConnection(HTTPConnection):
-    """Added to a connection of urllib3's. Where its time-out is a plain number it does nothing."""
+    """Added to a connection of urllib3's: keeps to deadlines, and leaves the socket to the parent in a fork.
+
+    Where its time-out is a plain number there is no deadline.
+    """
 
     _answered: float | None = None  # when it last was
 
+    _connecting = -1  # the descriptor, until `sock` is what it will be
+
+    def forget(self) -> None:
+        """In a forked child: leave the socket to the parent."""
+        cut_off(self._connecting)
+        if self.sock is not None:
+            cut_off(self.sock.fileno())
+
     def connect(self) -> None:
+        forget_in_child(self)
+        try:
+            self._connect()
+        finally:
+            self._connecting = -1
+
+    def _connect(self) -> None:
         until = getattr(self.timeout, "until", None)
         if until is None:
             super().connect()
@@ -128,10 +147,13 @@ class _TimedConnection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         until = getattr(self.timeout, "until", None)
-        if until is None:
-            return super()._new_conn()
-        made = self._first_reachable(until) if _resolves_itself(type(self)) else super()._new_conn()
-        made.settimeout(sooner(self._each(), until))  # for the handshake
+        if until is None or not _resolves_itself(type(self)):
+            made = super()._new_conn()
+        else:
+            made = self._first_reachable(until)
+        self._connecting = made.fileno()
+        if until is not None:
+            made.settimeout(sooner(self._each(), until))  # for the handshake
         return made
 
     def _first_reachable(self, until: float) -> socket.socket:

@@ -10,13 +10,16 @@ forks in C, such as uWSGI, runs no hook of Python's. Where one is run, sockets a
 
 from __future__ import annotations
 
+import _socket
 import os
+from contextlib import suppress
 from typing import Any, Protocol
 from weakref import WeakSet
 
+from ..errors import ConnectionFailed
 from ..green.backend import detect
 
-__all__ = ["Inherited", "LockOfProcess", "forget_in_child"]
+__all__ = ["Inherited", "LockOfProcess", "cut_off", "forget_in_child", "forked_call"]
 
 
 class Inherited(Protocol):
@@ -54,6 +57,34 @@ def forget_in_child(thing: Inherited) -> None:
         _watching.append(True)
         os.register_at_fork(after_in_child=_forget)
     _living.add(thing)
+
+
+def cut_off(descriptor: int) -> None:
+    """Put a connection that is at its end in the place of one of the parent's.
+
+    A copied green thread that waits for it wakes up and reads the end, not what the parent is sent. The
+    descriptor stays taken, so that whatever still knows its number meets nothing else.
+    """
+    if descriptor < 0:
+        return
+    with suppress(OSError):
+        # Not Python's own socket, which may be a green one: hubs are not to be used this early in a child.
+        here, there = _socket.socketpair()
+        there.close()
+        try:
+            os.dup2(here.fileno(), descriptor)
+        finally:
+            here.close()
+
+
+def forked_call(what: str, process: int) -> ConnectionFailed:
+    """What a copy of a call raises that a fork has made: the answer is the parent's."""
+    failed = ConnectionFailed(
+        f"{what}: process {process} made this call and forked while it was under way; "
+        "the answer is for that process, not for this child. Make the call again here"
+    )
+    failed.retryable = False
+    return failed
 
 
 def _forget() -> None:

@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
 
-from ..errors import ConnectionFailed, InvalidResponse
+from ..errors import InvalidResponse
 from ..green.checks.findings import warn_once
 from ..green.checks.seen_running import session_after_fork
 from .by_requests import exchange
@@ -22,6 +22,7 @@ from .direct import DirectSession
 from .doubles import is_replaced
 from .embedded import WSGIAdapter, call
 from .failures import translated, without_request
+from .forks import forked_call
 from .retry import as_limits
 
 if TYPE_CHECKING:
@@ -141,10 +142,10 @@ class HTTPSender:
                 )
         except requests.RequestException as error:
             if process != os.getpid():
-                raise _forked(method, url, process) from None
+                raise forked_call(f"{method} {urlsplit(url).path}", process) from None
             raise translated(error, method, url) from without_request(error)
         if process != os.getpid():
-            raise _forked(method, url, process)
+            raise forked_call(f"{method} {urlsplit(url).path}", process)
         if 300 <= status < 400:
             raise _redirected(status, found, method, url)
         return content, found, status
@@ -207,16 +208,6 @@ class HTTPSender:
 
     def _adapters(self) -> dict[str, WSGIAdapter]:
         return {prefix: WSGIAdapter(application) for prefix, application in self._mounted.items()}
-
-
-def _forked(method: str, url: str, process: int) -> ConnectionFailed:
-    """What a copy of a call raises that a fork has made: the answer is the parent's."""
-    failed = ConnectionFailed(
-        f"{method} {urlsplit(url).path}: process {process} made this call and forked while it was under way; "
-        "it has the answer, this child has not. Make the call again here"
-    )
-    failed.retryable = False
-    return failed
 
 
 def _redirected(status: int, headers: Mapping[str, str], method: str, url: str) -> InvalidResponse:

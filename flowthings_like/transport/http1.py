@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..green.turnstile import LARGE, turn
 from ..wire.http import ResponseParser
+from .forks import cut_off, forget_in_child
 from .timing import TimedSocket, earlier, sooner
 from .tls import TLSStream
 
@@ -65,6 +66,7 @@ class HTTPConnection:
     ) -> None:
         self._parser = ResponseParser()
         self._socket: socket.socket | None = None
+        forget_in_child(self)
         try:
             self._socket = below = self._connect(host, port, timeout, until)
             self._timed = TimedSocket(below)
@@ -189,6 +191,11 @@ class HTTPConnection:
         except _BROKEN:
             pass
         return False
+
+    def forget(self) -> None:
+        """In a forked child: leave the socket to the parent."""
+        if self._socket is not None:
+            cut_off(self._socket.fileno())
 
     def close(self) -> None:
         """Close the socket at once."""

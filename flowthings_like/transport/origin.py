@@ -135,7 +135,7 @@ class Origin:
         until: float | None,
         most: int | None,
     ) -> Answer:
-        read, fresh = limits.read, False
+        read, fresh, process = limits.read, False, os.getpid()
         while True:
             began = monotonic()
             patience = until if read is None else began + read
@@ -153,7 +153,8 @@ class Origin:
                     raise ReadTimeout("the time ran out while waiting for the answer") from error
                 except LostError as error:
                     repeatable = method in _REPEATABLE or not error.sent
-                    if fresh or not lease.reused or error.answered or not repeatable:
+                    forked = process != os.getpid()
+                    if fresh or not lease.reused or error.answered or not repeatable or forked:
                         raise
                     fresh = True
                 else:

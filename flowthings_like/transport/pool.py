@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import ref
 
 from ..errors import DeadlineExceeded
+from .forks import forked_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -383,6 +384,8 @@ class _Stock(Generic[C]):
             while waiter.place is None:
                 if not waiter.sleep(deadline):
                     raise self._too_late()
+                if self.pid != os.getpid():
+                    raise forked_call(self.pool.name, self.pid)
                 self.match()
             place = waiter.take_out()
             assert place is not None
