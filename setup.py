@@ -48,6 +48,7 @@ DEV = [
     "python-thingsdb>=1.4.1",
     "websockets>=14",  # python-thingsdb needs it for WebSockets, and does not say so
     "pandas>=2.2.3",  # and numpy with it: what an ETL job hands over
+    "pyuwsgi>=2.0.27",
     "pytest>=8",
     "hypothesis>=6.100",
     "mypy==2.4.1",  # pinned, and ruff too: what they find must not change from one day to the next

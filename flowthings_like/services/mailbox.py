@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import DeadlineExceeded
 from ..green.backend import detect
+from ..transport.worker import OneThread
 
 __all__ = ["Mailbox"]
 
@@ -39,7 +40,7 @@ class Mailbox:
         self, handle: Callable[..., object], missed: Letter, owner: object, previous: Mailbox | None
     ) -> None:
         backend = detect()
-        self._spawn = backend.spawn
+        self._thread_of_its_own = OneThread(self._run)
         self._handle = handle
         self._owner = owner
         self._previous = previous
@@ -53,9 +54,7 @@ class Mailbox:
 
     def put(self, letter: Letter) -> None:
         """Add a letter; it is handled once the mailbox is open."""
-        self._letters.append(letter)
-        if self._asleep:
-            self._wake.set()
+        self._put(letter)
 
     def offer(self, letter: Letter) -> None:
         """Add a letter, unless too many wait already. One thread at a time may do this."""
@@ -70,13 +69,35 @@ class Mailbox:
             self._wake.set()
 
     def open(self) -> None:
-        """Begin to handle letters."""
-        self._spawn(self._run)
+        """Begin to handle letters.
+
+        Raises:
+            RuntimeError: there is no thread to be had; it may be tried again.
+        """
+        self._thread_of_its_own.start()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether `open` was called."""
+        return self._thread_of_its_own.started
 
     def close(self) -> None:
-        """End when the letters that are here now have been handled."""
-        self._letters.append(None)
-        self._wake.set()
+        """End when the letters that are here now have been handled. Closing again does nothing."""
+        self._put(None)
+
+    def _put(self, letter: Letter | None) -> None:
+        """Add a letter and see to it that it is handled, even if a signal comes between the two."""
+        try:
+            self._letters.append(letter)
+        finally:
+            try:
+                self._rouse()
+            finally:
+                self._rouse()
+
+    def _rouse(self) -> None:
+        if self._asleep:
+            self._wake.set()
 
     def wait_ended(self, deadline: float) -> None:
         """Wait until the last letter of a closed mailbox has been handled.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..transport.packets import PacketConnection
     from .room import Room
 
-__all__ = ["Membership", "Moment", "collection_scope", "in_its_scope", "room_ids"]
+__all__ = ["Membership", "Moment", "Turn", "collection_scope", "in_its_scope", "room_ids"]
 
 
 class Moment(Enum):
@@ -27,6 +27,20 @@ class Moment(Enum):
     ENDED = "the end of the client"
 
 
+class Turn:
+    """A place among those who want to join or leave one room, which is one thread's at a time.
+
+    No lock, as a signal could come when one has just been locked, and nobody would unlock it. This place is
+    given back by whoever made it, whether or not he ever had it, and twice: see `Rooms`.
+    """
+
+    __slots__ = ("latch", "membership")
+
+    def __init__(self) -> None:
+        self.latch = detect().latch()
+        self.membership: Membership | None = None
+
+
 class Membership:
     """A room of the node's, and the objects here that have joined it or are about to.
 
@@ -35,12 +49,11 @@ class Membership:
         former: what the collection was called before, if it was renamed.
         rooms: replaced as a whole, never changed, so that it can be read without the lock.
         over: the connection over which it is joined, or was when that was lost; None if it never was.
-        gate: held by whoever asks the node to let it in or out.
-        busy: threads that have the gate or wait for it.
+        turns: those who want to ask the node to let it in or out; the first of them does.
         held: events of a room that is being joined: (connection, event, arguments).
     """
 
-    __slots__ = ("busy", "collection", "former", "gate", "held", "id", "over", "rooms")
+    __slots__ = ("collection", "former", "held", "id", "over", "rooms", "turns")
 
     def __init__(self, collection: str, id: int) -> None:
         self.collection = collection
@@ -48,8 +61,7 @@ class Membership:
         self.former: str | None = None
         self.rooms: tuple[Room, ...] = ()
         self.over: PacketConnection | None = None
-        self.gate = detect().lock()
-        self.busy = 0
+        self.turns: list[Turn] = []
         self.held: list[tuple[PacketConnection, str | Moment, Any]] = []
 
     @property

@@ -135,28 +135,30 @@ class Room:
         """
         wait, client = resolve(wait), _itself(client)
         deadline = _deadline("wait", wait or None)
+        client._rooms.check_process()
         if self._membership is not None:
             self._same_client(client)
             return
         id, collection = self._find(client, deadline)
         previous, first = self._mailbox, FirstJoin(waited_for=bool(wait))
-        self._client, self._collection, self._id = client, collection, id
-        self._mailbox = mailbox = Mailbox(partial(self._handle, first), (Moment.JOINED, ()), self, previous)
-        try:
-            client._rooms.enter(self, collection, id, client._connected().ask, deadline)
-        except BaseException:
-            self._mailbox = previous
-            raise
+        mailbox = Mailbox(partial(self._handle, first), (Moment.JOINED, ()), self, previous)
         own_thread = previous is not None and previous.is_current()
+        if previous is not None:
+            previous.close()  # which a `leave` that was interrupted has left open
         try:
+            self._client, self._collection, self._id = client, collection, id
+            self._mailbox = mailbox
+            client._rooms.enter(self, collection, id, client._connected().ask, deadline)
             if previous is not None and not own_thread:
                 previous.wait_ended(deadline)
             self.on_init()
+            mailbox.open()
         except BaseException:
             client._rooms.abandon(self)
-            self._mailbox = previous
+            mailbox.close()
+            if not mailbox.is_open:
+                self._mailbox = previous
             raise
-        mailbox.open()
         if wait and not own_thread:
             first.wait(self, deadline)
 
@@ -184,6 +186,8 @@ class Room:
             DeadlineExceeded: no answer within `timeout` seconds.
         """
         deadline = _deadline("timeout", timeout)
+        if self._client is not None:
+            self._client._rooms.check_process()
         if self._membership is None:
             raise NotJoined(f"{self!r}: it is not joined")
         if not self.client._rooms.leave(self, Session.ask_over, deadline):

@@ -13,19 +13,19 @@ to find out.
 from __future__ import annotations
 
 import logging
-import math
+import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from .. import things_errors
 from ..errors import ConnectionFailed, DeadlineExceeded, FlowThingsError
 from ..green.backend import detect
-from ..transport.forks import forget_in_child
+from ..transport.forks import LockOfProcess, forget_in_child
 from ..wire.scopes import cnscope
 from ..wire.things import Kind, pack
-from .membership import Membership, Moment, collection_scope, in_its_scope, room_ids
+from .membership import Membership, Moment, Turn, collection_scope, in_its_scope, room_ids
 from .rejoining import Rejoining
 
 if TYPE_CHECKING:
@@ -40,6 +40,10 @@ _log = logging.getLogger("flowthings_like")
 _EMIT = int(Kind.ROOM_EMIT)
 _TIDY_WITHIN = 10.0  # seconds
 
+RECHECK = 1.0
+"""Seconds after which one who waits for a turn looks for himself, in case whoever should have woken him was
+interrupted just then."""
+
 
 class Rooms:
     """The rooms of one client, which tells it of connections and events; rooms ask it in and out."""
@@ -48,26 +52,37 @@ class Rooms:
         self._memberships: dict[tuple[str, int], Membership] = {}
         self._scopes: set[str] = set()  # every scope in which a room was ever joined
         self._source: PacketConnection | None = None  # whose events count
-        self._lock = detect().lock()  # held for moments only, in which no green thread gives way
+        self._lock = LockOfProcess()  # held for moments only, in which no green thread gives way
+        self._pid = os.getpid()
         forget_in_child(self)
 
     def joined(self) -> tuple[Room, ...]:
         """The objects that have joined a room."""
-        with self._lock:
+        self.check_process()
+        with self._lock.here:
             return tuple(room for membership in self._memberships.values() for room in membership.rooms)
+
+    def check_process(self) -> None:
+        """In a forked child begin with no rooms, whether or not a hook was run."""
+        if self._pid != os.getpid():
+            self.forget()
 
     def forget(self) -> None:
         """In a forked child: whoever has joined a room is in the parent."""
-        for membership in self._memberships.values():
-            for room in membership.rooms:
-                room._forget()
-        self._memberships = {}
-        self._source = None
-        self._lock = detect().lock()
+        with self._lock.here:
+            if self._pid == os.getpid():
+                return
+            for membership in self._memberships.values():
+                for room in membership.rooms:
+                    room._forget()
+            self._memberships = {}
+            self._source = None
+            self._pid = os.getpid()
 
     def end(self) -> None:
         """The client was closed."""
-        with self._lock:
+        self.check_process()
+        with self._lock.here:
             self._source = None
             for membership in list(self._memberships.values()):
                 self._empty(membership, Moment.ENDED)
@@ -84,8 +99,10 @@ class Rooms:
         Raises:
             LookupError: there is no such room. And what `ask` raises.
         """
-        with self._turn(collection, id, deadline) as membership:
-            with self._lock:
+        turn = Turn()
+        try:
+            membership = self._wait_turn(turn, collection, id, deadline)
+            with self._lock.here:
                 membership.rooms = (*membership.rooms, room)
                 room._membership, room._over = membership, None
                 self._scopes.add(membership.scope)
@@ -95,7 +112,7 @@ class Rooms:
                     over, answer = ask(Kind.JOIN, [membership.scope, id], deadline)
                     if room_ids(answer, 1)[0] is None:
                         raise things_errors.LookupError(f"there is no room {id} in {membership.scope}")
-                    with self._lock:
+                    with self._lock.here:
                         if over is self._source:  # else another one takes over, and must be asked too
                             self._settle(membership, over)
             except BaseException as error:
@@ -103,6 +120,11 @@ class Rooms:
                 if not isinstance(error, things_errors.ThingsDBError):
                     self._tidy(membership)
                 raise
+        finally:
+            try:
+                self._end_turn(turn)
+            finally:  # again, as the first time may have been interrupted
+                self._end_turn(turn)
 
     def abandon(self, room: Room) -> None:
         """Have an object out of its room at once, without waiting for the node."""
@@ -122,18 +144,23 @@ class Rooms:
         membership = room._membership
         if membership is None:
             return True
-        with self._turn(membership.collection, membership.id, deadline) as membership:
+        turn, known = Turn(), True
+        try:
+            membership = self._wait_turn(turn, membership.collection, membership.id, deadline)
             over = membership.over if membership.over is self._source else None
             try:
-                return over is None or self._ask_out(membership, over, ask, deadline)
+                if over is not None:
+                    known = self._ask_out(membership, over, ask, deadline)
             except ConnectionFailed:
-                return True  # a node forgets who hangs up
+                pass  # a node forgets who hangs up
             finally:
-                if room._membership is not None:
-                    still_in = self._detach(room)
-                    room._receive(Moment.LEFT, ())
-                    if still_in is not None and still_in is not over:  # joined anew while it was being left
-                        self._tidy(membership)
+                self._take_out_one(membership, room, over)
+        finally:
+            try:
+                self._end_turn(turn)
+            finally:
+                self._end_turn(turn)
+        return known
 
     @staticmethod
     def _ask_out(
@@ -149,56 +176,84 @@ class Rooms:
         over.wait_heard(min(_TIDY_WITHIN, max(0.0, deadline - time.monotonic())))
         return known
 
+    def _take_out_one(self, membership: Membership, room: Room, left: PacketConnection | None) -> None:
+        """An object is out of its room, which was left over this connection if it was the last one."""
+        if room._membership is None:  # the room was deleted meanwhile
+            return
+        try:
+            still_in = self._detach(room)
+        except BaseException:
+            self._detach(room)
+            raise
+        finally:
+            if room._membership is None:
+                room._receive(Moment.LEFT, ())
+        if still_in is not None and still_in is not left:  # joined anew while it was being left
+            self._tidy(membership)
+
     def _detach(self, room: Room) -> PacketConnection | None:
         """Have an object hear nothing more. The connection over which its room is now to be left, if any."""
-        with self._lock:
-            membership, room._membership = room._membership, None
+        with self._lock.here:
+            membership = room._membership
             if membership is None:
                 return None
-            membership.rooms = tuple(other for other in membership.rooms if other is not room)
-            if membership.rooms:
-                return None
-            over, membership.over = membership.over, None
-            return over if over is self._source else None
+            others = tuple(other for other in membership.rooms if other is not room)
+            over = membership.over if membership.over is self._source and not others else None
+            if not others:
+                membership.over = None
+            membership.rooms = others
+            room._membership = None  # last: until then all of this can be done again
+            return over
 
     def _tidy(self, membership: Membership) -> None:
         """Somebody gave a room up: tell the node, if nobody else is in it."""
         if self._source is not None:
-            detect().spawn(self._leave_quietly, membership.collection, membership.id)
+            with suppress(RuntimeError):  # no thread to be had: what the node goes on to tell is passed over
+                detect().spawn(self._leave_quietly, membership.collection, membership.id)
 
     def _leave_quietly(self, collection: str, id: int) -> None:
-        deadline = time.monotonic() + _TIDY_WITHIN
-        with suppress(FlowThingsError), self._turn(collection, id, deadline) as membership:
+        deadline, turn = time.monotonic() + _TIDY_WITHIN, Turn()
+        try:
+            membership = self._wait_turn(turn, collection, id, deadline)
             over = self._source
             if over is not None and not membership.rooms:
                 over.call(Kind.LEAVE, pack([membership.scope, id]), deadline)
+        except FlowThingsError:
+            pass
+        finally:
+            self._end_turn(turn)
 
-    @contextmanager
-    def _turn(self, collection: str, id: int, deadline: float) -> Iterator[Membership]:
-        """The membership of a room, for one thread at a time to join or leave with."""
+    def _wait_turn(self, turn: Turn, collection: str, id: int, deadline: float) -> Membership:
+        """Wait until a turn at a room has come, for one thread at a time to join or leave with; the room."""
         made = Membership(collection, id)
-        with self._lock:
-            membership = self._memberships.setdefault(made.key, made)
-            membership.busy += 1
-        try:
-            left = -1 if math.isinf(deadline) else max(0.0, deadline - time.monotonic())
-            if not membership.gate.acquire(True, left):
+        with self._lock.here:
+            turn.membership = membership = self._memberships.setdefault(made.key, made)
+            membership.turns.append(turn)
+        while membership.turns[0] is not turn:
+            left = deadline - time.monotonic()
+            if left <= 0:
                 raise DeadlineExceeded(
                     f"room {id} in {membership.scope}: others were busy with it for too long"
                 )
-            try:
-                yield membership
-            finally:
-                membership.gate.release()
-        finally:
-            with self._lock:
-                membership.busy -= 1
-                if not (membership.busy or membership.rooms):
-                    self._memberships.pop(membership.key, None)
+            turn.latch.wait(min(left, RECHECK))
+        return membership
+
+    def _end_turn(self, turn: Turn) -> None:
+        """Let the next one have his turn. May be done again."""
+        membership = turn.membership
+        if membership is None:
+            return
+        with self._lock.here:
+            if turn in membership.turns:
+                membership.turns.remove(turn)
+            if membership.turns:
+                membership.turns[0].latch.set()
+            elif not membership.rooms and self._memberships.get(membership.key) is membership:
+                del self._memberships[membership.key]
 
     def _is_settled(self, membership: Membership) -> bool:
         """Whether the room is joined over the present connection; if so, all its objects know."""
-        with self._lock:
+        with self._lock.here:
             if membership.over is None or membership.over is not self._source:
                 return False
             self._settle(membership, membership.over)
@@ -206,7 +261,7 @@ class Rooms:
 
     def settle(self, memberships: list[Membership], over: PacketConnection) -> None:
         """These are joined over a connection."""
-        with self._lock:
+        with self._lock.here:
             for membership in memberships:
                 self._settle(membership, over)
         for membership in memberships:
@@ -215,7 +270,7 @@ class Rooms:
 
     def take_out(self, memberships: list[Membership], moment: Moment) -> None:
         """All objects are out of these rooms: left, or deleted."""
-        with self._lock:
+        with self._lock.here:
             for membership in memberships:
                 self._empty(membership, moment)
 
@@ -236,7 +291,8 @@ class Rooms:
 
     def begin(self, over: PacketConnection) -> Rejoining:
         """A new connection is about to join all rooms anew: from now on its events count."""
-        with self._lock:
+        self.check_process()
+        with self._lock.here:
             before, self._source = self._source, over
             by_scope: dict[str, list[Membership]] = {}
             for membership in self._memberships.values():
@@ -246,12 +302,12 @@ class Rooms:
 
     def hear_from(self, over: PacketConnection | None) -> None:
         """The events of this connection count, and no other's."""
-        with self._lock:
+        with self._lock.here:
             self._source = over
 
     def lost(self) -> None:
         """The connection broke."""
-        with self._lock:
+        with self._lock.here:
             if self._source is not None and self._source.closed:
                 self._source = None
 
@@ -270,7 +326,7 @@ class Rooms:
                 return
         else:
             what, args = Moment.DELETED, ()
-        with self._lock:
+        with self._lock.here:
             if membership is None:
                 membership = self._find(data.get("scope"), data["id"])
             if membership is None:
@@ -293,7 +349,7 @@ class Rooms:
         for room in rooms:
             room._membership = None
             room._receive(moment, ())
-        if not membership.busy:
+        if not membership.turns:
             self._memberships.pop(membership.key, None)
 
     def _find(self, scope: str | None, id: int) -> Membership | None:

@@ -37,6 +37,11 @@ class OneThread:
             self._spawn(self._run_once)
             self._started = True
 
+    @property
+    def started(self) -> bool:
+        """Whether there is such a thread, or was."""
+        return self._started or bool(self._running)
+
     def _run_once(self) -> None:
         mine = object()
         # Two threads are started where a caller is interrupted, or two call at once: one of them ends here.
