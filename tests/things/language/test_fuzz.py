@@ -42,6 +42,7 @@ PIECES = [
         "y",
         ".a",
         ".b",
+        "..",
         "0",
         "1",
         "-1",
@@ -100,6 +101,7 @@ def survives(stuff: Stuff, code: str) -> None:
     start = time.process_time()
     try:
         pack(stuff(code))
+        pack(stuff(f"x = || {{{code}\n}}; .f = x; [`{{x}}`, x]"))
     except errors.ThingsDBError as error:
         pack(str(error))
     stuff.journal()

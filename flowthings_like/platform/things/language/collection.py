@@ -200,6 +200,7 @@ class Collection:
         if closure is None:
             del self.procedures[name]
         else:
+            closure.bound = False
             self.procedures[name] = closure
         self._procedures_changed.add(name)
 
@@ -219,7 +220,7 @@ class Collection:
         emits, self.emits = self.emits, []
         # Python's collector may come by at any moment: what it takes now is gone in the next journal.
         saved = [row for id in sorted(touched) if (row := self.dump(id)) is not None]
-        current = {name: closure.text for name, closure in self.procedures.items()}
+        current = {name: closure.source for name, closure in self.procedures.items()}
         procedures = {name: current.get(name) for name in sorted(changed)}
         return Journal(saved, gone, gone_rooms, procedures, emits, self.next_id)
 

@@ -20,7 +20,7 @@ from .operators import BINARY, PREFIX, bounded
 from .run import Return, Run, result_depth, shows_ids
 from .signature import FUNCTIONS
 from .text import joined, text_of
-from .values import Closure, Regex, Thing, Value
+from .values import Closure, Failure, Layout, Regex, Thing, Value
 
 __all__ = ["Code", "Compiler"]
 
@@ -40,14 +40,22 @@ class Continue(Exception):
     """Goes on with the loop's next pass."""
 
 
+class Absent(Exception):
+    """Leaves a chain at `..`: what is there is nil or an error."""
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+
+
 class Compiler:
     """Makes functions of one text's tree. Every method named after a rule of the grammar returns its Code.
 
     `effects` then says what the text may change.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, layout: Layout) -> None:
         self._text = text
+        self._layout = layout
         self.effects = Effects()
         self._nesting = 0
         self._loops = 0
@@ -165,17 +173,20 @@ class Compiler:
             return assign_variable(str(target.children[0]), self.code(given), combine)
         self.effects.assignment()
         if target.data == "root_member":
-            return assign_member(_root, str(target.children[0]), self.code(given), combine)
+            return assign_member(_root, str(target.children[1]), self.code(given), combine)
         if target.data == "postfix":
-            last = target.children[-1]
-            owner = self._postfix(target.children[:-1])
+            *trees, last = target.children
+            owner = self._chain(trees, last)
             value = self.code(given)
             if last.data == "member":
-                return assign_member(owner, str(last.children[0]), value, combine)
+                made = assign_member(owner, str(last.children[1]), value, combine)
+                return _ending(made, target.children)
             if last.data == "index":
-                return assign_item(owner, self.code(last.children[0]), value, combine)
+                made = assign_item(owner, self.code(last.children[0]), value, combine)
+                return _ending(made, target.children)
             if last.data == "slice":
-                return assign_slice(owner, self._bounds(last), value, str(sign))
+                made = assign_slice(owner, self._bounds(last), value, str(sign))
+                return _ending(made, target.children)
         raise errors.SyntaxError(
             f"{_where(tree)}: expected a variable, a property or an index before `{sign}`"
         )
@@ -245,26 +256,27 @@ class Compiler:
     # -- access and calls
 
     def postfix(self, tree: Node) -> Code:
-        return self._postfix(tree.children)
+        return _ending(self._chain(tree.children), tree.children)
 
-    def _postfix(self, trees: Sequence[Node]) -> Code:
+    def _chain(self, trees: Sequence[Node], next: Node = None) -> Code:
+        """A value and what is got of it link by link; `next` is the link that comes after these."""
         nesting = self._nesting
         code = self.code(trees[0])
-        for trailer in trees[1:]:
+        for link in trees[1:]:
             self._nesting += 1
-            code = getattr(self, "_" + trailer.data)(code, trailer)
+            code = getattr(self, "_" + link.data)(_present(code) if _optional(link) else code, link)
         self._nesting = nesting
-        return code
+        return _present(code) if _optional(next) else code
 
     def _member(self, owner: Code, trailer: Node) -> Code:
-        name = str(trailer.children[0])
+        name = str(trailer.children[1])
         self.effects.on_variable = False
         return lambda run: member_of(owner(run), name)
 
     def _method(self, owner: Code, trailer: Node) -> Code:
-        name = str(trailer.children[0])
+        name = str(trailer.children[1])
         self.effects.method(name)
-        args = self._all(trailer.children[1].children)
+        args = self._all(trailer.children[2].children)
         self.effects.on_variable = False
         return call_method(owner, name, args)
 
@@ -277,11 +289,11 @@ class Compiler:
         return lambda run: slice_of(run, owner(run), *[bound(run) for bound in bounds])
 
     def _bounds(self, trailer: Node) -> list[Code]:
-        bounds = [_nil if child is None else self.code(child) for child in trailer.children]
+        bounds = [_nil if child is None else self.code(child) for child in trailer.children[::2]]
         return [*bounds, _nil, _nil, _nil][:3]
 
     def root_member(self, tree: Node) -> Code:
-        name = str(tree.children[0])
+        name = str(tree.children[1])
         self.effects.on_variable = False
         return lambda run: member_of(_root(run), name)
 
@@ -347,11 +359,9 @@ class Compiler:
         return lambda run: run.items(item(run) for item in items)
 
     def thing(self, tree: Node) -> Code:
-        names = [str(pair.children[0]) for pair in tree.children[0].children]
-        codes = [
-            self.code(Tree("variable", [pair.children[0]]) if pair.children[1] is None else pair.children[1])
-            for pair in tree.children[0].children
-        ]
+        pairs = [(pair.children[0].children, pair.children[1]) for pair in tree.children[0].children]
+        names = [str(key[0]) for key, _ in pairs]
+        codes = [self.code(Tree("variable", key) if value is None else value) for key, value in pairs]
 
         def make(run: Run) -> Thing:
             thing = Thing()
@@ -362,16 +372,34 @@ class Compiler:
         return make
 
     def closure(self, tree: Node) -> Code:
+        made = self.closure_of(tree)
+        self.effects.on_variable = False
+
+        def again(run: Run) -> Value:
+            closure = run.closures.get(made)
+            if closure is None:
+                closure = run.closures[made] = made.copy()
+            return closure
+
+        return again
+
+    def closure_of(self, tree: Node) -> Closure:
+        """The closure itself. A query works on a copy of it: what is said of it is the query's own."""
         names = next((child.children for child in tree.children if getattr(child, "data", "") == "names"), ())
         loops, self._loops = self._loops, 0
         changes, self.effects.changes = self.effects.changes, False
         body = self.code(tree.children[-1])
         self._loops = loops
         made = Closure(
-            tuple(map(str, names)), body, self._source(tree), _doc(tree.children[-1]), self.effects.changes
+            tuple(map(str, names)),
+            body,
+            self._source(tree),
+            self._layout,
+            _doc(tree.children[-1]),
+            self.effects.changes,
         )
         self.effects.changes = self.effects.changes or changes
-        return _constant(made)
+        return made
 
     def _source(self, tree: Node) -> str:
         if not hasattr(tree.meta, "start_pos"):
@@ -384,6 +412,37 @@ class Compiler:
 
 def _where(tree: Node) -> str:
     return f"line {tree.meta.line}, column {tree.meta.column}"
+
+
+def _optional(link: Node) -> bool:
+    """Whether the link of a chain is one behind `..`."""
+    return link is not None and link.data in ("member", "method") and link.children[0] == ".."
+
+
+def _present(code: Code) -> Code:
+    """What the chain goes on from."""
+
+    def check(run: Run) -> Value:
+        value = code(run)
+        if value is None or type(value) is Failure:
+            raise Absent(value)
+        return value
+
+    return check
+
+
+def _ending(code: Code, trees: Sequence[Node]) -> Code:
+    """A whole chain: what it is left with is its value."""
+    if not any(map(_optional, trees)):
+        return code
+
+    def end(run: Run) -> Value:
+        try:
+            return code(run)
+        except Absent as absent:
+            return absent.value
+
+    return end
 
 
 def _nil(run: Run) -> Value:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from lark import Lark, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
@@ -17,9 +17,8 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 from .... import things_errors as errors
 from . import limits
 from .compiler import Code, Compiler
-
-if TYPE_CHECKING:
-    from .values import Closure
+from .formatted import compacted, formatted
+from .values import Closure, Layout
 
 __all__ = ["Program", "parse", "parse_closure"]
 
@@ -56,7 +55,7 @@ def _read(code: str) -> Program:
         raise errors.SyntaxError(
             f"expected at most {limits.MAX_CODE} characters of code, not {len(code)}: send data as variables"
         )
-    compiler = Compiler(code)
+    compiler = Compiler(code, _LAYOUT)
     body = compiler.program(_tree(code))
     return Program(code, body, compiler.effects.changes, compiler.effects.forbidden)
 
@@ -64,7 +63,6 @@ def _read(code: str) -> Program:
 _kept = lru_cache(_KEPT)(_read)
 
 
-@lru_cache(_KEPT)
 def parse_closure(text: str) -> Closure:
     """The closure whose source this is.
 
@@ -73,6 +71,13 @@ def parse_closure(text: str) -> Closure:
         BadDataError: it is not one statement.
         LookupError: it is no closure.
     """
+    closure = _closure(text).copy()
+    closure.bound = False
+    return closure
+
+
+@lru_cache(_KEPT)
+def _closure(text: str) -> Closure:
     try:
         tree = _tree(text)
     except errors.SyntaxError as error:
@@ -82,8 +87,20 @@ def parse_closure(text: str) -> Closure:
         raise errors.BadDataError("closure is expecting exactly one statement")
     if found[0].data != "closure":
         raise errors.LookupError("node is not a closure")
-    closure: Closure = Compiler(text).closure(found[0])(None)  # type: ignore[arg-type]  # needs no Run
-    return closure
+    return Compiler(text, _LAYOUT).closure_of(found[0])
+
+
+@lru_cache(_KEPT // 8)
+def _compacted(text: str) -> str:
+    return compacted(text, _lark().parse_interactive(text).iter_parse())
+
+
+@lru_cache(_KEPT // 8)
+def _formatted(text: str) -> str:
+    return formatted(text, _tree(text).children[0].children[0])
+
+
+_LAYOUT = Layout(_compacted, _formatted)
 
 
 @lru_cache(1)

@@ -96,7 +96,7 @@ def _info(name: str, closure: Closure) -> dict[str, Any]:
     return {
         "doc": closure.doc,
         "name": name,
-        "definition": closure.text,
+        "definition": closure.definition,
         "with_side_effects": closure.changes,
         "arguments": list(closure.names),
     }

@@ -52,7 +52,7 @@ def _extension(value: Value) -> Any:
     if kind is ThingSet:
         return msgpack.ExtType(_SET, _pack([thing.id for thing in value]))
     if kind is Closure:
-        return msgpack.ExtType(_CLOSURE, value.text.encode())
+        return msgpack.ExtType(_CLOSURE, value.source.encode())
     if kind is Regex:
         return msgpack.ExtType(_REGEX, value.text.encode())
     if kind is Failure:

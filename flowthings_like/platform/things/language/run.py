@@ -105,6 +105,7 @@ class Run:
         changes: whether the query may change what is stored: whether its text says so, see `effects`.
         forbidden: whether it says by `nse` that it changes nothing.
         sorting: whether a `sort` is under way.
+        closures: those that its text wrote, by those that the compiler made of it.
     """
 
     __slots__ = (
@@ -112,6 +113,7 @@ class Run:
         "_end",
         "_steps",
         "changes",
+        "closures",
         "collection",
         "depth",
         "forbidden",
@@ -139,6 +141,7 @@ class Run:
         self.changes = changes
         self.forbidden = forbidden
         self.sorting = False
+        self.closures: dict[Closure, Closure] = {}
         self._steps = limits.MAX_STEPS
         self._end = monotonic() + limits.MAX_SECONDS
         self._calls = 0
@@ -165,6 +168,8 @@ class Run:
         """A value that a list, a property or an event is to hold. A text costs steps by its length."""
         kind = type(value)
         self.spend(1 + (len(value) >> 8) if kind is str or kind is bytes else 1)
+        if kind is Closure:
+            value.bound = False
         return value
 
     def assign(self, thing: Thing, name: str, value: Value) -> Value:

@@ -43,7 +43,9 @@ def text_of(value: Value) -> str:
         return f"thing:{'nil' if value.id is None else value.id}"
     if kind is Room:
         return str(value)
-    if isinstance(value, (Closure, Regex)):
+    if isinstance(value, Closure):
+        return value.definition
+    if isinstance(value, Regex):
         return value.text
     if isinstance(value, Failure):
         return value.message

@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import re2
 
@@ -30,6 +30,7 @@ __all__ = [
     "TYPE_NAMES",
     "Closure",
     "Failure",
+    "Layout",
     "List",
     "Regex",
     "Room",
@@ -114,32 +115,56 @@ class ThingSet(dict[Thing, None]):
         self.owner: weakref.ref[Thing] | None = None
 
 
+class Layout(NamedTuple):
+    """What rewrites the source of a closure."""
+
+    compacted: Callable[[str], str]
+    formatted: Callable[[str], str]
+
+
 class Closure:
     """Code that waits for its arguments. It captures nothing: a variable is looked up when it is called.
 
     Attributes:
         names: its parameters.
         body: what runs it.
-        text: its source, by which it is stored.
+        source: as it was written; it is stored so.
         doc: what it says of itself: the string that its block begins with, or "".
         changes: whether it may change something stored, as far as its text shows.
+        bound: whether only the query that wrote it has it: it is no item, property or procedure yet.
     """
 
-    __slots__ = ("body", "changes", "doc", "names", "text")
+    __slots__ = ("_layout", "body", "bound", "changes", "doc", "names", "source")
 
     def __init__(
         self,
         names: tuple[str, ...],
         body: Callable[[Run], Value],
-        text: str,
+        source: str,
+        layout: Layout,
         doc: str = "",
         changes: bool = False,
     ) -> None:
         self.names = names
         self.body = body
-        self.text = text
+        self.source = source
+        self._layout = layout
         self.doc = doc
         self.changes = changes
+        self.bound = True
+
+    def copy(self) -> Closure:
+        return Closure(self.names, self.body, self.source, self._layout, self.doc, self.changes)
+
+    @property
+    def text(self) -> str:
+        """What a client gets to see: the source, without white space unless the closure is bound."""
+        return self.source if self.bound else self._layout.compacted(self.source)
+
+    @property
+    def definition(self) -> str:
+        """The source, laid out anew."""
+        return self._layout.formatted(self.source)
 
 
 class Failure:

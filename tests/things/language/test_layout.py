@@ -1,0 +1,41 @@
+"""The source of a closure, laid out or without white space, still says the same."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from flowthings_like import things_errors as errors
+from flowthings_like.platform.things.language import parser
+
+from .test_results import RESULTS
+from .test_thingsdb import RESULTS as ANSWERED
+
+
+def tree(text: str) -> Any:
+    return parser._tree(text)
+
+
+def sources() -> list[str]:
+    codes = [code for code, *_ in [*RESULTS, *ANSWERED] if not code.startswith("5 .")]  # needs its space
+    found = [f"|| {{{code}\n}}" for code in codes]
+    kept: list[str] = []
+    for source in dict.fromkeys(found):
+        with suppress(errors.SyntaxError):
+            if tree(source).children[0].children[0].data == "closure":
+                kept.append(source)
+    return kept
+
+
+@pytest.mark.once
+def test_laid_out_it_says_the_same() -> None:
+    for source in sources():
+        assert tree(parser._formatted(source)) == tree(source), source
+
+
+@pytest.mark.once
+def test_without_white_space_it_says_the_same() -> None:
+    for source in sources():
+        assert tree(parser._compacted(source)) == tree(source), source
