@@ -8,10 +8,10 @@ __all__ = ["not_here", "undefined", "undefined_method"]
 
 _FUNCTIONS = {
     "types of one's own": "new new_type set_type mod_type del_type rename_type has_type type_info types_info "
-    "type_count type_all is_ano ano",
-    "enums": "enum set_enum mod_enum del_enum rename_enum has_enum enum_info enums_info enum_map is_enum",
-    "tasks": "task tasks is_task",
-    "futures": "future is_future",
+    "type_count type_all ano",
+    "enums": "enum set_enum mod_enum del_enum rename_enum has_enum enum_info enums_info enum_map",
+    "tasks": "task tasks",
+    "futures": "future",
     "modules": "new_module del_module rename_module refresh_module restart_module module_info modules_info "
     "has_module set_module_conf set_module_scope deploy_module is_module",
     "backups": "new_backup del_backup backup_info backups_info backups_ok has_backup restore",
@@ -19,7 +19,7 @@ _FUNCTIONS = {
     "export and import": "export import",
     "histories and commits": "commit history set_history del_history change_id",
     "whitelists": "whitelist_add whitelist_del",
-    "dicts and uuids": "dict is_dict uuid is_uuid",
+    "dicts and uuids": "dict uuid",
     "such functions": "is_tel",
 }
 _METHODS = {
@@ -29,7 +29,6 @@ _METHODS = {
     "tasks": "again_at again_in cancel owner set_owner set_args set_closure args at err",
     "futures": "then else",
     "modules": "expose",
-    "such functions": "search",
 }
 _FUNCTION_GROUPS = {name: group for group, names in _FUNCTIONS.items() for name in names.split()}
 _METHOD_GROUPS = {name: group for group, names in _METHODS.items() for name in names.split()}

@@ -205,6 +205,13 @@ def _declare_checks() -> None:
         "is_datetime": (datetime,),
         "is_timeval": (Timeval,),
         "is_mpdata": (list, dict),
+        # of what this node has none
+        "is_enum": (),
+        "is_task": (),
+        "is_future": (),
+        "is_dict": (),
+        "is_uuid": (),
+        "is_ano": (),
     }
     for name, kinds in checks.items():
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .... import things_errors as errors
@@ -10,7 +11,7 @@ from .collection import release
 from .iteration import Visit
 from .run import result_depth
 from .signature import METHODS, method
-from .values import Closure, List, Thing, ThingSet, Value, equal, load
+from .values import Closure, List, Thing, ThingSet, Value, equal, load, type_name
 
 if TYPE_CHECKING:
     from .run import Run
@@ -154,6 +155,68 @@ def _alike(run: Run, a: Value, b: Value, deep: int) -> bool:
     if type(a) in (List, tuple) and type(b) in (List, tuple):
         return len(a) == len(b) and all(_alike(run, x, y, deep) for x, y in zip(a, b, strict=True))
     return equal(a, b)
+
+
+@method(Thing)
+def search(run: Run, thing: Thing, needle: Thing, options: Thing | None = None) -> List:
+    """Where the thing, and those within it to the depth that is asked for, hold the needle: a thing of
+    parent, parent_type, key and key_type for each place. The options are deep and limit."""
+    deep, limit = 1, 1
+    for name, option in options.props.items() if options else ():
+        if name == "deep":
+            deep = result_depth(option)
+        elif name == "limit":
+            limit = _limit(option)
+        else:
+            raise errors.ValueError(f"invalid search option `{name}`")
+    found: list[Value] = []
+    if deep and limit:
+        _search(run, thing, needle, deep, limit, found, set())
+    return run.items(found)
+
+
+def _limit(value: Value) -> int:
+    if type(value) is not int:
+        raise errors.TypeError(
+            f"expecting `limit` to be of type `int` but got type `{type_name(value)}` instead"
+        )
+    if not 0 <= value <= _MOST_FOUND:
+        raise errors.ValueError(
+            f"expecting a `limit` value between 0 and {_MOST_FOUND} but got {value} instead"
+        )
+    return value
+
+
+_MOST_FOUND = 255
+
+
+def _search(
+    run: Run, parent: Thing, needle: Thing, deep: int, limit: int, found: list[Value], within: set[Thing]
+) -> None:
+    """Adds the places; `within` are the things that are being searched already."""
+    for key, value in parent.props.items():
+        for thing in _things_in(run, value):
+            if thing in within:
+                continue
+            if thing is needle:
+                place = Thing()
+                place.props.update(parent=parent, parent_type="thing", key=key, key_type=type_name(value))
+                found.append(place)
+            if len(found) < limit and deep > 1:
+                within.add(thing)
+                _search(run, thing, needle, deep - 1, limit, found, within)
+                within.discard(thing)
+            if len(found) == limit:
+                return
+
+
+def _things_in(run: Run, value: Value) -> Iterator[Thing]:
+    run.spend()
+    if type(value) is Thing:
+        yield value
+    elif type(value) in (List, tuple, ThingSet):
+        for item in value:
+            yield from _things_in(run, item)
 
 
 @method(Thing)
