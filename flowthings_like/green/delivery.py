@@ -9,6 +9,7 @@ from flowthings_like.errors import FlowThingsException, FlowThingsNotFound, Inva
 
 from .failure import FailedTogether, Lacking
 from .lanes import KEY
+from .marks import ALONE
 from .outcome import Raised, as_cancelled
 from .sharing import Shared, duplicate
 from .thunk import force
@@ -118,7 +119,10 @@ def _alone(batch: Batch, position: int) -> bool:
 
 def _hand_out(batch: Batch, positions: Positions, answer: Any) -> None:
     lane, thunks = batch.lane, batch.thunks
-    in_order = lane.form.key is None and lane.form.entry is None
+    in_order = lane.form.in_order or (lane.form.key is None and lane.form.entry is None)
+    if lane.form.in_order and isinstance(answer, list) and len(answer) == len(positions):
+        _hand_out_each(batch, positions, answer)
+        return
     if in_order and isinstance(answer, list) and len(answer) == len(positions):
         _close(batch, positions)
         for position, value in zip(positions, answer, strict=True):
@@ -144,6 +148,23 @@ def _hand_out(batch: Batch, positions: Positions, answer: Any) -> None:
         fail(batch, positions, InvalidResponse(f"{lane.form.method}: {what}"))
         return
     lane.coalescer.wake(batch, positions)
+
+
+def _hand_out_each(batch: Batch, positions: Positions, answer: list[Any]) -> None:
+    """Settle each call with its own value or failure; make those that were left over."""
+    _close(batch, positions)
+    settled, alone = [], []
+    for position, value in zip(positions, answer, strict=True):
+        if value is ALONE:
+            alone.append(position)
+        elif isinstance(value, Exception):
+            fail(batch, (position,), value)
+        else:
+            _give(batch, position, value)
+            settled.append(position)
+    batch.lane.coalescer.wake(batch, settled)
+    if alone:
+        _singly(batch, alone)
 
 
 def _give(batch: Batch, position: int, value: Any) -> None:

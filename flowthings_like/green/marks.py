@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     F = TypeVar("F", bound=Callable[..., Any])
 
 __all__ = [
+    "ALONE",
     "CALL",
     "FACTORY",
     "PLAIN",
@@ -112,6 +113,15 @@ def chooses(chooser: str) -> Callable[[F], F]:
     return mark
 
 
+class _Alone:
+    def __repr__(self) -> str:
+        return "ALONE"
+
+
+ALONE: Any = _Alone()
+"""In a bulk form's list, in place of a result: this call was not made, make it by itself."""
+
+
 class Bulk:
     """How many calls of one method become one call of another; what the attributes mean, `bulk` says."""
 
@@ -125,6 +135,7 @@ class Bulk:
         writes: bool,
         across: bool,
         whole: tuple[int, ...],
+        in_order: bool,
     ) -> None:
         self.method = method
         self.argument = argument
@@ -134,6 +145,7 @@ class Bulk:
         self.writes = writes
         self.across = across
         self.whole = whole
+        self.in_order = in_order
 
 
 def bulk(
@@ -145,6 +157,7 @@ def bulk(
     writes: bool = False,
     across: bool = False,
     whole: tuple[int, ...] = (),
+    in_order: bool = False,
 ) -> Callable[[F], F]:
     """Mark a call that has a bulk form: another method of the same service, which takes a list.
 
@@ -161,6 +174,8 @@ def bulk(
         writes: it changes something. Such calls of one service leave in the order in which they were made.
         across: calls of all services of this class go together, not only those of one.
         whole: statuses of refusals that are about all of the calls, never about one of them.
+        in_order: the bulk form returns a list although there is a key, which then only tells equal calls.
+            In the list may be, besides results, the exception that one call failed with, and ALONE.
 
     A service may have two more things to say: `__api_alone__`, true while its calls cannot travel together,
     and `__api_missing__(key)`, the exception for a key that is not in the answer.
@@ -168,7 +183,7 @@ def bulk(
 
     def mark(function: F) -> F:
         argument = function.__code__.co_varnames[1]
-        form = Bulk(method, argument, key, entry, most, writes, across, whole)
+        form = Bulk(method, argument, key, entry, most, writes, across, whole, in_order)
         function.__api_bulk__ = form  # type: ignore[attr-defined]
         return function
 

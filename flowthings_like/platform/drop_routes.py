@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import drops, references
+from . import drops, finds, references
 from .aggregate import aggregate
 from .envelope import Answer, created
 from .problems import BadRequest
@@ -30,7 +30,8 @@ def _find_by_path(request: Request) -> Answer:
 
 
 def _multi_find(request: Request) -> Answer:
-    found = drops.multi_find(request.store, request.caller, request.body(), hints=request.typed)
+    find = finds.find_each if request.each else finds.multi_find
+    found = find(request.store, request.caller, request.body(), hints=request.typed)
     return references.add(request, Answer(found))
 
 

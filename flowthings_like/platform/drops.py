@@ -6,7 +6,7 @@ in typed form. Every writing call is one transaction, on disk when it returns.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sqlalchemy import bindparam
@@ -14,7 +14,7 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy import update as sql_update
 
 from . import counts, drafts, elements, lookup, rows
-from .catalogue import find_flow
+from .finds import find_in, readable
 from .ids import is_id, now_ms
 from .ingest import Ingest, refused
 from .problems import BadRequest, NotFound, Problem, TooLarge
@@ -49,9 +49,6 @@ class Created(NamedTuple):
 
 MOST_AT_ONCE = 10_000
 """Most drops in one bulk call."""
-
-MOST_FINDS = 1000
-"""Most flows in one multi-find."""
 
 _DELETE = sql_delete(table).where(table.c.flow_id == bindparam("flow"), table.c.id == bindparam("drop"))
 
@@ -101,7 +98,7 @@ def read(store: Store, caller: Caller, flow: str, drop: str, *, hints: bool = Fa
     """One drop. Raises BadRequest, Forbidden, NotFound."""
 
     def work(connection: Connection) -> dict[str, Any]:
-        found = _readable(connection, caller, flow)
+        found = readable(connection, caller, flow)
         return rows.to_document(_row(connection, found, drop), found.path, hints)
 
     return store.read(work)
@@ -117,7 +114,7 @@ def read_many(
     wanted = [name for name in dict.fromkeys(ids) if is_id(name, "d")]
 
     def work(connection: Connection) -> dict[str, dict[str, Any]]:
-        found = _readable(connection, caller, flow)
+        found = readable(connection, caller, flow)
         stored = rows.find_by_id(connection, found.id, wanted)
         return {name: rows.to_document(stored[name], found.path, hints) for name in wanted if name in stored}
 
@@ -129,48 +126,19 @@ def find(
 ) -> list[dict[str, Any]]:
     """The drops that `query` asks for, newest first by default. Raises BadRequest, Forbidden, NotFound."""
     wanted = query or Query()
-    found, is_pending = store.read(lambda connection: _find(connection, caller, flow, wanted, hints))
-    if is_pending:
+    found = store.read(
+        lambda connection: find_in(connection, readable(connection, caller, flow), wanted, hints)
+    )
+    if found.is_pending:
         store.indexing.wake()
-    return found
+    return found.drops
 
 
 def explain(store: Store, caller: Caller, flow: str, query: Query) -> dict[str, Any]:
     """Which way `find` would go, and which indexes it would use; see `lookup.explain`. Raises as `find`."""
 
     def work(connection: Connection) -> dict[str, Any]:
-        return lookup.explain(connection, _readable(connection, caller, flow), query)
-
-    return store.read(work)
-
-
-def multi_find(
-    store: Store, caller: Caller, requests: Any, *, hints: bool = False
-) -> dict[str, list[dict[str, Any]]]:
-    """Several finds that see the same moment.
-
-    Args:
-        requests: a list of {flowId, params}; params as in a find's URL, values strings or numbers.
-
-    Returns:
-        the drops by flowId, as it was written in the request.
-
-    Raises:
-        as `find`; the message says which request is meant, counted from 0.
-    """
-    if not isinstance(requests, (list, tuple)):
-        raise BadRequest('a multi-find is a list such as [{"flowId": "f…", "params": {"limit": 1}}]')
-    if len(requests) > MOST_FINDS:
-        raise TooLarge(f"{len(requests)} finds at once: {MOST_FINDS} is the most")
-    queries = [
-        _numbered(index, lambda request=request: _asked(request)) for index, request in enumerate(requests)
-    ]
-
-    def work(connection: Connection) -> dict[str, list[dict[str, Any]]]:
-        found = {}
-        for index, (flow, query) in enumerate(queries):
-            found[flow], _ = _numbered(index, _find, connection, caller, flow, query, hints)
-        return found
+        return lookup.explain(connection, readable(connection, caller, flow), query)
 
     return store.read(work)
 
@@ -278,25 +246,6 @@ def _create(store: Store, caller: Caller, flow: str, prepared: list[Draft], hint
     return Created(*found) if len(found) == 3 and isinstance(found[0], list) else Created(list(found), 0, 0)
 
 
-def _find(
-    connection: Connection, caller: Caller, flow: str, query: Query, hints: bool
-) -> tuple[list[dict[str, Any]], bool]:
-    """The drops, and whether the flow has drops that wait to be brought up to its indexes."""
-    found = _readable(connection, caller, flow)
-    stored = lookup.find(connection, found, query)
-    is_pending = found.indexes is not None and found.indexes.pending
-    return [query.pick(rows.to_document(row, found.path, hints)) for row in stored], is_pending
-
-
-def _asked(request: Any) -> tuple[str, Query]:
-    if not isinstance(request, Mapping) or not isinstance(request.get("flowId"), str):
-        raise BadRequest('a find is a map such as {"flowId": "f…", "params": {"limit": 1}}')
-    params = request.get("params") or {}
-    if not isinstance(params, Mapping):
-        raise BadRequest('params must be a map such as {"limit": 1}')
-    return request["flowId"], Query.from_values(params)
-
-
 def _update(
     connection: Connection, flow: Flow, drop: str, values: dict[str, Any], now: int, hints: bool
 ) -> dict[str, Any]:
@@ -324,23 +273,10 @@ def _row(connection: Connection, flow: Flow, drop: str) -> Any:
     return row
 
 
-def _readable(connection: Connection, caller: Caller, flow: str) -> Flow:
-    found = find_flow(connection, flow)
-    caller.require(found.path, "dropRead")
-    return found
-
-
 def _writable(connection: Connection, catalogue: Catalogue, caller: Caller, flow: str) -> Flow:
     found = catalogue.flow(connection, flow)
     caller.require(found.path, "dropWrite")
     return found
-
-
-def _numbered(index: int, work: Callable[..., T], *arguments: Any) -> T:
-    try:
-        return work(*arguments)
-    except Problem as problem:
-        raise type(problem)(f"find {index}: {problem.message}") from problem
 
 
 def _check_count(count: int, what: str) -> None:

@@ -88,6 +88,11 @@ class Request:
         return self.params.get("refs", [""])[-1] in _YES
 
     @property
+    def each(self) -> bool:
+        """Whether each of several finds is to be answered by itself, in a list."""
+        return self.params.get("each", [""])[-1] in _YES
+
+    @property
     def explain(self) -> bool:
         """Whether the answer shall say how a find would be done, in place of doing it."""
         return self.params.get("explain", [""])[-1] in _YES

@@ -10,6 +10,7 @@ from ..errors import InvalidInput
 from ..green.marks import bulk, reads
 from ..transport.urls import segment, wire_params
 from ..transport.values import resolve, text
+from .find_each import FINDS, find_each
 from .given import takes_find_parameters
 from .resource import Resource, query_params, with_filters
 from .writing import AbstractServiceFactory, Creatable, FullService
@@ -94,22 +95,22 @@ class DropService(FullService[Drop]):
 
     if not TYPE_CHECKING:  # the types are those of Findable
 
-        @bulk("_find_across", entry="_as_query", most=100, across=True)
+        @bulk("_find_each", entry="_as_query", most=FINDS, across=True, in_order=True, whole=(403,))
         @takes_find_parameters
         def find_many(self, *filters: Filter | str, **params: Any) -> Any:
             """The drops for which all these filters hold, newest first; see `Findable.find_many`."""
             return super().find_many(*filters, **params)
 
     def _as_query(self, *filters: Filter | str, **params: Any) -> tuple[str, dict[str, Any]] | None:
-        """(flow, what to find in it) for `multi_find`; None if that cannot answer it."""
+        """(what equal finds have in common, what to find where) for `find_each`; None if it must go alone."""
         wanted = wire_params(query_params(with_filters(filters, params)).to_dict())
         if wanted.keys() & {"refs", "explain"} or "retry" in params:
             return None
         flow = _flow_name(self._flow)
-        return flow, {"flowId": flow, "params": {**self.connection.params, **wanted}}
+        return f"{flow} {wanted}", {"flowId": flow, "params": {**self.connection.params, **wanted}}
 
-    def _find_across(self, queries: list[Any], **params: Any) -> Any:
-        return DropServiceFactory(self.connection).multi_find(queries, **params)
+    def _find_each(self, queries: list[dict[str, Any]], **params: Any) -> list[Any]:
+        return find_each(self.connection, queries, params)
 
     def delete_all(self, **params: Any) -> Any:
         """Delete every drop of the flow; the flow stays."""

@@ -54,6 +54,7 @@ class Connection:
         timeout: how long a call may take, as Limits.
         retry: when a call is made again; None for never.
         clock: where retries take time and chance from.
+        answers_each: whether the platform answers each of several finds by itself; None while unknown.
         async_lib: which backend makes calls parallel, as `open_pool` takes it.
     """
 
@@ -89,6 +90,7 @@ class Connection:
         self.retry = check_retry(retry)
         self.clock = Clock()
         self._evictions: Evictions | None = None  # made when there are some
+        self.answers_each: bool | None = None
         self._closed = False
 
     @property

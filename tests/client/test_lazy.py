@@ -106,7 +106,7 @@ def test_finds_in_several_flows(sender: Recorder) -> None:
         [{"hints": 0}],
         [{"hints": 0, "filter": "temp > 1", "only": "elems"}],
     ]
-    assert [asked[:3] for asked in sender.asked] == [("MGET", "/drop", {"hints": 0})]
+    assert [asked[:3] for asked in sender.asked] == [("MGET", "/drop", {"hints": 0, "each": 1})]
 
 
 def test_one_call_is_the_plain_request(sender: Recorder) -> None:

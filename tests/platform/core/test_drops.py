@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from flowthings_like.platform import drops, ids
+from flowthings_like.platform import drops, finds, ids
 from flowthings_like.platform.problems import BadRequest, Forbidden, NotFound, TooLarge
 from flowthings_like.platform.query import Query
 from flowthings_like.platform.rights import Caller
@@ -128,7 +128,7 @@ def test_unknown_flows_and_rights(store: Store, flow: str) -> None:
         lambda who, where: drops.find(store, who, where),
         lambda who, where: drops.read(store, who, where, ids.new_id("d")),
         lambda who, where: drops.read_many(store, who, where, []),
-        lambda who, where: drops.multi_find(store, who, [{"flowId": where}]),
+        lambda who, where: finds.multi_find(store, who, [{"flowId": where}]),
         lambda who, where: drops.update(store, who, where, ids.new_id("d"), {}),
         lambda who, where: drops.set_member(store, who, where, ids.new_id("d"), "elems.x", 1),
         lambda who, where: drops.delete(store, who, where, ids.new_id("d")),

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from flowthings_like.filters.nodes import Member
-from flowthings_like.platform import drops, rows
+from flowthings_like.platform import drops, finds, rows
 from flowthings_like.platform.catalogue import find_flow
 from flowthings_like.platform.problems import BadRequest, TooLarge
 from flowthings_like.platform.query import LARGEST_LIMIT, Query
@@ -178,7 +178,7 @@ class TestFind:
 class TestMultiFind:
     def test_each_flow_gets_its_own_answer(self, store: Store, many: str, flow: str) -> None:
         drops.create(store, ME, flow, {"elems": {"n": 7}})
-        found = drops.multi_find(
+        found = finds.multi_find(
             store,
             ME,
             [
@@ -208,9 +208,55 @@ class TestMultiFind:
     )
     def test_errors_say_which(self, store: Store, flow: str, requests: Any, said: str) -> None:
         with pytest.raises(BadRequest) as caught:
-            drops.multi_find(store, ME, requests)
+            finds.multi_find(store, ME, requests)
         assert caught.value.message.startswith(said)
 
     def test_a_bound(self, store: Store) -> None:
         with pytest.raises(TooLarge, match="1000 is the most"):
-            drops.multi_find(store, ME, [{"flowId": "/acme/a"}] * 1001)
+            finds.multi_find(store, ME, [{"flowId": "/acme/a"}] * 1001)
+
+
+class TestFindEach:
+    def test_each_find_has_its_own_answer(self, store: Store, many: str, flow: str) -> None:
+        other = add_flow(store, "/other/x")
+        answers = finds.find_each(
+            store,
+            ME,
+            [
+                {"flowId": many, "params": {"filter": "n < 40", "limit": 1}},
+                {"flowId": many, "params": {"filter": "n < 30", "limit": 1}},
+                {"flowId": many, "params": {"filter": "n <"}},
+                {"flowId": "nonsense"},
+                5,
+                {"flowId": "f" + "0" * 24},
+                {"flowId": flow},
+                {"flowId": "/acme/many", "params": {"limit": 1, "only": "fhash"}},
+                {"flowId": other},
+            ],
+        )
+        assert [drop["elems"]["n"] for answer in answers[:2] for drop in answer] == [39, 29]
+        statuses = [answer["status"] if isinstance(answer, dict) else len(answer) for answer in answers]
+        assert statuses[:8] == [1, 1, 400, 400, 400, 404, 0, 1]
+        assert isinstance(answers[8], dict)
+        assert "line 1" in answers[2]["errors"][0]
+
+    def test_what_takes_too_long_or_finds_too_much_is_handed_back(
+        self, store: Store, many: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(finds, "MOST_FOUND", 60)
+        wanted = [{"flowId": many, "params": {"limit": 50}}] * 4
+        assert [answer and len(answer) for answer in finds.find_each(store, ME, wanted)] == [
+            50,
+            50,
+            None,
+            None,
+        ]
+        monkeypatch.setattr(finds, "SECONDS", -1.0)
+        assert finds.find_each(store, ME, wanted) == [None] * 4
+
+    def test_bounds(self, store: Store) -> None:
+        assert finds.find_each(store, ME, []) == []
+        with pytest.raises(TooLarge, match="1000 is the most"):
+            finds.find_each(store, ME, [{"flowId": "/acme/a"}] * 1001)
+        with pytest.raises(BadRequest, match="is a list"):
+            finds.find_each(store, ME, {"flowId": "/acme/a"})
