@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,6 +45,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="most connections of one address in each worker, 0 for no bound (512)",
     )
+    add(
+        "--search-seconds",
+        type=_seconds,
+        default=10.0,
+        metavar="S",
+        help="how long a find or an aggregate may take, 0 for as long as it needs (10)",
+    )
+    add(
+        "--searches",
+        type=_searches,
+        default=2,
+        metavar="N",
+        help="most slow finds and aggregates of one token at once in each worker, 1 to 4 (2)",
+    )
     add("--certfile", metavar="PEM", help="certificate: serve HTTPS")
     add("--keyfile", metavar="PEM", help="the certificate's key, if it is in a file of its own")
     add("--log", action="store_true", help="log every request to stderr")
@@ -55,7 +70,9 @@ def run(arguments: argparse.Namespace) -> int:
         from gevent import monkey
 
         monkey.patch_all()  # first of all: what is imported earlier keeps the unpatched parts it took
+        from ..platform.application import Limits
         from ..platform.connections import ConnectionLimits
+        from ..platform.searches import SEARCH_PLACES, SearchLimits
         from ..platform.server import Ports, Server, Settings
     except ImportError as error:
         if error.name is None or error.name.startswith("flowthings_like"):
@@ -84,6 +101,11 @@ def run(arguments: argparse.Namespace) -> int:
             port for port in (arguments.things_port, arguments.things_ws_port) if port is not None
         ),
         connections=ConnectionLimits(per_address=arguments.connections),
+        limits=Limits(
+            SearchLimits(
+                arguments.search_seconds or None, replace(SEARCH_PLACES, per_caller=arguments.searches)
+            )
+        ),
     )
     try:
         ports = Ports(settings)
@@ -142,3 +164,20 @@ def _connections(text: str) -> int:
     if not text.isdecimal() or len(text) > 9:
         raise argparse.ArgumentTypeError(f"connections must be a number of at least 0, not {text!r}")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 86_400:
+        raise argparse.ArgumentTypeError(f"seconds are a number from 0 to 86400, not {text!r}")
+    return seconds
+
+
+def _searches(text: str) -> int:
+    count = int(text) if text.isdecimal() else 0
+    if not 1 <= count <= 4:
+        raise argparse.ArgumentTypeError(f"searches must be a number from 1 to 4, not {text!r}")
+    return count

@@ -11,6 +11,8 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput
@@ -19,8 +21,11 @@ from . import request as requests_in
 from . import routes
 from .envelope import REASONS, Answer, encode, failed
 from .idempotency import Keys
+from .places import PlaceLimits, Places
 from .problems import BadRequest, Forbidden, MethodNotAllowed, Problem, Unauthorized
 from .request import Request
+from .rights import refuse_early
+from .searches import Search, Searches, SearchLimits
 from .statistics import Calls
 
 if TYPE_CHECKING:
@@ -39,19 +44,38 @@ _ACCEPTS_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))")
 log = logging.getLogger("flowthings_like.platform")
 
 
+_BODIES = PlaceLimits(per_caller=2, total=4, waiting=100)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the requests of a served platform may take up, in each process.
+
+    Attributes:
+        searches: finds and aggregates.
+        bodies: how many bodies of more than `body.LARGE` bytes are held at once.
+    """
+
+    searches: SearchLimits = field(default_factory=SearchLimits)
+    bodies: PlaceLimits = _BODIES
+
+
 class Application:
     """The platform as a WSGI application.
 
     Args:
         store: all its data.
         accounts: who may come in; those it trusts are in this process and get no packed replies.
+        limits: what requests may take up; None: as much as they need, for callers in this process.
     """
 
-    def __init__(self, store: Store, accounts: Accounts) -> None:
+    def __init__(self, store: Store, accounts: Accounts, limits: Limits | None = None) -> None:
         self._store = store
         self._accounts = accounts
         self._calls = Calls(store)
         self._keys = Keys()
+        self._searches = None if limits is None else Searches(limits.searches)
+        self._bodies = None if limits is None else Places("large bodies", limits.bodies)
         store.indexing.wake()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -104,19 +128,39 @@ class Application:
             raise Forbidden(f"X-Auth-Account is {named!r}, the path's account is {target.account!r}")
         caller = self._accounts.caller(environ.get("HTTP_X_AUTH_TOKEN"), target.account)
         self._calls.count(caller.identity)
-        request = Request(
-            environ, target, caller, store=self._store, accounts=self._accounts, calls=self._calls
-        )
-        key = environ.get("HTTP_IDEMPOTENCY_KEY")
-        if key is not None:
-            request.store = self._keys.once(request, key, environ["HTTP_X_AUTH_TOKEN"])
-        return handler(request)
+        refuse_early(method, target, caller)
+        with ExitStack() as held:
+            who = (caller.identity, caller.token)
+            bodies = self._bodies
+            request = Request(
+                environ,
+                target,
+                caller,
+                store=self._store,
+                accounts=self._accounts,
+                calls=self._calls,
+                before_large=lambda: bodies and held.enter_context(bodies.hold(who)),
+            )
+            key = environ.get("HTTP_IDEMPOTENCY_KEY")
+            if key is not None:
+                request.store = self._keys.once(request, key, environ["HTTP_X_AUTH_TOKEN"])
+            if self._searches is not None and isinstance(handler, Search):
+                if method not in ("GET", "HEAD"):
+                    request.body()  # a place is not for waiting for the client
+                return self._searches.run(lambda: handler(request), who, _hung_up(environ))
+            return handler(request)
 
     def _packs(self, environ: Environ) -> bool:
         accepted = environ.get("HTTP_ACCEPT_ENCODING", "")
         return bool(_ACCEPTS_GZIP.search(accepted)) and not self._accounts.is_trusted(
             environ.get("HTTP_X_AUTH_TOKEN")
         )
+
+
+def _hung_up(environ: Environ) -> Callable[[], bool] | None:
+    """What tells whether the client has hung up, where the server knows."""
+    found: Callable[[], bool] | None = environ.get("flowthings.is_gone")
+    return found or getattr(environ.get("gunicorn.socket"), "is_gone", None)
 
 
 def _pack(content: bytes) -> bytes:

@@ -1,21 +1,36 @@
-"""Request bodies: read and unpacked within a bound, parsed as JSON whatever their Content-Type."""
+"""Request bodies: read and unpacked within a bound, parsed as JSON whatever their Content-Type.
+
+What a body may become in memory is bounded by how many values it holds: `[],[],…` is three bytes a list, and
+a list is seventy. They are counted before anything is parsed.
+"""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 
+from ..green.backend import native
 from . import whole_numbers
 from .problems import BadRequest, RequestTimeout, TooLarge
 
 LIMIT = 32 * 1024 * 1024
 """Most bytes of a body, packed or unpacked."""
 
+LARGE = 1024 * 1024
+"""Bytes, packed or unpacked, from which a body is a large one."""
+
+MOST_VALUES = 2_000_000
+"""Most values in a body: they take up to 200 MB, and a tenth of a second or two to make."""
+
 _STEP = 256 * 1024
 _DRAIN = 512 * 1024 * 1024
+_ASIDE = 128 * 1024  # bytes from which a body is parsed in another thread
+_PACKED_ASIDE = 4 * 1024  # the same for unpacking: this may become a thousand times as many
+_PIECE = 64 * 1024
+_MARKS = (b",", b":", b"[", b"{")
 
 
 def read(environ: Mapping[str, Any], limit: int = LIMIT) -> Any:
@@ -27,27 +42,53 @@ def read(environ: Mapping[str, Any], limit: int = LIMIT) -> Any:
 
     Raises:
         BadRequest: no body, one that is not JSON (saying where), or an unknown Content-Encoding.
-        TooLarge: more than `limit`. What the client is still sending has then been read and thrown away,
-            within a bound, so that it gets to read the answer.
+        TooLarge: more than `limit`, or more values than MOST_VALUES. What the client is still sending has
+            then been read and thrown away, within a bound, so that it gets to read the answer.
+        RequestTimeout: it did not come in time.
     """
     return parse(receive(environ, limit))
 
 
-def receive(environ: Mapping[str, Any], limit: int = LIMIT) -> bytes:
-    """The request's body as text, unpacked. Raises as `read` does, but for what the text says."""
-    raw = _receive(environ, limit)
+def receive(
+    environ: Mapping[str, Any], limit: int = LIMIT, before_large: Callable[[], object] = lambda: None
+) -> bytes:
+    """The request's body as text, unpacked. Raises as `read` does, but for what the text says.
+
+    Args:
+        environ, limit: as for `read`.
+        before_large: called before more than LARGE bytes are held. It may raise, or wait.
+    """
+    called: list[bool] = []
+
+    def about_to_hold(size: int) -> None:
+        if size > LARGE and not called:
+            called.append(True)
+            before_large()
+
+    raw = _receive(environ, limit, about_to_hold)
     coding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if coding in ("gzip", "x-gzip"):
-        raw = _unpack(raw, limit)
+        raw = _unpack(raw, limit, about_to_hold)
     elif coding not in ("", "identity"):
         raise BadRequest(f"Content-Encoding {coding!r} is not understood: send gzip, or none")
     return raw
 
 
 def parse(raw: bytes) -> Any:
-    """The JSON value that a body's text is. Raises BadRequest, saying where it is wrong."""
+    """The JSON value that a body's text is.
+
+    Raises:
+        BadRequest: it is none; the message says where it is wrong.
+        TooLarge: it holds more than MOST_VALUES values.
+    """
     if not raw:
         raise BadRequest("the request needs a body, and it must be JSON")
+    return native(_parse, raw) if len(raw) >= _ASIDE else _parse(raw)
+
+
+def _parse(raw: bytes) -> Any:
+    if _holds_more(raw, MOST_VALUES):
+        raise TooLarge(f"the body holds more than {MOST_VALUES} values: send it in several requests")
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -57,12 +98,29 @@ def parse(raw: bytes) -> Any:
     return value
 
 
+def _holds_more(raw: bytes, most: int) -> bool:
+    """Whether a JSON text holds more values than `most`: items, members and their names, lists and maps."""
+    if len(raw) <= most or sum(map(raw.count, _MARKS)) <= most:
+        return False
+    # Marks within strings do not count. Without escaped ones, every other part between quotes is a string.
+    plain = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    found, within = 0, False
+    for start in range(0, len(plain), _PIECE):
+        parts = plain[start : start + _PIECE].split(b'"')
+        outside = b"".join(parts[within::2])
+        found += sum(map(outside.count, _MARKS))
+        if found > most:
+            return True
+        within ^= len(parts) % 2 == 0
+    return False
+
+
 def too_large(limit: int) -> TooLarge:
     """The refusal of a body beyond `limit` bytes."""
     return TooLarge(f"the body is too large: the limit is {limit} bytes ({limit // 2**20} MiB)")
 
 
-def _receive(environ: Mapping[str, Any], limit: int) -> bytes:
+def _receive(environ: Mapping[str, Any], limit: int, about_to_hold: Callable[[int], None]) -> bytes:
     stream = environ["wsgi.input"]
     declared = environ.get("CONTENT_LENGTH")
     if declared:
@@ -73,6 +131,7 @@ def _receive(environ: Mapping[str, Any], limit: int) -> bytes:
         if length > limit:
             _drain(stream, length)
             raise too_large(limit)
+        about_to_hold(length)
         raw = _take(stream, length)
         if len(raw) < length:
             raise BadRequest(f"the body ended after {len(raw)} of {length} bytes")
@@ -85,6 +144,7 @@ def _receive(environ: Mapping[str, Any], limit: int) -> bytes:
         if size > limit:
             _drain(stream, _DRAIN)
             raise too_large(limit)
+        about_to_hold(size)
         chunks.append(chunk)
     return b"".join(chunks)
 
@@ -106,10 +166,20 @@ def _take(stream: Any, size: int) -> bytes:
     return taken
 
 
-def _unpack(packed: bytes, limit: int) -> bytes:
+def _unpack(packed: bytes, limit: int, about_to_hold: Callable[[int], None]) -> bytes:
     member = zlib.decompressobj(wbits=31)
+    aside = len(packed) >= _PACKED_ASIDE
+
+    def unpack(data: bytes, size: int) -> bytes:
+        return native(member.decompress, data, size) if aside else member.decompress(data, size)
+
     try:
-        unpacked = member.decompress(packed, limit + 1)
+        unpacked = unpack(packed, min(limit, LARGE) + 1)
+        if len(unpacked) > limit:
+            raise too_large(limit)
+        if member.unconsumed_tail or not member.eof:
+            about_to_hold(len(unpacked))
+            unpacked += unpack(member.unconsumed_tail, limit + 1 - len(unpacked))
     except zlib.error as error:
         raise BadRequest(f"the body is not gzip: {error}") from None
     if len(unpacked) > limit:

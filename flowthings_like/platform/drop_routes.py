@@ -9,6 +9,7 @@ from .aggregate import aggregate
 from .envelope import Answer, created
 from .problems import BadRequest
 from .query import Query
+from .searches import Search
 
 if TYPE_CHECKING:
     from .request import Request
@@ -112,12 +113,18 @@ def _aggregate(request: Request) -> Answer:
 
 
 ROUTES: dict[int, Methods] = {
-    0: {"POST": _create_by_path, "GET": _find_by_path, "MGET": _multi_find},
-    1: {"POST": _create, "GET": _find, "MGET": _read_many, "MPUT": _update_many, "DELETE": _delete_all},
+    0: {"POST": _create_by_path, "GET": Search(_find_by_path), "MGET": Search(_multi_find)},
+    1: {
+        "POST": _create,
+        "GET": Search(_find),
+        "MGET": _read_many,
+        "MPUT": _update_many,
+        "DELETE": _delete_all,
+    },
     2: {"GET": _read, "PUT": _update, "DELETE": _delete},
     3: {"PUT": _set_member},
 }
 """{how many segments follow `drop`: {method: handler}}"""
 
-AGGREGATE: Methods = {"POST": _aggregate}
+AGGREGATE: Methods = {"POST": Search(_aggregate)}
 """At `/drop/<flow>/aggregate`."""

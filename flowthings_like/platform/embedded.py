@@ -10,7 +10,7 @@ from sqlalchemy.exc import DatabaseError
 
 from ..errors import ConfigurationError
 from .accounts import Accounts, check_name
-from .application import Application
+from .application import Application, Limits
 from .problems import BadRequest, Unavailable
 from .requirements import check_requirements
 from .store.store import Store
@@ -29,12 +29,18 @@ class Platform:
         things: rooms and queries. They run as soon as somebody asks where.
     """
 
-    def __init__(self, store: Store, account: str, max_capacity: int | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        account: str,
+        max_capacity: int | None = None,
+        limits: Limits | None = None,
+    ) -> None:
         self.store = store
         self.account = account
         self.token = secrets.token_urlsafe(32)
         self.accounts = Accounts(store, trusted={self.token: account}, max_capacity=max_capacity)
-        self.application = Application(store, self.accounts)
+        self.application = Application(store, self.accounts, limits)
         self.things = Service(store, self.accounts)
 
     def things_address(self) -> Address:
@@ -69,7 +75,11 @@ class Platform:
 
 
 def open_platform(
-    folder: str | os.PathLike[str], account: str, *, max_capacity: int | None = None
+    folder: str | os.PathLike[str],
+    account: str,
+    *,
+    max_capacity: int | None = None,
+    limits: Limits | None = None,
 ) -> Platform:
     """Open the platform whose data is in `folder`; folder, data and account are made if they are missing.
 
@@ -79,6 +89,7 @@ def open_platform(
         folder: where the data is, or an SQLAlchemy URL.
         account: whose resources to open. Lower-case letters, digits, `-` and `_`.
         max_capacity: the largest capacity that a flow may be given, None for any.
+        limits: what requests may take up. None: as much as they need, as only this process makes any.
 
     Raises:
         ValueError: the account's name cannot be one, or the capacity is no whole number of at least 0.
@@ -95,7 +106,7 @@ def open_platform(
     try:
         store = Store(folder)
         try:
-            return Platform(store, account, max_capacity)
+            return Platform(store, account, max_capacity, limits)
         except BaseException:
             store.close()
             raise

@@ -49,7 +49,10 @@ def created(body: Any) -> Answer:
 
 def failed(problem: Problem) -> Answer:
     """The answer that a problem comes to."""
-    return Answer({}, problem.status, errors=[problem.message or REASONS[problem.status]])
+    answer = Answer({}, problem.status, errors=[problem.message or REASONS[problem.status]])
+    if problem.retry_after is not None:
+        answer.headers.append(("Retry-After", str(problem.retry_after)))
+    return answer
 
 
 def encode(answer: Answer, pretty: bool = False) -> bytes:

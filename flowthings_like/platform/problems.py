@@ -7,9 +7,13 @@ from __future__ import annotations
 
 
 class Problem(Exception):
-    """A request that cannot be answered as asked. `status` is the answer's, `message` its one error."""
+    """A request that cannot be answered as asked. `status` is the answer's, `message` its one error.
+
+    `retry_after` is the number of seconds after which it may be made again; None says nothing about that.
+    """
 
     status = 500
+    retry_after: int | None = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -48,6 +52,13 @@ class RequestTimeout(Problem):
 
 class TooLarge(Problem):
     status = 413
+
+
+class TooManyRequests(Problem):
+    """One caller asks for too much at the same time."""
+
+    status = 429
+    retry_after = 1
 
 
 class Unavailable(Problem):

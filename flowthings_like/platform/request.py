@@ -9,6 +9,7 @@ in one segment. The doubled slash of old clients, `/drop//acme/weather`, means t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, quote, unquote
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .statistics import Calls
     from .store.store import Store
 
+_UNREAD: Any = object()
 _NO = ("0", "false", "False", "FALSE")
 _YES = ("1", "true", "True", "TRUE")
 
@@ -37,7 +39,18 @@ class Target(NamedTuple):
 class Request:
     """One request, once it is known who makes it."""
 
-    __slots__ = ("_body", "_environ", "_params", "accounts", "caller", "calls", "store", "target")
+    __slots__ = (
+        "_before_large",
+        "_body",
+        "_environ",
+        "_params",
+        "_parsed",
+        "accounts",
+        "caller",
+        "calls",
+        "store",
+        "target",
+    )
 
     def __init__(
         self,
@@ -48,7 +61,10 @@ class Request:
         store: Store,
         accounts: Accounts,
         calls: Calls,
+        before_large: Callable[[], object] = lambda: None,
     ) -> None:
+        self._before_large = before_large
+        self._parsed: Any = _UNREAD
         self._environ = environ
         self._params: dict[str, list[str]] | None = None
         self._body = b""
@@ -59,9 +75,11 @@ class Request:
         self.calls = calls
 
     def body(self) -> Any:
-        """The body as a JSON value; raises BadRequest or TooLarge."""
-        self._body = body.receive(self._environ)
-        return body.parse(self._body)
+        """The body as a JSON value; raises BadRequest, TooLarge or RequestTimeout."""
+        if self._parsed is _UNREAD:
+            self._body = body.receive(self._environ, before_large=self._before_large)
+            self._parsed = body.parse(self._body)
+        return self._parsed
 
     def text(self) -> bytes:
         """What tells this request from others: method, path, query and the body as far as it was read."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from . import references, resources
 from .envelope import Answer, created
 from .query import Query
+from .searches import Search
 
 if TYPE_CHECKING:
     from .request import Request
@@ -63,7 +64,7 @@ def routes(kind: Kind) -> dict[int, Methods]:
         return references.add(request, answer)
 
     return {
-        0: {"GET": find, "POST": create, "MGET": read_many, "MPUT": update_many},
+        0: {"GET": Search(find), "POST": create, "MGET": read_many, "MPUT": update_many},
         1: {"GET": read, "PUT": update, "DELETE": delete},
         2: {"PUT": set_member},
     }

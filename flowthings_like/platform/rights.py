@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import paths
 from .problems import BadRequest, Forbidden
+
+if TYPE_CHECKING:
+    from .request import Target
 
 PERMISSIONS = ("read", "write", "dropRead", "dropWrite", "administer")
 
@@ -59,6 +62,27 @@ class Caller:
         if self.rights is None:
             return None
         return [prefix for prefix, granted in self.rights if permission in granted or "administer" in granted]
+
+
+def refuse_early(method: str, target: Target, caller: Caller) -> None:
+    """Raise Forbidden where URL and rights alone show that the caller may not do this.
+
+    It is asked before the body is looked at: nobody makes the platform read what they may not send.
+    """
+    if caller.rights is None or method not in ("POST", "PUT", "MPUT", "MGET"):
+        return
+    of_drops, rest = target.resource == "drop", target.rest
+    if rest[-1:] == ("simulate",) or (method == "MGET" and not of_drops):
+        return
+    needed = (
+        ("dropRead" if method == "MGET" or rest[1:] == ("aggregate",) else "dropWrite")
+        if of_drops
+        else "write"
+    )
+    if not caller.prefixes(needed):
+        raise Forbidden(f"no {needed} right anywhere in /{caller.account}")
+    if of_drops and rest and rest[0].startswith("/"):
+        caller.require(rest[0], needed)
 
 
 def check(granted: Any, account: str, allowed: Iterable[str]) -> dict[str, dict[str, bool]]:

@@ -11,6 +11,7 @@ from .flows import FLOW
 from .groups import GROUP
 from .identities import IDENTITY
 from .problems import BadRequest, MethodNotAllowed, NotFound
+from .searches import Search
 from .shares import SHARE
 from .tasks import API_TASK, MQTT, RSS
 from .tokens import TOKEN
@@ -44,7 +45,7 @@ _BY_LENGTH: dict[tuple[str, int], Methods] = {
         (kind.name, length): found for kind in KINDS for length, found in resource_routes.routes(kind).items()
     },
     **{("drop", length): found for length, found in drop_routes.ROUTES.items()},
-    **{("statistics", length): {"GET": _statistics} for length in (2, 3, 4, 5)},
+    **{("statistics", length): {"GET": Search(_statistics)} for length in (2, 3, 4, 5)},
 }
 _BY_LAST: dict[tuple[str, int, str], Methods] = {
     ("drop", 2, "aggregate"): drop_routes.AGGREGATE,

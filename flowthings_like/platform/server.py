@@ -21,7 +21,7 @@ from gunicorn.app.base import BaseApplication
 
 from ..errors import ConfigurationError
 from .accounts import Accounts
-from .application import Application
+from .application import Application, Limits
 from .connections import ConnectionLimits
 from .requirements import check_requirements
 from .store.store import Store
@@ -51,6 +51,7 @@ class Settings:
             are served in the clear, whatever certificate there is.
         max_capacity: the largest capacity that a flow may be given, None for any.
         connections: what clients may take up.
+        limits: what their requests may.
     """
 
     place: str
@@ -64,6 +65,7 @@ class Settings:
     things_ports: tuple[int, ...] = ()
     max_capacity: int | None = None
     connections: ConnectionLimits = field(default_factory=ConnectionLimits)
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True)
@@ -228,7 +230,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         super().__init__()
 
     @property
-    def limits(self) -> ConnectionLimits:
+    def connection_limits(self) -> ConnectionLimits:
         """What clients may take up."""
         return self._settings.connections
 
@@ -258,7 +260,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         wanted = self._settings
         store = Store(wanted.place)
         accounts = Accounts(store, max_capacity=wanted.max_capacity)
-        application = Application(store, accounts)
+        application = Application(store, accounts, wanted.limits)
         self._open = application, store, accounts
         return application
 

@@ -29,7 +29,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn comes without type
 
     def run(self) -> None:
         """Serve, and return when everything has been answered."""
-        limits = self.app.limits
+        limits = self.app.connection_limits
         _allow_files(limits.total + _SPARE_FILES)
         self._limits = limits
         self._connections = Connections(limits)

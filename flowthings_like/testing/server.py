@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import socket
 import sys
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,11 @@ from urllib.parse import unquote_to_bytes
 
 if TYPE_CHECKING:
     from ..api import API
+    from ..platform.application import Limits
 
 __all__ = ["Server"]
 
+_STEP = 64 * 1024
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "MGET", "MPUT")
 
 
@@ -27,14 +29,17 @@ class Server:
     Args:
         folder: where the data is; made if need be.
         account: the account to make.
+        limits: a `platform.application.Limits`, for the bounds on searches and bodies that `serve` has. None
+            for no bounds.
 
     Attributes:
         address: host:port.
         account, token: whose credentials open it. The token is good for as long as the server runs.
     """
 
-    def __init__(self, folder: str | Path, account: str = "acme") -> None:
+    def __init__(self, folder: str | Path, account: str = "acme", *, limits: Limits | None = None) -> None:
         self._folder = folder
+        self._limits = limits
         self.account = account
         self.token = ""
         self.address = ""
@@ -53,7 +58,7 @@ class Server:
         """Open the platform and listen."""
         from ..platform.embedded import open_platform
 
-        self._platform = open_platform(self._folder, self.account)
+        self._platform = open_platform(self._folder, self.account, limits=self._limits)
         self.token = self._platform.token
         self._http = _HTTP(self._platform.application)
         self.address = f"127.0.0.1:{self._http.server_address[1]}"
@@ -105,10 +110,24 @@ class _HTTP(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
+class _Body:
+    """What is left of a request's body; no more is read than there is."""
+
+    def __init__(self, stream: Any, length: int) -> None:
+        self._stream = stream
+        self._left = length
+
+    def read(self, size: int) -> bytes:
+        taken: bytes = self._stream.read(min(size, self._left))
+        self._left = self._left - len(taken) if taken else 0
+        return taken
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1
     disable_nagle_algorithm = True
+    timeout = 75  # seconds without a byte from the client
     server: _HTTP
 
     def setup(self) -> None:
@@ -123,20 +142,26 @@ class _Handler(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         """Call the application and write what it says."""
+        from ..platform.connections import has_hung_up
+
         started: list[Any] = []
-        chunks: Iterable[bytes] = self.server.application(self._environ(), lambda *said: started.extend(said))
+        environ = self._environ()
+        body = environ["wsgi.input"] = _Body(self.rfile, int(environ["CONTENT_LENGTH"]))
+        environ["flowthings.is_gone"] = partial(has_hung_up, self.connection)
+        chunks: Iterable[bytes] = self.server.application(environ, lambda *said: started.extend(said))
         status, headers = started
         self.send_response(int(status[:3]), status[4:])
         for name, value in headers:
             self.send_header(name, value)
         self.end_headers()
         self.wfile.writelines(chunks)
+        self.wfile.flush()
+        while body.read(_STEP):  # the next request begins where this one ends
+            pass
 
     def _environ(self) -> dict[str, Any]:
         path, _, query = self.path.partition("?")
         length = self.headers.get("Content-Length") or "0"
-        # Read whole whatever the application does with it: the next request begins where this one ends.
-        body = self.rfile.read(int(length))
         environ: dict[str, Any] = {
             "REQUEST_METHOD": self.command,
             "SCRIPT_NAME": "",
@@ -148,7 +173,6 @@ class _Handler(BaseHTTPRequestHandler):
             "CONTENT_LENGTH": length,
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": "http",
-            "wsgi.input": io.BytesIO(body),
             "wsgi.errors": sys.stderr,
             "wsgi.multithread": True,
             "wsgi.multiprocess": False,

@@ -17,8 +17,6 @@ from sqlalchemy import case, func, null
 from ...filters.sql import JSON_MEMBERS
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from sqlalchemy.sql.elements import ColumnElement
 
 Columns = Mapping[str, "ColumnElement[Any]"]
@@ -52,7 +50,7 @@ def text(parts: Sequence[str], columns: Columns, document: ColumnElement[Any]) -
     return place if path == _WHOLE else place.op("->")(path)
 
 
-def register(connection: sqlite3.Connection) -> None:
+def register(connection: Any) -> None:
     """Install on a raw connection the function that the expressions call."""
     connection.create_function("json_member", 2, _json_member, deterministic=True)
 

@@ -22,6 +22,7 @@ from ...errors import ConfigurationError
 from ...filters import sql
 from ..problems import Unavailable
 from . import documents, exact, schema
+from .ending import GUARD, Guard
 from .folder import DATABASE, open_folder
 
 BUSY_SECONDS = 10.0
@@ -158,7 +159,7 @@ class _Compiler(SQLiteCompiler):
         return text
 
 
-def _configure(connection: sqlite3.Connection, _record: Any) -> None:
+def _configure(connection: sqlite3.Connection, record: Any) -> None:
     connection.isolation_level = None  # transactions begin where _begin says, not where the driver guesses
     try:
         for setting in _SETTINGS:
@@ -166,8 +167,9 @@ def _configure(connection: sqlite3.Connection, _record: Any) -> None:
     except DatabaseError:
         connection.close()
         raise
-    sql.register(connection)
-    documents.register(connection)
+    guard = record.info[GUARD] = Guard(connection)
+    sql.register(guard)
+    documents.register(guard)
     exact.register(connection)
 
 

@@ -15,6 +15,7 @@ from ..catalogue import Catalogue
 from ..indexes import Builder
 from ..problems import Problem, Unavailable
 from . import engine as engines
+from .ending import CURRENT, ended_by
 from .writer import Writers
 
 if TYPE_CHECKING:
@@ -57,8 +58,11 @@ class Store:
     def read(self, work: Callable[[Connection], T]) -> T:
         """The result of `work`, run on a connection that sees one moment of the data throughout.
 
+        Where the context has an Ending (`ending.CURRENT`), it ends when that says so.
+
         Raises:
             Unavailable: the database could not be read.
+            Problem: the Ending's own.
             Whatever `work` raises.
         """
         result: T = native(self._readers.use, work)
@@ -116,15 +120,18 @@ class _Readers:
         self._closed = False
 
     def use(self, work: Callable[[Connection], T]) -> T:
+        ending = CURRENT.get()
         connection = self._take()
         try:
-            with connection.begin():
+            with connection.begin(), ended_by(ending, connection):
                 result = work(connection)
         except Problem:
             self._leave(connection)
             raise
         except OperationalError as error:
             connection.close()
+            if ending is not None and ending.problem is not None:
+                raise ending.problem from None
             raise engines.unavailable(error) from error
         except BaseException:
             connection.close()

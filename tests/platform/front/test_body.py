@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowthings_like.platform import body
-from flowthings_like.platform.problems import BadRequest, TooLarge
+from flowthings_like.platform.problems import BadRequest, RequestTimeout, TooLarge
 
 JSON = st.recursive(
     st.none()
@@ -184,3 +184,84 @@ def test_a_broken_connection_is_a_bad_request() -> None:
     with pytest.raises(BadRequest, match=r"could not be read.*ConnectionResetError") as caught:
         body.read(chunked(Broken()))
     assert "secret" not in caught.value.message
+
+
+SMALL_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(alphabet='a,:[{]}"\\\\é', max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text('k,:"\\\\', max_size=3), inner, max_size=3)
+    ),
+    max_leaves=30,
+)
+
+
+def marks(value: Any) -> int:
+    """How many commas, colons and opening brackets a value's JSON has outside of its strings."""
+    if isinstance(value, list):
+        return 1 + max(0, len(value) - 1) + sum(map(marks, value))
+    if isinstance(value, dict):
+        return 1 + len(value) + max(0, len(value) - 1) + sum(map(marks, value.values()))
+    return 0
+
+
+@settings(deadline=None, max_examples=300)
+@given(SMALL_VALUES, st.sampled_from([1, 2, 3, 7, 64 * 1024]), st.booleans())
+def test_values_are_counted_and_strings_are_not(value: Any, piece: int, ascii: bool) -> None:
+    raw = json.dumps(value, ensure_ascii=ascii).encode()
+    count = marks(value)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(body, "_PIECE", piece)
+        assert body._holds_more(raw, count - 1) or count == 0
+        assert not body._holds_more(raw, count)
+
+
+@pytest.mark.parametrize("unit", [b"[]", b"{}", b'{"a":1}', b"[[]]", b'{"":[]}', b"1"])
+def test_a_body_of_very_many_values_is_refused_before_it_is_parsed(
+    unit: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body, "MOST_VALUES", 50_000)
+    raw = b"[" + b",".join([unit] * 60_000) + b"]"
+    parsed: list[bytes] = []
+    monkeypatch.setattr(body.orjson, "loads", parsed.append)
+    for extra in ({}, {"HTTP_CONTENT_ENCODING": "gzip"}):
+        with pytest.raises(TooLarge, match="more than 50000 values"):
+            body.read(environ(gzip.compress(raw) if extra else raw, **extra))
+    assert parsed == []
+
+
+def test_text_with_very_many_commas_is_welcome() -> None:
+    text = '[{"a":' * 1_000_000
+    assert body.read(environ(json.dumps([text]).encode())) == [text]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_somebody_is_asked_once_before_a_large_body_is_held(packed: bool) -> None:
+    raw = json.dumps("x" * 3 * body.LARGE).encode()
+    sent = environ(gzip.compress(raw), HTTP_CONTENT_ENCODING="gzip") if packed else environ(raw)
+    asked: list[int] = []
+
+    class Refused(Exception):
+        pass
+
+    def before_large() -> None:
+        asked.append(1)
+        if len(asked) == 2:
+            raise Refused
+
+    assert body.receive(sent, before_large=before_large) == raw
+    assert asked == [1]
+    sent["wsgi.input"] = Sender(len(raw))
+    if not packed:
+        with pytest.raises(Refused):
+            body.receive(sent, before_large=before_large)
+        assert sent["wsgi.input"].taken == 0
+    assert body.receive(environ(b" " * 1000), before_large=before_large) == b" " * 1000
+
+
+def test_a_body_that_does_not_come_in_time_is_said_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Late:
+        def read(self, size: int) -> bytes:
+            raise TimeoutError
+
+    with pytest.raises(RequestTimeout, match="in time"):
+        body.read(chunked(Late()))
