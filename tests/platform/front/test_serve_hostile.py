@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import json
 import resource
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -185,3 +187,83 @@ def test_an_address_with_nothing_but_requests_under_way_is_told_so(impatient: Se
         assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
         assert b"Retry-After: 1\r\n" in answer
         assert b"too many connections" in answer
+
+
+def worker(served: Served) -> Path:
+    """Where the system tells about the one worker."""
+    children = Path(f"/proc/{served.process.pid}/task/{served.process.pid}/children").read_text().split()
+    (found,) = children
+    return Path("/proc", found)
+
+
+def peak(served: Served) -> int:
+    """Bytes of memory that the worker has had at most."""
+    status = (worker(served) / "status").read_text()
+    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) * 1024
+
+
+def packed(unit: bytes, size: int = 32 * 1024 * 1024 - 16) -> bytes:
+    """A list of so many equal values that the text is `size` long, made small."""
+    text = b"[" + b",".join([unit] * ((size - 2) // (len(unit) + 1))) + b"]"
+    return gzip.compress(text)
+
+
+BOMBS = [b"[]", b"{}", b'{"a":1}', b'"ab"', b"1.5", b'{"elems":{"a":1}}']
+
+
+def test_small_bodies_do_not_become_large_ones(served: Served, caller: Caller) -> None:
+    """Without the bounds the worker has a gigabyte of memory after this, and stalls for seconds."""
+    caller("POST", "/flow", {"path": "/acme/small"})
+    paths = {"/acme/small": {"dropRead": True}}
+    reader = caller("POST", "/token", {"paths": paths})["tokenString"]
+    before = peak(served)
+    for unit in BOMBS:
+        bomb = packed(unit)
+        assert len(bomb) < 100_000
+        for token, statuses in ((reader, {403}), ("wrong", {403}), (served.token, {400, 413})):
+            connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=PATIENCE)
+            headers = {"X-Auth-Token": token, "Content-Encoding": "gzip"}
+            connection.request("POST", "/v4.0/acme/drop/%2Facme%2Fsmall", bomb, headers)
+            assert connection.getresponse().status in statuses
+            connection.close()
+        if unit is BOMBS[0]:
+            assert peak(served) - before < 200 * 2**20
+    assert peak(served) - before < 400 * 2**20
+    caller("GET", "/flow")
+
+
+def ticks(served: Served) -> int:
+    """Processor time of the worker, in hundredths of a second."""
+    fields = (worker(served) / "stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def test_slow_searches_keep_nobody_out_and_end_with_their_clients(served: Served, caller: Caller) -> None:
+    flow = caller("POST", "/flow", {"path": "/acme/slow", "capacity": 100_000})["id"]
+    for _ in range(5):
+        caller("POST", f"/drop/{flow}", [{"elems": {"text": "abcdefgh " * 20}} for _ in range(5000)])
+    slow = " || ".join(f"elems.text =~ /x{number}+y/" for number in range(150))  # many seconds each
+    head = (
+        f"GET /v4.0/acme/drop/{flow}?filter={quote(slow)} HTTP/1.1\r\nHost: x\r\n"
+        f"X-Auth-Token: {served.token}\r\n\r\n"
+    )
+    with ExitStack() as stack:
+        for _ in range(24):
+            sock = socket.create_connection(("127.0.0.1", served.port), timeout=PATIENCE)
+            stack.enter_context(sock)
+            sock.sendall(head.encode())
+        for _ in range(3):  # of the same caller, too
+            assert len(caller("GET", f"/drop/{flow}?limit=3")) == 3
+            drop = caller("POST", f"/drop/{flow}", {"elems": {"a": 1}})
+            assert caller("GET", f"/drop/{flow}/{drop['id']}") == drop
+    deadline = time.monotonic() + PATIENCE
+    used, looked = ticks(served), time.monotonic()
+    while True:
+        time.sleep(0.5)
+        now_used, now = ticks(served), time.monotonic()
+        if (now_used - used) / 100 < 0.2 * (now - looked):
+            break  # nobody is at work any more
+        assert now < deadline
+        used, looked = now_used, now
+    assert served.errors == []
