@@ -230,7 +230,7 @@ def test_a_body_of_very_many_values_is_refused_before_it_is_parsed(
 
 
 def test_text_with_very_many_commas_is_welcome() -> None:
-    text = '[{"a":' * 1_000_000
+    text = '[{"a":' * 500_000
     assert body.read(environ(json.dumps([text]).encode())) == [text]
 
 
