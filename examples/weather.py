@@ -29,6 +29,7 @@ ALERTS = {
     "freezing-rain": (mem.elems.temp <= 32) & (mem.elems.precip > 0),
     "wind-missing": NOT(EXISTS(mem.elems.wind_speed)),
 }
+STRONGEST = 250  # mph: no wind was ever measured to be stronger
 FIGURES = ["$avg:temp", "$max:wind_speed", "$count"]
 
 
@@ -68,7 +69,12 @@ def main(folder, picture):
             print("       month  mean °F  wind mph  hours")
             for row in monthly[airport]:
                 month, (temp, wind, count) = row["id"]["$month"], (row[figure] for figure in FIGURES)
-                print(f"       {month:5}  {temp:7.1f}  {wind:8.0f}  {count:5}")
+                mark = " *" if wind > STRONGEST else ""
+                print(f"       {month:5}  {temp:7.1f}  {wind:8.0f}  {count:5}{mark}")
+        for airport, flow in flows.items():
+            for drop in lazy.drop(flow).find(mem.elems.wind_speed > STRONGEST):
+                when, wind = as_time(drop), drop["elems"]["wind_speed"]
+                print(f"\n* {wind:,.0f} mph, {airport}, {when:%b %d, %H:%M}: a broken sensor's, as published")
 
         # The same as a batch, with one call that is bound to fail.
         calls = api.async_()

@@ -74,6 +74,7 @@ def test_running_the_job_twice_changes_nothing(tmp_path: Path) -> None:
     first = run(tmp_path)
     assert f"{ROWS:,} observations" in first
     assert "every figure agrees" in first
+    assert "* 1,048 mph, EWR, Feb 12, 08:00: a broken sensor's, as published" in first
     assert "FlowThingsNotFound" in first
     once = stored(tmp_path)
     assert once == expected()
