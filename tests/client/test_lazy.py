@@ -19,6 +19,7 @@ from flowthings_like import (
     mem,
 )
 
+from ..green.fakes import enrolled_together
 from .support import CREDS, Answer, Seen, envelope, make_api, serving
 
 
@@ -52,8 +53,7 @@ def sender() -> Recorder:
 def lazily(api: API, program: Any) -> list[Any]:
     """What a program's thunks come to; on threads too its calls are enrolled before the first leaves."""
     lazy = api.lazy()
-    lazy._open()
-    with lazy._coalescer.held():  # type: ignore[union-attr]
+    with enrolled_together(lazy):
         thunks = program(lazy)
         assert all(type(thunk) is GreenThunk for thunk in thunks)
     return [force(thunk) for thunk in thunks]
@@ -173,8 +173,7 @@ def test_a_value_json_cannot_say_fails_its_own_create() -> None:
 
     with serving(answer) as server, API(CREDS, host=server.address, secure=False) as api:
         lazy = api.lazy()
-        lazy._open()
-        with lazy._coalescer.held():  # type: ignore[union-attr]
+        with enrolled_together(lazy):
             thunks = [lazy.drop("f").create({"n": n}) for n in (1.0, float("nan"), 2.0, 3.0)]
         with pytest.raises(InvalidInput, match=r"data\.n is nan"):
             force(thunks[1])

@@ -120,6 +120,26 @@ def until(condition, what="it"):
 
 
 @contextlib.contextmanager
+def enrolled_together(lazy):
+    """What is called in the block is enrolled before the first batch leaves, on threads too."""
+    lazy._open()
+    coalescer = lazy._coalescer
+    backend, next_batch = detect(), coalescer.next_batch
+    over = backend.event()
+
+    def later(dispatcher):
+        assert over.wait(20)
+        return next_batch(dispatcher)
+
+    coalescer.next_batch = later
+    try:
+        yield
+    finally:
+        over.set()
+        del coalescer.next_batch
+
+
+@contextlib.contextmanager
 def interrupted():
     """Interrupt this green thread, or this thread's wait, from outside within the block; swallow that."""
     name = detect().name
