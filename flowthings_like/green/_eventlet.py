@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import eventlet
 import eventlet.queue
-from eventlet import hubs, tpool
+from eventlet import hubs, patcher, tpool
 from eventlet.green import threading as green_threading
 from eventlet.greenthread import GreenThread
 from eventlet.support.greenlets import GreenletExit
@@ -21,6 +21,7 @@ from ._gate import Gate, Gated
 from ._native import in_native_thread, keep
 from .backend import PARALLEL, Backend, Pool
 from .checks.seen_running import foreign_call, wrong_thread
+from .homes import Homes
 from .hubs import Latch, OwnLatch
 from .outcome import Raised
 
@@ -132,6 +133,7 @@ class EventletBackend(Backend):
 
     def __init__(self) -> None:
         self._tpool_pid = os.getpid()
+        self.home = Homes(patcher.original("threading").local()).here  # type: ignore[method-assign]
 
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         thread = CallThread(function, args, kwargs)
@@ -215,10 +217,24 @@ class EventletBackend(Backend):
             return function(*args)
         if self._tpool_pid != os.getpid():
             self._forget_threads()
+        if not self._is_pools_thread():
+            return function(*args)
         value, raised = tpool.execute(copy_context().run, keep, function, args)
         if raised is not None:
             raised.again()
         return value
+
+    @staticmethod
+    def _is_pools_thread() -> bool:
+        """Whether this OS thread is the one that eventlet's pool answers to.
+
+        In any other the answer would never come. The pool is set up by its first caller, who must outlive it,
+        so that has to be the main thread.
+        """
+        if tpool._setup_already:
+            return tpool._coro is None or tpool._coro.parent is hubs.get_hub().greenlet
+        threading = patcher.original("threading")
+        return bool(threading.get_ident() == threading.main_thread().ident)
 
     def _forget_threads(self) -> None:
         """After a fork eventlet's pool still counts the parent's threads as its own, and waits for ever."""

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gevent
-from gevent import get_hub
+from gevent import get_hub, monkey
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 from gevent.queue import Queue
@@ -21,6 +21,7 @@ from ._gate import Gate, Gated
 from ._native import in_native_thread, keep
 from .backend import NATIVE_THREADS, PARALLEL, Backend, Pool
 from .checks.seen_running import foreign_call, wrong_thread
+from .homes import Homes
 from .hubs import Latch, OwnLatch
 from .outcome import Raised
 
@@ -160,6 +161,9 @@ class GeventBackend(Backend):
     """Greenlets, and gevent's own synchronisation."""
 
     name = "gevent"
+
+    def __init__(self) -> None:
+        self.home = Homes(monkey.get_original("threading", "local")()).here  # type: ignore[method-assign]
 
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         greenlet = CallGreenlet(function, args, kwargs)

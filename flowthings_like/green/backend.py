@@ -131,6 +131,14 @@ class Backend(ABC):
     def lock(self) -> Any:
         """A new lock, with the methods of `threading.Lock`."""
 
+    def home(self) -> object:
+        """What stands for all those who may share a socket with the caller; it can be weakly referred to.
+
+        On threads that is the process. Under gevent and eventlet it is the OS thread: a socket wakes those
+        who wait for it through that thread's hub. It is gone when the thread has ended.
+        """
+        return self
+
     @abstractmethod
     def sleep(self, seconds: float) -> None:
         """Let others run for so many seconds; 0 gives way once."""

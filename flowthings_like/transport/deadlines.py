@@ -22,6 +22,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from ..errors import DeadlineExceeded
 from ..green.backend import detect
 from .forks import cut_off, forget_in_child
+from .homes import pool_queue
 from .origin import SUSPICIOUS
 from .timing import sooner
 
@@ -102,6 +103,7 @@ class _TimedPool:
     """Added to a pool of urllib3's."""
 
     ConnectionCls: Any
+    QueueCls = staticmethod(pool_queue)
 
     def _new_conn(self) -> Any:
         # Looked up now, in the class: what a test double has put there is there for a while.

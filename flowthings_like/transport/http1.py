@@ -9,10 +9,13 @@ import socket
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
+from weakref import ref
 
+from ..green.backend import detect
 from ..green.turnstile import LARGE, turn
 from ..wire.http import ResponseParser
 from .forks import cut_off, forget_in_child
+from .homes import close_elsewhere
 from .timing import TimedSocket, earlier, sooner
 from .tls import TLSStream
 
@@ -66,6 +69,7 @@ class HTTPConnection:
     ) -> None:
         self._parser = ResponseParser()
         self._socket: socket.socket | None = None
+        self._home = ref(detect().home())
         forget_in_child(self)
         try:
             self._socket = below = self._connect(host, port, timeout, until)
@@ -198,12 +202,17 @@ class HTTPConnection:
             cut_off(self._socket.fileno())
 
     def close(self) -> None:
-        """Close the socket at once."""
+        """Close the socket at once, in whichever thread."""
         closing, self._socket = self._socket, None
         self._parser.release()
-        if closing is not None:
-            with suppress(OSError):
-                closing.close()
+        if closing is None:
+            return
+        home = self._home()
+        if home is None or home is not detect().home():
+            close_elsewhere(closing)
+            return
+        with suppress(OSError):
+            closing.close()
 
 
 def _said(error: BaseException) -> str:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import ref
 
 from ..errors import DeadlineExceeded
+from ..green.backend import detect
 from .forks import forked_call
 
 if TYPE_CHECKING:
@@ -67,11 +68,14 @@ class Statistics:
 class Pool(Generic[C]):
     """Connections to one place, opened when they are needed, used in turn, never shared with a forked child.
 
+    On plain threads all of them share one stock. Under gevent and eventlet a socket belongs to the hub of the
+    OS thread that opened it, so each OS thread has a stock of its own, which is closed when the thread ends.
+
     Args:
         name: what error messages call it, such as "connections to api.example.com".
         open: makes a connection; takes what `lease` was given as `args`.
         close: ends one without waiting for anything.
-        size: how many there may be at once.
+        size: how many there may be at once; under gevent and eventlet, in each OS thread that makes calls.
         idle_for: seconds after which an idle connection is not used again.
         usable: says, without waiting, whether an idle connection can still be used.
     """
@@ -92,7 +96,8 @@ class Pool(Generic[C]):
         self.size = size
         self.idle_for = idle_for
         self.usable = usable
-        self._stocks: dict[int, _Stock[C]] = {}
+        self._home: Callable[[], object] | None = None
+        self._stocks: dict[tuple[int, int], _Stock[C]] = {}
 
     def lease(self, deadline: float | None = None, *args: Any, fresh: bool = False) -> Lease[C]:
         """A connection for one exchange: `with pool.lease(…) as lease: … lease.complete()`.
@@ -105,7 +110,7 @@ class Pool(Generic[C]):
         return Lease(self._stock(), deadline, args, fresh)
 
     def statistics(self) -> Statistics:
-        """What the numbers are now."""
+        """What the numbers are now, of the calling thread's hub under gevent and eventlet."""
         stock = self._stock()
         places = [ticket() for ticket in list(stock.taken)]
         connected = sum(place is not None and place.connection is not None for place in places)
@@ -121,17 +126,30 @@ class Pool(Generic[C]):
 
     def close(self) -> None:
         """Close what is idle now, and what is in use when it comes back. The pool may be used again."""
-        stock = self._stock()
-        stock.epoch += 1
-        with suppress(IndexError):
-            while True:
-                stock.drop(stock.idle.pop())
+        pid = os.getpid()
+        for stock in list(self._stocks.values()):
+            if stock.pid == pid:
+                stock.close()
 
     def _stock(self) -> _Stock[C]:
-        pid = os.getpid()
-        stock = self._stocks.get(pid)
+        here = self._home
+        if here is None:
+            here = self._home = detect().home
+        home, pid = here(), os.getpid()
+        stock = self._stocks.get((pid, id(home)))
+        return self._new_stock(pid, home) if stock is None else stock
+
+    def _new_stock(self, pid: int, home: object) -> _Stock[C]:
+        key = pid, id(home)
+        # The thread's end takes its connections with it; what it has in use is in its own hands till then.
+        made = _Stock(self, pid, ref(home, lambda gone: self._retire(key)))
         # setdefault is atomic. The parent's stock is kept, so that nothing in it is ever closed here.
-        return self._stocks.setdefault(pid, _Stock(self, pid)) if stock is None else stock
+        return self._stocks.setdefault(key, made)
+
+    def _retire(self, key: tuple[int, int]) -> None:
+        stock = self._stocks.pop(key, None)
+        if stock is not None:
+            stock.close()
 
 
 class Lease(Generic[C]):
@@ -256,15 +274,23 @@ class _Waiter(Generic[C]):
 
 
 class _Stock(Generic[C]):
-    """What a pool has in one process."""
+    """What a pool has in one process; of a green library's, in one OS thread, whose hub its sockets wake."""
 
-    def __init__(self, pool: Pool[C], pid: int) -> None:
+    def __init__(self, pool: Pool[C], pid: int, home: ref[object]) -> None:
         self.pool = pool
         self.pid = pid
+        self.home = home
         self.taken: set[ref[_Place[C]]] = set()
         self.idle: deque[_Place[C]] = deque()
         self.waiters: deque[_Waiter[C]] = deque()
         self.epoch = self.opened = self.expired = 0
+
+    def close(self) -> None:
+        """Close what is idle now, and what is in use when it comes back."""
+        self.epoch += 1
+        with suppress(IndexError):
+            while True:
+                self.drop(self.idle.pop())
 
     def take(self, deadline: float | None) -> _Place[C]:
         """A place, with or without a connection in it. Nobody overtakes those who wait."""

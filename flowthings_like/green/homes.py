@@ -1,0 +1,32 @@
+"""One object for each OS thread of a patched process, gone when the thread is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["Home", "Homes"]
+
+
+class Home:
+    """Stands for an OS thread and the hub in it."""
+
+    __slots__ = ("__weakref__",)
+
+
+class Homes:
+    """The homes of a green library.
+
+    Args:
+        local: a thread-local of the interpreter's own kind: one that is patched belongs to a green thread.
+    """
+
+    def __init__(self, local: Any) -> None:
+        self._local = local
+
+    def here(self) -> Home:
+        """The calling OS thread's."""
+        try:
+            found: Home = self._local.home
+        except AttributeError:
+            found = self._local.home = Home()
+        return found

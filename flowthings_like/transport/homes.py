@@ -1,0 +1,78 @@
+"""Which thread may close a socket how: one that belongs to another thread's hub is closed below it."""
+
+from __future__ import annotations
+
+import _socket
+from contextlib import suppress
+from queue import LifoQueue
+from typing import Any
+from weakref import ref
+
+from ..green.backend import detect
+
+__all__ = ["close_elsewhere", "pool_queue"]
+
+
+def close_elsewhere(sock: Any) -> None:
+    """Close a socket that nobody waits for, without a word to the hub that it belongs to.
+
+    That hub may be of a thread that has ended, or is busy: only its own thread may ask anything of it.
+    """
+    # gevent's and eventlet's sockets are made of a plain one, as `_sock` and `fd`.
+    candidates = getattr(sock, "fd", None), getattr(sock, "_sock", None), sock
+    below = next((each for each in candidates if isinstance(each, _socket.socket)), None)
+    if below is not None:
+        with suppress(OSError):
+            _socket.socket.close(below)
+
+
+def pool_queue(size: int) -> Any:
+    """What urllib3 keeps idle connections in: its own kind on threads, one for each hub otherwise."""
+    return LifoQueue(size) if detect().name == "threads" else _QueuePerHub(size)
+
+
+class _QueuePerHub:
+    """Queues that look like one: each OS thread gets out what was put in there.
+
+    Args:
+        size: of each.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._queues: dict[int, tuple[ref[object], LifoQueue[Any]]] = {}
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        return self._here().get(block, timeout)
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        # urllib3 fills a new queue with None, for connections that may yet be made; each is filled here.
+        if item is not None or block is False:
+            self._here().put(item, block, timeout)
+
+    def qsize(self) -> int:
+        return self._here().qsize()
+
+    def _here(self) -> LifoQueue[Any]:
+        home = detect().home()
+        key = id(home)
+        found = self._queues.get(key)
+        if found is None:
+            queue: LifoQueue[Any] = LifoQueue(self._size)
+            for _ in range(self._size):
+                queue.put(None)
+            found = self._queues[key] = ref(home, lambda gone: self._retire(key)), queue
+        return found[1]
+
+    def _retire(self, key: int) -> None:
+        """The thread has ended: close what it has left."""
+        found = self._queues.pop(key, None)
+        # Not by its methods: a green queue would ask for the hub, which is gone.
+        for connection in list(found[1].queue) if found is not None else ():
+            if connection is not None and connection.sock is not None:
+                close_elsewhere(connection.sock)
+
+    def __del__(self) -> None:
+        # urllib3 has closed what it found here; the rest is in other threads' queues.
+        for key in list(self._queues):
+            self._retire(key)
