@@ -179,6 +179,9 @@ class GeventBackend(Backend):
     def latches(self, refusal: Callable[[], WrongThread] = foreign_call) -> Callable[[], Latch]:
         return partial(OwnLatch, self._hub(), refusal)
 
+    def hub(self) -> object | None:
+        return self._hub()
+
     @staticmethod
     def _hub() -> _Hub:
         """One per hub."""

@@ -119,6 +119,10 @@ class Backend(ABC):
         raises what `refusal` makes in another OS thread, where waiting for one is an error."""
         return self.latch
 
+    def hub(self) -> object | None:
+        """This OS thread's event loop, to tell whether something belongs to it; None on threads."""
+        return None
+
     @abstractmethod
     def event(self) -> Any:
         """A new event, with the methods of `threading.Event`. No signal can leave it half done."""

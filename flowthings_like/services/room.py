@@ -128,6 +128,7 @@ class Room:
 
         Raises:
             LookupError: there is no such room.
+            WrongThread: under gevent and eventlet, in another OS thread than the client's connection.
             TypeError: the code returned something else than an int.
             ValueError: the client's default scope is none of a collection, and the room was given no scope.
             DeadlineExceeded: that took longer. If `on_join` was already called, the room stays joined.
@@ -136,6 +137,7 @@ class Room:
         wait, client = resolve(wait), _itself(client)
         deadline = _deadline("wait", wait or None)
         client._rooms.check_process()
+        ask = client._at_home().ask
         if self._membership is not None:
             self._same_client(client)
             return
@@ -148,7 +150,7 @@ class Room:
         try:
             self._client, self._collection, self._id = client, collection, id
             self._mailbox = mailbox
-            client._rooms.enter(self, collection, id, client._connected().ask, deadline)
+            client._rooms.enter(self, collection, id, ask, deadline)
             if previous is not None and not own_thread:
                 previous.wait_ended(deadline)
             self.on_init()
@@ -182,6 +184,7 @@ class Room:
 
         Raises:
             NotJoined: the room is not joined.
+            WrongThread: under gevent and eventlet, in another OS thread than the client's connection.
             LookupError: the node does not know the room any more.
             DeadlineExceeded: no answer within `timeout` seconds.
         """
@@ -190,6 +193,7 @@ class Room:
             self._client._rooms.check_process()
         if self._membership is None:
             raise NotJoined(f"{self!r}: it is not joined")
+        self.client._at_home()
         if not self.client._rooms.leave(self, Session.ask_over, deadline):
             raise things_errors.LookupError(f"{self!r}: the node does not know it any more")
 

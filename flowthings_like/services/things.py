@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError, ConnectionFailed, InvalidInput
 from ..green.checks.moments import first_time
+from ..green.checks.seen_running import foreign_call
 from ..green.marks import plain
 from ..transport.endpoints import DEFAULT_PORT
 from ..transport.forks import LockOfProcess
@@ -42,7 +43,9 @@ _QUERY, _RUN = int(Kind.QUERY), int(Kind.RUN)
 class Client(Calls, InParallel):
     """A client of ThingsDB, or of the node in an embedded platform.
 
-    Any number of threads and green threads may use one client: their calls share its connection.
+    Any number of threads and green threads may use one client: their calls share its connection. Under gevent
+    and eventlet that belongs to the OS thread which opened it; a call in another one has a connection for
+    itself, to the same node. Rooms are joined and left where the client's own connection is.
 
     Args:
         auto_reconnect: connect again, and join all rooms again, when the connection is lost; and go to
@@ -257,6 +260,17 @@ class Client(Calls, InParallel):
                 self._session = self._begin(self._the_nodes(), (), False)
             return self._session
 
+    def _at_home(self) -> Session:
+        """The session, for what belongs to its connection.
+
+        Raises:
+            WrongThread: this is another OS thread than the one in which that is.
+        """
+        session = self._connected()
+        if not session.is_here():
+            raise foreign_call()
+        return session
+
     def _the_nodes(self) -> Nodes:
         if self._nodes is None:
             state = "was closed" if self._was_closed else "is not connected"
@@ -265,11 +279,17 @@ class Client(Calls, InParallel):
             raise error
         return self._nodes
 
-    def _begin(self, nodes: Nodes, auth: tuple[str, ...], several: bool) -> Session:
+    def _elsewhere(self, home: Session) -> Session:
+        node, nodes = home.supervisor.endpoint, self._the_nodes()
+        return self._begin(nodes if node is None else lambda: [node], home.auth, False, Rooms())
+
+    def _begin(
+        self, nodes: Nodes, auth: tuple[str, ...], several: bool, rooms: Rooms | None = None
+    ) -> Session:
         first_time("network")
         return Session(
             nodes,
-            self._rooms,
+            self._rooms if rooms is None else rooms,
             auth=auth,
             tls=self._tls,
             auto_reconnect=self._auto_reconnect,

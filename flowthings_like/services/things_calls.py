@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import InvalidInput
+from ..green.checks.seen_running import foreign_call
 from ..green.marks import begins
 from ..transport.values import text
 from ..wire.things import Kind, Package
@@ -24,6 +25,9 @@ __all__ = ["Calls"]
 # Plain numbers, as looking up an Enum's member takes a while.
 _QUERY, _RUN = int(Kind.QUERY), int(Kind.RUN)
 
+CLOSE_WITHIN = 1.0
+"""Seconds to wait for the end of a connection that was opened for one call."""
+
 _Request: TypeAlias = "tuple[Any, float | None, bool]"  # content, timeout, idempotent
 
 
@@ -36,6 +40,10 @@ class Calls(Builtins):
 
     def _connected(self) -> Session:
         """The session; begins one if the client knows its nodes."""
+        raise NotImplementedError
+
+    def _elsewhere(self, home: Session) -> Session:
+        """A session for one call in another OS thread than that of the client's own session."""
         raise NotImplementedError
 
     @begins("_begin_query")
@@ -120,6 +128,9 @@ class Calls(Builtins):
         """What Room.emit does."""
         if not isinstance(event, str):
             raise InvalidInput(f"an event's name is a str, not {type(event).__name__}")
+        session = self._session
+        if peers_only and session is not None and not session.is_here():
+            raise foreign_call()  # over another connection it would be heard here as well
         kind = Kind.EMIT_PEER if peers_only else Kind.EMIT
         self._request(kind, [scope or self._scope, room, event, *args], timeout)
 
@@ -184,7 +195,7 @@ class Calls(Builtins):
         value_of: Callable[[Package], Any],
     ) -> UnderwayQuery | None:
         session = self._session
-        if session is None:
+        if session is None or not session.is_here():
             return None
         deadline = deadline_in(self._timeout if timeout is None else timeout)
         return session.begin(kind, content, deadline, idempotent, value_of)
@@ -192,4 +203,11 @@ class Calls(Builtins):
     def _request(self, kind: int, content: Any, timeout: float | None, idempotent: bool = False) -> Package:
         session = self._session or self._connected()
         deadline = deadline_in(self._timeout if timeout is None else timeout)
-        return session.request(kind, content, deadline, idempotent=idempotent)[1]
+        if session.is_here():
+            return session.request(kind, content, deadline, idempotent=idempotent)[1]
+        session = self._elsewhere(session)
+        try:
+            return session.request(kind, content, deadline, idempotent=idempotent)[1]
+        finally:
+            session.close()
+            session.supervisor.wait_closed(CLOSE_WITHIN)

@@ -62,6 +62,7 @@ class Session:
         self._auto_reconnect = auto_reconnect
         self._several = several
         self._was_up = False
+        self._hub = detect().hub()
         self._arrivals: list[Any] = []  # events to set when there is a new connection
         self.supervisor = Supervisor(
             nodes,
@@ -74,6 +75,10 @@ class Session:
         )
 
     # Calls
+
+    def is_here(self) -> bool:
+        """Whether a call can be waited for in this OS thread: on threads always, else in the hub's own."""
+        return self._hub is None or self._hub is detect().hub()
 
     def request(
         self, kind: int, content: Any, deadline: float | None, *, idempotent: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import time
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from ssl import create_default_context
 from typing import Any
@@ -28,6 +29,7 @@ from flowthings_like import (
 from flowthings_like.green.backend import detect
 from flowthings_like.services.things_arguments import endpoint_at
 from flowthings_like.wire.things import Kind, Package, pack, package, unpack
+from tests.transport.support import sockets
 
 from ..support import Node, Session, node, wait_until
 from .support import USER, Heard, Script, url
@@ -224,15 +226,50 @@ def test_many_calls_from_many_threads_keep_apart(client: Client) -> None:
     assert [call.get(timeout=20)["n"] for call in calls] == list(range(500))
 
 
-def test_a_call_that_cannot_be_waited_for_is_not_sent(client: Client, script: Script) -> None:
+def test_plain_calls_work_in_any_os_thread(client: Client, script: Script, played: Node) -> None:
+    """Beside calls in the hub's own thread, which go over the client's connection; nothing is left open."""
     backend = detect()
+    client.query("first")
+    before = sockets()
+
+    def elsewhere(number: int) -> Any:
+        return backend.native(client.query, "x", None, 30, False, False, {"n": number})
+
+    pool = backend.pool(16)
+    calls = [
+        pool.spawn(elsewhere if number % 3 else partial(client.query, "x", timeout=30), number=number)
+        for number in range(120)
+    ]
+    got = [call.get() for call in calls]
+    assert [answer.get("n", answer.get("number")) for answer in got] == list(range(120))
+    assert force(backend.native(lambda: force(client.lazy().query("lazy")))) == "lazy"
+    assert backend.native(client.run, "add", 1) == ["@t", "add", [1]]
+    assert sum(kind == Kind.QUERY for kind, _ in script.asked) == 122
+    wait_until(lambda: sockets() <= before)
+    wait_until(lambda: len(played.open()) == 1)
+
+
+def test_what_belongs_to_one_connection_is_refused_in_another_os_thread(
+    client: Client, script: Script
+) -> None:
+    """A room's events come where it was joined."""
+    backend = detect()
+    room = Heard(7)
+    room.join(client, wait=10)
+    backend.native(room.emit, "msg", 1)
+    room.expect("init", "join", 1)
     if not backend.in_turns:
-        assert backend.native(client.query, "1") == "1"
         return
+    asked = len(script.asked)
     with pytest.raises(WrongThread, match="client of its own"):
-        backend.native(client.query, "1")
-    assert script.asked == []
-    assert client.query("2") == "2"
+        backend.native(partial(room.emit, "msg", 2, peers_only=True))
+    with pytest.raises(WrongThread):
+        backend.native(Heard(8).join, client)
+    with pytest.raises(WrongThread):
+        backend.native(room.leave)
+    assert len(script.asked) == asked
+    room.leave(timeout=10)
+    room.join(client, wait=10)
 
 
 def test_a_large_result_over_a_websocket(things: Client) -> None:
