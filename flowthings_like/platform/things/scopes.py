@@ -59,7 +59,8 @@ def host(turn: Turn, spot: Spot) -> TurnScope:
         scope = TurnScope(spot.name, Collection("node"), OF_NODE, "node", turn.state.own.node_deep)
     elif spot.place == THINGSDB:
         held = turn.use(spot.held)
-        scope = TurnScope(spot.name, held.content, OF_THINGSDB, "thingsdb", held.deep)
+        zone = zone_named(held.zone)
+        scope = TurnScope(spot.name, held.content, OF_THINGSDB, "thingsdb", held.deep, zone)
     else:
         held = turn.use(spot.held)
         scope = TurnScope(spot.name, held.content, deep=held.deep, zone=zone_named(held.zone))

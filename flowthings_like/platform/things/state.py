@@ -11,7 +11,7 @@ from ...wire.scopes import is_name
 from ...wire.things import pack, unpack
 from .access import User
 from .language import Collection, Journal, Row
-from .language.parser import parse_closure
+from .language.parser import stored_closure
 from .records import Change, Rows
 
 __all__ = ["FIRST", "Held", "State", "Token"]
@@ -128,7 +128,7 @@ class State:
                 contents.setdefault(number, []).append(Row(int(key), kind, body))
         for (number,), (_, name, body) in rows["collections"].items():
             stored = unpack(body)
-            closures = {key: parse_closure(source) for key, source in procedures.get(number, {}).items()}
+            closures = {key: stored_closure(source) for key, source in procedures.get(number, {}).items()}
             content = Collection.load(name, contents.get(number, []), closures, stored["next_id"])
             deep, node_deep = stored.get("deep", 1), stored.get("node_deep", 1)
             held = Held(number, stored["created"], stored["zone"], content, deep, node_deep)

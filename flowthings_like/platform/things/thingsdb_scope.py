@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any, cast
-from zoneinfo import available_timezones
 
 from ... import things_errors
 from ...wire.scopes import parse_scope
 from . import logins, scopes
 from .access import Privilege, User, privileges, words
+from .language.moments import zone_names
 from .language.run import result_depth
 from .scopes import turn_of
 from .state import Token
@@ -71,26 +71,20 @@ def rename_collection(run: Run, name: str, new_name: str) -> None:
 
 
 @_function
-def set_time_zone(run: Run, name: str, zone: str) -> None:
-    turn = _changing(run)
-    held = turn.state.collection(name)
-    if zone not in available_timezones():
-        raise things_errors.LookupError(
-            f"unknown time zone `{zone}`: time_zones_info() lists those that are known"
-        )
-    turn.state.set_zone(held, zone)
+def set_time_zone(run: Run, scope: str, zone: str) -> None:
+    """The time zone of a datetime that names none, in a collection or in @thingsdb."""
+    turn, spot = _changing_in(run, scope)
+    if zone not in zone_names():
+        raise things_errors.ValueError("unknown time zone")
+    if spot.held is None:
+        raise things_errors.LookupError("the @node scope of this node has no time zone but UTC")
+    turn.state.set_zone(spot.held, zone)
 
 
 @_function
 def set_default_deep(run: Run, scope: str, deep: Value) -> None:
     """How many levels of things the results of a scope show, unless the code says otherwise."""
-    turn = turn_of(run)
-    try:
-        spot = scopes.find(turn, parse_scope(scope))
-    except things_errors.ValueError:
-        held = turn.state.collection(scope)
-        spot = scopes.Spot(held.number, held, held.scope)
-    turn.user.require(spot.place, Privilege.CHANGE, spot.name)
+    turn, spot = _changing_in(run, scope)
     depth = result_depth(deep)
     if spot.held is None:
         turn.state.set_deep(turn.state.own, node_deep=depth)
@@ -100,7 +94,19 @@ def set_default_deep(run: Run, scope: str, deep: Value) -> None:
 
 @_function
 def time_zones_info(run: Run) -> list[str]:
-    return sorted(available_timezones())
+    return sorted(zone_names())
+
+
+def _changing_in(run: Run, name: str) -> tuple[Turn, scopes.Spot]:
+    """The scope of this name, or of the collection of this name, for one who may change it."""
+    turn = turn_of(run)
+    try:
+        spot = scopes.find(turn, parse_scope(name))
+    except things_errors.ValueError:
+        held = turn.state.collection(name)
+        spot = scopes.Spot(held.number, held, held.scope)
+    turn.user.require(spot.place, Privilege.CHANGE, spot.name)
+    return turn, spot
 
 
 def _collection(held: Held) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from flowthings_like.platform.things.language import (
     run,
     serialise,
 )
-from flowthings_like.platform.things.language.parser import parse_closure
+from flowthings_like.platform.things.language.parser import parse_closure, stored_closure
 
 from .support import Stuff
 
@@ -336,3 +336,13 @@ def test_serialise_stops_at_depth_and_at_itself() -> None:
     assert serialise(a, 1) == {"#": 3, "b": {"#": 4}}
     assert serialise(a, 127) == {"#": 3, "b": {"#": 4, "c": {"#": 5}, "a": {"#": 3}}}
     assert serialise(a, 2, ids=False) == {"b": {"c": {}, "a": {}}}
+
+
+def test_a_closure_that_no_longer_parses_is_there_until_it_is_called() -> None:
+    closure = stored_closure("|x| #5")
+    assert (closure.text, closure.definition, closure.source) == ("|x| #5",) * 3
+    stuff = Stuff()
+    stuff.collection.set_procedure("old", closure)
+    assert stuff("procedure_info('old').load().definition") == "|x| #5"
+    with pytest.raises(errors.SyntaxError, match="invalid syntax in closure"):
+        stuff("old(1)")

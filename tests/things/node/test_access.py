@@ -65,6 +65,19 @@ def test_what_each_privilege_is_for(peer: Peer, iris: Peer) -> None:
         assert done == names, mask
 
 
+def test_settings_of_a_scope_are_for_those_who_may_change_it(peer: Peer, iris: Peer) -> None:
+    settings = ("set_default_deep('//stuff', 2);", "set_time_zone('stuff', 'Europe/Rome');")
+    allow(peer, QUERY | CHANGE, "@t")
+    for code in settings:
+        allow(peer, QUERY)
+        assert iris.error(Kind.QUERY, ["@t", code]) == -55
+        allow(peer, CHANGE)
+        assert iris.query(code, "@t") is None
+    peer.query(".a = {b: {}};")
+    assert peer.query("[deep(), .a.b.id()]") == [2, peer.query(".a")["b"]["#"]]
+    assert peer.query("datetime(2024, 1, 2)") == "2024-01-02T00:00:00+0100"
+
+
 def test_a_change_that_was_forbidden_has_not_happened(peer: Peer, iris: Peer) -> None:
     peer.query(".n = 1; .list = [1]; .room = room();")
     allow(peer, QUERY | JOIN)
@@ -160,7 +173,12 @@ def test_what_is_refused(peer: Peer) -> None:
         ("new_collection('no name');", -60),
         ("rename_collection('stuff', '@thingsdb');", -60),
         ("del_collection('nowhere');", -54),
-        ("set_time_zone('stuff', 'Mars');", -54),
+        ("set_time_zone('stuff', 'Mars');", -60),
+        ("set_time_zone('@n', 'Europe/Rome');", -54),
+        ("set_time_zone('nowhere', 'Europe/Rome');", -54),
+        ("set_default_deep('nowhere', 1);", -54),
+        ("set_default_deep('stuff', 128);", -60),
+        ("set_default_deep('stuff', nil);", -61),
         ("new_module('x', 'y');", -54),
     ):
         assert peer.error(Kind.QUERY, ["@t", code]) == error, code
@@ -181,7 +199,8 @@ def test_everything_is_kept_and_no_password_or_token_in_clear(folder: Path) -> N
         peer.query(
             "new_user('iris'); set_password('iris', 'siri-secret'); new_collection('more');"
             "grant('//more', 'iris', 9); rename_collection('more', 'most');"
-            "set_time_zone('most', 'Europe/Rome');"
+            "set_time_zone('most', 'Europe/Rome'); set_default_deep('//most', 3);"
+            "set_default_deep('@n', 4); set_time_zone('@t', 'Asia/Tokyo');"
             "new_procedure('three', || 3); del_collection('stuff');",
             "@t",
         )
@@ -206,6 +225,11 @@ def test_everything_is_kept_and_no_password_or_token_in_clear(folder: Path) -> N
             peer.query(code, "@t") for code in ("collections_info();", "users_info();", "procedures_info();")
         ]
         assert peer.query("return .thing, 3;", "//most") == stored
+        assert peer.query("deep();", "//most") == 3
+        assert peer.query("deep();", "@n") == 4
+        assert peer.query("deep();", "@t") == 1
+        assert peer.query("datetime(2024, 1, 2).zone();", "//most") == "Europe/Rome"
+        assert peer.query("datetime(2024, 1, 2).zone();", "@t") == "Asia/Tokyo"
         assert peer.ask(Kind.RUN, ["@t", "three"]) == (Kind.DATA, 3)
         assert peer.ask(Kind.RUN, ["//most", "p", [4]]) == (Kind.DATA, 4)
         next_id = before[0][0]["next_free_id"]

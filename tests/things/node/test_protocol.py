@@ -173,6 +173,16 @@ def test_a_log_is_told_before_the_answer(peer: Peer) -> None:
     assert peer.read() == (Kind.DATA, 5)
 
 
+def test_a_change_that_the_text_does_not_show_has_to_be_said(peer: Peer) -> None:
+    peer.query(".mine = [1]; .add = |x| .mine.push(x);")
+    assert peer.error(Kind.QUERY, ["//stuff", "x = .mine; x.push(2);"]) == -63
+    assert peer.error(Kind.QUERY, ["//stuff", ".add.call(2);"]) == -63
+    assert peer.error(Kind.QUERY, ["//stuff", "nse(.mine.push(2));"]) == -63
+    assert peer.query("wse(); x = .mine; x.push(2);") == 2
+    assert peer.query("wse(.add.call(3));") == 3
+    assert peer.query(".mine") == [1, 2, 3]
+
+
 def test_changes_before_an_error_stay(peer: Peer) -> None:
     assert peer.error(Kind.QUERY, ["//stuff", ".kept = 1; raise('no');"]) == -100
     assert peer.query(".kept") == 1

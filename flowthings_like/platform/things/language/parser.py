@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lark import Lark, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
@@ -20,7 +20,11 @@ from .compiler import Code, Compiler
 from .formatted import compacted, formatted
 from .values import Closure, Layout
 
-__all__ = ["Program", "parse", "parse_closure"]
+if TYPE_CHECKING:
+    from .run import Run
+    from .values import Value
+
+__all__ = ["Program", "parse", "parse_closure", "stored_closure"]
 
 _KEPT, _LONGEST_KEPT = 1024, 4096
 
@@ -72,6 +76,22 @@ def parse_closure(text: str) -> Closure:
         LookupError: it is no closure.
     """
     closure = _closure(text).copy()
+    closure.bound = False
+    return closure
+
+
+def stored_closure(text: str) -> Closure:
+    """The closure whose source was stored. One that an older version took, and this one does not, is there
+    all the same; who calls it gets the error."""
+    try:
+        return parse_closure(text)
+    except errors.ThingsDBError as error:
+        said = str(error)
+
+    def refuse(run: Run) -> Value:
+        raise errors.SyntaxError(said)
+
+    closure = Closure((), refuse, text, Layout(str, str))
     closure.bound = False
     return closure
 

@@ -91,9 +91,9 @@ def load_thing(body: bytes, known: Mapping[int, Thing | Room]) -> dict[str, Valu
         if code == _SET:
             return ThingSet(thing for id in _unpack(data) if isinstance(thing := known.get(id), Thing))
         if code == _CLOSURE:
-            from .parser import parse_closure  # the parser's values are of the types above
+            from .parser import stored_closure  # the parser's values are of the types above
 
-            return parse_closure(data.decode())
+            return stored_closure(data.decode())
         if code == _REGEX:
             return Regex(data.decode())
         if code == _FAILURE:
