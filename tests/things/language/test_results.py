@@ -170,7 +170,7 @@ RESULTS: list[tuple[str, Any]] = [
     ("'aaa'.replace('a', 'b', 2)", "bba"),
     ("'a1b22'.replace(/[0-9]+/, '#')", "a#b#"),
     ("['a', 'b'].join('-')", "a-b"),
-    ("'über'.len()", 4),
+    ("'über'.len()", 5),
     ("/^A/i.test('abc')", True),
     ("/(b)(x)?/.match('abc')", ["b", "b"]),
     ("/(x)?(b)/.match('abc')", ["b", "", "b"]),
@@ -459,6 +459,10 @@ ERRORS: list[tuple[str, type[errors.ThingsDBError], str]] = [
     ("l = range(9000); for (i in range(1000)) l.reverse()", errors.MaxQuotaError, "steps"),
     ("s = set(range(900).map(|| {})); for (i in range(9000)) s | s", errors.MaxQuotaError, "steps"),
     (f"s = {BIG}.replace('a', '[],'); json_load(`[{{s}}0]`)", errors.MaxQuotaError, "steps"),
+    # a part of a text, counted in bytes, is a text
+    ("'é'[0]", errors.ValueError, "no valid UTF8"),
+    ("'aé'[:2]", errors.ValueError, "no valid UTF8"),
+    ("'é'[::-1]", errors.ValueError, "no valid UTF8"),
     # an error says only so much
     (f"raise({BIG})", errors.ValueError, "error messages should not exceed 16383 characters, got 2097152"),
     (f"err(-100, {BIG})", errors.ValueError, "should not exceed"),

@@ -112,8 +112,20 @@ def item_of(value: Value, index: Value) -> Value:
         return member_of(value, _key(index))
     if kind not in _SEQUENCES:
         raise errors.TypeError(f"type `{type_name(value)}` is not indexable")
+    if kind is str and not value.isascii():
+        raw = value.encode()
+        at = _position(raw, index)
+        return _decoded(raw[at : at + 1])
     at = _position(value, index)
     return value[at : at + 1] if kind is bytes else value[at]
+
+
+def _decoded(part: bytes) -> str:
+    """Part of a text, in bytes. Raises ValueError if it begins or ends within a character."""
+    try:
+        return part.decode()
+    except UnicodeDecodeError:
+        raise errors.ValueError("this part of the string has no valid UTF8 encoding") from None
 
 
 def _key(index: Value) -> str:
@@ -172,7 +184,10 @@ def slice_of(run: Run, value: Value, start: Value, stop: Value, step: Value) -> 
     kind = type(value)
     if kind not in _SEQUENCES:
         raise errors.TypeError(f"type `{type_name(value)}` has no slice support")
-    part = value[_bounds(start, stop, step)]
+    bounds = _bounds(start, stop, step)
+    if kind is str and not value.isascii():
+        return run.made(_decoded(value.encode()[bounds]))
+    part = value[bounds]
     if kind is str or kind is bytes:
         return run.made(part)
     run.spend(len(part))

@@ -24,7 +24,8 @@ _UPPER = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
 
 @method(str, bytes)
 def len_(run: Run, text: str | bytes) -> int:
-    return len(text)
+    """In bytes."""
+    return len(text) if isinstance(text, bytes) or text.isascii() else len(text.encode())
 
 
 @method(str)

@@ -84,8 +84,14 @@ def replaced(run: Run, text: str, old: str | Regex, new: str | Closure, most: in
         places = [(at, at + len(old), []) for at in _positions(run, text, old, most)]
     parts: list[str] = []
     size = at = 0
+    behind = 0  # in bytes, as the closure gets to see the positions
     for start, end, groups in places:
-        part = new if isinstance(new, str) else _called(run, new, [*groups, start, end, text])
+        if isinstance(new, str):
+            part = new
+        else:
+            first = behind + len(text[at:start].encode())
+            behind = first + len(text[start:end].encode())
+            part = _called(run, new, [*groups, first, behind, text])
         parts += [text[at:start], part]
         at = end
         size += len(part)
