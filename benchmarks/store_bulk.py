@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import Target
 from benchmarks._store import open_store
 from benchmarks._weather import drops
 from benchmarks.ingest import BATCH, PEER, straight_into_sqlite
@@ -38,3 +39,4 @@ CONTENDERS = {
     "no tracks, threads": through_the_store(tracks=False),
     "the same again, threads": through_the_store(again=True),
 }
+TARGETS = [Target("no tracks, threads", PEER, at_least=0.4)]

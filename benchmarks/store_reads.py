@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import Target
 from benchmarks._store import open_store
 from benchmarks._weather import as_row, drops, plain_table
 
@@ -34,15 +35,23 @@ def straight_from_sqlite(folder: Path) -> float:
     return repeat(lambda: connection.execute(query).fetchall())
 
 
-def reading(what: str) -> Callable[[Path], float]:
+def reading(what: str, *elements: str) -> Callable[[Path], float]:
+    """How often a call can be made in a flow that indexes these elements."""
+
     def measure(folder: Path) -> float:
         from flowthings_like.platform import drops as noun
+        from flowthings_like.platform import resources
         from flowthings_like.platform.aggregate import aggregate
+        from flowthings_like.platform.flows import FLOW
         from flowthings_like.platform.query import Query
 
         models = drops()
         store, caller, flow = open_store(folder, tracks=False)
         with store:
+            if elements:
+                flow = "/acme/indexed"
+                asked = {"path": flow, "capacity": 100_000, "index": list(elements)}
+                resources.create(store, caller, FLOW, asked)
             made = []
             for first in range(0, len(models), 1000):
                 made += noun.create_many(store, caller, flow, models[first : first + 1000])
@@ -70,5 +79,12 @@ CONTENDERS = {
     "ten by a filter": reading("filter"),
     "the hottest": reading("sort"),
     "months, average and maximum": reading("aggregate"),
+    "ten by a filter, indexed": reading("filter", "temp"),
+    "the hottest, indexed": reading("sort", "temp"),
+    "months, indexed": reading("aggregate", "temp", "wind_speed"),
     "the newest 20, gevent": reading("newest"),
 }
+TARGETS = [
+    Target("the newest 20", PEER, at_least=0.2),
+    Target("months, indexed", at_least=100),  # 10 ms
+]

@@ -82,6 +82,8 @@ class Parser:
         return repr((word[0] if word else rest[:1])[:24]) if rest else "the end"
 
     def blank(self) -> int:
+        if not self.text[self.at : self.at + 1].isspace():
+            return self.at
         found = _BLANK.match(self.text, self.at)
         self.at = found.end() if found else self.at
         return self.at

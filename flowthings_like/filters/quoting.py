@@ -7,6 +7,7 @@ writes reads back, and two more quotes).
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from ..errors import InvalidInput
 
@@ -56,6 +57,7 @@ def _unescape(found: re.Match[str]) -> str:
     return _UNESCAPED[code]
 
 
+@lru_cache(maxsize=1024)
 def join_path(parts: tuple[str, ...]) -> str:
     """A member's names as text: plain ones bare, others in backquotes."""
     return ".".join(_name(part, first=index == 0) for index, part in enumerate(parts))

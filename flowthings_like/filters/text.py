@@ -22,6 +22,8 @@ Strings stand in single or double quotes; they and backquoted names share one se
 
 from __future__ import annotations
 
+import re
+
 import six
 
 from ..errors import InvalidInput
@@ -48,8 +50,9 @@ from .nodes import (
     Typed,
     Within,
 )
+from .operands import MAX_PARTS
 from .parser import Parser
-from .quoting import quote
+from .quoting import RESERVED, quote
 
 __all__ = ["parse", "render", "write"]
 
@@ -68,7 +71,31 @@ def parse(text: str | bytes) -> Filter | None:
         raise InvalidInput(f"expected a filter in UTF-8: {error}") from None
     if not text.strip():
         return None
-    return Parser(text).whole()
+    found = _one_comparison(text)
+    return Parser(text).whole() if found is None else found
+
+
+def _one_comparison(text: str) -> Filter | None:
+    """What nearly every look-up is, read by one pattern in a third of the time; None for anything else."""
+    found = _COMPARISON.fullmatch(text)
+    if found is None or len(text) > MAX_LENGTH:
+        return None
+    path, op, double, single, digits = found.groups()
+    parts = tuple(path.split("."))
+    if len(parts) > MAX_PARTS or not RESERVED.isdisjoint(parts):
+        return None
+    value = int(digits) if digits is not None else single if double is None else double
+    try:
+        return Compare(Member(parts), op, value)
+    except InvalidInput:  # the parser says where
+        return None
+
+
+_COMPARISON = re.compile(
+    r"""\s*([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\s*(==|!=|<=|>=|<|>)\s*"""
+    r"""(?:"([^"\\]*)"|'([^'\\]*)'|(-?[0-9]{1,15}))\s*""",
+    re.ASCII,
+)
 
 
 def render(node: Filter) -> str:

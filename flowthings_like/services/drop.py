@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from ..changes import P, filter_text
 from ..errors import InvalidInput
+from ..filters.nodes import Filter
 from ..green.marks import bulk, reads
 from ..transport.urls import segment, wire_params
 from ..transport.values import resolve, text
@@ -18,7 +19,6 @@ from .writing import AbstractServiceFactory, Creatable, FullService
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from ..filters.nodes import Filter
     from ..green.thunk import GreenThunk
     from ..transport.connection import Connection
     from .flow import Flow
@@ -103,7 +103,13 @@ class DropService(FullService[Drop]):
 
     def _as_query(self, *filters: Filter | str, **params: Any) -> tuple[str, dict[str, Any]] | None:
         """(what equal finds have in common, what to find where) for `find_each`; None if it must go alone."""
-        wanted = wire_params(query_params(with_filters(filters, params)).to_dict())
+        if len(filters) == 1 and isinstance(filters[0], Filter) and _are_plain(params):
+            wanted = {
+                **params,
+                "filter": str(filters[0]),
+            }  # what the other line comes to, in a third of the time
+        else:
+            wanted = wire_params(query_params(with_filters(filters, params)).to_dict())
         if wanted.keys() & {"refs", "explain"} or "retry" in params:
             return None
         flow = _flow_name(self._flow)
@@ -195,6 +201,16 @@ def _multi_find_entry(query: Any) -> dict[str, Any]:
         raise InvalidInput("multi_find: each query is a flow's id or {'flowId': …, 'params': {…}}")
     flow = text(query["flowId"], "flowId")
     return {"flowId": flow, "params": wire_params(P.of(query.get("params")).to_dict())}
+
+
+def _are_plain(params: Mapping[str, Any]) -> bool:
+    """Whether keywords travel as they are: whole numbers and texts, and no name that means more."""
+    return all(type(value) in (int, str) for value in params.values()) and params.keys().isdisjoint(
+        _MEAN_MORE
+    )
+
+
+_MEAN_MORE = frozenset({"filter", "only", "refs", "params", "retry", "timeout"})
 
 
 def _flow_name(flow: Any) -> str:

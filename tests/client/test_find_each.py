@@ -146,3 +146,14 @@ def test_a_platform_without_it_is_asked_for_many_at_the_same_time(flows: list[st
         found = [force(thunk) for thunk in [first, *thunks]]
     assert found.count([{"id": "d1"}]) >= at_once
     assert enough.is_set()
+
+
+def test_the_short_way_to_a_query_is_the_long_way() -> None:
+    drops = make_api().drop("f1")
+    short = drops._as_query(mem.elems.a == "it's", limit=3, sort="a")
+    long = drops._as_query(filter=mem.elems.a == "it's", limit=3, sort=["a"])
+    assert short is not None
+    assert long is not None
+    assert short[1]["params"] == {**long[1]["params"], "sort": "a"}
+    for alone in ({"refs": True}, {"explain": 1}, {"retry": False}):
+        assert drops._as_query(mem.a == 1, **alone) is None

@@ -6,6 +6,7 @@ import contextlib
 import pickle
 import random
 import sys
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from flowthings_like.errors import FilterSyntaxError, InvalidInput
 from flowthings_like.filters import Filter, Typed, mem, nodes, parse, render
 from flowthings_like.filters.nodes import MAX_LENGTH, And, Member, Or
+from flowthings_like.filters.parser import Parser
 
 from .strategies import any_text, filters, flags, shape
 
@@ -349,3 +351,29 @@ def test_any_text_parses_or_fails_cleanly(text: str) -> None:
 
 def test_or_and_and_bind_as_documented() -> None:
     assert parse("a == 1 || b == 2 && NOT c == 3") == Or((a, And((b, nodes.Not(c)))))
+
+
+VALUES = ["'x'", '"x"', "'it\\'s'", '"é\\n"', '"a\nb"', "5", "-0", "007", "+5", "5.0", "1e3", "9" * 25]
+VALUES += ["true", "b", "", "'\ud800'", "'" + "x" * (MAX_LENGTH + 1) + "'"]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("op", ["==", "!=", "<", "<=", ">", ">=", "=", "=~"])
+@pytest.mark.parametrize(
+    "path", ["a", "elems.a", "_x.y1", "null", "AGE", "elems.AGE", "a.null", "é", "a.0", "a" + ".b" * 50]
+)
+def test_a_single_comparison_is_read_as_the_whole_language_is(path: str, op: str) -> None:
+    """Look-ups take a shorter way than through the parser."""
+
+    def outcome(read: Any) -> Any:
+        try:
+            return shape(read())
+        except InvalidInput as error:
+            return type(error), str(error)
+
+    def whole(text: str) -> Any:
+        return Parser(text).whole()
+
+    for value in VALUES:
+        for text in (f"{path} {op} {value}", f"  {path}{op}{value} ", f"{path} {op} {value} &&"):
+            assert outcome(partial(parse, text)) == outcome(partial(whole, text)), text[:80]
