@@ -20,7 +20,7 @@ CORE = [
     "six>=1.16",
 ]
 THINGS = ["msgspec>=0.19"]  # reads ThingsDB's answers twice as fast
-EMBEDDED = ["SQLAlchemy>=2.0.31,<3", "google-re2>=1.1.20250722", "lark>=1.2", "wsproto>=1.2"]
+EMBEDDED = ["SQLAlchemy>=2.0.31,<3", "google-re2>=1.1.20250722", "lark>=1.2.1", "wsproto>=1.2"]
 GEVENT = ["gevent>=25.4.1"]
 EVENTLET = ["eventlet>=0.40"]
 SERVE = [*EMBEDDED, *GEVENT, "gunicorn[gevent]>=23"]

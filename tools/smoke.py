@@ -1,0 +1,141 @@
+"""Use an installed flowthings_like: `python smoke.py none`, or with the names of the extras it came with.
+
+Copied into an environment that has nothing else. Each extra is tried in an interpreter of its own, since two
+of them patch.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+NONE = """
+import flowthings_like
+from flowthings_like import API, ConfigurationError, ConnectionFailed, Token, doctor, mem
+
+options = {"host": "127.0.0.1:1", "secure": False, "retry": False}
+for transport in ("auto", "requests"):
+    api = API(Token("acme", "secret"), transport=transport, **options)
+    try:
+        api.flow.find(mem.path == "/acme/a")
+        raise SystemExit("nobody listens there")
+    except ConnectionFailed:
+        pass
+def answer(method, url, params=None, data=None, creds=None):
+    return '{"head": {"ok": true, "status": 200}, "body": [{"path": "/acme/a"}]}', {}, 200
+api.request = answer
+assert api.lazy().flow.find()[0]["path"] == "/acme/a"
+assert [flows[0]["path"] for flows in [api.async_().flow.find().get()]] == ["/acme/a"]
+assert doctor() == []
+if BARE:
+    try:
+        API.embedded("data")
+        raise SystemExit("the platform's packages are not installed")
+    except ConfigurationError as error:
+        assert "flowthings_like[embedded]" in str(error), error
+"""
+THINGS = """
+import msgspec
+from flowthings_like import Client
+from flowthings_like.wire import things
+assert things.msgspec is msgspec
+assert things.unpack(things.pack({"a": [1, 2.5, None]})) == {"a": [1, 2.5, None]}
+try:
+    Client().connect("127.0.0.1", 1, timeout=1)
+    raise SystemExit("nobody listens there")
+except OSError:
+    pass
+"""
+EMBEDDED = """
+import re
+from flowthings_like import API, mem
+with API.embedded("data-of-" + NAME) as api:
+    flow = api.flow.create({"path": "/acme/a"})
+    api.drop(flow).create_many([{"elems": {"n": n, "name": f"row {n}"}} for n in range(100)])
+    assert len(api.drop(flow).find(mem.elems.name.re("^row 1"), limit=100)) == 11
+    assert api.drop(flow).aggregate(["$sum:n"])[0]["$sum:n"] == 4950
+    assert api.things.query(".x = n; .x + 1;", scope="//stuff", n=41) == 42
+    assert len(api.lazy().drop(flow).find(mem.elems.n > 89, limit=100)) == 10
+"""
+PATCHED = """
+import LIBRARY
+PATCH
+import time
+from flowthings_like import API, Token, doctor
+from flowthings_like.green import detect
+assert detect().name == "LIBRARY"
+def answer(method, url, params=None, data=None, creds=None):
+    time.sleep(0.2)
+    return '{"head": {"ok": true, "status": 200}, "body": []}', {}, 200
+api = API(Token("acme", "secret"), host="flows.example.com", request=answer)
+began = time.monotonic()
+lazy = api.lazy()
+assert [list(found) for found in [lazy.flow.find(limit=n) for n in range(50)]] == [[]] * 50
+assert time.monotonic() - began < 5, "one after the other"
+assert doctor() == [], doctor()
+"""
+SERVE = """
+import signal, subprocess, sys
+from flowthings_like import API, Token
+command = [sys.executable, "-m", "flowthings_like", "serve", "--data", "served", "--port", "0"]
+server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+try:
+    said = {}
+    while "listening" not in said:
+        line = server.stdout.readline()
+        if not line:
+            raise SystemExit(f"serve ended: {server.wait()}")
+        key, _, value = line.strip().partition(": ")
+        said[key] = value
+    host = said["listening"].removeprefix("http://")
+    api = API(Token(said["account"], said["token"]), host=host, secure=False)
+    assert api.flow.create({"path": "/acme/a"})["path"] == "/acme/a"
+    api.close()
+finally:
+    server.send_signal(signal.SIGTERM)
+    status = server.wait(60)
+assert status == 0, status
+"""
+DEMO = """
+import subprocess, sys
+from flowthings_like.cli.demo import find_example
+example = find_example()
+assert example is not None, "the example was not installed"
+assert (example.parent / "data" / "weather.csv.gz").exists()
+subprocess.run([sys.executable, str(example), "--help"], check=True, stdout=subprocess.DEVNULL)
+"""
+EXTRAS = {
+    "things": THINGS,
+    "embedded": EMBEDDED,
+    "gevent": PATCHED.replace("PATCH", "from gevent import monkey; monkey.patch_all()").replace(
+        "LIBRARY", "gevent"
+    ),
+    "eventlet": PATCHED.replace("PATCH", "eventlet.monkey_patch()").replace("LIBRARY", "eventlet"),
+    "serve": EMBEDDED + SERVE,
+    "demo": DEMO,
+}
+
+
+def main(names: list[str]) -> None:
+    """Try what is there without an extra, then each of these."""
+    bare = names == ["none"]
+    scripts = {"none": f"BARE = {bare}\n{NONE}", **{name: EXTRAS[name] for name in names if not bare}}
+    for name, script in scripts.items():
+        code = f"NAME = {name!r}\n{script}"
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        if done.returncode:
+            raise SystemExit(f"[{name}]: {done.stdout[-2000:]}{done.stderr[-4000:]}")
+    version = subprocess.run(
+        [sys.executable, "-m", "flowthings_like", "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    assert version.startswith("flowthings-like "), version
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
