@@ -1,8 +1,8 @@
 """Accounts: who may come in, and as whom.
 
-Tokens are stored as hashes and compared as hashes. What a token comes to is remembered for a second, so that
-a request does not cost a look-up each time; a change made through this process takes effect at once, one made
-by another process within that second.
+Tokens are stored as hashes and compared as hashes. What a token comes to is remembered, so that a request
+does not cost a look-up each time, until a token, share or group changes: a mark that all processes share
+tells that. A change takes effect in every process before it is answered.
 """
 
 from __future__ import annotations
@@ -11,21 +11,23 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 import sqlalchemy as sql
 
-from . import expiry, ids, shares, tokens
+from . import expiry, held_shares, ids, tokens
 from .problems import BadRequest, Forbidden, Unauthorized
 from .rights import Caller
+from .store.mark import Mark
 from .store.schema import accounts, resources, token_hashes
 
 if TYPE_CHECKING:
     from .store.store import Store
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_FRESH = 1.0  # seconds
+_FRESH = 1.0  # seconds after which a token is looked up in any case
+_MARK = "rights.mark"
 _MOST_REMEMBERED = 10_000
 
 
@@ -43,6 +45,14 @@ def check_name(name: object) -> str:
     return name
 
 
+class _Known(NamedTuple):
+    """What a token came to, while the mark stays what it was, and until a moment of the monotonic clock."""
+
+    mark: bytes
+    until: float
+    caller: Caller
+
+
 class Accounts:
     """The accounts of one store.
 
@@ -57,7 +67,8 @@ class Accounts:
     ) -> None:
         self._store = store
         self._max_capacity = max_capacity
-        self._remembered: dict[tuple[str, str], tuple[float, Caller]] = {}
+        self._mark = Mark(store.folder, _MARK)
+        self._remembered: dict[tuple[str, str], _Known] = {}
         self._trusted = {
             secret: Caller(name, self.ensure(name), max_capacity=max_capacity)
             for secret, name in (trusted or {}).items()
@@ -107,22 +118,25 @@ class Accounts:
             return trusted
         key = tokens.hashed(token), account
         known = self._remembered.get(key)
-        now = time.monotonic()
-        if known is None or known[0] < now:
+        # Read before the look-up: what changes meanwhile makes what was found outdated.
+        mark, now = self._mark.read(), time.monotonic()
+        if known is None or known.mark != mark or known.until < now:
             found = trusted.identity if trusted is not None else None
-            caller = self._store.read(
+            caller, remaining = self._store.read(
                 lambda connection: (
                     _holder_of_shares(connection, found, account) if found else _holder(connection, *key)
                 )
             )
+            fresh = _FRESH if remaining is None else min(_FRESH, remaining / 1000)
             if len(self._remembered) >= _MOST_REMEMBERED:
                 self._remembered.clear()
             caller = replace(caller, max_capacity=self._max_capacity)
-            known = self._remembered[key] = now + _FRESH, caller
-        return known[1]
+            known = self._remembered[key] = _Known(mark, now + fresh, caller)
+        return known.caller
 
     def forget(self) -> None:
-        """Look again at the next request: a token, share or group has changed."""
+        """Have all processes look again at the next request: a token, share or group has changed."""
+        self._mark.change()
         self._remembered.clear()
 
 
@@ -152,7 +166,8 @@ def _master_of(name: str) -> tuple[sql.ColumnElement[bool], sql.ColumnElement[bo
     return token_hashes.c.account == name, token_hashes.c.token_id.is_(None)
 
 
-def _holder(connection: sql.Connection, hash_: str, account: str) -> Caller:
+def _holder(connection: sql.Connection, hash_: str, account: str) -> tuple[Caller, int | None]:
+    """Who holds a token, and for how many ms that is so; None for ever."""
     columns = token_hashes.c.account, token_hashes.c.token_id
     row = connection.execute(sql.select(*columns).where(token_hashes.c.hash == hash_)).one_or_none()
     if row is None:
@@ -163,7 +178,7 @@ def _holder(connection: sql.Connection, hash_: str, account: str) -> Caller:
         raise Forbidden("unknown token or account")
     if token_id is None:
         if home == account:
-            return Caller(account, identity)
+            return Caller(account, identity), None
         return _holder_of_shares(connection, identity, account)
     if home != account:
         raise Forbidden("unknown token or account")
@@ -173,13 +188,14 @@ def _holder(connection: sql.Connection, hash_: str, account: str) -> Caller:
     if body is None:
         raise Forbidden("unknown token or account")
     token = orjson.loads(body)
-    if expiry.expired(token):
+    remaining = expiry.remaining(token)
+    if remaining == 0:
         raise Forbidden("the token has expired")
-    return Caller(account, identity, tokens.grants(token), token_id)
+    return Caller(account, identity, tokens.grants(token), token_id), remaining
 
 
-def _holder_of_shares(connection: sql.Connection, identity: str, account: str) -> Caller:
-    granted = shares.grants(connection, account, identity)
+def _holder_of_shares(connection: sql.Connection, identity: str, account: str) -> tuple[Caller, int | None]:
+    granted, remaining = held_shares.held(connection, account, identity)
     if not granted:
         raise Forbidden("unknown token or account")
-    return Caller(account, identity, granted)
+    return Caller(account, identity, granted, is_guest=True), remaining

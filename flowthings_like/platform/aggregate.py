@@ -22,6 +22,7 @@ import orjson
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
+from .admission import admit
 from .aggregate_plan import LISTS, Plan
 from .aggregate_source import Source
 from .catalogue import find_flow
@@ -62,8 +63,7 @@ def aggregate(store: Store, caller: Caller, flow: str, request: Any) -> list[dic
     plan = Plan.from_request(request)
 
     def work(connection: Connection) -> list[dict[str, Any]]:
-        found = find_flow(connection, flow)
-        caller.require(found.path, "dropRead")
+        found = admit(connection, caller, flow, "dropRead", find_flow)
         figures = _figures(connection, plan, Source.of(connection, plan, found))
         lists = _lists(connection, plan, Source.of_documents(connection, plan, found))
         return [_row(plan, key, {**values, **lists.get(key, {})}) for key, values in figures.items()]

@@ -14,6 +14,7 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy import update as sql_update
 
 from . import counts, drafts, elements, lookup, rows
+from .admission import admit
 from .finds import find_in, readable
 from .ids import is_id, now_ms
 from .ingest import Ingest, refused
@@ -274,9 +275,7 @@ def _row(connection: Connection, flow: Flow, drop: str) -> Any:
 
 
 def _writable(connection: Connection, catalogue: Catalogue, caller: Caller, flow: str) -> Flow:
-    found = catalogue.flow(connection, flow)
-    caller.require(found.path, "dropWrite")
-    return found
+    return admit(connection, caller, flow, "dropWrite", catalogue.flow)
 
 
 def _check_count(count: int, what: str) -> None:

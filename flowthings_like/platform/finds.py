@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from . import lookup, rows
+from .admission import admit
 from .catalogue import find_flow
 from .envelope import failed
 from .problems import BadRequest, Problem, TooLarge
@@ -47,9 +48,7 @@ class Asked(NamedTuple):
 
 def readable(connection: Connection, caller: Caller, flow: str) -> Flow:
     """The flow, if the caller may read its drops. Raises BadRequest, Forbidden, NotFound."""
-    found = find_flow(connection, flow)
-    caller.require(found.path, "dropRead")
-    return found
+    return admit(connection, caller, flow, "dropRead", find_flow)
 
 
 def find_in(connection: Connection, flow: Flow, query: Query, hints: bool) -> Found:

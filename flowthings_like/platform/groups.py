@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from . import identities
 from .members import checked, ids, text
 from .resources import Document, Kind
 
 if TYPE_CHECKING:
+    import sqlalchemy as sql
+
     from .rights import Caller
 
 
@@ -16,4 +19,9 @@ def _check(_caller: Caller, document: Document) -> Document:
     return checked(document, members, required=["memberIds"])
 
 
-GROUP = Kind("group", "g", check=_check, grants=True)
+def _relate(connection: sql.Connection, _caller: Caller, document: Document, before: Document | None) -> None:
+    known = set(before["memberIds"]) if before else set()
+    identities.require(connection, [name for name in document["memberIds"] if name not in known], "memberIds")
+
+
+GROUP = Kind("group", "g", check=_check, relate=_relate, grants=True)

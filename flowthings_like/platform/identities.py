@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sql
+
 from . import members
-from .problems import Forbidden
+from .problems import BadRequest, Forbidden
 from .resources import Document, Kind
+from .store.schema import resources
 
 if TYPE_CHECKING:
-    import sqlalchemy as sql
-
     from .rights import Caller
 
 _TEXTS = ("email", "firstName", "middleName", "lastName", "salutation", "name", "displayName", "icon")
+_IN_CHUNKS = 500
 _MEMBERS = {name: members.text() for name in _TEXTS}
 
 
@@ -30,6 +33,20 @@ def _relate(
 
 def _deleted(_connection: sql.Connection, _document: Document) -> None:
     raise Forbidden("an account keeps its identity")
+
+
+def require(connection: sql.Connection, wanted: Sequence[str], member: str) -> None:
+    """Raise BadRequest unless all these identities exist, of whichever account."""
+    for start in range(0, len(wanted), _IN_CHUNKS):
+        chunk = wanted[start : start + _IN_CHUNKS]
+        found = set(
+            connection.execute(
+                sql.select(resources.c.id).where(resources.c.kind == "identity", resources.c.id.in_(chunk))
+            ).scalars()
+        )
+        for name in chunk:
+            if name not in found:
+                raise BadRequest(f"{member}: there is no identity {name}")
 
 
 IDENTITY = Kind(

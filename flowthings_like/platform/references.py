@@ -14,6 +14,7 @@ from .store.schema import resources
 if TYPE_CHECKING:
     from .envelope import Answer
     from .request import Request
+    from .rights import Caller
 
 _POINTERS = {"creatorId": "identity", "flowId": "flow"}
 _PUBLIC = ("id", "name", "displayName", "icon")  # what other accounts get to see of an identity
@@ -35,10 +36,15 @@ def add(request: Request, answer: Answer) -> Answer:
             document, kind = orjson.loads(body), wanted[id_]
             if kind == "flow" and not request.caller.may(document["path"], "read"):
                 continue
-            if account != request.caller.account:
+            # Only who has the whole account, or is it, sees all of an identity.
+            if kind == "identity" and not _knows(request.caller, account, id_):
                 document = {name: document[name] for name in _PUBLIC if name in document}
             answer.references.setdefault(kind, {})[id_] = document
     return answer
+
+
+def _knows(caller: Caller, account: str, identity: str) -> bool:
+    return identity == caller.identity or (account == caller.account and caller.rights is None)
 
 
 def _documents(body: Any) -> Iterator[dict[str, Any]]:

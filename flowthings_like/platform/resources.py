@@ -15,6 +15,7 @@ import orjson
 import sqlalchemy as sql
 
 from . import ids
+from .admission import refuse_elsewhere
 from .problems import BadRequest, Forbidden, NotFound
 from .query import LARGEST_LIMIT
 from .store.schema import resources
@@ -149,19 +150,26 @@ def insert(connection: sql.Connection, caller: Caller, kind: Kind, model: Mappin
 def read(store: Store, caller: Caller, kind: Kind, id_: str) -> Document:
     """One document. Raises NotFound, or Forbidden where the caller has no right to it."""
     document = store.read(lambda connection: fetch(connection, caller, kind, id_))
-    _require(caller, kind, document, "read")
+    _require(caller, kind, document, "read", f"{kind.name} {id_}")
     return kind.present(document)
 
 
 def fetch(connection: sql.Connection, caller: Caller, kind: Kind, id_: str) -> Document:
-    """The stored document, whoever asks within the account. Raises NotFound."""
-    statement = sql.select(resources.c.body).where(
-        resources.c.id == id_, resources.c.kind == kind.name, resources.c.account == caller.account
+    """The stored document, whoever asks within the account.
+
+    Raises:
+        NotFound: there is none.
+        Forbidden: it is in another account, which shares it with the caller.
+    """
+    statement = sql.select(resources.c.account, resources.c.body).where(
+        resources.c.id == id_, resources.c.kind == kind.name
     )
-    body = connection.execute(statement).scalar_one_or_none()
-    if body is None:
+    row = connection.execute(statement).first()
+    if row is None:
         raise NotFound(f"there is no {kind.name} {id_}")
-    document: Document = orjson.loads(body)
+    document: Document = orjson.loads(row.body)
+    if row.account != caller.account:
+        refuse_elsewhere(connection, caller, kind.places_of(document), f"{kind.name} {id_}")
     return document
 
 
@@ -247,7 +255,7 @@ def delete(store: Store, caller: Caller, kind: Kind, id_: str) -> Document:
 
     def work(connection: sql.Connection) -> None:
         document = fetch(connection, caller, kind, id_)
-        _require(caller, kind, document, "write")
+        _require(caller, kind, document, "write", f"{kind.name} {id_}")
         connection.execute(resources.delete().where(resources.c.id == id_))
         kind.deleted(connection, document)
 
@@ -268,7 +276,7 @@ def _change(
     connection: sql.Connection, caller: Caller, kind: Kind, id_: str, members: Mapping[str, Any]
 ) -> Document:
     before = fetch(connection, caller, kind, id_)
-    _require(caller, kind, before, "write")
+    _require(caller, kind, before, "write", f"{kind.name} {id_}")
     kept = {name: value for name, value in before.items() if name in SET_BY_PLATFORM | kind.readonly}
     checked = kind.check(caller, {**_writable(kind, before), **_writable(kind, members)})
     document = {**before, **checked, **kept}
@@ -305,12 +313,15 @@ def _may(caller: Caller, kind: Kind, document: Document, permission: str) -> boo
     return bool(places) and all(caller.may(path, permission) for path in places)
 
 
-def _require(caller: Caller, kind: Kind, document: Document, permission: str) -> None:
+def _require(
+    caller: Caller, kind: Kind, document: Document, permission: str, what: str | None = None
+) -> None:
+    """Raise unless the caller has the right to a document; `what`: as it was named, if not by its path."""
     if caller.rights is None:
         return
     places = kind.places_of(document)
     for path in places:
-        caller.require(path, permission)
+        caller.require(path, permission, what)
     if not places and not (permission == "read" and _may(caller, kind, document, permission)):
         raise Forbidden(f"this {kind.name} needs the account's master token")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import paths
-from .problems import BadRequest, Forbidden
+from .problems import BadRequest, Forbidden, NotFound
 
 if TYPE_CHECKING:
     from .request import Target
@@ -32,6 +32,7 @@ class Caller:
         identity: id of the caller's own identity; written down as creatorId and lastEditorId.
         rights: what the caller may do and where; None means everything (the account's own master token).
         token: id of the token resource that the caller came with, None for a master token.
+        is_guest: whether the caller's own account is another one, so that shares are all that lead here.
         max_capacity: the largest capacity that the operator lets a flow have, None for any.
     """
 
@@ -39,6 +40,7 @@ class Caller:
     identity: str
     rights: Grants | None = None
     token: str | None = None
+    is_guest: bool = False
     max_capacity: int | None = None
 
     def may(self, path: str, permission: str) -> bool:
@@ -52,10 +54,27 @@ class Caller:
             for prefix, granted in self.rights
         )
 
-    def require(self, path: str, permission: str) -> None:
-        """Raise Forbidden unless the caller has `permission` at `path`."""
-        if not self.may(path, permission):
-            raise Forbidden(f"no {permission} right at {path}")
+    def require(self, path: str, permission: str, what: str | None = None) -> None:
+        """Raise unless the caller has `permission` at `path`.
+
+        Args:
+            what: what was asked for, as the caller named it, if that was not by its path: the error must not
+                tell the path.
+
+        Raises:
+            Forbidden: there is no such right.
+            NotFound: nor any other at this path, and the account is not the caller's own.
+        """
+        if self.may(path, permission):
+            return
+        if what is not None and self.is_guest and not self._reaches(path):
+            raise NotFound(f"there is no {what}")
+        raise Forbidden(
+            f"no {permission} right at {path}" if what is None else f"no {permission} right to {what}"
+        )
+
+    def _reaches(self, path: str) -> bool:
+        return any(paths.covers(prefix, path) for prefix, _ in self.rights or ())
 
     def prefixes(self, permission: str) -> list[str] | None:
         """The paths beneath which the caller has `permission`; None for everywhere."""

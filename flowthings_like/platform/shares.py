@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import orjson
 import sqlalchemy as sql
 
-from . import expiry, rights
+from . import expiry, identities, rights
 from .members import checked, identifier, integer, text
 from .problems import BadRequest
 from .resources import Document, Kind
@@ -18,7 +17,7 @@ from .store.schema import resources
 from .tokens import require_handing_on
 
 if TYPE_CHECKING:
-    from .rights import Caller, Grants
+    from .rights import Caller
 
 _CENTURY = 100 * 365 * 24 * 3_600_000  # ms
 
@@ -33,6 +32,22 @@ def _check(caller: Caller, document: Document) -> Document:
     return share
 
 
+def _relate(connection: sql.Connection, caller: Caller, document: Document, before: Document | None) -> None:
+    require_handing_on(connection, caller, document, before)
+    to = document["issuedTo"]
+    if to[0] == "i":
+        identities.require(connection, [to], "issuedTo")
+    elif not _exists(connection, to, caller.account):
+        raise BadRequest(f"issuedTo: there is no group {to} in the account {caller.account}")
+
+
+def _exists(connection: sql.Connection, group: str, account: str) -> bool:
+    statement = sql.select(resources.c.id).where(
+        resources.c.kind == "group", resources.c.id == group, resources.c.account == account
+    )
+    return connection.execute(statement).first() is not None
+
+
 SHARE = Kind(
     "share",
     "s",
@@ -40,30 +55,7 @@ SHARE = Kind(
     places=lambda share: share["paths"],
     readonly=frozenset({"issuedBy", "expiresInMs"}),
     immutable=True,
-    relate=require_handing_on,
+    relate=_relate,
     present=expiry.presented,
     grants=True,
 )
-
-
-def grants(connection: sql.Connection, account: str, identity: str) -> Grants:
-    """What `identity` may do in `account` by the shares issued to it, directly or through a group."""
-    held: Grants = ()
-    for share in _all(connection, "share", account):
-        if expiry.expired(share):
-            continue
-        to = share["issuedTo"]
-        if to == identity or (to[0] == "g" and identity in _members(connection, to)):
-            held += rights.grants(share["paths"])
-    return held
-
-
-def _all(connection: sql.Connection, kind: str, account: str) -> list[Document]:
-    statement = sql.select(resources.c.body).where(resources.c.kind == kind, resources.c.account == account)
-    return [orjson.loads(body) for body in connection.execute(statement).scalars()]
-
-
-def _members(connection: sql.Connection, group: str) -> list[str]:
-    statement = sql.select(resources.c.body).where(resources.c.kind == "group", resources.c.id == group)
-    body = connection.execute(statement).scalar_one_or_none()
-    return [] if body is None else list(orjson.loads(body)["memberIds"])

@@ -20,7 +20,7 @@ import sqlalchemy as sql
 from . import counts, ids, resources
 from .flows import FLOW
 from .identities import IDENTITY
-from .problems import BadRequest
+from .problems import BadRequest, Forbidden
 from .store.schema import counters
 from .tracks import TRACK
 
@@ -31,13 +31,14 @@ if TYPE_CHECKING:
     from .store.store import Store
 
 CALLS = "apiCallByIdentity"
+CREATED = "dropCreatedBy"
 KINDS = {
     "flowDropAdded": FLOW,
     "flowTracked": FLOW,
     "trackHit": TRACK,
     "trackPass": TRACK,
     CALLS: IDENTITY,
-    "dropCreatedBy": IDENTITY,
+    CREATED: IDENTITY,
 }
 LEVELS = ("YEAR", "MONTH", "DAY", "HOUR")
 
@@ -73,6 +74,11 @@ def read(
     if kind is None:
         raise BadRequest(f"there is no statistic {stat!r}: there are {', '.join(KINDS)}")
     resources.read(store, caller, kind, object_id)
+    if stat == CREATED and not caller.may(f"/{caller.account}", "dropRead"):
+        raise Forbidden(
+            f"{CREATED} counts the drops of the whole account: "
+            f"it takes the right dropRead at /{caller.account}"
+        )
     step = LEVELS[len(date)] if level is None else level.upper()
     if step not in LEVELS:
         raise BadRequest(f"level must be one of {', '.join(LEVELS)}, not {level!r}")

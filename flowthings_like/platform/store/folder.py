@@ -18,7 +18,15 @@ __all__ = ["DATABASE", "open_folder"]
 DATABASE = "platform.db"
 """The database in the folder."""
 
-_FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal", "things.lock", "serve.lock")
+_FILES = (
+    DATABASE,
+    f"{DATABASE}-wal",
+    f"{DATABASE}-shm",
+    f"{DATABASE}-journal",
+    "things.lock",
+    "serve.lock",
+    "rights.mark",
+)
 _OPEN_TO_OTHERS = 0o077
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flowthings_like.platform import accounts, expiry
-from flowthings_like.platform.embedded import Platform
+from flowthings_like.platform.embedded import Platform, open_platform
 
-from .harness import Client
+from ..core.harness import until
+from .harness import Client, client_of
 
 
 @pytest.fixture
@@ -34,8 +37,8 @@ def statuses(caller: Client, flows: dict[str, Any], method: str, body: Any = Non
 WITHIN = {"weather", "weather/jfk"}
 
 
-def reached(statuses: dict[str, int], good: int) -> set[str]:
-    assert set(statuses.values()) <= {good, 403}
+def reached(statuses: dict[str, int], good: int, hidden: int = 403) -> set[str]:
+    assert set(statuses.values()) <= {good, hidden}
     return {name for name, status in statuses.items() if status == good}
 
 
@@ -171,12 +174,13 @@ class TestShares:
 
     def test_rights_add_up_over_shares(self, api: Client, other: Client, theirs: str, flows: Any) -> None:
         api.post("/share", {"issuedTo": theirs, "paths": {"/acme/weather": {"dropRead": True}}}).ok(201)
-        assert reached(statuses(other, flows, "GET"), 200) == WITHIN
+        assert reached(statuses(other, flows, "GET"), 200, 404) == WITHIN
         assert other.get("/flow").ok() == []
         paths = {"/acme/weather/jfk": {"read": True, "dropWrite": True}}
         api.post("/share", {"issuedTo": theirs, "paths": paths}).ok(201)
-        assert reached(statuses(other, flows, "GET"), 200) == WITHIN
-        assert reached(statuses(other, flows, "POST", {"elems": {"a": 2}}), 201) == {"weather/jfk"}
+        assert reached(statuses(other, flows, "GET"), 200, 404) == WITHIN
+        posted = statuses(other, flows, "POST", {"elems": {"a": 2}})
+        assert posted == {"weather": 403, "weather/jfk": 201, "weatherman": 404, "secret": 404}
         assert [flow["path"] for flow in other.get("/flow").ok()] == ["/acme/weather/jfk"]
         newest = api.get(f"/drop/{flows['weather/jfk']['id']}?limit=1&refs=1")
         assert newest.body[0]["creatorId"] == theirs
@@ -192,7 +196,7 @@ class TestShares:
     def test_groups_have_members(self, api: Client, other: Client, theirs: str, flows: Any) -> None:
         group = api.post("/group", {"memberIds": [theirs]}).ok(201)
         api.post("/share", {"issuedTo": group["id"], "paths": {"/acme/weather": {"dropRead": True}}}).ok(201)
-        assert reached(statuses(other, flows, "GET"), 200) == WITHIN
+        assert reached(statuses(other, flows, "GET"), 200, 404) == WITHIN
         api.put(f"/group/{group['id']}", {"memberIds": []}).ok()
         assert reached(statuses(other, flows, "GET"), 200) == set()
 
@@ -210,3 +214,165 @@ class TestShares:
         api.put(f"/identity/{me['id']}", {"email": "private@example.com"}).ok()
         reply = other.get(f"/drop/{flows['weather']['id']}?refs=1")
         assert "flow" not in reply.head["references"]
+
+    def test_references_show_guests_the_public_part_of_an_identity(
+        self, api: Client, other: Client, theirs: str, flows: Any
+    ) -> None:
+        api.post("/share", {"issuedTo": theirs, "paths": {"/acme/weather": {"dropRead": True}}}).ok(201)
+        (me,) = api.get("/identity").ok()
+        api.put(f"/identity/{me['id']}", {"email": "private@example.com", "displayName": "A"}).ok()
+        place = f"/drop/{flows['weather']['id']}?refs=1"
+        shown = {"id": me["id"], "name": "acme", "displayName": "A"}
+        assert other.get(place).head["references"]["identity"] == {me["id"]: shown}
+        assert api.get(place).head["references"]["identity"][me["id"]]["email"] == "private@example.com"
+
+    def test_whoever_asks_in_the_own_account_is_told_where_to_ask(
+        self, api: Client, other: Client, theirs: str, flows: Any
+    ) -> None:
+        at_home = other.as_(other.token, "other")
+        weather, secret = flows["weather"]["id"], flows["secret"]["id"]
+        assert at_home.get(f"/drop/{weather}").status == 404
+        paths = {"/acme/weather": {"dropRead": True, "read": True}}
+        share = api.post("/share", {"issuedTo": theirs, "paths": paths}).ok(201)
+        for path in (f"/drop/{weather}", "/drop/%2Facme%2Fweather", f"/flow/{weather}"):
+            refused = at_home.get(path)
+            assert refused.status == 403
+            assert "Token('acme', …)" in refused.error
+        assert at_home.post("/drop", {"path": "/acme/weather", "elems": {"a": 1}}).status == 403
+        asked = [{"flowId": weather}]
+        assert "Token('acme', …)" in at_home("MGET", "/drop", asked).error
+        for path in (f"/drop/{secret}", "/drop/%2Facme%2Fsecret", f"/flow/{secret}"):
+            assert at_home.get(path).status == 404
+        # A restricted token acts for nobody elsewhere, so it is told nothing.
+        made = at_home.post("/token", {"paths": {"/other": {"dropRead": True}}}).ok(201)
+        assert at_home.as_(made["tokenString"]).get(f"/drop/{weather}").status == 404
+        api.delete(f"/share/{share['id']}").ok()
+        assert at_home.get(f"/drop/{weather}").status == 404
+
+    def test_guests_do_not_learn_what_else_there_is(
+        self, api: Client, other: Client, theirs: str, flows: Any
+    ) -> None:
+        api.post("/share", {"issuedTo": theirs, "paths": {"/acme/weather": {"read": True}}}).ok(201)
+        hidden = api.post("/track", {"source": "/acme/secret", "destination": "/acme/weather"}).ok(201)
+        for path in (f"/flow/{flows['secret']['id']}", f"/track/{hidden['id']}"):
+            assert other.get(path).status == 404
+            assert "secret" not in other.get(path).error
+            assert other.put(path, {"displayName": "x"}).status == 404
+            assert other.delete(path).status == 404
+
+    def test_they_are_issued_to_who_exists(self, api: Client, other: Client, theirs: str) -> None:
+        paths = {"/acme/weather": {"dropRead": True}}
+        for nobody, said in (
+            ("i" + "0" * 24, "there is no identity i0"),
+            ("g" + "0" * 24, "there is no group g0"),
+        ):
+            refused = api.post("/share", {"issuedTo": nobody, "paths": paths})
+            assert refused.status == 400
+            assert said in refused.error
+        group = other.as_(other.token, "other").post("/group", {"memberIds": [theirs]}).ok(201)
+        assert "no group" in api.post("/share", {"issuedTo": group["id"], "paths": paths}).error
+        assert api.get("/share").ok() == []
+
+    def test_groups_hold_who_exists(self, api: Client, theirs: str) -> None:
+        nobody = "i" + "0" * 24
+        refused = api.post("/group", {"memberIds": [theirs, nobody]})
+        assert refused.error == f"memberIds: there is no identity {nobody}"
+        assert refused.status == 400
+        group = api.post("/group", {"memberIds": [theirs]}).ok(201)
+        assert "no identity" in api.put(f"/group/{group['id']}", {"memberIds": [theirs, nobody]}).error
+        assert "no identity" in api.put(f"/group/{group['id']}/memberIds", [nobody]).error
+        many = [theirs] * 1200
+        assert "no identity" in api.put(f"/group/{group['id']}", {"memberIds": [*many, nobody]}).error
+        assert api.put(f"/group/{group['id']}", {"memberIds": many}).ok()["memberIds"] == many
+
+    def test_one_that_runs_out_ends_then(
+        self, api: Client, other: Client, theirs: str, flows: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        body = {"issuedTo": theirs, "paths": {"/acme/weather": {"dropRead": True}}, "duration": 50}
+        api.post("/share", body).ok(201)
+        monkeypatch.setattr(accounts, "_FRESH", 1000.0)
+        place = f"/drop/{flows['weather']['id']}"
+        until(lambda: other.get(place).status == 403)
+
+
+def test_an_error_tells_no_path_that_was_not_named(api: Client, flows: Any) -> None:
+    """A restricted token that asks by an id it has come by."""
+    caller = token(api, dropRead=True)
+    secret = flows["secret"]["id"]
+    track = api.post("/track", {"source": "/acme/secret", "destination": "/acme/weather"}).ok(201)
+    for method, path, body in (
+        ("GET", f"/drop/{secret}", None),
+        ("POST", f"/drop/{secret}", {"elems": {"a": 1}}),
+        ("POST", f"/drop/{secret}/aggregate", {"output": ["$count"]}),
+        ("GET", f"/flow/{secret}", None),
+        ("PUT", f"/flow/{secret}", {"capacity": 1}),
+        ("DELETE", f"/flow/{secret}", None),
+        ("GET", f"/track/{track['id']}", None),
+        ("GET", f"/statistics/flowDropAdded/{secret}", None),
+        ("MGET", "/drop", [{"flowId": secret}]),
+    ):
+        refused = caller(method, path, body)
+        assert refused.status == 403
+        assert "secret" not in refused.error
+    assert "/acme/secret" in caller.get("/drop/%2Facme%2Fsecret").error
+
+
+def test_statistics_count_nothing_that_may_not_be_read(api: Client, flows: Any) -> None:
+    (me,) = api.get("/identity").ok()
+    place = f"/statistics/dropCreatedBy/{me['id']}"
+    assert sum(api.get(place).ok()) == 4
+    refused = token(api, dropRead=True, administer=True).get(place)
+    assert refused.status == 403
+    assert "whole account" in refused.error
+    whole = api.post("/token", {"paths": {"/acme": {"dropRead": True}}}).ok(201)
+    assert sum(api.as_(whole["tokenString"]).get(place).ok()) == 4
+    assert token(api, dropRead=True).get(f"/statistics/flowDropAdded/{flows['weather']['id']}").status == 200
+
+
+class TestOtherProcesses:
+    """Two platforms on one folder remember tokens apart; the mark is all that they share."""
+
+    @pytest.fixture
+    def elsewhere(self, tmp_path: Path, platform: Platform) -> Iterator[Client]:
+        with open_platform(tmp_path / "data", "acme") as second:
+            yield client_of(second)
+
+    def test_a_deleted_token_is_refused_at_once(
+        self, api: Client, elsewhere: Client, flows: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(accounts, "_FRESH", 1000.0)
+        for _ in range(50):
+            made = api.post("/token", {"paths": {"/acme": {"dropRead": True}}}).ok(201)
+            there = elsewhere.as_(made["tokenString"])
+            assert there.get("/flow?limit=1").status == 200
+            api.delete(f"/token/{made['id']}").ok()
+            assert there.get("/flow?limit=1").status == 403
+
+    def test_so_is_a_replaced_master_token(
+        self, api: Client, elsewhere: Client, platform: Platform, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(accounts, "_FRESH", 1000.0)
+        old = elsewhere.as_(platform.accounts.new_master("acme"))
+        assert old.get("/flow").status == 200
+        platform.accounts.new_master("acme")
+        assert old.get("/flow").status == 403
+
+    def test_what_was_looked_up_meanwhile_is_not_remembered(
+        self, api: Client, elsewhere: Client, flows: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The token is deleted between another process's look-up and its answer."""
+        monkeypatch.setattr(accounts, "_FRESH", 1000.0)
+        made = api.post("/token", {"paths": {"/acme": {"dropRead": True}}}).ok(201)
+        there = elsewhere.as_(made["tokenString"])
+        store = elsewhere.application._accounts._store
+        read = store.read
+
+        def slow(work: Any) -> Any:
+            found = read(work)
+            monkeypatch.setattr(store, "read", read)
+            api.delete(f"/token/{made['id']}").ok()
+            return found
+
+        monkeypatch.setattr(store, "read", slow)
+        assert there.get("/flow").status == 200  # it was under way
+        assert there.get("/flow").status == 403

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from flowthings_like.platform.embedded import Platform
+from flowthings_like.platform.store.schema import resources
 
 from .harness import Client
 
 IDENTITY = "i" + "0" * 24
+
+
+@pytest.fixture(autouse=True)
+def friend(platform: Platform) -> None:
+    """Somebody else's identity, for groups and shares."""
+    body = json.dumps({"id": IDENTITY, "name": "friend"})
+    row = {"id": IDENTITY, "kind": "identity", "account": "friend", "created": 1, "body": body}
+    platform.store.write(lambda connection: connection.execute(resources.insert(), [row]).close())
 
 
 class TestFlows:

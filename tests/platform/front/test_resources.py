@@ -177,9 +177,44 @@ def test_accounts_do_not_see_each_other(api: Client, platform: Any) -> None:
     assert other.delete(f"/flow/{flow['id']}").status == 404
     assert other("MGET", "/flow", [flow["id"]]).ok() == {}
     assert other("MPUT", "/flow", {flow["id"]: {"capacity": 1}}).status == 404
-    assert other.get(f"/drop/{flow['id']}").status == 403
-    assert other.post(f"/drop/{flow['id']}", {"elems": {"a": 1}}).status == 403
-    assert other.delete(f"/drop/{flow['id']}").status == 403
+    missing = "f" + "0" * 24
+    for where, nowhere in (
+        (flow["id"], missing),
+        ("%2Facme%2Fx", "%2Facme%2Fmissing"),
+        ("/acme/x", "/acme/y"),
+    ):
+        for method, rest, body in (
+            ("GET", "", None),
+            ("GET", "?explain=true", None),
+            ("POST", "", {"elems": {"a": 1}}),
+            ("POST", "", [{"elems": {"a": 1}}]),
+            ("DELETE", "", None),
+            ("MGET", "", ["d" + "0" * 24]),
+            ("MPUT", "", {"d" + "0" * 24: {"elems": {"a": 1}}}),
+            ("GET", "/d" + "0" * 24, None),
+            ("PUT", "/d" + "0" * 24, {"elems": {"a": 1}}),
+            ("PUT", "/d" + "0" * 24 + "/elems.a", 1),
+            ("DELETE", "/d" + "0" * 24, None),
+            ("POST", "/aggregate", {"output": ["$count"]}),
+        ):
+            reply = other(method, f"/drop/{where}{rest}", body)
+            assert reply.status == 404, (method, rest, reply.content)
+            # Nothing tells it from one that is not there at all.
+            absent = other(method, f"/drop/{nowhere}{rest}", body)
+            names = {where: nowhere, "/acme/x": "/acme/missing" if "%" in nowhere else nowhere}
+            expected = reply.error
+            for name, other_name in names.items():
+                expected = expected.replace(name, other_name)
+            assert absent.error == expected
+            if not where.startswith(("/", "%")):
+                assert "/acme" not in reply.error
+    assert other.get("/drop?path=/acme/x").error == "there is no flow /acme/x"
+    assert other.post("/drop", {"path": "/acme/x", "elems": {"a": 1}}).status == 404
+    assert other("MGET", "/drop", [{"flowId": flow["id"]}]).error == f"find 0: there is no flow {flow['id']}"
+    for stat in ("flowDropAdded", "flowTracked"):
+        assert other.get(f"/statistics/{stat}/{flow['id']}").error == f"there is no flow {flow['id']}"
+    track = {"source": "/acme/x", "destination": "/other/y"}
+    assert "outside the account" in other.post("/track", track).error
 
 
 def test_documents_are_bounded(api: Client) -> None:

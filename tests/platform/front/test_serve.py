@@ -38,6 +38,18 @@ def test_the_first_start_prints_account_and_token(served: Served) -> None:
     assert re.fullmatch(r"listening: http://127\.0\.0\.1:[1-9][0-9]*", listening)
 
 
+def test_a_deleted_token_is_refused_by_every_worker(tmp_path: Path) -> None:
+    with Served(tmp_path, "--workers", "3") as running:
+        for _ in range(8):
+            made = call(running, running.token, "POST", "/token", {"paths": {"/acme": {"dropRead": True}}})
+            token = made.json()["body"]["tokenString"]
+            for _ in range(8):  # each over a connection of its own, so that all workers come to know it
+                assert call(running, token, "GET", "/flow").status_code == 200
+            deleted = call(running, running.token, "DELETE", f"/token/{made.json()['body']['id']}")
+            assert deleted.status_code == 200
+            assert [call(running, token, "GET", "/flow").status_code for _ in range(8)] == [403] * 8
+
+
 def test_the_operator_sets_the_largest_capacity(tmp_path: Path) -> None:
     with Served(tmp_path, "--max-capacity", "5000", "--workers", "2") as running:
         assert (
