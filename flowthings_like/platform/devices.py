@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from .rights import Caller
 
 _DAY = 24 * 3_600_000  # ms
+_MEMBERS = {
+    "displayName": text(),
+    "description": text(),
+    "reportPeriodicity": integer(1000, 365 * _DAY),
+    "deviceSummary": mapping,
+}
 
 
 def _check(caller: Caller, document: Document) -> Document:
-    members = {
-        "displayName": text(),
-        "description": text(),
-        "reportPeriodicity": integer(1000, 365 * _DAY),
-        "deviceSummary": mapping,
-    }
-    device = checked(document, members, required=["path"])
+    device = checked(document, _MEMBERS, required=["path"])
     paths.check(device["path"], caller.account)
     paths.check(default_flow(device), caller.account)
     defaults = {
@@ -47,4 +47,12 @@ def default_flow(device: Document) -> str:
     return f"{device['path']}/default"
 
 
-DEVICE = Kind("device", "v", check=_check, path_members=("path",), created=_created, in_catalogue=True)
+DEVICE = Kind(
+    "device",
+    "v",
+    check=_check,
+    members=frozenset({*_MEMBERS, "status", "timeSinceLastSeen", "tracks"}),
+    path_members=("path",),
+    created=_created,
+    in_catalogue=True,
+)

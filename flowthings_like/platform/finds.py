@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from . import lookup, rows
+from . import lookup, near_misses, rows
 from .admission import admit
 from .catalogue import find_flow
 from .envelope import failed
@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 MOST_FINDS = 1000
 """Most finds in one request."""
+
+_MEMBERS = frozenset({"flowId", "params"})
 
 SECONDS = 1.0
 """How long the finds of one list may take together before those that are left are handed back."""
@@ -137,6 +139,7 @@ def find_each(store: Store, caller: Caller, requests: Any, *, hints: bool = Fals
 def _asked(request: Any) -> Asked:
     if not isinstance(request, Mapping) or not isinstance(request.get("flowId"), str):
         raise BadRequest('a find is a map such as {"flowId": "f…", "params": {"limit": 1}}')
+    near_misses.check(request, _MEMBERS, "member")
     params = request.get("params") or {}
     if not isinstance(params, Mapping):
         raise BadRequest('params must be a map such as {"limit": 1}')

@@ -81,6 +81,7 @@ FLOW = Kind(
     "flow",
     "f",
     check=_check,
+    members=frozenset(_MEMBERS),
     path_members=("path",),
     relate=_relate,
     created=_created,

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from .rights import Caller
 
 
+_MEMBERS = {"memberIds": ids("i"), "displayName": text(), "description": text()}
+
+
 def _check(_caller: Caller, document: Document) -> Document:
-    members = {"memberIds": ids("i"), "displayName": text(), "description": text()}
-    return checked(document, members, required=["memberIds"])
+    return checked(document, _MEMBERS, required=["memberIds"])
 
 
 def _relate(connection: sql.Connection, _caller: Caller, document: Document, before: Document | None) -> None:
@@ -24,4 +26,4 @@ def _relate(connection: sql.Connection, _caller: Caller, document: Document, bef
     identities.require(connection, [name for name in document["memberIds"] if name not in known], "memberIds")
 
 
-GROUP = Kind("group", "g", check=_check, relate=_relate, grants=True)
+GROUP = Kind("group", "g", check=_check, members=frozenset(_MEMBERS), relate=_relate, grants=True)

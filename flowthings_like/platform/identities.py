@@ -53,6 +53,7 @@ IDENTITY = Kind(
     "identity",
     "i",
     check=_check,
+    members=frozenset(_MEMBERS),
     readonly=frozenset({"groupIds", "masterToken", "shares"}),
     relate=_relate,
     deleted=_deleted,

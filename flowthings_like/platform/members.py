@@ -2,7 +2,7 @@
 
 A check takes the member's name and the value sent, and returns the value to store or raises BadRequest saying
 what would be right. A member that is sent as null is removed; members that no check names are kept as they
-are, so that what a client adds for itself comes back to it.
+are, so that what a client adds for itself comes back to it (near_misses says which are typing errors).
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from ..errors import InvalidInput
 from ..filters import text as filter_text
 from ..filters.quoting import split_path
 from ..filters.sql import to_sql
+from . import near_misses
 from .ids import now_ms
 from .problems import BadRequest
 from .store import documents
@@ -30,7 +31,12 @@ DEFAULT_LIMIT = 20
 LARGEST_LIMIT = 100_000
 """Most documents in one answer; a larger limit asks for this many."""
 
+MOST_SORTS = 32
+"""Most members to sort by."""
+
 _LARGEST_START = 2**62
+_NAME = r"(?:`(?:[^`\\]|\\.)*`|\w[\w-]*)"
+_SORTABLE = re.compile(rf"{_NAME}(?:\.{_NAME})*", re.DOTALL)
 BY_AGE = ("creationDate", "id")
 """Members that sort by age: what stands behind them decides nothing any more."""
 
@@ -57,7 +63,7 @@ class Query:
 
     @classmethod
     def from_params(cls, params: Mapping[str, Sequence[str]]) -> Query:
-        """A query from URL parameters, each a list of the values given. Unknown ones are ignored.
+        """A query from URL parameters, each a list of the values given. Unknown ones are passed over.
 
         Raises:
             BadRequest: a parameter makes no sense; the message says what would.
@@ -74,6 +80,7 @@ class Query:
     @classmethod
     def from_values(cls, params: Mapping[str, Any]) -> Query:
         """A query from JSON members: strings, numbers, truth values or lists of them. Raises BadRequest."""
+        near_misses.check(params, near_misses.PARAMETERS, "parameter")
         return cls.from_params({name: _texts(name, value) for name, value in params.items()})
 
     def apply(
@@ -212,7 +219,14 @@ def _sort(members: list[str], orders: list[str]) -> tuple[tuple[str, bool], ...]
         )
     if len(directions) < len(members):
         directions = (directions or [True]) * len(members)
+    if len(members) > MOST_SORTS:
+        raise BadRequest(f"{len(members)} members to sort by: {MOST_SORTS} is the most")
     for member in members:
+        if not _SORTABLE.fullmatch(member):
+            raise BadRequest(
+                f"sort: {member[:80]!r} can be no member's name. Write a name such as temp or elems.temp, "
+                "the direction as order, and in backquotes what is not made of letters, digits, _ and -"
+            )
         member_parts(member)
     return tuple(zip(members, directions, strict=False))
 

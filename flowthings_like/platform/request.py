@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, quote, unquote
 
-from . import body, ids
+from . import body, ids, near_misses
 from .problems import BadRequest, NotFound
 
 if TYPE_CHECKING:
@@ -37,17 +37,24 @@ class Target(NamedTuple):
 
 
 class Request:
-    """One request, once it is known who makes it."""
+    """One request, once it is known who makes it.
+
+    Attributes:
+        params: the query's parameters, each with all its values.
+
+    Raises:
+        BadRequest: the query is no query, or has a parameter that is a near miss of one that is known.
+    """
 
     __slots__ = (
         "_before_large",
         "_body",
         "_environ",
-        "_params",
         "_parsed",
         "accounts",
         "caller",
         "calls",
+        "params",
         "store",
         "target",
     )
@@ -66,8 +73,9 @@ class Request:
         self._before_large = before_large
         self._parsed: Any = _UNREAD
         self._environ = environ
-        self._params: dict[str, list[str]] | None = None
         self._body = b""
+        self.params = query(environ)
+        near_misses.check(self.params, near_misses.PARAMETERS, "parameter")
         self.target = target
         self.store = store
         self.accounts = accounts
@@ -86,13 +94,6 @@ class Request:
         environ = self._environ
         where = environ.get("RAW_URI") or f"{raw_path(environ)}?{environ.get('QUERY_STRING')}"
         return f"{environ['REQUEST_METHOD']} {where}\n".encode() + self._body
-
-    @property
-    def params(self) -> dict[str, list[str]]:
-        """The query's parameters, each with all its values."""
-        if self._params is None:
-            self._params = query(self._environ)
-        return self._params
 
     @property
     def typed(self) -> bool:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import sqlalchemy as sql
 
-from . import ids
+from . import ids, near_misses
 from .admission import refuse_elsewhere
 from .problems import BadRequest, Forbidden, NotFound
 from .query import LARGEST_LIMIT
@@ -68,6 +69,8 @@ class Kind:
             the first that is there, if several may.
         places: document -> the paths at which a caller needs the right to it, if that is not `path_members`.
             A document that has none is the master token's business alone.
+        members: what a writer may set and the platform understands; a near miss of these is refused, any
+            other name is a client's own.
         readonly: members beyond SET_BY_PLATFORM that only the platform sets.
         immutable: whether documents can be read and deleted only.
         relate: (connection, caller, document, before) checks against other rows, and adjusts them, before the
@@ -87,6 +90,7 @@ class Kind:
     check: Callable[[Caller, Document], Document] = _as_is
     path_members: tuple[str, ...] = ()
     places: Callable[[Document], Collection[str]] | None = None
+    members: frozenset[str] = frozenset()
     readonly: frozenset[str] = frozenset()
     immutable: bool = False
     relate: Callable[[sql.Connection, Caller, Document, Document | None], None] = _nothing
@@ -96,6 +100,11 @@ class Kind:
     present: Callable[[Document], Document] = field(default=lambda document: document)
     in_catalogue: bool = False
     grants: bool = False
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """All members that the platform knows."""
+        return self.members | self.readonly | SET_BY_PLATFORM | frozenset(self.path_members)
 
     def path_of(self, document: Document) -> str | None:
         """Where in the account the document belongs."""
@@ -124,6 +133,7 @@ def create(store: Store, caller: Caller, kind: Kind, model: Any) -> Document:
 def insert(connection: sql.Connection, caller: Caller, kind: Kind, model: Mapping[str, Any]) -> Document:
     """What `create` does, inside a transaction that is already under way."""
     now = ids.now_ms()
+    near_misses.check(model, kind.known, "member")
     document = kind.check(caller, _writable(kind, model))
     _require(caller, kind, document, "write")
     kind.relate(connection, caller, document, None)
@@ -277,6 +287,8 @@ def _change(
 ) -> Document:
     before = fetch(connection, caller, kind, id_)
     _require(caller, kind, before, "write", f"{kind.name} {id_}")
+    # What is stored already may be sent back, or removed.
+    near_misses.check(members.keys() - before.keys(), kind.known, "member")
     kept = {name: value for name, value in before.items() if name in SET_BY_PLATFORM | kind.readonly}
     checked = kind.check(caller, {**_writable(kind, before), **_writable(kind, members)})
     document = {**before, **checked, **kept}

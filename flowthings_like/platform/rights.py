@@ -84,7 +84,7 @@ class Caller:
 
 
 def refuse_early(method: str, target: Target, caller: Caller) -> None:
-    """Raise Forbidden where URL and rights alone show that the caller may not do this.
+    """Raise Forbidden or NotFound where URL and rights alone show that the caller may not do this.
 
     It is asked before the body is looked at: nobody makes the platform read what they may not send.
     """
@@ -101,7 +101,9 @@ def refuse_early(method: str, target: Target, caller: Caller) -> None:
     if not caller.prefixes(needed):
         raise Forbidden(f"no {needed} right anywhere in /{caller.account}")
     if of_drops and rest and rest[0].startswith("/"):
-        caller.require(rest[0], needed)
+        if not paths.covers(f"/{caller.account}", rest[0]):
+            raise NotFound(f"there is no flow {rest[0]}")
+        caller.require(rest[0], needed, f"flow {rest[0]}")
 
 
 def check(granted: Any, account: str, allowed: Iterable[str]) -> dict[str, dict[str, bool]]:

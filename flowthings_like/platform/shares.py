@@ -52,6 +52,7 @@ SHARE = Kind(
     "share",
     "s",
     check=_check,
+    members=frozenset({"description", "duration", "issuedTo", "paths"}),
     places=lambda share: share["paths"],
     readonly=frozenset({"issuedBy", "expiresInMs"}),
     immutable=True,

@@ -7,6 +7,7 @@ counted here, in memory, and written down every few seconds: a crash forgets the
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from bisect import bisect_right
@@ -103,12 +104,15 @@ def _period(date: Sequence[str], object_id: str) -> tuple[datetime, datetime]:
         first = datetime.fromtimestamp(made, timezone.utc).year
         return _utc(first), _utc(max(first, datetime.now(timezone.utc).year) + 1)
     try:
+        if not all(re.fullmatch("[0-9]{1,4}", part) for part in date):
+            raise ValueError("each is a number of at most four digits")
         year, month, day = ([int(part) for part in date] + [1, 1])[:3]
         begin = _utc(year, month, day)
         if not 1970 <= year <= 9000:
             raise ValueError("year must be in 1970..9000")
     except ValueError as error:
-        raise BadRequest(f"{'/'.join(date)} is no date, year/month/day: {error}") from None
+        shown = "/".join(part[:40] for part in date)
+        raise BadRequest(f"{shown} is no date, year/month/day: {error}") from None
     return begin, _next(begin, LEVELS[len(date) - 1])
 
 

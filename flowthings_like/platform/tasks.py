@@ -31,8 +31,7 @@ _PERIODIC: dict[str, Check] = {
 
 
 def _check_api(caller: Caller, document: Document) -> Document:
-    members = {**_PERIODIC, "js": filled(200_000), "source": mapping}
-    task = checked(document, members, required=["destination"])
+    task = checked(document, _OF_API_TASKS, required=["destination"])
     if "js" not in task and "source" not in task:
         raise BadRequest("js is required: the task's request and callback (or a declarative source)")
     paths.check(task["destination"], caller.account, "destination")
@@ -41,25 +40,14 @@ def _check_api(caller: Caller, document: Document) -> Document:
 
 
 def _check_rss(caller: Caller, document: Document) -> Document:
-    texts = {name: text() for name in ("category", "icon", "favicon")}
-    members = {**_PERIODIC, **texts, "url": _http, "isFeatured": flag}
-    task = checked(document, members, required=["destination", "url"])
+    task = checked(document, _OF_RSS, required=["destination", "url"])
     paths.check(task["destination"], caller.account, "destination")
     task.setdefault("periodicity", HOUR)
     return task
 
 
 def _check_mqtt(caller: Caller, document: Document) -> Document:
-    texts = ("topic", "username", "password", "clientId", "displayName", "description")
-    members: dict[str, Check] = {
-        **{name: text() for name in texts},
-        "uri": _broker,
-        "qos": integer(0, 2),
-        "version": one_of("3.1", "3.1.1"),
-        "reportFrequency": integer(MINUTE, _YEARS),
-        "disabled": flag,
-    }
-    task = checked(document, members, required=["uri"])
+    task = checked(document, _OF_MQTT, required=["uri"])
     ends = [name for name in ("destination", "source") if name in task]
     if len(ends) != 1:
         raise BadRequest("an mqtt task has exactly one of destination (messages become drops) and source")
@@ -93,6 +81,26 @@ def _split(value: Any) -> Any:
         return None
 
 
-API_TASK = Kind("api-task", "q", check=_check_api, path_members=("destination",))
-RSS = Kind("rss", "r", check=_check_rss, path_members=("destination",))
-MQTT = Kind("mqtt", "m", check=_check_mqtt, path_members=("destination", "source"))
+_OF_API_TASKS: dict[str, Check] = {**_PERIODIC, "js": filled(200_000), "source": mapping}
+_OF_RSS: dict[str, Check] = {
+    **_PERIODIC,
+    **{name: text() for name in ("category", "icon", "favicon")},
+    "url": _http,
+    "isFeatured": flag,
+}
+_OF_MQTT: dict[str, Check] = {
+    **{name: text() for name in ("topic", "username", "password", "clientId", "displayName", "description")},
+    "uri": _broker,
+    "qos": integer(0, 2),
+    "version": one_of("3.1", "3.1.1"),
+    "reportFrequency": integer(MINUTE, _YEARS),
+    "disabled": flag,
+}
+
+API_TASK = Kind(
+    "api-task", "q", check=_check_api, members=frozenset(_OF_API_TASKS), path_members=("destination",)
+)
+RSS = Kind("rss", "r", check=_check_rss, members=frozenset(_OF_RSS), path_members=("destination",))
+MQTT = Kind(
+    "mqtt", "m", check=_check_mqtt, members=frozenset(_OF_MQTT), path_members=("destination", "source")
+)

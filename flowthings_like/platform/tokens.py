@@ -76,6 +76,7 @@ TOKEN = Kind(
     "token",
     "k",
     check=_check,
+    members=frozenset({"description", "duration", "paths"}),
     places=lambda token: token["paths"],
     readonly=frozenset({"tokenString", "issuedBy", "expiresInMs"}),
     immutable=True,

@@ -60,6 +60,7 @@ TRACK = Kind(
     "track",
     "t",
     check=_check,
+    members=frozenset({*_MEMBERS, "destination", "js"}),
     path_members=("source",),
     relate=_relate,
     in_catalogue=True,

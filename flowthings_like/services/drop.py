@@ -10,7 +10,7 @@ from ..errors import InvalidInput
 from ..filters.nodes import Filter
 from ..green.marks import bulk, reads
 from ..transport.urls import segment, wire_params
-from ..transport.values import resolve, text
+from ..transport.values import items, resolve, text
 from .find_each import FINDS, find_each
 from .given import takes_find_parameters
 from .resource import Resource, query_params, with_filters
@@ -84,10 +84,7 @@ class DropService(FullService[Drop]):
         Returns:
             The new drops, in the order of the models; [] without a request for no models.
         """
-        models = resolve(models)
-        if isinstance(models, str | bytes | Mapping):
-            raise InvalidInput("create_many takes a list of drops; for one drop write create(model)")
-        data = list(models)
+        data = items(models, "create_many", "drops", "for one drop write create(model)")
         for index, model in enumerate(data):
             if not isinstance(resolve(model), Mapping):
                 raise InvalidInput(f"create_many: drop {index} is a {type(model).__name__}, not a dict")
@@ -158,7 +155,7 @@ class DropService(FullService[Drop]):
         if filter is not None:
             data["filter"] = filter_text(filter)
         if rules is not None:
-            data["rules"] = {name: filter_text(rule) for name, rule in resolve(rules).items()}
+            data["rules"] = _rules(rules)
         if sorts is not None:
             data["sorts"] = _names(sorts, "sorts")
         rows: list[dict[str, Any]] = self._call("POST", "/aggregate", data, params)
@@ -190,7 +187,8 @@ class DropServiceFactory(Creatable[Drop], AbstractServiceFactory):
         Returns:
             A dict of flow id to its list of drops; {} without a request for no queries.
         """
-        data = [_multi_find_entry(resolve(query)) for query in resolve(queries)]
+        asked = items(queries, "multi_find", "queries", "for one flow write drop(flow).find()")
+        data = [_multi_find_entry(resolve(query)) for query in asked]
         return self._call("MGET", "", data, params) if data else {}
 
 
@@ -224,10 +222,24 @@ def _flow_name(flow: Any) -> str:
     return text(flow, "a flow's id or path")
 
 
+def _rules(given: Any) -> dict[str, str]:
+    rules = resolve(given)
+    if not isinstance(rules, Mapping):
+        raise InvalidInput(
+            "aggregate: rules is a dict of names to filters, {'windy': mem.elems.wind > 30}, "
+            f"not {type(rules).__name__}"
+        )
+    if not all(isinstance(name, str) and name for name in rules):
+        raise InvalidInput("aggregate: each of the rules' names is a non-empty str")
+    return {name: filter_text(rule) for name, rule in rules.items()}
+
+
 def _names(given: Any, what: str) -> list[str]:
     given = resolve(given)
     if isinstance(given, str):
         return [given]
+    if not isinstance(given, Iterable) or isinstance(given, Mapping):
+        raise InvalidInput(f"aggregate: {what} must be a list of str, not {type(given).__name__}")
     names = [resolve(name) for name in given]
     if not all(isinstance(name, str) and name for name in names):
         raise InvalidInput(f"aggregate: {what} must be a list of non-empty str")

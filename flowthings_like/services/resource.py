@@ -23,7 +23,7 @@ from ..errors import FlowThingsNotFound, InvalidInput
 from ..filters.nodes import Filter
 from ..green.marks import api_call, bulk, chooses, plain, reads
 from ..transport.urls import check_path, segment
-from ..transport.values import resolve, text
+from ..transport.values import items, resolve, text
 from .given import takes_find_parameters, takes_read_parameters
 from .in_parallel import InParallel
 from .pages import pages
@@ -214,10 +214,8 @@ class Findable(BaseService, Generic[R]):
     @takes_read_parameters
     def read_many(self, ids: Ids, **params: Any) -> Any:
         """The resources with these ids, a dict of id to resource, in one request (none for no ids)."""
-        ids = resolve(ids)
-        if isinstance(ids, str | bytes | Mapping):
-            raise InvalidInput("read_many takes a list of ids; for one id write read(id)")
-        wanted = [text(id, "an id") for id in ids]
+        given = items(ids, "read_many", "ids", "for one id write read(id)")
+        wanted = [text(id, "an id") for id in given]
         if not wanted:
             return ({}, {}) if self._wants_refs(params) else {}
         return self._call("MGET", "", wanted, params)

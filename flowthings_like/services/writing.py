@@ -9,7 +9,7 @@ from ..changes import M
 from ..errors import InvalidInput
 from ..green.marks import api_factory, bulk, chooses
 from ..transport.urls import segment
-from ..transport.values import resolve, text
+from ..transport.values import items, resolve, text
 from .resource import BaseService, Findable, R, id_path
 
 if TYPE_CHECKING:
@@ -56,11 +56,8 @@ class Saveable(Creatable[R]):
 
     def update_many(self, models: Models, **params: Any) -> dict[str, R]:
         """`update` for several models in one request (none for no models): a dict of id to resource."""
-        models = resolve(models)
-        if isinstance(models, str | bytes | Mapping):
-            raise InvalidInput("update_many takes a list of models; for one model write update(model)")
         changes: dict[str, Any] = {}
-        for model in models:
+        for model in items(models, "update_many", "models", "for one model write update(model)"):
             id, change = _changes(model)
             if id in changes:
                 raise InvalidInput(

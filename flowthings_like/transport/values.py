@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timezone
 from enum import Enum
 from typing import Any
@@ -14,7 +14,7 @@ from ..filters import operands
 from ..filters.nodes import Filter
 from ..wire.foreign import advice_on, is_missing, scalar
 
-__all__ = ["find_fault", "milliseconds", "plain", "resolve", "text"]
+__all__ = ["find_fault", "items", "milliseconds", "plain", "resolve", "text"]
 
 _DEEPEST = 200
 
@@ -49,6 +49,21 @@ def text(value: Any, what: str) -> str:
     if not value:
         raise InvalidInput(f"{what} is empty")
     return value
+
+
+def items(given: Any, call: str, of: str, instead: str) -> list[Any]:
+    """What a list, or anything like one, holds; thunks are forced.
+
+    Args:
+        call, of, instead: what takes it, what it holds, what to write for one alone; for the error's text.
+
+    Raises:
+        InvalidInput: it is a str, bytes or a mapping, or cannot be iterated over.
+    """
+    given = resolve(given)
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise InvalidInput(f"{call} takes a list of {of}, not {type(given).__name__}; {instead}")
+    return list(given)
 
 
 def milliseconds(day: date) -> int:

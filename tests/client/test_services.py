@@ -81,6 +81,18 @@ quiet = make_api(request=refuse)
         lambda: quiet.drop("f1").aggregate("$count", output="$count"),
         lambda: quiet.drop("f1").aggregate("$count", filter=False),
         lambda: quiet.drop("f1").aggregate("$count", rules={"r": None}),  # type: ignore[dict-item]
+        lambda: quiet.drop("f1").aggregate("$count", rules=["a > 1"]),  # type: ignore[arg-type]
+        lambda: quiet.drop("f1").aggregate("$count", rules=mem.a > 1),  # type: ignore[arg-type]
+        lambda: quiet.drop("f1").aggregate("$count", rules={1: "a > 1"}),  # type: ignore[dict-item]
+        lambda: quiet.drop("f1").aggregate("$count", sorts=5),  # type: ignore[arg-type]
+        lambda: quiet.drop("f1").aggregate("$count", sorts={"a": "asc"}),
+        lambda: quiet.drop("f1").aggregate(5),  # type: ignore[arg-type]
+        lambda: quiet.drop("f1").create_many(5),  # type: ignore[arg-type]
+        lambda: quiet.flow.read_many(5),  # type: ignore[call-overload]
+        lambda: quiet.flow.update_many(5),  # type: ignore[arg-type]
+        lambda: quiet.drop.multi_find(5),  # type: ignore[arg-type]
+        lambda: quiet.drop.multi_find({"flowId": "f1"}),
+        lambda: quiet.drop.multi_find("f1"),
         lambda: quiet.drop.multi_find([{"flow": "f1"}]),
         lambda: quiet.statistics.track_hit("t1", month=3),
         lambda: quiet.statistics.track_hit("t1", 2020, day=3),

@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from ...errors import ConfigurationError
 from ...filters import sql
-from ..problems import Unavailable
+from ..problems import BadRequest, Problem, Unavailable
 from . import documents, exact, schema
 from .ending import GUARD, Guard
 from .folder import DATABASE, open_folder
@@ -30,6 +30,7 @@ BUSY_SECONDS = 10.0
 
 OLDEST_SQLITE = (3, 38, 0)  # the first with JSON built in
 _BEGIN = "begin_statement"
+_TOO_MUCH = ("too many", "too large", "parser stack overflow", "maximum depth")
 
 
 def locate(place: str | os.PathLike[str]) -> URL:
@@ -136,8 +137,13 @@ def changes(connection: Connection) -> int | None:
     return getattr(connection.connection.driver_connection, "total_changes", None)
 
 
-def unavailable(error: OperationalError) -> Unavailable:
-    """A database that could not do its work (disk full, locked too long), as an answer to the caller."""
+def unavailable(error: OperationalError) -> Problem:
+    """A database that could not do its work (disk full, locked too long), as an answer to the caller.
+
+    A statement that is more than SQLite takes is the request's fault: it would fail again.
+    """
+    if any(words in str(error.orig) for words in _TOO_MUCH):
+        return BadRequest(f"the request asks for too much at once: {error.orig}")
     return Unavailable(f"the store cannot do that now: {error.orig}")
 
 

@@ -89,8 +89,16 @@ class TestParameters:
             ({"filter": {"n": 1}}, "filter must be a string or a number"),
             ({"order": "geo"}, "order must be asc or desc"),
             ({"sort": "a,b,c", "order": "asc,desc"}, "2 orders for 3 sorts"),
-            ({"sort": "a..b"}, "names no member"),
-            ({"sort": ".a"}, "names no member"),
+            ({"sort": "a..b"}, "can be no member's name"),
+            ({"sort": ".a"}, "can be no member's name"),
+            ({"sort": "foo bar"}, "'foo bar' can be no member's name"),
+            ({"sort": "-temp"}, "the direction as order"),
+            ({"sort": "temp:desc"}, "the direction as order"),
+            ({"sort": "elems.wind speed"}, "in backquotes"),
+            ({"sort": "$month"}, "can be no member's name"),
+            ({"sort": "a', (select 1)"}, "can be no member's name"),
+            ({"sort": ["a"] * 33}, "33 members to sort by: 32 is the most"),
+            ({"limt": 5}, "there is no parameter 'limt': did you mean 'limit'?"),
         ],
     )
     def test_what_makes_no_sense(self, params: dict[str, Any], said: str) -> None:

@@ -7,6 +7,9 @@ from urllib.parse import quote
 
 import pytest
 
+from flowthings_like.platform.embedded import Platform
+from flowthings_like.platform.problems import BadRequest
+
 from .harness import Client
 
 
@@ -196,6 +199,20 @@ def test_whole_numbers_are_kept_exactly_or_refused(api: Client, flow: Any, numbe
         assert "64 bits" in reply.error
         assert str(number) in reply.error
     assert api.get(place).ok() == [kept]
+
+
+def test_thousands_of_sorts_are_the_requests_fault(api: Client, flow: Any) -> None:
+    for where in (f"/drop/{flow['id']}", "/flow"):
+        refused = api.get(f"{where}?" + "&".join(f"sort=e{n}" for n in range(2100)))
+        assert refused.status == 400
+        assert "2100 members to sort by" in refused.error
+
+
+def test_a_statement_that_is_too_much_for_the_database_is_a_400(platform: Platform) -> None:
+    terms = ", ".join(f"'{n}'" for n in range(3000))
+    for use in (platform.store.read, platform.store.write):
+        with pytest.raises(BadRequest, match="too much at once: too many terms"):
+            use(lambda connection: connection.exec_driver_sql(f"SELECT 1 ORDER BY {terms}").close())
 
 
 def test_aggregates(api: Client, flow: Any) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+
+from flowthings_like.platform.store.schema import resources
 
 from .harness import Client
 
@@ -215,6 +218,62 @@ def test_accounts_do_not_see_each_other(api: Client, platform: Any) -> None:
         assert other.get(f"/statistics/{stat}/{flow['id']}").error == f"there is no flow {flow['id']}"
     track = {"source": "/acme/x", "destination": "/other/y"}
     assert "outside the account" in other.post("/track", track).error
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/flow?limt=5", "limit"),
+        ("/flow?Sort=path", "sort"),
+        ("/drop/%2Facme%2Fx?oder=asc", "order"),
+        ("/drop?path=/acme/x&filters=a", "filter"),
+    ],
+)
+def test_a_parameter_that_is_nearly_right_is_refused(api: Client, path: str, meant: str) -> None:
+    api.flow("x")
+    assert f"did you mean '{meant}'?" in api.get(path).error
+    assert api.get(path).status == 400
+
+
+def test_a_write_with_such_a_parameter_does_nothing(api: Client) -> None:
+    assert "did you mean 'refs'" in api.post("/flow?ref=1", {"path": "/acme/x"}).error
+    assert "percent-encoded" in api.post("/flow?refs=%ff", {"path": "/acme/x"}).error
+    assert api.get("/flow").ok() == []
+    flow = api.flow("x")
+    assert api.post(f"/drop/{flow['id']}?hint=1", {"elems": {"a": 1}}).status == 400
+    assert api.get(f"/drop/{flow['id']}?_=1700000000&nocache=1&cb=7").ok() == []
+
+
+def test_a_member_that_is_nearly_right_is_refused(api: Client) -> None:
+    refused = api.post("/flow", {"path": "/acme/x", "capcity": 5})
+    assert refused.status == 400
+    assert refused.error == "there is no member 'capcity': did you mean 'capacity'?"
+    assert api.get("/flow").ok() == []
+    flow = api.flow("x", colour="red", unit="F")
+    place = f"/flow/{flow['id']}"
+    assert (flow["colour"], flow["unit"]) == ("red", "F")
+    for reply in (
+        api.put(place, {"capcity": 5}),
+        api.put(f"{place}/capcity", 5),
+        api("MPUT", "/flow", {flow["id"]: {"displayname": "X"}}),
+    ):
+        assert "did you mean" in reply.error
+    assert api.get(place).ok() == flow
+    assert "did you mean 'params'" in api("MGET", "/drop", [{"flowId": flow["id"], "parms": {}}]).error
+    asked = [{"flowId": flow["id"], "params": {"limt": 1}}]
+    assert "did you mean 'limit'" in api("MGET", "/drop", asked).error
+
+
+def test_one_that_is_stored_already_can_be_sent_back_and_removed(api: Client, platform: Any) -> None:
+    """An earlier version took it."""
+    flow = api.flow("x")
+    stored = json.dumps({**flow, "capcity": 5})
+    change = resources.update().where(resources.c.id == flow["id"]).values(body=stored)
+    platform.store.write(lambda connection: connection.execute(change).close(), touches_catalogue=True)
+    place = f"/flow/{flow['id']}"
+    whole = api.get(place).ok()
+    assert api.put(place, {**whole, "displayName": "X"}).ok()["capcity"] == 5
+    assert "capcity" not in api.put(place, {"capcity": None}).ok()
 
 
 def test_documents_are_bounded(api: Client) -> None:
