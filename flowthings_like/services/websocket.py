@@ -42,10 +42,13 @@ class WebSocketService(BaseService):
             on_message: called as (client, resource, drop) for every drop of a subscribed flow.
             on_close: called as (client) whenever a connection has ended.
             on_error: called as (client, exception): refused requests, lost connections, failures in handlers.
+                Without it these are logged, to the logger `flowthings_like`.
             reconnect: open a new session, and subscribe again, when the connection is lost.
-            heartbeat: seconds between the signs of life that are sent.
+            heartbeat: seconds between the signs of life that are sent. A peer of which nothing comes for as
+                long after one, and 5 seconds at least, is lost.
             reply_timeout: seconds until a request that is not answered fails with DeadlineExceeded.
             options: for `websocket.create_connection` of the websocket-client package, such as header=.
+                Redirects are never followed.
 
         Raises:
             FlowThingsException: the platform does not grant a session.

@@ -17,10 +17,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import websocket
 
 from .. import errors
+from .forks import cut_off, forget_in_child
+from .live_socket import LiveSocket, bound_messages
 from .values import resolve, text
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ __all__ = ["WebSocketClient"]
 
 _log = logging.getLogger("flowthings_like")
 _LONGEST_TICK = 5.0
+_PATIENCE = 5.0  # seconds at least that a peer has to answer a ping
 _LONGEST_PAUSE = 60.0
 _LOST = (OSError, websocket.WebSocketException)
 
@@ -86,6 +90,7 @@ class WebSocketClient:
         self._waiting: dict[int | str, _Waiting] = {}
         self._subscribed: dict[str, None] = {}
         self._next_id = 0
+        self._live: LiveSocket | None = None
 
     def run(self) -> None:
         """Connect and handle what comes, until `close()`; without `reconnect`, until the connection ends.
@@ -95,10 +100,14 @@ class WebSocketClient:
                 `reconnect`, no connection can be made.
         """
         failures = 0
-        while not self._stopping.is_set():
+        process = os.getpid()
+        # A copy of this call that a fork has made ends: the connection is the parent's.
+        while not self._stopping.is_set() and process == os.getpid():
             began = time.monotonic()
             try:
                 self._connect()
+                if process != os.getpid():
+                    return
             except errors.FlowThingsError as error:
                 self._report(error)
                 if not (self.reconnect and error.retryable):
@@ -106,6 +115,8 @@ class WebSocketClient:
                     raise
             else:
                 self._serve()
+            if process != os.getpid():
+                return
             if not self.reconnect:
                 break
             failures = 1 if time.monotonic() - began > self.heartbeat else failures + 1
@@ -181,15 +192,49 @@ class WebSocketClient:
         url, self._url = self._url or self._new_session(), None
         connect_within = self._connection.timeout.connect
         options = {"sslopt": _tls(self._connection.verify_ssl), "timeout": connect_within, **self._options}
+        made: list[Any] = []
+        kind = options.pop("class_", websocket.WebSocket)
+
+        def make(**given: Any) -> Any:
+            made.append(kind(**given))
+            return made[-1]
+
         try:
-            opened = websocket.create_connection(url, **options)
+            # A redirect would be handed the headers and cookies that are for this host.
+            opened: Any = websocket.create_connection(
+                url,
+                class_=make,  # type: ignore[arg-type]
+                **{**options, "redirect_limit": 0},
+            )
+            self._refuse_redirect(opened)
         except _LOST as error:
+            self._refuse_redirect(made[-1] if made else None)
             raise errors.ConnectionFailed(
                 f"WebSocket to {self._connection.ws_host}: {type(error).__name__}"
             ) from error
+        bound_messages(opened)
+        self._live = opened.sock = LiveSocket(opened.sock)
+        forget_in_child(self)
         opened.settimeout(min(self.heartbeat, self.reply_timeout, _LONGEST_TICK))
         with self._lock:
             self._socket = opened
+
+    def _refuse_redirect(self, opened: Any) -> None:
+        answer = getattr(opened, "handshake_response", None)
+        status = getattr(answer, "status", None)
+        if answer is None or status is None or not 300 <= status < 400:
+            return
+        opened.shutdown()
+        place = urlsplit(str(answer.headers.get("location") or "")).netloc.rpartition("@")[2]
+        raise errors.InvalidResponse(
+            f"WebSocket to {self._connection.ws_host}: {status}, a redirect to {place or 'another path'}, "
+            "which is not followed: headers and cookies would travel along. Give the final host as ws_host="
+        )
+
+    def forget(self) -> None:
+        """In a forked child: leave the socket to the parent."""
+        if self._live is not None:
+            cut_off(self._live.fileno())
 
     def _serve(self) -> None:
         """One connection, from its first message to its last."""
@@ -203,6 +248,7 @@ class WebSocketClient:
         finally:
             with self._lock:
                 self._socket = None
+            self._live = None
             opened.shutdown()
         self._fail_waiting(errors.ConnectionFailed("the connection was lost before the reply came"))
         self._handle(self.on_close)
@@ -221,9 +267,12 @@ class WebSocketClient:
 
     def _listen(self, opened: Any) -> None:
         due = time.monotonic() + self.heartbeat
+        patience = max(self.heartbeat, _PATIENCE)
+        asked: float | None = None  # when a sign of life was asked for that has not come
         while not self._stopping.is_set():
             try:
-                opcode, payload = opened.recv_data()
+                # With control frames, or a peer that sends many would keep us from all the rest.
+                opcode, payload = opened.recv_data(control_frame=True)
             except websocket.WebSocketTimeoutException:
                 opcode, payload = None, b""
             if opcode == websocket.ABNF.OPCODE_CLOSE:
@@ -231,9 +280,15 @@ class WebSocketClient:
             if opcode in (websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY):
                 self._receive(payload)
             now = time.monotonic()
+            if asked is not None and opened.sock.heard >= asked:
+                asked = None
+            if asked is not None and now - asked > patience:
+                raise ConnectionResetError(f"nothing came for {now - opened.sock.heard:.0f} seconds")
             if now >= due:
                 due = now + self.heartbeat
                 self._write({"type": "heartbeat"})
+                self._send(opened.ping)
+                asked = asked or now
             self._expire(now)
 
     def _receive(self, payload: bytes) -> None:
@@ -290,10 +345,19 @@ class WebSocketClient:
         opened = self._socket
         if opened is None:
             return
+        self._send(opened.send, encoded.decode() if isinstance(encoded, bytes) else encoded)
+
+    def _send(self, send: Callable[..., object], *message: str) -> None:
+        live = self._live
         try:
-            opened.send(encoded.decode() if isinstance(encoded, bytes) else encoded)
-        except _LOST:
-            # The reader meets the same loss, tells everybody and connects again.
+            send(*message)
+        except BaseException as error:
+            # Half of a frame may have gone, and nothing can follow it. The reader meets the end of the
+            # connection, tells everybody and connects again.
+            if live is not None:
+                live.cut()
+            if not isinstance(error, _LOST):
+                raise
             _log.debug("a message could not be sent: the connection is lost")
 
     def _expire(self, now: float) -> None:
@@ -318,6 +382,8 @@ class WebSocketClient:
     def _fail(self, waiting: _Waiting, error: errors.FlowThingsError) -> None:
         if waiting.callback is not None:
             self._handle(waiting.callback, error)
+        elif not self._stopping.is_set():
+            self._report(error)
 
     def _handle(self, handler: Callable[..., Any] | None, *args: Any) -> None:
         if handler is None:
@@ -329,7 +395,9 @@ class WebSocketClient:
 
     def _report(self, error: Exception) -> None:
         if self.on_error is None:
-            if not isinstance(error, errors.FlowThingsError):
+            if isinstance(error, errors.FlowThingsError):
+                _log.warning("WebSocket: %s (%s)", error, type(error).__name__)
+            else:
                 _log.error("a WebSocket handler failed", exc_info=error)
             return
         try:
