@@ -50,6 +50,9 @@ DEV = [
     "pandas>=2.2.3",  # and numpy with it: what an ETL job hands over
     "pyuwsgi>=2.0.27",
     "pytest>=8",
+    "requests-mock>=1.12",
+    "responses>=0.25",
+    "vcrpy>=6",
     "hypothesis>=6.100",
     "mypy==2.4.1",  # pinned, and ruff too: what they find must not change from one day to the next
     "ruff==0.17.5",
