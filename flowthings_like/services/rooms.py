@@ -17,7 +17,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import things_errors
 from ..errors import ConnectionFailed, DeadlineExceeded, FlowThingsError
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     Ask = Callable[..., tuple[PacketConnection, Any]]
 
 __all__ = ["Rooms"]
+
+T = TypeVar("T")
 
 _log = logging.getLogger("flowthings_like")
 _EMIT = int(Kind.ROOM_EMIT)
@@ -99,32 +101,29 @@ class Rooms:
         Raises:
             LookupError: there is no such room. And what `ask` raises.
         """
-        turn = Turn()
+        self._in_turn(
+            collection, id, deadline, lambda membership: self._enter(membership, room, ask, deadline)
+        )
+
+    def _enter(self, membership: Membership, room: Room, ask: Ask, deadline: float) -> None:
+        with self._lock.here:
+            membership.rooms = (*membership.rooms, room)
+            room._membership, room._over = membership, None
+            self._scopes.add(membership.scope)
         try:
-            membership = self._wait_turn(turn, collection, id, deadline)
-            with self._lock.here:
-                membership.rooms = (*membership.rooms, room)
-                room._membership, room._over = membership, None
-                self._scopes.add(membership.scope)
-            try:
-                # It may be settled and over at once: an event that was held can be that of its deletion.
-                while room._membership is membership and not self._is_settled(membership):
-                    over, answer = ask(Kind.JOIN, [membership.scope, id], deadline)
-                    if room_ids(answer, 1)[0] is None:
-                        raise things_errors.LookupError(f"there is no room {id} in {membership.scope}")
-                    with self._lock.here:
-                        if over is self._source:  # else another one takes over, and must be asked too
-                            self._settle(membership, over)
-            except BaseException as error:
-                self._detach(room)
-                if not isinstance(error, things_errors.ThingsDBError):
-                    self._tidy(membership)
-                raise
-        finally:
-            try:
-                self._end_turn(turn)
-            finally:  # again, as the first time may have been interrupted
-                self._end_turn(turn)
+            # It may be settled and over at once: an event that was held can be that of its deletion.
+            while room._membership is membership and not self._is_settled(membership):
+                over, answer = ask(Kind.JOIN, [membership.scope, membership.id], deadline)
+                if room_ids(answer, 1)[0] is None:
+                    raise things_errors.LookupError(f"there is no room {membership.id} in {membership.scope}")
+                with self._lock.here:
+                    if over is self._source:  # else another one takes over, and must be asked too
+                        self._settle(membership, over)
+        except BaseException as error:
+            self._detach(room)
+            if not isinstance(error, things_errors.ThingsDBError):
+                self._tidy(membership)
+            raise
 
     def abandon(self, room: Room) -> None:
         """Have an object out of its room at once, without waiting for the node."""
@@ -144,22 +143,23 @@ class Rooms:
         membership = room._membership
         if membership is None:
             return True
-        turn, known = Turn(), True
+        return self._in_turn(
+            membership.collection,
+            membership.id,
+            deadline,
+            lambda found: self._leave(found, room, ask, deadline),
+        )
+
+    def _leave(self, membership: Membership, room: Room, ask: Callable[..., Any], deadline: float) -> bool:
+        over = membership.over if membership.over is self._source else None
+        known = True
         try:
-            membership = self._wait_turn(turn, membership.collection, membership.id, deadline)
-            over = membership.over if membership.over is self._source else None
-            try:
-                if over is not None:
-                    known = self._ask_out(membership, over, ask, deadline)
-            except ConnectionFailed:
-                pass  # a node forgets who hangs up
-            finally:
-                self._take_out_one(membership, room, over)
+            if over is not None:
+                known = self._ask_out(membership, over, ask, deadline)
+        except ConnectionFailed:
+            pass  # a node forgets who hangs up
         finally:
-            try:
-                self._end_turn(turn)
-            finally:
-                self._end_turn(turn)
+            self._take_out_one(membership, room, over)
         return known
 
     @staticmethod
@@ -212,16 +212,27 @@ class Rooms:
                 detect().spawn(self._leave_quietly, membership.collection, membership.id)
 
     def _leave_quietly(self, collection: str, id: int) -> None:
-        deadline, turn = time.monotonic() + _TIDY_WITHIN, Turn()
-        try:
-            membership = self._wait_turn(turn, collection, id, deadline)
+        deadline = time.monotonic() + _TIDY_WITHIN
+
+        def leave(membership: Membership) -> None:
             over = self._source
             if over is not None and not membership.rooms:
                 over.call(Kind.LEAVE, pack([membership.scope, id]), deadline)
-        except FlowThingsError:
-            pass
+
+        with suppress(FlowThingsError):
+            self._in_turn(collection, id, deadline, leave)
+
+    def _in_turn(self, collection: str, id: int, deadline: float, work: Callable[[Membership], T]) -> T:
+        """`work(membership)` for a room, in one thread at a time."""
+        turn = Turn()
+        try:
+            result = work(self._wait_turn(turn, collection, id, deadline))
         finally:
-            self._end_turn(turn)
+            try:
+                self._end_turn(turn)
+            finally:  # again, as the first time may have been interrupted
+                self._end_turn(turn)
+        return result
 
     def _wait_turn(self, turn: Turn, collection: str, id: int, deadline: float) -> Membership:
         """Wait until a turn at a room has come, for one thread at a time to join or leave with; the room."""
