@@ -302,12 +302,15 @@ class Client(Calls, InParallel):
         """Connect to one of the nodes; when that fails the client is as it was."""
         deadline = deadline_in(timeout)
         session = self._begin(lambda: nodes, auth, len(nodes) > 1)
-        with self._lock.here:
-            if self._session is not None or self._nodes is not None:
-                raise ConfigurationError("the client is connected, or being connected; call close() first")
-            self._session, self._nodes = session, lambda: nodes
         try:
+            with self._lock.here:
+                if self._session is not None or self._nodes is not None:
+                    raise ConfigurationError(
+                        "the client is connected, or being connected; call close() first"
+                    )
+                self._session, self._nodes = session, lambda: nodes
             session.connection(deadline, patient=patient)
         except BaseException:
-            self.close()
+            if self._session is session:
+                self.close()
             raise

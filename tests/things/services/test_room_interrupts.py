@@ -1,4 +1,4 @@
-"""Joining and leaving, interrupted at every step at which a signal handler could raise.
+"""Clients and rooms, interrupted at every step at which a signal handler could raise.
 
 Whoever comes next, in this thread or another, joins and leaves in time, and hears what is emitted.
 """
@@ -14,11 +14,20 @@ import pytest
 
 from flowthings_like import Client, FlowThingsError, NotJoined
 from flowthings_like.green.backend import detect
-from flowthings_like.services import first_join, mailbox, membership, room, rooms
+from flowthings_like.services import (
+    first_join,
+    mailbox,
+    membership,
+    room,
+    rooms,
+    things,
+    things_calls,
+    things_session,
+)
 from tests.transport.opcodes import interrupted_at
 
-from ..support import wait_until
-from .support import Heard, Script
+from ..support import Node, wait_until
+from .support import USER, Heard, Script
 
 pytestmark = pytest.mark.skipif(
     detect().name != "threads", reason="signals raise between any two steps on threads only"
@@ -67,6 +76,36 @@ def test_an_interrupt_at_every_step(client: Client, script: Script, what: str, m
         assert one.heard.count(at) == 1
         one.leave(timeout=10)
         assert client.get_rooms() == ()
+        if not reached:
+            break
+
+
+@pytest.mark.parametrize("module", [things, things_session, things_calls], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("what", ["connect", "query", "close"])
+def test_an_interrupt_at_every_step_of_a_client(played: Node, what: str, module: ModuleType) -> None:
+    """It can be used as if nothing had been, or be closed and connected anew."""
+    for at in itertools.count(1):
+        client = Client()
+
+        def connect() -> None:
+            client.connect_pool([played.url], *USER, timeout=10)  # noqa: B023
+
+        if what == "connect":
+            reached = interrupted_at(at, module, connect)
+            if not client.is_connected():
+                client.close()
+                connect()
+        else:
+            connect()
+            work = (lambda: client.query("1")) if what == "query" else client.close  # noqa: B023
+            reached = interrupted_at(at, module, work)
+        if what != "close":
+            assert client.query("2", timeout=10) == "2"
+        client.close()
+        client.wait_closed()
+        assert not client.is_connected()
+        with pytest.raises(FlowThingsError):
+            client.query("3")
         if not reached:
             break
 
