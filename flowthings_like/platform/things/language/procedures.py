@@ -79,12 +79,12 @@ def run_(run: Run, name: str, *args: Value) -> Value:
 
 @function
 def procedure_info(run: Run, name: str) -> dict[str, Any]:
-    return _info(name, _found(run, name))
+    return _info(run, name, _found(run, name))
 
 
 @function
 def procedures_info(run: Run) -> list[dict[str, Any]]:
-    return [_info(name, closure) for name, closure in _procedures(run).items()]
+    return [_info(run, name, closure) for name, closure in _procedures(run).items()]
 
 
 @function
@@ -92,7 +92,8 @@ def procedure_doc(run: Run, name: str) -> str:
     return _found(run, name).doc
 
 
-def _info(name: str, closure: Closure) -> dict[str, Any]:
+def _info(run: Run, name: str, closure: Closure) -> dict[str, Any]:
+    run.spend()
     return {
         "doc": closure.doc,
         "name": name,

@@ -134,7 +134,7 @@ class Closure:
         bound: whether only the query that wrote it has it: it is no item, property or procedure yet.
     """
 
-    __slots__ = ("_layout", "body", "bound", "changes", "doc", "names", "source")
+    __slots__ = ("_definition", "_layout", "body", "bound", "changes", "doc", "names", "source")
 
     def __init__(
         self,
@@ -152,6 +152,7 @@ class Closure:
         self.doc = doc
         self.changes = changes
         self.bound = True
+        self._definition = ""
 
     def copy(self) -> Closure:
         return Closure(self.names, self.body, self.source, self._layout, self.doc, self.changes)
@@ -164,7 +165,8 @@ class Closure:
     @property
     def definition(self) -> str:
         """The source, laid out anew."""
-        return self._layout.formatted(self.source)
+        self._definition = self._definition or self._layout.formatted(self.source)
+        return self._definition
 
 
 class Failure:
