@@ -257,8 +257,9 @@ class TestShares:
         for path in (f"/flow/{flows['secret']['id']}", f"/track/{hidden['id']}"):
             assert other.get(path).status == 404
             assert "secret" not in other.get(path).error
-            assert other.put(path, {"displayName": "x"}).status == 404
             assert other.delete(path).status == 404
+            changed = other.put(path, {"displayName": "x"})  # no right to write anything comes before it
+            assert (changed.status, changed.error) == (403, "no write right anywhere in /acme")
 
     def test_they_are_issued_to_who_exists(self, api: Client, other: Client, theirs: str) -> None:
         paths = {"/acme/weather": {"dropRead": True}}
