@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -46,13 +47,14 @@ class Begun:
         pool: in whose threads it may be waited for.
     """
 
-    __slots__ = ("__weakref__", "_call", "_origin", "_outcome", "_pool", "_turn")
+    __slots__ = ("__weakref__", "_call", "_origin", "_outcome", "_pid", "_pool", "_turn")
 
     def __init__(self, call: Underway, origin: Origin, pool: Pool) -> None:
         self._call = call
         self._origin = origin
         self._outcome: Outcome | None = None
         self._pool = pool
+        self._pid = os.getpid()
         self._turn = pool.backend.lock()  # held by the one who waits for the answer; all others wait for it
         call.hold(self)  # so that a failure is told even if nobody keeps the thunk
 
@@ -63,6 +65,9 @@ class Begun:
         outcome = self._outcome
         if outcome is None:
             self._pool.check_thread()
+            if self._pid != os.getpid() and not self._pool.backend.in_turns:
+                # In a forked child: the thread that may hold it has stayed in the parent.
+                self._turn, self._pid = self._pool.backend.lock(), os.getpid()
         if outcome is None and timeout is None:
             with self._turn:  # cannot be left held by a signal, see _primitives
                 outcome = self._wait(None)

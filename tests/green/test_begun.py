@@ -12,6 +12,7 @@ from flowthings_like.errors import DeadlineExceeded, WrongThread
 from flowthings_like.green import GreenThunk, detect, force, native
 from flowthings_like.green import begun as begun_module
 from flowthings_like.green.begun import Begun
+from tests.forked import forked
 
 from .fakes import interrupted, until
 
@@ -102,6 +103,22 @@ def test_a_call_that_was_given_up_says_so_to_all(call, begun):
         value, raised = BACKEND.get(thread)
         assert value is None
         assert "given up" in str(raised.error)
+
+
+def test_a_forked_child_waits_for_nobody_who_stayed_in_the_parent(call, begun):
+    waiting = BACKEND.spawn(begun.settle)
+    until(lambda: call.inside == 1)
+
+    def child():
+        if not GREEN:  # the one who waited has stayed in the parent; green threads come along
+            call.inside = 0
+        call.answered.set()
+        assert begun.settle(20) == (["the answer"], None)
+
+    said = forked(child)
+    assert said() == "fine"
+    call.answered.set()
+    assert BACKEND.get(waiting) == (["the answer"], None)
 
 
 @pytest.mark.skipif(not GREEN, reason="OS threads may wait for each other")
