@@ -161,11 +161,11 @@ class Coalescer(Deliverer):
         with self._lock:
             while self.ready:
                 lane = next(iter(self.ready))
+                del self.ready[lane]  # first: what is enrolled from here on asks for its own departure
                 # Asked again: since the lane was ready another batch of it may have left.
                 batch = lane.take() if lane.may_leave() else None
-                del self.ready[lane]
+                self._look_again(lane)
                 if batch is not None:
-                    self._look_again(lane)
                     return batch
             self._dispatchers.discard(dispatcher)
             return None
@@ -237,7 +237,7 @@ class Coalescer(Deliverer):
                     self._waiting.pop(id(thunk), None)
 
     def _take_over(self) -> None:
-        """This is a forked child: the parent's senders stayed there, with what they had on their way."""
+        """This is a forked child: the parent's dispatchers stayed there, with what they had on their way."""
         self._pid = os.getpid()
         if self.in_turns:  # green threads come along
             return

@@ -1,8 +1,12 @@
 """Lazy creates on one flow are stored in the order in which they were made; finds that differ go at once."""
 
+import contextlib
+import itertools
+import threading
+
 import pytest
 
-from flowthings_like.green import LazyAPI, detect, force
+from flowthings_like.green import LazyAPI, coalesce, detect, force, lanes
 from flowthings_like.green.marks import bulk
 
 from .bulky import Platform
@@ -85,6 +89,65 @@ def test_creates_with_time_outs_of_their_own_keep_their_order_too():
     assert [thunk["value"] for thunk in [first, *thunks]] == list(range(11))
     assert [n for _, asked in seen for n in asked] == list(range(11))
     assert [asked for _, asked in seen[1:]] == [(1, 2), (3, 4, 5), (6, 7, 8), (9,), (10,)]
+
+
+@pytest.mark.skipif(GREEN, reason="green threads are switched at known places")
+@pytest.mark.parametrize("withdrawn", [False, True])
+def test_no_call_is_left_behind_wherever_a_dispatcher_is_held_up(withdrawn):
+    """Others are enrolled while it is, or wait until it goes on."""
+    for place in itertools.count(1):
+        if not held_up_there(place, withdrawn):
+            break
+    assert place > 10
+
+
+def held_up_there(place, withdrawn):
+    """Whether the dispatcher got there."""
+    api = Platform()
+    api.fill("a", "b")
+    lazy = LazyAPI(api)
+    lazy._open()
+    lazy._coalescer._crew = BACKEND.pool(1)
+    held, go_on, found = threading.Event(), threading.Event(), []
+    with traced_threads(place, held, go_on, (coalesce, lanes)):
+        first = lazy.flow.read("a")
+        if withdrawn:
+            first._pending = None
+        reached = held.wait(0.3)
+    enrolling = threading.Thread(target=lambda: found.append(lazy.flow.read("b")), daemon=True)
+    enrolling.start()
+    enrolling.join(0.02)  # it may have to wait for a lock
+    go_on.set()
+    enrolling.join(20)
+    forcing = threading.Thread(target=lambda: found.append(force(found[0])), daemon=True)
+    forcing.start()
+    forcing.join(20)
+    assert found[1:] == [{"id": "b", "value": 1, "tags": ["b"]}], place
+    return reached
+
+
+@contextlib.contextmanager
+def traced_threads(place, held, go_on, modules):
+    """The next new thread stops before the place-th line of these modules that it runs."""
+    files = {module.__file__ for module in modules}
+    count = 0
+
+    def trace(frame, event, arg):
+        nonlocal count
+        if frame.f_code.co_filename not in files:
+            return None
+        if event == "line":
+            count += 1
+            if count == place:
+                held.set()
+                assert go_on.wait(20)
+        return trace
+
+    threading.settrace(trace)
+    try:
+        yield
+    finally:
+        threading.settrace(None)
 
 
 @pytest.mark.skipif(GREEN, reason="on green threads a batch never waits for another")
