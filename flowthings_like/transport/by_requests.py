@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
 from requests.cookies import RequestsCookieJar
@@ -21,7 +21,7 @@ from ..wire.http import UnsafeRequestError, header_lines
 from ..wire.packing import BodyTooLargeError, PackingError, Unpacker
 from .deadlines import Seconds, drop_idle, keep_deadlines
 from .http1 import CHUNK, LARGE_PACKED
-from .origin import AnswerTooLargeError, too_large
+from .origin import AnswerTooLargeError, BadRedirectError, too_large
 from .proxies import check_proxy, without_password
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def exchange(
     else:
         request = requests.Request(method, url, headers=headers, data=body, params=params)
         prepared = session.prepare_request(request)
+    prepared.hooks["response"].append(_check_location)
     target = prepared.url or url
     settings = session.merge_environment_settings(target, {}, False, verify, None)
     if verify is not None:
@@ -93,6 +94,16 @@ def exchange(
         if proxy:
             error.proxy = without_password(proxy)  # type: ignore[attr-defined]
         raise
+
+
+def _check_location(answer: requests.Response, *args: Any, **options: Any) -> None:
+    """requests looks at where a redirect leads although it is not to follow it."""
+    if answer.is_redirect:
+        try:
+            urlsplit(urljoin(answer.url or "", answer.headers.get("Location", "")))
+        except ValueError:
+            answer.close()
+            raise BadRedirectError(f"{answer.status_code}, a redirect to what is no URL") from None
 
 
 def _timeout(limits: Limits) -> tuple[float | None, float | None] | None:

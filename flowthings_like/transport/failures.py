@@ -17,7 +17,7 @@ from ..errors import (
     InvalidResponse,
     ResponseTooLarge,
 )
-from .origin import AnswerTooLargeError, NotSentError
+from .origin import AnswerTooLargeError, BadRedirectError, NotSentError
 
 __all__ = ["translated", "without_request"]
 
@@ -29,6 +29,8 @@ def translated(error: requests.RequestException, method: str, url: str) -> FlowT
     proxy = getattr(error, "proxy", None)
     if isinstance(error, AnswerTooLargeError):
         return ResponseTooLarge(f"{asked}: {error}")
+    if isinstance(error, BadRedirectError):
+        return InvalidResponse(f"{asked}: {error}")
     if isinstance(error, requests.exceptions.ProxyError):
         dead = ConnectionFailed(f"{asked}: the proxy {proxy} cannot be used: {_reason(error)}")
         dead.sent = False

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..wire.http import Answer
     from .retry import Limits
 
-__all__ = ["POOL_SIZE", "AnswerTooLargeError", "NotSentError", "Origin", "too_large"]
+__all__ = ["POOL_SIZE", "AnswerTooLargeError", "BadRedirectError", "NotSentError", "Origin", "too_large"]
 
 POOL_SIZE = 100
 """Connections to one place at once. Who asks for more waits for a free one."""
@@ -51,6 +51,10 @@ class NotSentError(requests.ConnectionError):
 
 class AnswerTooLargeError(requests.RequestException):
     """An answer of more bytes than are wanted."""
+
+
+class BadRedirectError(requests.RequestException):
+    """A redirect to what is no URL."""
 
 
 class Origin:
