@@ -6,9 +6,22 @@ else, an exception of any kind or no word at all, closes it.
 Interrupts (a green thread that is killed or timed out, a signal handler that raises, Ctrl-C) come between any
 two steps, so nothing here relies on a step being reached. How many connections there are is not counted up
 and down: each has a place, known by a weak reference, and a place that nothing holds any more is gone from
-the count and has closed its socket before another line of Python runs. There is no lock that an interrupt
-could leave locked; every step is one operation on a list, set or dict, and what was left half done is simply
-done again by the next one who comes along. Nothing waits or switches green threads in between.
+the count. There is no lock that an interrupt could leave locked; every step is one operation on a list, set
+or dict, and what was left half done is simply done again by the next one who comes along. Nothing waits or
+switches green threads in between.
+
+What this relies on, and nothing else here does:
+
+- An interrupt does not come within one operation of a list, set, dict or weak reference: that is C code, and
+  nothing of Python's is called in it.
+- An `except BaseException` whose body was entered is reached. CPython looks for signals after calls, at the
+  start of a function and at backward jumps, not on the way into a handler.
+- A connection whose `open` was interrupted just when it returned closes its socket when it is collected.
+
+tests/transport/test_pool.py raises at each place where the running interpreter looks (opcodes.py has the
+list), in every operation, and holds the numbers and the connections to what they should be. If an interpreter
+came to look at other places, too, one who waits could leave its waiter behind; the place that is handed to
+that waiter is free again as soon as the exception is gone.
 """
 
 from __future__ import annotations
@@ -74,7 +87,7 @@ class Pool(Generic[C]):
     Args:
         name: what error messages call it, such as "connections to api.example.com".
         open: makes a connection; takes what `lease` was given as `args`.
-        close: ends one without waiting for anything.
+        close: ends one without waiting for anything. It may be called again for one that is closed.
         size: how many there may be at once; under gevent and eventlet, in each OS thread that makes calls.
         idle_for: seconds after which an idle connection is not used again.
         usable: says, without waiting, whether an idle connection can still be used.
@@ -221,6 +234,14 @@ class Lease(Generic[C]):
             self._place = None
 
 
+class _Ticket(ref["_Place[Any]"]):
+    """A weak reference that is a set's member by its identity: a place's own hash is gone with the place."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+
+
 class _Place(Generic[C]):
     """Room for one connection. It counts exactly as long as something holds it."""
 
@@ -230,9 +251,9 @@ class _Place(Generic[C]):
         self.connection: C | None = None
         self.epoch = stock.epoch
         self.idle_since = 0.0
-        # The callback is C code: no signal handler can come in between and keep it from its work. A method
+        # The callback is C code, which no signal handler keeps from its work. A method
         # of our own, such as __del__, would be at their mercy, and swallow what they raise.
-        self.ticket = ref(self, stock.taken.discard)
+        self.ticket = _Ticket(self, stock.taken.discard)
         stock.taken.add(self.ticket)
 
 
@@ -329,15 +350,16 @@ class _Stock(Generic[C]):
 
     def vacate(self, place: _Place[C], expired: bool = False) -> None:
         """Close what is in a place, and keep the place."""
-        # Up to the first call nothing can come in between.
-        connection, place.connection = place.connection, None
+        connection = place.connection
         if connection is None:
             return
-        self.expired += expired
+        # It leaves its place only when it is closed; whoever is interrupted in between closes it again.
         if self.pid == os.getpid():
             self.pool.close_one(connection)
         else:
             _inherited.append(connection)
+        self.expired += expired
+        place.connection = None
 
     def match(self) -> None:
         """Hand what is free to those who wait, first come, first served. Doing it once too often is free."""
