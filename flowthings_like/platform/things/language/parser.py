@@ -107,7 +107,9 @@ def _closure(text: str) -> Closure:
         raise errors.BadDataError("closure is expecting exactly one statement")
     if found[0].data != "closure":
         raise errors.LookupError("node is not a closure")
-    return Compiler(text, _LAYOUT).closure_of(found[0])
+    closure = Compiler(text, _LAYOUT).closure_of(found[0])
+    closure.definition = formatted(text, found[0])  # while the tree is there
+    return closure
 
 
 @lru_cache(_KEPT // 8)

@@ -155,7 +155,9 @@ class Closure:
         self._definition = ""
 
     def copy(self) -> Closure:
-        return Closure(self.names, self.body, self.source, self._layout, self.doc, self.changes)
+        made = Closure(self.names, self.body, self.source, self._layout, self.doc, self.changes)
+        made._definition = self._definition
+        return made
 
     @property
     def text(self) -> str:
@@ -167,6 +169,10 @@ class Closure:
         """The source, laid out anew."""
         self._definition = self._definition or self._layout.formatted(self.source)
         return self._definition
+
+    @definition.setter
+    def definition(self, text: str) -> None:
+        self._definition = text
 
 
 class Failure:
