@@ -215,6 +215,7 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         "CREATE INDEX drops_by_arrival ON drops (flow_id, arrived)",
     ),
     2: (
+        "CREATE UNIQUE INDEX IF NOT EXISTS one_drop_a_hash ON drops (flow_id, fhash) WHERE fhash IS NOT NULL",
         "ALTER TABLE drops ADD COLUMN indexed BIGINT",
         *(f"ALTER TABLE drops ADD COLUMN {name} BLOB" for name in SLOT_NAMES),
         f"CREATE INDEX drops_indexed ON drops (flow_id, indexed, id, {', '.join(SLOT_NAMES)}) "

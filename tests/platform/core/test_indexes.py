@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 from flowthings_like.filters import nodes
 from flowthings_like.filters.indexed import LONGEST, literal_start
 from flowthings_like.green import backend
-from flowthings_like.platform import drops, indexes, lookup, resources
+from flowthings_like.platform import drops, indexes, lookup, resources, rows
 from flowthings_like.platform.aggregate import aggregate
 from flowthings_like.platform.catalogue import find_flow
 from flowthings_like.platform.flows import FLOW
 from flowthings_like.platform.problems import BadRequest
 from flowthings_like.platform.query import Query
-from flowthings_like.platform.store import schema
+from flowthings_like.platform.store import bulk, schema
 from flowthings_like.platform.store.store import Store
 from tests.filters import strategies as generated
 
@@ -491,3 +491,29 @@ def test_aggregates_agree_with_and_without_an_index(
             return problem.message
 
     assert answer(indexed) == answer(plain)
+
+
+def test_many_hashes_are_looked_up_and_the_flow_is_not_read(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite, left to itself, reads the whole flow for five hundred of them."""
+    flow = make(store, "/acme/hashes")
+    asked: list[tuple[str, Any]] = []
+
+    def spy(connection: Any, text: str, values: Any) -> Any:
+        asked.append((text, values))
+        return bulk.fetch(connection, text, values)
+
+    monkeypatch.setattr(rows, "fetch", spy)
+    models = [{"elems": {"n": n}, "fhash": f"h{n}"} for n in range(1200)]
+    drops.create_many(store, ME, flow, models)
+    drops.read_many(store, ME, flow, [drop["id"] for drop in drops.create_many(store, ME, flow, models)])
+    assert len(asked) == 9
+
+    def plans(connection: Any) -> set[str]:
+        return {bulk.fetch(connection, f"EXPLAIN QUERY PLAN {text}", values)[0][-1] for text, values in asked}
+
+    assert store.read(plans) == {
+        "SEARCH drops USING INDEX one_drop_a_hash (flow_id=? AND fhash=?)",
+        "SEARCH drops USING PRIMARY KEY (flow_id=? AND id=?)",
+    }
