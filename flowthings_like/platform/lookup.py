@@ -69,6 +69,8 @@ class _Order(NamedTuple):
 
     @classmethod
     def of(cls, query: Query) -> _Order:
+        if not query.sort:
+            return _NEWEST_FIRST
         for index, (member, descending) in enumerate(query.sort):
             if member in BY_AGE:
                 return cls(query.sort[:index], not descending)
@@ -77,6 +79,9 @@ class _Order(NamedTuple):
     @property
     def of_age(self) -> str:
         return "ASC" if self.oldest_first else "DESC"
+
+
+_NEWEST_FIRST = _Order((), oldest_first=False)
 
 
 def find(connection: Connection, flow: Flow, query: Query) -> list[Any]:

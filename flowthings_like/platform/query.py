@@ -35,6 +35,7 @@ MOST_SORTS = 32
 """Most members to sort by."""
 
 _LARGEST_START = 2**62
+_USUAL = frozenset({"filter", "limit"})  # what look-ups ask with, which come in large numbers
 _NAME = r"(?:`(?:[^`\\]|\\.)*`|\w[\w-]*)"
 _SORTABLE = re.compile(rf"{_NAME}(?:\.{_NAME})*", re.DOTALL)
 BY_AGE = ("creationDate", "id")
@@ -81,6 +82,9 @@ class Query:
     def from_values(cls, params: Mapping[str, Any]) -> Query:
         """A query from JSON members: strings, numbers, truth values or lists of them. Raises BadRequest."""
         near_misses.check(params, near_misses.PARAMETERS, "parameter")
+        filter, limit = params.get("filter"), params.get("limit")
+        if params.keys() <= _USUAL and type(filter) is str and type(limit) is int and limit >= 0:
+            return cls(filter=parse_filter(filter), limit=min(limit, LARGEST_LIMIT))
         return cls.from_params({name: _texts(name, value) for name, value in params.items()})
 
     def apply(
