@@ -252,8 +252,11 @@ class Session:
             said = decode(event.body)
             _log.debug("node %s of %s: %s", said.get("id"), connection.peer, said.get("status"))
             leaving = said.get("status") == "SHUTTING_DOWN" and connection is self.current
-            if leaving and self._several and self._auto_reconnect:
-                self.supervisor.move()
+            if leaving and self._auto_reconnect:
+                if self._several:
+                    self.supervisor.move()
+                else:  # its calls are answered, and new ones wait for whatever comes after it
+                    connection.retired = True
         elif kind == Kind.WARNING:
             said = decode(event.body)
             _log.warning("%s: %s (%s)", connection.peer, said.get("warn_msg"), said.get("warn_code"))

@@ -111,7 +111,7 @@ class Keeper:
             self._waiting.append(latch)
             try:
                 connection = self.current
-                if connection is not None and not connection.closed:
+                if connection is not None and not connection.closed and not connection.retired:
                     return connection
                 failure = self._failure
                 if self._closing:
@@ -275,7 +275,10 @@ class Keeper:
         """Seconds until the next attempt."""
         self._failure = without_frames(error)
         self._attempts += 1
-        _log.warning("no connection: %s", error)
+        # A node that is being replaced is away for a moment: only a second round that fails is a warning.
+        replaced = self._was_up or isinstance(error, things_errors.NodeError)
+        level = logging.INFO if replaced and self._attempts <= nodes else logging.WARNING
+        _log.log(level, "no connection: %s", error)
         if self._attempts % nodes:
             return 0.0
         self._rounds += 1

@@ -72,6 +72,7 @@ class PacketConnection:
         is_websocket: whether packages travel as WebSocket messages.
         last_heard: the `time.monotonic()` when something last came.
         failure: what ended the connection, if it was not `close`.
+        retired: whether it takes no new calls: the node has said that it ends, and will hang up.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class PacketConnection:
         self.is_websocket = stream.is_websocket
         self.last_heard = monotonic()
         self.failure: BaseException | None = None
+        self.retired = False
         self._stream = stream
         self._on_event = on_event
         self._on_close = on_close

@@ -104,7 +104,7 @@ class Supervisor:
         """The connection, if there is one right now."""
         keeper = self._keeper
         connection = None if keeper is None else keeper.current
-        return None if connection is None or connection.closed else connection
+        return None if connection is None or connection.closed or connection.retired else connection
 
     @property
     def endpoint(self) -> Endpoint | None:

@@ -93,12 +93,17 @@ class Claim:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
+    def retract(self) -> None:
+        """Say no longer where to connect, but keep the lock. More calls do nothing."""
+        if self._file >= 0:
+            with suppress(OSError):
+                os.ftruncate(self._file, 0)
+
     def release(self) -> None:
         """Let somebody else serve the folder. More calls do nothing."""
+        self.retract()
         file, self._file = self._file, -1
         if file >= 0:
-            with suppress(OSError):
-                os.ftruncate(file, 0)
             os.close(file)
 
     def abandon(self) -> None:

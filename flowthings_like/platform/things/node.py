@@ -33,6 +33,10 @@ PATIENCE = 2.0
 """Seconds that `close` gives to commits under way, and to clients to read what was said to them."""
 
 
+QUIET = 0.03
+"""Seconds without a request after which a node that is being closed hangs up: its clients have been told, and
+whoever knew where it is and was about to connect has done so."""
+
 SWEEP = 5.0
 """Seconds between two looks at what Python's collector took: things, and rooms in them, that form circles."""
 
@@ -69,6 +73,8 @@ class Node:
         self._sessions: set[Session] = set()
         self._names: dict[str, str] = {}
         self._closing = False
+        self._refused = 0.0  # when something last came after that
+        self._ended = False
         self._closed = backend.detect().event()
         self.counters = Counters()
         self.started = time.time()
@@ -99,26 +105,37 @@ class Node:
 
     def universe(self, account: str) -> Universe:
         """The account's universe."""
-        if self._closing:
-            raise things_errors.NodeError("the node is shutting down")
+        self.refuse_if_closing()
         found = self._universes.get(account)
         if found is None:
             # setdefault is atomic: two threads that come at once agree on one.
             found = self._universes.setdefault(account, Universe(account, self._store, self._numbers, self))
         return found
 
+    def refuse_if_closing(self) -> None:
+        """Raise NodeError, which says that nothing was run, once the node is being closed."""
+        if self._closing:
+            self._refused = time.monotonic()
+            raise things_errors.NodeError("the node is shutting down")
+
     def close(self) -> None:
-        """Take nobody in any more, tell the clients, answer what was asked, and hang up."""
+        """Take nobody in any more, tell the clients, answer what was asked, and hang up.
+
+        What comes from then on is answered, too: by a NodeError, so that whoever asks knows that it was not
+        run. It hangs up when nothing has come for a moment: a client that was told asks no more.
+        """
         if self._closing:
             return
         self._closing = True
         self._closed.set()
-        for listener in self._listeners:
-            listener.close()
         for session in list(self._sessions):
             session.tell_status("SHUTTING_DOWN")
         for universe in list(self._universes.values()):
             universe.settle(PATIENCE)
+        self._refused = time.monotonic()
+        self._wait(lambda: time.monotonic() - self._refused > QUIET)
+        for listener in self._listeners:
+            listener.close()
         for session in list(self._sessions):
             session.tell_status("OFFLINE")
         self._wait(lambda: not any(session.waiting for session in list(self._sessions)))
@@ -126,7 +143,7 @@ class Node:
 
     def abandon(self) -> None:
         """In a forked child: let go of the parent's sockets without disturbing them."""
-        self._closing = True
+        self._closing = self._ended = True
         for listener in self._listeners:
             listener.abandon()
         for session in list(self._sessions):
@@ -140,7 +157,7 @@ class Node:
             raise
         self._sessions.add(session)
         try:
-            if not self._closing:
+            if not self._ended:
                 session.serve()
         finally:
             self._sessions.discard(session)
@@ -155,6 +172,7 @@ class Node:
                     _log.exception("what is gone from memory could not be deleted")
 
     def _hang_up(self) -> None:
+        self._ended = True
         for listener in self._listeners:
             listener.close()
         for session in list(self._sessions):

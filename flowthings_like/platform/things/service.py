@@ -109,6 +109,8 @@ class Service:
             found, self._node = self._node, None
             if found is not None and found[0] == os.getpid():
                 try:
+                    if self._claim is not None:
+                        self._claim.retract()  # whoever looks for a node from now on waits for the next one
                     found[1].close()
                 finally:
                     if self._claim is not None:

@@ -164,6 +164,7 @@ class Session:
         self.login, self._universe = login, universe
 
     def _ask(self, received: Package) -> None:
+        self._node.refuse_if_closing()
         login, universe = self.login, self._universe
         if login is None or universe is None:
             raise things_errors.AuthError("authentication is required: send AUTH first")
