@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import sqlalchemy as sql
 
 from ... import things_errors
+from ...green import backend
 from ...green.backend import native
 from ...wire.things import unpack
 from ..accounts import check_name
@@ -60,6 +61,7 @@ class Logins:
         self._store = store
         self._accounts = accounts
         self._secret = secret
+        self._hashing = backend.detect().lock()
 
     def check(self, credentials: object) -> Login:
         """Whoever the body of an AUTH package stands for.
@@ -113,7 +115,10 @@ class Logins:
         if row is None:
             return None
         stored = unpack(row.body)["password"]
-        right = stored is not None and native(_matches, password, stored)
+        if stored is None:
+            return None
+        with self._hashing:  # one at a time: it takes a processor, and a native thread that others need
+            right = native(_matches, password, stored)
         return Login(row.account, name) if right else None
 
     def _by_token(self, token: str) -> Login:

@@ -29,6 +29,9 @@ __all__ = ["Node"]
 
 _log = logging.getLogger("flowthings_like.platform.things")
 
+MOST_STRANGERS = 128
+"""Connections that have not come in yet; one more, and the one that has taken longest is ended."""
+
 PATIENCE = 2.0
 """Seconds that `close` gives to commits under way, and to clients to read what was said to them."""
 
@@ -71,6 +74,7 @@ class Node:
         self._numbers = itertools.count(store.read(records.highest_collection) + 1)
         self._universes: dict[str, Universe] = {}
         self._sessions: set[Session] = set()
+        self._strangers: dict[Session, None] = {}  # who has not come in yet, the oldest first
         self._names: dict[str, str] = {}
         self._closing = False
         self._refused = 0.0  # when something last came after that
@@ -93,6 +97,10 @@ class Node:
     def connections(self) -> int:
         """How many clients are connected."""
         return len(self._sessions)
+
+    def came_in(self, session: Session) -> None:
+        """A session is no stranger any more. More calls do nothing."""
+        self._strangers.pop(session, None)
 
     def log_in(self, credentials: object) -> Login:
         """Whoever the body of an AUTH package stands for. Raises what Logins.check raises."""
@@ -156,11 +164,15 @@ class Node:
             sock.close()
             raise
         self._sessions.add(session)
+        self._strangers[session] = None
         try:
+            if len(self._strangers) > MOST_STRANGERS:
+                next(iter(list(self._strangers))).cut()  # who has taken longest
             if not self._ended:
                 session.serve()
         finally:
             self._sessions.discard(session)
+            self._strangers.pop(session, None)
             session.close()
 
     def _sweep(self) -> None:

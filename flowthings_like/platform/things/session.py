@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +27,17 @@ __all__ = ["BEFORE_LOGIN", "Session"]
 
 _log = logging.getLogger("flowthings_like.platform.things")
 
-BEFORE_LOGIN = 1 << 20
+BEFORE_LOGIN = 32 << 10
 """Bytes that a connection may send before it has come in."""
 
+LOGIN_WITHIN = 10.0
+"""Seconds that it has for that."""
+
+MOST_REFUSALS = 10
+"""How often a connection may give credentials that are not right; then it is ended."""
+
 _ONE_READ = 64 << 10
+_FIRST_READS = 4 << 10
 
 
 class Session:
@@ -52,6 +60,8 @@ class Session:
         self.login: Login | None = None
         self.gone = False
         self._universe: Universe | None = None
+        self._login_by = time.monotonic() + LOGIN_WITHIN
+        self._refusals = 0
         sock.settimeout(outbox.STALLED)
         self._outbox = Outbox(sock, self.cut)
         self._framing: Framing | None = None
@@ -123,6 +133,9 @@ class Session:
             self._outbox.hold()
             for received in packages:
                 self._answer(received)
+                if self._refusals >= MOST_REFUSALS:
+                    self._outbox.release()
+                    raise ProtocolError(f"{self._refusals} log-ins that were refused")
                 if self._outbox.waiting > outbox.CROWDED:
                     self._outbox.release()
                     self._outbox.wait_for_reader()
@@ -137,6 +150,13 @@ class Session:
         self._outbox.wait_empty(outbox.STALLED)
 
     def _read(self) -> bytes:
+        while self.login is None:
+            left = self._login_by - time.monotonic()
+            if left <= 0:
+                raise ProtocolError(f"no login within {LOGIN_WITHIN:g} seconds")
+            self._sock.settimeout(left)
+            with suppress(TimeoutError):
+                return self._sock.recv(_FIRST_READS)
         while True:
             try:
                 return self._sock.recv(_ONE_READ)
@@ -157,11 +177,17 @@ class Session:
 
     def _log_in(self, credentials: object) -> None:
         """A failure leaves whoever was in before."""
-        login = self._node.log_in(credentials)
+        try:
+            login = self._node.log_in(credentials)
+        except things_errors.AuthError:
+            self._refusals += 1
+            raise
         universe = self._node.universe(login.account)
         if self._universe not in (None, universe):
             self._universe.drop(self)
+        self._sock.settimeout(outbox.STALLED)
         self.login, self._universe = login, universe
+        self._node.came_in(self)
 
     def _ask(self, received: Package) -> None:
         self._node.refuse_if_closing()
