@@ -6,6 +6,7 @@ import http.client
 import json
 import signal
 import socket
+import ssl
 import subprocess
 import time
 from pathlib import Path
@@ -151,4 +152,33 @@ def test_a_request_under_way_is_answered_first(tmp_path: Path) -> None:
         client.close()
         assert served.wait() == 0
         assert time.monotonic() - begun < AT_ONCE
+        assert served.errors == []
+
+
+def test_https_with_clients_that_never_finish_their_handshake(tmp_path: Path) -> None:
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout key.pem -out cert.pem "
+        "-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+    )
+    subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True, timeout=PATIENCE)
+    cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    trusting = ssl.create_default_context(cafile=cert)
+    with Served(tmp_path / "data", "--certfile", cert, "--keyfile", key) as served:
+        assert served.url.startswith("https://")
+        silent = [socket.create_connection(("127.0.0.1", served.port), timeout=PATIENCE) for _ in range(600)]
+        silent[-1].sendall(b"GET / HTTP/1.1\r\n\r\n")  # no TLS at all
+        connection = http.client.HTTPSConnection("127.0.0.1", served.port, timeout=PATIENCE, context=trusting)
+        headers = {"X-Auth-Token": served.token}
+        body = json.dumps({"path": "/acme/x", "metadata": {"m": ["x" * 1000] * 100}})
+        for method, sent, status in (("POST", body, 201), ("GET", None, 200), ("GET", None, 200)):
+            connection.request(method, "/v4.0/acme/flow", sent, headers)
+            reply = connection.getresponse()
+            assert reply.status == status
+            assert json.loads(reply.read())["head"]["ok"]
+        begun = time.monotonic()
+        assert served.stop() == 0
+        assert time.monotonic() - begun < AT_ONCE
+        connection.close()
+        for sock in silent:
+            sock.close()
         assert served.errors == []
