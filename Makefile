@@ -5,13 +5,15 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 # A run's own arguments for pytest, e.g. make test ARGS="tests/filters -k regex"
 ARGS ?=
+# Which installations are tried: --lowest for those with the lowest versions alone
+PACKAGES ?=
 
-.PHONY: demo test test-threads test-gevent test-eventlet lint types bench clean
+.PHONY: demo test packages test-threads test-gevent test-eventlet lint types bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/flowthings-like demo
 
-test: lint types test-threads test-gevent test-eventlet
+test: lint types packages test-threads test-gevent test-eventlet
 
 test-threads test-gevent test-eventlet: test-%: $(VENV)/.dev
 	$(BIN)/python -m tests --backend $* $(ARGS)
@@ -22,6 +24,9 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+
+packages: $(VENV)/.dev
+	$(BIN)/python -m tools.packages $(PACKAGES)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks

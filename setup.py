@@ -42,7 +42,10 @@ DEV = [
     *EVENTLET,
     *DEMO,
     *THINGS,
-    "celery>=5.4",  # whose workers the doctor must know
+    "celery>=5.4",  # whose workers the doctor must know; with the next three, in docs/libraries.md
+    "djangorestframework>=3.15",
+    "flask>=3",
+    "responses>=0.25",
     "psycopg[binary]>=3.2",
     "psycopg2-binary>=2.9",
     "python-thingsdb>=1.4.1",

@@ -16,7 +16,7 @@ from typing import Any
 import six
 
 from ..errors import InvalidInput
-from ..wire.foreign import is_missing, scalar
+from ..wire.foreign import is_missing, is_numpy_scalar, scalar
 from . import nodes
 from .nodes import Filter, Json, Operand, Typed
 from .operands import milliseconds
@@ -38,7 +38,12 @@ def settled(value: Any) -> Any:
             raise InvalidInput(f"expected text in UTF-8: {error}") from None
     if is_missing(value):
         raise InvalidInput(f"{value} is a missing value, which compares with nothing; write NOT(EXISTS(…))")
-    return scalar(value)
+    value = scalar(value)
+    if is_numpy_scalar(value):  # its numbers pass for Python's, those that cannot be one as well
+        raise InvalidInput(
+            f"a {type(value).__name__} has no exact value to compare with; give plain Python's"
+        )
+    return value
 
 
 def operand(value: object) -> Operand:

@@ -53,7 +53,8 @@ class GreenThunk(Proxied[T_co]):
 
     The call was started when the thunk was made. It is waited for by indexing, iterating, comparing, len,
     bool, `in`, str and format, hash, arithmetic, isinstance, and any attribute or method of the value; never
-    by repr. The value, or the exception, is then remembered. A thunk pickles and copies as its value.
+    by repr, though some who show it ask isinstance first, as logging does of a single argument. The value, or
+    the exception, is then remembered. A thunk pickles and copies as its value.
 
     Some things look at the object and not at its value, and no proxy can change that: `thunk is None`,
     `type(thunk)`, `json.dumps` without `default=json_default`, `"".join`. Use `force(thunk)` there.

@@ -18,7 +18,10 @@ __all__ = ["WebSocketService"]
 
 
 class WebSocketService(BaseService):
-    """`api.websocket`. Sessions live on a host of their own, without version and account in the URL."""
+    """`api.websocket`. Sessions live on a host of their own, without version and account in the URL.
+
+    The embedded platform, and what `serve` serves, has no sessions yet: `connect` gets a 404 there.
+    """
 
     path = "/session"
 

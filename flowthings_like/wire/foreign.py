@@ -10,7 +10,12 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-__all__ = ["advice_on", "is_missing", "scalar"]
+__all__ = ["advice_on", "is_missing", "is_numpy_scalar", "scalar"]
+
+
+def is_numpy_scalar(value: Any) -> bool:
+    """Whether it is one number, text or moment of numpy's, and no array."""
+    return type(value).__module__ == "numpy" and isinstance(value, sys.modules["numpy"].generic)
 
 
 def scalar(value: Any) -> Any:
@@ -18,7 +23,7 @@ def scalar(value: Any) -> Any:
 
     A datetime64 becomes a datetime without a time zone, rounded down to microseconds.
     """
-    if type(value).__module__ != "numpy" or not isinstance(value, sys.modules["numpy"].generic):
+    if not is_numpy_scalar(value):
         return value
     kind = value.dtype.kind
     if kind in "biuSU":

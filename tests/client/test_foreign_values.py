@@ -146,8 +146,19 @@ def test_a_missing_value_is_neither_a_parameter_nor_compared_with(value: Any) ->
         mem.elems.at < value  # noqa: B015
 
 
+@pytest.mark.parametrize(
+    "value", [np.timedelta64(1, "s"), np.longdouble(1) / 3, np.complex128(1j)], ids=named
+)
+def test_a_filter_refuses_what_is_no_exact_value(value: Any) -> None:
+    with pytest.raises(InvalidInput, match=f"a {type(value).__name__} has no exact value"):
+        mem.elems.a == value  # noqa: B015
+    with pytest.raises(InvalidInput, match=f"a {type(value).__name__} has no exact value"):
+        mem.elems.a.IN(1, value)
+
+
 def test_numpy_scalars_are_parameters_and_operands() -> None:
     assert str(mem.elems.a == np.bool_(True)) == "elems.a == true"
+    assert str(mem.elems.a.IN(*np.array([1, 2]))) == "elems.a IN [1,2]"
     assert str(mem.elems.a > np.float32(0.5)) == "elems.a > 0.5"
     assert str(mem.elems.at > np.datetime64("2024-01-02T12")) == str(mem.elems.at > NOON)
 
