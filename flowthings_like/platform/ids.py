@@ -19,6 +19,9 @@ from typing import NamedTuple
 LATEST = 0xFFFFFFFF * 1000 + 999
 """The last creation time an id can hold, in ms since the epoch (the year 2106). The first is 0."""
 
+STEP = 60_000
+"""Milliseconds by which clocks are corrected."""
+
 _COUNTER_BITS = 28
 _SHAPE = re.compile(r"[a-z][0-9a-f]{24}", re.ASCII)
 
@@ -30,6 +33,7 @@ class _Source(NamedTuple):
 
 
 _source: _Source | None = None
+_latest = 0  # what now_ms has said last
 
 
 def _renew() -> _Source:
@@ -42,8 +46,17 @@ def _renew() -> _Source:
 
 
 def now_ms() -> int:
-    """The wall clock in whole milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
+    """The wall clock in whole milliseconds since the epoch.
+
+    Where the clock is set back by up to STEP, this stands still until it has caught up, so that what a
+    process makes later does not sort before what it made earlier. One that is set back further was wrong.
+    """
+    global _latest
+    now, latest = time.time_ns() // 1_000_000, _latest
+    if 0 < latest - now <= STEP:
+        return latest
+    _latest = now
+    return now
 
 
 def new_id(letter: str, created_ms: int | None = None) -> str:

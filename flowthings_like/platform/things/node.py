@@ -81,7 +81,7 @@ class Node:
         self._ended = False
         self._closed = backend.detect().event()
         self.counters = Counters()
-        self.started = time.time()
+        self.started = time.monotonic()
         self._listeners: list[Listener] = []
         try:
             for port in ports:

@@ -31,7 +31,7 @@ def node_info(run: Run) -> dict[str, Any]:
         "node_id": node.id,
         "version": VERSION,
         "status": "READY",
-        "uptime": time.time() - node.started,
+        "uptime": time.monotonic() - node.started,
         "connected_clients": node.connections,
         "node_name": platform.node(),
         "client_port": node.addresses[0][1],

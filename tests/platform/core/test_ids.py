@@ -39,6 +39,20 @@ def test_the_default_is_now() -> None:
     assert before <= ids.created_of(ids.new_id("f")) <= ids.now_ms()
 
 
+def test_a_clock_that_is_set_back_does_not_turn_the_order_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = {"ms": 1_800_000_000_000}
+    monkeypatch.setattr(ids.time, "time_ns", lambda: clock["ms"] * 1_000_000)
+    monkeypatch.setattr(ids, "_latest", 0)
+    made = []
+    for step in (0, 5, -2000, 10, 10, -30_000, 1000, 40_000):
+        clock["ms"] += step
+        made.append(ids.new_id("d"))
+    assert made == sorted(made)
+    assert ids.now_ms() == clock["ms"]  # it has caught up
+    clock["ms"] -= ids.STEP + 1  # it was wrong before
+    assert ids.now_ms() == clock["ms"]
+
+
 @pytest.mark.parametrize("text", ["", "d", "d" + "g" * 24, "D" + "0" * 24, "d" + "0" * 23, "d" + "0" * 25, 5])
 def test_what_is_no_id(text: object) -> None:
     assert not ids.is_id(text)
