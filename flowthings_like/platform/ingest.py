@@ -80,6 +80,7 @@ class Ingest:
         by_hash = self._existing(flow, drafts)
         fresh: set[str] = set()
         first: list[Arrival] = []
+        is_tracked = bool(self._catalogue.tracks(self._connection, flow.path))
         for index, draft in enumerate(drafts):
             arrival = self._arrival(flow, draft)
             self._check(flow, arrival, index if len(drafts) > 1 else None)
@@ -91,7 +92,8 @@ class Ingest:
                 results.append(known)
                 continue
             added.append(arrival)
-            first.append(Arrival(arrival.document, arrival.row))  # as the tracks are to see it
+            if is_tracked:
+                first.append(Arrival(arrival.document, arrival.row))  # as the tracks are to see it
             if draft.fhash is not None:
                 by_hash[draft.fhash] = arrival
                 fresh.add(draft.fhash)
