@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from weakref import WeakSet
 
 import pytest
 
 from flowthings_like import API, Client
+from flowthings_like.transport import forks
 
 from ..support import Node, wait_until
 from .support import Heard, Script
@@ -61,9 +63,13 @@ def test_a_killed_process_is_replaced_and_rooms_go_on(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("hooks", [True, False], ids=["hooks", "no hooks"])
 def test_a_forked_child_has_a_client_of_its_own_and_no_rooms(
-    client: Client, script: Script, played: Node
+    client: Client, script: Script, played: Node, hooks: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also where none of our hooks is run, as under uWSGI."""
+    if not hooks:
+        monkeypatch.setattr(forks, "_living", WeakSet())
     room = Heard(7)
     room.join(client, wait=20)
     reading, writing = os.pipe()
@@ -71,6 +77,10 @@ def test_a_forked_child_has_a_client_of_its_own_and_no_rooms(
     if child == 0:
         try:
             said = f"{client.query('child', timeout=10)} {len(client.get_rooms())} {room._membership}"
+            own = Heard(7)
+            own.join(client, wait=10)
+            own.leave(timeout=10)
+            client.close()
             os.write(writing, said.encode())
         finally:
             os._exit(0)
