@@ -8,9 +8,10 @@ and not read. It does not matter who does a piece, nor when a process dies betwe
 
 from __future__ import annotations
 
+import _thread
+import contextlib
 import logging
 import os
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -232,13 +233,15 @@ class _Run:
     def __init__(self, write: Callable[..., Any]) -> None:
         self._write = write
         self._wanted = False
-        self._busy = threading.Lock()  # held by the one thread that works
+        self._busy = _thread.allocate_lock()  # held by the one thread that works
 
     def wake(self) -> None:
         # The order matters: a thread that is about to end lets go of the lock, then looks at `_wanted`.
         self._wanted = True
         if not self._busy.locked():
-            threading.Thread(target=self._work, name="flowthings-indexes", daemon=True).start()
+            # No thread to be had is no reason to fail what is done already: the next find wakes it again.
+            with contextlib.suppress(RuntimeError):
+                _thread.start_new_thread(self._work, ())
 
     def _work(self) -> None:
         while self._wanted and self._busy.acquire(blocking=False):

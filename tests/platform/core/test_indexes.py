@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import itertools
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -517,3 +519,24 @@ def test_many_hashes_are_looked_up_and_the_flow_is_not_read(
         "SEARCH drops USING INDEX one_drop_a_hash (flow_id=? AND fhash=?)",
         "SEARCH drops USING PRIMARY KEY (flow_id=? AND id=?)",
     }
+
+
+def test_a_flow_is_changed_even_if_no_thread_can_be_had(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = make(store, "/acme/threadless")
+    fill(store, flow, 10)
+
+    def no_thread(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            indexes,
+            "_thread",
+            SimpleNamespace(start_new_thread=no_thread, allocate_lock=_thread.allocate_lock),
+        )
+        index(store, flow, "kind")
+        assert not is_ready(store, flow)
+    assert numbers(store, flow, filter="kind == 3") == [3]
+    until(lambda: is_ready(store, flow))
