@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..filters.values import DROP_MEMBERS
 from . import drops, finds, references
 from .aggregate import aggregate
 from .envelope import Answer, created
@@ -54,7 +55,7 @@ def _find(request: Request) -> Answer:
 
 
 def _find_in(request: Request, flow: str) -> Answer:
-    query = Query.from_params(request.params)
+    query = Query.from_params(request.params, DROP_MEMBERS)
     if request.explain:
         return Answer(drops.explain(request.store, request.caller, flow, query))
     found = drops.find(request.store, request.caller, flow, query, hints=request.typed)
@@ -82,7 +83,7 @@ def _delete_all(request: Request) -> Answer:
 def _read(request: Request) -> Answer:
     flow, drop = request.target.rest
     found = drops.read(request.store, request.caller, flow, drop, hints=request.typed)
-    return references.add(request, Answer(Query.from_params(request.params).pick(found)))
+    return references.add(request, Answer(Query.from_params(request.params, DROP_MEMBERS).pick(found)))
 
 
 def _update(request: Request) -> Answer:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from ..filters.values import DROP_MEMBERS
 from . import lookup, near_misses, rows
 from .admission import admit
 from .catalogue import find_flow
@@ -143,7 +144,7 @@ def _asked(request: Any) -> Asked:
     params = request.get("params") or {}
     if not isinstance(params, Mapping):
         raise BadRequest('params must be a map such as {"limit": 1}')
-    return Asked(request["flowId"], Query.from_values(params))
+    return Asked(request["flowId"], Query.from_values(params, DROP_MEMBERS))
 
 
 def _numbered(index: int, work: Callable[..., T], *arguments: Any) -> T:

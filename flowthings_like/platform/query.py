@@ -63,29 +63,34 @@ class Query:
     now: int = field(default_factory=now_ms)
 
     @classmethod
-    def from_params(cls, params: Mapping[str, Sequence[str]]) -> Query:
+    def from_params(cls, params: Mapping[str, Sequence[str]], known: frozenset[str] = frozenset()) -> Query:
         """A query from URL parameters, each a list of the values given. Unknown ones are passed over.
+
+        Args:
+            known: the members that the platform knows; a near miss of these in `only` is refused.
 
         Raises:
             BadRequest: a parameter makes no sense; the message says what would.
         """
+        only = _names(params, "only")
+        near_misses.check(only, known, "member")
         start = _one(params, "start")
         return cls(
             filter=parse_filter(_one(params, "filter") or ""),
             start=min(_count("start", start or _one(params, "skip"), 0), _LARGEST_START),
             limit=min(_count("limit", _one(params, "limit"), DEFAULT_LIMIT), LARGEST_LIMIT),
             sort=_sort(_names(params, "sort"), _names(params, "order")),
-            only=tuple(_names(params, "only")) or None,
+            only=tuple(only) or None,
         )
 
     @classmethod
-    def from_values(cls, params: Mapping[str, Any]) -> Query:
+    def from_values(cls, params: Mapping[str, Any], known: frozenset[str] = frozenset()) -> Query:
         """A query from JSON members: strings, numbers, truth values or lists of them. Raises BadRequest."""
         near_misses.check(params, near_misses.PARAMETERS, "parameter")
         filter, limit = params.get("filter"), params.get("limit")
         if params.keys() <= _USUAL and type(filter) is str and type(limit) is int and limit >= 0:
             return cls(filter=parse_filter(filter), limit=min(limit, LARGEST_LIMIT))
-        return cls.from_params({name: _texts(name, value) for name, value in params.items()})
+        return cls.from_params({name: _texts(name, value) for name, value in params.items()}, known)
 
     def apply(
         self,

@@ -26,7 +26,7 @@ def routes(kind: Kind) -> dict[int, Methods]:
         return changed(request, created(document))
 
     def find(request: Request) -> Answer:
-        query = Query.from_params(request.params)
+        query = Query.from_params(request.params, kind.known)
         return answer(request, resources.find(request.store, request.caller, kind, query))
 
     def read_many(request: Request) -> Answer:
@@ -38,7 +38,7 @@ def routes(kind: Kind) -> dict[int, Methods]:
 
     def read(request: Request) -> Answer:
         document = resources.read(request.store, request.caller, kind, request.target.rest[0])
-        return answer(request, Query.from_params(request.params).pick(document))
+        return answer(request, Query.from_params(request.params, kind.known).pick(document))
 
     def update(request: Request) -> Answer:
         id_ = request.target.rest[0]

@@ -227,6 +227,9 @@ def test_accounts_do_not_see_each_other(api: Client, platform: Any) -> None:
         ("/flow?Sort=path", "sort"),
         ("/drop/%2Facme%2Fx?oder=asc", "order"),
         ("/drop?path=/acme/x&filters=a", "filter"),
+        ("/drop?path=/acme/x&only=elms", "elems"),
+        ("/drop/%2Facme%2Fx?only=id,creationdate", "creationDate"),
+        ("/flow?only=capcity", "capacity"),
     ],
 )
 def test_a_parameter_that_is_nearly_right_is_refused(api: Client, path: str, meant: str) -> None:
