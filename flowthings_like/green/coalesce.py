@@ -159,16 +159,22 @@ class Coalescer(Deliverer):
             if expected:
                 self.gathering.settle_down()
         with self._lock:
-            while self.ready:
-                lane = next(iter(self.ready))
-                del self.ready[lane]  # first: what is enrolled from here on asks for its own departure
-                # Asked again: since the lane was ready another batch of it may have left.
-                batch = lane.take() if lane.may_leave() else None
-                self._look_again(lane)
-                if batch is not None:
-                    return batch
-            self._dispatchers.discard(dispatcher)
-            return None
+            batch = self._take()
+            if batch is None:
+                self._dispatchers.discard(dispatcher)
+            return batch
+
+    def _take(self) -> Batch | None:
+        """Called under the lock."""
+        while self.ready:
+            lane = next(iter(self.ready))
+            del self.ready[lane]  # first: what is enrolled from here on asks for its own departure
+            # Asked again: since the lane was ready another batch of it may have left.
+            batch = lane.take() if lane.may_leave() else None
+            self._look_again(lane)
+            if batch is not None:
+                return batch
+        return None
 
     def landed(self, batch: Batch) -> None:
         """This batch is answered, or failed."""
@@ -269,8 +275,7 @@ class Coalescer(Deliverer):
             with self._lock:
                 latches = self._waiting.pop(id(thunk), [])
                 if self.gathering is not None:
-                    for latch in latches:
-                        self.gathering.goes_on(latch)
+                    self.gathering.goes_on(*latches)
             for latch in latches:
                 latch.set()
 
@@ -291,13 +296,15 @@ class Coalescer(Deliverer):
     def unanswered(self) -> list[GreenThunk]:
         """The thunks that wait for this."""
         with self._lock:
-            thunks: list[GreenThunk] = []
-            for lane in list(self._lanes.values()):
-                for batch in lane.flying:
-                    thunks += (
-                        one for position in range(len(batch.thunks)) for one in batch.everyone(position)
-                    )
-                thunks += lane.queue
+            return self._unanswered()
+
+    def _unanswered(self) -> list[GreenThunk]:
+        """Called under the lock."""
+        thunks: list[GreenThunk] = []
+        for lane in list(self._lanes.values()):
+            for batch in lane.flying:
+                thunks += (one for at in range(len(batch.thunks)) for one in batch.everyone(at))
+            thunks += lane.queue
         return [thunk for thunk in thunks if thunk._pending is self]
 
     def give_up(self) -> None:
@@ -310,10 +317,15 @@ class Coalescer(Deliverer):
 
     def _fail_queued(self, lane: Lane, error: BaseException) -> None:
         with self._lock:  # so that none of them leaves meanwhile
-            thunks = [thunk for thunk in lane.queue if thunk._pending is self]
-            if thunks:
-                failed = FailedTogether(Raised.caught(error), thunks[0]._call[:3], len(thunks))
-                for thunk in thunks:
-                    thunk._pending = failed
+            thunks = self._fail_all(lane, error)
         for thunk in thunks:
             self._wake(thunk)
+
+    def _fail_all(self, lane: Lane, error: BaseException) -> list[GreenThunk]:
+        """Called under the lock."""
+        thunks = [thunk for thunk in lane.queue if thunk._pending is self]
+        if thunks:
+            failed = FailedTogether(Raised.caught(error), thunks[0]._call[:3], len(thunks))
+            for thunk in thunks:
+                thunk._pending = failed
+        return thunks

@@ -77,12 +77,13 @@ class Gathering:
             self._under_way.discard(function)
             self._waiting[latch] = function
 
-    def goes_on(self, latch: Latch) -> None:
+    def goes_on(self, *latches: Latch) -> None:
         """Who waits there is woken, or was interrupted; called under the lock."""
-        function = self._waiting.pop(latch, None)
-        if function is not None:
-            self._moves += 1
-            self._under_way.add(function)
+        for latch in latches:
+            function = self._waiting.pop(latch, None)
+            if function is not None:
+                self._moves += 1
+                self._under_way.add(function)
 
     def settle_down(self) -> None:
         """Wait, in a dispatcher, until it is time to leave."""

@@ -210,7 +210,7 @@ def test_an_interrupted_join_cancels_the_calls(api, calls, gate):
             calls.flow.wait(gate)
         raise AssertionError("was not interrupted")
     assert calls.results() == []
-    assert api.flow.running == (0 if GREEN else 1)
+    assert api.flow.running in ((0,) if GREEN else (0, 1))  # a thread that has started on it runs on
 
 
 def test_services_factories_and_plain_attributes(api, calls):
