@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Container, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .nodes import Age, And, Compare, Exists, Filter, In, Json, Member, Not, Or, Regex
@@ -72,7 +73,8 @@ class Rule(NamedTuple):
         return self.tests[0][0] == "="
 
 
-def path_of(parts: Sequence[str]) -> Path | None:
+@lru_cache(maxsize=4096)
+def path_of(parts: Path) -> Path | None:
     """The path below a drop's elements that a member's name means; None if it is no element's."""
     path = tuple(parts[1:] if parts[0] == ELEMENTS else parts)
     if parts[0] != ELEMENTS and parts[0] in DROP_MEMBERS:

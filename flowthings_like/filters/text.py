@@ -23,6 +23,7 @@ Strings stand in single or double quotes; they and backquoted names share one se
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import six
 
@@ -81,14 +82,21 @@ def _one_comparison(text: str) -> Filter | None:
     if found is None or len(text) > MAX_LENGTH:
         return None
     path, op, double, single, digits = found.groups()
-    parts = tuple(path.split("."))
-    if len(parts) > MAX_PARTS or not RESERVED.isdisjoint(parts):
+    member = _bare_member(path)
+    if member is None:
         return None
     value = int(digits) if digits is not None else single if double is None else double
     try:
-        return Compare(Member(parts), op, value)
+        return Compare(member, op, value)
     except InvalidInput:  # the parser says where
         return None
+
+
+@lru_cache(maxsize=1024)
+def _bare_member(path: str) -> Member | None:
+    """The member that names without backquotes mean; None if the parser has to look at them."""
+    parts = tuple(path.split("."))
+    return Member(parts) if len(parts) <= MAX_PARTS and RESERVED.isdisjoint(parts) else None
 
 
 _COMPARISON = re.compile(

@@ -109,7 +109,7 @@ class DropService(FullService[Drop]):
             wanted = wire_params(query_params(with_filters(filters, params)).to_dict())
         if wanted.keys() & {"refs", "explain"} or "retry" in params:
             return None
-        flow = _flow_name(self._flow)
+        flow = self._flow if type(self._flow) is str else _flow_name(self._flow)
         return f"{flow} {wanted}", {"flowId": flow, "params": {**self.connection.params, **wanted}}
 
     def _find_each(self, queries: list[dict[str, Any]], **params: Any) -> list[Any]:
