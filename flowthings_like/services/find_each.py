@@ -18,7 +18,7 @@ from .resource import BaseService
 if TYPE_CHECKING:
     from ..transport.connection import Connection
 
-FINDS = 250
+FINDS = 500
 """Most finds in one request."""
 
 _ABOUT_THE_CALLER = (401, 408, 425, 429)
