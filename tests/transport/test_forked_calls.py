@@ -96,6 +96,10 @@ def test_a_copy_out_of_a_pause_or_a_queue_does_not_ask() -> None:
         session.origins[0].pool.size = 1
         calls = [detect().spawn(queued.flow.read, f"slow{number}") for number in range(3)]
         assert slow.arrived.acquire(timeout=20)
+        began = time.monotonic()
+        while len(server.seen) < 3:  # the first, the one that is busy, and one that is slow
+            assert time.monotonic() - began < 20
+            time.sleep(0.01)
         before = len(server.seen)
         came = forked(lambda: time.sleep(1.5))
         assert came() == "fine"
