@@ -143,6 +143,9 @@ class EventletBackend(Backend):
     def pool(self, size: int | None = None) -> Pool:
         return Gate(self, size or PARALLEL, CallThread, self._hub())
 
+    def in_hub(self) -> bool:
+        return eventlet.getcurrent() is hubs.get_hub().greenlet
+
     def latch(self) -> Latch:
         return Latch(self._hub())
 

@@ -173,6 +173,9 @@ class GeventBackend(Backend):
     def pool(self, size: int | None = None) -> Pool:
         return Gate(self, size or PARALLEL, CallGreenlet, self._hub())
 
+    def in_hub(self) -> bool:
+        return gevent.getcurrent() is get_hub()
+
     def latch(self) -> Latch:
         return Latch(self._hub())
 

@@ -110,6 +110,10 @@ class Backend(ABC):
         """Let every thread that can run have its turn."""
         self.sleep(0)
 
+    def in_hub(self) -> bool:
+        """Whether the caller is the hub itself, which runs callbacks and must not wait for anything."""
+        return False
+
     @abstractmethod
     def latch(self) -> Latch:
         """The lightest event: one thread waits for it, once."""

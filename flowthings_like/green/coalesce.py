@@ -1,8 +1,9 @@
 """Many single calls, one bulk call: lazy calls that have a bulk form leave in batches.
 
 There is no timer. A call that is enrolled asks for a dispatcher; under gevent and eventlet that one runs on
-the hub's next turn and finds whatever was enrolled meanwhile, on threads it runs at once, and what comes
-while a batch is on its way leaves when that is back, or when there is enough for a full one.
+the hub's next turn, or once there is a whole batch, and finds whatever was enrolled meanwhile; on threads it
+runs at once, and what comes while a batch is on its way leaves when that is back, or when there is enough for
+a full one.
 """
 
 from __future__ import annotations
@@ -129,6 +130,11 @@ class Coalescer(Deliverer):
             if lane.queue and lane.may_leave():
                 self._see_to_dispatchers()
                 self.ready[lane] = None
+
+    def let_leave(self) -> None:
+        """A whole batch waits: under gevent and eventlet, let it leave while its caller prepares the next."""
+        if self.in_turns and not self._backend.in_hub():
+            self._backend.give_way()
 
     def _see_to_dispatchers(self) -> None:
         """Start a dispatcher if there may be another. Called under the lock. An error means that there is

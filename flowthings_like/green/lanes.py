@@ -119,6 +119,8 @@ class Lane:
             # Without the lock: whoever takes from the queue looks at it again once it has changed these.
             if self not in self.coalescer.ready and self.may_leave():
                 self.coalescer.schedule(self)
+            if not len(queue) % self.form.most:
+                self.coalescer.let_leave()
         except BaseException:
             thunk._pending = None
             raise

@@ -440,6 +440,8 @@ def prove_bulk(lazy):
     with lazy:
         for i in range(20):
             lazy.flow.create({"value": i, "id": f"proof{i}"})
+    with lazy:
+        for i in range(20):
             lazy.flow.read(f"proof{i}")
     with lazy:
         for i in range(20):
@@ -839,3 +841,11 @@ def test_a_forked_child_says_what_became_of_calls_on_their_way_and_makes_its_own
         BACKEND.name,
     )
     assert done.out == "fine"
+
+
+@pytest.mark.skipif(not BACKEND.in_turns, reason="threads leave without being let")
+def test_a_whole_batch_leaves_while_its_caller_goes_on(api, lazy):
+    api.fill(*map(str, range(25)))
+    thunks = [lazy.flow.read(str(i)) for i in range(25)]
+    assert [len(asked) for kind, _, *asked in api.requests if kind == "read_many"] == [10, 10]
+    assert [thunk["id"] for thunk in thunks] == [str(i) for i in range(25)]
