@@ -151,14 +151,3 @@ def test_a_lost_connection_and_a_move_lead_to_the_next(pooled: Client, cluster: 
     assert pooled.query("which", "/n") == (asked + 1) % 3
     pooled.reconnect()
     assert pooled.query("which", "/n") == (asked + 2) % 3
-
-
-def test_where_there_is_one_node_it_is_asked_to_its_end(cluster: list[Node]) -> None:
-    """Nothing is gained by a second connection to a node that shuts down."""
-    client = Client()
-    client.connect_pool([cluster[0].url], *USER)
-    shut_down(cluster[0])
-    client._connected().current.wait_heard(10)  # type: ignore[union-attr]
-    assert {client.query("which", scope) for scope in SCOPES} == {0}
-    assert len(cluster[0].sessions) == 1
-    client.close_and_wait()
