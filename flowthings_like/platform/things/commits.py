@@ -56,30 +56,30 @@ class Commits:
         self._lost = lost
         self._queue: list[Entry] = []
         self._writing: list[Entry] = []
-        self._running = False
+        self._writer: object | None = None  # a mark of the thread that writes the queue
 
     def pending(self) -> Iterable[Change]:
         """The changes that may not be on disk yet, in their order."""
         return (change for entry in (*self._writing, *self._queue) for change in entry.changes)
 
     def submit(self, entry: Entry) -> None:
-        """Deliver once all that was changed so far is on disk; at once if it is. Does not block."""
-        if not self._running and not entry.changes:
+        """Deliver once all that was changed so far is on disk; at once if it is. Does not block.
+
+        If it raises, the entry is dropped: adding it to the queue is the last step. A thread that was started
+        for nothing finds that it is not the writer, or an empty queue, and ends.
+        """
+        if self._writer is None and not entry.changes:
             _deliver(entry)
             return
+        if self._writer is None:
+            mark = object()
+            backend.detect().spawn(self._run, mark)  # it waits for the lock
+            self._writer = mark
         self._queue.append(entry)
-        if not self._running:
-            self._running = True
-            try:
-                backend.detect().spawn(self._run)
-            except BaseException:
-                self._running = False
-                self._queue.pop()
-                raise
 
-    def _run(self) -> None:
+    def _run(self, mark: object) -> None:
         try:
-            while self._next():
+            while self._next(mark):
                 changes = [change for entry in self._writing for change in entry.changes]
                 try:
                     if changes:
@@ -90,19 +90,22 @@ class Commits:
                 else:
                     self._done()
         except BaseException:
-            self._abandon()
+            self._abandon(mark)
             raise
 
-    def _next(self) -> bool:
+    def _next(self, mark: object) -> bool:
+        """Take what is queued. False if there is nothing, or if another thread is the writer."""
         with self._lock:
+            if self._writer is not mark:
+                return False
             self._writing, self._queue = self._queue, []
-            self._running = bool(self._writing)
-            return self._running
+            if not self._writing:
+                self._writer = None
+            return bool(self._writing)
 
     def _done(self) -> None:
         with self._lock:
-            for entry in self._writing:
-                _deliver(entry)
+            _deliver_all(self._writing)
             self._writing = []
 
     def _fail(self, reason: str) -> None:
@@ -110,25 +113,38 @@ class Commits:
         with self._lock:
             refused, self._writing, self._queue = [*self._writing, *self._queue], [], []
             self._lost()
-            # What came last is undone first, and told last.
-            said = [entry.refusal(reason) for entry in reversed(refused) if entry.refusal is not None]
-            for to, package in reversed(said):
-                to.send(package)
-            for entry in refused:
-                if entry.refusal is None:
-                    _deliver(entry)
+            _refuse_all(refused, reason)
 
-    def _abandon(self) -> None:
+    def _abandon(self, mark: object) -> None:
         """Interrupted: it may have been written or not. Whoever waits for it can only be told so by a cut."""
         with self._lock:
+            if self._writer is not mark:
+                return
             refused, self._writing, self._queue = [*self._writing, *self._queue], [], []
-            self._running = False
+            self._writer = None
             self._lost()
-            for entry in refused:
-                for delivery in entry.deliveries:
-                    delivery.to.cut()
+            _cut_all(refused)
 
 
 def _deliver(entry: Entry) -> None:
     for session, package in entry.deliveries:
         session.send(package)
+
+
+def _deliver_all(entries: list[Entry]) -> None:
+    for entry in entries:
+        _deliver(entry)
+
+
+def _refuse_all(entries: list[Entry], reason: str) -> None:
+    # What came last is undone first, and told last.
+    said = [entry.refusal(reason) for entry in reversed(entries) if entry.refusal is not None]
+    for to, package in reversed(said):
+        to.send(package)
+    _deliver_all([entry for entry in entries if entry.refusal is None])
+
+
+def _cut_all(entries: list[Entry]) -> None:
+    for entry in entries:
+        for delivery in entry.deliveries:
+            delivery.to.cut()
