@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import websocket
 
 from .. import errors
+from ..green.backend import detect
 from .forks import cut_off, forget_in_child
 from .live_socket import LiveSocket, bound_messages
 from .values import resolve, text
@@ -84,7 +85,7 @@ class WebSocketClient:
         self._url = first_url
         self._options = options
         self._lock = threading.RLock()
-        self._stopping = threading.Event()
+        self._stopping = detect().event()
         self._socket: Any = None
         self._queue: list[dict[str, Any]] = []
         self._waiting: dict[int | str, _Waiting] = {}
@@ -362,17 +363,23 @@ class WebSocketClient:
 
     def _expire(self, now: float) -> None:
         with self._lock:
-            late = [id for id, waiting in self._waiting.items() if waiting.until <= now]
-            expired = [self._waiting.pop(id) for id in late]
+            expired = self._take_expired(now)
         for waiting in expired:
             self._fail(waiting, errors.DeadlineExceeded(f"no reply within {self.reply_timeout} s"))
 
+    def _take_expired(self, now: float) -> list[_Waiting]:
+        late = [id for id, waiting in self._waiting.items() if waiting.until <= now]
+        return [self._waiting.pop(id) for id in late]
+
     def _fail_waiting(self, error: errors.FlowThingsError) -> None:
         with self._lock:
-            queued = {message["msgId"] for message in self._queue}
-            lost = [self._waiting.pop(id) for id in list(self._waiting) if id not in queued]
+            lost = self._take_sent()
         for waiting in lost:
             self._fail(waiting, error)
+
+    def _take_sent(self) -> list[_Waiting]:
+        queued = {message["msgId"] for message in self._queue}
+        return [self._waiting.pop(id) for id in list(self._waiting) if id not in queued]
 
     def _abandon(self, error: errors.FlowThingsError) -> None:
         with self._lock:

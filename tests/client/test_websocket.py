@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -20,6 +22,10 @@ from flowthings_like import (
     InvalidResponse,
     Token,
 )
+from flowthings_like.green import _primitives
+from flowthings_like.green.backend import detect
+from flowthings_like.transport import websocket as transport
+from tests.transport.opcodes import interrupted_at
 
 from .live import PING, Live, Peer, live
 
@@ -345,3 +351,21 @@ def test_the_apis_choice_of_certificates_reaches_the_socket(certificate: tuple[P
         with pytest.raises(ConfigurationError):
             again.connect()
         assert server.sockets == 1
+
+
+@pytest.mark.skipif(
+    detect().name != "threads", reason="a signal handler raises between two steps of one thread"
+)
+@pytest.mark.parametrize("module", [threading, _primitives, transport], ids=lambda each: each.__name__)
+def test_an_interrupted_close_keeps_nobody_from_closing(module: ModuleType) -> None:
+    with live(lambda peer, number: None) as server, api_for(server) as api:
+        for at in itertools.count(1):
+            ws = api.websocket.connect()
+            reached = interrupted_at(at, module, ws.close)
+            closing = threading.Thread(target=ws.close, daemon=True)
+            closing.start()
+            closing.join(20)
+            assert not closing.is_alive(), f"close() hangs after an interrupt at place {at}"
+            run(ws)
+            if not reached:
+                break
