@@ -1,16 +1,25 @@
-"""Which thread may close a socket how: one that belongs to another thread's hub is closed below it."""
+"""Where idle connections wait, and which thread may close a socket how.
+
+A socket that belongs to another thread's hub is closed below it.
+"""
 
 from __future__ import annotations
 
 import _socket
 from contextlib import suppress
-from queue import LifoQueue
+from queue import Empty, Full, LifoQueue
+from time import monotonic
 from typing import Any
 from weakref import ref
 
+from ..green._primitives import Event
 from ..green.backend import detect
 
 __all__ = ["close_elsewhere", "pool_queue"]
+
+_RECHECK = 1.0
+"""Seconds after which one who waits for a connection looks for himself, in case whoever put it back was
+interrupted before he could wake him."""
 
 
 def close_elsewhere(sock: Any) -> None:
@@ -27,8 +36,47 @@ def close_elsewhere(sock: Any) -> None:
 
 
 def pool_queue(size: int) -> Any:
-    """What urllib3 keeps idle connections in: its own kind on threads, one for each hub otherwise."""
-    return LifoQueue(size) if detect().name == "threads" else _QueuePerHub(size)
+    """What urllib3 keeps idle connections in: one for all OS threads, or one for each hub."""
+    return _Stack(size) if detect().name == "threads" else _QueuePerHub(size)
+
+
+class _Stack:
+    """Like `queue.LifoQueue`, whose lock a signal handler's exception can leave held: see `_primitives`.
+
+    Args:
+        size: what it holds at most. Putting in more is refused at once, which is all that urllib3 asks for.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._items: list[Any] = []
+        self._waiting: set[Event] = set()
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        until = None if timeout is None else monotonic() + timeout
+        while True:
+            came = Event()
+            try:
+                if block:
+                    self._waiting.add(came)  # first: what is put in after the look below sets it
+                return self._items.pop()
+            except IndexError:
+                left = _RECHECK if until is None else min(_RECHECK, until - monotonic())
+                if not block or left <= 0:
+                    raise Empty from None
+                came.wait(left)
+            finally:
+                self._waiting.discard(came)
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        if len(self._items) >= self._size:
+            raise Full
+        self._items.append(item)
+        for came in list(self._waiting):
+            came.set()
+
+    def qsize(self) -> int:
+        return len(self._items)
 
 
 class _QueuePerHub:
