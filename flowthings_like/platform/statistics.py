@@ -150,7 +150,7 @@ class Calls:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._counts: dict[tuple[str, int], int] = {}
+        self._counts: Counter[tuple[str, int]] = Counter()
         self._pending = 0
         self._due = time.monotonic() + _FLUSH_SECONDS
 
@@ -158,7 +158,7 @@ class Calls:
         """One call more."""
         key = identity, int(time.time()) // _HOUR
         with self._lock:
-            self._counts[key] = self._counts.get(key, 0) + 1
+            self._counts[key] += 1
             self._pending += 1
             due = self._pending >= _FLUSH_CALLS or time.monotonic() >= self._due
         if due:
@@ -167,7 +167,7 @@ class Calls:
     def flush(self) -> None:
         """Write down what has been counted. A failure is logged, and the counts kept for the next time."""
         with self._lock:
-            counted, self._counts = self._counts, {}
+            counted, self._counts = self._counts, Counter()
             self._pending = 0
             self._due = time.monotonic() + _FLUSH_SECONDS
         if not counted:
@@ -182,5 +182,4 @@ class Calls:
         except Exception as error:
             log.warning("API calls could not be counted: %s", error)
             with self._lock:
-                for key, count in counted.items():
-                    self._counts[key] = self._counts.get(key, 0) + count
+                self._counts.update(counted)

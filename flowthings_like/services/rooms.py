@@ -62,7 +62,10 @@ class Rooms:
         """The objects that have joined a room."""
         self.check_process()
         with self._lock.here:
-            return tuple(room for membership in self._memberships.values() for room in membership.rooms)
+            return self._all_rooms()
+
+    def _all_rooms(self) -> tuple[Room, ...]:
+        return tuple(room for membership in self._memberships.values() for room in membership.rooms)
 
     def check_process(self) -> None:
         """In a forked child begin with no rooms, whether or not a hook was run."""
@@ -74,20 +77,21 @@ class Rooms:
         with self._lock.here:
             if self._pid == os.getpid():
                 return
-            for membership in self._memberships.values():
-                for room in membership.rooms:
-                    room._forget()
+            self._forget_rooms()
             self._memberships = {}
             self._source = None
             self._pid = os.getpid()
+
+    def _forget_rooms(self) -> None:
+        for room in self._all_rooms():
+            room._forget()
 
     def end(self) -> None:
         """The client was closed."""
         self.check_process()
         with self._lock.here:
             self._source = None
-            for membership in list(self._memberships.values()):
-                self._empty(membership, Moment.ENDED)
+            self._empty_all(list(self._memberships.values()), Moment.ENDED)
 
     # In and out
 
@@ -197,7 +201,7 @@ class Rooms:
             membership = room._membership
             if membership is None:
                 return None
-            others = tuple(other for other in membership.rooms if other is not room)
+            others = _without(membership.rooms, room)
             over = membership.over if membership.over is self._source and not others else None
             if not others:
                 membership.over = None
@@ -273,8 +277,7 @@ class Rooms:
     def settle(self, memberships: list[Membership], over: PacketConnection) -> None:
         """These are joined over a connection."""
         with self._lock.here:
-            for membership in memberships:
-                self._settle(membership, over)
+            self._settle_all(memberships, over)
         for membership in memberships:
             if not membership.rooms:  # left while they were being joined
                 self._tidy(membership)
@@ -282,8 +285,11 @@ class Rooms:
     def take_out(self, memberships: list[Membership], moment: Moment) -> None:
         """All objects are out of these rooms: left, or deleted."""
         with self._lock.here:
-            for membership in memberships:
-                self._empty(membership, moment)
+            self._empty_all(memberships, moment)
+
+    def _settle_all(self, memberships: list[Membership], over: PacketConnection) -> None:
+        for membership in memberships:
+            self._settle(membership, over)
 
     def _settle(self, membership: Membership, over: PacketConnection) -> None:
         """The room is joined: say so to those who do not know yet, then hand out what came too early."""
@@ -305,11 +311,15 @@ class Rooms:
         self.check_process()
         with self._lock.here:
             before, self._source = self._source, over
-            by_scope: dict[str, list[Membership]] = {}
-            for membership in self._memberships.values():
-                if membership.rooms and membership.over is not None:
-                    by_scope.setdefault(membership.scope, []).append(membership)
+            by_scope = self._joined_by_scope()
         return Rejoining(self, over, before, by_scope)
+
+    def _joined_by_scope(self) -> dict[str, list[Membership]]:
+        by_scope: dict[str, list[Membership]] = {}
+        for membership in self._memberships.values():
+            if membership.rooms and membership.over is not None:
+                by_scope.setdefault(membership.scope, []).append(membership)
+        return by_scope
 
     def hear_from(self, over: PacketConnection | None) -> None:
         """The events of this connection count, and no other's."""
@@ -354,6 +364,10 @@ class Rooms:
             for room in membership.rooms:
                 room._receive(what, args)
 
+    def _empty_all(self, memberships: list[Membership], moment: Moment) -> None:
+        for membership in memberships:
+            self._empty(membership, moment)
+
     def _empty(self, membership: Membership, moment: Moment) -> None:
         """All objects are out of the room."""
         rooms, membership.rooms, membership.over = membership.rooms, (), None
@@ -390,3 +404,7 @@ class Rooms:
                 room._collection = collection
         self._scopes.discard(collection_scope(former))
         self._scopes.add(collection_scope(collection))
+
+
+def _without(rooms: tuple[Room, ...], room: Room) -> tuple[Room, ...]:
+    return tuple(other for other in rooms if other is not room)

@@ -63,12 +63,15 @@ class SecureStream(SocketStream):
 
     def offer(self, packages: Sequence[bytes]) -> bool:
         with self._lock:
-            for package in packages:
-                view = memoryview(package)
-                while view:
-                    view = view[self._layer.write(view) :]
-            records = self._outgoing.read()
+            records = self._encrypt(packages)
         return self.offer_bytes(records)
+
+    def _encrypt(self, packages: Sequence[bytes]) -> bytes:
+        for package in packages:
+            view = memoryview(package)
+            while view:
+                view = view[self._layer.write(view) :]
+        return self._outgoing.read()
 
     def receive(self) -> bytes:
         while (data := self._decrypt()) is None:
@@ -88,8 +91,12 @@ class SecureStream(SocketStream):
     def _decrypt(self) -> bytes | None:
         """All that the records hold that are here: the hub only tells of what is still in the socket. None
         if there is no whole one, b"" at the end."""
+        with self._lock:
+            return self._read_all()
+
+    def _read_all(self) -> bytes | None:
         found: list[bytes] = []
-        with self._lock, suppress(ssl.SSLWantReadError):
+        with suppress(ssl.SSLWantReadError):
             while True:
                 try:
                     data = self._layer.read(CHUNK)

@@ -100,9 +100,7 @@ def prepare(engine: Engine) -> None:
                 raise ConfigurationError(
                     f"{engine.url.database} was written by a later version of the platform"
                 )
-            for version in range(found or schema.VERSION, schema.VERSION):
-                for statement in schema.UPGRADES[version]:
-                    connection.exec_driver_sql(statement)
+            _upgrade(connection, found or schema.VERSION)
             schema.metadata.create_all(connection)
             if sqlite and found != schema.VERSION:
                 connection.exec_driver_sql(f"PRAGMA user_version={schema.VERSION}")
@@ -110,6 +108,12 @@ def prepare(engine: Engine) -> None:
         if is_locked(error):
             raise
         raise unusable(engine, error) from error
+
+
+def _upgrade(connection: Connection, found: int) -> None:
+    for version in range(found, schema.VERSION):
+        for statement in schema.UPGRADES[version]:
+            connection.exec_driver_sql(statement)
 
 
 def is_locked(error: DatabaseError) -> bool:

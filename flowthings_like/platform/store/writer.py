@@ -187,16 +187,19 @@ class Writer:
     def _write_next(self) -> list[_Job]:
         """Take what is queued, at most GROUP jobs, and write it. Returns the jobs, all of them settled."""
         with self._turn:
-            jobs = self._take()
-            try:
-                self._write(jobs)
-            except BaseException as error:
-                _fail([job for job in jobs if not job.settled], error)
-            if jobs and jobs[-1].work is None:
-                self._session.discard()
-            for job in jobs:
-                job.settled = True
-            return jobs
+            return self._settle_next()
+
+    def _settle_next(self) -> list[_Job]:
+        jobs = self._take()
+        try:
+            self._write(jobs)
+        except BaseException as error:
+            _fail([job for job in jobs if not job.settled], error)
+        if jobs and jobs[-1].work is None:
+            self._session.discard()
+        for job in jobs:
+            job.settled = True
+        return jobs
 
     def _take(self) -> list[_Job]:
         jobs: list[_Job] = []

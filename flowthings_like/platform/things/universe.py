@@ -96,12 +96,15 @@ class Universe:
             if self._state is None:
                 return
             try:
-                for held in self._state.collections.values():
-                    if held.content.has_lost:
-                        self._save(held)
+                self._save_lost(self._state)
             except BaseException:  # half of it may have been done
                 self._forget()
                 raise
+
+    def _save_lost(self, state: State) -> None:
+        for held in state.collections.values():
+            if held.content.has_lost:
+                self._save(held)
 
     def _save(self, held: Held) -> None:
         journal = held.content.take_journal()
