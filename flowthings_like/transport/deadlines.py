@@ -1,4 +1,4 @@
-"""Deadlines for what goes through requests, where a time-out is for one read, however many there are.
+"""Deadlines and a bound on headers for what goes through requests, where a time-out is for one read.
 
 A time-out that carries its deadline, `Seconds`, travels through requests and urllib3 as the number that it
 is, down to the connection. There `keep_deadlines` has put a kind of connection that knows what it carries:
@@ -21,6 +21,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from ..errors import DeadlineExceeded
 from ..green.backend import detect
+from ..wire.http import MAX_HEAD, TOO_MUCH_HEAD
 from .forks import cut_off, forget_in_child
 from .homes import pool_queue
 from .origin import SUSPICIOUS
@@ -192,14 +193,14 @@ class _TimedConnection(HTTPConnection):
 
     def response_class(self, sock: Any, *args: Any, **options: Any) -> HTTPResponse:  # type: ignore[override]
         response = HTTPResponse(sock, *args, **options)
+        raw: Any = response.fp.detach()
         until = getattr(self.timeout, "until", None)
         if until is not None:
             first_by = None
             if self._answered is not None and monotonic() - self._answered >= SUSPICIOUS:
                 first_by = getattr(self.timeout, "first_by", None)
-            raw: Any = response.fp.detach()
-            timed = _TimedReader(raw, sock, sock.gettimeout(), until, first_by)
-            response.fp = io.BufferedReader(timed)
+            raw = _TimedReader(raw, sock, sock.gettimeout(), until, first_by)
+        response.fp = _BoundedReader(raw)
         return response
 
     def getresponse(self) -> Any:
@@ -248,6 +249,21 @@ class _TimedReader(io.RawIOBase):
         with suppress(OSError):
             self._raw.close()
         super().close()
+
+
+class _BoundedReader(io.BufferedReader):
+    """Bounds an answer's lines: all that is not its body, chunk sizes excepted."""
+
+    _overhead = 0
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(MAX_HEAD + 1 if size is None or size < 0 else size)
+        # Only a chunk's size is one word. There are no more chunks than bytes, and these are bounded.
+        if not line.rstrip().isalnum() or len(line) > MAX_HEAD:
+            self._overhead += len(line)
+            if self._overhead > MAX_HEAD:
+                raise ConnectionError(TOO_MUCH_HEAD)
+        return line
 
 
 def _resolves_itself(kind: type) -> bool:

@@ -33,6 +33,7 @@ MAX_HEAD = 65_536
 """Bytes that one answer may spend on anything but its body: status line, headers, trailers, extensions of
 chunks, and the interim answers before it."""
 
+TOO_MUCH_HEAD = f"the answer has headers of more than {MAX_HEAD} bytes"
 _LONGEST_LENGTH = 18  # digits
 _CHUNK_SIZE = 20  # bytes that say how long a chunk is: 16 digits, two line ends
 _METHOD = re.compile(r"[A-Z]+")
@@ -359,4 +360,4 @@ class ResponseParser:
 
 
 def _too_much() -> ProtocolError:
-    return ProtocolError(f"the answer has headers of more than {MAX_HEAD} bytes")
+    return ProtocolError(TOO_MUCH_HEAD)

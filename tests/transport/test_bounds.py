@@ -12,7 +12,16 @@ from typing import Any
 import pytest
 import requests
 
-from flowthings_like import API, ConfigurationError, InvalidInput, ResponseTooLarge, Retry, Token, defaults
+from flowthings_like import (
+    API,
+    ConfigurationError,
+    ConnectionFailed,
+    InvalidInput,
+    ResponseTooLarge,
+    Retry,
+    Token,
+    defaults,
+)
 from flowthings_like.transport.direct import DirectSession
 
 from .support import answer, raw
@@ -97,6 +106,43 @@ def test_a_session_has_a_bound_of_its_own() -> None:
             session.get(server.url)
         session.max_response_bytes = None
         assert len(session.get(server.url).content) == LIMIT + 1
+
+
+OVER = 88  # times a thousand bytes
+LINES = b"".join(b"X-%d: %b\r\n" % (number, b"a" * 1000) for number in range(OVER))
+BODY = b'{"head": {}, "body": 1}'
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNK = b"%x\r\n%b\r\n" % (len(BODY), BODY)
+WORDY = {
+    "many headers": b"HTTP/1.1 200 OK\r\n" + LINES + b"Content-Length: 23\r\n\r\n" + BODY,
+    "two headers": b"HTTP/1.1 200 OK\r\nX-A: %b\r\nX-B: %b\r\nContent-Length: 23\r\n\r\n"
+    % ((b"a" * 40_000,) * 2)
+    + BODY,
+    "interim answers": b"HTTP/1.1 100 Continue\r\n\r\n" * 3000 + answer(BODY),
+    "trailers": CHUNKED + CHUNK + b"0\r\n" + LINES + b"\r\n",
+    "an endless extension": CHUNKED + b"1;" + b"a" * OVER * 1000,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", WORDY)
+def test_what_is_no_body_is_bounded(kind: str, way: str) -> None:
+    with raw(WORDY[kind]) as server:
+        api = api_for(way, server.address, retry=False)
+        with pytest.raises(ConnectionFailed, match="headers of more than 65536 bytes"):
+            api.flow.read("f1")
+        close(api)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_many_small_chunks_are_no_headers(way: str) -> None:
+    body = body_of(LIMIT)
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body)
+    some = LINES[: LINES.index(b"X-50:")]
+    with raw(b"HTTP/1.1 200 OK\r\n" + some + CHUNKED[17:] + chunks + b"0\r\n\r\n") as server:
+        api = api_for(way, server.address)
+        assert api.flow.read("f1") == api.flow.read("f1") == 1
+        close(api)
 
 
 BOMB = """
