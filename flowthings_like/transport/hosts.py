@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
-from typing import Any, NoReturn
+from typing import Any
 
 from ..errors import ConfigurationError
 
@@ -27,6 +27,10 @@ NO_WS_HOST = (
     "defaults.ws_host, the variable FLOWTHINGS_WS_HOST or 'ws_host' in the profile that API.connect() reads"
 )
 
+_ADVICE = (
+    ". Give a name with an optional port, such as 'flows.example.com:8080', "
+    "and secure=False for http instead of https"
+)
 _PARTS = re.compile(r"(?:\[(?P<address>[^\[\]]*)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[^:]*))?")
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?")
 _LONGEST_NAME = 253
@@ -49,31 +53,58 @@ def find_host(name: str, given: Any, default: Any) -> str | None:
     return next((check_host(place, host) for place, host in places if host is not None), None)
 
 
-def check_host(name: str, host: Any) -> str:
+def check_host(name: str, host: Any, advice: str = _ADVICE) -> str:
     """A name or an address, with an optional port, that somebody can have.
 
     Args:
         name: what gave it, for the error.
+        advice: the end of the error, which says what to write.
 
     Raises:
         ConfigurationError: it is something else: a URL, a port beyond 65535, a label that DNS does not know.
     """
+    try:
+        _check(host)
+    except ValueError as fault:
+        # Whoever gives a URL may give its password, too.
+        shown = host.rpartition("@")[2] if isinstance(host, str) else host
+        raise ConfigurationError(f"{name} is {shown!r}: {fault}{advice}") from None
+    return str(host)
+
+
+def _check(host: Any) -> None:
+    if isinstance(host, str) and (fault := _fault_of_url(host)):
+        raise ValueError(fault)
     parts = _PARTS.fullmatch(host) if isinstance(host, str) else None
     if parts is None:
-        _refuse(name, host, "that is neither a name nor an address")
+        raise ValueError("that is neither a name nor an address")
     port = parts["port"]
     if port is not None and not (
         port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535
     ):
-        _refuse(name, host, "a port is a number from 1 to 65535")
+        raise ValueError("a port is a number from 1 to 65535")
     if parts["address"] is not None:
         try:
             IPv6Address(parts["address"])
         except AddressValueError:
-            _refuse(name, host, f"{parts['address']!r} is no IPv6 address")
+            raise ValueError(f"{parts['address']!r} is no IPv6 address") from None
     elif fault := _fault_of_name(parts["name"]):
-        _refuse(name, host, fault)
-    return str(host)
+        raise ValueError(fault)
+
+
+def _fault_of_url(host: str) -> str | None:
+    """What makes it a URL, or part of one."""
+    if "://" in host:
+        return "leave out the scheme, that is all before and with '://'"
+    if "@" in host:
+        return "leave out the user and '@'"
+    if "/" in host:
+        return "leave out the path, that is all from '/' on"
+    try:
+        IPv6Address(host)
+    except AddressValueError:
+        return None
+    return f"write an IPv6 address in brackets, '[{host}]'"
 
 
 def _fault_of_name(name: str) -> str | None:
@@ -101,12 +132,3 @@ def _fault_of_name(name: str) -> str | None:
         if not _LABEL.fullmatch(label):
             return f"{label!r} is no label of a name"
     return None
-
-
-def _refuse(name: str, host: Any, fault: str) -> NoReturn:
-    # Whoever gives a URL may give its password, too.
-    shown = host.rpartition("@")[2] if isinstance(host, str) else host
-    raise ConfigurationError(
-        f"{name} is {shown!r}: {fault}. Give a name with an optional port, such as "
-        "'flows.example.com:8080', and secure=False for http instead of https"
-    ) from None

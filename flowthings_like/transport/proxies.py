@@ -28,7 +28,7 @@ def check_proxy(url: str) -> str:
             raise ConfigurationError(f"its scheme is none of {', '.join(_SCHEMES)}")
         if "/" in rest.rstrip("/").rpartition("@")[0] or re.search(r"[/?#\s]", place):
             raise ConfigurationError("there is more than scheme, user, host and port in it")
-        check_host("the host", place)
+        check_host("the host", place, "")
     except ConfigurationError as error:
         raise ConfigurationError(
             f"the proxy {without_password(url)!r} makes no sense: {error}. It stands in session.proxies "

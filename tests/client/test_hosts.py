@@ -123,6 +123,24 @@ def test_the_name_in_dns_is_in_the_message() -> None:
         API(CREDS, host="münchen.example")
 
 
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("http://flows.example.com", "leave out the scheme"),
+        ("https://user:pw@flows.example.com:80/v4", "leave out the scheme"),
+        ("user:pw@flows.example.com", "leave out the user"),
+        ("flows.example.com/v4", "leave out the path"),
+        ("flows.example.com:80/", "leave out the path"),
+        ("::1", r"in brackets, '\[::1\]'"),
+        ("2001:db8::1", r"in brackets, '\[2001:db8::1\]'"),
+    ],
+)
+def test_the_message_says_what_makes_a_host_a_url(host: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        API(CREDS, host=host)
+    assert "pw" not in str(caught.value)
+
+
 @given(st.text(max_size=80))
 def test_what_passes_is_one_name_in_a_url(host: str) -> None:
     from urllib.parse import urlsplit

@@ -120,6 +120,7 @@ def test_a_proxy_that_makes_no_sense_is_refused(proxy: str, monkeypatch: pytest.
     assert isinstance(error, ConfigurationError)
     assert "makes no sense" in str(error)
     assert "HTTP_PROXY" in str(error)
+    assert "flows.example.com" not in str(error)  # the advice for a platform's host
     monkeypatch.setenv("http_proxy", proxy)
     error = failure(API(Token("acc", "t0ken"), host="flows.invalid", secure=False, retry=False))
     assert isinstance(error, ConfigurationError)
