@@ -169,11 +169,14 @@ class AsyncAPI(View):
             self.cancel()
             return
         try:
-            for _, pending in list(self._queue.values()):
-                pending.settle()
+            self._settle_all()
         except BaseException:
             self.cancel()
             raise
+
+    def _settle_all(self) -> None:
+        for _, pending in list(self._queue.values()):
+            pending.settle()
 
 
 def _pairs(outcomes: list[Outcome]) -> list[tuple[BaseException | None, Any]]:

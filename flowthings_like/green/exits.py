@@ -92,18 +92,22 @@ def _finish() -> None:
     waited: dict[int, Any] = {}  # by id
     failures: dict[str, int] = {}
     try:
-        while calls := [call for call in here.unfinished() if id(call[0]) not in waited]:
-            for call, origin in calls:
-                error = _wait(call)
-                waited[id(call)] = call
-                if error is not None:
-                    _count(failures, origin, f"{type(error).__name__}: {str(error)[:300]}")
+        _wait_for_all(here, waited, failures)
     except BaseException as interruption:
         for call, origin in here.unfinished():
             if id(call) not in waited:
                 _count(failures, origin, f"not waited for after {type(interruption).__name__}")
     if failures:
         _say(failures)
+
+
+def _wait_for_all(here: _UnderWay, waited: dict[int, Any], failures: dict[str, int]) -> None:
+    while calls := [call for call in here.unfinished() if id(call[0]) not in waited]:
+        for call, origin in calls:
+            error = _wait(call)
+            waited[id(call)] = call
+            if error is not None:
+                _count(failures, origin, f"{type(error).__name__}: {str(error)[:300]}")
 
 
 def _wait(call: Any) -> BaseException | None:

@@ -281,15 +281,18 @@ class _Block:
     def wait(self, coalescer: Coalescer | None) -> None:
         """Wait for all of them, and for those that they make meanwhile."""
         try:
-            while True:
-                while self._fired:
-                    self._fired[-1].settle()
-                    self._fired.pop()
-                if coalescer is None or not coalescer.drain():
-                    return
+            self._settle_all(coalescer)
         except BaseException:
             self.give_up(coalescer)
             raise
+
+    def _settle_all(self, coalescer: Coalescer | None) -> None:
+        while True:
+            while self._fired:
+                self._fired[-1].settle()
+                self._fired.pop()
+            if coalescer is None or not coalescer.drain():
+                return
 
     def give_up(self, coalescer: Coalescer | None) -> None:
         """Stop them all, as far as they can be stopped, and wait for those that were."""

@@ -115,19 +115,22 @@ class Rooms:
             room._membership, room._over = membership, None
             self._scopes.add(membership.scope)
         try:
-            # It may be settled and over at once: an event that was held can be that of its deletion.
-            while room._membership is membership and not self._is_settled(membership):
-                over, answer = ask(Kind.JOIN, [membership.scope, membership.id], deadline)
-                if room_ids(answer, 1)[0] is None:
-                    raise things_errors.LookupError(f"there is no room {membership.id} in {membership.scope}")
-                with self._lock.here:
-                    if over is self._source:  # else another one takes over, and must be asked too
-                        self._settle(membership, over)
+            self._ask_in(membership, room, ask, deadline)
         except BaseException as error:
             self._detach(room)
             if not isinstance(error, things_errors.ThingsDBError):
                 self._tidy(membership)
             raise
+
+    def _ask_in(self, membership: Membership, room: Room, ask: Ask, deadline: float) -> None:
+        # It may be settled and over at once: an event that was held can be that of its deletion.
+        while room._membership is membership and not self._is_settled(membership):
+            over, answer = ask(Kind.JOIN, [membership.scope, membership.id], deadline)
+            if room_ids(answer, 1)[0] is None:
+                raise things_errors.LookupError(f"there is no room {membership.id} in {membership.scope}")
+            with self._lock.here:
+                if over is self._source:  # else another one takes over, and must be asked too
+                    self._settle(membership, over)
 
     def abandon(self, room: Room) -> None:
         """Have an object out of its room at once, without waiting for the node."""

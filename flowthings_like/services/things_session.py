@@ -221,7 +221,7 @@ class Session:
             requests = [(Kind.PING, b"")]
             if auth:
                 requests.append((Kind.AUTH, pack(auth[0] if len(auth) == 1 else auth)))
-                requests += [(Kind.JOIN, pack(content)) for content in rejoining.contents()]
+                requests.extend((Kind.JOIN, pack(content)) for content in rejoining.contents())
             answers = connection.pipeline(requests, deadline)
             if answers[0].kind != Kind.PONG:
                 raise InvalidResponse(f"{connection.peer} does not speak ThingsDB's protocol")

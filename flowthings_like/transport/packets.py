@@ -178,11 +178,14 @@ class PacketConnection:
         calls = [self._new_call(kind, body) for kind, body in requests]
         try:
             self._outbox.post_all(calls)
-            return [self.finish(call, deadline) for call in calls]
+            return self._finish_all(calls, deadline)
         finally:
             for call in calls:
                 if call.answer is None:
                     self.give_up(call)
+
+    def _finish_all(self, calls: list[Call], deadline: float | None) -> list[Package]:
+        return [self.finish(call, deadline) for call in calls]
 
     @property
     def in_flight(self) -> int:

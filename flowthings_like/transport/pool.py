@@ -424,17 +424,20 @@ class _Stock(Generic[C]):
                     break
                 self._scrap(place)
 
+    def _wait_for_place(self, waiter: _Waiter[C], deadline: float | None) -> None:
+        self.match()
+        while waiter.place is None:
+            if not waiter.sleep(deadline):
+                raise self._too_late()
+            if self.pid != os.getpid():
+                raise forked_call(self.pool.name, self.pid)
+            self.match()
+
     def _wait(self, deadline: float | None) -> _Place[C]:
         waiter: _Waiter[C] = _Waiter()
         try:
             self.waiters.append(waiter)
-            self.match()
-            while waiter.place is None:
-                if not waiter.sleep(deadline):
-                    raise self._too_late()
-                if self.pid != os.getpid():
-                    raise forked_call(self.pool.name, self.pid)
-                self.match()
+            self._wait_for_place(waiter, deadline)
             place = waiter.take_out()
             assert place is not None
             return place

@@ -149,15 +149,18 @@ class SocketStream:
     def flush(self) -> None:
         self._writing = True
         try:
-            while self._unsent and not self._closed:
-                self._limit_step()
-                sent = self._below.send(self._unsent)
-                self._sent += sent
-                self._unsent = memoryview(self._unsent)[sent:]
+            self._send_unsent()
         finally:
             self._writing = False
             if self._closed:
                 self._release()
+
+    def _send_unsent(self) -> None:
+        while self._unsent and not self._closed:
+            self._limit_step()
+            sent = self._below.send(self._unsent)
+            self._sent += sent
+            self._unsent = memoryview(self._unsent)[sent:]
 
     def receive(self) -> bytes:
         self._reading = True

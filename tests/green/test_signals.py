@@ -148,6 +148,63 @@ def test_no_loop_stands_in_a_block_that_holds_a_lock():
     assert held > 80
 
 
+OWN_THREAD = "runs in a thread of its own, never in the main thread"
+LOOPS_TO_UNDO = {
+    ("green/coalesce.py", "run"): OWN_THREAD,
+    ("platform/indexes.py", "_work"): OWN_THREAD,
+    ("platform/store/writer.py", "_dispatch"): OWN_THREAD,
+    ("platform/store/writer.py", "_transact"): OWN_THREAD,
+    ("platform/things/commits.py", "_run"): OWN_THREAD,
+    ("platform/things/listener.py", "_accept"): OWN_THREAD,
+    ("platform/things/outbox.py", "_write"): OWN_THREAD,
+    ("services/mailbox.py", "_run"): OWN_THREAD,
+    ("testing/proxy.py", "carry"): OWN_THREAD,
+    ("transport/keeper.py", "_run"): OWN_THREAD,
+    ("transport/packets.py", "_read"): OWN_THREAD,
+    ("transport/packets.py", "_readable"): "runs in a hub",
+    ("green/hubs.py", "wait"): "runs in a hub",
+    ("transport/outbox.py", "push"): "at the loop's end it has not got the turn: there is nothing to undo",
+    ("transport/deadlines.py", "_first_reachable"): "a connection that was not made is used no more",
+    ("platform/server.py", "_look_at_folder"): "the process ends",
+    ("platform/things/node.py", "__init__"): "the process ends, or the object is dropped with its sockets",
+    ("platform/things/language/assignment.py", ""): "the universe is loaded anew after an exception",
+    ("platform/things/language/methods_list.py", ""): "the universe is loaded anew after an exception",
+}
+
+
+def loops_in(node):
+    """The lines of the loops that run in the frame of a piece of code."""
+    found = [node.lineno] if isinstance(node, LOOPS[:-1]) else []
+    for inner in ast.iter_child_nodes(node):
+        if not isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.GeneratorExp):
+            found += loops_in(inner)
+    return found
+
+
+def undoes(node):
+    """Whether this is a try statement that is to do something after any exception."""
+    return isinstance(node, ast.Try) and (
+        bool(node.finalbody)
+        or any(
+            handler.type is None or ast.unparse(handler.type) == "BaseException" for handler in node.handlers
+        )
+    )
+
+
+@pytest.mark.once
+def test_no_loop_stands_in_a_try_statement_that_undoes_something():
+    """The same jump passes by `finally` and `except BaseException`; a function with the loop does not."""
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        place = path.relative_to(PACKAGE).as_posix()
+        for function in ast.walk(ast.parse(path.read_text())):
+            if isinstance(function, ast.FunctionDef):
+                for node in ast.walk(function):
+                    if undoes(node) and any(loops_in(statement) for statement in node.body):
+                        found.add((place, "" if "language" in place else function.name))
+    assert found == LOOPS_TO_UNDO.keys()
+
+
 WRITTEN_IN_PYTHON = {
     *("Condition", "Event", "Semaphore", "BoundedSemaphore", "Barrier", "Timer", "Thread"),
     *("Queue", "LifoQueue", "PriorityQueue", "ThreadPoolExecutor"),
@@ -168,7 +225,7 @@ def test_what_waits_in_python_code_is_not_shared_by_threads():
     found = set()
     for path in PACKAGE.rglob("*.py"):
         tree = ast.parse(path.read_text())
-        place = str(path.relative_to(PACKAGE))
+        place = path.relative_to(PACKAGE).as_posix()
         imported = {
             alias.asname or alias.name: alias.name
             for node in ast.walk(tree)
