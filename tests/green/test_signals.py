@@ -131,7 +131,6 @@ def locks_in(tree):
     return found
 
 
-@pytest.mark.once
 def test_no_loop_stands_in_a_block_that_holds_a_lock():
     """The other half of that: since CPython 3.12 the jump at the end of a loop may be outside the block."""
     held = 0
@@ -191,7 +190,6 @@ def undoes(node):
     )
 
 
-@pytest.mark.once
 def test_no_loop_stands_in_a_try_statement_that_undoes_something():
     """The same jump passes by `finally` and `except BaseException`; a function with the loop does not."""
     found = set()
@@ -219,7 +217,6 @@ USES = {
 }
 
 
-@pytest.mark.once
 def test_what_waits_in_python_code_is_not_shared_by_threads():
     """Their locks can be left held by a signal, see `_primitives`: what is used nevertheless has a reason."""
     found = set()
