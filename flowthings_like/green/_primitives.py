@@ -4,7 +4,9 @@ A signal handler runs in the main thread, between any two bytecodes, and may rai
 `Event` and `Queue` of the standard library are written in Python: an exception inside their methods can leave
 their lock held. What is here rests on one fact about CPython, which tests/green/test_signals.py holds: a call
 into C is made as a whole or not at all, and so is `with lock:` of a lock that is written in C, as long as no
-loop stands in the block: since CPython 3.12 the end of a loop may be where no handler applies. Hence
+loop stands in the block: since CPython 3.12 the end of a loop may be where no handler applies. `finally`
+and `except BaseException` are passed by in the same way: a loop that they belong to has its own function.
+Hence
 
 - whatever the main thread changes for others it changes by one call into C (append, add, put, release), and
   an exception before or after that call leaves a state that is good;
