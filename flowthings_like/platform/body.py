@@ -6,16 +6,15 @@ a list is seventy. They are counted before anything is parsed.
 
 from __future__ import annotations
 
-import gc
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import orjson
 
 from ..green.backend import native
+from ..wire.uncollected import parse_uncollected
 from . import whole_numbers
 from .problems import BadRequest, RequestTimeout, TooLarge
 
@@ -33,6 +32,7 @@ _DRAIN = 512 * 1024 * 1024
 _ASIDE = 128 * 1024  # bytes from which a body is parsed in another thread
 _PACKED_ASIDE = 4 * 1024  # the same for unpacking: this may become a thousand times as many
 _PIECE = 64 * 1024
+_COLLECTED = 4 * 1024  # bytes that may become enough lists to start Python's collector more than once
 _MARKS = (b",", b":", b"[", b"{")
 
 
@@ -93,30 +93,12 @@ def _parse(raw: bytes) -> Any:
     if _holds_more(raw, MOST_VALUES):
         raise TooLarge(f"the body holds more than {MOST_VALUES} values: send it in several requests")
     try:
-        with _no_collections():
-            value = orjson.loads(raw)
+        value = parse_uncollected(orjson.loads, raw) if len(raw) >= _COLLECTED else orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise BadRequest(f"the body is not JSON: {error.msg.split(':')[0]} at {where}") from None
     whole_numbers.check(raw)
     return value
-
-
-@contextmanager
-def _no_collections() -> Iterator[None]:
-    """A block in which Python's collector does not run.
-
-    A JSON value holds no circles. Looking for some every few hundred lists takes ten times as long as making
-    them, and everything else in the process stands still meanwhile.
-    """
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _holds_more(raw: bytes, most: int) -> bool:

@@ -6,13 +6,15 @@ in typed form. Every writing call is one transaction, on disk when it returns.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sqlalchemy import bindparam
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import update as sql_update
 
+from ..wire.uncollected import uncollected
 from . import counts, drafts, elements, lookup, rows
 from .admission import admit
 from .finds import find_in, readable
@@ -86,13 +88,17 @@ def create_counted(store: Store, caller: Caller, flow: str, models: Any, *, hint
     if not isinstance(models, (list, tuple)):
         return _create(store, caller, flow, [drafts.draft(models)], hints)
     _check_count(len(models), "drops")
+    return _create(store, caller, flow, uncollected(_drafts, models), hints)
+
+
+def _drafts(models: Sequence[Any]) -> list[Draft]:
     prepared = []
     for index, model in enumerate(models):
         try:
             prepared.append(drafts.draft(model))
         except Problem as problem:
             raise type(problem)(f"drop {index}: {problem.message}") from problem
-    return _create(store, caller, flow, prepared, hints)
+    return prepared
 
 
 def read(store: Store, caller: Caller, flow: str, drop: str, *, hints: bool = False) -> dict[str, Any]:
@@ -234,7 +240,8 @@ def _create(store: Store, caller: Caller, flow: str, prepared: list[Draft], hint
     def work(connection: Connection) -> tuple[list[dict[str, Any]], int, int]:
         found = _writable(connection, store.catalogue, caller, flow)
         ingest = Ingest(connection, store.catalogue, caller.identity, now)
-        arrivals = ingest.create(found, prepared)
+        create = partial(uncollected, ingest.create) if len(prepared) > 1 else ingest.create
+        arrivals = create(found, prepared)
         if hints:
             made = [rows.to_document(rows.to_row(arrival.row), found.path, True) for arrival in arrivals]
         else:

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from ..green.turnstile import is_large
-from ..wire.uncollected import uncollected
+from ..wire.uncollected import parse_uncollected
 
 __all__ = ["describe_fault", "parse"]
 
@@ -22,6 +22,7 @@ _SHAPE = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else byte for byte
 )
 # 2**64 has 20 digits, -2**63 - 1 has 19 and a sign.
 _LONG, _LONG_NEGATIVE = b":" + 20 * b"0", b":-" + 19 * b"0"
+_DIGITS = 19 * b"0"
 _BLOCK = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _NOT_NUMBERS = ("NaN", "Infinity", "-Infinity")
@@ -34,9 +35,9 @@ def parse(text: bytes | str) -> Any:
         ValueError: it is no JSON, or holds an integer of more digits than Python reads.
     """
     large = is_large(text)
-    value = uncollected(orjson.loads, text) if large else orjson.loads(text)
+    value = parse_uncollected(orjson.loads, text) if large else orjson.loads(text)
     if _has_long_integers(text):
-        return uncollected(_parse_exactly, text) if large else _parse_exactly(text)
+        return parse_uncollected(_parse_exactly, text) if large else _parse_exactly(text)
     return value
 
 
@@ -44,14 +45,19 @@ def _has_long_integers(text: bytes | str) -> bool:
     """Whether a JSON text may hold an integer beyond 64 bits. Texts that only look so do no harm."""
     data = text.encode() if isinstance(text, str) else text
     shape = data[:_BLOCK].translate(_SHAPE)
-    if shape[:1] in b"0-" or _LONG in shape or _LONG_NEGATIVE in shape:
+    if shape[:1] in b"0-" or _holds_long(shape):
         return True
     # Not the whole text at once, which would be a copy of it.
     for start in range(_BLOCK, len(data), _BLOCK):
         shape = data[start - len(_LONG) : start + _BLOCK].translate(_SHAPE)
-        if _LONG in shape or _LONG_NEGATIVE in shape:
+        if _holds_long(shape):
             return True
     return False
+
+
+def _holds_long(shape: bytes) -> bool:
+    # Most texts are done with after the first search, which is a hundred times as fast as the other two.
+    return _DIGITS in shape and (_LONG in shape or _LONG_NEGATIVE in shape)
 
 
 def _parse_exactly(text: bytes | str) -> Any:

@@ -26,7 +26,7 @@ import msgpack
 
 from .. import things_errors
 from .foreign import advice_on, is_missing, scalar
-from .uncollected import uncollected
+from .uncollected import parse_uncollected
 
 try:
     import msgspec
@@ -363,7 +363,7 @@ def unpack(body: bytes) -> Any:
         UnpackError: it is not one value, or a str in it is not UTF-8, which ThingsDB does not prevent.
     """
     try:
-        return _decode(body) if len(body) < _LARGE else uncollected(_decode, body)
+        return _decode(body) if len(body) < _LARGE else parse_uncollected(_decode, body)
     except Exception as error:  # of many types, MemoryError and RecursionError among them
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise UnpackError(f"a body of {len(body)} bytes cannot be unpacked: {said}") from None

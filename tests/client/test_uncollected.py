@@ -1,0 +1,75 @@
+"""Python's collector is put off during bulk work, and runs again afterwards, whatever ends the work."""
+
+from __future__ import annotations
+
+import gc
+import random
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from flowthings_like.wire.uncollected import uncollected
+
+
+@pytest.fixture(autouse=True)
+def collecting() -> Iterator[None]:
+    assert gc.isenabled()
+    yield
+    gc.enable()
+
+
+def test_it_does_not_collect_before_the_function_has_returned() -> None:
+    phases: list[str] = []
+
+    def note(phase: str, _info: Any) -> None:
+        phases.append(phase)
+
+    def work(count: int) -> tuple[int, int]:
+        kept = [{"number": [number]} for number in range(count)]
+        return len(kept), len(phases)
+
+    gc.callbacks.append(note)
+    try:
+        assert uncollected(work, 10_000) == (10_000, 0)
+    finally:
+        gc.callbacks.remove(note)
+    assert gc.isenabled()
+
+
+def test_it_collects_again_after_an_error() -> None:
+    with pytest.raises(ZeroDivisionError):
+        uncollected(divmod, 1, 0)
+    assert gc.isenabled()
+
+
+def test_a_program_that_has_switched_the_collector_off_keeps_it_off() -> None:
+    gc.disable()
+    assert uncollected(divmod, 7, 2) == (3, 1)
+    assert not gc.isenabled()
+
+
+class Interrupt(BaseException):
+    pass
+
+
+@pytest.mark.once
+def test_a_signal_at_any_moment_leaves_the_collector_on() -> None:
+    def interrupt(*_: Any) -> None:
+        raise Interrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    chance, interrupted = random.Random(7), 0
+    try:
+        while interrupted < 2_000:
+            try:
+                signal.setitimer(signal.ITIMER_REAL, chance.uniform(1e-6, 3e-5))
+                while True:
+                    uncollected(len, ())
+            except Interrupt:
+                interrupted += 1
+                assert gc.isenabled()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
