@@ -86,7 +86,7 @@ class DropService(FullService[Drop]):
         """
         data = items(models, "create_many", "drops", "for one drop write create(model)")
         for index, model in enumerate(data):
-            if not isinstance(resolve(model), Mapping):
+            if type(model) is not dict and not isinstance(resolve(model), Mapping):
                 raise InvalidInput(f"create_many: drop {index} is a {type(model).__name__}, not a dict")
         return self._call("POST", "", data, params) if data else []
 
