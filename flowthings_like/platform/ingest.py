@@ -138,6 +138,7 @@ class Ingest:
             "types": draft.types_text,
             "location": draft.location_text,
             "parent": None,
+            "arrived": 0,  # `_number` says which
         }
         return Arrival(document, row)
 
