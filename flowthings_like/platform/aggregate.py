@@ -116,7 +116,8 @@ def _grouped(
 
 def _statement(plan: Plan, source: Source, exact: bool, in_span: bool = False) -> Select[Any]:
     grouped = () if in_span else plan.groups
-    numbers = {figure.member: source.number(figure.member) for figure in plan.figures if figure.member}
+    asked = [figure for figure in plan.figures if figure.kind not in LISTS]
+    numbers = {figure.member: source.number(figure.member) for figure in asked if figure.member}
     labels = {member: f"n{index}" for index, member in enumerate(numbers)}
     keys = [source.key(group).label(f"k{index}") for index, group in enumerate(grouped)]
     inner = source.select(
@@ -131,8 +132,7 @@ def _statement(plan: Plan, source: Source, exact: bool, in_span: bool = False) -
         functions.update(avg=func.exact_avg, sum=func.exact_sum)
     figures = [
         count if figure.kind == "count" else functions[figure.kind](inner.c[labels[figure.member]])
-        for figure in plan.figures
-        if figure.kind not in LISTS
+        for figure in asked
     ]
     groups = [inner.c[key.name] for key in keys]
     return select(*groups, *figures, count).group_by(*groups)

@@ -495,6 +495,18 @@ def test_aggregates_agree_with_and_without_an_index(
     assert answer(indexed) == answer(plain)
 
 
+@pytest.mark.parametrize("figure", ["$unique:note", "$all:note"])
+def test_lists_of_elements_that_are_not_indexed_stand_beside_figures_of_those_that_are(
+    store: Store, figure: str
+) -> None:
+    flow = make(store, "/acme/lists", index=["temp", "kind"])
+    drops.create_many(store, ME, flow, [{"elems": {"temp": n, "kind": n % 2, "note": "x"}} for n in range(4)])
+    for others in ([], ["$count"], ["$avg:temp"]):
+        request = {"output": [figure, *others], "groupBy": ["kind"], "filter": "temp < 3"}
+        assert [row["id"]["kind"] for row in aggregate(store, ME, flow, request)] == [0, 1]
+        assert aggregate(store, ME, flow, request)[1][figure] == ["x"]
+
+
 def test_many_hashes_are_looked_up_and_the_flow_is_not_read(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
