@@ -55,7 +55,13 @@ def readable(connection: Connection, caller: Caller, flow: str) -> Flow:
 
 
 def find_in(connection: Connection, flow: Flow, query: Query, hints: bool) -> Found:
-    """The drops that a query asks for."""
+    """The drops that a query asks for.
+
+    Args:
+        hints: whether elements are shown as {type, value} where the query does not say.
+    """
+    if query.hints is not None:
+        hints = query.hints
     stored = lookup.find(connection, flow, query)
     found = [query.pick(rows.to_document(row, flow.path, hints)) for row in stored]
     return Found(found, flow.indexes is not None and flow.indexes.pending)

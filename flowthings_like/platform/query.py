@@ -34,6 +34,9 @@ LARGEST_LIMIT = 100_000
 MOST_SORTS = 32
 """Most members to sort by."""
 
+YES = ("1", "true", "True", "TRUE")
+NO = ("0", "false", "False", "FALSE")
+
 _LARGEST_START = 2**62
 _USUAL = frozenset({"filter", "limit"})  # what look-ups ask with, which come in large numbers
 _NAME = r"(?:`(?:[^`\\]|\\.)*`|\w[\w-]*)"
@@ -53,6 +56,7 @@ class Query:
         sort: (member, descending) pairs, the first one decides; none for newest first. Documents without the
             member come last either way; numbers come before strings; equal ones newest first.
         only: the top-level members wanted, besides `id`; None for all.
+        hints: whether elements are shown as {type, value}; None where it does not say.
     """
 
     filter: Filter | None = None
@@ -60,6 +64,7 @@ class Query:
     limit: int = DEFAULT_LIMIT
     sort: tuple[tuple[str, bool], ...] = ()
     only: tuple[str, ...] | None = None
+    hints: bool | None = None
     now: int = field(default_factory=now_ms)
 
     @classmethod
@@ -81,6 +86,7 @@ class Query:
             limit=min(_count("limit", _one(params, "limit"), DEFAULT_LIMIT), LARGEST_LIMIT),
             sort=_sort(_names(params, "sort"), _names(params, "order")),
             only=tuple(only) or None,
+            hints=switch(params, "hints"),
         )
 
     @classmethod
@@ -193,6 +199,12 @@ def member_parts(member: str) -> tuple[str, ...]:
         raise BadRequest(
             f"{member!r} names no member, write a name such as temp or elems.temp: {error}"
         ) from error
+
+
+def switch(params: Mapping[str, Sequence[str]], name: str) -> bool | None:
+    """Whether a parameter says yes or no; None if it says neither."""
+    said = (params.get(name) or ("",))[-1]
+    return True if said in YES else False if said in NO else None
 
 
 def _one(params: Mapping[str, Sequence[str]], name: str) -> str | None:

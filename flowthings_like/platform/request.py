@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, quote, unquote
 
 from . import body, ids, near_misses
 from .problems import BadRequest, NotFound
+from .query import YES, switch
 
 if TYPE_CHECKING:
     from .accounts import Accounts
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from .store.store import Store
 
 _UNREAD: Any = object()
-_NO = ("0", "false", "False", "FALSE")
-_YES = ("1", "true", "True", "TRUE")
 
 
 class Target(NamedTuple):
@@ -98,23 +97,23 @@ class Request:
     @property
     def typed(self) -> bool:
         """Whether elements are shown as {type, value}: as `hints` says, else as the version is used to."""
-        hints = self.params.get("hints", [""])[-1]
-        return hints in _YES or (self.target.version.startswith("v0") and hints not in _NO)
+        hints = switch(self.params, "hints")
+        return self.target.version.startswith("v0") if hints is None else hints
 
     @property
     def refs(self) -> bool:
         """Whether the answer shall carry what its objects refer to."""
-        return self.params.get("refs", [""])[-1] in _YES
+        return switch(self.params, "refs") is True
 
     @property
     def each(self) -> bool:
         """Whether each of several finds is to be answered by itself, in a list."""
-        return self.params.get("each", [""])[-1] in _YES
+        return switch(self.params, "each") is True
 
     @property
     def explain(self) -> bool:
         """Whether the answer shall say how a find would be done, in place of doing it."""
-        return self.params.get("explain", [""])[-1] in _YES
+        return switch(self.params, "explain") is True
 
 
 def query(environ: dict[str, Any]) -> dict[str, list[str]]:
@@ -131,7 +130,7 @@ def query(environ: dict[str, Any]) -> dict[str, list[str]]:
 def pretty(environ: dict[str, Any]) -> bool:
     """Whether the reader asked for indented JSON."""
     text = environ.get("QUERY_STRING") or ""
-    return "pretty=" in text and any(f"pretty={yes}" in text.split("&") for yes in _YES)
+    return "pretty=" in text and any(f"pretty={yes}" in text.split("&") for yes in YES)
 
 
 def raw_path(environ: dict[str, Any]) -> str:

@@ -113,6 +113,18 @@ def test_elements_are_shown_as_the_version_and_hints_say(
     assert all(drop["elems"] == elems for drop in shown)
 
 
+@pytest.mark.parametrize("query", ["each=1&hints=0", "each=1&hints=1", "each=1"])
+def test_each_of_several_finds_shows_elements_as_its_own_hints_say(
+    api: Client, flow: Any, query: str
+) -> None:
+    api.post(f"/drop/{flow['id']}", {"elems": {"a": 1, "when": TYPED["when"]}}).ok(201)
+    asked = [{"flowId": flow["id"], "params": {"hints": said}} for said in (1, 0, "true", False, None)]
+    found = api("MGET", f"/drop?{query}", asked).ok()
+    last = TYPED if "hints=1" in query else PLAIN
+    assert [drops[0]["elems"] for drops in found] == [TYPED, PLAIN, TYPED, PLAIN, last]
+    assert api("MGET", "/drop", asked[:1]).ok()[flow["id"]][0]["elems"] == TYPED
+
+
 def test_references_name_creator_and_flow(api: Client, flow: Any) -> None:
     (me,) = api.get("/identity").ok()
     drop = api.post(f"/drop/{flow['id']}?refs=1", {"elems": {"a": 1}})
