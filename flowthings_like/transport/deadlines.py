@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Seconds", "drop_idle", "keep_deadlines"]
 
+_MOMENT = 0.05
 _PIECE = 16_384  # what TLS takes at once
 
 
@@ -143,7 +144,8 @@ class _TimedConnection(HTTPConnection):
             return
         try:
             # Interrupts green threads; threads wait in one call after the other, each of which has a bound.
-            with detect().deadline(sooner(None, until)):
+            # A moment later than the socket's own time-out, after which urllib3 closes the socket.
+            with detect().deadline(sooner(None, until + _MOMENT)):
                 super().connect()
         except (DeadlineExceeded, TimeoutError) as error:
             raise ConnectTimeoutError(self, f"Connection to {self.host} timed out.") from error
@@ -174,10 +176,11 @@ class _TimedConnection(HTTPConnection):
                     failure = error
             if failure is not None:
                 raise failure
+            self._dns_host, self.timeout = name, Seconds.of(self._each(), until)
+            return super()._new_conn()
         finally:
             self._dns_host, self.timeout = name, whole
             del failure  # its traceback leads here
-        return super()._new_conn()
 
     def send(self, data: Any) -> None:
         until = getattr(self.timeout, "until", None)
