@@ -43,8 +43,8 @@ TAKEN = [
 ]
 REFUSED = [
     (pd.NaT, r"is NaT, a missing value; leave it out, or make the API with encoder=JSONEncoder\("),
-    (np.datetime64("NaT"), "is NaT, a missing value"),
-    (np.timedelta64("NaT"), "is NaT, a missing value"),
+    (np.datetime64("NaT", "s"), "is NaT, a missing value"),
+    (np.timedelta64("NaT", "s"), "is NaT, a missing value"),
     (pd.NA, "is <NA>, a missing value"),
     (math.nan, "is nan, which JSON cannot say; leave it out, or make"),
     (np.float64("nan"), "is nan, which JSON cannot say; leave it out"),
@@ -59,7 +59,7 @@ REFUSED = [
     (timedelta(5), r"is a timedelta, which has no form in JSON; write its total_seconds\(\)"),
     (Decimal("1.5"), r"is a Decimal, which has no form in JSON; write float\(…\) or str\(…\)"),
 ]
-MISSING = [pd.NaT, pd.NA, np.datetime64("NaT"), math.nan, np.float64("nan"), np.float32("nan")]
+MISSING = [pd.NaT, pd.NA, np.datetime64("NaT", "s"), math.nan, np.float64("nan"), np.float32("nan")]
 
 
 def named(value: Any) -> str:
@@ -135,7 +135,7 @@ def test_a_lazy_create_among_many_fails_alone(value: Any, flowthings_platform: A
             assert thunk["elems"]["n"] == n
 
 
-@pytest.mark.parametrize("value", [pd.NaT, pd.NA, np.datetime64("NaT")], ids=named)
+@pytest.mark.parametrize("value", [pd.NaT, pd.NA, np.datetime64("NaT", "s")], ids=named)
 def test_a_missing_value_is_neither_a_parameter_nor_compared_with(value: Any) -> None:
     api = API(Token("acme", "secret"), host="127.0.0.1:9", secure=False)
     with pytest.raises(InvalidInput, match=r"query parameter since is .*missing value"):
@@ -194,7 +194,7 @@ def test_a_query_takes_the_same_values(value: Any, arrives: Any) -> None:
     [
         (pd.NaT, TypeError, "NaT is a missing value; send None, or leave it out"),
         (pd.NA, TypeError, "<NA> is a missing value; send None, or leave it out"),
-        (np.timedelta64("NaT"), TypeError, "NaT is a missing value; send None, or leave it out"),
+        (np.timedelta64("NaT", "s"), TypeError, "NaT is a missing value; send None, or leave it out"),
         (np.complex128(1j), TypeError, "complex128 has no form in ThingsDB's protocol; send plain values"),
         (np.array([1]), TypeError, r"ndarray has no form in ThingsDB's protocol; write its tolist\(\)"),
         (Decimal("1"), TypeError, r"Decimal has no form in ThingsDB's protocol; write float\(…\) or str"),

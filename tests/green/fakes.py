@@ -160,7 +160,8 @@ def interrupted():
             raise KeyboardInterrupt
 
         before = signal.signal(signal.SIGALRM, stop)
-        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        # Again after a while: what is raised in a finalizer goes no further.
+        signal.setitimer(signal.ITIMER_REAL, 0.01, 0.5)
         try:
             yield
         except KeyboardInterrupt:

@@ -18,7 +18,8 @@ BACKEND = detect()
 GREEN = BACKEND.name != "threads"
 
 HEAD = """
-import atexit, os, sys, time, warnings
+import atexit, os, signal, sys, time, warnings
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background starts others without it
 sys.path.insert(0, ".")
 from flowthings_like import API, Token
 from flowthings_like.green import AsyncAPI, LazyAPI, detect
