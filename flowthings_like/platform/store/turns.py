@@ -40,6 +40,5 @@ class Turns:
                 return turn
 
     def end(self, turn: object) -> None:
-        """Let the next read begin."""
-        if turn is self._latest:
-            self._ended.put(turn)
+        """Let the next read begin, if this turn is still the one that counts."""
+        self._ended.put(turn)

@@ -50,15 +50,20 @@ def test_the_end_of_a_long_turn_does_not_let_another_one_in(monkeypatch: pytest.
     turns_.end(begun[0])
 
 
-def test_an_end_that_comes_just_after_it_was_taken_for_a_long_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_end_that_comes_after_the_next_turn_has_begun_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     turns_ = Turns()
-    late = turns_.begin()
-    second = turns_.begin()
-    turns_._ended.put(late)  # what `end` does between its two lines
-    turns_.end(second)
+    long, second = turns_.begin(), turns_.begin()
     monkeypatch.setattr(turns, "PATIENCE", FOREVER)
-    turns_.end(turns_.begin())
-    turns_.end(turns_.begin())
+    turns_.end(second)
+    turns_.end(long)
+    third = turns_.begin()
+    begun: list[object] = []
+    waiting = detect().spawn(next_one, turns_, begun)
+    detect().sleep(0.02)
+    assert not begun
+    turns_.end(third)
+    waiting.get()
+    turns_.end(begun[0])
 
 
 def test_a_turn_that_never_ends_costs_the_next_one_its_patience_and_no_more(
