@@ -25,7 +25,7 @@ LISTS = ("unique", "all")
 MOST_RULES = 100
 MOST_NAMES = 100  # outputs, groups, sorts
 
-_MEMBERS = ("output", "groupBy", "filter", "rules", "sorts")
+MEMBERS = ("output", "groupBy", "filter", "rules", "sorts")
 _OUTPUTS = ", ".join(f"${name}:member" for name in FIGURES) + " or $count"
 _SELECTOR = re.compile(rf"\$({'|'.join(UNITS)})(?::(.+))?", re.DOTALL)
 _OUTPUT = re.compile(rf"\$(count)|\$({'|'.join(FIGURES)}):(.+)", re.DOTALL)
@@ -75,8 +75,8 @@ class Plan:
         if not isinstance(request, Mapping):
             raise BadRequest('an aggregate is a map such as {"output": ["$avg:temp"], "groupBy": ["$month"]}')
         for name in request:
-            if name not in _MEMBERS:
-                raise BadRequest(f"an aggregate has no member {name!r}: there are {', '.join(_MEMBERS)}")
+            if name not in MEMBERS:
+                raise BadRequest(f"an aggregate has no member {name!r}: there are {', '.join(MEMBERS)}")
         rules = _rules(request.get("rules"))
         asked = _names(request, "output")
         if not asked:

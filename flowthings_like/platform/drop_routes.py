@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..filters.values import DROP_MEMBERS
-from . import drops, finds, references
+from . import drops, finds, near_misses, references
 from .aggregate import aggregate
+from .aggregate_plan import MEMBERS
 from .envelope import Answer, created
 from .problems import BadRequest
 from .query import Query
@@ -110,6 +111,10 @@ def _set_member(request: Request) -> Answer:
 
 def _aggregate(request: Request) -> Answer:
     flow, _ = request.target.rest
+    for name in request.params.keys() - near_misses.PARAMETERS:
+        meant = name if name in MEMBERS else near_misses.nearest(name, frozenset(MEMBERS))
+        if meant is not None:
+            raise BadRequest(f"there is no parameter {name!r}: {meant} belongs in the body of an aggregate")
     return Answer(aggregate(request.store, request.caller, flow, request.body()))
 
 

@@ -257,3 +257,14 @@ def test_a_flow_with_indexes_and_what_a_find_uses(api: Client) -> None:
     assert "8 is the most" in api.put(f"/flow/{flow['id']}", {"index": [f"e{n}" for n in range(9)]}).error
     assert api.put(f"/flow/{flow['id']}", {"index": None}).ok().get("index") is None
     assert [drop["elems"] for drop in api.get(where).ok()] == [{"a": 1}]
+
+
+@pytest.mark.parametrize("name", ["groupBy", "groupby", "rules", "output", "outputs"])
+def test_what_belongs_in_the_body_of_an_aggregate_is_no_parameter(api: Client, flow: Any, name: str) -> None:
+    """As `aggregate(["$count"], groupBy=["a"])` sends it."""
+    wanted = {"output": ["$count"]}
+    place = f"/drop/{flow['id']}/aggregate"
+    said = api.post(f"{place}?{name}=a", wanted).head
+    assert said["status"] == 400
+    assert "belongs in the body" in said["errors"][0]
+    api.post(f"{place}?_=17&cache=no&limit=5", wanted).ok()
