@@ -69,7 +69,7 @@ DEV = [
 def long_description() -> str:
     """The README, with links and the picture that lead somewhere from outside a checkout too."""
     text = (HERE / "README.md").read_text(encoding="utf-8")
-    pictures = rf"!\[\1]({ABOUT['REPOSITORY']}/raw/main/\2)"
+    pictures = rf"![\1]({ABOUT['REPOSITORY']}/raw/main/\2)"
     text = re.sub(r"!\[([^]]*)]\((?!https?:)([^)]+)\)", pictures, text)
     links = rf"[\1]({ABOUT['REPOSITORY']}/blob/main/\2)"
     return re.sub(r"(?<!!)\[([^]]*)]\((?!https?:|#)([^)]+)\)", links, text)

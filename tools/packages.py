@@ -112,6 +112,8 @@ def check_metadata(metadata: Message) -> None:
     relative = re.findall(r"\]\((?!https?:|#)[^)]*\)", description)
     if relative or "](https://" not in description:
         raise Broken(f"links of the description lead nowhere outside of a checkout: {relative}")
+    if re.search(r"^!\[[^]]*]\(https://", description, re.MULTILINE) is None:
+        raise Broken("the description shows no picture")
 
 
 def lowest(metadata: Message, extras: Sequence[str]) -> list[str]:
