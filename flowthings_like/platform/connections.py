@@ -68,6 +68,7 @@ class Connection:
         origin: what the connection is counted under.
         phase: see the module.
         since: when it came to be in that phase, in monotonic seconds.
+        listening_since: since when a byte is waited for; None if none is.
     """
 
     def __init__(self, sock: Any, host: str, limits: ConnectionLimits) -> None:
@@ -79,6 +80,7 @@ class Connection:
         self.origin = _origin(host)
         self.phase = Phase.WAITING
         self.since = time.monotonic()
+        self.listening_since: float | None = None
 
     def secure(self, wrap: Callable[[Any], Any]) -> None:
         """Do a TLS handshake, within the time for a head. `wrap` makes the secure socket of the plain one."""
@@ -107,12 +109,15 @@ class Connection:
             if left <= 0:
                 raise TimeoutError
             self._sock.settimeout(left)
+            self.listening_since = time.monotonic()
             data: bytes = self._sock.recv(size, flags)
         except TimeoutError:
             self._ended = True
             if self.phase is Phase.WAITING:
                 return b""
             raise TimeoutError("the client stopped sending, or was too slow") from None
+        finally:
+            self.listening_since = None
         self._received += len(data)
         if not self._begun:
             self._begun, self.since = True, time.monotonic()
@@ -207,6 +212,13 @@ class Connections:
         self._closed = True
         for connection in self._all():
             if connection.phase is Phase.WAITING:
+                connection.end()
+
+    def end_silent(self, seconds: float) -> None:
+        """End those whose client owes a byte for longer than this."""
+        before = time.monotonic() - seconds
+        for connection in self._all():
+            if connection.listening_since is not None and connection.listening_since < before:
                 connection.end()
 
     def end(self) -> None:

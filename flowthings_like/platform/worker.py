@@ -18,6 +18,7 @@ from .envelope import REASONS, encode, failed
 from .problems import Unavailable
 
 _LOOK_AGAIN = 0.1  # seconds
+_SILENT = 5.0  # seconds that a client may be silent within a request while the worker waits to end
 _SPARE_FILES = 512  # descriptors for other things than clients
 
 
@@ -52,6 +53,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn comes without type
         deadline = time.monotonic() + self.cfg.graceful_timeout
         while len(self._connections) and time.monotonic() < deadline:
             self.notify()
+            self._connections.end_silent(_SILENT)
             gevent.sleep(_LOOK_AGAIN)
         self._connections.end()
 
