@@ -114,7 +114,7 @@ class Source:
 
     def _date(self, unit: str, member: tuple[str, ...]) -> ColumnElement[Any]:
         form = _FORMATS[unit]
-        ms = self.number(member)
+        ms = self._number(member)  # a date's member is never a rule
         since_epoch = func.strftime(form, ms / 1000.0, "unixepoch")
         if member == _AGE:
             return cast(since_epoch, Integer)
@@ -211,5 +211,5 @@ def _members(plan: Plan) -> Iterator[tuple[tuple[str, ...], bool]]:
         if figure.kind not in LISTS and figure.member not in rules:
             yield figure.member, False
     for group in plan.groups:
-        if group.member not in rules:
+        if group.member not in ({_AGE} if group.unit else rules):
             yield group.member, True

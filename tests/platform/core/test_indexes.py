@@ -507,6 +507,19 @@ def test_lists_of_elements_that_are_not_indexed_stand_beside_figures_of_those_th
         assert aggregate(store, ME, flow, request)[1][figure] == ["x"]
 
 
+@pytest.mark.parametrize("elements", [[], ["at"], ["n"], ["at", "n"]])
+def test_a_rule_may_be_named_as_a_date_that_is_grouped_by(store: Store, elements: list[str]) -> None:
+    flow = make(store, "/acme/dates", index=elements)
+    hour = 3_600_000
+    models = [{"elems": {"at": n * hour, "n": n}, "creationDate": n * hour} for n in range(3)]
+    drops.create_many(store, ME, flow, models)
+    request = {"output": ["$count", "$max:n"], "groupBy": ["$hour:at"], "rules": {"at": "n > 0"}}
+    assert [row["id"]["$hour:at"] for row in aggregate(store, ME, flow, request)] == [0, 1, 2]
+    request = {"output": ["$sum:creationDate"], "groupBy": ["$hour"], "rules": {"creationDate": "n > 0"}}
+    assert [row["id"]["$hour"] for row in aggregate(store, ME, flow, request)] == [0, 1, 2]
+    assert [row["$sum:creationDate"] for row in aggregate(store, ME, flow, request)] == [0, 1, 1]
+
+
 def test_many_hashes_are_looked_up_and_the_flow_is_not_read(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
