@@ -25,6 +25,17 @@ def repeat(call: Callable[[], Any], seconds: float = 1.0) -> float:
     return calls / (time.perf_counter() - started)
 
 
+CALLERS = 16
+
+
+def at_once(call: Callable[[], Any]) -> float:
+    """How often a second a call can be made by CALLERS green or OS threads together."""
+    from flowthings_like.green.backend import detect
+
+    threads = [detect().spawn(repeat, call) for _ in range(CALLERS)]
+    return float(sum(thread.get() for thread in threads))
+
+
 def straight_from_sqlite(folder: Path) -> float:
     connection = plain_table(folder)
     rows = [as_row(number, model) for number, model in enumerate(drops())]
@@ -35,7 +46,9 @@ def straight_from_sqlite(folder: Path) -> float:
     return repeat(lambda: connection.execute(query).fetchall())
 
 
-def reading(what: str, *elements: str) -> Callable[[Path], float]:
+def reading(
+    what: str, *elements: str, measured: Callable[[Callable[[], Any]], float] = repeat
+) -> Callable[[Path], float]:
     """How often a call can be made in a flow that indexes these elements."""
 
     def measure(folder: Path) -> float:
@@ -66,7 +79,7 @@ def reading(what: str, *elements: str) -> Callable[[Path], float]:
                 "sort": lambda: noun.find(store, caller, flow, hottest),
                 "aggregate": lambda: aggregate(store, caller, flow, AGGREGATE),
             }
-            return repeat(calls[what])
+            return measured(calls[what])
 
     return measure
 
@@ -83,6 +96,10 @@ CONTENDERS = {
     "the hottest, indexed": reading("sort", "temp"),
     "months, indexed": reading("aggregate", "temp", "wind_speed"),
     "the newest 20, gevent": reading("newest"),
+    "the newest 20, eventlet": reading("newest"),
+    "the newest 20, 16 callers, threads": reading("newest", measured=at_once),
+    "the newest 20, 16 callers, gevent": reading("newest", measured=at_once),
+    "the newest 20, 16 callers, eventlet": reading("newest", measured=at_once),
 }
 TARGETS = [
     Target("the newest 20", PEER, at_least=0.2),
