@@ -18,7 +18,7 @@
     ├── ConnectionFailed             no connection, or it broke (also a ConnectionError)
     ├── DeadlineExceeded             the time given ran out (also a TimeoutError)
     ├── CallCancelled                a parallel call was cancelled, or its green thread was killed
-    └── WrongThread                  a green result was asked for in another OS thread (also a RuntimeError)
+    └── WrongThread                  a green call or its result was in another OS thread (also a RuntimeError)
 
 Every error is picklable, says what was asked and what came back, and carries `retryable` and `attempts`. None
 carries a secret: `creds` on a FlowThingsException names the account, its token is left out.

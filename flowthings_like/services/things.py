@@ -82,6 +82,9 @@ class Client(Calls, InParallel):
         self._rooms = Rooms()
         self._lock = LockOfProcess()
 
+    def __repr__(self) -> str:
+        return f"<Client of ThingsDB: {self.connection_info()}>"
+
     @property
     def _itself(self) -> Client:
         """What is behind a view of `async_()` or `lazy()`: those hand private names through."""

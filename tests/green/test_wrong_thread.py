@@ -118,3 +118,23 @@ def test_on_threads_calls_may_be_made_anywhere(api, elsewhere):
     assert thunk["id"] == "a"
     elsewhere(lambda: calls.flow.read("b"))
     assert calls.results()[0]["id"] == "b"
+
+
+def ask(function):
+    return function()
+
+
+@pytest.mark.skipif(not GREEN, reason="plain threads share lazy objects")
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize("first", [False, True])
+def test_a_call_in_another_os_thread_is_told_what_to_make(api, call, first):
+    lazy, calls = LazyAPI(api), AsyncAPI(api)
+    here, elsewhere = (native, ask) if first else (ask, native)
+    here(lambda: force(lazy.flow.read("b")))
+    here(lambda: [calls.flow.read("b"), calls.results()])
+    for make in (lambda: force(call(lazy)), lambda: calls.flow.read("a")):
+        with pytest.raises(WrongThread, match=r"make a lazy\(\) or async_\(\) object in it"):
+            elsewhere(make)
+    assert elsewhere(lambda: force(LazyAPI(api).flow.read("a")))["id"] == "a"
+    if here is ask:
+        assert force(lazy.flow.read("a"))["id"] == "a"

@@ -21,13 +21,15 @@ def blocking_call(thread: str, seconds: float, call: str, where: str) -> Finding
 
 
 def wrong_thread() -> WrongThread:
-    """G10: a result that is still on its way was asked for in another OS thread. The error to raise."""
+    """G10: a lazy() or async_() object was used in two OS threads, or a result that is still on its way was
+    asked for in another one. The error to raise."""
     finding = Finding(
         "G10",
         "error",
-        "a green thread's result was asked for in another OS thread than the one that made the call",
+        "a lazy() or async_() object, or a result of one, was used in another OS thread than its first call",
         "that wait would never end: hubs do not wake each other's green threads",
-        "ask for it (force, get, results) in the OS thread that made the call, and pass the value on",
+        "ask for results (force, get, results) in that first OS thread and pass the values on; to make calls "
+        "in this one, make a lazy() or async_() object in it",
     )
     return _refusal(finding)
 

@@ -77,6 +77,14 @@ def test_who_asks_may_be_in_the_url_and_nowhere_else(played: Node) -> None:
     assert "not the one" not in repr(caught.value) + repr(caught.value.__cause__)
 
 
+def test_its_repr_says_where_it_is_and_not_who_asks(played: Node) -> None:
+    client = Client()
+    assert repr(client) == "<Client of ThingsDB: disconnected>"
+    client.connect(url(played))
+    assert repr(client) == f"<Client of ThingsDB: {played.address}>"
+    client.close_and_wait()
+
+
 def test_closed_means_closed(client: Client, played: Node) -> None:
     client.query("1")
     client.close_and_wait()
