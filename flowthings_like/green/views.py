@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import update_wrapper
 from typing import TYPE_CHECKING, Any
 
 from .marks import CALL, FACTORY, SERVICE, kind_of
@@ -43,6 +44,7 @@ class View:
             seen: Any
             if kind == CALL:
                 seen = self._wrap(self, name, value, label)
+                update_wrapper(seen, value, updated=())  # what help() shows
             elif kind == SERVICE:
                 seen = View(value, self._wrap, label)
             elif kind == FACTORY:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any
 
@@ -57,3 +58,10 @@ def test_a_client_of_no_api() -> None:
 def test_what_makes_parallel_is_no_call_itself(api: API) -> None:
     """Seen through `lazy()` it makes a view at once, and no thunk of one."""
     assert force(api.lazy().flow.lazy().read("x1"))["id"] == "x1"
+
+
+@pytest.mark.parametrize("view", ["lazy", "async_"])
+def test_help_is_that_of_the_method(api: API, view: str) -> None:
+    seen = getattr(api, view)()
+    assert inspect.signature(seen.flow.find) == inspect.signature(api.flow.find)
+    assert seen.drop("f1").create.__doc__ == api.drop("f1").create.__doc__
