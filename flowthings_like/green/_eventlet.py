@@ -218,12 +218,15 @@ class EventletBackend(Backend):
         finally:
             timer.cancel()
 
-    def native(self, function: Callable[..., Any], /, *args: Any) -> Any:
+    def stays_here(self) -> bool:
         if in_native_thread():
-            return function(*args)
+            return True
         if self._tpool_pid != os.getpid():
             self._forget_threads()
-        if not self._is_pools_thread():
+        return not self._is_pools_thread()
+
+    def native(self, function: Callable[..., Any], /, *args: Any) -> Any:
+        if self.stays_here():
             return function(*args)
         value, raised = tpool.execute(copy_context().run, keep, function, args)
         if raised is not None:

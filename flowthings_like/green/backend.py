@@ -110,6 +110,10 @@ class Backend(ABC):
         """Let every thread that can run have its turn."""
         self.sleep(0)
 
+    def stays_here(self) -> bool:
+        """Whether `native` is a plain call in this OS thread, which is a native one of a green library."""
+        return False
+
     def in_hub(self) -> bool:
         """Whether the caller is the hub itself, which runs callbacks and must not wait for anything."""
         return False

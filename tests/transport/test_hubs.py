@@ -202,3 +202,22 @@ def test_a_program_that_ends_with_connections_open_says_nothing(library: str, wa
         command = [sys.executable, "-c", code, server.address, way]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_callers_that_fill_the_pool_of_native_threads_do_not_wait_for_it(tmp_path: Path) -> None:
+    with API.embedded(tmp_path) as api:
+        flow = api.flow.create({"path": "/acme/a", "capacity": 10_000})
+        found: list[object] = []
+
+        def create() -> None:
+            try:
+                found.append(api.drop(flow).create({"elems": {"x": 1}})["elems"]["x"])
+            except BaseException as error:
+                found.append(error)
+
+        create()
+        for _ in range(CALLS):
+            in_pool_thread(create)
+            detect().spawn(create)
+        wait_for(lambda: len(found) == 2 * CALLS + 1)
+        assert found == [1] * (2 * CALLS + 1)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.exc import OperationalError
 
-from ...green.backend import native
+from ...green.backend import detect, native
 from ..problems import Problem, Unavailable
 from . import engine as engines
 
@@ -141,6 +141,9 @@ class Writer:
             self._wait(_Job(None, False))
 
     def _wait(self, job: _Job) -> None:
+        if detect().stays_here():
+            self._write_here(job)
+            return
         # Started first: if no thread can be had, nothing has been queued.
         dispatcher = self._dispatcher or self._start()
         self._queue.put(job)
@@ -152,6 +155,16 @@ class Writer:
             if self._dispatcher in (dispatcher, None) and not self._turn.is_taken:
                 self._start()
             dispatcher = self._dispatcher
+
+    def _write_here(self, job: _Job) -> None:
+        """In an OS thread that may wait for the disk itself, and whose hub no dispatcher could wake."""
+        if job.work is not None:
+            with self._turn:
+                self._settle([job])
+            return
+        self._queue.put(job)  # closing comes after all that was submitted before
+        while not job.settled:
+            self._write_next()
 
     def _start(self) -> object:
         """Start a dispatcher; the one before it, if it still runs, ends."""
@@ -187,10 +200,9 @@ class Writer:
     def _write_next(self) -> list[_Job]:
         """Take what is queued, at most GROUP jobs, and write it. Returns the jobs, all of them settled."""
         with self._turn:
-            return self._settle_next()
+            return self._settle(self._take())
 
-    def _settle_next(self) -> list[_Job]:
-        jobs = self._take()
+    def _settle(self, jobs: list[_Job]) -> list[_Job]:
         try:
             self._write(jobs)
         except BaseException as error:
