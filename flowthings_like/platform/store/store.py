@@ -16,7 +16,6 @@ from ..indexes import Builder
 from ..problems import Problem, Unavailable
 from . import engine as engines
 from .ending import CURRENT, ended_by
-from .turns import Turns
 from .writer import Writers
 
 if TYPE_CHECKING:
@@ -119,16 +118,8 @@ class _Readers:
         self._idle: deque[Connection] = deque()
         self._inherited: list[deque[Connection]] = []  # a parent's: neither used nor closed here
         self._closed = False
-        self._turns = Turns()
 
     def use(self, work: Callable[[Connection], T]) -> T:
-        turn = self._turns.begin()
-        try:
-            return self._use(work)
-        finally:
-            self._turns.end(turn)
-
-    def _use(self, work: Callable[[Connection], T]) -> T:
         ending = CURRENT.get()
         connection = self._take()
         try:
