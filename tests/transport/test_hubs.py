@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import gc
 import subprocess
 import sys
@@ -43,14 +44,13 @@ def native_thread(function: Callable[[], object]) -> None:
     if name == "gevent":
         from gevent import monkey
 
-        start: Any = monkey.get_original("_thread", "start_new_thread")
+        monkey.get_original("_thread", "start_new_thread")(function, ())
     elif name == "eventlet":
         from eventlet import patcher
 
-        start = patcher.original("threading")._start_new_thread
+        patcher.original("threading").Thread(target=function, daemon=True).start()
     else:
-        from _thread import start_new_thread as start
-    start(function, ())
+        _thread.start_new_thread(function, ())
 
 
 def in_pool_thread(function: Callable[[], object]) -> Any:
