@@ -15,7 +15,7 @@ from .searches import Search
 
 if TYPE_CHECKING:
     from .request import Request
-    from .resource_routes import Methods
+    from .searches import Methods
 
 
 def _create_by_path(request: Request) -> Answer:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import references, resources
 from .envelope import Answer, created
 from .query import Query
-from .searches import Search
+from .searches import Methods, Search
 
 if TYPE_CHECKING:
     from .request import Request
     from .resources import Kind
-
-Handler = Callable[["Request"], Answer]
-Methods = dict[str, Handler]
 
 
 def routes(kind: Kind) -> dict[int, Methods]:

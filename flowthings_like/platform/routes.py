@@ -19,7 +19,7 @@ from .tracks import TRACK
 
 if TYPE_CHECKING:
     from .request import Request, Target
-    from .resource_routes import Handler, Methods
+    from .searches import Handler, Methods
 
 KINDS = (FLOW, TRACK, GROUP, IDENTITY, API_TASK, MQTT, RSS, TOKEN, SHARE, DEVICE)
 

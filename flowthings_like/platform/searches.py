@@ -20,10 +20,15 @@ from .store.ending import CURRENT, Ending, SearchTooLong
 if TYPE_CHECKING:
     from .envelope import Answer
     from .request import Request
-    from .resource_routes import Handler
 
-__all__ = ["QUICK_PLACES", "SEARCH_PLACES", "Search", "SearchLimits", "Searches"]
+__all__ = ["QUICK_PLACES", "SEARCH_PLACES", "Handler", "Methods", "Search", "SearchLimits", "Searches"]
 
+
+Handler = Callable[["Request"], "Answer"]
+"""Answers one request."""
+
+Methods = dict[str, Handler]
+"""The handlers at one place, by HTTP method."""
 
 SEARCH_PLACES = PlaceLimits(per_caller=2, total=4, waiting=1000)
 QUICK_PLACES = PlaceLimits(per_caller=6, total=8, waiting=1000)

@@ -179,11 +179,6 @@ class Run:
             self.spend(len(value))  # they are copied
         return self.collection.assign(thing, name, self.kept(value))
 
-    @property
-    def steps_left(self) -> int:
-        """What the query may still do."""
-        return self._steps
-
     def items(self, values: Iterable[Value]) -> List:
         """A new list of the values. Lists within it are tuples; each of their items costs a step too."""
         return List([self.item(value) for value in values])
