@@ -44,9 +44,9 @@ from .transport.encoder import JSONEncoder
 from .transport.retry import Retry
 
 if TYPE_CHECKING:
-    from .green.checks.findings import Finding, GreenWarning
-    from .green.doctor import doctor
-    from .green.monitor import Block, block_monitor
+    from .doctor.checks.findings import Finding, GreenWarning
+    from .doctor.monitor import Block, block_monitor
+    from .doctor.report import doctor
     from .services.room import EventsLost, NotJoined, Room, event
     from .services.things import Client, set_package_fail_file
     from .transport.evictions import CapacityWarning

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from . import services
 from .credentials import Token, find_settings
 from .defaults import defaults
+from .doctor.checks.moments import first_time
 from .errors import ConfigurationError
-from .green.checks.moments import first_time
 from .transport.connection import Connection, Sender
 from .transport.hosts import find_host
 from .transport.urls import check_size, check_transport

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from ..doctor.checks.seen_running import wrong_thread
 from .backend import Pool
-from .checks.seen_running import wrong_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable

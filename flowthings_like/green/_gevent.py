@@ -17,10 +17,10 @@ from gevent.threadpool import ThreadPool
 
 from flowthings_like.errors import CallCancelled, DeadlineExceeded
 
+from ..doctor.checks.seen_running import foreign_call, wrong_thread
 from ._gate import Gate, Gated
 from ._native import in_native_thread, keep
 from .backend import NATIVE_THREADS, PARALLEL, Backend, Pool
-from .checks.seen_running import foreign_call, wrong_thread
 from .homes import Homes
 from .hubs import Latch, OwnLatch
 from .outcome import Raised

@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 
 from flowthings_like.errors import CallCancelled, FlowThingsError
 
-from .checks.seen_running import wrong_thread
+from ..doctor.checks.seen_running import wrong_thread
 from .delivery import fail, send
 from .exits import track_batches
 from .failure import FailedTogether

@@ -6,9 +6,9 @@ import ssl
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..doctor.checks.moments import first_time
+from ..doctor.checks.seen_running import foreign_call
 from ..errors import ConfigurationError, ConnectionFailed, InvalidInput
-from ..green.checks.moments import first_time
-from ..green.checks.seen_running import foreign_call
 from ..green.marks import plain
 from ..transport.endpoints import DEFAULT_PORT
 from ..transport.forks import LockOfProcess

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ..doctor.checks.seen_running import foreign_call
 from ..errors import InvalidInput
-from ..green.checks.seen_running import foreign_call
 from ..green.marks import begins
 from ..transport.values import text
 from ..wire.things import Kind, Package

@@ -14,9 +14,9 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
 
+from ..doctor.checks.findings import warn_once
+from ..doctor.checks.seen_running import session_after_fork
 from ..errors import InvalidResponse
-from ..green.checks.findings import warn_once
-from ..green.checks.seen_running import session_after_fork
 from .by_requests import exchange
 from .direct import DirectSession
 from .doubles import is_replaced
