@@ -298,7 +298,7 @@ class API:
 
         `getattr(api, "async")` is the same method, under the name it had before `async` was a keyword.
         """
-        from .green.calls import AsyncAPI
+        from .green.calls.async_ import AsyncAPI
 
         made: Any = AsyncAPI(self, self.async_lib, pool)  # what its services return, only the types know
         return made  # type: ignore[no-any-return]
@@ -309,7 +309,7 @@ class API:
         Args:
             pool: a pool of the green library's to spawn in.
         """
-        from .green.lazy import LazyAPI
+        from .green.calls.lazy import LazyAPI
 
         made: Any = LazyAPI(self, self.async_lib, pool)  # what its services return, only the types know
         return made  # type: ignore[no-any-return]

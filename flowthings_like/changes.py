@@ -13,7 +13,7 @@ from .filters.text import parse
 from .transport.values import resolve
 
 if TYPE_CHECKING:
-    from .green.thunk import GreenThunk
+    from .green.calls.thunk import GreenThunk
 
 __all__ = ["M", "Modify", "P", "Params", "filter_text", "join_filters"]
 

@@ -1,11 +1,11 @@
 """How a call becomes parallel, on gevent, eventlet or OS threads. Imports none of the green libraries."""
 
-from .backend import Backend, Pool, choose, detect, native, open_pool
-from .calls import AsyncAPI
-from .failure import UnretrievedFailure
-from .lazy import LazyAPI
-from .marks import api_call, api_factory, plain
-from .thunk import GreenThunk, force, is_none, is_ready, json_default, unwrap
+from .backends.contract import Backend, Pool, choose, detect, native, open_pool
+from .calls.async_ import AsyncAPI
+from .calls.failure import UnretrievedFailure
+from .calls.lazy import LazyAPI
+from .calls.marks import api_call, api_factory, plain
+from .calls.thunk import GreenThunk, force, is_none, is_ready, json_default, unwrap
 
 __all__ = [
     "AsyncAPI",

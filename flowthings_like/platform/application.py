@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput
-from ..green.backend import native
+from ..green.backends.contract import native
 from . import request as requests_in
 from . import routes
 from .envelope import REASONS, Answer, encode, failed

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from ..green.backend import native
+from ..green.backends.contract import native
 from ..wire.uncollected import parse_uncollected
 from . import whole_numbers
 from .problems import BadRequest, RequestTimeout, TooLarge

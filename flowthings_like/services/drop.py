@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from ..changes import P, filter_text
 from ..errors import InvalidInput
 from ..filters.nodes import Filter
-from ..green.marks import bulk, reads
+from ..green.calls.marks import bulk, reads
 from ..transport.urls import segment, wire_params
 from ..transport.values import items, resolve, text
 from .find_each import FINDS, find_each
@@ -19,7 +19,7 @@ from .writing import AbstractServiceFactory, Creatable, FullService
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from ..green.thunk import GreenThunk
+    from ..green.calls.thunk import GreenThunk
     from ..transport.connection import Connection
     from .flow import Flow
     from .given import Id, Model, Models, Names

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from ..errors import DeadlineExceeded
-from ..green.backend import detect
+from ..green.backends.contract import detect
 
 __all__ = ["FirstJoin"]
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from ..changes import Params
     from ..filters.nodes import Filter
-    from ..green.thunk import GreenThunk
+    from ..green.calls.thunk import GreenThunk
     from ..transport.retry import Retry
 
     Id: TypeAlias = str | bytes | GreenThunk[str]

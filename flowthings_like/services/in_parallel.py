@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..green.marks import plain
+from ..green.calls.marks import plain
 
 __all__ = ["InParallel"]
 
@@ -27,7 +27,7 @@ class InParallel:
 
         `getattr(service, "async")` is the same method.
         """
-        from ..green.calls import AsyncAPI
+        from ..green.calls.async_ import AsyncAPI
 
         return AsyncAPI(self, self._async_lib(), pool)
 
@@ -38,7 +38,7 @@ class InParallel:
         Args:
             pool: a number of calls at once, or a pool of the green library's to spawn in.
         """
-        from ..green.lazy import LazyAPI
+        from ..green.calls.lazy import LazyAPI
 
         return LazyAPI(self, self._async_lib(), pool)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import DeadlineExceeded
-from ..green.backend import detect
+from ..green.backends.contract import detect
 from ..transport.worker import OneThread
 
 __all__ = ["Mailbox"]

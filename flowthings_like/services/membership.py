@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import things_errors
 from ..errors import InvalidResponse
-from ..green.backend import detect
+from ..green.backends.contract import detect
 from ..wire.scopes import Scope
 
 if TYPE_CHECKING:

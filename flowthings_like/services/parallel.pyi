@@ -10,9 +10,9 @@ from typing_extensions import TypeVar
 
 from ..changes import P
 from ..filters.nodes import Filter
-from ..green.calls import AsyncAPI
-from ..green.lazy import LazyAPI
-from ..green.thunk import GreenThunk
+from ..green.calls.async_ import AsyncAPI
+from ..green.calls.lazy import LazyAPI
+from ..green.calls.thunk import GreenThunk
 from ..transport.retry import Retry
 from ..transport.websocket import WebSocketClient
 from .device import Device

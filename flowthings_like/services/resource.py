@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar, ove
 from ..changes import P
 from ..errors import FlowThingsNotFound, InvalidInput
 from ..filters.nodes import Filter
-from ..green.marks import api_call, bulk, chooses, plain, reads
+from ..green.calls.marks import api_call, bulk, chooses, plain, reads
 from ..transport.urls import check_path, segment
 from ..transport.values import items, resolve, text
 from .given import takes_find_parameters, takes_read_parameters

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from ..errors import DeadlineExceeded, FlowThingsError
-from ..green.backend import detect
+from ..green.backends.contract import detect
 from .mailbox import MOST
 
 __all__ = ["EventsLost", "RoomEvents"]

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import things_errors
 from ..errors import ConnectionFailed, DeadlineExceeded, FlowThingsError
-from ..green.backend import detect
+from ..green.backends.contract import detect
 from ..transport.forks import LockOfProcess, forget_in_child
 from ..wire.scopes import cnscope
 from ..wire.things import Kind, pack

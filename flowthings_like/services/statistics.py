@@ -11,7 +11,7 @@ from .resource import BaseService, id_path
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
-    from ..green.thunk import GreenThunk
+    from ..green.calls.thunk import GreenThunk
     from .given import Id
 
     Whole: TypeAlias = int | str | GreenThunk[int]

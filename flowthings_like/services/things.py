@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..doctor.checks.moments import first_time
 from ..doctor.checks.seen_running import foreign_call
 from ..errors import ConfigurationError, ConnectionFailed, InvalidInput
-from ..green.marks import plain
+from ..green.calls.marks import plain
 from ..transport.endpoints import DEFAULT_PORT
 from ..transport.forks import LockOfProcess
 from ..wire.things import Kind

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..doctor.checks.seen_running import foreign_call
 from ..errors import InvalidInput
-from ..green.marks import begins
+from ..green.calls.marks import begins
 from ..transport.values import text
 from ..wire.things import Kind, Package
 from ..wire.things_code import strip_code

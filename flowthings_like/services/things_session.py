@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import things_errors
 from ..errors import ConnectionFailed, DeadlineExceeded, InvalidResponse
-from ..green.backend import detect
+from ..green.backends.contract import detect
 from ..transport.supervisor import Supervisor
 from ..transport.values import resolve
 from ..wire.things import Kind, Package, pack

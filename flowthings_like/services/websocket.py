@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import InvalidResponse
-from ..green.marks import plain
+from ..green.calls.marks import plain
 from ..transport.urls import segment
 from .resource import BaseService
 

@@ -16,7 +16,7 @@ from requests.utils import select_proxy
 from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError, SSLError
 from urllib3.response import HTTPResponse
 
-from ..green.turnstile import LARGE, turn
+from ..green.backends.turnstile import LARGE, turn
 from ..wire.http import UnsafeRequestError, header_lines
 from ..wire.packing import BodyTooLargeError, PackingError, Unpacker
 from .deadlines import Seconds, drop_idle, keep_deadlines

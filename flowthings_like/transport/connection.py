@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .. import errors
 from ..changes import P
 from ..credentials import credentials_of
-from ..green.turnstile import pass_through
+from ..green.backends.turnstile import pass_through
 from .encoder import Encoder, JSONEncoder
 from .envelope import describe_unreadable, open_envelope
 from .forks import forked_call

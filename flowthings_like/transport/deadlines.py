@@ -20,7 +20,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from ..errors import DeadlineExceeded
-from ..green.backend import detect
+from ..green.backends.contract import detect
 from ..wire.http import MAX_HEAD, TOO_MUCH_HEAD
 from .forks import cut_off, forget_in_child
 from .homes import pool_queue

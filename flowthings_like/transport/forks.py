@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from weakref import WeakSet
 
 from ..errors import ConnectionFailed
-from ..green.backend import detect
+from ..green.backends.contract import detect
 
 __all__ = ["Inherited", "LockOfProcess", "cut_off", "forget_in_child", "forked_call"]
 

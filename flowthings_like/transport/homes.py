@@ -12,8 +12,8 @@ from time import monotonic
 from typing import Any
 from weakref import ref
 
-from ..green._primitives import Event
-from ..green.backend import detect
+from ..green.backends._primitives import Event
+from ..green.backends.contract import detect
 
 __all__ = ["close_elsewhere", "pool_queue"]
 

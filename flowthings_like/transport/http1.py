@@ -11,8 +11,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from weakref import ref
 
-from ..green.backend import detect
-from ..green.turnstile import LARGE, turn
+from ..green.backends.contract import detect
+from ..green.backends.turnstile import LARGE, turn
 from ..wire.http import ResponseParser
 from .forks import cut_off, forget_in_child
 from .homes import close_elsewhere

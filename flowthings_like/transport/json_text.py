@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from ..green.turnstile import is_large
+from ..green.backends.turnstile import is_large
 from ..wire.uncollected import parse_uncollected
 
 __all__ = ["describe_fault", "parse"]

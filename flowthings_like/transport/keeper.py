@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 
 from .. import things_errors
 from ..errors import ConfigurationError, ConnectionFailed, DeadlineExceeded, FlowThingsError
-from ..green.backend import detect
-from ..green.outcome import without_frames
+from ..green.backends.contract import detect
+from ..green.calls.future import without_frames
 from ..wire.things import Kind, Package
 from .packets import PacketConnection
 from .streams import TLS, context_for, open_stream
 from .worker import OneThread
 
 if TYPE_CHECKING:
-    from ..green.outcome import Latch
+    from ..green.calls.future import Latch
     from .endpoints import Endpoint
 
 __all__ = ["Keeper", "Orders"]

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import websocket
 
-from ..green.backend import detect
+from ..green.backends.contract import detect
 
 __all__ = ["MAX_MESSAGE", "LiveSocket", "bound_messages"]
 

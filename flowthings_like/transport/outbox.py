@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ..green.backend import detect
+from ..green.backends.contract import detect
 from ..wire.things import package
 from .worker import Worker
 

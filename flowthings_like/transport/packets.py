@@ -17,7 +17,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from ..errors import ConnectionFailed, DeadlineExceeded
-from ..green.backend import detect
+from ..green.backends.contract import detect
 from ..wire.things import MAX_BODY, Package, PackageParser, ProtocolError, check_size
 from .forks import forget_in_child
 from .in_flight import IDS, Call, InFlight, seconds_left

@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import ref
 
 from ..errors import DeadlineExceeded
-from ..green.backend import detect
+from ..green.backends.contract import detect
 from .forks import forked_call
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from urllib3.exceptions import InsecureRequestWarning
 
-from ..green.backend import detect
+from ..green.backends.contract import detect
 from .streams import CHUNK, TRUST, SocketStream
 
 __all__ = ["SecureStream"]

@@ -19,7 +19,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import ConfigurationError, ConnectionFailed, DeadlineExceeded
-from ..green.backend import detect
+from ..green.backends.contract import detect
 from ..wire.things import MAX_BODY
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import websocket
 
 from .. import errors
-from ..green.backend import detect
+from ..green.backends.contract import detect
 from .forks import cut_off, forget_in_child
 from .live_socket import LiveSocket, bound_messages
 from .values import resolve, text

@@ -22,8 +22,8 @@ from flowthings_like import (
     InvalidResponse,
     Token,
 )
-from flowthings_like.green import _primitives
-from flowthings_like.green.backend import detect
+from flowthings_like.green.backends import _primitives
+from flowthings_like.green.backends.contract import detect
 from flowthings_like.transport import websocket as transport
 from tests.transport.opcodes import interrupted_at
 

@@ -10,8 +10,8 @@ import pytest
 
 from flowthings_like.errors import DeadlineExceeded, WrongThread
 from flowthings_like.green import GreenThunk, detect, force, native
-from flowthings_like.green import begun as begun_module
-from flowthings_like.green.begun import Begun
+from flowthings_like.green.calls import begun as begun_module
+from flowthings_like.green.calls.begun import Begun
 from tests.forked import forked
 
 from .fakes import interrupted, until

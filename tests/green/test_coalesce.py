@@ -20,7 +20,7 @@ from flowthings_like.errors import (
     WrongThread,
 )
 from flowthings_like.green import GreenThunk, LazyAPI, UnretrievedFailure, detect, force, is_ready, native
-from flowthings_like.green.coalesce import DISPATCHERS
+from flowthings_like.green.batching.batcher import DISPATCHERS
 
 from .bulky import Platform, refuse, refuse_bad, tenant
 from .fakes import interrupted, python, until

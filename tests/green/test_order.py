@@ -7,8 +7,11 @@ import threading
 
 import pytest
 
-from flowthings_like.green import LazyAPI, coalesce, detect, enrol, force, lanes
-from flowthings_like.green.marks import bulk
+from flowthings_like.green import LazyAPI, detect, force
+from flowthings_like.green.batching import batcher as coalesce
+from flowthings_like.green.batching import enrol
+from flowthings_like.green.batching import queue as lanes
+from flowthings_like.green.calls.marks import bulk
 
 from .bulky import Platform
 from .fakes import until

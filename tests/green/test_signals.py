@@ -11,20 +11,13 @@ import time
 
 import pytest
 
-from flowthings_like.green import (
-    AsyncAPI,
-    LazyAPI,
-    _primitives,
-    _threads,
-    calls,
-    coalesce,
-    detect,
-    enrol,
-    gather,
-    lanes,
-    lazy,
-    thunk,
-)
+from flowthings_like.green import AsyncAPI, LazyAPI, detect
+from flowthings_like.green.backends import _primitives, _threads
+from flowthings_like.green.batching import batcher as coalesce
+from flowthings_like.green.batching import enrol, gather
+from flowthings_like.green.batching import queue as lanes
+from flowthings_like.green.calls import async_ as calls
+from flowthings_like.green.calls import lazy, thunk
 from tests.transport.opcodes import interrupted_at
 
 from .bulky import Platform

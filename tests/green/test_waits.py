@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from flowthings_like.green.thunk import GreenThunk, force, is_ready
+from flowthings_like.green.calls.thunk import GreenThunk, force, is_ready
 
 
 class Pending:

@@ -20,7 +20,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Timeout
 
-from flowthings_like.green import backend
+from flowthings_like.green.backends import contract as backend
 from flowthings_like.transport import direct, origin, surroundings
 from flowthings_like.transport.direct import DirectSession
 

@@ -11,7 +11,8 @@ from types import ModuleType
 
 import pytest
 
-from flowthings_like.green import _primitives, backend
+from flowthings_like.green.backends import _primitives
+from flowthings_like.green.backends import contract as backend
 from flowthings_like.transport import homes
 
 from .opcodes import interrupted_at

@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 import requests
 
-from flowthings_like.green import backend
+from flowthings_like.green.backends import contract as backend
 from flowthings_like.transport import origin as origin_module
 from flowthings_like.transport.direct import DirectSession
 from flowthings_like.transport.http import HTTPSender

@@ -7,7 +7,7 @@ import sys
 import sysconfig
 from typing import Any
 
-from ...green.patched import LIBRARIES, PATCH, is_patched
+from ...green.backends.patched import LIBRARIES, PATCH, is_patched
 from .findings import Finding
 
 __all__ = ["asyncio_stalls", "free_threaded", "preloaded_late"]

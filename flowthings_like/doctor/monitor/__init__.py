@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from flowthings_like.errors import ConfigurationError, InvalidInput
 
-from ...green.backend import detect
+from ...green.backends.contract import detect
 from ..checks.findings import Finding, GreenWarning, note, warn_once
 from ..checks.seen_running import blocking_call, hub_held
 from .blame import call_that_waits

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy.exc import OperationalError
 
-from ...green.backend import native
+from ...green.backends.contract import native
 from ..catalogue import Catalogue
 from ..indexes import Builder
 from ..problems import Problem, Unavailable

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.exc import OperationalError
 
-from ...green.backend import detect, native
+from ...green.backends.contract import detect, native
 from ..problems import Problem, Unavailable
 from . import engine as engines
 

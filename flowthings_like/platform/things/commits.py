@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...green import backend
+from ...green.backends import contract as backend
 from . import records
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from ...errors import ConfigurationError
-from ...green import backend
+from ...green.backends import contract as backend
 
 __all__ = ["Listener", "abandon"]
 

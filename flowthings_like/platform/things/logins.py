@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import sqlalchemy as sql
 
 from ... import things_errors
-from ...green import backend
-from ...green.backend import native
+from ...green.backends import contract as backend
+from ...green.backends.contract import native
 from ...wire.things import unpack
 from ..accounts import check_name
 from ..problems import Problem

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ... import things_errors
-from ...green import backend
+from ...green.backends import contract as backend
 from . import records
 from .counters import Counters
 from .listener import Listener

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-from ...green import backend
+from ...green.backends import contract as backend
 from .listener import abandon
 
 __all__ = ["CROWDED", "MOST_WAITING", "STALLED", "Outbox"]

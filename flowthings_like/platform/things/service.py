@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ...errors import ConfigurationError
-from ...green import backend
+from ...green.backends import contract as backend
 from .claim import Claim, Notice
 
 if TYPE_CHECKING:

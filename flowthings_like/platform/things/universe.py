@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ... import things_errors
-from ...green import backend
+from ...green.backends import contract as backend
 from ...wire.things import Kind, pack, package
 from ..problems import Problem
 from . import records

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sql
 
-from flowthings_like.green import backend
+from flowthings_like.green.backends import contract as backend
 from flowthings_like.platform.problems import Unavailable
 from flowthings_like.platform.store.ending import CURRENT, Ending, SearchTooLong
 from flowthings_like.platform.store.store import Store

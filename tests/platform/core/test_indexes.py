@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from flowthings_like.filters import nodes
 from flowthings_like.filters.indexed import LONGEST, literal_start
-from flowthings_like.green import backend
+from flowthings_like.green.backends import contract as backend
 from flowthings_like.platform import drops, indexes, lookup, resources, rows
 from flowthings_like.platform.aggregate import aggregate
 from flowthings_like.platform.catalogue import find_flow

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from flowthings_like.green import backend
+from flowthings_like.green.backends import contract as backend
 from flowthings_like.platform import drops
 from flowthings_like.platform.query import Query
 from flowthings_like.platform.store.store import Store

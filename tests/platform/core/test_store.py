@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from flowthings_like.errors import ConfigurationError
-from flowthings_like.green import backend
+from flowthings_like.green.backends import contract as backend
 from flowthings_like.platform import drops
 from flowthings_like.platform.problems import NotFound, Unavailable
 from flowthings_like.platform.store import engine as engines

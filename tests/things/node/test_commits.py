@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from flowthings_like.green import _primitives, _threads, backend
+from flowthings_like.green.backends import _primitives, _threads
+from flowthings_like.green.backends import contract as backend
 from flowthings_like.platform.things import commits
 from flowthings_like.platform.things.commits import Commits, Entry
 from flowthings_like.platform.things.membership import Delivery

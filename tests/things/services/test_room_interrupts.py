@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 
 from flowthings_like import Client, FlowThingsError, NotJoined
-from flowthings_like.green.backend import detect
+from flowthings_like.green.backends.contract import detect
 from flowthings_like.services import (
     first_join,
     mailbox,

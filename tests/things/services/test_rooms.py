@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flowthings_like import API, Client, DeadlineExceeded, InvalidInput, Room, event, things_errors
-from flowthings_like.green.backend import detect
+from flowthings_like.green.backends.contract import detect
 from flowthings_like.services import mailbox, room_events
 from flowthings_like.services.room import EventsLost, NotJoined
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from flowthings_like import API, Client, ConnectionFailed, DeadlineExceeded, Token, things_errors
-from flowthings_like.green.backend import detect
+from flowthings_like.green.backends.contract import detect
 from flowthings_like.transport import streams
 from flowthings_like.wire.things import Kind, Package
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flowthings_like import Client
-from flowthings_like.green.backend import detect
+from flowthings_like.green.backends.contract import detect
 from flowthings_like.wire.things import Kind, Package, pack
 
 from ..support import Node, Session, node, wait_until

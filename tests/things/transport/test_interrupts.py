@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from flowthings_like import errors
-from flowthings_like.green import _primitives
-from flowthings_like.green.backend import detect
+from flowthings_like.green.backends import _primitives
+from flowthings_like.green.backends.contract import detect
 from flowthings_like.testing import Fault, FaultProxy
 from flowthings_like.transport import in_flight, keeper, outbox, packets, supervisor, worker
 from flowthings_like.transport.endpoints import parse_endpoint

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from flowthings_like import errors
-from flowthings_like.green.backend import detect
+from flowthings_like.green.backends.contract import detect
 from flowthings_like.testing import Fault, FaultProxy
 from flowthings_like.transport.in_flight import IDS
 from flowthings_like.transport.packets import PacketConnection

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from flowthings_like import errors
-from flowthings_like.green.backend import detect
+from flowthings_like.green.backends.contract import detect
 from flowthings_like.transport.endpoints import parse_endpoint
 from flowthings_like.transport.packets import PacketConnection
 from flowthings_like.transport.streams import Stream, open_stream

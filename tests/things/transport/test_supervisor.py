@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from flowthings_like import errors, things_errors
-from flowthings_like.green.backend import detect
+from flowthings_like.green.backends.contract import detect
 from flowthings_like.transport import supervisor
 from flowthings_like.transport.endpoints import Endpoint, parse_endpoint
 from flowthings_like.transport.keeper import Keeper, Orders

@@ -17,13 +17,13 @@ from gevent.threadpool import ThreadPool
 
 from flowthings_like.errors import CallCancelled, DeadlineExceeded
 
-from ..doctor.checks.seen_running import foreign_call, wrong_thread
+from ...doctor.checks.seen_running import foreign_call, wrong_thread
+from ..calls.future import Raised
 from ._gate import Gate, Gated
 from ._native import in_native_thread, keep
-from .backend import NATIVE_THREADS, PARALLEL, Backend, Pool
+from .contract import NATIVE_THREADS, PARALLEL, Backend, Pool
 from .homes import Homes
 from .hubs import Latch, OwnLatch
-from .outcome import Raised
 
 if TYPE_CHECKING:
     import socket
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from flowthings_like.errors import WrongThread
 
-    from .outcome import Outcome
+    from ..calls.future import Outcome
 
 __all__ = ["GeventBackend"]
 

@@ -6,15 +6,15 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .lanes import IN_TURN, weigh
-from .thunk import GreenThunk, unwrap
+from ..calls.thunk import GreenThunk, unwrap
+from .queue import IN_TURN, weigh
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .coalesce import Coalescer
-    from .failure import Origin
-    from .marks import Bulk
+    from ..calls.failure import Origin
+    from ..calls.marks import Bulk
+    from .batcher import Coalescer
 
     Start = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any], Origin], GreenThunk]
 

@@ -16,22 +16,22 @@ from weakref import WeakValueDictionary
 
 from flowthings_like.errors import CallCancelled, FlowThingsError
 
-from ..doctor.checks.seen_running import wrong_thread
-from .delivery import fail, send
-from .exits import track_batches
-from .failure import FailedTogether
+from ...doctor.checks.seen_running import wrong_thread
+from ..calls.exits import track_batches
+from ..calls.failure import FailedTogether
+from ..calls.future import Deliverer, Raised
+from .dispatcher import fail, send
 from .gather import Gathering
-from .lanes import Batch, Lane
-from .outcome import Deliverer, Raised
+from .queue import Batch, Lane
 from .sharing import Writes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .backend import Pool
-    from .marks import Bulk
-    from .outcome import Latch, Pending
-    from .thunk import GreenThunk
+    from ..backends.contract import Pool
+    from ..calls.future import Latch, Pending
+    from ..calls.marks import Bulk
+    from ..calls.thunk import GreenThunk
 
 __all__ = ["Coalescer"]
 

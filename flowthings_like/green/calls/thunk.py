@@ -8,15 +8,15 @@ import operator
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .failure import Deferred, Failure, describe
-from .outcome import Deliverer
+from .future import Deliverer
 from .proxied import Proxied, T_co
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ..batching.queue import Call
     from .failure import Origin
-    from .lanes import Call
-    from .outcome import Pending, Raised
+    from .future import Pending, Raised
 
 __all__ = [
     "GreenThunk",

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from flowthings_like.errors import CallCancelled, DeadlineExceeded, FlowThingsError
 
+from ..calls.future import Raised
 from ._primitives import Event, seconds, start_thread
-from .backend import Backend, Pool
-from .outcome import Raised
+from .contract import Backend, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextvars import Context
 
-    from .outcome import Outcome
+    from ..calls.future import Outcome
 
 __all__ = ["ThreadCall", "ThreadPool", "ThreadsBackend"]
 

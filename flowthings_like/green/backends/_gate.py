@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from ..doctor.checks.seen_running import wrong_thread
-from .backend import Pool
+from ...doctor.checks.seen_running import wrong_thread
+from .contract import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .backend import Backend
+    from .contract import Backend
     from .hubs import Hub
 
 __all__ = ["Gate", "Gated"]

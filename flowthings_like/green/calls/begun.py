@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from flowthings_like.errors import CallCancelled, DeadlineExceeded
 
 from .failure import Failure
-from .outcome import Raised, without_frames
+from .future import Raised, without_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .backend import Pool
+    from ..backends.contract import Pool
     from .failure import Origin
-    from .outcome import Outcome
+    from .future import Outcome
 
 __all__ = ["Begun", "Underway"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .outcome import Outcome
+    from ..calls.future import Outcome
 
 __all__ = ["Shared", "Writes", "duplicate"]
 

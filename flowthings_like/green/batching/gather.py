@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .backend import Backend
-    from .outcome import Latch, Pending
+    from ..backends.contract import Backend
+    from ..calls.future import Latch, Pending
 
 __all__ = ["Gathering"]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from flowthings_like.errors import ConfigurationError
 
-from ..doctor.checks.moments import first_time
-from ..doctor.checks.seen_running import foreign_call
+from ...doctor.checks.moments import first_time
+from ...doctor.checks.seen_running import foreign_call
 from .patched import PATCH, is_patched
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from flowthings_like.errors import WrongThread
 
-    from .outcome import Latch, Pending
+    from ..calls.future import Latch, Pending
 
 __all__ = ["Backend", "Pool", "choose", "detect", "native", "open_pool"]
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
-from .thunk import GreenThunk
+from ..calls.thunk import GreenThunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from .coalesce import Coalescer
-    from .marks import Bulk
+    from ..calls.marks import Bulk
+    from .batcher import Coalescer
 
 __all__ = ["IN_TURN", "KEY", "Batch", "Call", "Lane", "weigh"]
 

@@ -19,9 +19,9 @@ from .thunk import GreenThunk
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .coalesce import Coalescer
+    from ..batching.batcher import Coalescer
     from .failure import Origin
-    from .outcome import Pending
+    from .future import Pending
 
 __all__ = ["forget", "track", "track_batches"]
 

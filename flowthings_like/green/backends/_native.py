@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from .outcome import Raised
+from ..calls.future import Raised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .outcome import Outcome
+    from ..calls.future import Outcome
 
 __all__ = ["in_native_thread", "keep"]
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from flowthings_like.errors import ConfigurationError, DeadlineExceeded
 
+from ..calls.future import Raised
 from ._threads import ThreadsBackend
-from .backend import Pool
-from .outcome import Raised
+from .contract import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .outcome import Outcome
+    from ..calls.future import Outcome
 
 __all__ = ["ForeignBackend", "ForeignPool"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from flowthings_like.errors import DeadlineExceeded
 
-from .backend import open_pool
+from ..backends.contract import open_pool
 from .exits import forget, track
 from .thunk import GreenThunk, force_all
 from .views import View
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
-    from .backend import Pool
-    from .outcome import Outcome, Pending
+    from ..backends.contract import Pool
+    from .future import Outcome, Pending
 
 __all__ = ["AsyncAPI"]
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from flowthings_like.errors import FlowThingsException, FlowThingsNotFound, InvalidInput, InvalidResponse
 
-from .failure import FailedTogether, Lacking
-from .lanes import KEY
-from .marks import ALONE
-from .outcome import Raised, as_cancelled
+from ..calls.failure import FailedTogether, Lacking
+from ..calls.future import Raised, as_cancelled
+from ..calls.marks import ALONE
+from ..calls.thunk import force
+from .queue import KEY
 from .sharing import Shared, duplicate
-from .thunk import force
 
 if TYPE_CHECKING:
-    from .lanes import Batch
-    from .thunk import GreenThunk
+    from ..calls.thunk import GreenThunk
+    from .queue import Batch
 
 __all__ = ["fail", "send"]
 

@@ -8,14 +8,14 @@ import warnings
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from .outcome import Raised
+from .future import Raised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
     from typing import NoReturn
 
-    from .outcome import Outcome
+    from .future import Outcome
 
 __all__ = ["FailedTogether", "Failure", "Lacking", "Origin", "UnretrievedFailure", "describe", "line"]
 

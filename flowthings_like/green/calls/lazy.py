@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from .backend import open_pool
+from ..backends.contract import open_pool
+from ..batching.batcher import DISPATCHERS, Coalescer
+from ..batching.enrol import Enrolment, reader, writer
+from ..batching.queue import weigh
 from .begun import Begun
-from .coalesce import DISPATCHERS, Coalescer
-from .enrol import Enrolment, reader, writer
 from .exits import forget, track
-from .lanes import weigh
 from .thunk import GreenThunk, force_all, run_lazily, unwrap
 from .views import View
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
-    from .backend import Pool
+    from ..backends.contract import Pool
     from .failure import Origin
-    from .outcome import Pending
+    from .future import Pending
 
     Make = Callable[[Origin, tuple[Any, ...], dict[str, Any]], GreenThunk]
 
