@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from .doctor.checks.findings import Finding, GreenWarning
     from .doctor.monitor import Block, block_monitor
     from .doctor.report import doctor
-    from .services.room import EventsLost, NotJoined, Room, event
-    from .services.things import Client, set_package_fail_file
+    from .services.things.client import Client, set_package_fail_file
+    from .services.things.room import EventsLost, NotJoined, Room, event
     from .transport.evictions import CapacityWarning
 
 __version__ = about.VERSION

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import requests
 
     from .services.parallel import AsyncServices, LazyServices
-    from .services.things import Client
+    from .services.things.client import Client
     from .transport.encoder import Encoder
     from .transport.http import HTTPSender
     from .transport.retry import Retry
@@ -275,8 +275,8 @@ class API:
         return self._things
 
     def _make_things(self) -> Client:
-        from .services.things import Client
-        from .services.things_nodes import nodes_of
+        from .services.things.client import Client
+        from .services.things.nodes import nodes_of
 
         connection = self._connection
         allowed = connection.timeout

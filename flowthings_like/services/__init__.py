@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from .device import Device, DeviceService
-from .drop import Drop, DropService, DropServiceFactory
-from .flow import Flow, FlowService
-from .group import Group, GroupService
-from .identity import Identity, IdentityService
-from .resource import BaseService, Findable, Resource
-from .share import Share, ShareService
-from .statistics import StatisticsService
-from .task import APITask, APITaskService, MQTTTask, MQTTTaskService, RSSTask, RSSTaskService
-from .token import TokenResource, TokenService
-from .track import Simulation, Track, TrackService
-from .websocket import WebSocketService
-from .writing import AbstractServiceFactory, Creatable, Deletable, FullService, Saveable
+from .rest.device import Device, DeviceService
+from .rest.drop import Drop, DropService, DropServiceFactory
+from .rest.flow import Flow, FlowService
+from .rest.group import Group, GroupService
+from .rest.identity import Identity, IdentityService
+from .rest.live import WebSocketService
+from .rest.resource import BaseService, Findable, Resource
+from .rest.share import Share, ShareService
+from .rest.statistics import StatisticsService
+from .rest.task import APITask, APITaskService, MQTTTask, MQTTTaskService, RSSTask, RSSTaskService
+from .rest.token import TokenResource, TokenService
+from .rest.track import Simulation, Track, TrackService
+from .rest.writing import AbstractServiceFactory, Creatable, Deletable, FullService, Saveable
 
 __all__ = [
     "APITask",

@@ -27,7 +27,7 @@ from flowthings_like import (
     things_errors,
 )
 from flowthings_like.green.backends.contract import detect
-from flowthings_like.services.things_arguments import endpoint_at
+from flowthings_like.services.things.arguments import endpoint_at
 from flowthings_like.wire.things import Kind, Package, pack, package, unpack
 from tests.transport.support import sockets
 

@@ -14,16 +14,10 @@ import pytest
 
 from flowthings_like import Client, FlowThingsError, NotJoined
 from flowthings_like.green.backends.contract import detect
-from flowthings_like.services import (
-    first_join,
-    mailbox,
-    membership,
-    room,
-    rooms,
-    things,
-    things_calls,
-    things_session,
-)
+from flowthings_like.services.things import calls as things_calls
+from flowthings_like.services.things import client as things
+from flowthings_like.services.things import first_join, mailbox, membership, room, rooms
+from flowthings_like.services.things import session as things_session
 from tests.transport.opcodes import interrupted_at
 
 from ..support import Node, wait_until

@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowthings_like.services.membership import Moment
-from flowthings_like.services.rooms import Rooms
+from flowthings_like.services.things.membership import Moment
+from flowthings_like.services.things.rooms import Rooms
 from flowthings_like.wire.things import Kind, Package, pack
 
 from .support import STUFF

@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import FlowThingsException, InvalidResponse, from_status
-from ..green.calls.marks import ALONE
+from ...errors import FlowThingsException, InvalidResponse, from_status
+from ...green.calls.marks import ALONE
 from .resource import BaseService
 
 if TYPE_CHECKING:
-    from ..transport.connection import Connection
+    from ...transport.connection import Connection
 
 FINDS = 500
 """Most finds in one request."""

@@ -10,20 +10,20 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .. import things_errors
-from ..errors import ConnectionFailed, FlowThingsError, InvalidInput
-from ..transport.values import resolve
-from ..wire.scopes import cnscope, is_name
+from ... import things_errors
+from ...errors import ConnectionFailed, FlowThingsError, InvalidInput
+from ...transport.values import resolve
+from ...wire.scopes import cnscope, is_name
+from .arguments import deadline_in
+from .events import EventsLost, RoomEvents
 from .first_join import FirstJoin
+from .handlers import event, find_handlers
 from .mailbox import Mailbox
 from .membership import Membership, Moment, collection_scope, in_its_scope
-from .room_events import EventsLost, RoomEvents
-from .room_handlers import event, find_handlers
-from .things_arguments import deadline_in
-from .things_session import Session
+from .session import Session
 
 if TYPE_CHECKING:
-    from .things import Client
+    from .client import Client
 
 __all__ = ["EventsLost", "NotJoined", "Room", "event"]
 

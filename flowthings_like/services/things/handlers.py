@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..errors import InvalidInput
+from ...errors import InvalidInput
 
 __all__ = ["event", "find_handlers"]
 

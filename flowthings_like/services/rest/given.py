@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from ..changes import Params
-    from ..filters.nodes import Filter
-    from ..green.calls.thunk import GreenThunk
-    from ..transport.retry import Retry
+    from ...changes import Params
+    from ...filters.nodes import Filter
+    from ...green.calls.thunk import GreenThunk
+    from ...transport.retry import Retry
 
     Id: TypeAlias = str | bytes | GreenThunk[str]
     Ids: TypeAlias = list[str] | list[Id] | tuple[Id, ...] | GreenThunk[list[str]]

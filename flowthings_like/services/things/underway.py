@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConnectionFailed
-from .things_answers import refusal_in
+from ...errors import ConnectionFailed
+from .answers import refusal_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..transport.in_flight import Call
-    from ..transport.packets import PacketConnection
-    from ..wire.things import Package
-    from .things_session import Session
+    from ...transport.in_flight import Call
+    from ...transport.packets import PacketConnection
+    from ...wire.things import Package
+    from .session import Session
 
 __all__ = ["UnderwayQuery"]
 

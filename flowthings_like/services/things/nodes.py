@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigurationError
-from ..transport.endpoints import Endpoint, parse_endpoint
+from ...errors import ConfigurationError
+from ...transport.endpoints import Endpoint, parse_endpoint
 
 if TYPE_CHECKING:
-    from ..transport.connection import Connection
+    from ...transport.connection import Connection
 
 __all__ = ["nodes_of"]
 

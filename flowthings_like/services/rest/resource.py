@@ -18,19 +18,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar, overload
 
-from ..changes import P
-from ..errors import FlowThingsNotFound, InvalidInput
-from ..filters.nodes import Filter
-from ..green.calls.marks import api_call, bulk, chooses, plain, reads
-from ..transport.urls import check_path, segment
-from ..transport.values import items, resolve, text
+from ...changes import P
+from ...errors import FlowThingsNotFound, InvalidInput
+from ...filters.nodes import Filter
+from ...green.calls.marks import api_call, bulk, chooses, plain, reads
+from ...transport.urls import check_path, segment
+from ...transport.values import items, resolve, text
+from ..in_parallel import InParallel
 from .given import takes_find_parameters, takes_read_parameters
-from .in_parallel import InParallel
 from .pages import pages
 
 if TYPE_CHECKING:
-    from ..transport.connection import Connection
-    from ..transport.retry import Retry
+    from ...transport.connection import Connection
+    from ...transport.retry import Retry
     from .given import Again, Filters, Id, Ids, More, Names, No, References, Timeout, Yes
 
 __all__ = ["BaseService", "Findable", "Resource"]

@@ -7,8 +7,8 @@ import queue
 import time
 from typing import Any
 
-from ..errors import DeadlineExceeded, FlowThingsError
-from ..green.backends.contract import detect
+from ...errors import DeadlineExceeded, FlowThingsError
+from ...green.backends.contract import detect
 from .mailbox import MOST
 
 __all__ = ["EventsLost", "RoomEvents"]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from ..errors import InvalidInput
+from ...errors import InvalidInput
 
 __all__ = ["Builtins"]
 

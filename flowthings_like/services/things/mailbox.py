@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import DeadlineExceeded
-from ..green.backends.contract import detect
-from ..transport.worker import OneThread
+from ...errors import DeadlineExceeded
+from ...green.backends.contract import detect
+from ...transport.worker import OneThread
 
 __all__ = ["Mailbox"]
 

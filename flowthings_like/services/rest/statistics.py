@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InvalidInput
-from ..transport.values import resolve
+from ...errors import InvalidInput
+from ...transport.values import resolve
 from .resource import BaseService, id_path
 
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
-    from ..green.calls.thunk import GreenThunk
+    from ...green.calls.thunk import GreenThunk
     from .given import Id
 
     Whole: TypeAlias = int | str | GreenThunk[int]

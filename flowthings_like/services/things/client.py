@@ -6,30 +6,23 @@ import ssl
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..doctor.checks.moments import first_time
-from ..doctor.checks.seen_running import foreign_call
-from ..errors import ConfigurationError, ConnectionFailed, InvalidInput
-from ..green.calls.marks import plain
-from ..transport.endpoints import DEFAULT_PORT
-from ..transport.forks import LockOfProcess
-from ..wire.things import Kind
-from .in_parallel import InParallel
+from ...doctor.checks.moments import first_time
+from ...doctor.checks.seen_running import foreign_call
+from ...errors import ConfigurationError, ConnectionFailed, InvalidInput
+from ...green.calls.marks import plain
+from ...transport.endpoints import DEFAULT_PORT
+from ...transport.forks import LockOfProcess
+from ...wire.things import Kind
+from ..in_parallel import InParallel
+from .answers import set_package_fail_file
+from .arguments import check_auth, check_scope, check_timeout, deadline_in, endpoint_at, endpoints_of
+from .calls import Calls
 from .rooms import Rooms
-from .things_answers import set_package_fail_file
-from .things_arguments import (
-    check_auth,
-    check_scope,
-    check_timeout,
-    deadline_in,
-    endpoint_at,
-    endpoints_of,
-)
-from .things_calls import Calls
-from .things_session import Session
+from .session import Session
 
 if TYPE_CHECKING:
-    from ..transport.endpoints import Endpoint
-    from ..transport.streams import TLS
+    from ...transport.endpoints import Endpoint
+    from ...transport.streams import TLS
     from .room import Room
 
     Nodes = Callable[[], Sequence[Endpoint]]

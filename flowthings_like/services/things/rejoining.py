@@ -6,13 +6,13 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .. import things_errors
+from ... import things_errors
+from .answers import value_of
 from .membership import Membership, Moment, collection_scope, room_ids
-from .things_answers import value_of
 
 if TYPE_CHECKING:
-    from ..transport.packets import PacketConnection
-    from ..wire.things import Package
+    from ...transport.packets import PacketConnection
+    from ...wire.things import Package
     from .rooms import Rooms
 
 __all__ = ["Rejoining"]

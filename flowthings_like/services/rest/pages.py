@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..changes import join_filters
-from ..errors import InvalidInput, InvalidResponse
-from ..filters.build import mem
+from ...changes import join_filters
+from ...errors import InvalidInput, InvalidResponse
+from ...filters.build import mem
 
 __all__ = ["pages"]
 

@@ -6,19 +6,19 @@ from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..doctor.checks.seen_running import foreign_call
-from ..errors import InvalidInput
-from ..green.calls.marks import begins
-from ..transport.values import text
-from ..wire.things import Kind, Package
-from ..wire.things_code import strip_code
-from .things_answers import value_of
-from .things_arguments import check_scope, check_variables, deadline_in
-from .things_builtins import Builtins
+from ...doctor.checks.seen_running import foreign_call
+from ...errors import InvalidInput
+from ...green.calls.marks import begins
+from ...transport.values import text
+from ...wire.things import Kind, Package
+from ...wire.things_code import strip_code
+from .answers import value_of
+from .arguments import check_scope, check_variables, deadline_in
+from .builtins import Builtins
 
 if TYPE_CHECKING:
-    from .things_session import Session
-    from .things_underway import UnderwayQuery
+    from .session import Session
+    from .underway import UnderwayQuery
 
 __all__ = ["Calls"]
 

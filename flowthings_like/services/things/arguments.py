@@ -9,10 +9,10 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from ..errors import InvalidInput
-from ..transport.endpoints import DEFAULT_PORT, Endpoint, parse_endpoint
-from ..transport.values import resolve, text
-from ..wire.scopes import is_name, parse_scope
+from ...errors import InvalidInput
+from ...transport.endpoints import DEFAULT_PORT, Endpoint, parse_endpoint
+from ...transport.values import resolve, text
+from ...wire.scopes import is_name, parse_scope
 
 __all__ = [
     "check_auth",

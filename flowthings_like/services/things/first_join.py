@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from ..errors import DeadlineExceeded
-from ..green.backends.contract import detect
+from ...errors import DeadlineExceeded
+from ...green.backends.contract import detect
 
 __all__ = ["FirstJoin"]
 

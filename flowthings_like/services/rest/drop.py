@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from ..changes import P, filter_text
-from ..errors import InvalidInput
-from ..filters.nodes import Filter
-from ..green.calls.marks import bulk, reads
-from ..transport.urls import segment, wire_params
-from ..transport.values import items, resolve, text
+from ...changes import P, filter_text
+from ...errors import InvalidInput
+from ...filters.nodes import Filter
+from ...green.calls.marks import bulk, reads
+from ...transport.urls import segment, wire_params
+from ...transport.values import items, resolve, text
 from .find_each import FINDS, find_each
 from .given import takes_find_parameters
 from .resource import Resource, query_params, with_filters
@@ -19,8 +19,8 @@ from .writing import AbstractServiceFactory, Creatable, FullService
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from ..green.calls.thunk import GreenThunk
-    from ..transport.connection import Connection
+    from ...green.calls.thunk import GreenThunk
+    from ...transport.connection import Connection
     from .flow import Flow
     from .given import Id, Model, Models, Names
 
