@@ -19,7 +19,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from benchmarks._processes import on_last_core
-from flowthings_like.wire.things import EVENT_ID, HEADER, Kind, pack, package, unpack
+from flowthings_like.wire.things.packages import EVENT_ID, HEADER, Kind, pack, package, unpack
 
 SCOPE = "@collection:stuff"
 ROOM = 1

@@ -102,7 +102,7 @@ def geventhttpclient_raw() -> Callable[[], object]:
 
 
 def direct_session() -> Callable[[], object]:
-    from flowthings_like.transport.direct import DirectSession
+    from flowthings_like.transport.http.exchange import DirectSession
 
     session, where = DirectSession(), url()
     return lambda: session.get(where, timeout=30).content

@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from benchmarks._canned_things import ROOM, SCOPE, SUM
-from flowthings_like.wire.things import Kind, PackageParser, pack, package
+from flowthings_like.wire.things.packages import Kind, PackageParser, pack, package
 
 ROUNDS = 5
 """Into which the calls of a run are divided; one more comes before, unmeasured."""

@@ -40,7 +40,7 @@ from .errors import (
 from .filters import AGE, EXISTS, HAS, MATCHES, NOT, Filter, Typed, mem, parse
 from .green.calls.failure import UnretrievedFailure
 from .green.calls.thunk import GreenThunk, force, is_none, is_ready, unwrap
-from .transport.encoder import JSONEncoder
+from .transport.http.encoder import JSONEncoder
 from .transport.retry import Retry
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from .doctor.report import doctor
     from .services.things.client import Client, set_package_fail_file
     from .services.things.room import EventsLost, NotJoined, Room, event
-    from .transport.evictions import CapacityWarning
+    from .transport.http.evictions import CapacityWarning
 
 __version__ = about.VERSION
 

@@ -11,17 +11,17 @@ from .credentials import Token, find_settings
 from .defaults import defaults
 from .doctor.checks.moments import first_time
 from .errors import ConfigurationError
-from .transport.connection import Connection, Sender
-from .transport.hosts import find_host
-from .transport.urls import check_size, check_transport
+from .transport.http.client import Connection, Sender
+from .transport.http.hosts import find_host
+from .transport.http.urls import check_size, check_transport
 
 if TYPE_CHECKING:
     import requests
 
     from .services.parallel import AsyncServices, LazyServices
     from .services.things.client import Client
-    from .transport.encoder import Encoder
-    from .transport.http import HTTPSender
+    from .transport.http.encoder import Encoder
+    from .transport.http.sender import HTTPSender
     from .transport.retry import Retry
 
 __all__ = ["API"]
@@ -342,7 +342,7 @@ class API:
     def _http(self) -> HTTPSender:
         if self._sender is None:
             first_time("network" if self._application is None else "native")
-            from .transport.http import HTTPSender
+            from .transport.http.sender import HTTPSender
 
             address = f"{'https' if self._connection.secure else 'http'}://{self._connection.host}"
             mounted = {} if self._application is None else {address: self._application}

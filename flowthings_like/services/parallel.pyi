@@ -14,7 +14,7 @@ from ..green.calls.async_ import AsyncAPI
 from ..green.calls.lazy import LazyAPI
 from ..green.calls.thunk import GreenThunk
 from ..transport.retry import Retry
-from ..transport.websocket import WebSocketClient
+from ..transport.websocket.live import WebSocketClient
 from .rest.device import Device
 from .rest.drop import Drop, DropService, ParentDrop, Place
 from .rest.flow import Flow

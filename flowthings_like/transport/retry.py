@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
 from ..errors import ConnectionFailed, DeadlineExceeded, InvalidInput
-from .urls import check_timeout
+from .http.urls import check_timeout
 
 __all__ = [
     "Clock",

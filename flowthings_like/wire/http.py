@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import httptools
 
-from .packing import BodyTooLargeError, PackingError, unpack
+from .content_encoding import BodyTooLargeError, PackingError, unpack
 
 __all__ = [
     "Answer",

@@ -77,7 +77,7 @@ def test_lazy_creates_warn_too(api: API) -> None:
 
 @pytest.mark.parametrize("count", [-1, "7", True, 1.5, None])
 def test_a_count_that_is_none_is_an_invalid_answer(count: Any) -> None:
-    from flowthings_like.transport.envelope import open_envelope
+    from flowthings_like.transport.http.envelope import open_envelope
 
     with pytest.raises(InvalidResponse, match="evictedCreated"):
         open_envelope({"head": {"ok": True, "evictedCreated": count}}, 201, "POST /drop/f")
@@ -85,7 +85,7 @@ def test_a_count_that_is_none_is_an_invalid_answer(count: Any) -> None:
 
 @pytest.mark.parametrize("body", [None, [], {}, "text", [7], {"path": 5}])
 def test_a_body_of_any_kind_does(body: Any) -> None:
-    from flowthings_like.transport.evictions import Evictions
+    from flowthings_like.transport.http.evictions import Evictions
 
     assert len(caught(lambda: Evictions().note("/drop/f", 3, body))) == 1
 

@@ -20,8 +20,8 @@ from flowthings_like import (
     InvalidResponse,
     Token,
 )
-from flowthings_like.transport.encoder import JSONEncoder
-from flowthings_like.transport.json_text import parse
+from flowthings_like.transport.http.encoder import JSONEncoder
+from flowthings_like.transport.http.json_text import parse
 
 from .support import Answer, envelope, serving
 

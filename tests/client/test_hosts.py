@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowthings_like import API, ConfigurationError, Token, defaults
-from flowthings_like.transport.hosts import check_host
+from flowthings_like.transport.http.hosts import check_host
 
 from .support import serving
 

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from flowthings_like import API, ConfigurationError, FlowThingsNotFound, Token
-from flowthings_like.transport.embedded import WSGIAdapter
+from flowthings_like.transport.http.embedded import WSGIAdapter
 
 from .support import envelope
 

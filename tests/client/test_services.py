@@ -22,7 +22,7 @@ from flowthings_like import (
     defaults,
     mem,
 )
-from flowthings_like.transport.encoder import JSONEncoder
+from flowthings_like.transport.http.encoder import JSONEncoder
 
 from .support import CREDS, answering, asked, echo, envelope, make_api
 

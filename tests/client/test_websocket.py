@@ -24,7 +24,7 @@ from flowthings_like import (
 )
 from flowthings_like.green.backends import _primitives
 from flowthings_like.green.backends.contract import detect
-from flowthings_like.transport import websocket as transport
+from flowthings_like.transport.websocket import live as transport
 from tests.transport.opcodes import interrupted_at
 
 from .live import PING, Live, Peer, live

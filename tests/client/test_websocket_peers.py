@@ -23,7 +23,8 @@ from flowthings_like import (
     Token,
 )
 from flowthings_like.green import detect
-from flowthings_like.transport import live_socket, websocket
+from flowthings_like.transport.websocket import live as websocket
+from flowthings_like.transport.websocket import live_socket
 from tests.forked import forked
 from tests.transport.support import answer, raw
 

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowthings_like import EXISTS, FlowThingsNotFound, InvalidInput, M, mem
-from flowthings_like.transport.encoder import JSONEncoder
-from flowthings_like.transport.urls import check_path, check_timeout, segment, wire_params
+from flowthings_like.transport.http.encoder import JSONEncoder
+from flowthings_like.transport.http.urls import check_path, check_timeout, segment, wire_params
 
 encode = JSONEncoder().dumps
 

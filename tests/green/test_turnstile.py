@@ -11,7 +11,7 @@ from flowthings_like import API, Token
 from flowthings_like.errors import DeadlineExceeded
 from flowthings_like.green import detect, native
 from flowthings_like.green.backends.turnstile import LARGE, MANY, is_large, pass_through, turn
-from flowthings_like.transport.encoder import JSONEncoder
+from flowthings_like.transport.http.encoder import JSONEncoder
 
 GREEN = detect().name != "threads"
 green_only = pytest.mark.skipif(not GREEN, reason="OS threads take turns by themselves")

@@ -15,7 +15,7 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Ping, Pong, Request
 from wsproto.utilities import LocalProtocolError
 
-from flowthings_like.wire.things import EVENT_ID, Kind, Package, PackageParser, package
+from flowthings_like.wire.things.packages import EVENT_ID, Kind, Package, PackageParser, package
 
 FRAGMENT = 1524
 """Bytes that a real node puts into one WebSocket frame."""

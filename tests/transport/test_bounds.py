@@ -22,7 +22,7 @@ from flowthings_like import (
     Token,
     defaults,
 )
-from flowthings_like.transport.direct import DirectSession
+from flowthings_like.transport.http.exchange import DirectSession
 
 from .support import answer, raw
 

@@ -10,7 +10,7 @@ import pytest
 
 from flowthings_like import API, DeadlineExceeded, Token
 from flowthings_like.testing import FaultProxy
-from flowthings_like.transport import deadlines, origin
+from flowthings_like.transport.http import deadlines, origin
 from tests.client.support import Answer, Seen, serving
 
 CREDS = Token("acc", "tok")

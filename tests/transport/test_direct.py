@@ -21,8 +21,10 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Timeout
 
 from flowthings_like.green.backends import contract as backend
-from flowthings_like.transport import direct, origin, surroundings
-from flowthings_like.transport.direct import DirectSession
+from flowthings_like.transport.http import environment as surroundings
+from flowthings_like.transport.http import exchange as direct
+from flowthings_like.transport.http import origin
+from flowthings_like.transport.http.exchange import DirectSession
 
 from .support import Raw, answer, raw
 

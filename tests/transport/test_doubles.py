@@ -14,8 +14,8 @@ import responses
 import vcr
 
 from flowthings_like import API, ConnectionFailed, DeadlineExceeded, ResponseTooLarge, Token
-from flowthings_like.transport.direct import DirectSession
-from flowthings_like.transport.doubles import is_replaced
+from flowthings_like.transport.http.doubles import is_replaced
+from flowthings_like.transport.http.exchange import DirectSession
 from tests.client.support import Seen, Server, serving
 
 ANSWER = {"head": {"ok": True, "status": 200}, "body": "from the double"}

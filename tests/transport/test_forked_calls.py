@@ -11,7 +11,7 @@ import requests
 
 from flowthings_like import API, ConnectionFailed, Retry, Token
 from flowthings_like.green import detect
-from flowthings_like.transport.direct import DirectSession
+from flowthings_like.transport.http.exchange import DirectSession
 from tests.client.support import Answer, Seen, serving
 from tests.forked import forked
 

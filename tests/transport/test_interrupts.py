@@ -26,9 +26,9 @@ import pytest
 import requests
 
 from flowthings_like.green.backends import contract as backend
-from flowthings_like.transport import origin as origin_module
-from flowthings_like.transport.direct import DirectSession
-from flowthings_like.transport.http import HTTPSender
+from flowthings_like.transport.http import origin as origin_module
+from flowthings_like.transport.http.exchange import DirectSession
+from flowthings_like.transport.http.sender import HTTPSender
 from flowthings_like.transport.pool import Pool
 
 from .support import Slow, number_in, slow_server, sockets

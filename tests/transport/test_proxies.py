@@ -17,7 +17,7 @@ from flowthings_like import (
     FlowThingsError,
     Token,
 )
-from flowthings_like.transport.proxies import check_proxy
+from flowthings_like.transport.http.proxies import check_proxy
 
 from .support import answer, raw
 

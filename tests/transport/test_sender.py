@@ -21,9 +21,9 @@ from flowthings_like import (
     Token,
     defaults,
 )
-from flowthings_like.transport import origin
-from flowthings_like.transport.direct import DirectSession
-from flowthings_like.transport.http import HTTPSender
+from flowthings_like.transport.http import origin
+from flowthings_like.transport.http.exchange import DirectSession
+from flowthings_like.transport.http.sender import HTTPSender
 
 from .support import answer, raw
 

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from flowthings_like.transport import tls
-from flowthings_like.transport.direct import DirectSession
+from flowthings_like.transport.http.exchange import DirectSession
 
 from .support import Certificate, answer, raw
 
@@ -175,7 +175,7 @@ def test_contexts_are_made_late_and_once(
         made.append(verify)
         return real(verify)
 
-    monkeypatch.setattr("flowthings_like.transport.origin.client_context", counting)
+    monkeypatch.setattr("flowthings_like.transport.http.origin.client_context", counting)
     bundle = str(certificate[0])
     with raw(answer(b"x", Connection="close"), certificate) as server:
         for _ in range(3):

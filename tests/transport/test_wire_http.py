@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowthings_like.wire import http
+from flowthings_like.wire.content_encoding import Unpacker
 from flowthings_like.wire.http import (
     BodyTooLargeError,
     Headers,
@@ -25,7 +26,6 @@ from flowthings_like.wire.http import (
     request_head,
     unpack,
 )
-from flowthings_like.wire.packing import Unpacker
 
 JSON = b'{"head": {"ok": true}, "body": [1, 2, 3]}'
 PACKED = gzip.compress(JSON)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import Any
 
-from ... import things_errors
-from ...wire.things import pack, unpack
+from ...wire.things import errors as things_errors
+from ...wire.things.packages import pack, unpack
 
 __all__ = ["NODE", "THINGSDB", "Place", "Privilege", "User", "privileges", "words"]
 

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable
 from typing import Protocol
 
-from ...wire.things import HEADER, MAX_BODY, Package, PackageParser, ProtocolError
+from ...wire.things.packages import HEADER, MAX_BODY, Package, PackageParser, ProtocolError
 
 __all__ = ["Framing", "Plain", "WebSocket", "recognise"]
 

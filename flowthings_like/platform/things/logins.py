@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sql
 
-from ... import things_errors
 from ...green.backends import contract as backend
 from ...green.backends.contract import native
-from ...wire.things import unpack
+from ...wire.things import errors as things_errors
+from ...wire.things.packages import unpack
 from ..accounts import check_name
 from ..problems import Problem
 from ..store.schema import accounts, things_tokens, things_users

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from ...wire.things import EVENT_ID, Kind, pack, package
+from ...wire.things.packages import EVENT_ID, Kind, pack, package
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ... import things_errors
 from ...green.backends import contract as backend
+from ...wire.things import errors as things_errors
 from . import records
 from .counters import Counters
 from .listener import Listener

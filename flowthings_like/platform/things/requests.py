@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ... import things_errors
-from ...wire.scopes import Scope, is_name, parse_scope
-from ...wire.things import Kind, pack, package
+from ...wire.things import errors as things_errors
+from ...wire.things.packages import Kind, pack, package
+from ...wire.things.scopes import Scope, is_name, parse_scope
 from . import scopes
 from .access import Privilege
 from .language import call_procedure, parse, run

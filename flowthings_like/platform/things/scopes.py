@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from ... import things_errors
+from ...wire.things import errors as things_errors
 from .access import NODE, THINGSDB, Place
 from .language import Builtin, Collection, Scope
 from .language.moments import zone_named
 
 if TYPE_CHECKING:
-    from ...wire.scopes import Scope as Named
+    from ...wire.things.scopes import Scope as Named
     from .state import Held
     from .turn import Turn
 

@@ -8,8 +8,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ... import things_errors
-from ...wire.things import EVENT_ID, Kind, Package, ProtocolError, UnpackError, pack, package, unpack
+from ...wire.things import errors as things_errors
+from ...wire.things.packages import EVENT_ID, Kind, Package, ProtocolError, UnpackError, pack, package, unpack
 from . import outbox
 from .framing import Framing, recognise
 from .listener import abandon

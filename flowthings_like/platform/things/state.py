@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ... import things_errors
-from ...wire.scopes import is_name
-from ...wire.things import pack, unpack
+from ...wire.things import errors as things_errors
+from ...wire.things.packages import pack, unpack
+from ...wire.things.scopes import is_name
 from .access import User
 from .language import Collection, Journal, Row
 from .language.parser import stored_closure

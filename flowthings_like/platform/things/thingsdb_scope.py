@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, cast
 
-from ... import things_errors
-from ...wire.scopes import parse_scope
+from ...wire.things import errors as things_errors
+from ...wire.things.scopes import parse_scope
 from . import logins, scopes
 from .access import Privilege, User, privileges, words
 from .language.moments import zone_names

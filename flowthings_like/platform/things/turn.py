@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ...wire.things import EVENT_ID, Kind, pack, package
+from ...wire.things.packages import EVENT_ID, Kind, pack, package
 from .access import Privilege
 from .membership import Delivery, Membership, RoomKey
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ... import things_errors
 from ...green.backends import contract as backend
-from ...wire.things import Kind, pack, package
+from ...wire.things import errors as things_errors
+from ...wire.things.packages import Kind, pack, package
 from ..problems import Problem
 from . import records
 from .commits import Commits, Entry

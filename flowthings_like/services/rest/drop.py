@@ -9,8 +9,8 @@ from ...changes import P, filter_text
 from ...errors import InvalidInput
 from ...filters.nodes import Filter
 from ...green.calls.marks import bulk, reads
-from ...transport.urls import segment, wire_params
-from ...transport.values import items, resolve, text
+from ...transport.http.urls import segment, wire_params
+from ...transport.http.values import items, resolve, text
 from .find_each import FINDS, find_each
 from .given import takes_find_parameters
 from .resource import Resource, query_params, with_filters
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from ...green.calls.thunk import GreenThunk
-    from ...transport.connection import Connection
+    from ...transport.http.client import Connection
     from .flow import Flow
     from .given import Id, Model, Models, Names
 

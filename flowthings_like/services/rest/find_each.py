@@ -16,7 +16,7 @@ from ...green.calls.marks import ALONE
 from .resource import BaseService
 
 if TYPE_CHECKING:
-    from ...transport.connection import Connection
+    from ...transport.http.client import Connection
 
 FINDS = 500
 """Most finds in one request."""

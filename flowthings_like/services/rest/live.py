@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ...errors import InvalidResponse
 from ...green.calls.marks import plain
-from ...transport.urls import segment
+from ...transport.http.urls import segment
 from .resource import BaseService
 
 if TYPE_CHECKING:
-    from ...transport.websocket import WebSocketClient
+    from ...transport.websocket.live import WebSocketClient
 
 __all__ = ["WebSocketService"]
 
@@ -56,7 +56,7 @@ class WebSocketService(BaseService):
         Raises:
             FlowThingsException: the platform does not grant a session.
         """
-        from ...transport.websocket import WebSocketClient
+        from ...transport.websocket.live import WebSocketClient
 
         return WebSocketClient(
             partial(self._new_session, retry=False),  # the client comes back with pauses of its own

@@ -22,14 +22,14 @@ from ...changes import P
 from ...errors import FlowThingsNotFound, InvalidInput
 from ...filters.nodes import Filter
 from ...green.calls.marks import api_call, bulk, chooses, plain, reads
-from ...transport.urls import check_path, segment
-from ...transport.values import items, resolve, text
+from ...transport.http.urls import check_path, segment
+from ...transport.http.values import items, resolve, text
 from ..in_parallel import InParallel
 from .given import takes_find_parameters, takes_read_parameters
 from .pages import pages
 
 if TYPE_CHECKING:
-    from ...transport.connection import Connection
+    from ...transport.http.client import Connection
     from ...transport.retry import Retry
     from .given import Again, Filters, Id, Ids, More, Names, No, References, Timeout, Yes
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, overload
 from ...changes import M
 from ...errors import InvalidInput
 from ...green.calls.marks import api_factory, bulk, chooses
-from ...transport.urls import segment
-from ...transport.values import items, resolve, text
+from ...transport.http.urls import segment
+from ...transport.http.values import items, resolve, text
 from .resource import BaseService, Findable, R, id_path
 
 if TYPE_CHECKING:

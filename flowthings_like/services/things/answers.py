@@ -6,9 +6,9 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from ... import things_errors
 from ...errors import InvalidResponse
-from ...wire.things import Kind, Package, UnpackError, unpack
+from ...wire.things import errors as things_errors
+from ...wire.things.packages import Kind, Package, UnpackError, unpack
 
 __all__ = ["decode", "refusal_in", "set_package_fail_file", "value_of"]
 

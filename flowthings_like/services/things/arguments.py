@@ -10,9 +10,9 @@ from functools import lru_cache
 from typing import Any
 
 from ...errors import InvalidInput
-from ...transport.endpoints import DEFAULT_PORT, Endpoint, parse_endpoint
-from ...transport.values import resolve, text
-from ...wire.scopes import is_name, parse_scope
+from ...transport.http.values import resolve, text
+from ...transport.things.endpoints import DEFAULT_PORT, Endpoint, parse_endpoint
+from ...wire.things.scopes import is_name, parse_scope
 
 __all__ = [
     "check_auth",

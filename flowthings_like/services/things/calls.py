@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ...doctor.checks.seen_running import foreign_call
 from ...errors import InvalidInput
 from ...green.calls.marks import begins
-from ...transport.values import text
-from ...wire.things import Kind, Package
-from ...wire.things_code import strip_code
+from ...transport.http.values import text
+from ...wire.things.code import strip_code
+from ...wire.things.packages import Kind, Package
 from .answers import value_of
 from .arguments import check_scope, check_variables, deadline_in
 from .builtins import Builtins

@@ -10,9 +10,9 @@ from ...doctor.checks.moments import first_time
 from ...doctor.checks.seen_running import foreign_call
 from ...errors import ConfigurationError, ConnectionFailed, InvalidInput
 from ...green.calls.marks import plain
-from ...transport.endpoints import DEFAULT_PORT
 from ...transport.forks import LockOfProcess
-from ...wire.things import Kind
+from ...transport.things.endpoints import DEFAULT_PORT
+from ...wire.things.packages import Kind
 from ..in_parallel import InParallel
 from .answers import set_package_fail_file
 from .arguments import check_auth, check_scope, check_timeout, deadline_in, endpoint_at, endpoints_of
@@ -21,8 +21,8 @@ from .rooms import Rooms
 from .session import Session
 
 if TYPE_CHECKING:
-    from ...transport.endpoints import Endpoint
-    from ...transport.streams import TLS
+    from ...transport.things.endpoints import Endpoint
+    from ...transport.things.sockets import TLS
     from .room import Room
 
     Nodes = Callable[[], Sequence[Endpoint]]

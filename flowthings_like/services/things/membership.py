@@ -6,13 +6,13 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from ... import things_errors
 from ...errors import InvalidResponse
 from ...green.backends.contract import detect
-from ...wire.scopes import Scope
+from ...wire.things import errors as things_errors
+from ...wire.things.scopes import Scope
 
 if TYPE_CHECKING:
-    from ...transport.packets import PacketConnection
+    from ...transport.things.connection import PacketConnection
     from .room import Room
 
 __all__ = ["Membership", "Moment", "Turn", "collection_scope", "in_its_scope", "room_ids"]

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigurationError
-from ...transport.endpoints import Endpoint, parse_endpoint
+from ...transport.things.endpoints import Endpoint, parse_endpoint
 
 if TYPE_CHECKING:
-    from ...transport.connection import Connection
+    from ...transport.http.client import Connection
 
 __all__ = ["nodes_of"]
 

@@ -6,13 +6,13 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ... import things_errors
+from ...wire.things import errors as things_errors
 from .answers import value_of
 from .membership import Membership, Moment, collection_scope, room_ids
 
 if TYPE_CHECKING:
-    from ...transport.packets import PacketConnection
-    from ...wire.things import Package
+    from ...transport.things.connection import PacketConnection
+    from ...wire.things.packages import Package
     from .rooms import Rooms
 
 __all__ = ["Rejoining"]

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ... import things_errors
 from ...errors import ConnectionFailed, FlowThingsError, InvalidInput
-from ...transport.values import resolve
-from ...wire.scopes import cnscope, is_name
+from ...transport.http.values import resolve
+from ...wire.things import errors as things_errors
+from ...wire.things.scopes import cnscope, is_name
 from .arguments import deadline_in
 from .events import EventsLost, RoomEvents
 from .first_join import FirstJoin

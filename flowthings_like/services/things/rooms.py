@@ -19,17 +19,17 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ... import things_errors
 from ...errors import ConnectionFailed, DeadlineExceeded, FlowThingsError
 from ...green.backends.contract import detect
 from ...transport.forks import LockOfProcess, forget_in_child
-from ...wire.scopes import cnscope
-from ...wire.things import Kind, pack
+from ...wire.things import errors as things_errors
+from ...wire.things.packages import Kind, pack
+from ...wire.things.scopes import cnscope
 from .membership import Membership, Moment, Turn, collection_scope, in_its_scope, room_ids
 from .rejoining import Rejoining
 
 if TYPE_CHECKING:
-    from ...transport.packets import PacketConnection
+    from ...transport.things.connection import PacketConnection
     from .room import Room
 
     Ask = Callable[..., tuple[PacketConnection, Any]]

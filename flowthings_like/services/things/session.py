@@ -8,19 +8,19 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ... import things_errors
 from ...errors import ConnectionFailed, DeadlineExceeded, InvalidResponse
 from ...green.backends.contract import detect
-from ...transport.supervisor import Supervisor
-from ...transport.values import resolve
-from ...wire.things import Kind, Package, pack
+from ...transport.http.values import resolve
+from ...transport.things.reconnecting import Supervisor
+from ...wire.things import errors as things_errors
+from ...wire.things.packages import Kind, Package, pack
 from .answers import decode, refusal_in, value_of
 from .underway import UnderwayQuery
 
 if TYPE_CHECKING:
-    from ...transport.endpoints import Endpoint
-    from ...transport.packets import PacketConnection
-    from ...transport.streams import TLS
+    from ...transport.things.connection import PacketConnection
+    from ...transport.things.endpoints import Endpoint
+    from ...transport.things.sockets import TLS
     from .rooms import Rooms
 
 __all__ = ["Session"]

@@ -11,9 +11,9 @@ from .answers import refusal_in
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ...transport.in_flight import Call
-    from ...transport.packets import PacketConnection
-    from ...wire.things import Package
+    from ...transport.things.connection import PacketConnection
+    from ...transport.things.in_flight import Call
+    from ...wire.things.packages import Package
     from .session import Session
 
 __all__ = ["UnderwayQuery"]

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowthings_like import things_errors as errors
 from flowthings_like.platform.things.language import (
     Collection,
     Emit,
@@ -21,6 +20,7 @@ from flowthings_like.platform.things.language import (
     serialise,
 )
 from flowthings_like.platform.things.language.parser import parse_closure, stored_closure
+from flowthings_like.wire.things import errors
 
 from .support import Stuff
 

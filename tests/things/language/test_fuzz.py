@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowthings_like import things_errors as errors
 from flowthings_like.platform.things.language import parse
 from flowthings_like.platform.things.language.signature import FUNCTIONS, METHODS
-from flowthings_like.wire.things import pack
+from flowthings_like.wire.things import errors
+from flowthings_like.wire.things.packages import pack
 
 from .support import Stuff
 from .test_results import ERRORS, RESULTS

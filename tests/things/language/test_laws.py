@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowthings_like import things_errors as errors
+from flowthings_like.wire.things import errors
 
 from .support import Stuff
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from flowthings_like import things_errors as errors
 from flowthings_like.platform.things.language import parser
+from flowthings_like.wire.things import errors
 
 from .test_results import RESULTS
 from .test_thingsdb import RESULTS as ANSWERED

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from flowthings_like import things_errors as errors
 from flowthings_like.platform.things.language import limits
+from flowthings_like.wire.things import errors
 
 from .support import Stuff
 

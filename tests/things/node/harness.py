@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flowthings_like.platform.embedded import Platform
-from flowthings_like.wire.things import EVENT_ID, Kind, Package, PackageParser, pack, package, unpack
+from flowthings_like.wire.things.packages import EVENT_ID, Kind, Package, PackageParser, pack, package, unpack
 
 PATIENCE = 20.0
 STUFF = "@collection:stuff"

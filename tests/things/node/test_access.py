@@ -11,7 +11,7 @@ import pytest
 
 from flowthings_like.platform.embedded import Platform, open_platform
 from flowthings_like.platform.things import logins, thingsdb_scope
-from flowthings_like.wire.things import Kind
+from flowthings_like.wire.things.packages import Kind
 
 from .harness import Peer
 

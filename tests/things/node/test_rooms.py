@@ -10,7 +10,7 @@ import pytest
 
 from flowthings_like.platform.embedded import Platform
 from flowthings_like.platform.things import node, records
-from flowthings_like.wire.things import Kind
+from flowthings_like.wire.things.packages import Kind
 
 from .harness import STUFF, Peer, wait_until
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flowthings_like.platform.embedded import open_platform
-from flowthings_like.wire.things import Kind
+from flowthings_like.wire.things.packages import Kind
 from tests.platform.front.served import Served
 
 from .harness import Peer

@@ -18,7 +18,7 @@ from flowthings_like.platform.embedded import Platform, open_platform
 from flowthings_like.platform.store.store import Store
 from flowthings_like.platform.things.claim import FILE
 from flowthings_like.platform.things.service import Attendant, Service
-from flowthings_like.wire.things import Kind
+from flowthings_like.wire.things.packages import Kind
 
 from ...transport.support import sockets
 from .harness import Peer, wait_until

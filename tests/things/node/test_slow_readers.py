@@ -9,7 +9,7 @@ import pytest
 
 from flowthings_like.platform.things import outbox
 from flowthings_like.platform.things.outbox import Outbox
-from flowthings_like.wire.things import Kind
+from flowthings_like.wire.things.packages import Kind
 
 from .harness import Peer, wait_until
 

@@ -10,7 +10,7 @@ import pytest
 
 from flowthings_like.platform.embedded import Platform
 from flowthings_like.platform.things import node, session
-from flowthings_like.wire.things import Kind, package
+from flowthings_like.wire.things.packages import Kind, package
 
 from .harness import PATIENCE, Peer, wait_until
 

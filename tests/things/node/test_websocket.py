@@ -10,7 +10,7 @@ import pytest
 import websocket
 
 from flowthings_like.platform.embedded import Platform, open_platform
-from flowthings_like.wire.things import HEADER, Kind, PackageParser, pack, package, unpack
+from flowthings_like.wire.things.packages import HEADER, Kind, PackageParser, pack, package, unpack
 
 from .harness import PATIENCE, STUFF, Peer
 

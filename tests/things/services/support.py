@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flowthings_like import Room, event
-from flowthings_like.wire.things import EVENT_ID, Kind, Package, pack, package, unpack
+from flowthings_like.wire.things.packages import EVENT_ID, Kind, Package, pack, package, unpack
 
 from ..support import Node, Session, wait_until
 

@@ -24,11 +24,11 @@ from flowthings_like import (
     WrongThread,
     force,
     set_package_fail_file,
-    things_errors,
 )
 from flowthings_like.green.backends.contract import detect
 from flowthings_like.services.things.arguments import endpoint_at
-from flowthings_like.wire.things import Kind, Package, pack, package, unpack
+from flowthings_like.wire.things import errors as things_errors
+from flowthings_like.wire.things.packages import Kind, Package, pack, package, unpack
 from tests.transport.support import sockets
 
 from ..support import Node, Session, node, wait_until

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from flowthings_like import Client, ConnectionFailed, DeadlineExceeded, force, is_ready, things_errors
+from flowthings_like import Client, ConnectionFailed, DeadlineExceeded, force, is_ready
 from flowthings_like.green import LazyAPI, UnretrievedFailure, detect
-from flowthings_like.wire.things import Kind, Package, pack, package, unpack
+from flowthings_like.wire.things import errors as things_errors
+from flowthings_like.wire.things.packages import Kind, Package, pack, package, unpack
 from tests.green.fakes import interrupted
 
 from ..support import Node, Session, wait_until

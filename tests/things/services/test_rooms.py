@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from flowthings_like import API, Client, DeadlineExceeded, InvalidInput, Room, event, things_errors
+from flowthings_like import API, Client, DeadlineExceeded, InvalidInput, Room, event
 from flowthings_like.green.backends.contract import detect
 from flowthings_like.services.things import events as room_events
 from flowthings_like.services.things import mailbox
 from flowthings_like.services.things.room import EventsLost, NotJoined
+from flowthings_like.wire.things import errors as things_errors
 
 from .support import STUFF, Heard
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from flowthings_like.services.things.membership import Moment
 from flowthings_like.services.things.rooms import Rooms
-from flowthings_like.wire.things import Kind, Package, pack
+from flowthings_like.wire.things.packages import Kind, Package, pack
 
 from .support import STUFF
 

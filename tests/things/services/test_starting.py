@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from flowthings_like import API, Client, ConnectionFailed, DeadlineExceeded, Token, things_errors
+from flowthings_like import API, Client, ConnectionFailed, DeadlineExceeded, Token
 from flowthings_like.green.backends.contract import detect
-from flowthings_like.transport import streams
-from flowthings_like.wire.things import Kind, Package
+from flowthings_like.transport.things import sockets as streams
+from flowthings_like.wire.things import errors as things_errors
+from flowthings_like.wire.things.packages import Kind, Package
 
 from ..support import Session, node, wait_until
 from .support import USER, Script, error

@@ -10,7 +10,7 @@ import pytest
 
 from flowthings_like import Client
 from flowthings_like.green.backends.contract import detect
-from flowthings_like.wire.things import Kind, Package, pack
+from flowthings_like.wire.things.packages import Kind, Package, pack
 
 from ..support import Node, Session, node, wait_until
 from .support import USER, Script

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from flowthings_like.transport.endpoints import parse_endpoint
-from flowthings_like.transport.packets import PacketConnection
-from flowthings_like.transport.streams import Stream, open_stream
+from flowthings_like.transport.things.connection import PacketConnection
+from flowthings_like.transport.things.endpoints import parse_endpoint
+from flowthings_like.transport.things.sockets import Stream, open_stream
 from tests.client.conftest import certificate
 from tests.things.support import Answer, Node, echo, node
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowthings_like.errors import ConfigurationError
-from flowthings_like.transport.endpoints import Endpoint, parse_endpoint
+from flowthings_like.transport.things.endpoints import Endpoint, parse_endpoint
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,12 @@ from flowthings_like import errors
 from flowthings_like.green.backends import _primitives
 from flowthings_like.green.backends.contract import detect
 from flowthings_like.testing import Fault, FaultProxy
-from flowthings_like.transport import in_flight, keeper, outbox, packets, supervisor, worker
-from flowthings_like.transport.endpoints import parse_endpoint
-from flowthings_like.transport.packets import PacketConnection
-from flowthings_like.wire.things import Kind
+from flowthings_like.transport.things import connection as packets
+from flowthings_like.transport.things import in_flight, keeper, outbox, worker
+from flowthings_like.transport.things import reconnecting as supervisor
+from flowthings_like.transport.things.connection import PacketConnection
+from flowthings_like.transport.things.endpoints import parse_endpoint
+from flowthings_like.wire.things.packages import Kind
 from tests.things.support import Session, echo, node, wait_until
 from tests.transport.opcodes import interrupted_at as interrupted_in
 from tests.transport.test_interrupts import interrupt, interrupted_at

@@ -16,9 +16,9 @@ import pytest
 from flowthings_like import errors
 from flowthings_like.green.backends.contract import detect
 from flowthings_like.testing import Fault, FaultProxy
-from flowthings_like.transport.in_flight import IDS
-from flowthings_like.transport.packets import PacketConnection
-from flowthings_like.wire.things import Kind, Package, ProtocolError, package
+from flowthings_like.transport.things.connection import PacketConnection
+from flowthings_like.transport.things.in_flight import IDS
+from flowthings_like.wire.things.packages import Kind, Package, ProtocolError, package
 from tests.things.support import Session, echo, node, wait_until
 from tests.transport.support import sockets
 

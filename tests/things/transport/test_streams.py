@@ -14,10 +14,10 @@ import pytest
 
 from flowthings_like import errors
 from flowthings_like.green.backends.contract import detect
-from flowthings_like.transport.endpoints import parse_endpoint
-from flowthings_like.transport.packets import PacketConnection
-from flowthings_like.transport.streams import Stream, open_stream
-from flowthings_like.wire.things import Kind
+from flowthings_like.transport.things.connection import PacketConnection
+from flowthings_like.transport.things.endpoints import parse_endpoint
+from flowthings_like.transport.things.sockets import Stream, open_stream
+from flowthings_like.wire.things.packages import Kind
 from tests.things.support import Session, node, wait_until
 from tests.transport.support import sockets
 

@@ -14,14 +14,15 @@ from typing import Any
 
 import pytest
 
-from flowthings_like import errors, things_errors
+from flowthings_like import errors
 from flowthings_like.green.backends.contract import detect
-from flowthings_like.transport import supervisor
-from flowthings_like.transport.endpoints import Endpoint, parse_endpoint
-from flowthings_like.transport.keeper import Keeper, Orders
-from flowthings_like.transport.packets import PacketConnection
-from flowthings_like.transport.supervisor import Supervisor, pause_before
-from flowthings_like.wire.things import Kind, Package, package
+from flowthings_like.transport.things import reconnecting as supervisor
+from flowthings_like.transport.things.connection import PacketConnection
+from flowthings_like.transport.things.endpoints import Endpoint, parse_endpoint
+from flowthings_like.transport.things.keeper import Keeper, Orders
+from flowthings_like.transport.things.reconnecting import Supervisor, pause_before
+from flowthings_like.wire.things import errors as things_errors
+from flowthings_like.wire.things.packages import Kind, Package, package
 from tests.things.support import Node, Session, echo, node, wait_until
 from tests.transport.support import sockets
 

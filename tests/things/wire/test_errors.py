@@ -10,8 +10,9 @@ import pytest
 import thingsdb.exceptions
 from thingsdb.client.baseprotocol import _ERRMAP
 
-from flowthings_like import FlowThingsError, things_errors
-from flowthings_like.things_errors import CustomError, NodeError, ThingsDBError, error_from
+from flowthings_like import FlowThingsError
+from flowthings_like.wire.things import errors as things_errors
+from flowthings_like.wire.things.errors import CustomError, NodeError, ThingsDBError, error_from
 
 CODES = [*range(-64, -49), *range(-6, 0)]
 BUILTINS = {

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from flowthings_like.wire.things import (
+from flowthings_like.wire.things.packages import (
     EVENT_ID,
     HEADER,
     Kind,

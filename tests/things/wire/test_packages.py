@@ -11,9 +11,17 @@ from hypothesis import strategies as st
 from thingsdb.client.baseprotocol import Proto
 from thingsdb.client.package import Package as GenuinePackage
 
-from flowthings_like import things_errors
-from flowthings_like.wire import things
-from flowthings_like.wire.things import EVENT_ID, HEADER, Kind, Package, PackageParser, ProtocolError, package
+from flowthings_like.wire.things import errors as things_errors
+from flowthings_like.wire.things import packages as things
+from flowthings_like.wire.things.packages import (
+    EVENT_ID,
+    HEADER,
+    Kind,
+    Package,
+    PackageParser,
+    ProtocolError,
+    package,
+)
 
 ids = st.integers(0, 65_535)
 kinds = st.integers(0, 255)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from thingsdb.util import cnscope as genuine_cnscope
 from thingsdb.util import strip_code as genuine_strip_code
 
-from flowthings_like import things_errors
-from flowthings_like.wire.scopes import Scope, cnscope, is_name, parse_scope
-from flowthings_like.wire.things_code import strip_code
+from flowthings_like.wire.things import errors as things_errors
+from flowthings_like.wire.things.code import strip_code
+from flowthings_like.wire.things.scopes import Scope, cnscope, is_name, parse_scope
 from tests.things.wire import strategies
 
 THINGSDB = Scope("thingsdb")

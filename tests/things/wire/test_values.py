@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowthings_like import things_errors
-from flowthings_like.wire import things
-from flowthings_like.wire.things import UnpackError, pack, unpack
+from flowthings_like.wire.things import errors as things_errors
+from flowthings_like.wire.things import packages as things
+from flowthings_like.wire.things.packages import UnpackError, pack, unpack
 from tests.things.wire import strategies
 
 msgspec = pytest.importorskip("msgspec")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from .run import NO_IDS, Run
 from .values import Closure, List, Thing, Value, type_name
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from .access import item_of, look_up, member_of, set_item, set_member, set_slice
 from .run import Run
 from .values import List, Thing, ThingSet, Value, type_name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from .access import named, procedure
 from .beyond import undefined, undefined_method
 from .run import Run

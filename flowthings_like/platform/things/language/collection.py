@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from . import rows
 from .rows import Row
 from .values import Closure, List, Room, Thing, ThingSet, Value, owned

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from lark import Token, Tree
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from . import limits
 from .access import item_of, look_up, member_of, slice_of
 from .assignment import assign_item, assign_member, assign_slice, assign_variable

@@ -9,7 +9,7 @@ import time
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from .run import result_depth, shows_ids
 from .serialise import serialise
 from .signature import function

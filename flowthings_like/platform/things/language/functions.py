@@ -8,7 +8,7 @@ from datetime import datetime
 from math import isinf, isnan
 from typing import TYPE_CHECKING
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from .access import stored_thing
 from .literals import checked_flags
 from .numbers import real, whole

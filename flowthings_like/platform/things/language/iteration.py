@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from .values import Closure, List, Thing, ThingSet, Value, type_name
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .... import things_errors as errors
+from ....wire.things import errors
 
 __all__ = ["amount", "checked_flags", "unescaped", "unquoted"]
 

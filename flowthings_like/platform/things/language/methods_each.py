@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from .beyond import undefined_method
 from .iteration import Visit
 from .signature import METHODS, method

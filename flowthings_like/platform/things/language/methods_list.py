@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cmp_to_key
 from typing import TYPE_CHECKING, Any
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from .iteration import Visit
 from .operators import BINARY
 from .run import result_depth

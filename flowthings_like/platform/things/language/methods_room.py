@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from .collection import Emit
 from .run import result_depth, shows_ids
 from .serialise import serialise

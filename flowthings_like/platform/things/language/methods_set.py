@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from .run import result_depth
 from .signature import METHODS, method
 from .values import Closure, List, Thing, ThingSet, Value, type_name

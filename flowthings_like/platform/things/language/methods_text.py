@@ -6,7 +6,7 @@ import re
 import string
 from typing import TYPE_CHECKING
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from .patterns import replaced, split_by
 from .signature import method
 from .text import joined

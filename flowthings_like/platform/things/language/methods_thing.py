@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from .access import named, set_member
 from .collection import release
 from .iteration import Visit

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from .signature import FUNCTIONS, Builtin, function, method
 from .values import Thing, Timeval, Value, type_name
 

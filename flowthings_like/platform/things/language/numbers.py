@@ -9,7 +9,7 @@ import string
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from .operators import bounded
 from .signature import FUNCTIONS, METHODS, Builtin, function
 from .values import List

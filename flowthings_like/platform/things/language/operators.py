@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from . import limits
 from .values import ThingSet, Timeval, Value, equal, type_name
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lark import Lark, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from . import limits
 from .compiler import Code, Compiler
 from .formatted import compacted, formatted

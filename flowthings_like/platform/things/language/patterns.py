@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from . import limits
 from .signature import method
 from .values import Closure, List, Regex, Value, type_name

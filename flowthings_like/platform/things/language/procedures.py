@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from .signature import function
 from .values import Closure, Value, is_name
 

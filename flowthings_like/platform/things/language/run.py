@@ -8,7 +8,7 @@ from itertools import zip_longest
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from . import limits
 from .serialise import serialise
 from .values import Closure, List, Thing, ThingSet, Value, is_name, load, type_name

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timezone
 from typing import Any
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from . import limits
 from .values import Closure, Failure, List, Regex, Room, Thing, ThingSet, Timeval, Value
 

@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from .values import (
     TYPE_NAMES,
     Closure,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from . import limits
 from .serialise import date_text
 from .values import Closure, Failure, Regex, Room, Thing, Timeval, Value, type_name

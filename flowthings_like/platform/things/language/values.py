@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import re2
 
-from .... import things_errors as errors
+from ....wire.things import errors
 from . import limits
 
 if TYPE_CHECKING:

@@ -1,0 +1,353 @@
+"""One account's way to its platform: everything the services of one API share, by reference.
+
+A service holds a Connection and nothing else, so that new credentials or another sender count everywhere at
+once, in a `drop(flow)` that somebody kept as well.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ... import errors
+from ...changes import P
+from ...credentials import credentials_of
+from ...green.backends.turnstile import pass_through
+from ..forks import forked_call
+from ..retry import Clock, Limits, check_retry, limits, new_key, persist, retry_after
+from .encoder import Encoder, JSONEncoder
+from .envelope import describe_unreadable, open_envelope
+from .hosts import HISTORIC_HOST, HISTORIC_WS_HOST, NO_HOST, NO_WS_HOST
+from .urls import check_timeout, segment, wire_params
+from .values import plain
+
+if TYPE_CHECKING:
+    from .envelope import Envelope
+    from .evictions import Evictions
+
+__all__ = ["Connection", "Sender"]
+
+Sender = Callable[..., tuple[Any, Mapping[str, str], int]]
+"""Sends one request: `(method, url, params=, data=, creds=) -> (text, headers, status)`; `timeout=` as well
+where the call gave one. The built-in sender also takes `headers=`."""
+
+_log = logging.getLogger("flowthings_like")
+_READS = ("GET", "MGET")
+_HARMLESS = (*_READS, "HEAD", "OPTIONS")
+# Answers of gateways and of servers in distress, which speak no JSON but whose status says enough.
+_TELLING = (405, 413, 429, 500, 501, 502, 503, 504)
+
+
+class Connection:
+    """Credentials, address, encoder and sender of one API.
+
+    Attributes:
+        creds: a Token or an object like it; setting it checks it.
+        secure, host, ws_host, version: what URLs are made of. Hosts are None where none is known.
+        params: query parameters for every request.
+        encoder: turns data into text and back.
+        sender: sends one request; None means the pooled HTTP transport, which is made at the first call.
+        verify_ssl: True, False, or the path of a bundle of certificate authorities.
+        timeout: how long a call may take, as Limits.
+        retry: when a call is made again; None for never.
+        clock: where retries take time and chance from.
+        answers_each: whether the platform answers each of several finds by itself; None while unknown.
+        async_lib: which backend makes calls parallel, as `open_pool` takes it.
+    """
+
+    def __init__(
+        self,
+        creds: Any,
+        *,
+        secure: bool,
+        host: str | None,
+        ws_host: str | None,
+        version: str,
+        params: Mapping[str, Any],
+        encoder: Encoder | None,
+        sender: Sender | None,
+        default_sender: Sender,
+        verify_ssl: bool | str,
+        timeout: Any,
+        retry: Any,
+        async_lib: Any = None,
+    ) -> None:
+        self.creds = creds
+        self.async_lib = async_lib
+        self.secure = bool(secure)
+        self.host = host
+        self.ws_host = ws_host or host
+        self.version = segment(str(version))
+        self.params = wire_params(P.of(params).to_dict())
+        self.encoder: Encoder = JSONEncoder() if encoder is None else encoder
+        self.default_sender = default_sender
+        self.sender = sender
+        self.verify_ssl = verify_ssl
+        self.timeout = limits(timeout)
+        self.retry = check_retry(retry)
+        self.clock = Clock()
+        self._evictions: Evictions | None = None  # made when there are some
+        self.answers_each: bool | None = None
+        self._closed = False
+
+    @property
+    def creds(self) -> Any:
+        """Who asks."""
+        return self._creds
+
+    @creds.setter
+    def creds(self, creds: Any) -> None:
+        self._creds = credentials_of(creds)
+
+    @property
+    def sender(self) -> Sender:
+        """What sends."""
+        return self._sender
+
+    @sender.setter
+    def sender(self, sender: Sender | None) -> None:
+        if sender is not None and not callable(sender):
+            raise errors.ConfigurationError(
+                "request must be a function (method, url, params=, data=, creds=) -> "
+                f"(text, headers, status), not {type(sender).__name__}"
+            )
+        self._sender = self.default_sender if sender is None else sender
+
+    @property
+    def closed(self) -> bool:
+        """Whether every call is refused."""
+        return self._closed
+
+    def close(self) -> None:
+        """Refuse every call from now on."""
+        self._closed = True
+
+    def rest_url(self, path: str) -> str:
+        """The URL of a resource path that is already percent-encoded.
+
+        Raises:
+            ConfigurationError: there is no host to send to.
+        """
+        host = self._host_or(self.host, HISTORIC_HOST, NO_HOST)
+        return f"{self._scheme()}://{host}/v{self.version}/{segment(self.creds.account)}{path}"
+
+    def session_url(self, path: str) -> str:
+        """The URL of a path on the WebSocket host, which has neither version nor account.
+
+        Raises:
+            ConfigurationError: there is no host to send to.
+        """
+        return f"{self._scheme()}://{self._host_or(self.ws_host, HISTORIC_WS_HOST, NO_WS_HOST)}{path}"
+
+    def socket_url(self, path: str) -> str:
+        """The URL of a WebSocket, which this library opens itself, whoever sends the requests.
+
+        Raises:
+            ConfigurationError: there is no host to connect to.
+        """
+        if self.ws_host is None:
+            raise errors.ConfigurationError(NO_WS_HOST)
+        return f"{'wss' if self.secure else 'ws'}://{self.ws_host}{path}"
+
+    def _host_or(self, host: str | None, historic: str, missing: str) -> str:
+        """A host for a URL. A caller's own function, which sends where it likes, is told the original's."""
+        if host is not None:
+            return host
+        if self._sender != self.default_sender:
+            return historic
+        raise errors.ConfigurationError(missing)
+
+    def _scheme(self) -> str:
+        return "https" if self.secure else "http"
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        data: Any = None,
+        params: Mapping[str, Any] | None = None,
+        timeout: Any = None,
+        retry: Any = None,
+    ) -> tuple[Any, Mapping[str, str], int]:
+        """Send one request as it is and return `(text, headers, status)` as it comes.
+
+        Raises:
+            ConfigurationError: the API was closed.
+            InvalidInput: a timeout that is no time, a policy that is none.
+        """
+        return self._sent(method, url, data, params, timeout, retry)[0]
+
+    def _sent(
+        self,
+        method: str,
+        url: str,
+        data: Any,
+        params: Mapping[str, Any] | None,
+        timeout: Any,
+        retry: Any,
+    ) -> tuple[tuple[Any, Mapping[str, str], int], int]:
+        """What `send` returns, and how many attempts it took.
+
+        A sender of the caller's own gets each request once: what may be sent again it knows best.
+        """
+        self._check_open()
+        sender, creds = self._sender, self._creds
+        policy = self.retry if retry is None else check_retry(retry)
+        if sender != self.default_sender:
+            given = {} if timeout is None else {"timeout": check_timeout(timeout)}
+            return sender(method, url, params=params, data=data, creds=creds, **given), 1
+        writes = method not in _HARMLESS
+        headers = {"Idempotency-Key": new_key()} if writes else None
+        process = os.getpid()
+
+        def attempt(timeout: Limits) -> tuple[Any, Mapping[str, str], int]:
+            self._check_open()
+            if process != os.getpid():  # the copy of a call, out of a pause of the parent's
+                raise forked_call(f"{method} {url}", process)
+            return sender(
+                method, url, params=params, data=data, creds=creds, timeout=timeout, headers=headers
+            )
+
+        return persist(
+            attempt,
+            policy,
+            self.timeout if timeout is None else limits(timeout),
+            repeatable=not writes or policy is None or policy.writes,
+            clock=self.clock,
+            what=f"{method} {url}",
+        )
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise errors.ConfigurationError("this API was closed; make a new one")
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        path: str,
+        *,
+        data: Any = None,
+        params: Mapping[str, Any] | P | None = None,
+        timeout: Any = None,
+        retry: Any = None,
+    ) -> Any:
+        """Make one request and return the body of the answer, `(body, references)` if `refs` was asked for.
+
+        Args:
+            method: the HTTP verb.
+            url: where to, complete but for the query.
+            path: the resource path, for logs and errors.
+            data: what to send as the body; None for no body.
+            params: query parameters, added to the API's own.
+            timeout: seconds for this call, instead of the API's.
+            retry: a policy for this call instead of the API's; False to make it once.
+
+        Raises:
+            FlowThingsException: the platform answered with an error.
+            InvalidInput: data or params cannot be sent.
+            InvalidResponse: the answer is not the platform's envelope.
+            ConnectionFailed, DeadlineExceeded: from the transport.
+        """
+        query = self._query(method, params)
+        payload = None if data is None else self.encode(data)
+        started = time.perf_counter()
+        (text, headers, status), attempts = self._sent(method, url, payload, query, timeout, retry)
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("%s %s %s %.1f ms", method, path, status, (time.perf_counter() - started) * 1e3)
+        return self._body(text, headers, status, method, path, bool(query.get("refs")), attempts)
+
+    def _query(self, method: str, params: Mapping[str, Any] | P | None) -> dict[str, Any]:
+        query = dict(self.params)
+        if method not in _READS:
+            # Only reads have references to show: a default must not turn every delete into a pair.
+            query.pop("refs", None)
+        if params:
+            query.update(wire_params(P.of(params).to_dict()))
+        return query
+
+    def encode(self, data: Any) -> Any:
+        """`data` as the encoder writes it, with thunks waited for."""
+        encoder = self.encoder
+        return pass_through(encoder.dumps, data if isinstance(encoder, JSONEncoder) else plain(data))
+
+    def _body(
+        self,
+        text: Any,
+        headers: Mapping[str, str],
+        status: int,
+        method: str,
+        path: str,
+        refs: bool,
+        attempts: int,
+    ) -> Any:
+        asked = f"{method} {path}"
+        fault = None
+        try:
+            answer = pass_through(self.encoder.loads, text)
+        except ValueError as error:
+            if not isinstance(self.encoder, JSONEncoder):
+                raise
+            answer, fault = None, describe_unreadable(text, error)
+        envelope = open_envelope(answer, status, asked)
+        if envelope is None:
+            raise self._unintelligible(text, fault, headers, status, method, path, attempts)
+        if 200 <= status < 400 and envelope.ok:
+            if envelope.evicted_created:
+                self._note_evictions(path, envelope)
+            return (envelope.body, envelope.references) if refs else envelope.body
+        raise errors.from_status(envelope.status)(
+            envelope.errors,
+            status=envelope.status,
+            method=method,
+            path=path,
+            creds=_nameless(self._creds),
+            attempts=attempts,
+            retry_after=retry_after(headers, self.clock.wall()),
+        )
+
+    def _note_evictions(self, path: str, envelope: Envelope) -> None:
+        if self._evictions is None:
+            from .evictions import Evictions
+
+            self._evictions = Evictions()
+        self._evictions.note(path, envelope.evicted_created, envelope.body)
+
+    def _unintelligible(
+        self,
+        text: Any,
+        fault: str | None,
+        headers: Mapping[str, str],
+        status: int,
+        method: str,
+        path: str,
+        attempts: int,
+    ) -> errors.FlowThingsError:
+        kind = headers.get("content-type") or headers.get("Content-Type") or "no content type"
+        size = f"{len(text)} bytes" if isinstance(text, str | bytes) else type(text).__name__
+        what = f"the answer is not the platform's envelope ({kind}, {size})"
+        if status in _TELLING:
+            return errors.from_status(status)(
+                what,
+                status=status,
+                method=method,
+                path=path,
+                creds=_nameless(self._creds),
+                attempts=attempts,
+                retry_after=retry_after(headers, self.clock.wall()),
+            )
+        if fault is not None:
+            return errors.InvalidResponse(
+                f"{method} {path}: {status}: the answer is damaged: {fault} ({size})"
+            )
+        return errors.InvalidResponse(
+            f"{method} {path}: {status}: {what}; is {self.host or HISTORIC_HOST} the right host?"
+        )
+
+
+def _nameless(creds: Any) -> str:
+    """What an exception may say of the credentials."""
+    return str(creds.account)

@@ -1,0 +1,92 @@
+"""What requests raises, in the words of this library."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from urllib3.exceptions import NewConnectionError, ReadTimeoutError
+
+from ...errors import (
+    ConfigurationError,
+    ConnectionFailed,
+    DeadlineExceeded,
+    FlowThingsError,
+    InvalidInput,
+    InvalidResponse,
+    ResponseTooLarge,
+)
+from .origin import AnswerTooLargeError, BadRedirectError, NotSentError
+
+__all__ = ["translated", "without_request"]
+
+
+def translated(error: requests.RequestException, method: str, url: str) -> FlowThingsError:
+    """The error of ours that says what requests' error means."""
+    parts = urlsplit(url)
+    asked = f"{method} {parts.path} at {parts.netloc}"
+    proxy = getattr(error, "proxy", None)
+    if isinstance(error, AnswerTooLargeError):
+        return ResponseTooLarge(f"{asked}: {error}")
+    if isinstance(error, BadRedirectError):
+        return InvalidResponse(f"{asked}: {error}")
+    if isinstance(error, requests.exceptions.ProxyError):
+        dead = ConnectionFailed(f"{asked}: the proxy {proxy} cannot be used: {_reason(error)}")
+        dead.sent = False
+        return dead
+    if proxy:
+        asked += f" by the proxy {proxy}"
+    if isinstance(error, requests.Timeout) or _is_read_timeout(error):
+        connecting = isinstance(error, requests.ConnectTimeout)
+        doing = "connecting" if connecting else "waiting for the answer"
+        late = DeadlineExceeded(f"{asked}: the time ran out while {doing}")
+        late.sent = not connecting
+        return late
+    if isinstance(error, requests.exceptions.SSLError):
+        failed = ConnectionFailed(f"{asked}: no trusted TLS connection: {_reason(error)}")
+        failed.retryable = False
+        return failed
+    if isinstance(error, requests.exceptions.ContentDecodingError):
+        return InvalidResponse(f"{asked}: the answer cannot be unpacked: {_reason(error)}")
+    if isinstance(error, requests.exceptions.InvalidSchema) and proxy:
+        return ConfigurationError(f"{asked}: {_reason(error)}; for SOCKS run: pip install 'requests[socks]'")
+    if isinstance(error, ValueError):
+        return InvalidInput(f"{asked}: {_reason(error)}")
+    broken = ConnectionFailed(f"{asked}: {_reason(error)}")
+    broken.sent = not isinstance(error, NotSentError) and not isinstance(
+        _innermost(error), NewConnectionError
+    )
+    return broken
+
+
+def _is_read_timeout(error: requests.RequestException) -> bool:
+    """requests reports a time-out in the middle of a body, or of sending, as a ConnectionError."""
+    inner = _innermost(error)
+    # With a number the kernel has given up, before the time was up.
+    late = isinstance(inner, TimeoutError) and inner.errno is None
+    return late or any(isinstance(part, ReadTimeoutError) for part in error.args)
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause in one line, without the pool objects and URLs that wrap it."""
+    inner = _innermost(error)
+    said = str(inner.args[-1]) if inner.args else ""
+    return f"{type(inner).__name__}: {said}" if said else type(inner).__name__
+
+
+def _innermost(error: BaseException) -> BaseException:
+    inner: Any = error
+    while True:
+        deeper = getattr(inner, "reason", None) or next(
+            (part for part in inner.args if isinstance(part, BaseException)), None
+        )
+        if not isinstance(deeper, BaseException):
+            return inner  # type: ignore[no-any-return]
+        inner = deeper
+
+
+def without_request(error: requests.RequestException) -> requests.RequestException:
+    """The same error without the request it carries: that one's headers hold the token."""
+    error.request = error.response = None
+    return error
