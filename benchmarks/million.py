@@ -30,9 +30,9 @@ TOKEN = "i" + "0" * 24
 @contextmanager
 def filled(folder: Path) -> Iterator[str]:
     """A folder with the store, and the ids of some drops in a file beside it."""
-    from flowthings_like.platform import drops as noun
-    from flowthings_like.platform import resources
-    from flowthings_like.platform.flows import FLOW as KIND
+    from flowthings_like.platform.resources import resource as resources
+    from flowthings_like.platform.resources.drops import drops as noun
+    from flowthings_like.platform.resources.flows import FLOW as KIND
 
     store, caller, _ = open_store(folder / "store", tracks=False)
     with store:
@@ -54,10 +54,10 @@ def drop(number: int) -> dict[str, Any]:
 
 def measured(what: str) -> Callable[[Path], float]:
     def measure(_: Path) -> float:
-        from flowthings_like.platform import drops as noun
-        from flowthings_like.platform.aggregate import aggregate
-        from flowthings_like.platform.query import Query
-        from flowthings_like.platform.rights import Caller
+        from flowthings_like.platform.resources.aggregates.aggregate import aggregate
+        from flowthings_like.platform.resources.drops import drops as noun
+        from flowthings_like.platform.resources.query import Query
+        from flowthings_like.platform.resources.rights import Caller
         from flowthings_like.platform.store.store import Store
 
         folder = Path(os.environ["BENCHMARK_SERVER"])

@@ -19,9 +19,9 @@ PEER = "without an index"
 
 def loading(*elements: str) -> Callable[[Path], float]:
     def load(folder: Path) -> float:
-        from flowthings_like.platform import drops as noun
-        from flowthings_like.platform import resources
-        from flowthings_like.platform.flows import FLOW
+        from flowthings_like.platform.resources import resource as resources
+        from flowthings_like.platform.resources.drops import drops as noun
+        from flowthings_like.platform.resources.flows import FLOW
 
         models: list[dict[str, Any]] = drops()
         for number, model in enumerate(models):

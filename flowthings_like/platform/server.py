@@ -20,10 +20,10 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 
 from ..errors import ConfigurationError
-from .accounts import Accounts
-from .application import Application, Limits
-from .connections import ConnectionLimits
 from .requirements import check_requirements
+from .resources.accounts import Accounts
+from .rest.application import Application, Limits
+from .rest.connections import ConnectionLimits
 from .store.store import Store
 from .things.claim import Claim, Notice
 from .things.service import Attendant, Service
@@ -240,7 +240,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         settings: dict[str, Any] = {
             "bind": f"fd://{self._listener}",
             "workers": wanted.workers,
-            "worker_class": "flowthings_like.platform.worker.Worker",
+            "worker_class": "flowthings_like.platform.rest.worker.Worker",
             "keepalive": int(wanted.connections.keep_alive),
             "graceful_timeout": GRACE,
             "limit_request_line": LONGEST_LINE,

@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 if TYPE_CHECKING:
     from ..api import API
-    from ..platform.application import Limits
+    from ..platform.rest.application import Limits
 
 __all__ = ["Server"]
 
@@ -142,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         """Call the application and write what it says."""
-        from ..platform.connections import has_hung_up
+        from ..platform.rest.connections import has_hung_up
 
         started: list[Any] = []
         environ = self._environ()

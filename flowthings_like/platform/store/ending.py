@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from ..problems import BadRequest, Problem, Unavailable
+from ..resources.problems import BadRequest, Problem, Unavailable
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

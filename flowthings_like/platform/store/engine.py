@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from ...errors import ConfigurationError
 from ...filters import sql
-from ..problems import BadRequest, Problem, Unavailable
+from ..resources.problems import BadRequest, Problem, Unavailable
 from . import documents, exact, schema
 from .ending import GUARD, Guard
 from .folder import DATABASE, open_folder

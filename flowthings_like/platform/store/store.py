@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy.exc import OperationalError
 
 from ...green.backends.contract import native
-from ..catalogue import Catalogue
-from ..indexes import Builder
-from ..problems import Problem, Unavailable
+from ..resources.drops.catalogue import Catalogue
+from ..resources.drops.indexes import Builder
+from ..resources.problems import Problem, Unavailable
 from . import engine as engines
 from .ending import CURRENT, ended_by
 from .writer import Writers

@@ -22,7 +22,7 @@ from .session import Session
 from .universe import Universe
 
 if TYPE_CHECKING:
-    from ..accounts import Accounts
+    from ..resources.accounts import Accounts
     from ..store.store import Store
 
 __all__ = ["Node"]

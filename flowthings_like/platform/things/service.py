@@ -21,7 +21,7 @@ from .claim import Claim, Notice
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..accounts import Accounts
+    from ..resources.accounts import Accounts
     from ..store.store import Store
     from .node import Node
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ...green.backends import contract as backend
 from ...wire.things import errors as things_errors
 from ...wire.things.packages import Kind, pack, package
-from ..problems import Problem
+from ..resources.problems import Problem
 from . import records
 from .commits import Commits, Entry
 from .membership import Delivery, Membership

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from flowthings_like.filters.predicate import compile_predicate
 from flowthings_like.filters.text import parse
-from flowthings_like.platform import drops, ids
-from flowthings_like.platform.aggregate import aggregate
-from flowthings_like.platform.problems import BadRequest, Forbidden, NotFound
-from flowthings_like.platform.rights import Caller
+from flowthings_like.platform.resources import ids
+from flowthings_like.platform.resources.aggregates.aggregate import aggregate
+from flowthings_like.platform.resources.drops import drops
+from flowthings_like.platform.resources.problems import BadRequest, Forbidden, NotFound
+from flowthings_like.platform.resources.rights import Caller
 from flowthings_like.platform.store.store import Store
 
 from .harness import ME, add_flow

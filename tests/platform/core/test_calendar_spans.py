@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from flowthings_like.platform.calendar_spans import MOST, Span, spans
+from flowthings_like.platform.resources.aggregates.calendar_spans import MOST, Span, spans
 
 
 def ms(*parts: int) -> int:

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from flowthings_like.platform import drops, finds, ids
-from flowthings_like.platform.problems import BadRequest, Forbidden, NotFound, TooLarge
-from flowthings_like.platform.query import Query
-from flowthings_like.platform.rights import Caller
+from flowthings_like.platform.resources import ids
+from flowthings_like.platform.resources.drops import drops, finds
+from flowthings_like.platform.resources.problems import BadRequest, Forbidden, NotFound, TooLarge
+from flowthings_like.platform.resources.query import Query
+from flowthings_like.platform.resources.rights import Caller
 from flowthings_like.platform.store.store import Store
 
 from .harness import ME, add_flow, change_resource, counted, sizes_agree

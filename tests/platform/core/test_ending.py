@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sql
 
 from flowthings_like.green.backends import contract as backend
-from flowthings_like.platform.problems import Unavailable
+from flowthings_like.platform.resources.problems import Unavailable
 from flowthings_like.platform.store.ending import CURRENT, Ending, SearchTooLong
 from flowthings_like.platform.store.store import Store
 

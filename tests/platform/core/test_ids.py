@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowthings_like.platform import ids
+from flowthings_like.platform.resources import ids
 
 TIMES = st.integers(0, ids.LATEST)
 

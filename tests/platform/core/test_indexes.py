@@ -21,12 +21,13 @@ from hypothesis import strategies as st
 from flowthings_like.filters import nodes
 from flowthings_like.filters.indexed import LONGEST, literal_start
 from flowthings_like.green.backends import contract as backend
-from flowthings_like.platform import drops, indexes, lookup, resources, rows
-from flowthings_like.platform.aggregate import aggregate
-from flowthings_like.platform.catalogue import find_flow
-from flowthings_like.platform.flows import FLOW
-from flowthings_like.platform.problems import BadRequest
-from flowthings_like.platform.query import Query
+from flowthings_like.platform.resources import resource as resources
+from flowthings_like.platform.resources.aggregates.aggregate import aggregate
+from flowthings_like.platform.resources.drops import drops, indexes, lookup, rows
+from flowthings_like.platform.resources.drops.catalogue import find_flow
+from flowthings_like.platform.resources.flows import FLOW
+from flowthings_like.platform.resources.problems import BadRequest
+from flowthings_like.platform.resources.query import Query
 from flowthings_like.platform.store import bulk, schema
 from flowthings_like.platform.store.store import Store
 from tests.filters import strategies as generated

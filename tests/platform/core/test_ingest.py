@@ -7,9 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowthings_like.platform import counts, drops, ids
-from flowthings_like.platform.problems import BadRequest
-from flowthings_like.platform.query import Query
+from flowthings_like.platform.resources import ids
+from flowthings_like.platform.resources.drops import counts, drops
+from flowthings_like.platform.resources.problems import BadRequest
+from flowthings_like.platform.resources.query import Query
 from flowthings_like.platform.store.store import Store
 
 from .harness import ME, add_flow, add_track, at_once, change_resource, counted, sizes_agree

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from flowthings_like.green.backends import contract as backend
-from flowthings_like.platform import drops
-from flowthings_like.platform.query import Query
+from flowthings_like.platform.resources.drops import drops
+from flowthings_like.platform.resources.query import Query
 from flowthings_like.platform.store.store import Store
 
 from . import writing_process

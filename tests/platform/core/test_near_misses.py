@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowthings_like.platform.near_misses import PARAMETERS, check, nearest
-from flowthings_like.platform.problems import BadRequest
-from flowthings_like.platform.routes import KINDS
+from flowthings_like.platform.resources.near_misses import PARAMETERS, check, nearest
+from flowthings_like.platform.resources.problems import BadRequest
+from flowthings_like.platform.rest.routes import KINDS
 
 OF = {kind.name: kind.known for kind in KINDS}
 

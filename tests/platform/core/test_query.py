@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import text
 
 from flowthings_like.filters.nodes import Member
-from flowthings_like.platform import drops, finds, rows
-from flowthings_like.platform.catalogue import find_flow
-from flowthings_like.platform.problems import BadRequest, TooLarge
-from flowthings_like.platform.query import LARGEST_LIMIT, Query
+from flowthings_like.platform.resources.drops import drops, finds, rows
+from flowthings_like.platform.resources.drops.catalogue import find_flow
+from flowthings_like.platform.resources.problems import BadRequest, TooLarge
+from flowthings_like.platform.resources.query import LARGEST_LIMIT, Query
 from flowthings_like.platform.store.schema import drops as table
 from flowthings_like.platform.store.store import Store
 

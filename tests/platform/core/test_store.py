@@ -16,8 +16,8 @@ from sqlalchemy import select
 
 from flowthings_like.errors import ConfigurationError
 from flowthings_like.green.backends import contract as backend
-from flowthings_like.platform import drops
-from flowthings_like.platform.problems import NotFound, Unavailable
+from flowthings_like.platform.resources.drops import drops
+from flowthings_like.platform.resources.problems import NotFound, Unavailable
 from flowthings_like.platform.store import engine as engines
 from flowthings_like.platform.store import writer as writers
 from flowthings_like.platform.store.schema import accounts

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from flowthings_like.platform import drops, tracking
-from flowthings_like.platform.problems import BadRequest
-from flowthings_like.platform.query import Query
+from flowthings_like.platform.resources.drops import drops, tracking
+from flowthings_like.platform.resources.problems import BadRequest
+from flowthings_like.platform.resources.query import Query
 from flowthings_like.platform.store.store import Store
 
 from .harness import ME, add_flow, add_track, change_resource, counted, sizes_agree

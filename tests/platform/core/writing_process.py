@@ -21,8 +21,8 @@ elif sys.argv[1] == "eventlet":
 
 import threading
 
-from flowthings_like.platform import drops
-from flowthings_like.platform.rights import Caller
+from flowthings_like.platform.resources.drops import drops
+from flowthings_like.platform.resources.rights import Caller
 from flowthings_like.platform.store.store import Store
 
 T0 = 1_356_998_400_000

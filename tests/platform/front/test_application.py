@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from flowthings_like.platform import body
 from flowthings_like.platform.embedded import Platform
+from flowthings_like.platform.rest import body
 
 from .harness import Client
 from .test_body import Sender

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowthings_like.platform import body
-from flowthings_like.platform.problems import BadRequest, RequestTimeout, TooLarge
+from flowthings_like.platform.resources.problems import BadRequest, RequestTimeout, TooLarge
+from flowthings_like.platform.rest import body
 
 JSON = st.recursive(
     st.none()

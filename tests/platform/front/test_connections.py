@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from flowthings_like.platform.connections import (
+from flowthings_like.platform.rest.connections import (
     Connection,
     ConnectionLimits,
     Connections,

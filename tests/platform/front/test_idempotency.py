@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from flowthings_like.platform import idempotency, ids
 from flowthings_like.platform.embedded import Platform
-from flowthings_like.platform.idempotency import _close, _open
+from flowthings_like.platform.resources import ids
+from flowthings_like.platform.rest import idempotency
+from flowthings_like.platform.rest.idempotency import _close, _open
 from flowthings_like.platform.store.schema import idempotency_keys
 
 from ..core.harness import Held, at_once, queued, until
@@ -238,7 +239,7 @@ def test_key_and_write_are_one_transaction(api: Client, platform: Platform, tmp_
 
 
 def test_a_request_writes_once_by_construction(platform: Platform) -> None:
-    from flowthings_like.platform.request import Request, Target
+    from flowthings_like.platform.rest.request import Request, Target
 
     request = Request(
         {"REQUEST_METHOD": "POST", "RAW_URI": "/"},

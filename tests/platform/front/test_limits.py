@@ -15,10 +15,10 @@ from urllib.parse import quote
 import pytest
 import sqlalchemy as sql
 
-from flowthings_like.platform.application import Limits
 from flowthings_like.platform.embedded import Platform, open_platform
-from flowthings_like.platform.places import PlaceLimits
-from flowthings_like.platform.searches import SearchLimits
+from flowthings_like.platform.rest.application import Limits
+from flowthings_like.platform.rest.places import PlaceLimits
+from flowthings_like.platform.rest.searches import SearchLimits
 from flowthings_like.platform.store.store import Store
 from flowthings_like.testing.server import Server
 
@@ -191,7 +191,7 @@ def test_over_a_socket_a_client_that_hangs_up_ends_its_search(
     def endless(store: Store, *_: Any) -> Any:
         return store.read(lambda connection: connection.execute(sql.text(STATEMENTS["steps"])).all())
 
-    monkeypatch.setattr("flowthings_like.platform.drop_routes.aggregate", endless)
+    monkeypatch.setattr("flowthings_like.platform.rest.drop_routes.aggregate", endless)
     client = http.client.HTTPConnection(server.address, timeout=60)
     body = b"{}"
     headers = {"X-Auth-Token": server.token}

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from flowthings_like.platform.places import PlaceLimits, Places
-from flowthings_like.platform.problems import TooManyRequests, Unavailable
+from flowthings_like.platform.resources.problems import TooManyRequests, Unavailable
+from flowthings_like.platform.rest.places import PlaceLimits, Places
 
 FEW = PlaceLimits(per_caller=2, total=3, waiting=5, patience=30)
 IMPATIENT = PlaceLimits(per_caller=2, total=3, waiting=1, patience=0.02)
@@ -133,7 +133,7 @@ def test_who_is_interrupted_while_waiting_takes_no_place(monkeypatch: pytest.Mon
                 def set(self) -> None:
                     pass
 
-            monkeypatch.setattr("flowthings_like.platform.places._Waiter.__init__", _with(Event))
+            monkeypatch.setattr("flowthings_like.platform.rest.places._Waiter.__init__", _with(Event))
             with pytest.raises(Interrupted), places.hold("ada"):
                 pass
             if not granted:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowthings_like.platform import request
-from flowthings_like.platform.problems import BadRequest, NotFound
+from flowthings_like.platform.resources.problems import BadRequest, NotFound
+from flowthings_like.platform.rest import request
 
 DROP = "d" + "0123456789ab" * 2
 SEGMENT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)

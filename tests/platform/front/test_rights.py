@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowthings_like.platform import paths, rights
-from flowthings_like.platform.problems import BadRequest, Forbidden
-from flowthings_like.platform.rights import PERMISSIONS, Caller
+from flowthings_like.platform.resources import paths, rights
+from flowthings_like.platform.resources.problems import BadRequest, Forbidden
+from flowthings_like.platform.resources.rights import PERMISSIONS, Caller
 
 NAME = st.text("abAB", min_size=1, max_size=2)
 PATH = st.lists(NAME, min_size=1, max_size=3).map(lambda names: "/acme/" + "/".join(names))

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowthings_like.platform import counts, ids, statistics
 from flowthings_like.platform.embedded import Platform
-from flowthings_like.platform.problems import Unavailable
+from flowthings_like.platform.resources import ids, statistics
+from flowthings_like.platform.resources.drops import counts
+from flowthings_like.platform.resources.problems import Unavailable
 
 from .harness import Client
 

@@ -1,0 +1,206 @@
+"""Aggregates: figures over a flow's drops, a row for each group.
+
+    {"output": ["$avg:temp", "$count"], "groupBy": ["$month"], "filter": "temp > 0",
+     "rules": {"gale": "wind_speed >= 32"}, "sorts": ["$month:desc"]}
+
+    [{"id": {"$month": 12}, "$avg:temp": 38.4, "$count": 2144}, …]
+
+Averages, sums and extremes are over the numbers that a member holds; what is missing or no number does not
+count, and where there is none the figure is null. A sum of whole numbers is one as long as 64 bits hold it; a
+sum that no number can be is refused. A rule is a member that is 1 where its filter matches and 0
+elsewhere, so its average is a share. Dates are UTC; a date selector reads milliseconds or an ISO 8601 string.
+The database does the counting, one pass over the flow, or over its indexes where they hold all that is asked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
+
+from ...store.schema import drops
+from ..admission import admit
+from ..drops.catalogue import find_flow
+from ..problems import BadRequest
+from .plan import LISTS, Plan
+from .source import Source
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+    from sqlalchemy.sql.selectable import Select
+
+    from ...store.store import Store
+    from ..rights import Caller
+
+Key = tuple[Any, ...]
+
+_MISSING = (0, 0)
+_LARGEST = "1.8e308"
+
+
+def aggregate(store: Store, caller: Caller, flow: str, request: Any) -> list[dict[str, Any]]:
+    """The rows that `request` asks for over the drops of a flow (its id or path).
+
+    Args:
+        request: `output`, required, a list of `$avg:m $min:m $max:m $sum:m $unique:m $all:m $count`;
+            `groupBy`, a list of members, rules and date selectors (`$year $month $day $hour $minute
+            $second`, with `:member` to read another date than creationDate); `filter`; `rules`, a map of
+            names to filters; `sorts`, a list of groups, outputs or date selectors, each with `:asc` or
+            `:desc` if wanted.
+
+    Returns:
+        a map for each group: its key under `id`, its figures under the outputs' own names. Sorted as asked,
+        otherwise by the key; missing values last. No drops, no rows.
+
+    Raises:
+        BadRequest: saying which part is wrong and what may stand there.
+        Forbidden, NotFound.
+    """
+    plan = Plan.from_request(request)
+
+    def work(connection: Connection) -> list[dict[str, Any]]:
+        found = admit(connection, caller, flow, "dropRead", find_flow)
+        figures = _figures(connection, plan, Source.of(connection, plan, found))
+        lists = _lists(connection, plan, Source.of_documents(connection, plan, found))
+        return [_row(plan, key, {**values, **lists.get(key, {})}) for key, values in figures.items()]
+
+    return _sorted(plan, store.read(work))
+
+
+def _figures(connection: Connection, plan: Plan, source: Source) -> dict[Key, dict[str, Any]]:
+    """The figures that SQL computes, by group."""
+    width = len(plan.groups)
+    try:
+        found = _grouped(connection, plan, source)
+        overflow = not all(map(_is_finite, (figure for row in found for figure in row[width:])))
+    except OperationalError as error:
+        if "integer overflow" not in str(error.orig):
+            raise
+        overflow = True
+    if overflow:
+        found = _grouped(connection, plan, source, exact=True)
+    names = [figure.name for figure in plan.figures if figure.kind not in LISTS]
+    figures = {
+        tuple(row[:width]): dict(zip(names, row[width:-1], strict=True))
+        for row in found
+        if row[-1]  # without groups there is a row even for no drops
+    }
+    for values in figures.values() if overflow else ():
+        for name, value in values.items():
+            if not _is_finite(value):
+                raise BadRequest(
+                    f"{name} is beyond {_LARGEST}, the largest number there is: filter what is added up"
+                )
+    return figures
+
+
+def _grouped(
+    connection: Connection, plan: Plan, source: Source, *, exact: bool = False
+) -> list[tuple[Any, ...]]:
+    """The rows of the figures, each behind its group's key and before its count."""
+    spans = source.spans(connection)
+    if spans is None:
+        statement = _statement(plan, source, exact)
+        return [tuple(row) for row in connection.execute(statement, source.parameters)]
+    statement = _statement(plan, source, exact, in_span=True)
+    found = []
+    for key, start, end in spans:
+        span = {**source.parameters, "span_start": start, "span_end": end}
+        found.append((*key, *connection.execute(statement, span).one()))
+    return found
+
+
+def _statement(plan: Plan, source: Source, exact: bool, in_span: bool = False) -> Select[Any]:
+    grouped = () if in_span else plan.groups
+    asked = [figure for figure in plan.figures if figure.kind not in LISTS]
+    numbers = {figure.member: source.number(figure.member) for figure in asked if figure.member}
+    labels = {member: f"n{index}" for index, member in enumerate(numbers)}
+    keys = [source.key(group).label(f"k{index}") for index, group in enumerate(grouped)]
+    inner = source.select(
+        drops.c.id.label("one"),
+        *keys,
+        *(number.label(labels[member]) for member, number in numbers.items()),
+        in_span=in_span,
+    ).subquery()
+    count = func.count(inner.c.one)
+    functions: dict[str, Any] = {"avg": func.avg, "min": func.min, "max": func.max, "sum": func.sum}
+    if exact:
+        functions.update(avg=func.exact_avg, sum=func.exact_sum)
+    figures = [
+        count if figure.kind == "count" else functions[figure.kind](inner.c[labels[figure.member]])
+        for figure in asked
+    ]
+    groups = [inner.c[key.name] for key in keys]
+    return select(*groups, *figures, count).group_by(*groups)
+
+
+def _lists(connection: Connection, plan: Plan, source: Source) -> dict[Key, dict[str, list[Any]]]:
+    """The figures that are lists of values, by group; oldest drop first."""
+    wanted = [figure for figure in plan.figures if figure.kind in LISTS]
+    if not wanted:
+        return {}
+    width = len(plan.groups)
+    keys = [source.key(group) for group in plan.groups]
+    values = [source.json(figure.member) for figure in wanted]
+    found: dict[Key, dict[str, list[Any]]] = {}
+    statement = source.select(*keys, *values).order_by(drops.c.id)
+    for row in connection.execute(statement, source.parameters):
+        lists = found.setdefault(tuple(row[:width]), {figure.name: [] for figure in wanted})
+        for figure, text in zip(wanted, row[width:], strict=True):
+            if text is not None:
+                lists[figure.name].append(orjson.loads(text))
+    for lists in found.values():
+        for figure in wanted:
+            if figure.kind == "unique":
+                lists[figure.name] = _unique(lists[figure.name])
+    return found
+
+
+def _row(plan: Plan, key: Key, figures: Mapping[str, Any]) -> dict[str, Any]:
+    parts = {
+        group.name: orjson.loads(part) if isinstance(part, str) else part
+        for group, part in zip(plan.groups, key, strict=True)
+    }
+    return {"id": parts, **{figure.name: figures[figure.name] for figure in plan.figures}}
+
+
+def _sorted(plan: Plan, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    sorts = [*plan.sorts, *((group.name, False) for group in plan.groups)]
+    groups = {group.name for group in plan.groups}
+    for name, descending in reversed(sorts):
+        ranks = {id(row): _rank(row["id"][name] if name in groups else row[name]) for row in found}
+        # Two stable sorts, so that what is missing comes last in either direction.
+        found.sort(key=lambda row, ranks=ranks: ranks[id(row)], reverse=descending)  # type: ignore[misc]
+        found.sort(key=lambda row, ranks=ranks: ranks[id(row)] == _MISSING)  # type: ignore[misc]
+    return found
+
+
+def _rank(value: Any) -> tuple[int, Any]:
+    """A place for every JSON value: truth, numbers, strings, then lists and maps by their text."""
+    if value is None:
+        return _MISSING
+    if isinstance(value, bool):
+        return 1, value
+    if isinstance(value, (int, float)):
+        return 2, value
+    return (3, value) if isinstance(value, str) else (4, _canonical(value))
+
+
+def _unique(values: list[Any]) -> list[Any]:
+    """Each value once, sorted; 1 and 1.0 are the same, 1 and true are not."""
+    kept: dict[Any, Any] = {}
+    for value in values:
+        kept.setdefault(_rank(value), value)
+    return [kept[rank] for rank in sorted(kept)]
+
+
+def _canonical(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def _is_finite(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)

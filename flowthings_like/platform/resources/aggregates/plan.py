@@ -1,0 +1,158 @@
+"""What an aggregate asks for: its request, checked and put in terms of groups, figures and order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..problems import BadRequest
+from ..query import member_parts, parse_filter
+
+if TYPE_CHECKING:
+    from ....filters.nodes import Filter
+
+UNITS = ("year", "month", "day", "hour", "minute", "second")
+"""The date selectors, each written with a `$`: the parts of a UTC date, months counted from 1."""
+
+FIGURES = ("avg", "min", "max", "sum", "unique", "all")
+"""What may be asked of a member, written `$avg:member`; `$count` needs none."""
+
+LISTS = ("unique", "all")
+"""Those of FIGURES that are lists of values."""
+
+MOST_RULES = 100
+MOST_NAMES = 100  # outputs, groups, sorts
+
+MEMBERS = ("output", "groupBy", "filter", "rules", "sorts")
+_OUTPUTS = ", ".join(f"${name}:member" for name in FIGURES) + " or $count"
+_SELECTOR = re.compile(rf"\$({'|'.join(UNITS)})(?::(.+))?", re.DOTALL)
+_OUTPUT = re.compile(rf"\$(count)|\$({'|'.join(FIGURES)}):(.+)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One part of a row's id.
+
+    Attributes:
+        name: as it was asked for, and as it is called in the id.
+        unit: of a date selector, "" otherwise.
+        member: the member grouped by, or the date's; a rule's name stands for the rule.
+    """
+
+    name: str
+    unit: str
+    member: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure of a row: `name` as it was asked for, `kind` one of FIGURES or "count", `member` whose."""
+
+    name: str
+    kind: str
+    member: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole request. `sorts` are (name of a group or figure, descending); none sorts by the groups."""
+
+    groups: tuple[Group, ...]
+    figures: tuple[Figure, ...]
+    filter: Filter | None
+    rules: dict[str, Filter]
+    sorts: tuple[tuple[str, bool], ...]
+
+    @classmethod
+    def from_request(cls, request: Any) -> Plan:
+        """A plan from a request's body.
+
+        Raises:
+            BadRequest: saying which part is wrong and what may stand there.
+        """
+        if not isinstance(request, Mapping):
+            raise BadRequest('an aggregate is a map such as {"output": ["$avg:temp"], "groupBy": ["$month"]}')
+        for name in request:
+            if name not in MEMBERS:
+                raise BadRequest(f"an aggregate has no member {name!r}: there are {', '.join(MEMBERS)}")
+        rules = _rules(request.get("rules"))
+        asked = _names(request, "output")
+        if not asked:
+            raise BadRequest(f"output is required: a list of {_OUTPUTS}")
+        figures = tuple(_figure(name, rules) for name in asked)
+        groups = [_group(name, rules) for name in _names(request, "groupBy")]
+        sorts = tuple(_sort(name, groups, figures) for name in _names(request, "sorts"))
+        node = parse_filter(request.get("filter") or "")
+        return cls(tuple(groups), figures, node, rules, sorts)
+
+
+def _rules(given: Any) -> dict[str, Filter]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or len(given) > MOST_RULES:
+        raise BadRequest(f"rules must be a map of at most {MOST_RULES} names to filters")
+    rules = {}
+    for name, text in given.items():
+        if not name or name.startswith("$"):
+            raise BadRequest(
+                f"rules: {name!r} cannot be a rule's name, which is not empty and begins with no $"
+            )
+        node = parse_filter(text, f"rules: {name}")
+        if node is None:
+            raise BadRequest(f"rules: {name} has an empty filter")
+        rules[name] = node
+    return rules
+
+
+def _names(request: Mapping[str, Any], part: str) -> list[str]:
+    given = request.get(part)
+    if given is None:
+        return []
+    if not isinstance(given, (list, tuple)) or not all(isinstance(name, str) and name for name in given):
+        raise BadRequest(f"{part} must be a list of strings")
+    if len(given) > MOST_NAMES:
+        raise BadRequest(f"{part} has {len(given)} entries: {MOST_NAMES} is the most")
+    return list(dict.fromkeys(given))
+
+
+def _member(name: str, rules: Mapping[str, Filter]) -> tuple[str, ...]:
+    return (name,) if name in rules else member_parts(name)
+
+
+def _figure(name: str, rules: Mapping[str, Filter]) -> Figure:
+    match = _OUTPUT.fullmatch(name)
+    if match is None:
+        raise BadRequest(f"output: {name!r} is not one of {_OUTPUTS}")
+    count, kind, member = match.groups()
+    return Figure(name, "count", ()) if count else Figure(name, kind, _member(member, rules))
+
+
+def _group(name: str, rules: Mapping[str, Filter]) -> Group:
+    match = _SELECTOR.fullmatch(name)
+    if match is not None:
+        return Group(name, match[1], member_parts(match[2] or "creationDate"))
+    if name.startswith("$"):
+        dates = ", ".join(f"${unit}" for unit in UNITS)
+        raise BadRequest(f"groupBy: {name!r} is no date selector: there are {dates}, with or without :member")
+    return Group(name, "", _member(name, rules))
+
+
+def _sort(text: str, groups: list[Group], figures: tuple[Figure, ...]) -> tuple[str, bool]:
+    """One sort; a date selector that is not grouped by yet becomes a group of its own, at the end."""
+    name, _, direction = text.rpartition(":")
+    if direction not in ("asc", "desc") or not name:
+        name, direction = text, "asc"
+    descending = direction == "desc"
+    known = [group.name for group in groups] + [figure.name for figure in figures]
+    if name in known:
+        return name, descending
+    if _SELECTOR.fullmatch(name) is None:
+        raise BadRequest(f"sorts: {name!r} is neither grouped by nor put out; there are {', '.join(known)}")
+    wanted = _group(name, {})
+    for group in groups:
+        if (group.unit, group.member) == (wanted.unit, wanted.member):
+            return group.name, descending
+    groups.append(wanted)
+    return name, descending

@@ -1,0 +1,215 @@
+"""What an aggregate reads: the documents of a flow's drops, or the index of all its indexed elements.
+
+The index is read where it holds everything that the figures ask for: it is a fraction of the documents' size
+and needs no parsing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Integer, bindparam, case, cast, func, null, select
+
+from ....filters import indexed as kept_as
+from ...store import documents
+from ...store.schema import drops
+from ..drops import lookup, rows
+from ..ids import now_ms
+from ..query import condition
+from .calendar_spans import Span, spans
+from .plan import LISTS, Group, Plan
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Dialect
+    from sqlalchemy.sql.elements import ColumnElement
+    from sqlalchemy.sql.selectable import Select
+
+    from ..drops.catalogue import Flow
+
+_FORMATS = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M", "second": "%S"}
+_ISO_DATE = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"
+_AGE = ("creationDate",)
+_IN_INDEX = frozenset({"creationDate", "id", "flowId", "path"})
+_NUMBERS = ("integer", "real")
+
+
+class Source:
+    """The drops that count, and what a plan's names mean among their columns.
+
+    Args:
+        indexed: the columns that filters may read in place of the documents.
+        hint: the index to use; "" leaves it to the database.
+    """
+
+    def __init__(
+        self, plan: Plan, flow: Flow, dialect: Dialect, indexed: kept_as.Columns | None, hint: str = ""
+    ) -> None:
+        self.parameters = rows.of(flow)
+        self._plan = plan
+        self._flow = flow
+        self._columns = rows.COLUMNS
+        self._hint = hint
+        now = now_ms()
+
+        def matches(node: Any) -> ColumnElement[bool]:
+            return condition(
+                node,
+                columns=self._columns,
+                document=drops.c.elems,
+                dialect=dialect,
+                now=now,
+                indexed=indexed,
+            )
+
+        self._rules = {name: case((matches(node), 1), else_=0) for name, node in plan.rules.items()}
+        self._where = None if plan.filter is None else matches(plan.filter)
+
+    @classmethod
+    def of(cls, connection: Connection, plan: Plan, flow: Flow) -> Source:
+        """What gives a plan's figures with the fewest steps."""
+        indexed = lookup.columns(connection, flow)
+        if indexed is None or not _is_kept(connection, plan, flow, indexed):
+            return cls.of_documents(connection, plan, flow)
+        found = lookup.selective(connection, flow, plan.filter, now_ms())
+        source = _OfIndex(plan, flow, connection.dialect, indexed, found or lookup.ALL_INDEXED)
+        source.look(connection)
+        return source
+
+    @classmethod
+    def of_documents(cls, connection: Connection, plan: Plan, flow: Flow) -> Source:
+        """What gives everything."""
+        return Source(plan, flow, connection.dialect, lookup.columns(connection, flow))
+
+    def spans(self, connection: Connection) -> list[Span] | None:
+        """The groups, where each is a span of time that is best walked through by itself; None otherwise."""
+        return None
+
+    def select(self, *wanted: ColumnElement[Any], in_span: bool = False) -> Select[Any]:
+        """The drops that count; with `in_span`, those from the parameter span_start until span_end."""
+        query = select(*wanted).where(rows.IN_FLOW)
+        if self._hint:
+            query = query.with_hint(drops, f"INDEXED BY {self._hint}", "sqlite")
+        return query if self._where is None else query.where(self._where)
+
+    def key(self, group: Group) -> ColumnElement[Any]:
+        """A group's key: a number as it is, anything else as JSON text, so that "1" is not 1; or null."""
+        if group.unit:
+            return self._date(group.unit, group.member)
+        if (rule := self._rule(group.member)) is not None:
+            return rule
+        found = self.number(group.member)
+        return case((found.is_not(None), found), else_=func.nullif(self._text(group.member), "null"))
+
+    def number(self, member: tuple[str, ...]) -> ColumnElement[Any]:
+        rule = self._rule(member)
+        return self._number(member) if rule is None else rule
+
+    def json(self, member: tuple[str, ...]) -> ColumnElement[Any]:
+        rule = self._rule(member)
+        return self._text(member) if rule is None else func.json_quote(rule)
+
+    def _rule(self, member: tuple[str, ...]) -> ColumnElement[Any] | None:
+        return self._rules.get(member[0]) if len(member) == 1 else None
+
+    def _date(self, unit: str, member: tuple[str, ...]) -> ColumnElement[Any]:
+        form = _FORMATS[unit]
+        ms = self._number(member)  # a date's member is never a rule
+        since_epoch = func.strftime(form, ms / 1000.0, "unixepoch")
+        if member == _AGE:
+            return cast(since_epoch, Integer)
+        given = self._value(member)
+        written = case((given.op("GLOB")(_ISO_DATE), func.strftime(form, given)), else_=null())
+        return cast(case((ms.is_not(None), since_epoch), else_=written), Integer)
+
+    def _number(self, member: tuple[str, ...]) -> ColumnElement[Any]:
+        return documents.number(member, self._columns, drops.c.elems)
+
+    def _value(self, member: tuple[str, ...]) -> ColumnElement[Any]:
+        return documents.value(member, self._columns, drops.c.elems)
+
+    def _text(self, member: tuple[str, ...]) -> ColumnElement[Any]:
+        return documents.text(member, self._columns, drops.c.elems)
+
+
+class _OfIndex(Source):
+    """The same from the index of all indexed elements. It gives no lists and no text of lists and maps."""
+
+    def __init__(self, plan: Plan, flow: Flow, dialect: Dialect, indexed: kept_as.Columns, hint: str) -> None:
+        super().__init__(plan, flow, dialect, indexed, hint)
+        self._indexed = indexed
+        self._numeric: set[int] = set()
+
+    def look(self, connection: Connection) -> None:
+        """Find the columns that hold only numbers, which need not be asked for their type row by row."""
+        for member, _ in _members(self._plan):
+            slot = self._slot(member)
+            if not lookup.holds(connection, self._flow.id, slot, ">=", kept_as.FIRST_TEXT):
+                self._numeric.add(slot)
+
+    def spans(self, connection: Connection) -> list[Span] | None:
+        groups = self._plan.groups
+        by_age = bool(groups) and all(group.unit and group.member == _AGE for group in groups)
+        if not by_age or self._hint != lookup.ALL_INDEXED:
+            return None
+        of_all = lookup.span(connection, self._flow)
+        return [] if of_all is None else spans([group.unit for group in groups], *of_all)
+
+    def select(self, *wanted: ColumnElement[Any], in_span: bool = False) -> Select[Any]:
+        query = super().select(*wanted).where(drops.c.indexed.is_not(None))
+        if not in_span:
+            return query
+        return query.where(
+            drops.c.indexed >= bindparam("span_start"), drops.c.indexed < bindparam("span_end")
+        )
+
+    def _number(self, member: tuple[str, ...]) -> ColumnElement[Any]:
+        if member == _AGE:
+            return drops.c.indexed
+        column = self._value(member)
+        if self._slot(member) in self._numeric:
+            return column
+        return case((func.typeof(column).in_(_NUMBERS), column), else_=null())
+
+    def _value(self, member: tuple[str, ...]) -> ColumnElement[Any]:
+        found: ColumnElement[Any] = self._indexed.by_slot[self._slot(member)]
+        return found
+
+    def _slot(self, member: tuple[str, ...]) -> int:
+        path = kept_as.path_of(member)
+        assert path is not None
+        return self._indexed.slots[path]
+
+    def _text(self, member: tuple[str, ...]) -> ColumnElement[Any]:
+        if member == _AGE:
+            return func.json_quote(drops.c.indexed)
+        column = self._value(member)
+        truth = ((column == kept_as.TRUE, "true"), (column == kept_as.FALSE, "false"))
+        return case((func.typeof(column) == "text", func.json_quote(column)), *truth, else_=null())
+
+
+def _is_kept(connection: Connection, plan: Plan, flow: Flow, indexed: kept_as.Columns) -> bool:
+    """Whether the index of all indexed elements holds everything that the figures ask for."""
+    now = now_ms()
+    for node in (plan.filter, *plan.rules.values()):
+        if node is not None and not kept_as.is_kept(node, indexed.slots, now, indexed.disordered, _IN_INDEX):
+            return False
+    for member, is_key in _members(plan):
+        path = kept_as.path_of(member)
+        slot = None if path is None else indexed.slots.get(path)
+        if slot is None:
+            return False
+        if is_key and lookup.holds(connection, flow.id, slot, ">", kept_as.TRUE):
+            return False
+    return True
+
+
+def _members(plan: Plan) -> Iterator[tuple[tuple[str, ...], bool]]:
+    """The members that the figures are about, and whether it is not only their numbers that count."""
+    rules = {(name,) for name in plan.rules} | {_AGE, ()}
+    for figure in plan.figures:
+        if figure.kind not in LISTS and figure.member not in rules:
+            yield figure.member, False
+    for group in plan.groups:
+        if group.member not in ({_AGE} if group.unit else rules):
+            yield group.member, True

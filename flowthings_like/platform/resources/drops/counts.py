@@ -1,0 +1,100 @@
+"""What is counted as drops come and go: how many a flow holds, and what happened in which hour.
+
+Both are kept in the transaction that changes the drops, so they are never off by a crash.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import bindparam, delete, select, update
+
+from ...store.bulk import execute_many, upsert
+from ...store.schema import counters, drops, sizes
+
+if TYPE_CHECKING:
+    from sqlalchemy import Table
+    from sqlalchemy.engine import Connection
+
+HOUR_MS = 3_600_000
+
+Happened = Counter[tuple[str, str]]
+"""How often a statistic happened to an object: {(stat, id of the object): times}."""
+
+_LAST_TO_GO = (
+    select(drops.c.arrived)
+    .where(drops.c.flow_id == bindparam("flow"))
+    .order_by(drops.c.arrived)
+    .limit(1)
+    .offset(bindparam("skip"))
+    .scalar_subquery()
+)
+_EVICT = delete(drops).where(drops.c.flow_id == bindparam("flow"), drops.c.arrived <= _LAST_TO_GO)
+_SET_SIZE = update(sizes).where(sizes.c.flow_id == bindparam("flow")).values(count=bindparam("now"))
+
+
+def record(connection: Connection, happened: Happened, now_ms: int) -> None:
+    """Add to the statistics of the hour of `now_ms`."""
+    rows = [
+        {"stat": stat, "object_id": name, "hour": now_ms // HOUR_MS, "count": times}
+        for (stat, name), times in happened.items()
+        if times
+    ]
+    if rows:
+        execute_many(connection, _adding(connection.dialect.name, counters), rows)
+
+
+class Size(NamedTuple):
+    """How many drops a flow holds, and how many have ever arrived in it."""
+
+    held: int
+    arrivals: int
+
+
+def resize(connection: Connection, flow_id: str, by: int, arrived: int = 0) -> Size:
+    """Note that a flow holds `by` drops more (or fewer) and that `arrived` have come; return how it is now.
+
+    The last has the number `arrivals`, the first `arrivals - arrived + 1`: numbers rise in the order of
+    the transactions, whatever the clocks of the processes say.
+    """
+    statement = _resizing(connection.dialect.name)
+    row = connection.execute(statement, {"flow_id": flow_id, "count": by, "arrivals": arrived}).one()
+    return Size(*row)
+
+
+def fit(connection: Connection, flow_id: str, size: int, capacity: int) -> int:
+    """Evict those of a flow's `size` drops that arrived first so that `capacity` remain; return how many."""
+    if size <= capacity:
+        return 0
+    evicted = connection.execute(_EVICT, {"flow": flow_id, "skip": size - capacity - 1}).rowcount
+    connection.execute(_SET_SIZE, {"flow": flow_id, "now": size - evicted})
+    return evicted
+
+
+def shrink(connection: Connection, flow_id: str, capacity: int) -> None:
+    """Evict what no longer fits after a flow's capacity was changed to `capacity`."""
+    fit(connection, flow_id, resize(connection, flow_id, 0).held, capacity)
+
+
+def clear(connection: Connection, flow_id: str) -> None:
+    """Remove all drops of a flow."""
+    connection.execute(delete(drops).where(drops.c.flow_id == flow_id))
+    connection.execute(delete(sizes).where(sizes.c.flow_id == flow_id))
+
+
+@lru_cache
+def _adding(dialect: str, table: Table) -> Any:
+    insert = upsert(dialect, table)
+    return insert.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns), set_={"count": table.c.count + insert.excluded.count}
+    )
+
+
+@lru_cache
+def _resizing(dialect: str) -> Any:
+    insert = upsert(dialect, sizes)
+    added = {name: sizes.c[name] + insert.excluded[name] for name in ("count", "arrivals")}
+    updating = insert.on_conflict_do_update(index_elements=[sizes.c.flow_id], set_=added)
+    return updating.returning(sizes.c.count, sizes.c.arrivals)

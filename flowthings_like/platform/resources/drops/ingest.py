@@ -1,0 +1,219 @@
+"""Ingest: everything that one create writes, within the transaction it is given.
+
+A drop that comes in is checked against its flow's filter, replaces the one with the same fhash or is added,
+is copied along the flow's tracks, and pushes out what arrived first where a flow overflows: what was taken in
+stays until as many have come after it as the flow holds, however old it says it is. All of it is collected
+first and written at the end, a few statements for any number of drops.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, insert, update
+
+from ...store.bulk import execute_many
+from ...store.schema import drops
+from ..ids import new_id
+from ..problems import BadRequest
+from . import counts, rows
+from .tracking import Arrival, Tracker
+
+if TYPE_CHECKING:
+    from sqlalchemy import Update
+    from sqlalchemy.engine import Connection
+
+    from .catalogue import Catalogue, Flow
+    from .drafts import Draft
+
+_INSERT = insert(drops)
+
+
+@lru_cache(maxsize=256)
+def _replacing(parameters: tuple[str, ...]) -> Update:
+    """The statement that sets the columns whose parameters are called new_NAME."""
+    names = [name.removeprefix("new_") for name in parameters if name.startswith("new_")]
+    return (
+        update(drops)
+        .where(drops.c.flow_id == bindparam("in_flow"), drops.c.id == bindparam("with_id"))
+        .values({name: bindparam(f"new_{name}") for name in names})
+    )
+
+
+class Ingest:
+    """One create of any number of drops.
+
+    Args:
+        connection: within a transaction.
+        catalogue: for flows and tracks.
+        creator: id of the identity that creates.
+        now: ms since the epoch.
+
+    Attributes:
+        evicted: how many drops the flow gave up for those that came.
+        evicted_created: how many of these came with this very create.
+    """
+
+    def __init__(self, connection: Connection, catalogue: Catalogue, creator: str, now: int) -> None:
+        self._connection = connection
+        self._catalogue = catalogue
+        self._creator = creator
+        self._now = now
+        self._happened: counts.Happened = Counter()
+        self.evicted = self.evicted_created = 0
+
+    def create(self, flow: Flow, drafts: list[Draft]) -> list[Arrival]:
+        """Write `drafts` and all that follows from them.
+
+        Returns:
+            for each draft the drop that it became, in order; drafts of the same fhash share one.
+
+        Raises:
+            BadRequest: a draft does not match the flow's filter, or tracks lead too far; the caller's
+                transaction must be undone.
+        """
+        added: list[Arrival] = []
+        replaced: dict[str, Arrival] = {}
+        results: list[Arrival] = []
+        by_hash = self._existing(flow, drafts)
+        fresh: set[str] = set()
+        first: list[Arrival] = []
+        is_tracked = bool(self._catalogue.tracks(self._connection, flow.path))
+        for index, draft in enumerate(drafts):
+            arrival = self._arrival(flow, draft)
+            self._check(flow, arrival, index if len(drafts) > 1 else None)
+            known = by_hash.get(draft.fhash) if draft.fhash is not None else None
+            if known is not None:
+                self._replace(known, arrival)
+                if draft.fhash not in fresh:
+                    replaced[known.row["id"]] = known
+                results.append(known)
+                continue
+            added.append(arrival)
+            if is_tracked:
+                first.append(Arrival(arrival.document, arrival.row))  # as the tracks are to see it
+            if draft.fhash is not None:
+                by_hash[draft.fhash] = arrival
+                fresh.add(draft.fhash)
+            results.append(arrival)
+        self._write(flow, results, added, first, list(replaced.values()))
+        return results
+
+    def _existing(self, flow: Flow, drafts: list[Draft]) -> dict[str, Arrival]:
+        hashes = list({draft.fhash for draft in drafts if draft.fhash is not None})
+        if not hashes:
+            return {}
+        found = rows.find_by_fhash(self._connection, flow.id, hashes)
+        return {
+            fhash: Arrival(rows.to_document(row, flow.path), rows.from_row(row))
+            for fhash, row in found.items()
+        }
+
+    def _arrival(self, flow: Flow, draft: Draft) -> Arrival:
+        created = self._now if draft.created is None else draft.created
+        drop_id = new_id("d", created)
+        document: dict[str, Any] = {
+            "id": drop_id,
+            "flowId": flow.id,
+            "path": flow.path,
+            "creationDate": created,
+            "creatorId": self._creator,
+            "elems": draft.elems,
+            "version": 0,
+        }
+        if draft.fhash is not None:
+            document["fhash"] = draft.fhash
+        if draft.location is not None:
+            document["location"] = draft.location
+        row = {
+            "flow_id": flow.id,
+            "id": drop_id,
+            "created": created,
+            "edited": None,
+            "creator": self._creator,
+            "fhash": draft.fhash,
+            "elems": draft.elems_text,
+            "types": draft.types_text,
+            "location": draft.location_text,
+            "parent": None,
+            "arrived": 0,  # `_number` says which
+        }
+        return Arrival(document, row)
+
+    def _check(self, flow: Flow, arrival: Arrival, index: int | None) -> None:
+        if flow.accepts is not None and not flow.accepts(arrival.filtered(), self._now):
+            raise refused(flow, index)
+
+    def _replace(self, known: Arrival, by: Arrival) -> None:
+        """A repeated fhash: the drop keeps its id and age, and its location unless it is given a new one."""
+        # New maps: the old ones are what the tracks still have to see, if the drop is of this same batch.
+        known.document = {**known.document, "elems": by.document["elems"], "lastEditDate": self._now}
+        changed = {"elems": by.row["elems"], "types": by.row["types"], "edited": self._now}
+        if "location" in by.document:
+            known.document["location"] = by.document["location"]
+            changed["location"] = by.row["location"]
+        known.row = {**known.row, **changed}
+
+    def _write(
+        self,
+        flow: Flow,
+        arrivals: list[Arrival],
+        added: list[Arrival],
+        first: list[Arrival],
+        replaced: list[Arrival],
+    ) -> None:
+        size = self._number(flow, arrivals, len(added))
+        if replaced:
+            changes = [self._replacement(flow, known) for known in replaced]
+            execute_many(self._connection, _replacing(tuple(changes[0])), changes)
+        if not added:
+            return
+        self._happened["flowDropAdded", flow.id] += len(added)
+        self._happened["dropCreatedBy", self._creator] += len(added)
+        tracker = Tracker(self._connection, self._catalogue, self._happened, self._now)
+        tracker.follow(flow, first)
+        self.evicted = self._store(flow, added, size)
+        if self.evicted:
+            # What came first goes first: of these only those that the flow could not hold by themselves.
+            self.evicted_created = max(0, len(added) + len(replaced) - flow.capacity)
+        for target, copies in tracker.arrived:
+            self._store(target, copies, self._number(target, copies, len(copies)))
+        counts.record(self._connection, self._happened, self._now)
+
+    def _number(self, flow: Flow, arrivals: list[Arrival], added: int) -> int:
+        """Number what arrives, of which `added` drops are new; returns how many drops the flow then holds."""
+        if flow.capacity == 0:
+            return 0
+        size = counts.resize(self._connection, flow.id, added, len(arrivals))
+        for number, arrival in enumerate(arrivals, size.arrivals - len(arrivals) + 1):
+            arrival.row["arrived"] = number
+        return size.held
+
+    def _store(self, flow: Flow, added: list[Arrival], size: int) -> int:
+        """Insert drops that have been counted already, and evict what is too much; returns how many."""
+        if flow.capacity == 0:
+            return 0
+        indexes = flow.indexes
+        if indexes is None:
+            rows_ = [arrival.row for arrival in added]
+        else:
+            rows_ = [{**one.row, **indexes.columns(one.row["created"], one.document)} for one in added]
+        execute_many(self._connection, _INSERT, rows_)
+        return counts.fit(self._connection, flow.id, size, flow.capacity)
+
+    def _replacement(self, flow: Flow, known: Arrival) -> dict[str, Any]:
+        """The parameters that bring a drop's row up to what it was replaced by."""
+        row = known.row
+        changed = {name: row[name] for name in ("elems", "types", "location", "edited", "arrived")}
+        if flow.indexes is not None:
+            changed.update(flow.indexes.columns(row["created"], known.document))
+        found = {f"new_{name}": value for name, value in changed.items()}
+        return {"in_flow": row["flow_id"], "with_id": row["id"], **found}
+
+
+def refused(flow: Flow, index: int | None = None) -> BadRequest:
+    """The error for a drop that its flow's filter keeps out; `index` is its place among several."""
+    which = "the drop" if index is None else f"drop {index}"
+    return BadRequest(f"{which} does not match the filter of {flow.path}: {flow.filter}")

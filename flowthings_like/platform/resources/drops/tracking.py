@@ -1,0 +1,119 @@
+"""Tracking: drops that arrive in a flow are copied along the tracks that begin there.
+
+A copy is a drop of its own in the destination: its own id, the same creator, age and elements, and the drop
+it was copied from as `parentDropId`. It has no fhash, which belongs to the flow it was given for. Copies are
+tracked in turn. A chain of tracks visits no flow twice, so circles end by themselves; a net of tracks so
+dense that there are thousands of chains is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from ....filters.values import TYPES
+from ..ids import new_id
+from ..problems import BadRequest, Problem
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from .catalogue import Catalogue, Flow
+    from .counts import Happened
+
+MOST_VISITS = 1000
+"""Most destinations that one create may reach, counted anew for every chain of tracks."""
+
+MOST_COPIES = 200_000
+"""Most copies that one create may make."""
+
+
+@dataclass(slots=True)
+class Arrival:
+    """A drop on its way into a flow: as people will see it, and as its row will be."""
+
+    document: dict[str, Any]
+    row: dict[str, Any]
+
+    def filtered(self) -> dict[str, Any]:
+        """The document as filters are to see it: with the types that were stated."""
+        types = self.row["types"]
+        return self.document if types is None else {**self.document, TYPES: orjson.loads(types)}
+
+
+class Tracker:
+    """Follows the tracks of one create and collects the copies; it reads tracks and writes nothing.
+
+    Attributes:
+        arrived: (flow, the copies that arrived there), in the order of the visits.
+    """
+
+    def __init__(self, connection: Connection, catalogue: Catalogue, happened: Happened, now: int) -> None:
+        self.arrived: list[tuple[Flow, list[Arrival]]] = []
+        self._connection = connection
+        self._catalogue = catalogue
+        self._happened = happened
+        self._now = now
+        self._copies = 0
+
+    def follow(self, flow: Flow, arrivals: list[Arrival], visited: frozenset[str] = frozenset()) -> None:
+        """Copy `arrivals`, just come into `flow`, along its tracks and onwards.
+
+        Args:
+            flow: where they are.
+            arrivals: at least one.
+            visited: paths of the flows that this chain has been through before.
+
+        Raises:
+            BadRequest: the tracks lead too far.
+        """
+        visited |= {flow.path}
+        for track in self._catalogue.tracks(self._connection, flow.path):
+            passes = track.passes
+            passed = arrivals if passes is None else [a for a in arrivals if passes(a.filtered(), self._now)]
+            self._happened["trackHit", track.id] += len(arrivals)
+            self._happened["trackPass", track.id] += len(passed)
+            if passed:
+                for path in track.destinations:
+                    if path not in visited:
+                        self._visit(path, passed, visited)
+
+    def _visit(self, path: str, arrivals: list[Arrival], visited: frozenset[str]) -> None:
+        try:
+            flow = self._catalogue.flow(self._connection, path)
+        except Problem:  # gone, or not there yet: the track waits for it
+            return
+        copies = [_copy(arrival, flow) for arrival in arrivals]
+        accepts = flow.accepts
+        if accepts is not None:
+            copies = [copy for copy in copies if accepts(copy.filtered(), self._now)]
+        if not copies:
+            return
+        self._copies += len(copies)
+        if len(self.arrived) >= MOST_VISITS or self._copies > MOST_COPIES:
+            raise BadRequest(
+                f"the tracks from here lead to more than {MOST_VISITS} flows or {MOST_COPIES} copies, "
+                f"the last at {path}: disable some of them, or write fewer drops at a time"
+            )
+        self.arrived.append((flow, copies))
+        self._happened["flowTracked", flow.id] += len(copies)
+        self._happened["flowDropAdded", flow.id] += len(copies)
+        self.follow(flow, copies, visited)
+
+
+def _copy(arrival: Arrival, flow: Flow) -> Arrival:
+    source = arrival.document
+    drop_id = new_id("d", source["creationDate"])
+    parent = {"flowId": source["flowId"], "dropId": source["id"]}
+    document = {**source, "id": drop_id, "flowId": flow.id, "path": flow.path, "parentDropId": parent}
+    document.pop("fhash", None)
+    row = {
+        **arrival.row,
+        "id": drop_id,
+        "flow_id": flow.id,
+        "fhash": None,
+        "parent": orjson.dumps(parent).decode(),
+    }
+    return Arrival(document, row)

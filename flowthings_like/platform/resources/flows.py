@@ -1,0 +1,111 @@
+"""Flows: named places that drops are put in.
+
+A path is for life: tracks, tokens and shares name flows by it. Deleting a flow deletes its drops with it;
+tracks that name it stay and do nothing until a flow of that path exists again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sql
+
+from ..store.schema import resources
+from . import paths
+from .drops import counts, indexes
+from .drops.catalogue import DEFAULT_CAPACITY
+from .members import checked, filter_text, flag, integer, mapping, text
+from .problems import BadRequest, NotFound
+from .resource import Document, Kind
+
+if TYPE_CHECKING:
+    from ..store.store import Store
+    from .rights import Caller
+
+
+_MEMBERS = {
+    "capacity": integer(0),
+    "description": text(),
+    "displayName": text(),
+    "name": text(),
+    "filter": filter_text,
+    "public": flag,
+    "metadata": mapping,
+    "index": indexes.check,
+}
+
+
+def _check(caller: Caller, document: Document) -> Document:
+    flow = checked(document, _MEMBERS, required=["path"])
+    paths.check(flow["path"], caller.account)
+    most = caller.max_capacity
+    flow.setdefault("capacity", DEFAULT_CAPACITY if most is None else min(DEFAULT_CAPACITY, most))
+    return flow
+
+
+def _relate(connection: sql.Connection, caller: Caller, document: Document, before: Document | None) -> None:
+    path, most = document["path"], caller.max_capacity
+    # A flow that was given more before the operator allowed less keeps it.
+    if most is not None and document["capacity"] > max(most, before["capacity"] if before else 0):
+        raise BadRequest(
+            f"capacity must be at most {most}, which is what the platform's operator allows, "
+            f"not {document['capacity']}"
+        )
+    if before is None:
+        holder = id_at(connection, path)
+        if holder is not None:
+            raise BadRequest(f"a flow with this path exists: {holder}")
+    elif before["path"] != path:
+        raise BadRequest(f"the path of a flow cannot be changed, {before['path']} it is: create another flow")
+    elif before["capacity"] > document["capacity"]:
+        counts.shrink(connection, before["id"], document["capacity"])
+    if before is not None and before.get("index") != document.get("index"):
+        indexes.define(connection, before["id"], document.get("index", ()))
+
+
+def _created(connection: sql.Connection, _caller: Caller, document: Document) -> Document:
+    if document.get("index"):
+        indexes.define(connection, document["id"], document["index"])
+    return {}
+
+
+def _deleted(connection: sql.Connection, document: Document) -> None:
+    counts.clear(connection, document["id"])
+    indexes.forget(connection, document["id"])
+
+
+def _written(store: Store) -> None:
+    store.indexing.wake()
+
+
+FLOW = Kind(
+    "flow",
+    "f",
+    check=_check,
+    members=frozenset(_MEMBERS),
+    path_members=("path",),
+    relate=_relate,
+    created=_created,
+    deleted=_deleted,
+    written=_written,
+    in_catalogue=True,
+)
+
+
+def id_at(connection: sql.Connection, path: str) -> str | None:
+    """Id of the flow at `path`, None if there is none. A path names one flow on the whole platform."""
+    statement = sql.select(resources.c.id).where(resources.c.kind == "flow", resources.c.path == path)
+    found: Any = connection.execute(statement).scalar_one_or_none()
+    return None if found is None else str(found)
+
+
+def require(connection: sql.Connection, caller: Caller, path: str, member: str) -> None:
+    """Raise unless `path` is in the account and a flow is there.
+
+    Raises:
+        BadRequest: the path is none, or outside the account.
+        NotFound: no flow there.
+    """
+    paths.check(path, caller.account, member)
+    if id_at(connection, path) is None:
+        raise NotFound(f"{member}: there is no flow {path}")

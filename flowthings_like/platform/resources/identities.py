@@ -1,0 +1,60 @@
+"""Identities: who acts. Each account has one, made with the account and staying as long as it does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sql
+
+from ..store.schema import resources
+from . import members
+from .problems import BadRequest, Forbidden
+from .resource import Document, Kind
+
+if TYPE_CHECKING:
+    from .rights import Caller
+
+_TEXTS = ("email", "firstName", "middleName", "lastName", "salutation", "name", "displayName", "icon")
+_IN_CHUNKS = 500
+_MEMBERS = {name: members.text() for name in _TEXTS}
+
+
+def _check(_caller: Caller, document: Document) -> Document:
+    return members.checked(document, _MEMBERS)
+
+
+def _relate(
+    _connection: sql.Connection, _caller: Caller, _document: Document, before: Document | None
+) -> None:
+    if before is None:
+        raise Forbidden("identities are created by a system account only: this account has its own already")
+
+
+def _deleted(_connection: sql.Connection, _document: Document) -> None:
+    raise Forbidden("an account keeps its identity")
+
+
+def require(connection: sql.Connection, wanted: Sequence[str], member: str) -> None:
+    """Raise BadRequest unless all these identities exist, of whichever account."""
+    for start in range(0, len(wanted), _IN_CHUNKS):
+        chunk = wanted[start : start + _IN_CHUNKS]
+        found = set(
+            connection.execute(
+                sql.select(resources.c.id).where(resources.c.kind == "identity", resources.c.id.in_(chunk))
+            ).scalars()
+        )
+        for name in chunk:
+            if name not in found:
+                raise BadRequest(f"{member}: there is no identity {name}")
+
+
+IDENTITY = Kind(
+    "identity",
+    "i",
+    check=_check,
+    members=frozenset(_MEMBERS),
+    readonly=frozenset({"groupIds", "masterToken", "shares"}),
+    relate=_relate,
+    deleted=_deleted,
+)

@@ -1,0 +1,103 @@
+"""Tracks: whatever enters the source flow and passes the filter is copied to the destinations.
+
+Tracks written in JavaScript are the real platform's: this one has no engine for them and says so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...filters.values import TYPES
+from . import flows, ids, paths
+from .drops import elements
+from .drops.catalogue import compiled
+from .members import checked, filter_text, flag, mapping, text
+from .problems import BadRequest
+from .resource import Document, Kind
+
+if TYPE_CHECKING:
+    import sqlalchemy as sql
+
+    from .rights import Caller
+
+NO_JS = (
+    "js tracks need the real platform, there is no JavaScript engine here: "
+    "give the track a filter and a destination, or read the source and create the drops from your own code"
+)
+
+_MEMBERS = {
+    "filter": filter_text,
+    "description": text(),
+    "displayName": text(),
+    "disabled": flag,
+    "metadata": mapping,
+}
+
+
+def _check(caller: Caller, document: Document) -> Document:
+    if document.get("js"):
+        raise BadRequest(NO_JS)
+    track = checked(document, _MEMBERS, required=["source", "destination"])
+    track.pop("js", None)
+    paths.check(track["source"], caller.account, "source")
+    for path in destinations(track):
+        paths.check(path, caller.account, "destination")
+    return track
+
+
+def _relate(connection: sql.Connection, caller: Caller, document: Document, before: Document | None) -> None:
+    # Only what is new must exist: a track whose flow was deleted can still be edited, or disabled.
+    known = {before["source"], *destinations(before)} if before else set()
+    caller.require(document["source"], "dropRead")
+    if document["source"] not in known:
+        flows.require(connection, caller, document["source"], "source")
+    for path in destinations(document):
+        caller.require(path, "dropWrite")
+        if path not in known:
+            flows.require(connection, caller, path, "destination")
+
+
+TRACK = Kind(
+    "track",
+    "t",
+    check=_check,
+    members=frozenset({*_MEMBERS, "destination", "js"}),
+    path_members=("source",),
+    relate=_relate,
+    in_catalogue=True,
+)
+
+
+def destinations(track: Document) -> list[str]:
+    """Where the track copies to: `destination` is one path or a list of them.
+
+    Raises:
+        BadRequest: it is neither, or an empty list.
+    """
+    destination = track["destination"]
+    found = destination if isinstance(destination, list) else [destination]
+    if not found or not all(isinstance(path, str) for path in found):
+        raise BadRequest("destination must be the path of a flow, or a list of such paths")
+    return found
+
+
+def simulate(request: Any) -> Document:
+    """What a track with this filter would make of this drop; nothing is stored.
+
+    Args:
+        request: {drop, filter}.
+
+    Returns:
+        {drops: [the drop] if it passes and [] if not, log: [], errors: []}.
+    """
+    if not isinstance(request, dict):
+        raise BadRequest("the body must be a JSON object: {drop, filter}")
+    if request.get("js"):
+        raise BadRequest(NO_JS)
+    drop = request.get("drop")
+    if not isinstance(drop, dict):
+        raise BadRequest("drop is required: a JSON object with elems")
+    test = compiled(filter_text("filter", request.get("filter", "")))
+    plain, types = elements.accept(drop.get("elems"))
+    passes = test is None or test({**drop, "elems": plain, TYPES: types}, ids.now_ms())
+    return {"drops": [drop] if passes else [], "log": [], "errors": []}

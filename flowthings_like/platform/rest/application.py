@@ -1,0 +1,167 @@
+"""The platform's front: a WSGI application, one request in, one envelope out.
+
+It knows HTTP and who may come in; what a request means is the nouns' business, and they know no HTTP. It
+keeps no state but the store's, so any number of threads and processes may run one each over the same store.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import re
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ...errors import InvalidInput
+from ...green.backends.contract import native
+from ..resources.problems import BadRequest, Forbidden, MethodNotAllowed, Problem, Unauthorized
+from ..resources.rights import refuse_early
+from ..resources.statistics import Calls
+from . import request as requests_in
+from . import routes
+from .envelope import REASONS, Answer, encode, failed
+from .idempotency import Keys
+from .places import PlaceLimits, Places
+from .request import Request
+from .searches import Search, Searches, SearchLimits
+
+if TYPE_CHECKING:
+    from ..resources.accounts import Accounts
+    from ..store.store import Store
+
+Environ = dict[str, Any]
+StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+
+_PACKED_FROM = 1400
+"""Bytes from which a reply is worth packing: more than one network packet."""
+_PACKED_ASIDE = 256 * 1024
+"""Bytes from which packing is left to another thread, so that the other requests go on meanwhile."""
+_ACCEPTS_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))")
+
+log = logging.getLogger("flowthings_like.platform")
+
+
+_BODIES = PlaceLimits(per_caller=2, total=4, waiting=100)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the requests of a served platform may take up, in each process.
+
+    Attributes:
+        searches: finds and aggregates.
+        bodies: how many bodies of more than `body.LARGE` bytes are held at once.
+    """
+
+    searches: SearchLimits = field(default_factory=SearchLimits)
+    bodies: PlaceLimits = _BODIES
+
+
+class Application:
+    """The platform as a WSGI application.
+
+    Args:
+        store: all its data.
+        accounts: who may come in; those it trusts are in this process and get no packed replies.
+        limits: what requests may take up; None: as much as they need, for callers in this process.
+    """
+
+    def __init__(self, store: Store, accounts: Accounts, limits: Limits | None = None) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._calls = Calls(store)
+        self._keys = Keys()
+        self._searches = None if limits is None else Searches(limits.searches)
+        self._bodies = None if limits is None else Places("large bodies", limits.bodies)
+        store.indexing.wake()
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request, as PEP 3333 says."""
+        started = time.perf_counter()
+        method: str = environ["REQUEST_METHOD"]
+        path = requests_in.raw_path(environ)
+        answer = self._answer(environ, method, path)
+        content = encode(answer, requests_in.pretty(environ))
+        headers = [("Content-Type", "application/json; charset=utf-8"), *answer.headers]
+        if len(content) >= _PACKED_FROM and self._packs(environ):
+            content = native(_pack, content) if len(content) >= _PACKED_ASIDE else _pack(content)
+            headers += [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
+        headers.append(("Content-Length", str(len(content))))
+        start_response(REASONS[answer.status], headers)
+        if log.isEnabledFor(logging.INFO):
+            log.info("%s %s %d %.1f ms", method, path, answer.status, (time.perf_counter() - started) * 1000)
+        return [] if method == "HEAD" else [content]
+
+    def close(self) -> None:
+        """Write down what is still only in memory. The store is the caller's to close."""
+        self._calls.flush()
+
+    def _answer(self, environ: Environ, method: str, path: str) -> Answer:
+        try:
+            return self._handle(environ, method, path)
+        except MethodNotAllowed as problem:
+            answer = failed(problem)
+            answer.headers.append(("Allow", ", ".join(problem.allowed)))
+        except Unauthorized as problem:
+            answer = failed(problem)
+            answer.headers.append(("WWW-Authenticate", "X-Auth-Token"))
+        except Problem as problem:
+            answer = failed(problem)
+        except InvalidInput as error:
+            answer = failed(BadRequest(str(error)))
+        except Exception:
+            log.exception("%s %s failed", method, path)
+            answer = failed(Problem("the platform failed, its log says why"))
+        return answer
+
+    def _handle(self, environ: Environ, method: str, path: str) -> Answer:
+        target = requests_in.target(path)
+        found = routes.methods(target)
+        if method == "OPTIONS":
+            return Answer({}, headers=[("Allow", ", ".join(routes.allowed(found)))])
+        handler = routes.handler(found, method)
+        named = environ.get("HTTP_X_AUTH_ACCOUNT")
+        if named and named != target.account:
+            raise Forbidden(f"X-Auth-Account is {named!r}, the path's account is {target.account!r}")
+        caller = self._accounts.caller(environ.get("HTTP_X_AUTH_TOKEN"), target.account)
+        self._calls.count(caller.identity)
+        refuse_early(method, target, caller)
+        with ExitStack() as held:
+            who = (caller.identity, caller.token)
+            bodies = self._bodies
+            request = Request(
+                environ,
+                target,
+                caller,
+                store=self._store,
+                accounts=self._accounts,
+                calls=self._calls,
+                before_large=lambda: bodies and held.enter_context(bodies.hold(who)),
+            )
+            key = environ.get("HTTP_IDEMPOTENCY_KEY")
+            if key is not None:
+                request.store = self._keys.once(request, key, environ["HTTP_X_AUTH_TOKEN"])
+            if self._searches is not None and isinstance(handler, Search):
+                if method not in ("GET", "HEAD"):
+                    request.body()  # a place is not for waiting for the client
+                return self._searches.run(lambda: handler(request), who, _hung_up(environ))
+            return handler(request)
+
+    def _packs(self, environ: Environ) -> bool:
+        accepted = environ.get("HTTP_ACCEPT_ENCODING", "")
+        return bool(_ACCEPTS_GZIP.search(accepted)) and not self._accounts.is_trusted(
+            environ.get("HTTP_X_AUTH_TOKEN")
+        )
+
+
+def _hung_up(environ: Environ) -> Callable[[], bool] | None:
+    """What tells whether the client has hung up, where the server knows."""
+    found: Callable[[], bool] | None = environ.get("flowthings.is_gone")
+    return found or getattr(environ.get("gunicorn.socket"), "is_gone", None)
+
+
+def _pack(content: bytes) -> bytes:
+    return gzip.compress(content, compresslevel=1, mtime=0)

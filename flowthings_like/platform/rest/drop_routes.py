@@ -1,0 +1,137 @@
+"""What the methods do at `/drop`, `/drop/<flow>` (a flow's id or path) and `/drop/<flow>/<drop>`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...filters.values import DROP_MEMBERS
+from ..resources import near_misses, references
+from ..resources.aggregates.aggregate import aggregate
+from ..resources.aggregates.plan import MEMBERS
+from ..resources.drops import drops, finds
+from ..resources.problems import BadRequest
+from ..resources.query import Query
+from .envelope import Answer, created
+from .searches import Search
+
+if TYPE_CHECKING:
+    from .request import Request
+    from .searches import Methods
+
+
+def _create_by_path(request: Request) -> Answer:
+    model = request.body()
+    if not isinstance(model, dict) or not isinstance(model.get("path"), str):
+        raise BadRequest("path is required: the flow of the drop, such as /account/weather")
+    return _created(request, model["path"], model)
+
+
+def _find_by_path(request: Request) -> Answer:
+    path = request.params.get("path", [""])[-1]
+    if not path:
+        raise BadRequest("path is required: the path of the flow whose drops to find")
+    return _find_in(request, path)
+
+
+def _multi_find(request: Request) -> Answer:
+    find = finds.find_each if request.each else finds.multi_find
+    found = find(request.store, request.caller, request.body(), hints=request.typed)
+    return references.add(request, Answer(found))
+
+
+def _create(request: Request) -> Answer:
+    (flow,) = request.target.rest
+    return _created(request, flow, request.body())
+
+
+def _created(request: Request, flow: str, model: Any) -> Answer:
+    made = drops.create_counted(request.store, request.caller, flow, model, hints=request.typed)
+    answer = created(made.drops if isinstance(model, list) else made.drops[0])
+    if made.evicted:
+        answer.head = {"evicted": made.evicted, "evictedCreated": made.evicted_created}
+    return references.add(request, answer)
+
+
+def _find(request: Request) -> Answer:
+    return _find_in(request, request.target.rest[0])
+
+
+def _find_in(request: Request, flow: str) -> Answer:
+    query = Query.from_params(request.params, DROP_MEMBERS)
+    if request.explain:
+        return Answer(drops.explain(request.store, request.caller, flow, query))
+    found = drops.find(request.store, request.caller, flow, query, hints=request.typed)
+    return references.add(request, Answer(found))
+
+
+def _read_many(request: Request) -> Answer:
+    (flow,) = request.target.rest
+    found = drops.read_many(request.store, request.caller, flow, request.body(), hints=request.typed)
+    return references.add(request, Answer(found))
+
+
+def _update_many(request: Request) -> Answer:
+    (flow,) = request.target.rest
+    changed = drops.update_many(request.store, request.caller, flow, request.body(), hints=request.typed)
+    return references.add(request, Answer(changed))
+
+
+def _delete_all(request: Request) -> Answer:
+    (flow,) = request.target.rest
+    drops.delete_all(request.store, request.caller, flow)
+    return Answer({})
+
+
+def _read(request: Request) -> Answer:
+    flow, drop = request.target.rest
+    found = drops.read(request.store, request.caller, flow, drop, hints=request.typed)
+    return references.add(request, Answer(Query.from_params(request.params, DROP_MEMBERS).pick(found)))
+
+
+def _update(request: Request) -> Answer:
+    flow, drop = request.target.rest
+    changes = request.body()
+    if isinstance(changes, dict) and changes.get("id", drop) != drop:
+        raise BadRequest(f"id {changes['id']!r} in the body is not the id {drop!r} that is being changed")
+    changed = drops.update(request.store, request.caller, flow, drop, changes, hints=request.typed)
+    return references.add(request, Answer(changed))
+
+
+def _delete(request: Request) -> Answer:
+    flow, drop = request.target.rest
+    drops.delete(request.store, request.caller, flow, drop)
+    return Answer({})
+
+
+def _set_member(request: Request) -> Answer:
+    flow, drop, member = request.target.rest
+    value = request.body()
+    changed = drops.set_member(request.store, request.caller, flow, drop, member, value, hints=request.typed)
+    return references.add(request, Answer(changed))
+
+
+def _aggregate(request: Request) -> Answer:
+    flow, _ = request.target.rest
+    for name in request.params.keys() - near_misses.PARAMETERS:
+        meant = name if name in MEMBERS else near_misses.nearest(name, frozenset(MEMBERS))
+        if meant is not None:
+            raise BadRequest(f"there is no parameter {name!r}: {meant} belongs in the body of an aggregate")
+    return Answer(aggregate(request.store, request.caller, flow, request.body()))
+
+
+ROUTES: dict[int, Methods] = {
+    0: {"POST": _create_by_path, "GET": Search(_find_by_path), "MGET": Search(_multi_find)},
+    1: {
+        "POST": _create,
+        "GET": Search(_find),
+        "MGET": _read_many,
+        "MPUT": _update_many,
+        "DELETE": _delete_all,
+    },
+    2: {"GET": _read, "PUT": _update, "DELETE": _delete},
+    3: {"PUT": _set_member},
+}
+"""{how many segments follow `drop`: {method: handler}}"""
+
+AGGREGATE: Methods = {"POST": Search(_aggregate)}
+"""At `/drop/<flow>/aggregate`."""

@@ -1,0 +1,71 @@
+"""The envelope: the one shape of every answer.
+
+    {"head": {"status": 200, "ok": true, "errors": [], "messages": [], "references": {}}, "body": …}
+
+`head.status` is the HTTP status; a failure has at least one error and the body `{}`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from ..resources.problems import Problem
+
+REASONS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+"""HTTP status lines, by status."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a request comes to, before it is written out.
+
+    Attributes:
+        body: any JSON value.
+        status: the HTTP status.
+        messages, errors: what to tell the reader.
+        references: {kind: {id: object}} of what the body's objects point to, where it was asked for.
+        head: further members of the head, such as how many drops a create evicted.
+        headers: HTTP headers beyond the usual ones.
+    """
+
+    body: Any
+    status: int = 200
+    messages: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    references: dict[str, dict[str, Any]] = field(default_factory=dict)
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    head: dict[str, Any] = field(default_factory=dict)
+
+
+def created(body: Any) -> Answer:
+    """201: the object that now exists."""
+    return Answer(body, 201, messages=["The request was processed and the resource now exists."])
+
+
+def failed(problem: Problem) -> Answer:
+    """The answer that a problem comes to."""
+    answer = Answer({}, problem.status, errors=[problem.message or REASONS[problem.status]])
+    if problem.retry_after is not None:
+        answer.headers.append(("Retry-After", str(problem.retry_after)))
+    return answer
+
+
+def encode(answer: Answer, pretty: bool = False) -> bytes:
+    """The answer as JSON text in UTF-8; `pretty` indents it."""
+    envelope = {
+        "head": {
+            "status": answer.status,
+            "ok": not answer.errors,
+            "errors": answer.errors,
+            "messages": answer.messages,
+            "references": answer.references,
+            **answer.head,
+        },
+        "body": answer.body,
+    }
+    return orjson.dumps(envelope, option=orjson.OPT_INDENT_2 if pretty else 0)

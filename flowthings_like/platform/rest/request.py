@@ -1,0 +1,177 @@
+"""A request taken apart: which resource of which account, with which parameters.
+
+    /v4.0/acme/drop/f51e6a3c0…/d51e6a3c0…?only=id
+     version account resource rest             params
+
+Segments are told apart before they are percent-decoded, so `/drop/%2Facme%2Fweather` names a flow by its path
+in one segment. The doubled slash of old clients, `/drop//acme/weather`, means the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qs, quote, unquote
+
+from ..resources import ids, near_misses
+from ..resources.problems import BadRequest, NotFound
+from ..resources.query import YES, switch
+from . import body
+
+if TYPE_CHECKING:
+    from ..resources.accounts import Accounts
+    from ..resources.rights import Caller
+    from ..resources.statistics import Calls
+    from ..store.store import Store
+
+_UNREAD: Any = object()
+
+
+class Target(NamedTuple):
+    """What a URL's path names: a version, an account, a resource and what follows it, decoded."""
+
+    version: str
+    account: str
+    resource: str
+    rest: tuple[str, ...]
+
+
+class Request:
+    """One request, once it is known who makes it.
+
+    Attributes:
+        params: the query's parameters, each with all its values.
+
+    Raises:
+        BadRequest: the query is no query, or has a parameter that is a near miss of one that is known.
+    """
+
+    __slots__ = (
+        "_before_large",
+        "_body",
+        "_environ",
+        "_parsed",
+        "accounts",
+        "caller",
+        "calls",
+        "params",
+        "store",
+        "target",
+    )
+
+    def __init__(
+        self,
+        environ: dict[str, Any],
+        target: Target,
+        caller: Caller,
+        *,
+        store: Store,
+        accounts: Accounts,
+        calls: Calls,
+        before_large: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._before_large = before_large
+        self._parsed: Any = _UNREAD
+        self._environ = environ
+        self._body = b""
+        self.params = query(environ)
+        near_misses.check(self.params, near_misses.PARAMETERS, "parameter")
+        self.target = target
+        self.store = store
+        self.accounts = accounts
+        self.caller = caller
+        self.calls = calls
+
+    def body(self) -> Any:
+        """The body as a JSON value; raises BadRequest, TooLarge or RequestTimeout."""
+        if self._parsed is _UNREAD:
+            self._body = body.receive(self._environ, before_large=self._before_large)
+            self._parsed = body.parse(self._body)
+        return self._parsed
+
+    def text(self) -> bytes:
+        """What tells this request from others: method, path, query and the body as far as it was read."""
+        environ = self._environ
+        where = environ.get("RAW_URI") or f"{raw_path(environ)}?{environ.get('QUERY_STRING')}"
+        return f"{environ['REQUEST_METHOD']} {where}\n".encode() + self._body
+
+    @property
+    def typed(self) -> bool:
+        """Whether elements are shown as {type, value}: as `hints` says, else as the version is used to."""
+        hints = switch(self.params, "hints")
+        return self.target.version.startswith("v0") if hints is None else hints
+
+    @property
+    def refs(self) -> bool:
+        """Whether the answer shall carry what its objects refer to."""
+        return switch(self.params, "refs") is True
+
+    @property
+    def each(self) -> bool:
+        """Whether each of several finds is to be answered by itself, in a list."""
+        return switch(self.params, "each") is True
+
+    @property
+    def explain(self) -> bool:
+        """Whether the answer shall say how a find would be done, in place of doing it."""
+        return switch(self.params, "explain") is True
+
+
+def query(environ: dict[str, Any]) -> dict[str, list[str]]:
+    """The query's parameters, each with all its values, the empty ones too."""
+    text = environ.get("QUERY_STRING")
+    if not text:
+        return {}
+    try:
+        return parse_qs(text, keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise BadRequest("the query is not percent-encoded UTF-8") from None
+
+
+def pretty(environ: dict[str, Any]) -> bool:
+    """Whether the reader asked for indented JSON."""
+    text = environ.get("QUERY_STRING") or ""
+    return "pretty=" in text and any(f"pretty={yes}" in text.split("&") for yes in YES)
+
+
+def raw_path(environ: dict[str, Any]) -> str:
+    """The path as it stood in the request, still percent-encoded."""
+    raw: str | None = environ.get("RAW_URI")
+    if raw is None:
+        return quote(environ.get("PATH_INFO", "").encode("latin-1"), safe="/:@!$&'()*+,;=~-._")
+    raw = raw.partition("?")[0]
+    if not raw.startswith("/") and "://" in raw:  # a proxy's absolute form
+        raw = "/" + raw.split("://", 1)[1].partition("/")[2]
+    return raw
+
+
+def target(path: str) -> Target:
+    """What the percent-encoded path names.
+
+    Raises:
+        NotFound: it does not have the shape /v…/account/resource.
+        BadRequest: a segment is not percent-encoded UTF-8.
+    """
+    if "%" in path:
+        try:
+            segments = [unquote(segment, errors="strict") for segment in path.split("/")]
+        except UnicodeDecodeError:
+            raise BadRequest("the path is not percent-encoded UTF-8") from None
+    else:
+        segments = path.split("/")
+    while segments and not segments[-1]:
+        segments.pop()
+    if len(segments) < 4 or segments[0] or segments[1][:1] != "v" or not segments[2]:
+        raise NotFound(f"there is nothing at {path}: paths look like /v4.0/account/flow")
+    _, version, account, resource, *rest = segments
+    if resource == "drop" and len(rest) > 1 and not rest[0]:
+        rest = _spread(rest[1:])
+    return Target(version, account, resource, tuple(rest))
+
+
+def _spread(segments: list[str]) -> list[str]:
+    """A flow's path spread over segments, and what follows it: a drop's id or `aggregate` ends it."""
+    end = next((index for index, segment in enumerate(segments) if ids.is_id(segment, "d")), len(segments))
+    if end == len(segments) > 2 and segments[-1] == "aggregate":
+        end -= 1
+    return ["/" + "/".join(segments[:end]), *segments[end:]]

@@ -1,0 +1,117 @@
+"""gunicorn's gevent worker, with bounds on what a client may take up and a quick, clean end."""
+
+from __future__ import annotations
+
+import resource
+import time
+from contextlib import nullcontext, suppress
+from functools import partial
+from typing import Any
+
+import gevent
+from gevent.server import StreamServer
+from gunicorn.sock import ssl_context
+from gunicorn.workers.ggevent import GeventWorker
+
+from ..resources.problems import Unavailable
+from .connections import Connection, Connections
+from .envelope import REASONS, encode, failed
+
+_LOOK_AGAIN = 0.1  # seconds
+_SILENT = 5.0  # seconds that a client may be silent within a request while the worker waits to end
+_SPARE_FILES = 512  # descriptors for other things than clients
+
+
+class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn comes without types
+    """Serves connections until SIGTERM; then it answers what has begun, hangs up on the rest and ends.
+
+    `app`, which gunicorn hands it, is a `platform.server.Server`.
+    """
+
+    def run(self) -> None:
+        """Serve, and return when everything has been answered."""
+        limits = self.app.connection_limits
+        _allow_files(limits.total + _SPARE_FILES)
+        self._limits = limits
+        self._connections = Connections(limits)
+        self._tls = ssl_context(self.cfg) if self.cfg.is_ssl else None
+        servers = []
+        for sock in self.sockets:
+            sock.setblocking(1)
+            server = StreamServer(sock, handle=partial(self.handle, sock))
+            if self.cfg.workers > 1:
+                server.max_accept = 1
+            server.start()
+            servers.append(server)
+        self.app.accepting()
+        while self.alive:
+            self.notify()
+            gevent.sleep(_LOOK_AGAIN)
+        for server in servers:
+            server.close()
+        self._connections.close()
+        deadline = time.monotonic() + self.cfg.graceful_timeout
+        while len(self._connections) and time.monotonic() < deadline:
+            self.notify()
+            self._connections.end_silent(_SILENT)
+            gevent.sleep(_LOOK_AGAIN)
+        self._connections.end()
+
+    def timeout_ctx(self) -> Any:
+        """The connection itself keeps the time."""
+        return nullcontext()
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """Serve one connection."""
+        connection = Connection(client, addr[0], self._limits)
+        if not self._connections.admit(connection):
+            with suppress(OSError):
+                self._refuse(connection)
+            client.close()
+            return
+        try:
+            if self._tls is not None:
+                connection.secure(partial(self._wrap, self._tls))
+        except OSError as error:  # an SSLError and a timeout are one
+            self.log.debug("no TLS handshake with %s: %s", addr[0], error)
+            connection.close()
+            self._connections.discard(connection)
+            return
+        try:
+            super().handle(listener, connection, addr)
+        finally:
+            self._connections.discard(connection)
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Connection, addr: Any) -> None:
+        """Answer one request of a connection."""
+        sock.begin()
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        finally:
+            sock.finish()
+            if not self.alive:
+                sock.end()
+
+    @staticmethod
+    def _wrap(context: Any, sock: Any) -> Any:
+        return context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+
+    def _refuse(self, connection: Connection) -> None:
+        if self._tls is not None:
+            return
+        problem = Unavailable("too many connections come from this address: use fewer, or try again")
+        content = encode(failed(problem))
+        connection.sendall(
+            f"HTTP/1.1 {REASONS[503]}\r\nContent-Type: application/json; charset=utf-8\r\n"
+            f"Content-Length: {len(content)}\r\nRetry-After: 1\r\nConnection: close\r\n\r\n".encode()
+            + content
+        )
+
+
+def _allow_files(wanted: int) -> None:
+    """Raise this process's own limit of open files, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft not in (resource.RLIM_INFINITY,) and soft < most:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
