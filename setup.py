@@ -97,8 +97,8 @@ setup(
     packages=find_packages(include=["flowthings_like", "flowthings_like.*"]),
     package_data={
         "flowthings_like": ["py.typed"],
-        "flowthings_like.green": ["*.pyi"],
-        "flowthings_like.services": ["*.pyi"],
+        "flowthings_like.green.calls": ["*.pyi"],
+        "flowthings_like.services.rest": ["*.pyi"],
         "flowthings_like.platform.things.language": ["grammar.lark"],
     },
     data_files=[

@@ -1,4 +1,4 @@
-"""Write flowthings_like/services/parallel.pyi: the services as `lazy()` and `async_()` show them.
+"""Write flowthings_like/services/rest/parallel.pyi: the services as `lazy()` and `async_()` show them.
 
     python -m tools.parallel_types            write the file
     python -m tools.parallel_types --check    fail if it is not up to date
@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "flowthings_like"
-TARGET = PACKAGE / "services" / "parallel.pyi"
+SERVICES = PACKAGE / "services" / "rest"
+TARGET = SERVICES / "parallel.pyi"
 MODULES = (
     *(
         "resource",
@@ -32,7 +33,7 @@ MODULES = (
         "token",
         "device",
     ),
-    *("statistics", "websocket"),
+    *("statistics", "live"),
 )
 ROOTS = {"BaseService"}  # a class that comes from one of these is a service
 
@@ -59,10 +60,8 @@ class Sources:
     imports: dict[str, tuple[int, str]] = field(default_factory=dict)
 
     def read(self, module: str) -> None:
-        """Add one module of services/."""
-        for node in _flat(
-            ast.parse((PACKAGE / "services" / f"{module}.py").read_text(encoding="utf-8")).body
-        ):
+        """Add one module of services/rest/."""
+        for node in _flat(ast.parse((SERVICES / f"{module}.py").read_text(encoding="utf-8")).body):
             if isinstance(node, ast.ImportFrom) and node.module != "__future__":
                 for name in node.names:
                     self.imports.setdefault(name.asname or name.name, (node.level, node.module or ""))
@@ -244,9 +243,9 @@ def _imports(sources: Sources, text: str) -> str:
     known = {
         **sources.imports,
         **dict.fromkeys(("Any", "Generic", "Literal", "Protocol", "overload"), (0, "typing")),
-        "AsyncAPI": (2, "green.calls"),
-        "GreenThunk": (2, "green.thunk"),
-        "LazyAPI": (2, "green.lazy"),
+        "AsyncAPI": (3, "green.calls.async_"),
+        "GreenThunk": (3, "green.calls.thunk"),
+        "LazyAPI": (3, "green.calls.lazy"),
     }
     del known["R"], known["D"], known["TypeVar"]
     lines = [

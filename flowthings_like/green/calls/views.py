@@ -32,7 +32,7 @@ class View:
         self._label = label
         self._made: Callable[..., Any] | None = None
 
-    if not TYPE_CHECKING:  # what there is, `services/parallel.pyi` says
+    if not TYPE_CHECKING:  # what there is, `services/rest/parallel.pyi` says
 
         def __getattr__(self, name: str) -> Any:
             if name.startswith("__"):  # a protocol's question, such as copy's, which is not for the target

@@ -8,25 +8,25 @@ from typing import Any, Generic, Literal, Protocol, overload
 
 from typing_extensions import TypeVar
 
-from ..changes import P
-from ..filters.nodes import Filter
-from ..green.calls.async_ import AsyncAPI
-from ..green.calls.lazy import LazyAPI
-from ..green.calls.thunk import GreenThunk
-from ..transport.retry import Retry
-from ..transport.websocket.live import WebSocketClient
-from .rest.device import Device
-from .rest.drop import Drop, DropService, ParentDrop, Place
-from .rest.flow import Flow
-from .rest.given import Again, Filters, Id, Ids, Model, Models, More, Names, No, References, Timeout, Yes
-from .rest.group import Group
-from .rest.identity import Identity
-from .rest.resource import Resource
-from .rest.share import Share
-from .rest.statistics import Level, Whole
-from .rest.task import APITask, MQTTTask, RSSTask, Task
-from .rest.token import TokenResource
-from .rest.track import Simulation, Track
+from ...changes import P
+from ...filters.nodes import Filter
+from ...green.calls.async_ import AsyncAPI
+from ...green.calls.lazy import LazyAPI
+from ...green.calls.thunk import GreenThunk
+from ...transport.retry import Retry
+from ...transport.websocket.live import WebSocketClient
+from .device import Device
+from .drop import Drop, DropService, ParentDrop, Place
+from .flow import Flow
+from .given import Again, Filters, Id, Ids, Model, Models, More, Names, No, References, Timeout, Yes
+from .group import Group
+from .identity import Identity
+from .resource import Resource
+from .share import Share
+from .statistics import Level, Whole
+from .task import APITask, MQTTTask, RSSTask, Task
+from .token import TokenResource
+from .track import Simulation, Track
 
 R = TypeVar("R", default=Any)
 D = TypeVar("D")

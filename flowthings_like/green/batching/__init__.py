@@ -1,0 +1,1 @@
+"""Many single calls as one bulk call: queue, batcher, dispatcher."""

@@ -1,0 +1,1 @@
+"""Calls that run in parallel: `async_()` and `lazy()`, futures and thunks."""

@@ -1,0 +1,1 @@
+"""Aggregates over a flow's drops."""

@@ -1,0 +1,1 @@
+"""Drops: how they are checked, stored, indexed, found and tracked."""

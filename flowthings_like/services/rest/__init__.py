@@ -1,0 +1,1 @@
+"""The services of the flowthings platform: one resource, one module."""

@@ -1,0 +1,1 @@
+"""The ThingsDB client and its rooms."""

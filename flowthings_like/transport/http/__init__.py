@@ -1,0 +1,1 @@
+"""HTTP requests: the native transport, the requests transport, and what chooses between them."""

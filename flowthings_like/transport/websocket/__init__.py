@@ -1,0 +1,1 @@
+"""WebSocket connections: live subscriptions, and ThingsDB packages as messages."""

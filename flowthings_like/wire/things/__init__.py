@@ -1,0 +1,1 @@
+"""ThingsDB's protocol, without I/O: packages, values, scopes, code, errors."""
