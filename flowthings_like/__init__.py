@@ -114,18 +114,18 @@ __all__ = [
 
 # What only few programs ask for is imported when they do.
 _LATE = {
-    "Block": "green.monitor",
-    "CapacityWarning": "transport.evictions",
-    "Client": "services.things",
-    "EventsLost": "services.room",
-    "Finding": "green.checks.findings",
-    "GreenWarning": "green.checks.findings",
-    "NotJoined": "services.room",
-    "Room": "services.room",
-    "block_monitor": "green.monitor",
-    "doctor": "green.doctor",
-    "event": "services.room",
-    "set_package_fail_file": "services.things",
+    "Block": "doctor.monitor",
+    "CapacityWarning": "transport.http.evictions",
+    "Client": "services.things.client",
+    "EventsLost": "services.things.room",
+    "Finding": "doctor.checks.findings",
+    "GreenWarning": "doctor.checks.findings",
+    "NotJoined": "services.things.room",
+    "Room": "services.things.room",
+    "block_monitor": "doctor.monitor",
+    "doctor": "doctor.report",
+    "event": "services.things.room",
+    "set_package_fail_file": "services.things.client",
 }
 
 

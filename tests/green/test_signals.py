@@ -142,21 +142,24 @@ def test_no_loop_stands_in_a_block_that_holds_a_lock():
 
 OWN_THREAD = "runs in a thread of its own, never in the main thread"
 LOOPS_TO_UNDO = {
-    ("green/coalesce.py", "run"): OWN_THREAD,
-    ("platform/indexes.py", "_work"): OWN_THREAD,
+    ("green/batching/batcher.py", "run"): OWN_THREAD,
+    ("platform/resources/drops/indexes.py", "_work"): OWN_THREAD,
     ("platform/store/writer.py", "_dispatch"): OWN_THREAD,
     ("platform/store/writer.py", "_transact"): OWN_THREAD,
     ("platform/things/commits.py", "_run"): OWN_THREAD,
     ("platform/things/listener.py", "_accept"): OWN_THREAD,
     ("platform/things/outbox.py", "_write"): OWN_THREAD,
-    ("services/mailbox.py", "_run"): OWN_THREAD,
+    ("services/things/mailbox.py", "_run"): OWN_THREAD,
     ("testing/proxy.py", "carry"): OWN_THREAD,
-    ("transport/keeper.py", "_run"): OWN_THREAD,
-    ("transport/packets.py", "_read"): OWN_THREAD,
-    ("transport/packets.py", "_readable"): "runs in a hub",
-    ("green/hubs.py", "wait"): "runs in a hub",
-    ("transport/outbox.py", "push"): "at the loop's end it has not got the turn: there is nothing to undo",
-    ("transport/deadlines.py", "_first_reachable"): "a connection that was not made is used no more",
+    ("transport/things/keeper.py", "_run"): OWN_THREAD,
+    ("transport/things/connection.py", "_read"): OWN_THREAD,
+    ("transport/things/connection.py", "_readable"): "runs in a hub",
+    ("green/backends/hubs.py", "wait"): "runs in a hub",
+    (
+        "transport/things/outbox.py",
+        "push",
+    ): "at the loop's end it has not got the turn: there is nothing to undo",
+    ("transport/http/deadlines.py", "_first_reachable"): "a connection that was not made is used no more",
     ("platform/server.py", "_look_at_folder"): "the process ends",
     ("platform/things/node.py", "__init__"): "the process ends, or the object is dropped with its sockets",
     ("platform/things/language/assignment.py", ""): "the universe is loaded anew after an exception",
@@ -202,8 +205,8 @@ WRITTEN_IN_PYTHON = {
 }
 MODULES_OF_THEM = {"threading", "queue", "concurrent", "concurrent.futures"}
 USES = {
-    ("green/_primitives.py", "Thread"): "started in a thread in which no signal handler runs",
-    ("green/monitor/_eventlet.py", "Thread"): "a native thread beside eventlet's hub",
+    ("green/backends/_primitives.py", "Thread"): "started in a thread in which no signal handler runs",
+    ("doctor/monitor/_eventlet.py", "Thread"): "a native thread beside eventlet's hub",
     ("testing/proxy.py", "Thread"): "started and joined by the one thread that starts and closes the proxy",
     ("testing/server.py", "Thread"): "started and joined by the one thread that starts and closes the server",
     ("transport/homes.py", "LifoQueue"): "each belongs to one hub: never used on plain threads",

@@ -1,5 +1,5 @@
 """Fixtures of the transport's tests."""
 
-from tests.client.conftest import certificate
+from tests.certificates import certificate
 
 __all__ = ["certificate"]

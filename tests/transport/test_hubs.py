@@ -16,7 +16,7 @@ import pytest
 from flowthings_like import API, Token
 from flowthings_like.green import detect
 from flowthings_like.transport.pool import Pool
-from tests.client.support import Answer, serving
+from tests.services.support import Answer, serving
 
 from .support import sockets
 

@@ -1,0 +1,372 @@
+"""Rooms across lost connections, moves to another node, and the orders in which packages may come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from flowthings_like import Client, ConnectionFailed, DeadlineExceeded
+from flowthings_like.green.backends.contract import detect
+from flowthings_like.wire.things.packages import EVENT_ID, Kind, Package, pack, package
+
+from ...transport.things.scripted_node import Node, Session, node, wait_until
+from .support import STUFF, USER, Heard, Script, error
+
+
+@pytest.fixture
+def room(client: Client) -> Heard:
+    found = Heard(7)
+    found.join(client, wait=20)
+    return found
+
+
+# One node room, several objects
+
+
+def test_the_node_is_asked_once_and_told_when_the_last_one_leaves(client: Client, script: Script) -> None:
+    first, second, third = Heard(7), Heard(7, "@:stuff"), Heard(8)
+    for each in (first, second, third):
+        each.join(client, wait=20)
+    assert script.count(Kind.JOIN) == 2
+    script.emit(7, "msg", "to both")
+    first.expect("init", "join", "to both")
+    first.leave()
+    assert script.count(Kind.LEAVE) == 0
+    script.emit(7, "msg", "to one")
+    second.expect("init", "join", "to both", "to one")
+    second.leave()
+    assert script.count(Kind.LEAVE) == 1
+    first.expect("init", "join", "to both", "leave")
+    assert client.get_rooms() == (third,)
+
+
+def test_many_that_join_at_once_ask_once(client: Client, script: Script) -> None:
+    pool = detect().pool(16)
+    rooms = [Heard(7) for _ in range(16)]
+    for call in [pool.spawn(each.join, client, 20) for each in rooms]:
+        call.get(timeout=20)
+    assert script.count(Kind.JOIN) == 1
+    assert all(each.heard == ["init", "join"] for each in rooms)
+    for call in [pool.spawn(each.leave) for each in rooms]:
+        call.get(timeout=20)
+    assert script.count(Kind.LEAVE) == 1
+
+
+# The order of packages
+
+
+def test_emits_that_overtake_the_join_event_come_after_on_join(client: Client, script: Script) -> None:
+    def join(session: Session, request: Package, scope: str, *ids: int) -> bytes:
+        emit = script.say(Kind.ROOM_EMIT, 7, event="msg", args=["early"])
+        answer = package(Kind.DATA, request.id, pack(list(ids)))
+        return emit + answer + emit + script.say(Kind.ROOM_JOIN, 7) + emit
+
+    script._join = join  # type: ignore[method-assign]
+    room = Heard(7)
+    room.join(client, wait=20)
+    room.expect("init", "join", "early", "early", "early")
+
+
+@pytest.mark.parametrize("overtakes", [True, False])
+def test_a_room_that_is_deleted_while_it_is_joined(client: Client, script: Script, overtakes: bool) -> None:
+    def join(session: Session, request: Package, scope: str, *ids: int) -> bytes:
+        emit = script.say(Kind.ROOM_EMIT, 7, event="msg", args=["last words"])
+        events = emit + script.say(Kind.ROOM_DELETE, 7)
+        answer = package(Kind.DATA, request.id, pack(list(ids)))
+        return events + answer if overtakes else answer + events
+
+    script._join = join  # type: ignore[method-assign]
+    room = Heard(7)
+    room.join(client, wait=20)
+    room.expect("init", "join", "last words", "delete")
+    assert client.get_rooms() == ()
+    assert client._rooms._memberships == {}
+    assert script.count(Kind.JOIN) == 1
+
+
+def test_a_join_event_that_comes_too_late_means_nothing(client: Client, script: Script, played: Node) -> None:
+    room = Heard(7)
+    room.join(client, wait=20)
+    room.leave()
+    played.session().send(script.say(Kind.ROOM_JOIN, 7))
+    room.join(client, wait=20)
+    script.emit(7, "msg", 2)
+    room.expect("init", "join", "leave", "init", "join", 2)
+
+
+def test_a_node_that_names_no_scope(client: Client, script: Script) -> None:
+    script.called[STUFF] = None
+    room = Heard(7)
+    room.join(client, wait=20)
+    script.emit(7, "msg", 1)
+    room.expect("init", "join", 1)
+
+
+def test_a_node_that_goes_on_with_a_collections_former_name(
+    client: Client, script: Script, room: Heard
+) -> None:
+    script.called[STUFF] = "@collection:former"
+    script.emit(7, "msg", 1)
+    room.expect("init", "join", 1)
+    room.emit("msg", 2)  # which the node refuses at first, in the scope that it named itself
+    room.leave()
+    room.expect("init", "join", 1, 2, "leave")
+    assert script.joined[STUFF, 7] == []
+
+
+def test_a_collection_that_gets_its_name_back(client: Client, script: Script, room: Heard) -> None:
+    for number, name in enumerate(
+        ("@collection:other", STUFF, "@collection:third", "@collection:other", STUFF)
+    ):
+        script.called[STUFF] = name
+        script.emit(7, "msg", number)
+    room.expect("init", "join", 0, 1, 2, 3, 4)
+    assert room.scope == STUFF
+
+
+def test_an_event_of_a_room_that_was_left_renames_nothing(client: Client, script: Script) -> None:
+    script.rooms.add(("@collection:other", 7))
+    room, left = Heard(7), Heard(7, "//other")
+    left.join(client, wait=20)
+    left.leave()
+    room.join(client, wait=20)
+    script.emit(7, "msg", "stray", scope="@collection:other")
+    script.emit(7, "msg", "own")
+    room.expect("init", "join", "own")
+    assert room.scope == STUFF
+
+
+def test_what_is_no_event_harms_nobody(client: Client, script: Script, played: Node, room: Heard) -> None:
+    session = played.session()
+    for kind, body in (
+        (Kind.ROOM_EMIT, b"\xff"),
+        (Kind.ROOM_EMIT, pack([1])),
+        (Kind.ROOM_EMIT, pack({"id": 7})),
+        (Kind.ROOM_DELETE, pack({"scope": STUFF, "id": 99})),
+        (Kind.WARNING, pack({"warn_code": 2, "warn_msg": "mind"})),
+        (3, b""),
+        (15, pack("?")),
+    ):
+        session.send(package(kind, EVENT_ID, body))
+    script.emit(7, "msg", "fine")
+    room.expect("init", "join", "fine")
+    assert client.query("1") == "1"
+
+
+# Joining that comes to nothing
+
+
+def test_a_join_that_is_given_up_is_undone(client: Client, script: Script, played: Node) -> None:
+    room = Heard(7)
+    script.mute.add(Kind.JOIN)
+    with pytest.raises(DeadlineExceeded):
+        room.join(client, wait=0.2)
+    assert client.get_rooms() == ()
+    wait_until(lambda: script.count(Kind.LEAVE) == 1)  # it may have gone through after all
+    script.mute.clear()
+    room.join(client, wait=20)
+    script.emit(7, "msg", 1)
+    room.expect("init", "join", 1)
+
+
+@pytest.mark.skipif(not detect().in_turns, reason="an OS thread cannot be killed")
+def test_a_join_that_is_killed_anywhere_leaves_nothing_behind(client: Client, script: Script) -> None:
+    backend = detect()
+    script.queries = lambda code, variables: 7
+    ended, turns = 0, 0
+    while ended < 3:  # three joins were through before they could be killed
+        turns += 1 + turns // 20
+        room = Heard("which();")
+        joining = backend.spawn(room.join, client, 20)
+        for _ in range(turns):
+            backend.give_way()
+        backend.kill(joining)
+        backend.pending(joining).settle(20)
+        if room in client.get_rooms():
+            ended += 1
+            room.leave()
+        wait_until(lambda: not client._rooms._memberships and not script.joined.get((STUFF, 7)))
+    assert turns > 3
+    last = Heard("which();")
+    last.join(client, wait=20)
+    script.emit(7, "msg", 1)
+    last.expect("init", "join", 1)
+
+
+def test_a_room_that_is_not_there(client: Client, script: Script) -> None:
+    for missing in (Heard(99), Heard(7, "//nowhere")):
+        with pytest.raises(LookupError):
+            missing.join(client, wait=20)
+        assert missing.heard == []
+    assert client.get_rooms() == ()
+    assert client._rooms._memberships == {}
+
+
+def test_closing_while_joining(client: Client, script: Script) -> None:
+    script.mute.add(Kind.JOIN)
+    room = Heard(7)
+    backend = detect()
+    joining = backend.spawn(room.join, client, 20)
+    wait_until(lambda: script.count(Kind.JOIN) == 1)
+    client.close()
+    with pytest.raises(ConnectionFailed):
+        backend.get(joining, 20)
+    assert room.heard == []
+
+
+# Lost connections
+
+
+def test_rooms_are_joined_anew(client: Client, script: Script, played: Node, room: Heard) -> None:
+    twin, eighth = Heard(7), Heard(8)
+    twin.join(client)
+    eighth.join(client)
+    script.asked.clear()
+    played.end()
+    for each in (room, twin, eighth):
+        each.expect("init", "join", "join")
+    assert script.asked == [(Kind.JOIN, [STUFF, 7, 8])]
+    script.emit(7, "msg", "back")
+    room.expect("init", "join", "join", "back")
+    twin.expect("init", "join", "join", "back")
+
+
+def test_what_is_gone_meanwhile_is_said_and_the_rest_goes_on(
+    client: Client, script: Script, played: Node
+) -> None:
+    script.rooms.add(("@collection:other", 7))
+    stays, goes, elsewhere = Heard(7), Heard(8), Heard(7, "//other")
+    for each in (stays, goes, elsewhere):
+        each.join(client, wait=20)
+    script.rooms -= {(STUFF, 8), ("@collection:other", 7)}
+    played.end()
+    goes.expect("init", "join", "delete")
+    elsewhere.expect("init", "join", "delete")
+    stays.expect("init", "join", "join")
+    assert client.get_rooms() == (stays,)
+
+
+def test_who_may_not_join_any_more_has_left(
+    client: Client, script: Script, played: Node, room: Heard
+) -> None:
+    script._join = lambda session, request, *body: error(request, -55, "no more")  # type: ignore[method-assign]
+    played.end()
+    room.expect("init", "join", "leave")
+    assert client.query("1", timeout=10) == "1"
+
+
+@pytest.mark.parametrize("kind", [Kind.PING, Kind.AUTH, Kind.JOIN])
+def test_a_connection_that_breaks_while_it_is_greeted(
+    client: Client, script: Script, played: Node, room: Heard, kind: Kind
+) -> None:
+    broken: list[Session] = []
+
+    def breaking(session: Session, request: Package) -> bytes | None:
+        if request.kind == kind and not broken:
+            broken.append(session)
+            session.end()
+            return None
+        return script(session, request)
+
+    played.answer = breaking
+    played.end()
+    room.expect("init", "join", "join")  # though nobody calls
+    assert broken
+
+
+def test_leaving_while_there_is_no_connection(script: Script) -> None:
+    with node(script) as played:
+        client = Client()
+        client.connect_pool([played.url], *USER)
+        room = Heard(7)
+        room.join(client, wait=20)
+    wait_until(lambda: not client.is_connected())
+    room.leave(timeout=5)
+    room.expect("init", "join", "leave")
+    client.close_and_wait()
+
+
+# Moves
+
+
+@pytest.fixture
+def pair(script: Script) -> Iterator[tuple[Client, Node, Node]]:
+    """A client of two nodes, the one that it is connected to, and the other."""
+    with ExitStack() as stack:
+        nodes = [stack.enter_context(node(script)) for _ in range(2)]
+        client = Client()
+        client.connect_pool([each.url for each in nodes], *USER)
+        nodes.sort(key=lambda each: not each.sessions)
+        yield client, nodes[0], nodes[1]
+        client.close_and_wait()
+
+
+def test_a_node_that_shuts_down_is_left_before_it_does(
+    script: Script, pair: tuple[Client, Node, Node]
+) -> None:
+    client, first, second = pair
+    room = Heard(7)
+    room.join(client, wait=20)
+    slow = detect().event()
+    script.queries = lambda code, variables: slow.wait(10) and code if code == "slow" else code
+    asked = detect().spawn(client.query, "slow")
+    wait_until(lambda: script.count(Kind.QUERY) == 1)
+    first.session().event(Kind.NODE_STATUS, pack({"id": 0, "status": "SHUTTING_DOWN"}))
+    room.expect("init", "join", "join")
+    assert client.connection_info() == second.address
+    script.emit(7, "msg", "once")  # both connections have joined
+    assert client.query("quick") == "quick"
+    slow.set()
+    assert detect().get(asked, 20) == "slow"  # the old connection ends when its calls are done
+    wait_until(lambda: not first.open())
+    script.emit(7, "msg", "twice")
+    room.expect("init", "join", "join", "once", "twice")
+
+
+def test_a_move_that_comes_to_nothing_changes_nothing(
+    script: Script, pair: tuple[Client, Node, Node]
+) -> None:
+    client, first, second = pair
+    room = Heard(7)
+    room.join(client, wait=20)
+
+    def breaking(session: Session, request: Package) -> bytes | None:
+        if request.kind == Kind.JOIN:
+            session.end()
+        return script(session, request)
+
+    first.answer = second.answer = breaking
+    with pytest.raises(DeadlineExceeded, match="still used"):
+        client.reconnect(timeout=0.5)
+    assert second.sessions
+    script.emit(7, "msg", "still heard")
+    room.expect("init", "join", "still heard")
+    assert client.connection_info() == first.address
+
+
+def test_reconnect_goes_to_the_next_node(pair: tuple[Client, Node, Node]) -> None:
+    client, first, second = pair
+    client.reconnect()
+    assert client.connection_info() == second.address
+    client.reconnect()
+    assert client.connection_info() == first.address
+
+
+def test_the_other_node_is_taken_when_one_is_lost(script: Script, pair: tuple[Client, Node, Node]) -> None:
+    client, first, second = pair
+    first.answer = lambda session, request: session.end()  # type: ignore[assignment,return-value,func-returns-value]
+    with pytest.raises(ConnectionFailed):
+        client.query("x", timeout=10)
+    assert client.query("x", timeout=10) == "x"
+    assert client.connection_info() == second.address
+
+
+def test_a_forgotten_client_hangs_up(played: Node) -> None:
+    client: Any = Client()
+    client.connect_pool([played.url], *USER)
+    assert client.query("1") == "1"
+    del client
+    wait_until(lambda: not played.open())

@@ -1,1 +1,0 @@
-"""Rooms and queries: the wire, the transport, the services, the embedded node."""

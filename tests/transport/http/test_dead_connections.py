@@ -1,0 +1,124 @@
+"""Connections that died without a word while they were idle: found out by one call, not by one call each."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from flowthings_like import API, DeadlineExceeded, Token
+from flowthings_like.testing import FaultProxy
+from flowthings_like.transport.http import deadlines, origin
+from tests.services.support import Answer, Seen, serving
+
+CREDS = Token("acc", "tok")
+WAYS = ["auto", "requests"]
+
+
+@pytest.fixture(autouse=True)
+def suspicious_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that nobody has to wait for connections to become suspicious."""
+    monkeypatch.setattr(origin, "SUSPICIOUS", 0.0)
+    monkeypatch.setattr(deadlines, "SUSPICIOUS", 0.0)
+
+
+def fill(api: API, count: int) -> None:
+    """Have so many connections open and idle."""
+    gate = threading.Barrier(count)
+    failures: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            gate.wait(30)
+            api.flow.read("slow")
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=call) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not failures
+
+
+def slowly(seen: Seen) -> Answer:
+    if seen.target.endswith("slow"):
+        time.sleep(0.3)
+    return Answer()
+
+
+@pytest.mark.parametrize("timeout", [(2, 5), 30, (10.0, 60.0)], ids=str)
+@pytest.mark.parametrize("way", WAYS)
+def test_eight_dead_connections_cost_one_wait(way: str, timeout: Any) -> None:
+    with serving(slowly) as server, FaultProxy(server.address) as proxy:
+        # The waits, but not their proportions, are a twentieth of what a program would have.
+        given = tuple(each / 20 for each in timeout) if isinstance(timeout, tuple) else timeout / 20
+        with API(CREDS, host=proxy.address, secure=False, timeout=60, transport=way) as api:
+            fill(api, 8)
+            before = proxy.counts["connections"]
+            assert before == 8
+            proxy.forget()
+            began = time.monotonic()
+            assert api.flow.read("f1", timeout=given) == {"id": "f1"}
+            took = time.monotonic() - began
+            half = (given[1] if isinstance(given, tuple) else given) / 2
+            # One wait and no more. What a busy machine adds is less than eight of them.
+            assert took >= half
+            assert proxy.counts["connections"] == before + 1
+            for _ in range(8):
+                assert api.flow.read("f1", timeout=given) == {"id": "f1"}
+            assert proxy.counts["connections"] == before + 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_write_is_made_again_under_its_key(way: str) -> None:
+    with serving() as server, FaultProxy(server.address) as proxy:
+        with API(CREDS, host=proxy.address, secure=False, timeout=1, transport=way) as api:
+            api.flow.read("f1")
+            proxy.forget()
+            api.flow.create({"path": "/acc/a"})
+        assert [seen.method for seen in server.seen] == ["GET", "POST"]
+        assert proxy.counts["connections"] == 2
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_may_not_be_made_again_gets_all_the_time(way: str) -> None:
+    gone = threading.Event()
+
+    def late(seen: Seen) -> Answer:
+        if seen.method == "POST":
+            gone.wait(0.6)
+        return Answer()
+
+    with serving(late) as server:
+        options: dict[str, Any] = {"secure": False, "transport": way, "retry": False}
+        with API(CREDS, host=server.address, **options) as api:
+            api.flow.read("f1")
+            assert api.flow.create({"path": "/acc/a"}, timeout=20) == {"id": "f1"}
+            with pytest.raises(DeadlineExceeded):
+                api.flow.create({"path": "/acc/a"}, timeout=0.2)
+            gone.set()
+        assert [seen.method for seen in server.seen] == ["GET", "POST", "POST"]
+
+
+@pytest.mark.parametrize(("idle", "asked"), [(1000.0, 2), (0.0, 3)])
+def test_only_a_connection_that_was_idle_is_suspected(
+    idle: float, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(origin, "SUSPICIOUS", idle)
+    answered = threading.Event()
+
+    def late(seen: Seen) -> Answer:
+        if seen.target.endswith("late"):
+            answered.wait(1.0)  # longer than half of the time, shorter than all of it
+            answered.set()
+        return Answer()
+
+    with serving(late) as server:
+        with API(CREDS, host=server.address, secure=False) as api:
+            api.flow.read("f1")
+            assert api.flow.read("late", timeout=(10, 1.6)) == {"id": "f1"}
+        assert len(server.seen) == asked
