@@ -10,7 +10,7 @@ from ...errors import InvalidInput
 from ...filters.nodes import Filter
 from ...green.calls.marks import bulk, reads
 from ...transport.http.urls import segment, wire_params
-from ...transport.http.values import items, resolve, text
+from ...transport.values import items, resolve, text
 from .find_each import FINDS, find_each
 from .given import takes_find_parameters
 from .resource import Resource, query_params, with_filters

@@ -23,7 +23,7 @@ from ...errors import FlowThingsNotFound, InvalidInput
 from ...filters.nodes import Filter
 from ...green.calls.marks import api_call, bulk, chooses, plain, reads
 from ...transport.http.urls import check_path, segment
-from ...transport.http.values import items, resolve, text
+from ...transport.values import items, resolve, text
 from ..in_parallel import InParallel
 from .given import takes_find_parameters, takes_read_parameters
 from .pages import pages

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InvalidInput
-from ...transport.http.values import resolve
+from ...transport.values import resolve
 from .resource import BaseService, id_path
 
 if TYPE_CHECKING:

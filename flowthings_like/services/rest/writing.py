@@ -9,7 +9,7 @@ from ...changes import M
 from ...errors import InvalidInput
 from ...green.calls.marks import api_factory, bulk, chooses
 from ...transport.http.urls import segment
-from ...transport.http.values import items, resolve, text
+from ...transport.values import items, resolve, text
 from .resource import BaseService, Findable, R, id_path
 
 if TYPE_CHECKING:

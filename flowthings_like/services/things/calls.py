@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ...doctor.checks.seen_running import foreign_call
 from ...errors import InvalidInput
 from ...green.calls.marks import begins
-from ...transport.http.values import text
+from ...transport.values import text
 from ...wire.things.code import strip_code
 from ...wire.things.packages import Kind, Package
 from .answers import value_of

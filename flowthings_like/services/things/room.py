@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...errors import ConnectionFailed, FlowThingsError, InvalidInput
-from ...transport.http.values import resolve
+from ...transport.values import resolve
 from ...wire.things import errors as things_errors
 from ...wire.things.scopes import cnscope, is_name
 from .arguments import deadline_in

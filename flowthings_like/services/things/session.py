@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ConnectionFailed, DeadlineExceeded, InvalidResponse
 from ...green.backends.contract import detect
-from ...transport.http.values import resolve
 from ...transport.things.reconnecting import Supervisor
+from ...transport.values import resolve
 from ...wire.things import errors as things_errors
 from ...wire.things.packages import Kind, Package, pack
 from .answers import decode, refusal_in, value_of

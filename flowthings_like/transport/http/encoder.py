@@ -12,8 +12,8 @@ import orjson
 from ...errors import InvalidInput
 from ...filters.nodes import Filter
 from ...wire.foreign import is_missing, scalar
+from ..values import find_fault, milliseconds, resolve
 from .json_text import parse
-from .values import find_fault, milliseconds, resolve
 
 __all__ = ["Encoder", "JSONEncoder"]
 

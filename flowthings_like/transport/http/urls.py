@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 
 from ...errors import ConfigurationError, InvalidInput
 from ...wire.foreign import is_missing, scalar
-from .values import milliseconds, resolve
+from ..values import milliseconds, resolve
 
 __all__ = ["check_path", "check_size", "check_timeout", "check_transport", "segment", "wire_params"]
 

@@ -24,7 +24,7 @@ import websocket
 from ... import errors
 from ...green.backends.contract import detect
 from ..forks import cut_off, forget_in_child
-from ..http.values import resolve, text
+from ..values import resolve, text
 from .live_socket import LiveSocket, bound_messages
 
 if TYPE_CHECKING:

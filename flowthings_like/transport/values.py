@@ -9,10 +9,10 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from ...errors import InvalidInput
-from ...filters import operands
-from ...filters.nodes import Filter
-from ...wire.foreign import advice_on, is_missing, scalar
+from ..errors import InvalidInput
+from ..filters import operands
+from ..filters.nodes import Filter
+from ..wire.foreign import advice_on, is_missing, scalar
 
 __all__ = ["find_fault", "items", "milliseconds", "plain", "resolve", "text"]
 
