@@ -23,6 +23,7 @@ from ..errors import ConnectionFailed, DeadlineExceeded, InvalidInput
 from .http.urls import check_timeout
 
 __all__ = [
+    "Backoff",
     "Clock",
     "Deadline",
     "Limits",
@@ -41,15 +42,53 @@ _SHORTEST = 0.001  # seconds: what is left of a deadline may be less than nothin
 
 
 @dataclass(frozen=True)
+class Backoff:
+    """Exponential back-off with full jitter: computes the pause before an attempt is repeated.
+
+    The pause after the n-th failure in a row is drawn evenly from 0 to `min(most, base * 2 ** (n - 1))`
+    seconds ("full jitter"), so clients that lost the same server do not come back at the same time.
+
+    >>> Backoff(base=1.0, most=60.0).longest(3)
+    4.0
+
+    Attributes:
+        base: seconds, the longest pause after the first failure.
+        most: seconds, the longest pause after any number of failures.
+    """
+
+    base: float = 1.0
+    most: float = 60.0
+
+    def longest(self, failures: int) -> float:
+        """The longest pause after this many failures in a row; 0 where there was none."""
+        # The exponent is bounded because a float overflows at 2 ** 1024.
+        return min(self.most, self.base * 2.0 ** min(failures - 1, 1000)) if failures > 0 else 0.0
+
+    def pause(self, failures: int, jitter: float | None = None) -> float:
+        """Seconds to wait after this many failures in a row.
+
+        Args:
+            failures: how many; 0 waits for nothing.
+            jitter: 0 to 1, where in its range the pause lies; None draws it.
+        """
+        return self.longest(failures) * (_draw() if jitter is None else jitter)
+
+
+def _draw() -> float:
+    """A random number from 0 to 1. Not from the program's own sequence, which it may have seeded: processes
+    with the same seed would wait for the same time."""
+    return random.SystemRandom().random()
+
+
+@dataclass(frozen=True)
 class Retry:
     """When a call is made again.
 
     >>> Retry(attempts=3).new(most=1.0)
     Retry(attempts=3, base=0.1, most=1.0, within=60.0, statuses=(429, 502, 503, 504), writes=True)
 
-    The pause after the n-th attempt is drawn evenly from 0 to `min(most, base * 2 ** (n - 1))` seconds ("full
-    jitter"), so callers that failed together do not come back together. Where the platform said Retry-After
-    that much is added. A pause that would outlast the deadline is not begun.
+    The pause after an attempt follows `Backoff(base, most)`. Where the platform said Retry-After that much is
+    added. A pause that would outlast the deadline is not begun.
 
     Attributes:
         attempts: how often a call is made at most; 1 for no second time.
@@ -99,8 +138,7 @@ class Retry:
             chance: 0 to 1, where in its range the pause lies.
             told: seconds that the platform asked for.
         """
-        longest = min(self.most, self.base * 2.0 ** min(attempt - 1, 1000))
-        return told + chance * longest
+        return told + Backoff(self.base, self.most).pause(attempt, chance)
 
 
 def _is_status(value: Any) -> bool:
@@ -172,8 +210,8 @@ class Clock:
         time.sleep(seconds)
 
     def chance(self) -> float:
-        """A number from 0 to 1. Not from the program's own sequence, which it may have seeded."""
-        return random.SystemRandom().random()
+        """A random number from 0 to 1."""
+        return _draw()
 
 
 class Deadline:

@@ -29,7 +29,7 @@ from flowthings_like import (
     Token,
     defaults,
 )
-from flowthings_like.transport.retry import Clock, Limits, limits, new_key, persist, retry_after
+from flowthings_like.transport.retry import Backoff, Clock, Limits, limits, new_key, persist, retry_after
 
 from ..services.support import Answer, Seen, echo, envelope, serving
 
@@ -95,6 +95,15 @@ def test_pauses_grow_up_to_a_limit() -> None:
     assert script.clock.slept == [1, 2, 4, 5, 5]
     assert caught.value.attempts == 6
     assert str(caught.value) == "broken (after 6 attempts)"
+
+
+def test_back_off_doubles_up_to_a_limit() -> None:
+    backoff = Backoff(base=1.0, most=60.0)
+    assert [backoff.longest(failures) for failures in (0, 1, 2, 3, 6, 7, 5000)] == [0, 1, 2, 4, 32, 60, 60]
+    assert backoff.pause(0) == 0.0
+    assert backoff.pause(3, jitter=0.25) == 1.0
+    pauses = [backoff.pause(3) for _ in range(300)]
+    assert min(pauses) < 1 < 3 < max(pauses) < 4
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
