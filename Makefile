@@ -8,12 +8,12 @@ ARGS ?=
 # Which installations are tried: --lowest for those with the lowest versions alone
 PACKAGES ?=
 
-.PHONY: demo test packages test-threads test-gevent test-eventlet lint types bench clean
+.PHONY: demo test packages test-threads test-gevent test-eventlet lint types docs bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/flowthings-like demo
 
-test: lint types packages test-threads test-gevent test-eventlet
+test: lint types docs packages test-threads test-gevent test-eventlet
 
 test-threads test-gevent test-eventlet: test-%: $(VENV)/.dev
 	$(BIN)/python -m tests --backend $* $(ARGS)
@@ -24,6 +24,9 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs build/docs
 
 packages: $(VENV)/.dev
 	$(BIN)/python -m tools.packages $(PACKAGES)
@@ -41,6 +44,10 @@ $(VENV)/.demo: setup.py pyproject.toml | $(BIN)/python
 
 $(VENV)/.dev: setup.py pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.dev

@@ -37,6 +37,7 @@ BENCH = [
     "python-thingsdb>=1.4.1",
     "uvloop>=0.21",
 ]
+DOCS = ["sphinx>=8.1", "furo>=2024.8", "myst-parser>=4", "sphinxcontrib-mermaid>=1"]
 DEV = [
     *SERVE,
     *EVENTLET,
@@ -115,6 +116,7 @@ setup(
         "serve": SERVE,
         "demo": DEMO,
         "bench": BENCH,
+        "docs": DOCS,
         "dev": DEV,
     },
     entry_points={

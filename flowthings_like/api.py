@@ -225,7 +225,7 @@ class API:
 
     @property
     def creds(self) -> Any:
-        """Who asks. Setting it counts everywhere, in services and `drop(flow)`s that are held too."""
+        """The caller's token. Setting it also applies to services and `drop(flow)` objects that are held."""
         return self._connection.creds
 
     @creds.setter

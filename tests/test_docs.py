@@ -1,4 +1,4 @@
-"""Every Python snippet of the README and of docs/ runs, top to bottom, as a reader would paste it.
+"""Every Python snippet of the pages at the root and in docs/ runs, top to bottom, as a reader would paste it.
 
 A file's snippets are one script, run in an interpreter of its own (unpatched, so on plain threads) in an
 empty folder. Where a snippet says what it prints (`print(x)  # -> 42`), the output is held against it.
@@ -16,7 +16,7 @@ import pytest
 pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 SNIPPET = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 PROMISE = re.compile(r"^\s*print\(.*\)  # -> (.*)$", re.MULTILINE)
 

@@ -131,7 +131,7 @@ class DropService(FullService[Drop]):
         output: Names | None = None,
         **params: Any,
     ) -> list[dict[str, Any]]:
-        """Figures over the drops of the flow.
+        """Figures over the drops of the flow, for instance `{"id": {"$month": 1}, "$count": 744}`.
 
         Args:
             outputs: what to compute: "$avg:m", "$min:m", "$max:m", "$sum:m", "$count", "$unique:m", "$all:m",
@@ -143,7 +143,7 @@ class DropService(FullService[Drop]):
             output: the original client's name for `outputs`.
 
         Returns:
-            A list of rows such as `{"id": {"$month": 1}, "$count": 744}`.
+            A list of rows, one for each group.
         """
         if (outputs is None) == (output is None):
             raise InvalidInput("aggregate: give the outputs, for instance ['$avg:temp', '$count'], once")
