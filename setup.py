@@ -100,7 +100,7 @@ setup(
         "flowthings_like": ["py.typed"],
         "flowthings_like.green.calls": ["*.pyi"],
         "flowthings_like.services.rest": ["*.pyi"],
-        "flowthings_like.platform.things.language": ["grammar.lark"],
+        "flowthings_like.platform.things.language.syntax": ["grammar.lark"],
     },
     data_files=[
         ("share/flowthings_like/examples", ["examples/chat.py", "examples/weather.py"]),

@@ -141,6 +141,7 @@ def test_no_loop_stands_in_a_block_that_holds_a_lock():
 
 
 OWN_THREAD = "runs in a thread of its own, never in the main thread"
+RELOADED = "the database is loaded again after an exception"
 LOOPS_TO_UNDO = {
     ("green/batching/batcher.py", "run"): OWN_THREAD,
     ("platform/resources/drops/indexes.py", "_work"): OWN_THREAD,
@@ -162,8 +163,8 @@ LOOPS_TO_UNDO = {
     ("transport/http/deadlines.py", "_first_reachable"): "a connection that was not made is used no more",
     ("platform/server.py", "_look_at_folder"): "the process ends",
     ("platform/things/node.py", "__init__"): "the process ends, or the object is dropped with its sockets",
-    ("platform/things/language/assignment.py", ""): "the universe is loaded anew after an exception",
-    ("platform/things/language/methods_list.py", ""): "the universe is loaded anew after an exception",
+    ("platform/things/language/compiler/assignments.py", ""): RELOADED,
+    ("platform/things/language/methods/lists.py", ""): RELOADED,
 }
 
 

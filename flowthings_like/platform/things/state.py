@@ -11,7 +11,7 @@ from ...wire.things.packages import pack, unpack
 from ...wire.things.scopes import is_name
 from .access import User
 from .language import Collection, Journal, Row
-from .language.parser import stored_closure
+from .language.syntax.parser import stored_closure
 from .records import Change, Rows
 
 __all__ = ["FIRST", "Held", "State", "Token"]

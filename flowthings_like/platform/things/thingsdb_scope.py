@@ -9,15 +9,15 @@ from ...wire.things import errors as things_errors
 from ...wire.things.scopes import parse_scope
 from . import logins, scopes
 from .access import Privilege, User, privileges, words
-from .language.moments import zone_names
-from .language.run import result_depth
+from .language.functions.moments import zone_names
+from .language.runtime.run import result_depth
 from .scopes import turn_of
 from .state import Token
 
 if TYPE_CHECKING:
     from .language import Run
-    from .language.signature import Moment, Nil
-    from .language.values import Value
+    from .language.runtime.builtin import Moment, Nil
+    from .language.values.types import Value
     from .state import Held
     from .turn import Turn
 

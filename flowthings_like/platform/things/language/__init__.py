@@ -11,23 +11,13 @@ refused by name: SyntaxError for what does not parse, LookupError for a function
 """
 
 # Each of these declares the functions or methods that its name says.
-from . import data as data
 from . import functions as functions
-from . import methods_each as methods_each
-from . import methods_list as methods_list
-from . import methods_room as methods_room
-from . import methods_set as methods_set
-from . import methods_text as methods_text
-from . import methods_thing as methods_thing
-from . import moments as moments
-from . import numbers as numbers
-from . import patterns as patterns
-from . import procedures as procedures
-from .collection import Collection, Emit, Journal, Row
-from .parser import Program, parse
-from .run import Run, Scope, call_procedure, run
-from .serialise import serialise
-from .signature import Builtin
+from . import methods as methods
+from .runtime.builtin import Builtin
+from .runtime.run import Run, Scope, call_procedure, run
+from .storage.collection import Collection, Emit, Journal, Row
+from .syntax.parser import Program, parse
+from .values.plain import serialise
 
 __all__ = [
     "Builtin",

@@ -19,7 +19,7 @@ from flowthings_like.platform.things.language import (
     run,
     serialise,
 )
-from flowthings_like.platform.things.language.parser import parse_closure, stored_closure
+from flowthings_like.platform.things.language.syntax.parser import parse_closure, stored_closure
 from flowthings_like.wire.things import errors
 
 from .support import Stuff

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowthings_like.platform.things.language import parse
-from flowthings_like.platform.things.language.signature import FUNCTIONS, METHODS
+from flowthings_like.platform.things.language.runtime.builtin import FUNCTIONS, METHODS
 from flowthings_like.wire.things import errors
 from flowthings_like.wire.things.packages import pack
 

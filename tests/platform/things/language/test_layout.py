@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flowthings_like.platform.things.language import parser
+from flowthings_like.platform.things.language.syntax import parser
 from flowthings_like.wire.things import errors
 
 from .test_results import RESULTS

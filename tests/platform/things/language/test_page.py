@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from flowthings_like.platform.things.language import limits
-from flowthings_like.platform.things.language.calls import FORMS
-from flowthings_like.platform.things.language.signature import FUNCTIONS, METHODS
-from flowthings_like.platform.things.language.values import TYPE_NAMES
+from flowthings_like.platform.things.language.compiler.calls import FORMS
+from flowthings_like.platform.things.language.runtime.builtin import FUNCTIONS, METHODS
+from flowthings_like.platform.things.language.values.types import TYPE_NAMES
 
 PAGE = (Path(__file__).parents[4] / "docs" / "language.md").read_text(encoding="utf-8")
 

@@ -1,0 +1,1 @@
+"""Compiles a syntax tree to Python functions."""

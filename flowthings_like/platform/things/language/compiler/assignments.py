@@ -1,0 +1,121 @@
+"""Assignments. The owner comes first, then the value, then what was there before if the two are combined.
+
+Whatever is changed is marked as in use while the value is evaluated, as in ThingsDB: `.a = .b = 1` is
+refused. A set is combined in place, so all that refer to it see what becomes of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from .....wire.things import errors
+from ..runtime.access import item_of, look_up, member_of, set_item, set_member, set_slice
+from ..runtime.run import Run
+from ..values.types import List, Thing, ThingSet, Value, type_name
+
+if TYPE_CHECKING:
+    from ..runtime.operators import Operator
+
+__all__ = ["assign_item", "assign_member", "assign_slice", "assign_variable"]
+
+Code: TypeAlias = Callable[[Run], Value]
+
+
+def assign_variable(name: str, value: Code, combine: Operator | None) -> Code:
+    """`name = value`, or `name += value` with what combines the two."""
+
+    def assign(run: Run) -> Value:
+        given = value(run)
+        if combine is None:
+            run.frame[name] = given
+            return given
+        old = look_up(run, name)
+        combined = _combined(run, combine, old, given)
+        if combined is not old:
+            (run.frame.holder(name) or run.frame)[name] = combined
+        return combined
+
+    return assign
+
+
+def assign_member(owner: Code, name: str, value: Code, combine: Operator | None) -> Code:
+    """`owner.name = value`."""
+
+    def assign(run: Run) -> Value:
+        thing = owner(run)
+        if type(thing) is not Thing:
+            raise errors.TypeError(f"cannot assign properties to `{type_name(thing)}` type")
+        run.start_change(thing)
+        try:
+            given = value(run)
+            if combine is None:
+                return set_member(run, thing, name, given)
+            old = member_of(thing, name)
+            combined = _combined(run, combine, old, given)
+            return combined if combined is old else set_member(run, thing, name, combined)
+        finally:
+            thing.in_use = False
+
+    return assign
+
+
+def assign_item(owner: Code, index: Code, value: Code, combine: Operator | None) -> Code:
+    """`owner[index] = value`."""
+
+    def assign(run: Run) -> Value:
+        container = _indexed(owner(run))
+        run.start_change(container)
+        try:
+            at = index(run)
+            given = value(run)
+            if combine is None:
+                return set_item(run, container, at, given)
+            old = item_of(container, at)
+            combined = _combined(run, combine, old, given)
+            return combined if combined is old else set_item(run, container, at, combined)
+        finally:
+            container.in_use = False
+
+    return assign
+
+
+def assign_slice(owner: Code, bounds: Sequence[Code], value: Code, sign: str) -> Code:
+    """`owner[start:stop] = value`."""
+
+    def assign(run: Run) -> None:
+        items = _indexed(owner(run))
+        if isinstance(items, Thing):
+            raise errors.TypeError("type `thing` has no slice support")
+        if sign != "=":
+            raise errors.TypeError(f"unsupported operand type `{sign}` for slice assignments")
+        run.start_change(items)
+        try:
+            start, stop, step = [bound(run) for bound in bounds]
+            set_slice(run, items, value(run), start, stop, step)
+        finally:
+            items.in_use = False
+
+    return assign
+
+
+def _indexed(container: Value) -> Thing | List:
+    if type(container) not in (Thing, List):
+        raise errors.TypeError(f"type `{type_name(container)}` does not support index assignments")
+    found: Thing | List = container
+    return found
+
+
+def _combined(run: Run, combine: Operator, old: Value, given: Value) -> Value:
+    """What the two come to: the old value itself, changed, if both are sets."""
+    if type(old) is not ThingSet or type(given) is not ThingSet:
+        return run.made(combine(old, given))
+    things = combine(old, given)
+    run.start_change(old)
+    try:
+        run.collection.change(old, things)
+        old.clear()
+        old.update(things)
+    finally:
+        old.in_use = False
+    return old

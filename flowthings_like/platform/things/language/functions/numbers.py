@@ -1,0 +1,188 @@
+"""Functions of numbers."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+import string
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .....wire.things import errors
+from ..runtime.builtin import FUNCTIONS, METHODS, Builtin, function
+from ..runtime.operators import bounded
+from ..values.types import List
+
+if TYPE_CHECKING:
+    from ..runtime.builtin import Number
+    from ..runtime.run import Run
+
+__all__ = ["real", "whole"]
+
+_WHOLE = re.compile(r"[ \t\n\v\f\r]*([+-]?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([0-9]+))")
+_REAL = re.compile(
+    r"[ \t\n\v\f\r]*([+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?|nan))",
+    re.IGNORECASE,
+)
+_DIGITS = 1000  # of a number in a text; more make no difference to a float, and no int has as many
+
+
+def whole(value: int | float | str) -> int:
+    """The number's whole part, or the number that the text begins with: 0x… and 0… as in C, 0 if there is no
+    number.
+
+    Raises:
+        OverflowError: it needs more than 64 bits.
+    """
+    if isinstance(value, str):
+        found = _WHOLE.match(value)
+        if found is None:
+            return 0
+        sign, sixteen, eight, ten = found.groups()
+        digits, base = (sixteen, 16) if sixteen else (eight, 8) if eight else (ten, 10)
+        digits = digits.lstrip("0")
+        if len(digits) > _DIGITS:
+            raise errors.OverflowError("integer overflow")
+        number = int(digits or "0", base)
+        return bounded(-number if sign == "-" else number)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise errors.OverflowError("integer overflow")
+    return bounded(int(value))
+
+
+def real(text: str) -> float:
+    """The number that the text begins with, 0.0 if there is none."""
+    found = _REAL.match(text)
+    return float(found[1]) if found else 0.0
+
+
+@function
+def abs_(run: Run, number: Number) -> int | float:
+    return bounded(abs(number)) if isinstance(number, int) else abs(number)
+
+
+@function
+def round_(run: Run, number: Number, digits: int | None = None) -> int | float:
+    """To so many digits, halves away from zero. An int stays one."""
+    try:
+        scale = 1.0 if digits is None else math.pow(10.0, digits)
+    except OverflowError:
+        scale = math.inf
+    scaled = float(number) * scale
+    if math.isfinite(scaled):
+        below = math.floor(abs(scaled))
+        scaled = math.copysign(below + (abs(scaled) - below >= 0.5), scaled)
+    rounded = scaled / scale if scale else math.nan
+    return whole(rounded) if isinstance(number, int) else rounded
+
+
+@function
+def floor(run: Run, number: Number) -> int:
+    return whole(math.floor(number) if math.isfinite(number) else number)
+
+
+@function
+def ceil(run: Run, number: Number) -> int:
+    return whole(math.ceil(number) if math.isfinite(number) else number)
+
+
+@function
+def pow_(run: Run, base: Number, exponent: Number) -> float:
+    """As C does it: nan and inf where there is no such number, or none that fits."""
+    a, b = float(base), float(exponent)
+    odd = b.is_integer() and b % 2 == 1
+    try:
+        return math.pow(a, b)
+    except OverflowError:
+        return -math.inf if a < 0 and odd else math.inf
+    except ValueError:
+        if a == 0:
+            return math.copysign(math.inf, a) if odd else math.inf
+        return math.nan
+
+
+@function
+def exp(run: Run, number: Number) -> float:
+    try:
+        return math.exp(number)
+    except OverflowError:
+        return math.inf
+
+
+@function
+def rand(run: Run) -> float:
+    return random.random()
+
+
+@function
+def randint(run: Run, least: int, most: int) -> int:
+    """A number from `least` on, below `most`."""
+    if least >= most:
+        raise errors.ValueError("function `randint` does not accept an empty range")
+    bounded(most - least)
+    return random.randrange(least, most)
+
+
+_CHARACTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase + "-_"
+_LONGEST = 1024
+
+
+@function
+def randstr(run: Run, length: int, characters: str = _CHARACTERS) -> str:
+    """So many of the characters."""
+    if not 0 <= length <= _LONGEST:
+        raise errors.ValueError(f"function `randstr` requires a length between 0 and {_LONGEST}")
+    if not characters:
+        raise errors.ValueError(
+            "function `randstr` requires a character set with at least one valid ASCII character"
+        )
+    if not characters.isascii():
+        raise errors.ValueError("function `randstr` requires a character set with ASCII characters only")
+    return "".join(random.choices(characters, k=length))
+
+
+_LONGEST_RANGE = 100_000
+
+
+@function
+def range_(run: Run, first: int, stop: int | None = None, step: int = 1) -> List:
+    if step == 0:
+        raise errors.ValueError("step value must not be zero")
+    numbers = range(first) if stop is None else range(first, stop, step)
+    if numbers and (abs(numbers[-1] - numbers[0]) // abs(step)) >= _LONGEST_RANGE:
+        raise errors.OperationError("maximum range length exceeded")
+    run.spend(len(numbers))
+    return List(numbers)
+
+
+def _bit_count(run: Run, number: int) -> int:
+    """How many bits of the number without its sign are set."""
+    return abs(number).bit_count()
+
+
+METHODS[int]["bit_count"] = Builtin(_bit_count, "bit_count", first=2)
+
+
+def _declare() -> None:
+    computed = {
+        "sqrt": math.sqrt,
+        "loge": math.log,
+        "log2": math.log2,
+        "log10": math.log10,
+        "sin": math.sin,
+        "cos": math.cos,
+        "tan": math.tan,
+    }
+    for name, compute in computed.items():
+
+        def call(run: Run, number: Number, compute: Callable[[float], float] = compute) -> float:
+            try:
+                return compute(float(number))
+            except ValueError:
+                raise errors.ValueError("math domain error") from None
+
+        FUNCTIONS[name] = Builtin(call, name, most=1)
+
+
+_declare()

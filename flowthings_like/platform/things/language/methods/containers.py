@@ -1,0 +1,110 @@
+"""What lists, tuples, sets and things have in common: closures called for each of their values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .....wire.things import errors
+from ..runtime.builtin import METHODS, method
+from ..runtime.iteration import Visit
+from ..runtime.unsupported import undefined_method
+from ..values.types import Closure, List, Thing, ThingSet, Value, equal, type_name
+
+if TYPE_CHECKING:
+    from ..runtime.builtin import Array, Lazy
+    from ..runtime.run import Run
+
+
+@method(List, tuple, ThingSet, Thing, list, dict)
+def len_(run: Run, value: Value) -> int:
+    return len(value.props) if type(value) is Thing else len(value)
+
+
+@method(List, tuple, ThingSet, Thing)
+def each(run: Run, value: Value, closure: Closure) -> None:
+    with Visit(run, value, closure) as found:
+        for passed in found:
+            run.call(closure, *passed)
+
+
+@method(List, tuple, ThingSet, Thing)
+def map_(run: Run, value: Value, closure: Closure) -> List:
+    with Visit(run, value, closure) as found:
+        return run.items(run.call(closure, *passed) for passed in found)
+
+
+@method(List, tuple, ThingSet)
+def map_id(run: Run, value: Value) -> List:
+    """The ids of things or rooms."""
+    run.spend(len(value))
+    return List(_id_of(run, item) for item in value)
+
+
+def _id_of(run: Run, item: Value) -> int | None:
+    builtin = METHODS[type(item)].get("id")
+    if builtin is None:
+        raise undefined_method("id", type_name(item))
+    id: int | None = builtin(run, item)
+    return id
+
+
+@method(List, tuple, ThingSet, Thing)
+def filter_(run: Run, value: Value, closure: Closure) -> Value:
+    """Those for which the closure is true: of the same type, tuples as a list."""
+    with Visit(run, value, closure) as found:
+        kept = [passed for passed in found if run.call(closure, *passed)]
+    if type(value) is ThingSet:
+        return ThingSet(thing for thing, _ in kept)
+    if type(value) is Thing:
+        thing = Thing()
+        for name, prop in kept:
+            run.assign(thing, name, prop)
+        return thing
+    return List(item for item, _ in kept)
+
+
+@method(List, tuple, ThingSet)
+def find(run: Run, value: Value, closure: Closure, other: Lazy | None = None) -> Value:
+    """The first one for which the closure is true; if there is none, `other`."""
+    with Visit(run, value, closure) as found:
+        for passed in found:
+            if run.call(closure, *passed):
+                return passed[0]
+    return other() if other else None
+
+
+@method(List, tuple, ThingSet)
+def some(run: Run, value: Value, closure: Closure) -> bool:
+    with Visit(run, value, closure) as found:
+        return any(run.call(closure, *passed) for passed in found)
+
+
+@method(List, tuple, ThingSet)
+def every(run: Run, value: Value, closure: Closure) -> bool:
+    with Visit(run, value, closure) as found:
+        return all(run.call(closure, *passed) for passed in found)
+
+
+@method(List, tuple)
+def count(run: Run, items: Array, wanted: Value) -> int:
+    """How many equal `wanted`, or how many it is true for if it is a closure."""
+    if type(wanted) is not Closure:
+        return sum(1 for item in items if equal(item, wanted))
+    with Visit(run, items, wanted) as found:
+        return sum(1 for passed in found if run.call(wanted, *passed))
+
+
+@method(List, tuple, ThingSet)
+def reduce(run: Run, value: Value, closure: Closure, initial: Lazy | None = None) -> Value:
+    """closure(so far, item, index), over all of them; the first one is the start if none is given."""
+    with Visit(run, value, closure) as found:
+        if initial:
+            result = initial()
+        elif found:
+            result = found.pop(0)[0]
+        else:
+            kind = "set" if type(value) is ThingSet else "list"
+            raise errors.LookupError(f"reduce on empty {kind} with no initial value set")
+        for item, at in found:
+            result = run.call(closure, result, item, at)
+        return result

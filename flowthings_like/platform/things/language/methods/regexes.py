@@ -1,0 +1,125 @@
+"""Regular expressions at work: tests, matches, cuts and replacements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from .....wire.things import errors
+from .. import limits
+from ..runtime.builtin import method
+from ..values.types import Closure, List, Regex, Value, type_name
+
+if TYPE_CHECKING:
+    from ..runtime.run import Run
+
+__all__ = ["replaced", "split_by"]
+
+
+@method(Regex)
+def test(run: Run, regex: Regex, text: str) -> bool:
+    return regex.pattern.search(text) is not None
+
+
+@method(Regex)
+def match(run: Run, regex: Regex, text: str) -> Value:
+    """The text that matched, and each of its groups up to the last that did; nil if nothing matched."""
+    found = regex.pattern.search(text)
+    return None if found is None else run.items((found[0], *_groups(found, all=False)))
+
+
+def _groups(found: Any, all: bool = True) -> list[str]:
+    """What the groups matched, "" for one that did not. `all` keeps those at the end that did not."""
+    groups = list(found.groups())
+    while not all and groups and groups[-1] is None:
+        groups.pop()
+    return ["" if group is None else group for group in groups]
+
+
+def _matches(run: Run, regex: Regex, text: str, most: int | None) -> Iterator[Any]:
+    """The matches from the left: at most so many, and none after one that is empty."""
+    for count, found in enumerate(regex.pattern.finditer(text)):
+        run.spend()
+        if count == most:
+            return
+        yield found
+        if found.start() == found.end():
+            return
+
+
+def split_by(run: Run, regex: Regex, text: str, most: int | None) -> List:
+    """The parts between what the pattern matches, and what its groups did."""
+    if most is not None and most < 0:
+        raise errors.ValueError(
+            "function `split` does not support backward (negative) splits when used with a regular expression"
+        )
+    parts: list[str] = []
+    at = 0
+    for found in _matches(run, regex, text, most):
+        parts += [text[at : found.start()], *_groups(found)]
+        at = found.end()
+    parts.append(text[at:])
+    return run.items(parts)
+
+
+def replaced(run: Run, text: str, old: str | Regex, new: str | Closure, most: int | None) -> str:
+    """The text with `new` for each `old`: at most so many times, from the right if that is negative.
+
+    Raises:
+        MaxQuotaError: that is too long.
+    """
+    if isinstance(new, Closure):
+        run.check_effects(new)
+    if isinstance(old, Regex):
+        if most is not None and most < 0:
+            raise errors.ValueError(
+                "function `replace` does not support backward (negative) replacements "
+                "when used with a regular expression"
+            )
+        places = [
+            (found.start(), found.end(), [*_groups(found), found[0]])
+            for found in _matches(run, old, text, most)
+        ]
+    else:
+        places = [(at, at + len(old), []) for at in _positions(run, text, old, most)]
+    parts: list[str] = []
+    size = at = 0
+    behind = 0  # in bytes, as the closure gets to see the positions
+    for start, end, groups in places:
+        if isinstance(new, str):
+            part = new
+        else:
+            first = behind + len(text[at:start].encode())
+            behind = first + len(text[start:end].encode())
+            part = _called(run, new, [*groups, first, behind, text])
+        parts += [text[at:start], part]
+        at = end
+        size += len(part)
+        if size + len(text) > limits.MAX_TEXT:
+            raise errors.MaxQuotaError(f"expected a text of at most {limits.MAX_TEXT} characters")
+    return "".join((*parts, text[at:]))
+
+
+def _positions(run: Run, text: str, part: str, most: int | None) -> list[int]:
+    """Where the part is, in the order of the text: the first so many, or the last ones."""
+    backward = most is not None and most < 0
+    found: list[int] = []
+    at = len(text) if backward else 0
+    while most is None or len(found) < abs(most):
+        run.spend()
+        at = text.rfind(part, 0, at) if backward else text.find(part, at)
+        if at < 0:
+            break
+        found.append(at)
+        at += 0 if backward else len(part)
+    return found[::-1] if backward else found
+
+
+def _called(run: Run, closure: Closure, args: list[Value]) -> str:
+    result = run.call(closure, *args)
+    if type(result) is not str:
+        raise errors.TypeError(
+            "replace callback is expecting a return value of type `str` "
+            f"but got type `{type_name(result)}` instead"
+        )
+    return result

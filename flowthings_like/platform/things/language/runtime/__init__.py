@@ -1,0 +1,1 @@
+"""What compiled code uses while it runs: the query's state, operators, properties and items."""

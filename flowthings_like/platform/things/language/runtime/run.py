@@ -1,0 +1,341 @@
+"""One query: its variables, what it may still spend, and its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timezone, tzinfo
+from itertools import zip_longest
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Literal
+
+from .....wire.things import errors
+from .. import limits
+from ..values.plain import serialise
+from ..values.types import Closure, List, Thing, ThingSet, Value, is_name, load, type_name
+
+if TYPE_CHECKING:
+    from ..storage.collection import Collection
+    from ..syntax.parser import Program
+    from .builtin import Builtin
+
+__all__ = [
+    "NO_IDS",
+    "Frame",
+    "Return",
+    "Run",
+    "Scope",
+    "call_procedure",
+    "result_depth",
+    "run",
+    "shows_ids",
+]
+
+
+class Scope:
+    """Where code runs.
+
+    Args:
+        name: as the errors say it: @collection:stuff, @thingsdb, @node.
+        collection: what the code reads and changes. The @thingsdb scope has one too, for its procedures.
+        functions: further functions, those of the scope itself. Each is called with the Run first.
+        kind: only a collection has a root, rooms and things by id; only @node has no procedures.
+        deep: how many levels of things a result shows, unless the code says otherwise.
+        zone: the time zone of a datetime that names none.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        collection: Collection,
+        functions: Mapping[str, Builtin] | None = None,
+        kind: Literal["collection", "thingsdb", "node"] = "collection",
+        deep: int = 1,
+        zone: tzinfo = timezone.utc,
+    ) -> None:
+        self.name = name
+        self.collection = collection
+        self.functions = functions or {}
+        self.kind = kind
+        self.deep = deep
+        self.zone = zone
+
+
+class Return(Exception):
+    """Carries the value out."""
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+
+
+class Frame(dict[str, Value]):
+    """The variables of a closure that is under way, or of the query itself.
+
+    A name is looked for from the innermost frame outwards: a closure sees the variables of whoever calls it.
+    `=` makes a variable of the innermost frame, whatever has that name further out; `+=` and its like change
+    the one that is there.
+    """
+
+    __slots__ = ("outer",)
+    outer: Frame | None
+
+    @classmethod
+    def within(cls, outer: Frame | None, variables: Iterable[tuple[str, Value]] = ()) -> Frame:
+        """A frame with these variables."""
+        frame = cls(variables)
+        frame.outer = outer
+        return frame
+
+    def holder(self, name: str) -> Frame | None:
+        """The frame that has the variable, None if there is none."""
+        frame: Frame | None = self
+        while frame is not None and name not in frame:
+            frame = frame.outer
+        return frame
+
+
+class Run:
+    """The state of one query.
+
+    Attributes:
+        scope, collection: where it runs.
+        frame: the innermost one.
+        depth: how many levels of things the result shows, 0 to 127.
+        ids: whether the result shows the ids of things.
+        logs: what `log` was given, as text.
+        changes: whether the query may change what is stored: whether its text says so, see `effects`.
+        forbidden: whether it says by `nse` that it changes nothing.
+        sorting: whether a `sort` is under way.
+        closures: those that its text wrote, by those that the compiler made of it.
+    """
+
+    __slots__ = (
+        "_calls",
+        "_end",
+        "_steps",
+        "changes",
+        "closures",
+        "collection",
+        "depth",
+        "forbidden",
+        "frame",
+        "ids",
+        "logs",
+        "scope",
+        "sorting",
+    )
+
+    def __init__(
+        self,
+        scope: Scope,
+        variables: Mapping[str, Value],
+        logs: list[str] | None = None,
+        changes: bool = True,
+        forbidden: bool = False,
+    ) -> None:
+        self.scope = scope
+        self.collection = scope.collection
+        self.frame = Frame.within(None, variables.items())
+        self.depth = scope.deep
+        self.ids = True
+        self.logs = [] if logs is None else logs
+        self.changes = changes
+        self.forbidden = forbidden
+        self.sorting = False
+        self.closures: dict[Closure, Closure] = {}
+        self._steps = limits.MAX_STEPS
+        self._end = monotonic() + limits.MAX_SECONDS
+        self._calls = 0
+
+    def spend(self, steps: int = 1) -> None:
+        """Raises MaxQuotaError when the query has done all that it may."""
+        self._steps -= steps
+        if self._steps < 0:
+            raise errors.MaxQuotaError(f"expected a query of at most {limits.MAX_STEPS} steps")
+        if monotonic() > self._end:
+            raise errors.MaxQuotaError(f"expected a query of at most {limits.MAX_SECONDS:g} seconds")
+
+    def made(self, value: Value) -> Value:
+        """A value that was just made. It costs steps if it is large: a set by its things, and a text, of more
+        than 64 Ki characters, so that one can be put together piece by piece."""
+        kind = type(value)
+        if kind is str or kind is bytes:
+            self.spend(len(value) >> 8 if len(value) >> 16 else 0)
+        elif kind is ThingSet:
+            self.spend(len(value))
+        return value
+
+    def kept(self, value: Value) -> Value:
+        """A value that a list, a property or an event is to hold. A text costs steps by its length."""
+        kind = type(value)
+        self.spend(1 + (len(value) >> 8) if kind is str or kind is bytes else 1)
+        if kind is Closure:
+            value.bound = False
+        return value
+
+    def assign(self, thing: Thing, name: str, value: Value) -> Value:
+        """Makes the value the thing's property and returns what the property then holds."""
+        kind = type(value)
+        if kind is List or kind is tuple or kind is ThingSet:
+            self.spend(len(value))  # they are copied
+        return self.collection.assign(thing, name, self.kept(value))
+
+    def items(self, values: Iterable[Value]) -> List:
+        """A new list of the values. Lists within it are tuples; each of their items costs a step too."""
+        return List([self.item(value) for value in values])
+
+    def item(self, value: Value, depth: int = 0) -> Value:
+        """The value as an item of a list."""
+        self.kept(value)
+        kind = type(value)
+        if kind is List or kind is tuple or kind is ThingSet:
+            if depth == limits.MAX_LISTS:
+                raise errors.ValueError(f"expected at most {limits.MAX_LISTS} lists within each other")
+            return tuple([self.item(inner, depth + 1) for inner in value])
+        return value
+
+    def call(self, closure: Closure, *args: Value) -> Value:
+        """The closure's value. Missing arguments are nil, surplus ones are dropped."""
+        self.spend()
+        self.check_effects(closure)
+        if self._calls == limits.MAX_CALLS:
+            raise errors.OperationError("maximum recursion depth exceeded")
+        self._calls += 1
+        outer = self.frame
+        names = closure.names
+        self.frame = Frame.within(outer, zip_longest(names, args[: len(names)]))
+        try:
+            return closure.body(self)
+        except Return as result:
+            return result.value
+        finally:
+            self.frame = outer
+            self._calls -= 1
+
+    def check_effects(self, closure: Closure) -> None:
+        """Raises OperationError if the closure may change something and the query did not say so."""
+        if closure.changes and not self.changes:
+            raise errors.OperationError(
+                "closures with side effects require a change but none is created; "
+                "use `wse(...)` to enforce a change"
+            )
+
+    def start_change(self, value: Thing | List | ThingSet) -> None:
+        """Mark the value as in use because it is about to be changed. Set `in_use` to False afterwards.
+
+        Raises:
+            OperationError: it is stored and the query did not say that it changes something, or it is in use.
+        """
+        if not self.changes:
+            owner = value if isinstance(value, Thing) else value.owner() if value.owner else None
+            if owner is not None and owner.id is not None:
+                how = "remove `nse(...)`" if self.forbidden else "use `wse(...)`"
+                raise errors.OperationError(
+                    f"operation on a stored {type_name(value)}; {how} to enforce a change"
+                )
+        if value.in_use:
+            raise errors.OperationError(f"cannot change type `{type_name(value)}` while the value is in use")
+        value.in_use = True
+
+
+def result_depth(value: Value) -> int:
+    """What `return x, depth` says. Raises TypeError or ValueError unless it is an int from 0 to MAX_DEPTH."""
+    if type(value) is not int:
+        raise errors.TypeError(
+            f"expecting `deep` to be of type `int` but got type `{type_name(value)}` instead"
+        )
+    if not 0 <= value <= limits.MAX_DEPTH:
+        raise errors.ValueError(
+            f"expecting a `deep` value between 0 and {limits.MAX_DEPTH} but got {value} instead"
+        )
+    return value
+
+
+NO_IDS = 32
+"""The flag of `return x, depth, NO_IDS`."""
+
+
+def shows_ids(flags: Value) -> bool:
+    """Whether these flags leave the ids in the result."""
+    if type(flags) is not int:
+        raise errors.TypeError(
+            f"expecting `flags` to be of type `int` but got type `{type_name(flags)}` instead"
+        )
+    return not flags & NO_IDS
+
+
+def run(program: Program, scope: Scope, variables: Mapping[str, Any], logs: list[str] | None = None) -> Any:
+    """Runs the program to its end.
+
+    Args:
+        program: from `parse`.
+        scope: where it runs. Its collection keeps the journal of what changed, also if this raises.
+        variables: plain values by name, as they came with the query.
+        logs: gets what the code logs, as text.
+
+    Returns:
+        The result as plain data that msgpack can pack. Nothing of the collection is held by it.
+
+    Raises:
+        ThingsDBError: what the code raised, or what is wrong with it.
+    """
+    return _answer(Run(scope, _loaded(variables), logs, program.changes, program.forbidden), program.body)
+
+
+def call_procedure(
+    name: str,
+    args: Sequence[Any] | Mapping[str, Any] | None,
+    scope: Scope,
+    logs: list[str] | None = None,
+) -> Any:
+    """Runs a stored procedure, with arguments in order or by name, as the RUN request does.
+
+    Raises:
+        LookupError: there is no such procedure.
+        TypeError: the arguments are neither a list nor a map.
+    """
+    closure = scope.collection.procedures.get(name)
+    if closure is None or scope.kind == "node":
+        raise errors.LookupError(f"procedure `{name}` not found in the `{scope.name}` scope")
+    if args is None:
+        args = ()
+    elif isinstance(args, Mapping):
+        args = [args.get(parameter) for parameter in closure.names]
+    elif not isinstance(args, (list, tuple)):
+        raise errors.TypeError(f"expected arguments as a list or map, not {type(args).__name__}")
+    return _answer(Run(scope, {}, logs, closure.changes), _calling(closure, args))
+
+
+# No frame between the caller and `_answer` holds a value: see there.
+
+
+def _loaded(variables: Mapping[str, Any]) -> dict[str, Value]:
+    for name in variables:
+        if not is_name(name):
+            raise errors.ValueError(f"expected a variable's name (letters, digits and _), not {name!r}")
+    return {name: load(plain) for name, plain in variables.items()}
+
+
+def _calling(closure: Closure, args: Sequence[Any]) -> Callable[[Run], Value]:
+    values = [load(plain) for plain in args[: len(closure.names)]]
+    return lambda run: run.call(closure, *values)
+
+
+def _answer(state: Run, body: Callable[[Run], Value]) -> Any:
+    failure: errors.ThingsDBError
+    try:
+        try:
+            value = body(state)
+        except Return as result:
+            value = result.value
+        return serialise(value, state.depth, state.ids)
+    except errors.ThingsDBError as error:
+        failure = error
+    except RecursionError:
+        failure = errors.OperationError("expected code that is nested less deep")
+    except MemoryError:
+        failure = errors.MemoryError("expected a query that needs less memory")
+    # The traceback and the context hold on to frames, and those to things: what is not stored any more would
+    # not be gone yet when the journal is taken.
+    del state, body
+    failure.__context__ = None
+    raise failure.with_traceback(None)

@@ -1,0 +1,1 @@
+"""A collection in memory, the journal of its changes, and the rows it is stored in."""

@@ -1,0 +1,275 @@
+"""One collection: its things, rooms and procedures, and the journal of what changed.
+
+What is stored is what the root refers to, however many steps away. Nothing else keeps a thing: the registries
+hold weak references, so CPython's reference counts do the collecting, and the id of a thing or room that is
+gone is in the next journal. One that refers to itself stays until Python's collector comes by.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from .....wire.things import errors
+from ..values.types import Closure, List, Room, Thing, ThingSet, Value, owned
+from . import rows
+from .rows import Row
+
+__all__ = ["ROOT", "Collection", "Emit", "Journal", "Registry", "Row", "release"]
+
+ROOT = 2
+"""The id of a new collection's root. 1 is no thing's, as in ThingsDB; but roots of older folders are."""
+
+_OLD_ROOT = 1
+
+Stored = TypeVar("Stored", Thing, Room)
+
+
+class Emit(NamedTuple):
+    """One event sent from code. `args` are plain."""
+
+    room: int
+    event: str
+    args: list[Any]
+
+
+class Journal(NamedTuple):
+    """What changed since the last one was taken.
+
+    Attributes:
+        rows: things and rooms as they now are, to be written over the older ones of the same id.
+        gone: ids that nothing refers to any more, to be deleted.
+        gone_rooms: those of them that were rooms: whoever joined them is to be told.
+        procedures: source by name; None for one that is deleted.
+        emits: in the order in which they were sent.
+        next_id: the id that the next thing or room will get.
+    """
+
+    rows: list[Row]
+    gone: set[int]
+    gone_rooms: set[int]
+    procedures: dict[str, str | None]
+    emits: list[Emit]
+    next_id: int
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is anything to save."""
+        return bool(self.rows or self.gone or self.procedures)
+
+
+class _Reference(weakref.ref[Any]):
+    """A weak reference that knows the id of what it referred to."""
+
+    __slots__ = ("id",)
+    id: int
+
+    @classmethod
+    def to(cls, value: Thing | Room, id: int, gone: Callable[[weakref.ref[Any]], None]) -> _Reference:
+        """A reference that calls `gone` with itself when the value is gone."""
+        reference: _Reference = cls(value, gone)
+        reference.id = id
+        return reference
+
+
+class Registry(Generic[Stored]):
+    """Things or rooms by id, none of them kept alive."""
+
+    def __init__(self, gone: Callable[[int], None]) -> None:
+        self._references: dict[int, _Reference] = {}
+        references = self._references
+
+        def forget(reference: weakref.ref[Any]) -> None:
+            assert isinstance(reference, _Reference)
+            if references.get(reference.id) is reference:
+                del references[reference.id]
+                gone(reference.id)
+
+        self._forget = forget
+
+    def add(self, value: Stored) -> None:
+        """Knows the value by its id from now on."""
+        assert value.id is not None
+        self._references[value.id] = _Reference.to(value, value.id, self._forget)
+
+    def get(self, id: int) -> Stored | None:
+        """The value with this id, None if there is none."""
+        reference = self._references.get(id)
+        return None if reference is None else reference()
+
+    def __contains__(self, id: object) -> bool:
+        return id in self._references
+
+    def __len__(self) -> int:
+        return len(self._references)
+
+    def __iter__(self) -> Iterator[Stored]:
+        for reference in list(self._references.values()):
+            value = reference()
+            if value is not None:
+                yield value
+
+
+class Collection:
+    """A collection in memory.
+
+    Attributes:
+        name: as in the scope @collection:NAME.
+        root: what `.` means in code.
+        things, rooms: by id.
+        procedures: closures by name.
+        next_id: the id that the next thing or room will get. Ids are never used twice.
+    """
+
+    def __init__(self, name: str, root: int = ROOT) -> None:
+        self.name = name
+        self._gone: deque[int] = deque()
+        self._gone_rooms: deque[int] = deque()
+        self.things: Registry[Thing] = Registry(self._gone.append)
+        self.rooms: Registry[Room] = Registry(self._gone_rooms.append)
+        self.procedures: dict[str, Closure] = {}
+        self._procedures_changed: set[str] = set()
+        self._touched: set[int] = set()
+        self.emits: list[Emit] = []
+        self.next_id = ROOT + 1
+        self.root = Thing(id=root)
+        self.things.add(self.root)
+        self._touched.add(root)
+
+    # -- changing what is stored
+
+    def assign(self, thing: Thing, name: str, value: Value) -> Value:
+        """Makes the value the thing's property, as `.name = value` does, and returns what the property holds:
+        a list or set that another property or a variable may hold is copied."""
+        value = owned(value, thing)
+        if thing.id is not None:
+            self._touched.add(thing.id)
+            self.adopt(value)
+        release(thing.props.get(name))
+        thing.props[name] = value
+        return value
+
+    def touch(self, thing: Thing) -> None:
+        """The thing is about to change. Said before it does, so that no interruption can come in between."""
+        if thing.id is not None:
+            self._touched.add(thing.id)
+
+    def change(self, container: List | ThingSet, added: Iterable[Value] = ()) -> None:
+        """The list or set is about to change; `added` are its new items."""
+        owner = None if container.owner is None else container.owner()
+        if owner is not None and owner.id is not None:
+            self._touched.add(owner.id)
+            for value in added:
+                self.adopt(value)
+
+    def adopt(self, value: Value) -> None:
+        """Gives an id to whatever in the value has none: something stored refers to it now."""
+        waiting = [value]  # the next one last, so that ids are in the order of the code
+        while waiting:
+            value = waiting.pop()
+            kind = type(value)
+            if kind is Thing:
+                if value.id is None:
+                    self._number(value)
+                    self.things.add(value)
+                    waiting.extend(reversed(value.props.values()))
+            elif kind is Room:
+                if value.id is None:
+                    self._number(value)
+                    self.rooms.add(value)
+            elif kind in (List, tuple, ThingSet):
+                waiting.extend(reversed(value))
+
+    def _number(self, value: Thing | Room) -> None:
+        value.id = self.next_id
+        self.next_id += 1
+        self._touched.add(value.id)
+
+    def rename_room(self, room: Room, name: str | None) -> None:
+        """Raises LookupError if another room of the collection has the name."""
+        if name is not None and any(other.name == name and other is not room for other in self.rooms):
+            raise errors.LookupError(f"collection `{self.name}` already has a room named `{name}`")
+        room.name = name
+        if room.id is not None:
+            self._touched.add(room.id)
+
+    def set_procedure(self, name: str, closure: Closure | None) -> None:
+        """Stores the closure under the name, or with None deletes what is there."""
+        if closure is None:
+            del self.procedures[name]
+        else:
+            closure.bound = False
+            self.procedures[name] = closure
+        self._procedures_changed.add(name)
+
+    # -- saving and loading it
+
+    @property
+    def has_lost(self) -> bool:
+        """Whether things or rooms have gone since the last journal."""
+        return bool(self._gone or self._gone_rooms)
+
+    def take_journal(self) -> Journal:
+        """What changed since this was last called."""
+        gone_rooms = _drained(self._gone_rooms)
+        gone = _drained(self._gone) | gone_rooms
+        touched, self._touched = self._touched - gone, set()
+        changed, self._procedures_changed = self._procedures_changed, set()
+        emits, self.emits = self.emits, []
+        # Python's collector may come by at any moment: what it takes now is gone in the next journal.
+        saved = [row for id in sorted(touched) if (row := self.dump(id)) is not None]
+        current = {name: closure.source for name, closure in self.procedures.items()}
+        procedures = {name: current.get(name) for name in sorted(changed)}
+        return Journal(saved, gone, gone_rooms, procedures, emits, self.next_id)
+
+    def dump(self, id: int) -> Row | None:
+        """The thing or room as a row; None if it is gone."""
+        value: Thing | Room | None = self.things.get(id)
+        if value is None:
+            value = self.rooms.get(id)
+        return None if value is None else rows.dump(value)
+
+    @classmethod
+    def load(
+        cls, name: str, saved: Iterable[Row], procedures: dict[str, Closure] | None = None, next_id: int = 0
+    ) -> Collection:
+        """The collection that its rows describe. What the root does not refer to is in the first journal as
+        gone; a row that refers to one that is missing holds nil there."""
+        saved = list(saved)
+        collection = cls(name, _OLD_ROOT if any(row.id == _OLD_ROOT for row in saved) else ROOT)
+        bodies: dict[int, bytes] = {}
+        root = collection.root.id
+        assert root is not None
+        known: dict[int, Thing | Room] = {root: collection.root}
+        for row in saved:
+            if row.kind == rows.THING:
+                known.setdefault(row.id, Thing(id=row.id))
+                bodies[row.id] = row.body
+            else:
+                known[row.id] = Room(row.id, rows.load_room(row.body))
+        for id, value in known.items():
+            if isinstance(value, Room):
+                collection.rooms.add(value)
+            elif value is not collection.root:
+                collection.things.add(value)
+            if isinstance(value, Thing) and id in bodies:
+                props = rows.load_thing(bodies[id], known)
+                value.props = {name: owned(prop, value) for name, prop in props.items()}
+        collection.procedures = dict(procedures or {})
+        collection.next_id = max(next_id, *(id + 1 for id in known))
+        if root in bodies:
+            collection._touched.clear()
+        return collection
+
+
+def release(value: Value) -> None:
+    """The list or set is about to be no property any more; a variable may go on with it."""
+    if type(value) in (List, ThingSet):
+        value.owner = None
+
+
+def _drained(ids: deque[int]) -> set[int]:
+    """The ids so far. The collector may add another at any moment, even while this runs."""
+    return {ids.popleft() for _ in range(len(ids))}

@@ -1,0 +1,1 @@
+"""The text of a query: the grammar, the parser, literals, and the formatter of closures."""

@@ -1,0 +1,91 @@
+"""Values as plain data: what the client gets to see of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import datetime, timezone
+from typing import Any
+
+from .....wire.things import errors
+from .. import limits
+from .types import Closure, Failure, List, Regex, Room, Thing, ThingSet, Timeval, Value
+
+__all__ = ["date_text", "serialise"]
+
+_PLAIN = frozenset({type(None), bool, int, float, str, bytes})
+
+
+def serialise(
+    value: Value, depth: int = 1, ids: bool = True, spend: Callable[[int], None] | None = None
+) -> Any:
+    """The value as None, bool, int, float, str, bytes, list and dict.
+
+    Args:
+        depth: levels of things that are shown, 0 to 127. One below them is {"#": id}, or {} if not stored.
+        ids: whether stored things show their id, under the key `#`.
+        spend: called with what the parts cost: 1 for each, more for a long text.
+
+    Raises:
+        ResultTooLargeError: without `spend`, what it costs is more than MAX_VALUES.
+    """
+    if type(value) in _PLAIN:
+        return value
+    return _Writer(ids, spend).plain(value, depth)
+
+
+class _Writer:
+    def __init__(self, ids: bool, spend: Callable[[int], None] | None) -> None:
+        self._ids = ids
+        self._left = limits.MAX_VALUES
+        self._spend = spend or self._count
+        self._within: set[int] = set()
+
+    def plain(self, value: Value, depth: int) -> Any:
+        kind = type(value)
+        if kind in _PLAIN:
+            return value
+        if kind is List or kind is tuple or kind is ThingSet:
+            self._spend(cost(value))
+            return [item if type(item) in _PLAIN else self.plain(item, depth) for item in value]
+        if kind is Thing:
+            return self._thing(value, depth)
+        if kind is Room:
+            return str(value)
+        if kind is Closure or kind is Regex:
+            return value.text
+        if kind is Failure:
+            return value.message
+        if kind is datetime:
+            return date_text(value)
+        if kind is Timeval:
+            return int(value.timestamp())
+        return value  # mpdata: plain as it is
+
+    def _thing(self, thing: Thing, depth: int) -> dict[str, Any]:
+        shown: dict[str, Any] = {"#": thing.id} if self._ids and thing.id is not None else {}
+        if depth <= 0 or id(thing) in self._within:
+            return shown
+        self._spend(cost(thing.props.values()))
+        self._within.add(id(thing))
+        for name, value in thing.props.items():
+            shown[name] = value if type(value) in _PLAIN else self.plain(value, depth - 1)
+        self._within.discard(id(thing))
+        return shown
+
+    def _count(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            raise errors.ResultTooLargeError(f"expected a result of at most {limits.MAX_VALUES} values")
+
+
+def cost(values: Collection[Value]) -> int:
+    """One for each, and for a text one for each 64 characters."""
+    return len(values) + sum(
+        len(value) >> 6 for value in values if type(value) is str or type(value) is bytes
+    )
+
+
+def date_text(moment: datetime) -> str:
+    """A datetime as the language writes it: 2020-01-02T00:00:00Z, or with +0100 in another zone."""
+    text = moment.strftime("%Y-%m-%dT%H:%M:%S")
+    return text + ("Z" if moment.tzinfo is timezone.utc else moment.strftime("%z"))

@@ -1,0 +1,334 @@
+"""The values of the language, and how Python's stand for them.
+
+nil, bool, int, float, str and bytes are Python's own; a tuple is a tuple, a datetime an aware datetime. The
+rest are the classes here. What Python takes for true is true in the language. A plain list or dict is what
+the language calls mpdata: information that is handed on as it is.
+
+Lists, sets and things are passed by reference. A list or set is copied when it becomes a property (see
+`owned`), and turned into a tuple when it becomes an item of a list.
+"""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import re2
+
+from .....wire.things import errors
+from .. import limits
+
+if TYPE_CHECKING:
+    from ..runtime.run import Run
+
+__all__ = [
+    "MAX_NAME",
+    "TYPE_NAMES",
+    "Closure",
+    "Failure",
+    "Layout",
+    "List",
+    "Regex",
+    "Room",
+    "Thing",
+    "ThingSet",
+    "Timeval",
+    "Value",
+    "equal",
+    "frozen",
+    "is_name",
+    "load",
+    "owned",
+    "type_name",
+]
+
+Value: TypeAlias = Any
+"""Any value of the language."""
+
+MAX_NAME = 255
+_NAME = re.compile(rf"[A-Za-z_][0-9A-Za-z_]{{0,{MAX_NAME - 1}}}")
+
+
+class Thing:
+    """Named values, in the order in which they came.
+
+    Attributes:
+        id: its number in the collection, None as long as nothing stored refers to it.
+        props: the values by name. Change them through the collection, which keeps the journal.
+        in_use: whether code is going through it or changing it: then nothing else may change it.
+    """
+
+    __slots__ = ("__weakref__", "id", "in_use", "props")
+
+    def __init__(self, props: dict[str, Value] | None = None, id: int | None = None) -> None:
+        self.id = id
+        self.in_use = False
+        self.props: dict[str, Value] = {} if props is None else props
+
+    def __bool__(self) -> bool:
+        return bool(self.props)
+
+    def __repr__(self) -> str:
+        return f"<thing {self.id or 'not stored'}>"
+
+
+class Room:
+    """What clients join. `id` is None until it is stored; `name` is unique in the collection, or None."""
+
+    __slots__ = ("__weakref__", "id", "name")
+
+    def __init__(self, id: int | None = None, name: str | None = None) -> None:
+        self.id = id
+        self.name = name
+
+    def __bool__(self) -> bool:
+        return self.id is not None
+
+    def __str__(self) -> str:
+        return f"room:{'nil' if self.id is None else self.id}"
+
+
+class List(list[Value]):
+    """A list that may be changed. `owner` is the thing whose property it is, if it is one. `in_use` as for a
+    Thing."""
+
+    __slots__ = ("in_use", "owner")
+
+    def __init__(self, items: Iterable[Value] = ()) -> None:
+        super().__init__(items)
+        self.in_use = False
+        self.owner: weakref.ref[Thing] | None = None
+
+
+class ThingSet(dict[Thing, None]):
+    """Things, each once, in the order in which they came. `owner` and `in_use` as for a List."""
+
+    __slots__ = ("in_use", "owner")
+
+    def __init__(self, things: Iterable[Thing] = ()) -> None:
+        super().__init__(dict.fromkeys(things))
+        self.in_use = False
+        self.owner: weakref.ref[Thing] | None = None
+
+
+class Layout(NamedTuple):
+    """What rewrites the source of a closure."""
+
+    compacted: Callable[[str], str]
+    formatted: Callable[[str], str]
+
+
+class Closure:
+    """Code that waits for its arguments. It captures nothing: a variable is looked up when it is called.
+
+    Attributes:
+        names: its parameters.
+        body: what runs it.
+        source: as it was written; it is stored so.
+        doc: what it says of itself: the string that its block begins with, or "".
+        changes: whether it may change something stored, as far as its text shows.
+        bound: whether only the query that wrote it has it: it is no item, property or procedure yet.
+    """
+
+    __slots__ = ("_definition", "_layout", "body", "bound", "changes", "doc", "names", "source")
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        body: Callable[[Run], Value],
+        source: str,
+        layout: Layout,
+        doc: str = "",
+        changes: bool = False,
+    ) -> None:
+        self.names = names
+        self.body = body
+        self.source = source
+        self._layout = layout
+        self.doc = doc
+        self.changes = changes
+        self.bound = True
+        self._definition = ""
+
+    def copy(self) -> Closure:
+        made = Closure(self.names, self.body, self.source, self._layout, self.doc, self.changes)
+        made._definition = self._definition
+        return made
+
+    @property
+    def text(self) -> str:
+        """What a client gets to see: the source, without white space unless the closure is bound."""
+        return self.source if self.bound else self._layout.compacted(self.source)
+
+    @property
+    def definition(self) -> str:
+        """The source, laid out anew."""
+        self._definition = self._definition or self._layout.formatted(self.source)
+        return self._definition
+
+    @definition.setter
+    def definition(self, text: str) -> None:
+        self._definition = text
+
+
+class Failure:
+    """An error as a value: what `try` and `err` return."""
+
+    __slots__ = ("code", "message")
+
+    def __init__(self, code: int, message: str) -> None:
+        self.code = code
+        self.message = message
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class Regex:
+    """A pattern, matched in time linear in the text. `text` is its source: /…/ and its flags, of i, s, m."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def pattern(self) -> Any:
+        """The compiled pattern. Raises ValueError for one that is none."""
+        source, _, flags = self.text[1:].rpartition("/")
+        try:
+            return re2.compile((f"(?{flags})" if flags else "") + source, _quiet())
+        except re2.error as error:
+            raise errors.ValueError(f"cannot compile regular expression '{self.text}', {error}") from None
+
+
+class Timeval(datetime):
+    """A moment that is shown as seconds since 1970."""
+
+
+def _quiet() -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    return options
+
+
+TYPE_NAMES: dict[type, str] = {
+    type(None): "nil",
+    bool: "bool",
+    int: "int",
+    float: "float",
+    str: "str",
+    bytes: "bytes",
+    tuple: "tuple",
+    List: "list",
+    ThingSet: "set",
+    Thing: "thing",
+    Room: "room",
+    Closure: "closure",
+    Failure: "error",
+    Regex: "regex",
+    datetime: "datetime",
+    Timeval: "timeval",
+    list: "mpdata",
+    dict: "mpdata",
+}
+
+
+def type_name(value: Value) -> str:
+    """What `type(…)` says, and what the errors call a value."""
+    return TYPE_NAMES[type(value)]
+
+
+def is_name(text: str) -> bool:
+    """Whether the text may name a variable, procedure or room."""
+    return _NAME.fullmatch(text) is not None
+
+
+def equal(a: Value, b: Value) -> bool:
+    """The language's `==`: numbers by amount, text by its bytes, lists and sets by their items, patterns by
+    their source, errors by their code, all else by identity."""
+    if a is b:
+        return True
+    kind, other = type(a), type(b)
+    if kind is other:
+        if kind is List or kind is tuple:
+            return len(a) == len(b) and all(map(equal, a, b))
+        if kind is ThingSet:
+            return bool(dict.keys(a) == dict.keys(b))
+        if kind is Regex:
+            return bool(a.text == b.text)
+        if kind is Failure:
+            return bool(a.code == b.code)
+        return kind not in _BY_IDENTITY and bool(a == b)
+    if kind in _NUMBERS and other in _NUMBERS:
+        return float(a) == float(b) if float in (kind, other) else bool(a == b)
+    if kind in _TEXTS and other in _TEXTS:
+        return _encoded(a) == _encoded(b)
+    if kind in _ARRAYS and other in _ARRAYS:
+        return len(a) == len(b) and all(map(equal, a, b))
+    return kind in _MOMENTS and other in _MOMENTS and bool(a == b)
+
+
+_NUMBERS = frozenset({bool, int, float})
+_TEXTS = frozenset({str, bytes})
+_ARRAYS = frozenset({List, tuple})
+_MOMENTS = frozenset({datetime, Timeval})
+_BY_IDENTITY = frozenset({Thing, Room, Closure, list, dict})
+
+
+def _encoded(text: str | bytes) -> bytes:
+    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+
+
+def frozen(value: Value) -> Value:
+    """The value as an item of a list: a list or set within a list is a tuple."""
+    return tuple(value) if type(value) is List or type(value) is ThingSet else value
+
+
+def owned(value: Value, thing: Thing) -> Value:
+    """The value as a property of the thing: a list, tuple or set becomes a list or set of the thing's own."""
+    if isinstance(value, (List, tuple)):
+        value = List(value)
+    elif isinstance(value, ThingSet):
+        value = ThingSet(value)
+    else:
+        return value
+    value.owner = weakref.ref(thing)
+    return value
+
+
+def load(plain: Any, depth: int = 0) -> Value:
+    """The value that plain data stand for: dicts become things, lists become lists.
+
+    Raises:
+        TypeError: a map has a key that is no string, or there is data the language has no type for.
+        ValueError: a map has the key `#`, which is kept for ids; or they are nested too deep.
+        OverflowError: an int has more than 64 bits.
+    """
+    kind = type(plain)
+    if depth > limits.MAX_DEPTH:
+        raise errors.ValueError(f"expected at most {limits.MAX_DEPTH} lists and maps within each other")
+    if kind is list:
+        return List([frozen(load(item, depth + 1)) for item in plain])
+    if kind is dict:
+        thing = Thing()
+        for key, value in plain.items():
+            thing.props[_key(key)] = owned(load(value, depth + 1), thing)
+        return thing
+    if kind is int and not -(1 << 63) <= plain < 1 << 63:
+        raise errors.OverflowError(f"expected an int of 64 bits, not {plain}")
+    if kind not in TYPE_NAMES:
+        raise errors.TypeError(
+            f"expected nil, bool, int, float, str, bytes, list or map, not {kind.__name__}"
+        )
+    return plain
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise errors.TypeError(f"expected a map with keys of type str, not {type(key).__name__}")
+    if key == "#":
+        raise errors.ValueError("expected another key than `#`: it is kept for the ids of things")
+    return key
