@@ -71,8 +71,8 @@ _ZIP = re.compile(r"[A-Za-z0-9-]{1,16}")
 class Filter(Node):
     """Something that is true or false of a document. Combine with `&`, `|`, `~`, or AND, OR, NOT.
 
-    `str(f)` is the platform's filter language, and `parse(str(f)) == f`. A filter has no truth value of its
-    own: `f and g`, `not f`, `if f` and `1 < mem.a < 5` raise TypeError.
+    `str(f)` is the platform's filter language, and `parse(str(f)) == f`; `text` defines it. A filter has no
+    truth value of its own: `f and g`, `not f`, `if f` and `1 < mem.a < 5` raise TypeError.
     """
 
     __slots__ = ()
@@ -101,11 +101,6 @@ class Filter(Node):
             "(a) & (b) for `a and b`, (a) | (b) for `a or b`, ~(a) for `not a`, "
             "(mem.a > 1) & (mem.a < 5) for `1 < mem.a < 5`, mem.a.IN(…) for `mem.a in …`"
         )
-
-    def __str__(self) -> str:
-        from .text import render
-
-        return render(self)
 
     def __repr__(self) -> str:
         return f"<Filter {self}>"

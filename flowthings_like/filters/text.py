@@ -114,6 +114,11 @@ def render(node: Filter) -> str:
     return text
 
 
+# The nodes stand below this module and cannot import it, so `str(filter)` is defined from here. The package
+# imports this module whichever of its modules is asked for, so no filter is ever without it.
+Filter.__str__ = render  # type: ignore[assignment]
+
+
 def _regex(pattern: str, flags: str) -> str:
     return "/" + pattern.replace("/", "\\/") + "/" + flags
 
