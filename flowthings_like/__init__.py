@@ -44,9 +44,9 @@ from .transport.http.encoder import JSONEncoder
 from .transport.retry import Retry
 
 if TYPE_CHECKING:
-    from .doctor.checks.findings import Finding, GreenWarning
-    from .doctor.monitor import Block, block_monitor
-    from .doctor.report import doctor
+    from .diagnostics.checks.findings import Finding, GreenWarning
+    from .diagnostics.monitor import Block, block_monitor
+    from .diagnostics.report import doctor
     from .services.things.client import Client, set_package_fail_file
     from .services.things.room import EventsLost, NotJoined, Room, event
     from .transport.http.evictions import CapacityWarning
@@ -114,16 +114,16 @@ __all__ = [
 
 # What only few programs ask for is imported when they do.
 _LATE = {
-    "Block": "doctor.monitor",
+    "Block": "diagnostics.monitor",
     "CapacityWarning": "transport.http.evictions",
     "Client": "services.things.client",
     "EventsLost": "services.things.room",
-    "Finding": "doctor.checks.findings",
-    "GreenWarning": "doctor.checks.findings",
+    "Finding": "diagnostics.checks.findings",
+    "GreenWarning": "diagnostics.checks.findings",
     "NotJoined": "services.things.room",
     "Room": "services.things.room",
-    "block_monitor": "doctor.monitor",
-    "doctor": "doctor.report",
+    "block_monitor": "diagnostics.monitor",
+    "doctor": "diagnostics.report",
     "event": "services.things.room",
     "set_package_fail_file": "services.things.client",
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from . import services
 from .credentials import Token, find_settings
 from .defaults import defaults
-from .doctor.checks.moments import first_time
+from .diagnostics.checks.moments import first_time
 from .errors import ConfigurationError
 from .transport.http.client import Connection, Sender
 from .transport.http.hosts import find_host

@@ -33,7 +33,7 @@ FLOORS = (
     ("transport",),
     ("transport.websocket",),
     ("transport.http", "transport.things"),
-    ("doctor", "defaults", "services.in_parallel"),
+    ("diagnostics", "defaults", "services.in_parallel"),
     ("services.rest", "services.things"),
     ("services", "things"),
     ("platform.store", "platform.requirements"),

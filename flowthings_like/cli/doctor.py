@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..doctor.checks.findings import Finding
+    from ..diagnostics.checks.findings import Finding
 
 CLEAN, FOUND, USAGE = 0, 1, 2
 
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         return USAGE
     if arguments.module and not _import(arguments.module):
         return USAGE
-    from ..doctor.report import doctor
+    from ..diagnostics.report import doctor
 
     findings = doctor()
     if arguments.json:

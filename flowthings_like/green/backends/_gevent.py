@@ -17,7 +17,7 @@ from gevent.threadpool import ThreadPool
 
 from flowthings_like.errors import CallCancelled, DeadlineExceeded
 
-from ...doctor.checks.seen_running import foreign_call, wrong_thread
+from ...diagnostics.checks.seen_running import foreign_call, wrong_thread
 from ..calls.future import Raised
 from ._gate import Gate, Gated
 from ._native import in_native_thread, keep

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from flowthings_like.errors import ConfigurationError
 
-from ...doctor.checks.moments import first_time
-from ...doctor.checks.seen_running import foreign_call
+from ...diagnostics.checks.moments import first_time
+from ...diagnostics.checks.seen_running import foreign_call
 from .patched import PATCH, is_patched
 
 if TYPE_CHECKING:

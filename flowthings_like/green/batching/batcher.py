@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 
 from flowthings_like.errors import CallCancelled, FlowThingsError
 
-from ...doctor.checks.seen_running import wrong_thread
+from ...diagnostics.checks.seen_running import wrong_thread
 from ..calls.exits import track_batches
 from ..calls.failure import FailedTogether
 from ..calls.future import Deliverer, Raised

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ...doctor.checks.seen_running import foreign_call
+from ...diagnostics.checks.seen_running import foreign_call
 from ...errors import InvalidInput
 from ...green.calls.marks import begins
 from ...transport.values import text

@@ -6,8 +6,8 @@ import ssl
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...doctor.checks.moments import first_time
-from ...doctor.checks.seen_running import foreign_call
+from ...diagnostics.checks.moments import first_time
+from ...diagnostics.checks.seen_running import foreign_call
 from ...errors import ConfigurationError, ConnectionFailed, InvalidInput
 from ...green.calls.marks import plain
 from ...transport.forks import LockOfProcess

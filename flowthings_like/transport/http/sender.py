@@ -14,8 +14,8 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
 
-from ...doctor.checks.findings import warn_once
-from ...doctor.checks.seen_running import session_after_fork
+from ...diagnostics.checks.findings import warn_once
+from ...diagnostics.checks.seen_running import session_after_fork
 from ...errors import InvalidResponse
 from ..forks import forked_call
 from ..retry import as_limits

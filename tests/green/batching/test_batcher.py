@@ -723,7 +723,7 @@ def test_thunks_among_the_arguments_are_waited_for_there(api, lazy, gate):
     with pytest.raises(ValueError, match="boom"):
         lazy.call(int, "boom").force()
     assert "call" not in repr(lazy.call(len, "abc").force())
-    assert "test_coalesce" in repr(lazy.call(gate.wait))
+    assert "test_batcher" in repr(lazy.call(gate.wait))
 
 
 # Interruptions

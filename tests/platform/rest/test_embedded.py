@@ -54,7 +54,7 @@ def test_accounts_of_one_folder_are_apart(tmp_path: Path) -> None:
 SECOND = """
 import sys
 sys.path.insert(0, {root!r})
-from tests.platform.front.harness import client_of
+from tests.platform.rest.harness import client_of
 from flowthings_like.platform.embedded import open_platform
 with open_platform({folder!r}, "acme") as platform:
     api = client_of(platform)

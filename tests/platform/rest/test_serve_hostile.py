@@ -110,7 +110,7 @@ IMPATIENT = """
 import sys
 from gevent import monkey
 monkey.patch_all()
-from flowthings_like.platform.connections import ConnectionLimits
+from flowthings_like.platform.rest.connections import ConnectionLimits
 from flowthings_like.platform.server import Ports, Server, Settings
 
 limits = ConnectionLimits(per_address=4, head=0.5, keep_alive=0.5, stall=0.5)

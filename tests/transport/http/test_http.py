@@ -295,8 +295,8 @@ def test_proxies_of_the_environment_count(monkeypatch: pytest.MonkeyPatch) -> No
 FORKING = """
 import os, warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # the server's thread does not matter to the child
-from tests.client.support import serving
-from tests.client.test_http import api_for
+from tests.services.support import serving
+from tests.transport.http.test_http import api_for
 
 with serving() as server, api_for(server.address) as api:
     api.flow.read("parent")

@@ -76,7 +76,7 @@ def test_a_redirect_in_the_handshake_is_refused(status: str) -> None:
 
 SILENT = """
 import sys
-from tests.client.live import live
+from tests.transport.websocket.live import live
 def script(peer, number):
     peer.say({"type": "message", "resource": "f1", "value": number})
     while peer.read()[0] is not None:

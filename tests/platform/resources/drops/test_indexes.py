@@ -33,7 +33,6 @@ from flowthings_like.platform.store.store import Store
 from tests.filters import strategies as generated
 
 from ...harness import ME, until
-from ...store import writing_process
 
 ELEMENTS = ["elems.a", "b", "elems.temp", "name", "elems.m.l", "elems.`odd name`"]
 T0 = 1_357_000_000_000
@@ -413,7 +412,7 @@ def test_building_goes_on_after_kill_9(folder: Path, after: float) -> None:
 
 
 def building(folder: Path) -> subprocess.Popen[str]:
-    script = Path(writing_process.__file__).with_name("indexing_process.py")
+    script = Path(__file__).with_name("indexing_process.py")
     root = str(Path(__file__).parents[4])
     return subprocess.Popen(
         [sys.executable, "-W", "ignore", str(script), backend.detect().name, str(folder)],

@@ -327,7 +327,7 @@ sysconfig.get_config_var = lambda name: 1 if name == "Py_GIL_DISABLED" else real
 def test_g15_asyncio_under_gevent(version, stalls):
     code = f"""
 import asyncio, sys
-import flowthings_like.green.doctor
+import flowthings_like.diagnostics.report
 sys.version_info = {(*version, "final", 0)}
 """
     assert set(findings(code, "gevent")) == ({"G15"} if stalls else set())

@@ -13,7 +13,7 @@ from contextlib import suppress
 import pytest
 
 from flowthings_like import Block, GreenWarning, block_monitor, doctor
-from flowthings_like.doctor.monitor import Watch
+from flowthings_like.diagnostics.monitor import Watch
 from flowthings_like.errors import ConfigurationError, InvalidInput
 from flowthings_like.green import detect, native
 from tests.green.fakes import until
@@ -30,7 +30,7 @@ def backend():
 @pytest.fixture(autouse=True)
 def afresh(monkeypatch):
     """Nothing noted, and nothing warned of, before and after."""
-    from flowthings_like.doctor.checks import findings
+    from flowthings_like.diagnostics.checks import findings
 
     monkeypatch.setattr(findings, "_noted", {})
     monkeypatch.setattr(findings, "_warned", set())
