@@ -20,7 +20,6 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
 from ..errors import ConnectionFailed, DeadlineExceeded, InvalidInput
-from .http.urls import check_timeout
 
 __all__ = [
     "Backoff",
@@ -29,6 +28,7 @@ __all__ = [
     "Limits",
     "Retry",
     "check_retry",
+    "check_timeout",
     "limits",
     "new_key",
     "persist",
@@ -183,6 +183,25 @@ def limits(timeout: Any) -> Limits:
     """
     connect, read = check_timeout(timeout)
     return Limits(connect, read, None if isinstance(timeout, tuple) else float(timeout))
+
+
+def check_timeout(timeout: Any) -> tuple[float | None, float | None]:
+    """(seconds to connect, seconds between two reads); None in it waits for ever.
+
+    Raises:
+        InvalidInput: not one positive number or two; `float("inf")` is how to wait for ever.
+    """
+    pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    if len(pair) == 2 and all(_is_seconds(part) for part in pair):
+        return tuple(None if math.isinf(part) else float(part) for part in pair)  # type: ignore[return-value]
+    raise InvalidInput(
+        f"timeout is {timeout!r}; give seconds above 0, or (to connect, between two reads); "
+        'float("inf") waits for ever'
+    )
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
 
 
 def as_limits(timeout: Any) -> Limits:

@@ -17,12 +17,12 @@ from ...changes import P
 from ...credentials import credentials_of
 from ...green.backends.turnstile import pass_through
 from ..forks import forked_call
-from ..retry import Clock, Limits, check_retry, limits, new_key, persist, retry_after
+from ..retry import Clock, Limits, check_retry, check_timeout, limits, new_key, persist, retry_after
 from ..values import plain
 from .encoder import Encoder, JSONEncoder
 from .envelope import describe_unreadable, open_envelope
 from .hosts import HISTORIC_HOST, HISTORIC_WS_HOST, NO_HOST, NO_WS_HOST
-from .urls import check_timeout, segment, wire_params
+from .urls import segment, wire_params
 
 if TYPE_CHECKING:
     from .envelope import Envelope

@@ -14,7 +14,7 @@ from ...errors import ConfigurationError, InvalidInput
 from ...wire.foreign import is_missing, scalar
 from ..values import milliseconds, resolve
 
-__all__ = ["check_path", "check_size", "check_timeout", "check_transport", "segment", "wire_params"]
+__all__ = ["check_path", "check_size", "check_transport", "segment", "wire_params"]
 
 _SAFE_PATH = re.compile(r"(?:/[A-Za-z0-9_~:-]+)*")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -117,22 +117,3 @@ def check_size(name: str, size: Any) -> int:
     if isinstance(size, int) and not isinstance(size, bool) and size > 0:
         return size
     raise InvalidInput(f"{name} is {size!r}; give a whole number of bytes, 1 or more")
-
-
-def check_timeout(timeout: Any) -> tuple[float | None, float | None]:
-    """(seconds to connect, seconds between two reads); None in it waits for ever.
-
-    Raises:
-        InvalidInput: not one positive number or two; `float("inf")` is how to wait for ever.
-    """
-    pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-    if len(pair) == 2 and all(_is_seconds(part) for part in pair):
-        return tuple(None if math.isinf(part) else float(part) for part in pair)  # type: ignore[return-value]
-    raise InvalidInput(
-        f"timeout is {timeout!r}; give seconds above 0, or (to connect, between two reads); "
-        'float("inf") waits for ever'
-    )
-
-
-def _is_seconds(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from flowthings_like import EXISTS, FlowThingsNotFound, InvalidInput, M, mem
 from flowthings_like.transport.http.encoder import JSONEncoder
-from flowthings_like.transport.http.urls import check_path, check_timeout, segment, wire_params
+from flowthings_like.transport.http.urls import check_path, segment, wire_params
+from flowthings_like.transport.retry import check_timeout
 
 encode = JSONEncoder().dumps
 
