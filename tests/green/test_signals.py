@@ -160,7 +160,10 @@ LOOPS_TO_UNDO = {
         "transport/things/outbox.py",
         "push",
     ): "at the loop's end it has not got the turn: there is nothing to undo",
-    ("transport/http/deadlines.py", "_first_reachable"): "a connection that was not made is used no more",
+    (
+        "transport/http/requests_deadlines.py",
+        "_first_reachable",
+    ): "a connection that was not made is used no more",
     ("platform/server.py", "_look_at_folder"): "the process ends",
     ("platform/things/node.py", "__init__"): "the process ends, or the object is dropped with its sockets",
     ("platform/things/language/compiler/assignments.py", ""): RELOADED,

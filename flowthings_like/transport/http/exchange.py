@@ -25,7 +25,7 @@ from ...wire.http import UnsafeRequestError, header_lines
 from ..retry import Limits
 from .doubles import is_replaced
 from .environment import PREFIX, Surroundings, explore
-from .origin import POOL_SIZE, Origin
+from .native_transport import POOL_SIZE, Origin
 from .response import DirectResponse
 from .urls import check_transport
 

@@ -17,7 +17,7 @@ from ...errors import (
     InvalidResponse,
     ResponseTooLarge,
 )
-from .origin import AnswerTooLargeError, BadRedirectError, NotSentError
+from .native_transport import AnswerTooLargeError, BadRedirectError, NotSentError
 
 __all__ = ["translated", "without_request"]
 

@@ -19,11 +19,11 @@ from ...diagnostics.checks.seen_running import session_after_fork
 from ...errors import InvalidResponse
 from ..forks import forked_call
 from ..retry import as_limits
-from .by_requests import exchange
 from .doubles import is_replaced
 from .embedded import WSGIAdapter, call
 from .exchange import DirectSession
 from .failures import translated, without_request
+from .requests_transport import exchange
 
 if TYPE_CHECKING:
     from ...wire.http import Answer

@@ -10,7 +10,7 @@ import pytest
 
 from flowthings_like import API, DeadlineExceeded, Token
 from flowthings_like.testing import FaultProxy
-from flowthings_like.transport.http import deadlines, origin
+from flowthings_like.transport.http import native_transport, requests_deadlines
 from tests.services.support import Answer, Seen, serving
 
 CREDS = Token("acc", "tok")
@@ -20,8 +20,8 @@ WAYS = ["auto", "requests"]
 @pytest.fixture(autouse=True)
 def suspicious_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that nobody has to wait for connections to become suspicious."""
-    monkeypatch.setattr(origin, "SUSPICIOUS", 0.0)
-    monkeypatch.setattr(deadlines, "SUSPICIOUS", 0.0)
+    monkeypatch.setattr(native_transport, "SUSPICIOUS", 0.0)
+    monkeypatch.setattr(requests_deadlines, "SUSPICIOUS", 0.0)
 
 
 def fill(api: API, count: int) -> None:
@@ -108,7 +108,7 @@ def test_what_may_not_be_made_again_gets_all_the_time(way: str) -> None:
 def test_only_a_connection_that_was_idle_is_suspected(
     idle: float, asked: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(origin, "SUSPICIOUS", idle)
+    monkeypatch.setattr(native_transport, "SUSPICIOUS", idle)
     answered = threading.Event()
 
     def late(seen: Seen) -> Answer:

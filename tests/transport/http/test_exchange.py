@@ -23,7 +23,7 @@ from urllib3.util import Timeout
 from flowthings_like.green.backends import contract as backend
 from flowthings_like.transport.http import environment as surroundings
 from flowthings_like.transport.http import exchange as direct
-from flowthings_like.transport.http import origin
+from flowthings_like.transport.http import native_transport
 from flowthings_like.transport.http.exchange import DirectSession
 
 from ..support import Raw, answer, raw
@@ -583,7 +583,7 @@ def test_closing_a_session(session: DirectSession) -> None:
 def test_calls_in_parallel_share_what_the_pool_allows(
     session: DirectSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(origin, "POOL_SIZE", 3)
+    monkeypatch.setattr(native_transport, "POOL_SIZE", 3)
 
     def said(number: int, request: bytes) -> bytes:
         return answer(request.split()[1])
@@ -604,7 +604,7 @@ def test_calls_in_parallel_share_what_the_pool_allows(
 
 
 def test_no_free_connection_in_time(session: DirectSession, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(origin, "POOL_SIZE", 1)
+    monkeypatch.setattr(native_transport, "POOL_SIZE", 1)
     with raw(answer()) as server:
         use(session, server)
         late = pytest.raises(requests.ConnectTimeout, match=f"connections to {server.url}: none of 1")

@@ -26,7 +26,7 @@ import pytest
 import requests
 
 from flowthings_like.green.backends import contract as backend
-from flowthings_like.transport.http import origin as origin_module
+from flowthings_like.transport.http import native_transport
 from flowthings_like.transport.http.exchange import DirectSession
 from flowthings_like.transport.http.sender import HTTPSender
 from flowthings_like.transport.pool import Pool
@@ -190,7 +190,7 @@ def test_every_switch_of_one_who_waits_for_a_connection(
     slow: Slow, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The only connection is in use, and two more wait behind the one that is interrupted."""
-    monkeypatch.setattr(origin_module, "POOL_SIZE", 1)
+    monkeypatch.setattr(native_transport, "POOL_SIZE", 1)
     caller = Caller(slow, HTTPSender(verify_ssl=slow.bundle))
     library = backend.detect()
     points = 0
@@ -308,7 +308,7 @@ def test_a_signal_at_any_time(caller: Caller, start: str) -> None:
 @threads
 def test_a_signal_while_waiting_for_a_connection(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two threads use the only connection all the time, and the main thread is interrupted in the queue."""
-    monkeypatch.setattr(origin_module, "POOL_SIZE", 1)
+    monkeypatch.setattr(native_transport, "POOL_SIZE", 1)
     caller = Caller(slow, HTTPSender(verify_ssl=slow.bundle))
     caller.ask("quick")
     library = backend.detect()

@@ -21,7 +21,7 @@ from flowthings_like import (
     Token,
     defaults,
 )
-from flowthings_like.transport.http import origin
+from flowthings_like.transport.http import native_transport
 from flowthings_like.transport.http.exchange import DirectSession
 from flowthings_like.transport.http.sender import HTTPSender
 
@@ -118,7 +118,7 @@ def test_a_target_that_is_none(wrong: str) -> None:
 
 
 def test_whether_anything_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(origin, "POOL_SIZE", 1)
+    monkeypatch.setattr(native_transport, "POOL_SIZE", 1)
     sender = HTTPSender()
     said = iter([FINE, None, FINE])
     with raw(lambda number, request: next(said)) as server:

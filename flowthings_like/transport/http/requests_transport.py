@@ -20,9 +20,9 @@ from ...green.backends.turnstile import LARGE, turn
 from ...wire.content_encoding import BodyTooLargeError, PackingError, Unpacker
 from ...wire.http import UnsafeRequestError, header_lines
 from .connection import CHUNK, LARGE_PACKED
-from .deadlines import Seconds, drop_idle, keep_deadlines
-from .origin import AnswerTooLargeError, BadRedirectError, too_large
+from .native_transport import AnswerTooLargeError, BadRedirectError, too_large
 from .proxies import check_proxy, without_password
+from .requests_deadlines import Seconds, drop_idle, keep_deadlines
 
 if TYPE_CHECKING:
     from ..retry import Limits

@@ -25,7 +25,7 @@ from ...wire.http import MAX_HEAD, TOO_MUCH_HEAD
 from ..forks import cut_off, forget_in_child
 from ..homes import pool_queue
 from ..timing import sooner
-from .origin import SUSPICIOUS
+from .native_transport import SUSPICIOUS
 
 if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
