@@ -11,7 +11,7 @@ from ..runtime.builtin import METHODS, Builtin
 from ..runtime.run import Run
 from ..runtime.unsupported import undefined, undefined_method
 from ..values.text import error_message
-from ..values.types import Closure, Failure, Thing, Value, type_name
+from ..values.types import TEXTS, Closure, Failure, Thing, Value, type_name
 
 __all__ = ["FORMS", "call_builtin", "call_method", "call_other"]
 
@@ -19,8 +19,6 @@ Code = Callable[[Run], Value]
 
 _SHOWN = 1000
 """Characters of a failed assertion that its error repeats."""
-
-_TEXTS = frozenset({str, bytes})
 
 
 def call_builtin(builtin: Builtin, args: Sequence[Code]) -> Code:
@@ -45,7 +43,7 @@ def call_method(owner: Code, name: str, args: Sequence[Code]) -> Code:
             run.spend()
             if not builtin.changes:
                 result = builtin(run, value, *builtin.evaluate(run, args))
-                return run.made(result) if type(value) in _TEXTS else result
+                return run.made(result) if type(value) in TEXTS else result
             run.start_change(value)
             try:
                 return builtin(run, value, *builtin.evaluate(run, args))

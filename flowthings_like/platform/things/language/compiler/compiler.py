@@ -12,10 +12,11 @@ from .. import limits
 from ..runtime.access import item_of, look_up, member_of, slice_of
 from ..runtime.builtin import FUNCTIONS
 from ..runtime.iteration import Visit
-from ..runtime.operators import BINARY, PREFIX, bounded
+from ..runtime.operators import BINARY, PREFIX
 from ..runtime.run import Return, Run, result_depth, shows_ids
 from ..runtime.unsupported import not_here
 from ..syntax.literals import amount, checked_flags, unescaped, unquoted
+from ..values.integers import bounded
 from ..values.text import joined, text_of
 from ..values.types import Closure, Failure, Layout, Regex, Thing, Value
 from .assignments import assign_item, assign_member, assign_slice, assign_variable

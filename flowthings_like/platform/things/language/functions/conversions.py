@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import datetime
 from math import isinf, isnan
 from typing import TYPE_CHECKING
@@ -29,6 +28,7 @@ from ..values.types import (
 from .numbers import real, whole
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from ..runtime.builtin import Array
     from ..runtime.run import Run
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from .....wire.things import errors
 from ..runtime.builtin import function
 from ..runtime.run import result_depth, shows_ids
-from ..values.plain import serialise
+from ..values.plain import load, serialise
 from ..values.text import text_of
-from ..values.types import List, Thing, Value, load
+from ..values.types import List, Thing, Value
 
 if TYPE_CHECKING:
     from ..runtime.run import Run

@@ -5,7 +5,6 @@ from __future__ import annotations
 import calendar
 import re
 import time
-from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from ..runtime.builtin import FUNCTIONS, Builtin, function, method
 from ..values.types import Thing, Timeval, Value, type_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from ..runtime.builtin import Moment
     from ..runtime.run import Run
 

@@ -6,15 +6,15 @@ import math
 import random
 import re
 import string
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .....wire.things import errors
 from ..runtime.builtin import FUNCTIONS, METHODS, Builtin, function
-from ..runtime.operators import bounded
+from ..values.integers import bounded
 from ..values.types import List
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from ..runtime.builtin import Number
     from ..runtime.run import Run
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .....wire.things import errors
+from .....wire.things.scopes import is_name
 from ..runtime.builtin import function
-from ..values.types import Closure, Value, is_name
 
 if TYPE_CHECKING:
+    from ..values.types import Closure, Value
     from ..runtime.run import Run
 
 

@@ -8,7 +8,8 @@ from .....wire.things import errors
 from ..runtime.builtin import METHODS, method
 from ..runtime.iteration import Visit
 from ..runtime.unsupported import undefined_method
-from ..values.types import Closure, List, Thing, ThingSet, Value, equal, type_name
+from ..values.equality import equal
+from ..values.types import Closure, List, Thing, ThingSet, Value, type_name
 
 if TYPE_CHECKING:
     from ..runtime.builtin import Array, Lazy

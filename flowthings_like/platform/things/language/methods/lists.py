@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from functools import cmp_to_key
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,11 @@ from ..runtime.builtin import METHODS, method
 from ..runtime.iteration import Visit
 from ..runtime.operators import BINARY
 from ..runtime.run import result_depth
-from ..values.types import Closure, List, Thing, Value, equal, type_name
+from ..values.equality import equal
+from ..values.types import Closure, List, Thing, Value, type_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from ..runtime.builtin import Array, Lazy
     from ..runtime.run import Run
 

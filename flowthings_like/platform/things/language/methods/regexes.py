@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .....wire.things import errors
@@ -11,6 +10,7 @@ from ..runtime.builtin import method
 from ..values.types import Closure, List, Regex, Value, type_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from ..runtime.run import Run
 
 __all__ = ["replaced", "split_by"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .....wire.things import errors
+from .....wire.things.scopes import is_name
 from ..runtime.builtin import method
 from ..runtime.run import result_depth, shows_ids
 from ..storage.collection import Emit
 from ..values.plain import serialise
-from ..values.types import Closure, Failure, Room, Value, is_name, type_name
+from ..values.types import Closure, Failure, Room, Value, type_name
 
 if TYPE_CHECKING:
     from ..runtime.builtin import Nil

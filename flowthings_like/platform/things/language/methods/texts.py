@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from .....wire.things import errors
 from ..runtime.builtin import method
+from ..values.integers import INT_MIN
 from ..values.text import joined
 from ..values.types import Closure, List, Regex, type_name
 from .regexes import replaced, split_by
@@ -82,7 +83,7 @@ def split(run: Run, text: str, by: str | int | Regex | None = None, most: int | 
                 "function `split` takes at most 1 argument when the first argument is of type `int`"
             )
         by, most = None, by
-    if most == -(1 << 63):
+    if most == INT_MIN:
         raise errors.OverflowError("integer overflow")
     if by == "":
         raise errors.ValueError("empty separator")
@@ -113,7 +114,7 @@ def replace(run: Run, text: str, old: str | Regex, new: str | Closure, most: int
 
     At most so many times from the left; from the right if it is negative, but only a str can be replaced so.
     """
-    if most == -(1 << 63):
+    if most == INT_MIN:
         raise errors.OverflowError("integer overflow")
     if old == "":
         raise errors.ValueError("replace an empty string")

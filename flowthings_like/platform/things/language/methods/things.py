@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .....wire.things import errors
@@ -11,9 +10,12 @@ from ..runtime.builtin import METHODS, method
 from ..runtime.iteration import Visit
 from ..runtime.run import result_depth
 from ..storage.collection import release
-from ..values.types import Closure, List, Thing, ThingSet, Value, equal, load, type_name
+from ..values.equality import equal
+from ..values.plain import load
+from ..values.types import Closure, List, Thing, ThingSet, Value, type_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from ..runtime.builtin import Lazy
     from ..runtime.run import Run
 

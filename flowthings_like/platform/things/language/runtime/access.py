@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from .....wire.things import errors
+from ..values.integers import INT_MAX, INT_MIN
 from ..values.types import Closure, List, Thing, Value, type_name
 from .run import NO_IDS, Run
 
@@ -23,8 +24,8 @@ __all__ = [
 
 CONSTANTS: dict[str, Value] = {
     "NO_IDS": NO_IDS,
-    "INT_MIN": -(1 << 63),
-    "INT_MAX": (1 << 63) - 1,
+    "INT_MIN": INT_MIN,
+    "INT_MAX": INT_MAX,
     "MATH_PI": math.pi,
     "MATH_E": math.e,
     # privileges, as `grant` takes them

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from .....wire.things import errors
 from ..values.types import Closure, List, Thing, ThingSet, Value, type_name
 
 if TYPE_CHECKING:
+    from types import TracebackType
     from .run import Run
 
 __all__ = ["InUse", "Visit", "passes"]

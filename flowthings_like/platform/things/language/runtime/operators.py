@@ -8,29 +8,17 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from .....wire.things import errors
 from .. import limits
-from ..values.types import ThingSet, Timeval, Value, equal, type_name
+from ..values.equality import encoded, equal
+from ..values.integers import INT_MAX, INT_MIN, bounded
+from ..values.types import INTEGERS, MOMENTS, NUMBERS, TEXTS, ThingSet, Value, type_name
 
-__all__ = ["BINARY", "PREFIX", "Operator", "bounded"]
+__all__ = ["BINARY", "PREFIX", "Operator"]
 
 Operator = Callable[[Value, Value], Value]
-
-_LEAST, _MOST = -(1 << 63), (1 << 63) - 1
-_INTEGERS = frozenset({int, bool})
-_NUMBERS = frozenset({int, bool, float})
-_TEXTS = frozenset({str, bytes})
-_MOMENTS = frozenset({datetime, Timeval})
-
-
-def bounded(number: int) -> int:
-    """The number, if it fits 64 bits: OverflowError else."""
-    if _LEAST <= number <= _MOST:
-        return number
-    raise errors.OverflowError("integer overflow")
 
 
 def _unsupported(sign: str, a: Value, b: Value) -> errors.TypeError:
@@ -40,10 +28,10 @@ def _unsupported(sign: str, a: Value, b: Value) -> errors.TypeError:
 def _arithmetic(compute: Callable[[Any, Any], Any], others: Operator) -> Operator:
     def apply(a: Value, b: Value) -> Value:
         kind, other = type(a), type(b)
-        if kind in _INTEGERS and other in _INTEGERS:
+        if kind in INTEGERS and other in INTEGERS:
             result = compute(a, b)
-            return result if _LEAST <= result <= _MOST else bounded(result)
-        if kind in _NUMBERS and other in _NUMBERS:
+            return result if INT_MIN <= result <= INT_MAX else bounded(result)
+        if kind in NUMBERS and other in NUMBERS:
             return compute(float(a), float(b))
         return others(a, b)
 
@@ -52,17 +40,13 @@ def _arithmetic(compute: Callable[[Any, Any], Any], others: Operator) -> Operato
 
 def _join(a: Value, b: Value) -> Value:
     """Two texts as one: bytes if either of them is."""
-    if type(a) not in _TEXTS or type(b) not in _TEXTS:
+    if type(a) not in TEXTS or type(b) not in TEXTS:
         raise _unsupported("`+`", a, b)
     if len(a) + len(b) > limits.MAX_TEXT:
         raise errors.MaxQuotaError(f"expected a text of at most {limits.MAX_TEXT} characters")
     if type(a) is not type(b):
-        a, b = _encoded(a), _encoded(b)
+        a, b = encoded(a), encoded(b)
     return a + b
-
-
-def _encoded(text: str | bytes) -> bytes:
-    return text.encode() if isinstance(text, str) else text
 
 
 def _difference(a: Value, b: Value) -> Value:
@@ -76,7 +60,7 @@ def _no_product(a: Value, b: Value) -> Value:
 
 
 def _divide(a: Value, b: Value) -> int | float:
-    if type(a) not in _NUMBERS or type(b) not in _NUMBERS:
+    if type(a) not in NUMBERS or type(b) not in NUMBERS:
         raise _unsupported("`/`", a, b)
     if not b:
         raise errors.ZeroDivisionError("division or modulo by zero")
@@ -87,7 +71,7 @@ def _divide(a: Value, b: Value) -> int | float:
 
 
 def _remainder(a: Value, b: Value) -> int:
-    if type(a) not in _NUMBERS or type(b) not in _NUMBERS:
+    if type(a) not in NUMBERS or type(b) not in NUMBERS:
         raise _unsupported("`%`", a, b)
     a, b = _whole(a), _whole(b)
     if not b:
@@ -97,7 +81,7 @@ def _remainder(a: Value, b: Value) -> int:
 
 
 def _whole(number: int | float) -> int:
-    if type(number) is float and not _LEAST <= number < -float(_LEAST):
+    if type(number) is float and not INT_MIN <= number < -float(INT_MIN):
         raise errors.OverflowError("integer overflow")
     return int(number)
 
@@ -105,11 +89,11 @@ def _whole(number: int | float) -> int:
 def _compare(sign: str, compare: Callable[[Any, Any], bool]) -> Operator:
     def apply(a: Value, b: Value) -> bool:
         kind, other = type(a), type(b)
-        if kind in _NUMBERS and other in _NUMBERS:
+        if kind in NUMBERS and other in NUMBERS:
             return compare(float(a), float(b)) if float in (kind, other) else compare(a, b)
-        if kind in _TEXTS and other in _TEXTS:
-            return compare(a, b) if kind is other else compare(_encoded(a), _encoded(b))
-        if kind in _MOMENTS and other in _MOMENTS:
+        if kind in TEXTS and other in TEXTS:
+            return compare(a, b) if kind is other else compare(encoded(a), encoded(b))
+        if kind in MOMENTS and other in MOMENTS:
             return compare(a, b)
         raise _unsupported(f"`{sign}`", a, b)
 
@@ -121,7 +105,7 @@ def _bitwise(
 ) -> Operator:
     def apply(a: Value, b: Value) -> Value:
         kind, other = type(a), type(b)
-        if kind in _INTEGERS and other in _INTEGERS:
+        if kind in INTEGERS and other in INTEGERS:
             return compute(int(a), int(b))
         if sets is not None and kind is ThingSet and other is ThingSet:
             return ThingSet(sets(a, b))
@@ -133,7 +117,7 @@ def _bitwise(
 def _shift_left(a: int, b: int) -> int:
     """As the processor does it: what goes beyond 64 bits is lost, and of `b` the last 6 bits count."""
     bits = (a << (b & 63)) & ((1 << 64) - 1)
-    return bits - (1 << 64) if bits > _MOST else bits
+    return bits - (1 << 64) if bits > INT_MAX else bits
 
 
 def _shift_right(a: int, b: int) -> int:
@@ -150,7 +134,7 @@ def _positive(value: Value) -> Value:
 
 
 def _number(value: Value) -> Any:
-    if type(value) not in _NUMBERS:
+    if type(value) not in NUMBERS:
         raise errors.TypeError(f"operation not supported by type `{type_name(value)}`")
     return value
 

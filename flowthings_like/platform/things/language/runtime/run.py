@@ -9,9 +9,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 
 from .....wire.things import errors
+from .....wire.things.scopes import is_name
 from .. import limits
-from ..values.plain import serialise
-from ..values.types import Closure, List, Thing, ThingSet, Value, is_name, load, type_name
+from ..values.plain import load, serialise
+from ..values.types import Closure, List, Thing, ThingSet, Value, type_name
 
 if TYPE_CHECKING:
     from ..storage.collection import Collection

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, TYPE_CHECKING
 
 from .....wire.things import errors
 from ..values.types import Closure, List, Room, Thing, ThingSet, Value, owned
 from . import rows
 from .rows import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
 
 __all__ = ["ROOT", "Collection", "Emit", "Journal", "Registry", "Row", "release"]
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import msgpack
 
 from ..values.types import Closure, Failure, List, Regex, Room, Thing, ThingSet, Timeval, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["ROOM", "THING", "Row", "dump", "load_room", "load_thing"]
 

@@ -4,10 +4,10 @@ stored."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from lark import Token
 
 __all__ = ["compacted", "formatted"]

@@ -6,7 +6,6 @@ The parser is made when the first query comes, once in a process.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +20,7 @@ from ..values.types import Closure, Layout
 from .formatter import compacted, formatted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from ..runtime.run import Run
     from ..values.types import Value
 

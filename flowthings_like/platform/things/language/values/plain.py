@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from .....wire.things import errors
 from .. import limits
-from .types import Closure, Failure, List, Regex, Room, Thing, ThingSet, Timeval, Value
+from .integers import INT_MAX, INT_MIN
+from .types import (
+    TYPE_NAMES,
+    Closure,
+    Failure,
+    List,
+    Regex,
+    Room,
+    Thing,
+    ThingSet,
+    Timeval,
+    Value,
+    frozen,
+    owned,
+)
 
-__all__ = ["date_text", "serialise"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+__all__ = ["date_text", "load", "serialise"]
 
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 
@@ -89,3 +105,38 @@ def date_text(moment: datetime) -> str:
     """A datetime as the language writes it: 2020-01-02T00:00:00Z, or with +0100 in another zone."""
     text = moment.strftime("%Y-%m-%dT%H:%M:%S")
     return text + ("Z" if moment.tzinfo is timezone.utc else moment.strftime("%z"))
+
+
+def load(plain: Any, depth: int = 0) -> Value:
+    """The value that plain data stand for: dicts become things, lists become lists.
+
+    Raises:
+        TypeError: a map has a key that is no string, or there is data the language has no type for.
+        ValueError: a map has the key `#`, which is kept for ids; or they are nested too deep.
+        OverflowError: an int has more than 64 bits.
+    """
+    kind = type(plain)
+    if depth > limits.MAX_DEPTH:
+        raise errors.ValueError(f"expected at most {limits.MAX_DEPTH} lists and maps within each other")
+    if kind is list:
+        return List([frozen(load(item, depth + 1)) for item in plain])
+    if kind is dict:
+        thing = Thing()
+        for key, value in plain.items():
+            thing.props[_key(key)] = owned(load(value, depth + 1), thing)
+        return thing
+    if kind is int and not INT_MIN <= plain <= INT_MAX:
+        raise errors.OverflowError(f"expected an int of 64 bits, not {plain}")
+    if kind not in TYPE_NAMES:
+        raise errors.TypeError(
+            f"expected nil, bool, int, float, str, bytes, list or map, not {kind.__name__}"
+        )
+    return plain
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise errors.TypeError(f"expected a map with keys of type str, not {type(key).__name__}")
+    if key == "#":
+        raise errors.ValueError("expected another key than `#`: it is kept for the ids of things")
+    return key

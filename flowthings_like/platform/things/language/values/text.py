@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from .....wire.things import errors
 from .. import limits
 from .plain import date_text
 from .types import Closure, Failure, Regex, Room, Thing, Timeval, Value, type_name
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["error_message", "joined", "text_of"]
 

@@ -10,23 +10,24 @@ Lists, sets and things are passed by reference. A list or set is copied when it 
 
 from __future__ import annotations
 
-import re
 import weakref
-from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TYPE_CHECKING
 
 import re2
 
 from .....wire.things import errors
-from .. import limits
 
 if TYPE_CHECKING:
-    from ..runtime.run import Run
+    from collections.abc import Callable, Iterable
 
 __all__ = [
-    "MAX_NAME",
+    "ARRAYS",
+    "INTEGERS",
+    "MOMENTS",
+    "NUMBERS",
+    "TEXTS",
     "TYPE_NAMES",
     "Closure",
     "Failure",
@@ -38,19 +39,13 @@ __all__ = [
     "ThingSet",
     "Timeval",
     "Value",
-    "equal",
     "frozen",
-    "is_name",
-    "load",
     "owned",
     "type_name",
 ]
 
 Value: TypeAlias = Any
 """Any value of the language."""
-
-MAX_NAME = 255
-_NAME = re.compile(rf"[A-Za-z_][0-9A-Za-z_]{{0,{MAX_NAME - 1}}}")
 
 
 class Thing:
@@ -139,7 +134,7 @@ class Closure:
     def __init__(
         self,
         names: tuple[str, ...],
-        body: Callable[[Run], Value],
+        body: Callable[[Any], Value],
         source: str,
         layout: Layout,
         doc: str = "",
@@ -236,50 +231,16 @@ TYPE_NAMES: dict[type, str] = {
 }
 
 
+INTEGERS = frozenset({int, bool})
+NUMBERS = frozenset({int, bool, float})
+TEXTS = frozenset({str, bytes})
+ARRAYS = frozenset({List, tuple})
+MOMENTS = frozenset({datetime, Timeval})
+
+
 def type_name(value: Value) -> str:
     """What `type(…)` says, and what the errors call a value."""
     return TYPE_NAMES[type(value)]
-
-
-def is_name(text: str) -> bool:
-    """Whether the text may name a variable, procedure or room."""
-    return _NAME.fullmatch(text) is not None
-
-
-def equal(a: Value, b: Value) -> bool:
-    """The language's `==`: numbers by amount, text by its bytes, lists and sets by their items, patterns by
-    their source, errors by their code, all else by identity."""
-    if a is b:
-        return True
-    kind, other = type(a), type(b)
-    if kind is other:
-        if kind is List or kind is tuple:
-            return len(a) == len(b) and all(map(equal, a, b))
-        if kind is ThingSet:
-            return bool(dict.keys(a) == dict.keys(b))
-        if kind is Regex:
-            return bool(a.text == b.text)
-        if kind is Failure:
-            return bool(a.code == b.code)
-        return kind not in _BY_IDENTITY and bool(a == b)
-    if kind in _NUMBERS and other in _NUMBERS:
-        return float(a) == float(b) if float in (kind, other) else bool(a == b)
-    if kind in _TEXTS and other in _TEXTS:
-        return _encoded(a) == _encoded(b)
-    if kind in _ARRAYS and other in _ARRAYS:
-        return len(a) == len(b) and all(map(equal, a, b))
-    return kind in _MOMENTS and other in _MOMENTS and bool(a == b)
-
-
-_NUMBERS = frozenset({bool, int, float})
-_TEXTS = frozenset({str, bytes})
-_ARRAYS = frozenset({List, tuple})
-_MOMENTS = frozenset({datetime, Timeval})
-_BY_IDENTITY = frozenset({Thing, Room, Closure, list, dict})
-
-
-def _encoded(text: str | bytes) -> bytes:
-    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
 
 
 def frozen(value: Value) -> Value:
@@ -297,38 +258,3 @@ def owned(value: Value, thing: Thing) -> Value:
         return value
     value.owner = weakref.ref(thing)
     return value
-
-
-def load(plain: Any, depth: int = 0) -> Value:
-    """The value that plain data stand for: dicts become things, lists become lists.
-
-    Raises:
-        TypeError: a map has a key that is no string, or there is data the language has no type for.
-        ValueError: a map has the key `#`, which is kept for ids; or they are nested too deep.
-        OverflowError: an int has more than 64 bits.
-    """
-    kind = type(plain)
-    if depth > limits.MAX_DEPTH:
-        raise errors.ValueError(f"expected at most {limits.MAX_DEPTH} lists and maps within each other")
-    if kind is list:
-        return List([frozen(load(item, depth + 1)) for item in plain])
-    if kind is dict:
-        thing = Thing()
-        for key, value in plain.items():
-            thing.props[_key(key)] = owned(load(value, depth + 1), thing)
-        return thing
-    if kind is int and not -(1 << 63) <= plain < 1 << 63:
-        raise errors.OverflowError(f"expected an int of 64 bits, not {plain}")
-    if kind not in TYPE_NAMES:
-        raise errors.TypeError(
-            f"expected nil, bool, int, float, str, bytes, list or map, not {kind.__name__}"
-        )
-    return plain
-
-
-def _key(key: Any) -> str:
-    if not isinstance(key, str):
-        raise errors.TypeError(f"expected a map with keys of type str, not {type(key).__name__}")
-    if key == "#":
-        raise errors.ValueError("expected another key than `#`: it is kept for the ids of things")
-    return key
