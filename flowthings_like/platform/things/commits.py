@@ -9,7 +9,6 @@ which they came about.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +16,8 @@ from ...green.backends import contract as backend
 from . import records
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from ..store.store import Store
     from .membership import Delivery
     from .records import Change

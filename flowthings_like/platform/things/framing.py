@@ -7,10 +7,12 @@ a gigabyte. So both may come to the same port.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ...wire.things.packages import HEADER, MAX_BODY, Package, PackageParser, ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Framing", "Plain", "WebSocket", "recognise"]
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError
 from ...green.backends import contract as backend
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Listener", "abandon"]
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import socket
 import time
 import weakref
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -22,6 +20,9 @@ from .session import Session
 from .universe import Universe
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Sequence
+
     from ..resources.accounts import Accounts
     from ..store.store import Store
 

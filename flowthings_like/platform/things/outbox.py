@@ -6,14 +6,17 @@ a time in which it takes nothing at all, it is cut off, and nobody else notices.
 
 from __future__ import annotations
 
-import socket
 import time
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from ...green.backends import contract as backend
 from .listener import abandon
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
 
 __all__ = ["CROWDED", "MOST_WAITING", "STALLED", "Outbox"]
 

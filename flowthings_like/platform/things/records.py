@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sql
@@ -11,6 +10,8 @@ from ..store.bulk import execute_many, upsert
 from ..store.schema import things_collections, things_tokens, things_users, things_values
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy import Connection, Table
 
 __all__ = ["Change", "Key", "Rows", "highest_collection", "load", "merge", "write"]

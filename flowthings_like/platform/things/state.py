@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ...wire.things import errors as things_errors
 from ...wire.things.packages import pack, unpack
 from ...wire.things.scopes import is_name
 from .access import User
-from .language import Collection, Journal, Row
-from .language.syntax.parser import stored_closure
+from .language import Collection, Journal, Row, load_collection
 from .records import Change, Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["FIRST", "Held", "State", "Token"]
 
@@ -128,8 +130,9 @@ class State:
                 contents.setdefault(number, []).append(Row(int(key), kind, body))
         for (number,), (_, name, body) in rows["collections"].items():
             stored = unpack(body)
-            closures = {key: stored_closure(source) for key, source in procedures.get(number, {}).items()}
-            content = Collection.load(name, contents.get(number, []), closures, stored["next_id"])
+            content = load_collection(
+                name, contents.get(number, []), procedures.get(number), stored["next_id"]
+            )
             deep, node_deep = stored.get("deep", 1), stored.get("node_deep", 1)
             held = Held(number, stored["created"], stored["zone"], content, deep, node_deep)
             state.collections[name] = held

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,8 @@ from .access import Privilege
 from .membership import Delivery, Membership, RoomKey
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from .access import User
     from .node import Node
     from .records import Change

@@ -7,7 +7,6 @@ Nothing in between waits for the disk: what was changed goes to the commits, and
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,8 @@ from .state import State
 from .turn import Turn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from ..store.store import Store
     from .node import Node
     from .session import Session

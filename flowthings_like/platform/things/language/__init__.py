@@ -13,10 +13,15 @@ refused by name: SyntaxError for what does not parse, LookupError for a function
 # Each of these declares the functions or methods that its name says.
 from . import functions as functions
 from . import methods as methods
+from .compiler.program import Program, parse
+from .loading import load_collection
+from .query import call_procedure, run
 from .runtime.builtin import Builtin
-from .runtime.run import Run, Scope, call_procedure, run
-from .storage.collection import Collection, Emit, Journal, Row
-from .syntax.parser import Program, parse
+from .runtime.run import Run
+from .runtime.scope import Scope
+from .storage.collection import Collection
+from .storage.journal import Emit, Journal
+from .storage.rows import Row
 from .values.plain import serialise
 
 __all__ = [
@@ -29,6 +34,7 @@ __all__ = [
     "Run",
     "Scope",
     "call_procedure",
+    "load_collection",
     "parse",
     "run",
     "serialise",

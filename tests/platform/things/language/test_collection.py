@@ -15,11 +15,12 @@ from flowthings_like.platform.things.language import (
     Row,
     Scope,
     call_procedure,
+    load_collection,
     parse,
     run,
     serialise,
 )
-from flowthings_like.platform.things.language.syntax.parser import parse_closure, stored_closure
+from flowthings_like.platform.things.language.compiler.program import stored_closure
 from flowthings_like.wire.things import errors
 
 from .support import Stuff
@@ -50,8 +51,7 @@ class Disk:
         self.next_id = journal.next_id
 
     def load(self) -> Stuff:
-        closures = {name: parse_closure(source) for name, source in self.procedures.items()}
-        return Stuff(Collection.load("stuff", self.rows.values(), closures, self.next_id))
+        return Stuff(load_collection("stuff", self.rows.values(), self.procedures, self.next_id))
 
 
 def test_a_new_collection_has_a_root_to_save() -> None:
@@ -151,7 +151,7 @@ def test_a_folder_whose_root_is_1_keeps_it() -> None:
     stuff = Stuff(old)
     stuff(".a = {}; .me = root()")
     rows = [row for id in range(4) if (row := old.dump(id)) is not None]
-    loaded = Stuff(Collection.load("stuff", rows))
+    loaded = Stuff(load_collection("stuff", rows))
     assert loaded("[.id(), thing(1) == root(), .me == root(), thing(.a.id()) == .a]") == [1, True, True, True]
 
 
@@ -270,7 +270,7 @@ def test_what_is_loaded_but_not_reachable_is_gone() -> None:
     stuff(".a = {b: {}}")
     disk.save(stuff)
     disk.rows[2] = disk.rows[2]._replace(body=b"\x80")
-    loaded = Collection.load("stuff", disk.rows.values(), next_id=disk.next_id)
+    loaded = load_collection("stuff", disk.rows.values(), next_id=disk.next_id)
     assert loaded.take_journal().gone == {3, 4}
 
 

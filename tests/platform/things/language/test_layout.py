@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from flowthings_like.platform.things.language.syntax import parser
+from flowthings_like.platform.things.language.compiler import program
+from flowthings_like.platform.things.language.syntax.parser import parse_tree
 from flowthings_like.wire.things import errors
 
 from .test_results import RESULTS
@@ -15,7 +16,7 @@ from .test_thingsdb import RESULTS as ANSWERED
 
 
 def tree(text: str) -> Any:
-    return parser._tree(text)
+    return parse_tree(text)
 
 
 def sources() -> list[str]:
@@ -32,10 +33,10 @@ def sources() -> list[str]:
 @pytest.mark.once
 def test_laid_out_it_says_the_same() -> None:
     for source in sources():
-        assert tree(parser._formatted(source)) == tree(source), source
+        assert tree(program._formatted(source)) == tree(source), source
 
 
 @pytest.mark.once
 def test_without_white_space_it_says_the_same() -> None:
     for source in sources():
-        assert tree(parser._compacted(source)) == tree(source), source
+        assert tree(program._compacted(source)) == tree(source), source

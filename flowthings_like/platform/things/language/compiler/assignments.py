@@ -6,20 +6,19 @@ refused. A set is combined in place, so all that refer to it see what becomes of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from .....wire.things import errors
 from ..runtime.access import item_of, look_up, member_of, set_item, set_member, set_slice
-from ..runtime.run import Run
 from ..values.types import List, Thing, ThingSet, Value, type_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..runtime.operators import Operator
+    from ..runtime.run import Code, Run
 
 __all__ = ["assign_item", "assign_member", "assign_slice", "assign_variable"]
-
-Code: TypeAlias = Callable[[Run], Value]
 
 
 def assign_variable(name: str, value: Code, combine: Operator | None) -> Code:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from .....wire.things import errors
 from ..runtime.access import named, procedure
 from ..runtime.builtin import METHODS, Builtin
-from ..runtime.run import Run
 from ..runtime.unsupported import undefined, undefined_method
 from ..values.text import error_message
 from ..values.types import TEXTS, Closure, Failure, Thing, Value, type_name
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..runtime.run import Code, Run
+
 __all__ = ["FORMS", "call_builtin", "call_method", "call_other"]
 
-Code = Callable[[Run], Value]
 
 _SHOWN = 1000
 """Characters of a failed assertion that its error repeats."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lark import Token, Tree
 
@@ -13,19 +12,22 @@ from ..runtime.access import item_of, look_up, member_of, slice_of
 from ..runtime.builtin import FUNCTIONS
 from ..runtime.iteration import Visit
 from ..runtime.operators import BINARY, PREFIX
-from ..runtime.run import Return, Run, result_depth, shows_ids
+from ..runtime.run import Code, Return, Run
 from ..runtime.unsupported import not_here
 from ..syntax.literals import amount, checked_flags, unescaped, unquoted
 from ..values.integers import bounded
+from ..values.plain import result_depth, shows_ids
 from ..values.text import joined, text_of
 from ..values.types import Closure, Failure, Layout, Regex, Thing, Value
 from .assignments import assign_item, assign_member, assign_slice, assign_variable
 from .calls import FORMS, call_builtin, call_method, call_other
 from .effects import Effects
 
-__all__ = ["Code", "Compiler"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-Code: TypeAlias = Callable[[Run], Value]
+__all__ = ["Compiler"]
+
 _CHEAP = frozenset({int, float, bool, type(None), Thing})
 """What an operator needs no time for, if its left side is of it."""
 

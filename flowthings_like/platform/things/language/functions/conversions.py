@@ -8,10 +8,11 @@ from math import isinf, isnan
 from typing import TYPE_CHECKING
 
 from .....wire.things import errors
+from ..compiler.program import parse_closure
 from ..runtime.access import stored_thing
 from ..runtime.builtin import FUNCTIONS, Builtin, function
-from ..runtime.run import result_depth
 from ..syntax.literals import checked_flags
+from ..values.plain import result_depth
 from ..values.text import error_message, text_of
 from ..values.types import (
     Closure,
@@ -29,6 +30,7 @@ from .numbers import real, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
     from ..runtime.builtin import Array
     from ..runtime.run import Run
 
@@ -171,8 +173,6 @@ def regex_(run: Run, pattern: str = ".*", flags: str = "") -> Regex:
 
 @function
 def closure_(run: Run, code: Value = "||nil") -> Closure:
-    from ..syntax.parser import parse_closure
-
     if type(code) is Closure:
         return code
     if type(code) is not str:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .....wire.things import errors
 from ..runtime.builtin import function
-from ..runtime.run import result_depth, shows_ids
-from ..values.plain import load, serialise
+from ..values.plain import load, result_depth, serialise, shows_ids
 from ..values.text import text_of
 from ..values.types import List, Thing, Value
 

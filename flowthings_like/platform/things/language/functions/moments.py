@@ -16,6 +16,7 @@ from ..values.types import Thing, Timeval, Value, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
     from ..runtime.builtin import Moment
     from ..runtime.run import Run
 

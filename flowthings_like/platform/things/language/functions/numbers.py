@@ -15,6 +15,7 @@ from ..values.types import List
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
     from ..runtime.builtin import Number
     from ..runtime.run import Run
 

@@ -9,8 +9,8 @@ from .....wire.things.scopes import is_name
 from ..runtime.builtin import function
 
 if TYPE_CHECKING:
-    from ..values.types import Closure, Value
     from ..runtime.run import Run
+    from ..values.types import Closure, Value
 
 
 def _procedures(run: Run) -> dict[str, Closure]:

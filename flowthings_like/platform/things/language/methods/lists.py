@@ -10,12 +10,13 @@ from .....wire.things import errors
 from ..runtime.builtin import METHODS, method
 from ..runtime.iteration import Visit
 from ..runtime.operators import BINARY
-from ..runtime.run import result_depth
 from ..values.equality import equal
+from ..values.plain import result_depth
 from ..values.types import Closure, List, Thing, Value, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
     from ..runtime.builtin import Array, Lazy
     from ..runtime.run import Run
 

@@ -11,6 +11,7 @@ from ..values.types import Closure, List, Regex, Value, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
     from ..runtime.run import Run
 
 __all__ = ["replaced", "split_by"]

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from .....wire.things import errors
 from .....wire.things.scopes import is_name
 from ..runtime.builtin import method
-from ..runtime.run import result_depth, shows_ids
-from ..storage.collection import Emit
-from ..values.plain import serialise
+from ..storage.journal import Emit
+from ..values.plain import result_depth, serialise, shows_ids
 from ..values.types import Closure, Failure, Room, Value, type_name
 
 if TYPE_CHECKING:

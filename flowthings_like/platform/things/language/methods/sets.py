@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .....wire.things import errors
 from ..runtime.builtin import METHODS, method
-from ..runtime.run import result_depth
+from ..values.plain import result_depth
 from ..values.types import Closure, List, Thing, ThingSet, Value, type_name
 
 if TYPE_CHECKING:

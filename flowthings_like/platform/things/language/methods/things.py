@@ -8,14 +8,14 @@ from .....wire.things import errors
 from ..runtime.access import named, set_member
 from ..runtime.builtin import METHODS, method
 from ..runtime.iteration import Visit
-from ..runtime.run import result_depth
 from ..storage.collection import release
 from ..values.equality import equal
-from ..values.plain import load
+from ..values.plain import load, result_depth
 from ..values.types import Closure, List, Thing, ThingSet, Value, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
     from ..runtime.builtin import Lazy
     from ..runtime.run import Run
 

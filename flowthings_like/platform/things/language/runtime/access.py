@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from .....wire.things import errors
 from ..values.integers import INT_MAX, INT_MIN
+from ..values.plain import NO_IDS
 from ..values.types import Closure, List, Thing, Value, type_name
-from .run import NO_IDS, Run
+
+if TYPE_CHECKING:
+    from .run import Run
 
 __all__ = [
     "item_of",

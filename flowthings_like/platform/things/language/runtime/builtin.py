@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from .....wire.things import errors
 from ..values.types import (
@@ -30,9 +30,6 @@ from ..values.types import (
     Value,
     type_name,
 )
-
-if TYPE_CHECKING:
-    from .run import Run
 
 __all__ = [
     "FUNCTIONS",
@@ -73,6 +70,10 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
+State = TypeVar("State")
+"""The Run, which this module only passes on."""
+
+
 class Builtin:
     """A function of the language.
 
@@ -109,7 +110,7 @@ class Builtin:
             sys.maxsize,
         )
 
-    def __call__(self, run: Run, *values: Value) -> Value:
+    def __call__(self, run: object, *values: Value) -> Value:
         """Runs it: as a function with its arguments, as a method with the value first."""
         return self._call(run, *values)
 
@@ -128,7 +129,7 @@ class Builtin:
             f"function `{self.name}` takes at most {_arguments(self.most or 0)} {given}"
         )
 
-    def evaluate(self, run: Run, codes: Sequence[Callable[[Run], Value]]) -> list[Value]:
+    def evaluate(self, run: State, codes: Sequence[Callable[[State], Value]]) -> list[Value]:
         """The arguments, one after the other. Raises TypeError at the first that has a wrong type."""
         values: list[Value] = []
         for number, code in enumerate(codes):

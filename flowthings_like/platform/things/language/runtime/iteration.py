@@ -9,6 +9,7 @@ from ..values.types import Closure, List, Thing, ThingSet, Value, type_name
 
 if TYPE_CHECKING:
     from types import TracebackType
+
     from .run import Run
 
 __all__ = ["InUse", "Visit", "passes"]

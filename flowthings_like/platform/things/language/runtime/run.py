@@ -2,63 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timezone, tzinfo
+from collections.abc import Callable, Iterable, Mapping
 from itertools import zip_longest
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, TypeAlias
 
 from .....wire.things import errors
-from .....wire.things.scopes import is_name
 from .. import limits
-from ..values.plain import load, serialise
 from ..values.types import Closure, List, Thing, ThingSet, Value, type_name
 
 if TYPE_CHECKING:
-    from ..storage.collection import Collection
-    from ..syntax.parser import Program
-    from .builtin import Builtin
+    from .scope import Scope
 
-__all__ = [
-    "NO_IDS",
-    "Frame",
-    "Return",
-    "Run",
-    "Scope",
-    "call_procedure",
-    "result_depth",
-    "run",
-    "shows_ids",
-]
-
-
-class Scope:
-    """Where code runs.
-
-    Args:
-        name: as the errors say it: @collection:stuff, @thingsdb, @node.
-        collection: what the code reads and changes. The @thingsdb scope has one too, for its procedures.
-        functions: further functions, those of the scope itself. Each is called with the Run first.
-        kind: only a collection has a root, rooms and things by id; only @node has no procedures.
-        deep: how many levels of things a result shows, unless the code says otherwise.
-        zone: the time zone of a datetime that names none.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        collection: Collection,
-        functions: Mapping[str, Builtin] | None = None,
-        kind: Literal["collection", "thingsdb", "node"] = "collection",
-        deep: int = 1,
-        zone: tzinfo = timezone.utc,
-    ) -> None:
-        self.name = name
-        self.collection = collection
-        self.functions = functions or {}
-        self.kind = kind
-        self.deep = deep
-        self.zone = zone
+__all__ = ["Code", "Frame", "Return", "Run"]
 
 
 class Return(Exception):
@@ -238,105 +194,5 @@ class Run:
         value.in_use = True
 
 
-def result_depth(value: Value) -> int:
-    """What `return x, depth` says. Raises TypeError or ValueError unless it is an int from 0 to MAX_DEPTH."""
-    if type(value) is not int:
-        raise errors.TypeError(
-            f"expecting `deep` to be of type `int` but got type `{type_name(value)}` instead"
-        )
-    if not 0 <= value <= limits.MAX_DEPTH:
-        raise errors.ValueError(
-            f"expecting a `deep` value between 0 and {limits.MAX_DEPTH} but got {value} instead"
-        )
-    return value
-
-
-NO_IDS = 32
-"""The flag of `return x, depth, NO_IDS`."""
-
-
-def shows_ids(flags: Value) -> bool:
-    """Whether these flags leave the ids in the result."""
-    if type(flags) is not int:
-        raise errors.TypeError(
-            f"expecting `flags` to be of type `int` but got type `{type_name(flags)}` instead"
-        )
-    return not flags & NO_IDS
-
-
-def run(program: Program, scope: Scope, variables: Mapping[str, Any], logs: list[str] | None = None) -> Any:
-    """Runs the program to its end.
-
-    Args:
-        program: from `parse`.
-        scope: where it runs. Its collection keeps the journal of what changed, also if this raises.
-        variables: plain values by name, as they came with the query.
-        logs: gets what the code logs, as text.
-
-    Returns:
-        The result as plain data that msgpack can pack. Nothing of the collection is held by it.
-
-    Raises:
-        ThingsDBError: what the code raised, or what is wrong with it.
-    """
-    return _answer(Run(scope, _loaded(variables), logs, program.changes, program.forbidden), program.body)
-
-
-def call_procedure(
-    name: str,
-    args: Sequence[Any] | Mapping[str, Any] | None,
-    scope: Scope,
-    logs: list[str] | None = None,
-) -> Any:
-    """Runs a stored procedure, with arguments in order or by name, as the RUN request does.
-
-    Raises:
-        LookupError: there is no such procedure.
-        TypeError: the arguments are neither a list nor a map.
-    """
-    closure = scope.collection.procedures.get(name)
-    if closure is None or scope.kind == "node":
-        raise errors.LookupError(f"procedure `{name}` not found in the `{scope.name}` scope")
-    if args is None:
-        args = ()
-    elif isinstance(args, Mapping):
-        args = [args.get(parameter) for parameter in closure.names]
-    elif not isinstance(args, (list, tuple)):
-        raise errors.TypeError(f"expected arguments as a list or map, not {type(args).__name__}")
-    return _answer(Run(scope, {}, logs, closure.changes), _calling(closure, args))
-
-
-# No frame between the caller and `_answer` holds a value: see there.
-
-
-def _loaded(variables: Mapping[str, Any]) -> dict[str, Value]:
-    for name in variables:
-        if not is_name(name):
-            raise errors.ValueError(f"expected a variable's name (letters, digits and _), not {name!r}")
-    return {name: load(plain) for name, plain in variables.items()}
-
-
-def _calling(closure: Closure, args: Sequence[Any]) -> Callable[[Run], Value]:
-    values = [load(plain) for plain in args[: len(closure.names)]]
-    return lambda run: run.call(closure, *values)
-
-
-def _answer(state: Run, body: Callable[[Run], Value]) -> Any:
-    failure: errors.ThingsDBError
-    try:
-        try:
-            value = body(state)
-        except Return as result:
-            value = result.value
-        return serialise(value, state.depth, state.ids)
-    except errors.ThingsDBError as error:
-        failure = error
-    except RecursionError:
-        failure = errors.OperationError("expected code that is nested less deep")
-    except MemoryError:
-        failure = errors.MemoryError("expected a query that needs less memory")
-    # The traceback and the context hold on to frames, and those to things: what is not stored any more would
-    # not be gone yet when the journal is taken.
-    del state, body
-    failure.__context__ = None
-    raise failure.with_traceback(None)
+Code: TypeAlias = Callable[[Run], Value]
+"""Compiled code: a function of the Run that returns a value."""

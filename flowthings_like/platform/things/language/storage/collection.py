@@ -7,111 +7,26 @@ gone is in the next journal. One that refers to itself stays until Python's coll
 
 from __future__ import annotations
 
-import weakref
 from collections import deque
-from typing import Any, Generic, NamedTuple, TypeVar, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from .....wire.things import errors
 from ..values.types import Closure, List, Room, Thing, ThingSet, Value, owned
 from . import rows
-from .rows import Row
+from .journal import Emit, Journal
+from .registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["ROOT", "Collection", "Emit", "Journal", "Registry", "Row", "release"]
+    from .rows import Row
+
+__all__ = ["ROOT", "Collection", "release"]
 
 ROOT = 2
 """The id of a new collection's root. 1 is no thing's, as in ThingsDB; but roots of older folders are."""
 
 _OLD_ROOT = 1
-
-Stored = TypeVar("Stored", Thing, Room)
-
-
-class Emit(NamedTuple):
-    """One event sent from code. `args` are plain."""
-
-    room: int
-    event: str
-    args: list[Any]
-
-
-class Journal(NamedTuple):
-    """What changed since the last one was taken.
-
-    Attributes:
-        rows: things and rooms as they now are, to be written over the older ones of the same id.
-        gone: ids that nothing refers to any more, to be deleted.
-        gone_rooms: those of them that were rooms: whoever joined them is to be told.
-        procedures: source by name; None for one that is deleted.
-        emits: in the order in which they were sent.
-        next_id: the id that the next thing or room will get.
-    """
-
-    rows: list[Row]
-    gone: set[int]
-    gone_rooms: set[int]
-    procedures: dict[str, str | None]
-    emits: list[Emit]
-    next_id: int
-
-    @property
-    def changes(self) -> bool:
-        """Whether there is anything to save."""
-        return bool(self.rows or self.gone or self.procedures)
-
-
-class _Reference(weakref.ref[Any]):
-    """A weak reference that knows the id of what it referred to."""
-
-    __slots__ = ("id",)
-    id: int
-
-    @classmethod
-    def to(cls, value: Thing | Room, id: int, gone: Callable[[weakref.ref[Any]], None]) -> _Reference:
-        """A reference that calls `gone` with itself when the value is gone."""
-        reference: _Reference = cls(value, gone)
-        reference.id = id
-        return reference
-
-
-class Registry(Generic[Stored]):
-    """Things or rooms by id, none of them kept alive."""
-
-    def __init__(self, gone: Callable[[int], None]) -> None:
-        self._references: dict[int, _Reference] = {}
-        references = self._references
-
-        def forget(reference: weakref.ref[Any]) -> None:
-            assert isinstance(reference, _Reference)
-            if references.get(reference.id) is reference:
-                del references[reference.id]
-                gone(reference.id)
-
-        self._forget = forget
-
-    def add(self, value: Stored) -> None:
-        """Knows the value by its id from now on."""
-        assert value.id is not None
-        self._references[value.id] = _Reference.to(value, value.id, self._forget)
-
-    def get(self, id: int) -> Stored | None:
-        """The value with this id, None if there is none."""
-        reference = self._references.get(id)
-        return None if reference is None else reference()
-
-    def __contains__(self, id: object) -> bool:
-        return id in self._references
-
-    def __len__(self) -> int:
-        return len(self._references)
-
-    def __iter__(self) -> Iterator[Stored]:
-        for reference in list(self._references.values()):
-            value = reference()
-            if value is not None:
-                yield value
 
 
 class Collection:
@@ -235,10 +150,21 @@ class Collection:
 
     @classmethod
     def load(
-        cls, name: str, saved: Iterable[Row], procedures: dict[str, Closure] | None = None, next_id: int = 0
+        cls,
+        name: str,
+        saved: Iterable[Row],
+        read_closure: Callable[[str], Closure],
+        procedures: Mapping[str, Closure],
+        next_id: int,
     ) -> Collection:
         """The collection that its rows describe. What the root does not refer to is in the first journal as
-        gone; a row that refers to one that is missing holds nil there."""
+        gone; a row that refers to one that is missing holds nil there.
+
+        Args:
+            read_closure: makes a closure of its source.
+            procedures: closures by name.
+            next_id: the id that the next thing or room gets, if it is higher than any in the rows.
+        """
         saved = list(saved)
         collection = cls(name, _OLD_ROOT if any(row.id == _OLD_ROOT for row in saved) else ROOT)
         bodies: dict[int, bytes] = {}
@@ -257,9 +183,9 @@ class Collection:
             elif value is not collection.root:
                 collection.things.add(value)
             if isinstance(value, Thing) and id in bodies:
-                props = rows.load_thing(bodies[id], known)
+                props = rows.load_thing(bodies[id], known, read_closure)
                 value.props = {name: owned(prop, value) for name, prop in props.items()}
-        collection.procedures = dict(procedures or {})
+        collection.procedures = dict(procedures)
         collection.next_id = max(next_id, *(id + 1 for id in known))
         if root in bodies:
             collection._touched.clear()

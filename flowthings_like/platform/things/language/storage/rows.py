@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, NamedTuple, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgpack
@@ -11,7 +11,7 @@ import msgpack
 from ..values.types import Closure, Failure, List, Regex, Room, Thing, ThingSet, Timeval, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["ROOM", "THING", "Row", "dump", "load_room", "load_thing"]
 
@@ -84,8 +84,15 @@ def load_room(body: bytes) -> str | None:
     return name
 
 
-def load_thing(body: bytes, known: Mapping[int, Thing | Room]) -> dict[str, Value]:
-    """The thing's properties, lists as tuples. What refers to an id that is not in `known` becomes nil."""
+def load_thing(
+    body: bytes, known: Mapping[int, Thing | Room], read_closure: Callable[[str], Closure]
+) -> dict[str, Value]:
+    """The thing's properties, lists as tuples.
+
+    Args:
+        known: things and rooms by id. What refers to any other id becomes nil.
+        read_closure: makes a closure of its source.
+    """
 
     def value_of(code: int, data: bytes) -> Value:
         if code in (_THING, _ROOM):
@@ -93,9 +100,7 @@ def load_thing(body: bytes, known: Mapping[int, Thing | Room]) -> dict[str, Valu
         if code == _SET:
             return ThingSet(thing for id in _unpack(data) if isinstance(thing := known.get(id), Thing))
         if code == _CLOSURE:
-            from ..syntax.parser import stored_closure  # the parser's values are of the types above
-
-            return stored_closure(data.decode())
+            return read_closure(data.decode())
         if code == _REGEX:
             return Regex(data.decode())
         if code == _FAILURE:

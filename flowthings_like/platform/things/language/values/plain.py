@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .....wire.things import errors
 from .. import limits
@@ -21,12 +21,13 @@ from .types import (
     Value,
     frozen,
     owned,
+    type_name,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-__all__ = ["date_text", "load", "serialise"]
+__all__ = ["NO_IDS", "date_text", "load", "result_depth", "serialise", "shows_ids"]
 
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 
@@ -140,3 +141,29 @@ def _key(key: Any) -> str:
     if key == "#":
         raise errors.ValueError("expected another key than `#`: it is kept for the ids of things")
     return key
+
+
+def result_depth(value: Value) -> int:
+    """What `return x, depth` says. Raises TypeError or ValueError unless it is an int from 0 to MAX_DEPTH."""
+    if type(value) is not int:
+        raise errors.TypeError(
+            f"expecting `deep` to be of type `int` but got type `{type_name(value)}` instead"
+        )
+    if not 0 <= value <= limits.MAX_DEPTH:
+        raise errors.ValueError(
+            f"expecting a `deep` value between 0 and {limits.MAX_DEPTH} but got {value} instead"
+        )
+    return value
+
+
+NO_IDS = 32
+"""The flag of `return x, depth, NO_IDS`."""
+
+
+def shows_ids(flags: Value) -> bool:
+    """Whether these flags leave the ids in the result."""
+    if type(flags) is not int:
+        raise errors.TypeError(
+            f"expecting `flags` to be of type `int` but got type `{type_name(flags)}` instead"
+        )
+    return not flags & NO_IDS

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from .....wire.things import errors
 from .. import limits
 from .plain import date_text
 from .types import Closure, Failure, Regex, Room, Thing, Timeval, Value, type_name
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

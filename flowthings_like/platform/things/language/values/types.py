@@ -13,7 +13,7 @@ from __future__ import annotations
 import weakref
 from datetime import datetime
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import re2
 

@@ -1,0 +1,116 @@
+"""Text to programs: Lark reads it, the compiler makes functions of it, short ones are kept."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from .....wire.things import errors
+from .. import limits
+from ..syntax.formatter import compacted, formatted
+from ..syntax.parser import parse_tree, tokens
+from ..values.types import Closure, Layout, Value
+from .compiler import Compiler
+
+if TYPE_CHECKING:
+    from ..runtime.run import Code, Run
+
+__all__ = ["Program", "parse", "parse_closure", "stored_closure"]
+
+_KEPT, _LONGEST_KEPT = 1024, 4096
+
+
+class Program(NamedTuple):
+    """Code that is ready to run.
+
+    Attributes:
+        text: it.
+        body: called with the Run.
+        changes: whether the text says that it may change something stored, see `effects`.
+        forbidden: whether it says by `nse` that it changes nothing.
+    """
+
+    text: str
+    body: Code
+    changes: bool
+    forbidden: bool
+
+
+def parse(code: str) -> Program:
+    """The program that the text stands for; the same one if it is short and was read before.
+
+    Raises:
+        SyntaxError: it does not parse; says the line, the column and what was expected there.
+    """
+    return _kept(code) if len(code) <= _LONGEST_KEPT else _read(code)
+
+
+def _read(code: str) -> Program:
+    if len(code) > limits.MAX_CODE:
+        raise errors.SyntaxError(
+            f"expected at most {limits.MAX_CODE} characters of code, not {len(code)}: send data as variables"
+        )
+    compiler = Compiler(code, _LAYOUT)
+    body = compiler.program(parse_tree(code))
+    return Program(code, body, compiler.effects.changes, compiler.effects.forbidden)
+
+
+_kept = lru_cache(_KEPT)(_read)
+
+
+def parse_closure(text: str) -> Closure:
+    """The closure whose source this is.
+
+    Raises:
+        SyntaxError: it does not parse.
+        BadDataError: it is not one statement.
+        LookupError: it is no closure.
+    """
+    closure = _closure(text).copy()
+    closure.bound = False
+    return closure
+
+
+def stored_closure(text: str) -> Closure:
+    """The closure whose source was stored. One that an older version took, and this one does not, is there
+    all the same; who calls it gets the error."""
+    try:
+        return parse_closure(text)
+    except errors.ThingsDBError as error:
+        said = str(error)
+
+    def refuse(run: Run) -> Value:
+        raise errors.SyntaxError(said)
+
+    closure = Closure((), refuse, text, Layout(str, str))
+    closure.bound = False
+    return closure
+
+
+@lru_cache(_KEPT)
+def _closure(text: str) -> Closure:
+    try:
+        tree = parse_tree(text)
+    except errors.SyntaxError as error:
+        raise errors.SyntaxError(f"invalid syntax in closure: {error}") from None
+    found = tree.children[0].children if tree.children else []
+    if len(found) != 1:
+        raise errors.BadDataError("closure is expecting exactly one statement")
+    if found[0].data != "closure":
+        raise errors.LookupError("node is not a closure")
+    closure = Compiler(text, _LAYOUT).closure_of(found[0])
+    closure.definition = formatted(text, found[0])  # while the tree is there
+    return closure
+
+
+@lru_cache(_KEPT // 8)
+def _compacted(text: str) -> str:
+    return compacted(text, tokens(text))
+
+
+@lru_cache(_KEPT // 8)
+def _formatted(text: str) -> str:
+    return formatted(text, parse_tree(text).children[0].children[0])
+
+
+_LAYOUT = Layout(_compacted, _formatted)
