@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from flowthings_like.platform.things.language import limits
-from flowthings_like.platform.things.language.compiler.calls import FORMS
+from flowthings_like.platform.things.language.compiler.forms import FORMS
 from flowthings_like.platform.things.language.runtime.builtin import FUNCTIONS, METHODS
 from flowthings_like.platform.things.language.values.types import TYPE_NAMES
 

@@ -1,4 +1,6 @@
-"""Assignments. The owner comes first, then the value, then what was there before if the two are combined.
+"""Compiles assignments.
+
+The owner comes first, then the value, then what was there before if the two are combined.
 
 Whatever is changed is marked as in use while the value is evaluated, as in ThingsDB: `.a = .b = 1` is
 refused. A set is combined in place, so all that refer to it see what becomes of it.
@@ -10,18 +12,44 @@ from typing import TYPE_CHECKING
 
 from .....wire.things import errors
 from ..runtime.access import item_of, look_up, member_of, set_item, set_member, set_slice
+from ..runtime.operators import BINARY, Operator
+from ..syntax.parser import Node, place_of
 from ..values.types import List, Thing, ThingSet, Value, type_name
+from .chains import bounds, chain, ending, root
+from .compiler import Compiler, rule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..runtime.operators import Operator
     from ..runtime.run import Code, Run
 
-__all__ = ["assign_item", "assign_member", "assign_slice", "assign_variable"]
+
+@rule("assign")
+def _assign(compiler: Compiler, tree: Node) -> Code:
+    target, sign, given = tree.children
+    combine = BINARY.get(sign[:-1])
+    if target.data == "variable":
+        return _to_variable(str(target.children[0]), compiler.code(given), combine)
+    compiler.effects.assignment()
+    if target.data == "root_member":
+        return _to_member(root, str(target.children[1]), compiler.code(given), combine)
+    if target.data == "postfix":
+        *trees, last = target.children
+        owner = chain(compiler, trees, last)
+        value = compiler.code(given)
+        if last.data == "member":
+            made = _to_member(owner, str(last.children[1]), value, combine)
+            return ending(made, target.children)
+        if last.data == "index":
+            made = _to_item(owner, compiler.code(last.children[0]), value, combine)
+            return ending(made, target.children)
+        if last.data == "slice":
+            made = _to_slice(owner, bounds(compiler, last), value, str(sign))
+            return ending(made, target.children)
+    raise errors.SyntaxError(f"{place_of(tree)}: expected a variable, a property or an index before `{sign}`")
 
 
-def assign_variable(name: str, value: Code, combine: Operator | None) -> Code:
+def _to_variable(name: str, value: Code, combine: Operator | None) -> Code:
     """`name = value`, or `name += value` with what combines the two."""
 
     def assign(run: Run) -> Value:
@@ -38,7 +66,7 @@ def assign_variable(name: str, value: Code, combine: Operator | None) -> Code:
     return assign
 
 
-def assign_member(owner: Code, name: str, value: Code, combine: Operator | None) -> Code:
+def _to_member(owner: Code, name: str, value: Code, combine: Operator | None) -> Code:
     """`owner.name = value`."""
 
     def assign(run: Run) -> Value:
@@ -59,7 +87,7 @@ def assign_member(owner: Code, name: str, value: Code, combine: Operator | None)
     return assign
 
 
-def assign_item(owner: Code, index: Code, value: Code, combine: Operator | None) -> Code:
+def _to_item(owner: Code, index: Code, value: Code, combine: Operator | None) -> Code:
     """`owner[index] = value`."""
 
     def assign(run: Run) -> Value:
@@ -79,7 +107,7 @@ def assign_item(owner: Code, index: Code, value: Code, combine: Operator | None)
     return assign
 
 
-def assign_slice(owner: Code, bounds: Sequence[Code], value: Code, sign: str) -> Code:
+def _to_slice(owner: Code, bounds: Sequence[Code], value: Code, sign: str) -> Code:
     """`owner[start:stop] = value`."""
 
     def assign(run: Run) -> None:

@@ -10,7 +10,9 @@ from .. import limits
 from ..syntax.formatter import compacted, formatted
 from ..syntax.parser import parse_tree, tokens
 from ..values.types import Closure, Layout, Value
+from .closures import compile_closure
 from .compiler import Compiler
+from .statements import sequence
 
 if TYPE_CHECKING:
     from ..runtime.run import Code, Run
@@ -51,8 +53,13 @@ def _read(code: str) -> Program:
             f"expected at most {limits.MAX_CODE} characters of code, not {len(code)}: send data as variables"
         )
     compiler = Compiler(code, _LAYOUT)
-    body = compiler.program(parse_tree(code))
+    tree = parse_tree(code)
+    body = sequence(compiler, tree.children[0].children) if tree.children else _nothing
     return Program(code, body, compiler.effects.changes, compiler.effects.forbidden)
+
+
+def _nothing(run: Run) -> Value:
+    return None
 
 
 _kept = lru_cache(_KEPT)(_read)
@@ -98,7 +105,7 @@ def _closure(text: str) -> Closure:
         raise errors.BadDataError("closure is expecting exactly one statement")
     if found[0].data != "closure":
         raise errors.LookupError("node is not a closure")
-    closure = Compiler(text, _LAYOUT).closure_of(found[0])
+    closure = compile_closure(Compiler(text, _LAYOUT), found[0])
     closure.definition = formatted(text, found[0])  # while the tree is there
     return closure
 

@@ -4,17 +4,17 @@ stored."""
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lark import Token
 
-__all__ = ["compacted", "formatted"]
+    from .parser import Node
 
-Node: TypeAlias = Any
-"""A Tree or Token of Lark's."""
+
+__all__ = ["compacted", "formatted"]
 
 _LONG = 40
 """Characters from which on a chain of calls or a choice takes several lines."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
@@ -18,7 +18,10 @@ from .....wire.things import errors
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["parse_tree", "tokens"]
+__all__ = ["Node", "parse_tree", "place_of", "tokens"]
+
+Node: TypeAlias = Any
+"""A Tree of Lark's; its children are Trees and Tokens, as the grammar says."""
 
 
 @lru_cache(1)
@@ -41,6 +44,11 @@ def parse_tree(code: str) -> Tree[Any]:
         raise _wrong(code, len(code), error.accepts or error.expected) from None
     except UnexpectedCharacters as error:
         raise _wrong(code, error.pos_in_stream or 0, error.allowed) from None
+
+
+def place_of(tree: Node) -> str:
+    """Where the tree begins in its text, as errors say it."""
+    return f"line {tree.meta.line}, column {tree.meta.column}"
 
 
 def tokens(text: str) -> Iterable[Token]:
