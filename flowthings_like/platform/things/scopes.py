@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from ...wire.things import errors as things_errors
 from .access import NODE, THINGSDB, Place
 from .language import Builtin, Collection, Scope
-from .language.functions.moments import zone_named
+from .language.values.moments import zone_named
 
 if TYPE_CHECKING:
     from ...wire.things.scopes import Scope as Named

@@ -9,7 +9,7 @@ from ...wire.things import errors as things_errors
 from ...wire.things.scopes import parse_scope
 from . import logins, scopes
 from .access import Privilege, User, privileges, words
-from .language.functions.moments import zone_names
+from .language.values.moments import zone_names
 from .language.values.plain import result_depth
 from .scopes import turn_of
 from .state import Token

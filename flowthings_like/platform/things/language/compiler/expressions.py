@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..runtime.operators import BINARY, PREFIX
 from ..syntax.literals import amount
-from ..values.integers import bounded
+from ..values.numbers import bounded
 from ..values.types import Thing, Value
 from .compiler import Compiler, rule
 from .literals import constant

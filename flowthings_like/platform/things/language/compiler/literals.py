@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lark import Token, Tree
 
 from ..syntax.literals import amount, checked_flags, unescaped, unquoted
-from ..values.integers import bounded
+from ..values.numbers import bounded
 from ..values.text import joined, text_of
 from ..values.types import Regex, Thing, Value
 from .compiler import Compiler, rule

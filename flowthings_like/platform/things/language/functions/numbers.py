@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import random
-import re
 import string
 from typing import TYPE_CHECKING
 
 from .....wire.things import errors
-from ..runtime.builtin import FUNCTIONS, METHODS, Builtin, function
-from ..values.integers import bounded
+from ..runtime.builtin import FUNCTIONS, Builtin, function
+from ..values.numbers import bounded, int_of
 from ..values.types import List
 
 if TYPE_CHECKING:
@@ -18,44 +17,6 @@ if TYPE_CHECKING:
 
     from ..runtime.builtin import Number
     from ..runtime.run import Run
-
-__all__ = ["real", "whole"]
-
-_WHOLE = re.compile(r"[ \t\n\v\f\r]*([+-]?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([0-9]+))")
-_REAL = re.compile(
-    r"[ \t\n\v\f\r]*([+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?|nan))",
-    re.IGNORECASE,
-)
-_DIGITS = 1000  # of a number in a text; more make no difference to a float, and no int has as many
-
-
-def whole(value: int | float | str) -> int:
-    """The number's whole part, or the number that the text begins with: 0x… and 0… as in C, 0 if there is no
-    number.
-
-    Raises:
-        OverflowError: it needs more than 64 bits.
-    """
-    if isinstance(value, str):
-        found = _WHOLE.match(value)
-        if found is None:
-            return 0
-        sign, sixteen, eight, ten = found.groups()
-        digits, base = (sixteen, 16) if sixteen else (eight, 8) if eight else (ten, 10)
-        digits = digits.lstrip("0")
-        if len(digits) > _DIGITS:
-            raise errors.OverflowError("integer overflow")
-        number = int(digits or "0", base)
-        return bounded(-number if sign == "-" else number)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise errors.OverflowError("integer overflow")
-    return bounded(int(value))
-
-
-def real(text: str) -> float:
-    """The number that the text begins with, 0.0 if there is none."""
-    found = _REAL.match(text)
-    return float(found[1]) if found else 0.0
 
 
 @function
@@ -75,17 +36,17 @@ def round_(run: Run, number: Number, digits: int | None = None) -> int | float:
         below = math.floor(abs(scaled))
         scaled = math.copysign(below + (abs(scaled) - below >= 0.5), scaled)
     rounded = scaled / scale if scale else math.nan
-    return whole(rounded) if isinstance(number, int) else rounded
+    return int_of(rounded) if isinstance(number, int) else rounded
 
 
 @function
 def floor(run: Run, number: Number) -> int:
-    return whole(math.floor(number) if math.isfinite(number) else number)
+    return int_of(math.floor(number) if math.isfinite(number) else number)
 
 
 @function
 def ceil(run: Run, number: Number) -> int:
-    return whole(math.ceil(number) if math.isfinite(number) else number)
+    return int_of(math.ceil(number) if math.isfinite(number) else number)
 
 
 @function
@@ -155,14 +116,6 @@ def range_(run: Run, first: int, stop: int | None = None, step: int = 1) -> List
         raise errors.OperationError("maximum range length exceeded")
     run.spend(len(numbers))
     return List(numbers)
-
-
-def _bit_count(run: Run, number: int) -> int:
-    """How many bits of the number without its sign are set."""
-    return abs(number).bit_count()
-
-
-METHODS[int]["bit_count"] = Builtin(_bit_count, "bit_count", first=2)
 
 
 def _declare() -> None:

@@ -1,4 +1,4 @@
-"""What rooms, closures and errors can do."""
+"""Methods of rooms."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .....wire.things.scopes import is_name
 from ..runtime.builtin import method
 from ..storage.journal import Emit
 from ..values.plain import result_depth, serialise, shows_ids
-from ..values.types import Closure, Failure, Room, Value, type_name
+from ..values.types import Room, Value, type_name
 
 if TYPE_CHECKING:
     from ..runtime.builtin import Nil
@@ -61,24 +61,3 @@ def emit(run: Run, room: Room, first: Value, *more: Value) -> None:
     if room.id is not None:
         plain = [serialise(run.kept(value), deep, ids, run.spend) for value in values]
         run.collection.emits.append(Emit(room.id, run.kept(event), plain))
-
-
-@method(Closure)
-def call(run: Run, closure: Closure, *args: Value) -> Value:
-    return run.call(closure, *args)
-
-
-@method(Closure)
-def doc(run: Run, closure: Closure) -> str:
-    """The string that its block begins with, or ""."""
-    return closure.doc
-
-
-@method(Failure)
-def code(run: Run, error: Failure) -> int:
-    return error.code
-
-
-@method(Failure)
-def msg(run: Run, error: Failure) -> str:
-    return error.message

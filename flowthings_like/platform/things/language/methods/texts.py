@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .....wire.things import errors
 from ..runtime.builtin import method
-from ..values.integers import INT_MIN
+from ..values.numbers import INT_MIN
 from ..values.text import joined
 from ..values.types import Closure, List, Regex, type_name
 from .regexes import replaced, split_by

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from .....wire.things import errors
-from ..values.integers import INT_MAX, INT_MIN
+from ..values.numbers import INT_MAX, INT_MIN
 from ..values.plain import NO_IDS
 from ..values.types import Closure, List, Thing, Value, type_name
 

@@ -32,6 +32,7 @@ from ..values.types import (
 )
 
 __all__ = [
+    "ABSENT",
     "FUNCTIONS",
     "METHODS",
     "Array",
@@ -69,6 +70,9 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "Moment": (datetime, Timeval),
 }
 
+
+ABSENT: Value = object()
+"""The default of an argument that may be left out and may be nil."""
 
 State = TypeVar("State")
 """The Run, which this module only passes on."""

@@ -13,7 +13,7 @@ from typing import Any
 from .....wire.things import errors
 from .. import limits
 from ..values.equality import encoded, equal
-from ..values.integers import INT_MAX, INT_MIN, bounded
+from ..values.numbers import INT_MAX, INT_MIN, bounded
 from ..values.types import INTEGERS, MOMENTS, NUMBERS, TEXTS, ThingSet, Value, type_name
 
 __all__ = ["BINARY", "PREFIX", "Operator"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .....wire.things import errors
 from .. import limits
-from .integers import INT_MAX, INT_MIN
+from .numbers import INT_MAX, INT_MIN
 from .types import (
     TYPE_NAMES,
     Closure,

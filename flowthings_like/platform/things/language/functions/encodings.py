@@ -1,18 +1,16 @@
-"""Functions that turn values into text and back: JSON, base64, the log."""
+"""Functions that turn values into text and back: JSON and base64."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import json
-import time
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from .....wire.things import errors
 from ..runtime.builtin import function
 from ..values.plain import load, result_depth, serialise, shows_ids
-from ..values.text import text_of
 from ..values.types import List, Thing, Value
 
 if TYPE_CHECKING:
@@ -20,18 +18,6 @@ if TYPE_CHECKING:
 
 _DEEPEST = 128
 """Lists and maps within each other in JSON."""
-
-
-@function
-def now(run: Run) -> float:
-    """Seconds since 1970."""
-    return time.time()
-
-
-@function
-def log(run: Run, value: Value) -> None:
-    """Sends the value as text to the client that made the query."""
-    run.logs.append(run.kept(text_of(value)))
 
 
 @function

@@ -1,0 +1,55 @@
+"""The language's numbers: integers of 64 bits with a sign, and the numbers that texts begin with."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from .....wire.things import errors
+
+__all__ = ["INT_MAX", "INT_MIN", "bounded", "float_of", "int_of"]
+
+INT_MIN, INT_MAX = -(1 << 63), (1 << 63) - 1
+
+_WHOLE = re.compile(r"[ \t\n\v\f\r]*([+-]?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([0-9]+))")
+_REAL = re.compile(
+    r"[ \t\n\v\f\r]*([+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?|nan))",
+    re.IGNORECASE,
+)
+_DIGITS = 1000  # of a number in a text; more make no difference to a float, and no int has as many
+
+
+def bounded(number: int) -> int:
+    """Return the number if it fits 64 bits. Raises OverflowError if it does not."""
+    if INT_MIN <= number <= INT_MAX:
+        return number
+    raise errors.OverflowError("integer overflow")
+
+
+def int_of(value: int | float | str) -> int:
+    """The number's whole part, or the number that the text begins with: 0x… and 0… as in C, 0 if there is no
+    number.
+
+    Raises:
+        OverflowError: it needs more than 64 bits.
+    """
+    if isinstance(value, str):
+        found = _WHOLE.match(value)
+        if found is None:
+            return 0
+        sign, sixteen, eight, ten = found.groups()
+        digits, base = (sixteen, 16) if sixteen else (eight, 8) if eight else (ten, 10)
+        digits = digits.lstrip("0")
+        if len(digits) > _DIGITS:
+            raise errors.OverflowError("integer overflow")
+        number = int(digits or "0", base)
+        return bounded(-number if sign == "-" else number)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise errors.OverflowError("integer overflow")
+    return bounded(int(value))
+
+
+def float_of(text: str) -> float:
+    """The number that the text begins with, 0.0 if there is none."""
+    found = _REAL.match(text)
+    return float(found[1]) if found else 0.0
