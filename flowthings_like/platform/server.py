@@ -25,7 +25,7 @@ from .resources.accounts import Accounts
 from .rest.application import Application, Limits
 from .rest.connections import ConnectionLimits
 from .store.store import Store
-from .things.claim import Claim, Notice
+from .things.leader_lock import Claim, Notice
 from .things.service import Attendant, Service
 
 LONGEST_LINE = 0  # gunicorn's word for "no limit": filters of 64 KiB travel in the query

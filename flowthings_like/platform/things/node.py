@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from ...green.backends import contract as backend
 from ...wire.things import errors as things_errors
-from . import records
+from .authentication import Login, Logins
+from .connections.listener import Listener
+from .connections.session import Session
 from .counters import Counters
-from .listener import Listener
-from .logins import Login, Logins
-from .session import Session
-from .universe import Universe
+from .database import tables
+from .database.database import Universe
 
 if TYPE_CHECKING:
     import socket
@@ -72,7 +72,7 @@ class Node:
     ) -> None:
         self._store = store
         self._logins = Logins(store, accounts, secret)
-        self._numbers = itertools.count(store.read(records.highest_collection) + 1)
+        self._numbers = itertools.count(store.read(tables.highest_collection) + 1)
         self._universes: dict[str, Universe] = {}
         self._sessions: set[Session] = set()
         self._strangers: dict[Session, None] = {}  # who has not come in yet, the oldest first

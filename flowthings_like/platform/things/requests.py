@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from ...wire.things import errors as things_errors
 from ...wire.things.packages import Kind, pack, package
 from ...wire.things.scopes import Scope, is_name, parse_scope
-from . import scopes
-from .access import Privilege
 from .language import call_procedure, parse, run
+from .scopes import scope as scopes
+from .users import Privilege
 
 if TYPE_CHECKING:
-    from .state import Held
-    from .turn import Turn
+    from .database.state import Held
+    from .request_context import Turn
 
 __all__ = ["REQUESTS", "Request"]
 

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from ...errors import ConfigurationError
 from ...green.backends import contract as backend
-from .claim import Claim, Notice
+from .leader_lock import Claim, Notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from flowthings_like.platform.embedded import Platform, open_platform
-from flowthings_like.platform.things.session import BEFORE_LOGIN
+from flowthings_like.platform.things.connections.session import BEFORE_LOGIN
 from flowthings_like.wire.things.packages import Kind, pack, package
 
 from .harness import PATIENCE, Peer

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from flowthings_like.platform.embedded import Platform
-from flowthings_like.platform.things import node, records
+from flowthings_like.platform.things import node
+from flowthings_like.platform.things.database import tables
 from flowthings_like.wire.things.packages import Kind
 
 from .harness import STUFF, Peer, wait_until
@@ -206,5 +207,5 @@ def test_a_room_in_things_that_refer_to_each_other_goes_with_pythons_collector(
         gc.enable()
     gc.collect()
     assert listener.read() == deleted(id)  # though nobody asks for anything
-    kept = platform.store.read(lambda connection: records.load(connection, "acme"))["values"]
+    kept = platform.store.read(lambda connection: tables.load(connection, "acme"))["values"]
     assert [kind for _, kind, _ in kept] == ["thing"] * 2  # the roots of stuff and of @thingsdb

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from flowthings_like.platform.things import outbox
-from flowthings_like.platform.things.outbox import Outbox
+from flowthings_like.platform.things.connections import outbox
+from flowthings_like.platform.things.connections.outbox import Outbox
 from flowthings_like.wire.things.packages import Kind
 
 from .harness import Peer, wait_until

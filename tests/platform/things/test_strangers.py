@@ -9,7 +9,8 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from flowthings_like.platform.embedded import Platform
-from flowthings_like.platform.things import node, session
+from flowthings_like.platform.things import node
+from flowthings_like.platform.things.connections import session
 from flowthings_like.wire.things.packages import Kind, package
 
 from .harness import PATIENCE, Peer, wait_until

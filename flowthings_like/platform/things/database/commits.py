@@ -12,15 +12,15 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...green.backends import contract as backend
-from . import records
+from ....green.backends import contract as backend
+from . import tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ..store.store import Store
-    from .membership import Delivery
-    from .records import Change
+    from ...store.store import Store
+    from ..rooms import Delivery
+    from .tables import Change
 
 __all__ = ["Commits", "Entry"]
 
@@ -84,7 +84,7 @@ class Commits:
                 changes = [change for entry in self._writing for change in entry.changes]
                 try:
                     if changes:
-                        self._store.write(partial(records.write, changes=changes))
+                        self._store.write(partial(tables.write, changes=changes))
                 except Exception as error:
                     _log.exception("changes could not be written; what was not is forgotten")
                     self._fail(str(getattr(error, "message", "")) or "the change could not be written")

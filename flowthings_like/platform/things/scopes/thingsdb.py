@@ -5,21 +5,22 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, cast
 
-from ...wire.things import errors as things_errors
-from ...wire.things.scopes import parse_scope
-from . import logins, scopes
-from .access import Privilege, User, privileges, words
-from .language.values.moments import zone_names
-from .language.values.plain import result_depth
-from .scopes import turn_of
-from .state import Token
+from ....wire.things import errors as things_errors
+from ....wire.things.scopes import parse_scope
+from .. import authentication
+from ..database.state import Token
+from ..language.values.moments import zone_names
+from ..language.values.plain import result_depth
+from ..users import Privilege, User, privileges, words
+from . import scope as scopes
+from .scope import turn_of
 
 if TYPE_CHECKING:
-    from .language import Run
-    from .language.runtime.builtin import Moment, Nil
-    from .language.values.types import Value
-    from .state import Held
-    from .turn import Turn
+    from ..database.state import Held
+    from ..language import Run
+    from ..language.runtime.builtin import Moment, Nil
+    from ..language.values.types import Value
+    from ..request_context import Turn
 
 __all__ = ["FUNCTIONS"]
 
@@ -190,15 +191,15 @@ def set_password(run: Run, name: str, password: str | Nil) -> None:
         raise things_errors.OperationError(
             "an account's password is its platform token: `flowthings-like serve --new-token` makes a new one"
         )
-    if password is not None and not 0 < len(password) <= logins.LONGEST:
-        raise things_errors.ValueError(f"a password has 1 to {logins.LONGEST} characters")
-    user.password = None if password is None else logins.hash_password(password)
+    if password is not None and not 0 < len(password) <= authentication.LONGEST:
+        raise things_errors.ValueError(f"a password has 1 to {authentication.LONGEST} characters")
+    user.password = None if password is None else authentication.hash_password(password)
     turn.state.put_user(user)
 
 
 def _check_name(turn: Turn, name: str) -> None:
-    if not 0 < len(name) <= logins.LONGEST or not name.isprintable():
-        raise things_errors.ValueError(f"a user's name is 1 to {logins.LONGEST} printable characters")
+    if not 0 < len(name) <= authentication.LONGEST or not name.isprintable():
+        raise things_errors.ValueError(f"a user's name is 1 to {authentication.LONGEST} printable characters")
     if name in turn.state.users or not turn.node.reserve(name, turn.state.account):
         raise things_errors.LookupError(f"user `{name}` already exists")
 
@@ -231,8 +232,8 @@ def new_token(run: Run, name: str, expires: Moment | Nil = None, description: st
     until = None if expires is None else expires.timestamp()
     if until is not None and until <= time.time():
         raise things_errors.ValueError("a token cannot expire in the past")
-    token = logins.new_token()
-    turn.state.put_token(logins.hash_token(token), Token(name, until, int(time.time()), description))
+    token = authentication.new_token()
+    turn.state.put_token(authentication.hash_token(token), Token(name, until, int(time.time()), description))
     return token
 
 
@@ -240,13 +241,13 @@ def new_token(run: Run, name: str, expires: Moment | Nil = None, description: st
 def has_token(run: Run, token: str) -> bool:
     turn = turn_of(run)
     turn.require(Privilege.GRANT)
-    return logins.hash_token(token) in turn.state.tokens
+    return authentication.hash_token(token) in turn.state.tokens
 
 
 @_function
 def del_token(run: Run, token: str) -> None:
     turn = turn_of(run)
-    hash_ = logins.hash_token(token)
+    hash_ = authentication.hash_token(token)
     found = turn.state.tokens.get(hash_)
     if found is None:
         raise things_errors.LookupError("token not found")

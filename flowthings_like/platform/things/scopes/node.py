@@ -7,13 +7,13 @@ import platform
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import scopes
-from .access import Privilege
-from .counters import Counters
-from .scopes import turn_of
+from ..counters import Counters
+from ..users import Privilege
+from . import scope as scopes
+from .scope import turn_of
 
 if TYPE_CHECKING:
-    from .language import Run
+    from ..language import Run
 
 __all__ = ["FUNCTIONS", "VERSION"]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from ...wire.things import errors as things_errors
-from .access import NODE, THINGSDB, Place
-from .language import Builtin, Collection, Scope
-from .language.values.moments import zone_named
+from ....wire.things import errors as things_errors
+from ..language import Builtin, Collection, Scope
+from ..language.values.moments import zone_named
+from ..users import NODE, THINGSDB, Place
 
 if TYPE_CHECKING:
-    from ...wire.things.scopes import Scope as Named
-    from .state import Held
-    from .turn import Turn
+    from ....wire.things.scopes import Scope as Named
+    from ..database.state import Held
+    from ..request_context import Turn
 
 __all__ = ["Functions", "Spot", "TurnScope", "find", "host", "of_scope", "turn_of"]
 
@@ -52,8 +52,8 @@ def find(turn: Turn, named: Named) -> Spot:
 
 def host(turn: Turn, spot: Spot) -> TurnScope:
     """The scope as code sees it."""
-    from .node_scope import FUNCTIONS as OF_NODE
-    from .thingsdb_scope import FUNCTIONS as OF_THINGSDB
+    from .node import FUNCTIONS as OF_NODE
+    from .thingsdb import FUNCTIONS as OF_THINGSDB
 
     if spot.held is None:
         scope = TurnScope(spot.name, Collection("node"), OF_NODE, "node", turn.state.own.node_deep)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Protocol
 
-from ...wire.things.packages import HEADER, MAX_BODY, Package, PackageParser, ProtocolError
+from ....wire.things.packages import HEADER, MAX_BODY, Package, PackageParser, ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

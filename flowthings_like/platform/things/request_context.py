@@ -6,18 +6,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...wire.things.packages import EVENT_ID, Kind, pack, package
-from .access import Privilege
-from .membership import Delivery, Membership, RoomKey
+from .rooms import Delivery, Membership, RoomKey
+from .users import Privilege
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .access import User
+    from .connections.session import Session
+    from .database.state import Held, State
+    from .database.tables import Change
     from .node import Node
-    from .records import Change
-    from .scopes import Spot
-    from .session import Session
-    from .state import Held, State
+    from .scopes.scope import Spot
+    from .users import User
 
 __all__ = ["Turn"]
 

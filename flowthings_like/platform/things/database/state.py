@@ -6,12 +6,12 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ...wire.things import errors as things_errors
-from ...wire.things.packages import pack, unpack
-from ...wire.things.scopes import is_name
-from .access import User
-from .language import Collection, Journal, Row, load_collection
-from .records import Change, Rows
+from ....wire.things import errors as things_errors
+from ....wire.things.packages import pack, unpack
+from ....wire.things.scopes import is_name
+from ..language import Collection, Journal, Row, load_collection
+from ..users import User
+from .tables import Change, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,22 +10,22 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ...green.backends import contract as backend
-from ...wire.things import errors as things_errors
-from ...wire.things.packages import Kind, pack, package
-from ..resources.problems import Problem
-from . import records
+from ....green.backends import contract as backend
+from ....wire.things import errors as things_errors
+from ....wire.things.packages import Kind, pack, package
+from ...resources.problems import Problem
+from ..request_context import Turn
+from ..rooms import Delivery, Membership
+from . import tables
 from .commits import Commits, Entry
-from .membership import Delivery, Membership
 from .state import State
-from .turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ..store.store import Store
-    from .node import Node
-    from .session import Session
+    from ...store.store import Store
+    from ..connections.session import Session
+    from ..node import Node
     from .state import Held
 
 __all__ = ["Universe", "refusal"]
@@ -124,8 +124,8 @@ class Universe:
     def _load(self) -> State:
         if self._state is None:
             # Through the writer, so that whatever is being written now is there to be read.
-            rows = self._store.write(lambda connection: records.load(connection, self.account))
-            records.merge(rows, self._commits.pending())
+            rows = self._store.write(lambda connection: tables.load(connection, self.account))
+            tables.merge(rows, self._commits.pending())
             self._state = State.load(self.account, rows, self._numbers)
         return self._state
 

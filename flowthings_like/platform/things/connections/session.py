@@ -8,20 +8,29 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ...wire.things import errors as things_errors
-from ...wire.things.packages import EVENT_ID, Kind, Package, ProtocolError, UnpackError, pack, package, unpack
+from ....wire.things import errors as things_errors
+from ....wire.things.packages import (
+    EVENT_ID,
+    Kind,
+    Package,
+    ProtocolError,
+    UnpackError,
+    pack,
+    package,
+    unpack,
+)
+from ..database.database import Universe, refusal
+from ..requests import REQUESTS
 from . import outbox
 from .framing import Framing, recognise
 from .listener import abandon
 from .outbox import Outbox
-from .requests import REQUESTS
-from .universe import Universe, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .logins import Login
-    from .node import Node
+    from ..authentication import Login
+    from ..node import Node
 
 __all__ = ["BEFORE_LOGIN", "Session"]
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sql
 
-from ..store.bulk import execute_many, upsert
-from ..store.schema import things_collections, things_tokens, things_users, things_values
+from ...store.bulk import execute_many, upsert
+from ...store.schema import things_collections, things_tokens, things_users, things_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

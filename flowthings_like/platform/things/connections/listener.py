@@ -7,8 +7,8 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ...errors import ConfigurationError
-from ...green.backends import contract as backend
+from ....errors import ConfigurationError
+from ....green.backends import contract as backend
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ from ...wire.things.packages import EVENT_ID, Kind, pack, package
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .session import Session
+    from .connections.session import Session
 
 __all__ = ["Delivery", "Membership", "RoomKey"]
 
