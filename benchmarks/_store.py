@@ -11,8 +11,8 @@ RULES = ("wind_speed >= 32", "temp <= 32 && precip > 0", "NOT EXISTS wind_speed"
 
 def open_store(folder: Path, tracks: bool = True) -> tuple[Any, Any, str]:
     """A new store, a caller who may do everything, and the path of a flow with three tracks."""
-    from flowthings_like.platform.resources.ids import new_id
-    from flowthings_like.platform.resources.rights import Caller
+    from flowthings_like.platform.ids import new_id
+    from flowthings_like.platform.resources.access.rights import Caller
     from flowthings_like.platform.store.schema import resources
     from flowthings_like.platform.store.store import Store
 

@@ -30,8 +30,8 @@ TOKEN = "i" + "0" * 24
 @contextmanager
 def filled(folder: Path) -> Iterator[str]:
     """A folder with the store, and the ids of some drops in a file beside it."""
-    from flowthings_like.platform.resources import resource as resources
-    from flowthings_like.platform.resources.drops import drops as noun
+    from flowthings_like.platform.resources.base import verbs as resources
+    from flowthings_like.platform.resources.drops import verbs as noun
     from flowthings_like.platform.resources.flows import FLOW as KIND
 
     store, caller, _ = open_store(folder / "store", tracks=False)
@@ -54,10 +54,10 @@ def drop(number: int) -> dict[str, Any]:
 
 def measured(what: str) -> Callable[[Path], float]:
     def measure(_: Path) -> float:
+        from flowthings_like.platform.resources.access.rights import Caller
         from flowthings_like.platform.resources.aggregates.aggregate import aggregate
-        from flowthings_like.platform.resources.drops import drops as noun
-        from flowthings_like.platform.resources.query import Query
-        from flowthings_like.platform.resources.rights import Caller
+        from flowthings_like.platform.resources.drops import verbs as noun
+        from flowthings_like.platform.resources.query.query import Query
         from flowthings_like.platform.store.store import Store
 
         folder = Path(os.environ["BENCHMARK_SERVER"])

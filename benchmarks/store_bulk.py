@@ -17,7 +17,7 @@ UNIT = "drops/s"
 
 def through_the_store(tracks: bool = True, again: bool = False) -> Callable[[Path], float]:
     def load(folder: Path) -> float:
-        from flowthings_like.platform.resources.drops import drops as noun
+        from flowthings_like.platform.resources.drops import verbs as noun
 
         models = drops()
         store, caller, flow = open_store(folder, tracks)

@@ -19,8 +19,8 @@ PEER = "without an index"
 
 def loading(*elements: str) -> Callable[[Path], float]:
     def load(folder: Path) -> float:
-        from flowthings_like.platform.resources import resource as resources
-        from flowthings_like.platform.resources.drops import drops as noun
+        from flowthings_like.platform.resources.base import verbs as resources
+        from flowthings_like.platform.resources.drops import verbs as noun
         from flowthings_like.platform.resources.flows import FLOW
 
         models: list[dict[str, Any]] = drops()

@@ -52,11 +52,11 @@ def reading(
     """How often a call can be made in a flow that indexes these elements."""
 
     def measure(folder: Path) -> float:
-        from flowthings_like.platform.resources import resource as resources
         from flowthings_like.platform.resources.aggregates.aggregate import aggregate
-        from flowthings_like.platform.resources.drops import drops as noun
+        from flowthings_like.platform.resources.base import verbs as resources
+        from flowthings_like.platform.resources.drops import verbs as noun
         from flowthings_like.platform.resources.flows import FLOW
-        from flowthings_like.platform.resources.query import Query
+        from flowthings_like.platform.resources.query.query import Query
 
         models = drops()
         store, caller, flow = open_store(folder, tracks=False)

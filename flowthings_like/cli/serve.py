@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         monkey.patch_all()  # first of all: what is imported earlier keeps the unpatched parts it took
         from ..platform.rest.application import Limits
         from ..platform.rest.connections import ConnectionLimits
-        from ..platform.rest.searches import SEARCH_PLACES, SearchLimits
+        from ..platform.rest.search_limits import SEARCH_PLACES, SearchLimits
         from ..platform.server import Ports, Server, Settings
     except ImportError as error:
         if error.name is None or error.name.startswith("flowthings_like"):
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"flowthings-like: serving needs {error.name}: {INSTALL}", file=sys.stderr)
         return 1
     from ..errors import ConfigurationError
-    from ..platform.resources.problems import Problem
+    from ..platform.problems import Problem
 
     if arguments.keyfile and not arguments.certfile:
         print("flowthings-like: --keyfile needs --certfile", file=sys.stderr)

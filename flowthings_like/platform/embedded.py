@@ -9,9 +9,9 @@ from types import TracebackType
 from sqlalchemy.exc import DatabaseError
 
 from ..errors import ConfigurationError
+from .problems import BadRequest, Unavailable
 from .requirements import check_requirements
-from .resources.accounts import Accounts, check_name
-from .resources.problems import BadRequest, Unavailable
+from .resources.access.accounts import Accounts, check_name
 from .rest.application import Application, Limits
 from .store.store import Store
 from .things.service import Address, Service

@@ -21,7 +21,7 @@ from gunicorn.app.base import BaseApplication
 
 from ..errors import ConfigurationError
 from .requirements import check_requirements
-from .resources.accounts import Accounts
+from .resources.access.accounts import Accounts
 from .rest.application import Application, Limits
 from .rest.connections import ConnectionLimits
 from .store.store import Store

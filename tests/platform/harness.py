@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from flowthings_like.platform.resources.ids import new_id
-from flowthings_like.platform.resources.rights import Caller
+from flowthings_like.platform.ids import new_id
+from flowthings_like.platform.resources.access.rights import Caller
 from flowthings_like.platform.store.schema import counters, drops, resources, sizes
 from flowthings_like.platform.store.store import Store
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import flows, paths
-from .members import checked, integer, mapping, text
-from .resource import Document, Kind, insert
+from . import flows
+from .access import account_paths
+from .base.members import checked, integer, mapping, text
+from .base.verbs import Document, Kind, insert
 
 if TYPE_CHECKING:
     import sqlalchemy as sql
 
-    from .rights import Caller
+    from .access.rights import Caller
 
 _DAY = 24 * 3_600_000  # ms
 _MEMBERS = {
@@ -24,8 +25,8 @@ _MEMBERS = {
 
 def _check(caller: Caller, document: Document) -> Document:
     device = checked(document, _MEMBERS, required=["path"])
-    paths.check(device["path"], caller.account)
-    paths.check(default_flow(device), caller.account)
+    account_paths.check(device["path"], caller.account)
+    account_paths.check(default_flow(device), caller.account)
     defaults = {
         "deviceSummary": {},
         "status": "UNSEEN",

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sql
 
+from ..problems import BadRequest, NotFound
 from ..store.schema import resources
-from . import paths
-from .drops import counts, indexes
-from .drops.catalogue import DEFAULT_CAPACITY
-from .members import checked, filter_text, flag, integer, mapping, text
-from .problems import BadRequest, NotFound
-from .resource import Document, Kind
+from .access import account_paths
+from .base.members import checked, filter_text, flag, integer, mapping, text
+from .base.verbs import Document, Kind
+from .drops import element_indexes, flow_sizes
+from .drops.flow_cache import DEFAULT_CAPACITY
 
 if TYPE_CHECKING:
     from ..store.store import Store
-    from .rights import Caller
+    from .access.rights import Caller
 
 
 _MEMBERS = {
@@ -31,13 +31,13 @@ _MEMBERS = {
     "filter": filter_text,
     "public": flag,
     "metadata": mapping,
-    "index": indexes.check,
+    "index": element_indexes.check,
 }
 
 
 def _check(caller: Caller, document: Document) -> Document:
     flow = checked(document, _MEMBERS, required=["path"])
-    paths.check(flow["path"], caller.account)
+    account_paths.check(flow["path"], caller.account)
     most = caller.max_capacity
     flow.setdefault("capacity", DEFAULT_CAPACITY if most is None else min(DEFAULT_CAPACITY, most))
     return flow
@@ -58,20 +58,20 @@ def _relate(connection: sql.Connection, caller: Caller, document: Document, befo
     elif before["path"] != path:
         raise BadRequest(f"the path of a flow cannot be changed, {before['path']} it is: create another flow")
     elif before["capacity"] > document["capacity"]:
-        counts.shrink(connection, before["id"], document["capacity"])
+        flow_sizes.shrink(connection, before["id"], document["capacity"])
     if before is not None and before.get("index") != document.get("index"):
-        indexes.define(connection, before["id"], document.get("index", ()))
+        element_indexes.define(connection, before["id"], document.get("index", ()))
 
 
 def _created(connection: sql.Connection, _caller: Caller, document: Document) -> Document:
     if document.get("index"):
-        indexes.define(connection, document["id"], document["index"])
+        element_indexes.define(connection, document["id"], document["index"])
     return {}
 
 
 def _deleted(connection: sql.Connection, document: Document) -> None:
-    counts.clear(connection, document["id"])
-    indexes.forget(connection, document["id"])
+    flow_sizes.clear(connection, document["id"])
+    element_indexes.forget(connection, document["id"])
 
 
 def _written(store: Store) -> None:
@@ -106,6 +106,6 @@ def require(connection: sql.Connection, caller: Caller, path: str, member: str) 
         BadRequest: the path is none, or outside the account.
         NotFound: no flow there.
     """
-    paths.check(path, caller.account, member)
+    account_paths.check(path, caller.account, member)
     if id_at(connection, path) is None:
         raise NotFound(f"{member}: there is no flow {path}")

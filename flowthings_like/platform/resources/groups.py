@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import identities
-from .members import checked, ids, text
-from .resource import Document, Kind
+from .base.members import checked, ids, text
+from .base.verbs import Document, Kind
 
 if TYPE_CHECKING:
     import sqlalchemy as sql
 
-    from .rights import Caller
+    from .access.rights import Caller
 
 
 _MEMBERS = {"memberIds": ids("i"), "displayName": text(), "description": text()}

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sql
 
+from ..problems import BadRequest, Forbidden
 from ..store.schema import resources
-from . import members
-from .problems import BadRequest, Forbidden
-from .resource import Document, Kind
+from .base import members
+from .base.verbs import Document, Kind
 
 if TYPE_CHECKING:
-    from .rights import Caller
+    from .access.rights import Caller
 
 _TEXTS = ("email", "firstName", "middleName", "lastName", "salutation", "name", "displayName", "icon")
 _IN_CHUNKS = 500

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sql
 
+from ..problems import BadRequest
 from ..store.schema import resources
-from . import expiry, identities, rights
-from .members import checked, identifier, integer, text
-from .problems import BadRequest
-from .resource import Document, Kind
+from . import identities
+from .access import expiry, rights
+from .base.members import checked, identifier, integer, text
+from .base.verbs import Document, Kind
 from .tokens import require_handing_on
 
 if TYPE_CHECKING:
-    from .rights import Caller
+    from .access.rights import Caller
 
 _CENTURY = 100 * 365 * 24 * 3_600_000  # ms
 

@@ -10,13 +10,13 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from . import paths
-from .members import Check, checked, filled, flag, integer, mapping, one_of, text
-from .problems import BadRequest
-from .resource import Document, Kind
+from ..problems import BadRequest
+from .access import account_paths
+from .base.members import Check, checked, filled, flag, integer, mapping, one_of, text
+from .base.verbs import Document, Kind
 
 if TYPE_CHECKING:
-    from .rights import Caller
+    from .access.rights import Caller
 
 HOUR = 3_600_000  # ms
 MINUTE = 60_000  # ms
@@ -34,14 +34,14 @@ def _check_api(caller: Caller, document: Document) -> Document:
     task = checked(document, _OF_API_TASKS, required=["destination"])
     if "js" not in task and "source" not in task:
         raise BadRequest("js is required: the task's request and callback (or a declarative source)")
-    paths.check(task["destination"], caller.account, "destination")
+    account_paths.check(task["destination"], caller.account, "destination")
     task.setdefault("periodicity", HOUR)
     return task
 
 
 def _check_rss(caller: Caller, document: Document) -> Document:
     task = checked(document, _OF_RSS, required=["destination", "url"])
-    paths.check(task["destination"], caller.account, "destination")
+    account_paths.check(task["destination"], caller.account, "destination")
     task.setdefault("periodicity", HOUR)
     return task
 
@@ -51,7 +51,7 @@ def _check_mqtt(caller: Caller, document: Document) -> Document:
     ends = [name for name in ("destination", "source") if name in task]
     if len(ends) != 1:
         raise BadRequest("an mqtt task has exactly one of destination (messages become drops) and source")
-    paths.check(task[ends[0]], caller.account, ends[0])
+    account_paths.check(task[ends[0]], caller.account, ends[0])
     task.setdefault("version", "3.1.1")
     task.setdefault("reportFrequency", 5 * MINUTE)
     return task

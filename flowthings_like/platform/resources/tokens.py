@@ -12,14 +12,14 @@ import secrets
 from typing import TYPE_CHECKING
 
 from ..store.schema import token_hashes
-from . import expiry, rights
-from .members import checked, integer, text
-from .resource import Document, Kind
+from .access import expiry, rights
+from .base.members import checked, integer, text
+from .base.verbs import Document, Kind
 
 if TYPE_CHECKING:
     import sqlalchemy as sql
 
-    from .rights import Caller, Grants
+    from .access.rights import Caller, Grants
 
 MASTER_LENGTH = 32
 RESTRICTED_LENGTH = 28

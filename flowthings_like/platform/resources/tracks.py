@@ -8,17 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...filters.values import TYPES
-from . import flows, ids, paths
+from .. import ids
+from ..problems import BadRequest
+from . import flows
+from .access import account_paths
+from .base.members import checked, filter_text, flag, mapping, text
+from .base.verbs import Document, Kind
 from .drops import elements
-from .drops.catalogue import compiled
-from .members import checked, filter_text, flag, mapping, text
-from .problems import BadRequest
-from .resource import Document, Kind
+from .drops.flow_cache import compiled
 
 if TYPE_CHECKING:
     import sqlalchemy as sql
 
-    from .rights import Caller
+    from .access.rights import Caller
 
 NO_JS = (
     "js tracks need the real platform, there is no JavaScript engine here: "
@@ -39,9 +41,9 @@ def _check(caller: Caller, document: Document) -> Document:
         raise BadRequest(NO_JS)
     track = checked(document, _MEMBERS, required=["source", "destination"])
     track.pop("js", None)
-    paths.check(track["source"], caller.account, "source")
+    account_paths.check(track["source"], caller.account, "source")
     for path in destinations(track):
-        paths.check(path, caller.account, "destination")
+        account_paths.check(path, caller.account, "destination")
     return track
 
 

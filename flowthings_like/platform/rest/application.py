@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InvalidInput
 from ...green.backends.contract import native
-from ..resources.problems import BadRequest, Forbidden, MethodNotAllowed, Problem, Unauthorized
-from ..resources.rights import refuse_early
-from ..resources.statistics import Calls
+from ..problems import BadRequest, Forbidden, MethodNotAllowed, Problem, Unauthorized
+from ..resources.access.rights import refuse_early
+from ..resources.statistics.report import Calls
 from . import request as requests_in
 from . import routes
 from .envelope import REASONS, Answer, encode, failed
 from .idempotency import Keys
-from .places import PlaceLimits, Places
+from .permits import PlaceLimits, Places
 from .request import Request
-from .searches import Search, Searches, SearchLimits
+from .search_limits import Search, Searches, SearchLimits
 
 if TYPE_CHECKING:
-    from ..resources.accounts import Accounts
+    from ..resources.access.accounts import Accounts
     from ..store.store import Store
 
 Environ = dict[str, Any]

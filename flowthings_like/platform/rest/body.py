@@ -15,8 +15,8 @@ import orjson
 
 from ...green.backends.contract import native
 from ...wire.uncollected import parse_uncollected
-from ..resources.problems import BadRequest, RequestTimeout, TooLarge
-from . import whole_numbers
+from ..problems import BadRequest, RequestTimeout, TooLarge
+from . import oversized_integers
 
 LIMIT = 32 * 1024 * 1024
 """Most bytes of a body, packed or unpacked."""
@@ -97,7 +97,7 @@ def _parse(raw: bytes) -> Any:
     except orjson.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise BadRequest(f"the body is not JSON: {error.msg.split(':')[0]} at {where}") from None
-    whole_numbers.check(raw)
+    oversized_integers.check(raw)
     return value
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...filters.values import DROP_MEMBERS
-from ..resources import near_misses, references
+from ..problems import BadRequest
 from ..resources.aggregates.aggregate import aggregate
 from ..resources.aggregates.plan import MEMBERS
-from ..resources.drops import drops, finds
-from ..resources.problems import BadRequest
-from ..resources.query import Query
+from ..resources.base import references
+from ..resources.drops import find, verbs
+from ..resources.query import misspellings
+from ..resources.query.query import Query
 from .envelope import Answer, created
-from .searches import Search
+from .search_limits import Search
 
 if TYPE_CHECKING:
     from .request import Request
-    from .searches import Methods
+    from .search_limits import Methods
 
 
 def _create_by_path(request: Request) -> Answer:
@@ -34,8 +35,8 @@ def _find_by_path(request: Request) -> Answer:
 
 
 def _multi_find(request: Request) -> Answer:
-    find = finds.find_each if request.each else finds.multi_find
-    found = find(request.store, request.caller, request.body(), hints=request.typed)
+    work = find.find_each if request.each else find.multi_find
+    found = work(request.store, request.caller, request.body(), hints=request.typed)
     return references.add(request, Answer(found))
 
 
@@ -45,7 +46,7 @@ def _create(request: Request) -> Answer:
 
 
 def _created(request: Request, flow: str, model: Any) -> Answer:
-    made = drops.create_counted(request.store, request.caller, flow, model, hints=request.typed)
+    made = verbs.create_counted(request.store, request.caller, flow, model, hints=request.typed)
     answer = created(made.drops if isinstance(model, list) else made.drops[0])
     if made.evicted:
         answer.head = {"evicted": made.evicted, "evictedCreated": made.evicted_created}
@@ -59,32 +60,32 @@ def _find(request: Request) -> Answer:
 def _find_in(request: Request, flow: str) -> Answer:
     query = Query.from_params(request.params, DROP_MEMBERS)
     if request.explain:
-        return Answer(drops.explain(request.store, request.caller, flow, query))
-    found = drops.find(request.store, request.caller, flow, query, hints=request.typed)
+        return Answer(verbs.explain(request.store, request.caller, flow, query))
+    found = verbs.find(request.store, request.caller, flow, query, hints=request.typed)
     return references.add(request, Answer(found))
 
 
 def _read_many(request: Request) -> Answer:
     (flow,) = request.target.rest
-    found = drops.read_many(request.store, request.caller, flow, request.body(), hints=request.typed)
+    found = verbs.read_many(request.store, request.caller, flow, request.body(), hints=request.typed)
     return references.add(request, Answer(found))
 
 
 def _update_many(request: Request) -> Answer:
     (flow,) = request.target.rest
-    changed = drops.update_many(request.store, request.caller, flow, request.body(), hints=request.typed)
+    changed = verbs.update_many(request.store, request.caller, flow, request.body(), hints=request.typed)
     return references.add(request, Answer(changed))
 
 
 def _delete_all(request: Request) -> Answer:
     (flow,) = request.target.rest
-    drops.delete_all(request.store, request.caller, flow)
+    verbs.delete_all(request.store, request.caller, flow)
     return Answer({})
 
 
 def _read(request: Request) -> Answer:
     flow, drop = request.target.rest
-    found = drops.read(request.store, request.caller, flow, drop, hints=request.typed)
+    found = verbs.read(request.store, request.caller, flow, drop, hints=request.typed)
     return references.add(request, Answer(Query.from_params(request.params, DROP_MEMBERS).pick(found)))
 
 
@@ -93,27 +94,27 @@ def _update(request: Request) -> Answer:
     changes = request.body()
     if isinstance(changes, dict) and changes.get("id", drop) != drop:
         raise BadRequest(f"id {changes['id']!r} in the body is not the id {drop!r} that is being changed")
-    changed = drops.update(request.store, request.caller, flow, drop, changes, hints=request.typed)
+    changed = verbs.update(request.store, request.caller, flow, drop, changes, hints=request.typed)
     return references.add(request, Answer(changed))
 
 
 def _delete(request: Request) -> Answer:
     flow, drop = request.target.rest
-    drops.delete(request.store, request.caller, flow, drop)
+    verbs.delete(request.store, request.caller, flow, drop)
     return Answer({})
 
 
 def _set_member(request: Request) -> Answer:
     flow, drop, member = request.target.rest
     value = request.body()
-    changed = drops.set_member(request.store, request.caller, flow, drop, member, value, hints=request.typed)
+    changed = verbs.set_member(request.store, request.caller, flow, drop, member, value, hints=request.typed)
     return references.add(request, Answer(changed))
 
 
 def _aggregate(request: Request) -> Answer:
     flow, _ = request.target.rest
-    for name in request.params.keys() - near_misses.PARAMETERS:
-        meant = name if name in MEMBERS else near_misses.nearest(name, frozenset(MEMBERS))
+    for name in request.params.keys() - misspellings.PARAMETERS:
+        meant = name if name in MEMBERS else misspellings.nearest(name, frozenset(MEMBERS))
         if meant is not None:
             raise BadRequest(f"there is no parameter {name!r}: {meant} belongs in the body of an aggregate")
     return Answer(aggregate(request.store, request.caller, flow, request.body()))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 if TYPE_CHECKING:
-    from ..resources.problems import Problem
+    from ..problems import Problem
 
 REASONS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 """HTTP status lines, by status."""

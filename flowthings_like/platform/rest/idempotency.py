@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 import sqlalchemy as sql
 
-from ..resources import ids
-from ..resources.problems import BadRequest, Problem, Unavailable
+from .. import ids
+from ..problems import BadRequest, Problem, Unavailable
 from ..store.bulk import execute_one, upsert
 from ..store.schema import idempotency_keys as table
 from ..store.store import Store

@@ -13,15 +13,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, quote, unquote
 
-from ..resources import ids, near_misses
-from ..resources.problems import BadRequest, NotFound
-from ..resources.query import YES, switch
+from .. import ids
+from ..problems import BadRequest, NotFound
+from ..resources.query import misspellings
+from ..resources.query.query import YES, switch
 from . import body
 
 if TYPE_CHECKING:
-    from ..resources.accounts import Accounts
-    from ..resources.rights import Caller
-    from ..resources.statistics import Calls
+    from ..resources.access.accounts import Accounts
+    from ..resources.access.rights import Caller
+    from ..resources.statistics.report import Calls
     from ..store.store import Store
 
 _UNREAD: Any = object()
@@ -75,7 +76,7 @@ class Request:
         self._environ = environ
         self._body = b""
         self.params = query(environ)
-        near_misses.check(self.params, near_misses.PARAMETERS, "parameter")
+        misspellings.check(self.params, misspellings.PARAMETERS, "parameter")
         self.target = target
         self.store = store
         self.accounts = accounts

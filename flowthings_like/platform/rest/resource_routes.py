@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..resources import references
-from ..resources import resource as resources
-from ..resources.query import Query
+from ..resources.base import references
+from ..resources.base import verbs as resources
+from ..resources.query.query import Query
 from .envelope import Answer, created
-from .searches import Methods, Search
+from .search_limits import Methods, Search
 
 if TYPE_CHECKING:
-    from ..resources.resource import Kind
+    from ..resources.base.verbs import Kind
     from .request import Request
 
 

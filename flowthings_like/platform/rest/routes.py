@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..resources import statistics, tracks
+from ..problems import BadRequest, MethodNotAllowed, NotFound
+from ..resources import tracks
 from ..resources.devices import DEVICE
 from ..resources.flows import FLOW
 from ..resources.groups import GROUP
 from ..resources.identities import IDENTITY
-from ..resources.problems import BadRequest, MethodNotAllowed, NotFound
 from ..resources.shares import SHARE
+from ..resources.statistics import report
 from ..resources.tasks import API_TASK, MQTT, RSS
 from ..resources.tokens import TOKEN
 from ..resources.tracks import TRACK
 from . import drop_routes, resource_routes
 from .envelope import Answer
-from .searches import Search
+from .search_limits import Search
 
 if TYPE_CHECKING:
     from .request import Request, Target
-    from .searches import Handler, Methods
+    from .search_limits import Handler, Methods
 
 KINDS = (FLOW, TRACK, GROUP, IDENTITY, API_TASK, MQTT, RSS, TOKEN, SHARE, DEVICE)
 
@@ -35,10 +36,10 @@ def _simulate_task(request: Request) -> Answer:
 
 def _statistics(request: Request) -> Answer:
     stat, id_, *date = request.target.rest
-    if stat == statistics.CALLS:
+    if stat == report.CALLS:
         request.calls.flush()
     level = request.params.get("level", [None])[-1]
-    return Answer(statistics.read(request.store, request.caller, stat, id_, date, level))
+    return Answer(report.read(request.store, request.caller, stat, id_, date, level))
 
 
 _BY_LENGTH: dict[tuple[str, int], Methods] = {

@@ -13,7 +13,7 @@ from gevent.server import StreamServer
 from gunicorn.sock import ssl_context
 from gunicorn.workers.ggevent import GeventWorker
 
-from ..resources.problems import Unavailable
+from ..problems import Unavailable
 from .connections import Connection, Connections
 from .envelope import REASONS, encode, failed
 

@@ -20,9 +20,10 @@ from sqlalchemy.pool import NullPool
 
 from ...errors import ConfigurationError
 from ...filters import sql
-from ..resources.problems import BadRequest, Problem, Unavailable
-from . import documents, exact, schema
-from .ending import GUARD, Guard
+from ..problems import BadRequest, Problem, Unavailable
+from ..resources.aggregates import exact_sums
+from . import json_columns, schema
+from .cancellation import GUARD, Guard
 from .folder import DATABASE, open_folder
 
 BUSY_SECONDS = 10.0
@@ -179,8 +180,8 @@ def _configure(connection: sqlite3.Connection, record: Any) -> None:
         raise
     guard = record.info[GUARD] = Guard(connection)
     sql.register(guard)
-    documents.register(guard)
-    exact.register(connection)
+    json_columns.register(guard)
+    exact_sums.register(connection)
 
 
 def _use_wal(engine: Engine) -> None:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy.exc import OperationalError
 
 from ...green.backends.contract import native
-from ..resources.drops.catalogue import Catalogue
-from ..resources.drops.indexes import Builder
-from ..resources.problems import Problem, Unavailable
+from ..problems import Problem, Unavailable
+from ..resources.drops.element_indexes import Builder
+from ..resources.drops.flow_cache import Catalogue
 from . import engine as engines
-from .ending import CURRENT, ended_by
+from .cancellation import CURRENT, ended_by
 from .writer import Writers
 
 if TYPE_CHECKING:

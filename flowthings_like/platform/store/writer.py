@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy.exc import OperationalError
 
 from ...green.backends.contract import detect, native
-from ..resources.problems import Problem, Unavailable
+from ..problems import Problem, Unavailable
 from . import engine as engines
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
-    from ..resources.drops.catalogue import Catalogue
+    from ..resources.drops.flow_cache import Catalogue
 
 T = TypeVar("T")
 

@@ -19,14 +19,14 @@ from ...green.backends import contract as backend
 from ...green.backends.contract import native
 from ...wire.things import errors as things_errors
 from ...wire.things.packages import unpack
-from ..resources.accounts import check_name
-from ..resources.problems import Problem
+from ..problems import Problem
+from ..resources.access.accounts import check_name
 from ..store.schema import accounts, things_tokens, things_users
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from ..resources.accounts import Accounts
+    from ..resources.access.accounts import Accounts
     from ..store.store import Store
 
 __all__ = ["TOKEN_LENGTH", "Login", "Logins", "hash_password", "hash_token", "new_token"]

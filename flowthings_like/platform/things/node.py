@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
 
-    from ..resources.accounts import Accounts
+    from ..resources.access.accounts import Accounts
     from ..store.store import Store
 
 __all__ = ["Node"]

@@ -21,7 +21,7 @@ from .leader_lock import Claim, Notice
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..resources.accounts import Accounts
+    from ..resources.access.accounts import Accounts
     from ..store.store import Store
     from .node import Node
 

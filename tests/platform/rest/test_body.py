@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowthings_like.platform.resources.problems import BadRequest, RequestTimeout, TooLarge
+from flowthings_like.platform.problems import BadRequest, RequestTimeout, TooLarge
 from flowthings_like.platform.rest import body
 
 JSON = st.recursive(

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from flowthings_like.platform.embedded import Platform
-from flowthings_like.platform.resources.problems import BadRequest
+from flowthings_like.platform.problems import BadRequest
 
 from .harness import Client
 

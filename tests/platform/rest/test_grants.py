@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flowthings_like.platform.embedded import Platform, open_platform
-from flowthings_like.platform.resources import accounts, expiry
+from flowthings_like.platform.resources.access import accounts, expiry
 
 from ..harness import until
 from .harness import Client, client_of

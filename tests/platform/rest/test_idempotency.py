@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from flowthings_like.platform import ids
 from flowthings_like.platform.embedded import Platform
-from flowthings_like.platform.resources import ids
 from flowthings_like.platform.rest import idempotency
 from flowthings_like.platform.rest.idempotency import _close, _open
 from flowthings_like.platform.store.schema import idempotency_keys

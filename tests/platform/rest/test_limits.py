@@ -17,12 +17,12 @@ import sqlalchemy as sql
 
 from flowthings_like.platform.embedded import Platform, open_platform
 from flowthings_like.platform.rest.application import Limits
-from flowthings_like.platform.rest.places import PlaceLimits
-from flowthings_like.platform.rest.searches import SearchLimits
+from flowthings_like.platform.rest.permits import PlaceLimits
+from flowthings_like.platform.rest.search_limits import SearchLimits
 from flowthings_like.platform.store.store import Store
 from flowthings_like.testing.server import Server
 
-from ..store.test_ending import STATEMENTS
+from ..store.test_cancellation import STATEMENTS
 from .harness import Client, client_of
 
 ONE = PlaceLimits(per_caller=1, total=2, waiting=5, patience=0.05)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowthings_like.platform.resources.problems import BadRequest, NotFound
+from flowthings_like.platform.problems import BadRequest, NotFound
 from flowthings_like.platform.rest import request
 
 DROP = "d" + "0123456789ab" * 2

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flowthings_like.platform import ids
 from flowthings_like.platform.embedded import Platform
-from flowthings_like.platform.resources import ids, statistics
-from flowthings_like.platform.resources.drops import counts
-from flowthings_like.platform.resources.problems import Unavailable
+from flowthings_like.platform.problems import Unavailable
+from flowthings_like.platform.resources.drops import flow_sizes
+from flowthings_like.platform.resources.statistics import report
 
 from .harness import Client
 
@@ -32,7 +33,7 @@ def flow(api: Client, platform: Platform) -> str:
 
     def work(connection: Any) -> None:
         for at, times in happened.items():
-            counts.record(connection, Counter({("flowDropAdded", id_): times}), at * counts.HOUR_MS)
+            flow_sizes.record(connection, Counter({("flowDropAdded", id_): times}), at * flow_sizes.HOUR_MS)
 
     platform.store.write(work)
     return id_
@@ -61,16 +62,16 @@ def test_counts_are_added_up_by_level(api: Client, flow: str, date: str, expecte
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.integers(1970, 9000), st.integers(1, 12), st.integers(1, 28), st.sampled_from(statistics.LEVELS))
+@given(st.integers(1970, 9000), st.integers(1, 12), st.integers(1, 28), st.sampled_from(report.LEVELS))
 def test_steps_begin_where_the_date_does(year: int, month: int, day: int, level: str) -> None:
     for date in ((year,), (year, month), (year, month, day)):
-        first, last = statistics._period([str(part) for part in date], FLOW)
-        steps = list(statistics._steps(first, last, level))
+        first, last = report._period([str(part) for part in date], FLOW)
+        steps = list(report._steps(first, last, level))
         assert steps[0] == hour(*date)
         assert steps == sorted(set(steps))
-        assert steps[-1] < statistics._hour(last)
+        assert steps[-1] < report._hour(last)
         if level == "HOUR":
-            assert steps == list(range(steps[0], statistics._hour(last)))
+            assert steps == list(range(steps[0], report._hour(last)))
 
 
 def test_without_a_date_years_are_counted_from_the_objects_first(api: Client, platform: Platform) -> None:
@@ -80,7 +81,7 @@ def test_without_a_date_years_are_counted_from_the_objects_first(api: Client, pl
     years = api.get(f"/statistics/flowDropAdded/{flow['id']}").ok()
     assert sum(years) == 1
     assert len(years) == datetime.now(timezone.utc).year - first + 1
-    begin, end = statistics._period((), FLOW)
+    begin, end = report._period((), FLOW)
     assert begin.year == 2009
     assert end.year == datetime.now(timezone.utc).year + 1
 
@@ -154,7 +155,7 @@ class TestApiCalls:
             assert this_year(client_of(again), "apiCallByIdentity", me["id"]) == 2
 
     def test_a_thousand_calls_are_written_without_being_asked_for(self, platform: Platform) -> None:
-        calls = statistics.Calls(platform.store)
+        calls = report.Calls(platform.store)
         for _ in range(999):
             calls.count("i1")
         assert calls._pending == 999
@@ -166,7 +167,7 @@ class TestApiCalls:
         def full(*_: Any, **__: Any) -> None:
             raise Unavailable("the disk is full")
 
-        calls = statistics.Calls(platform.store)
+        calls = report.Calls(platform.store)
         calls.count("i1")
         with monkeypatch.context() as patch:
             patch.setattr(platform.store, "write", full)

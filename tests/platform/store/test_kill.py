@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from flowthings_like.green.backends import contract as backend
-from flowthings_like.platform.resources.drops import drops
-from flowthings_like.platform.resources.query import Query
+from flowthings_like.platform.resources.drops import verbs
+from flowthings_like.platform.resources.query.query import Query
 from flowthings_like.platform.store.store import Store
 
 from ..harness import ME, add_flow, add_track, counted, sizes_agree
@@ -42,13 +42,13 @@ def killed_after(folder: Path, acknowledged: int) -> set[str]:
 
 
 def check(store: Store, flow: str, gales: str, acknowledged: set[str], track: str) -> None:
-    found = drops.find(store, ME, flow, EVERYTHING)
+    found = verbs.find(store, ME, flow, EVERYTHING)
     by_hash = {drop["fhash"]: drop for drop in found}
     assert len(by_hash) == len(found)
     assert acknowledged <= set(by_hash)
     # Each drop and its copy came in one transaction, or neither did; once, however often it was written.
     expected = {drop["id"]: drop["elems"] for drop in found if drop["elems"]["n"] % 3 == 0}
-    copies = drops.find(store, ME, gales, EVERYTHING)
+    copies = verbs.find(store, ME, gales, EVERYTHING)
     assert {copy["parentDropId"]["dropId"]: copy["elems"] for copy in copies} == expected
     assert len(copies) == len(expected)
     sizes_agree(store)
@@ -73,6 +73,6 @@ def test_kill_9(folder: Path) -> None:
     assert process.returncode == 0
     with Store(folder) as store:
         check(store, flow, gales, set(said.split()), track)
-        assert {drop["fhash"] for drop in drops.find(store, ME, flow, EVERYTHING)} == {
+        assert {drop["fhash"] for drop in verbs.find(store, ME, flow, EVERYTHING)} == {
             f"jfk-{hour}" for hour in range(LAST)
         }

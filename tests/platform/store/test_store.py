@@ -16,8 +16,8 @@ from sqlalchemy import select
 
 from flowthings_like.errors import ConfigurationError
 from flowthings_like.green.backends import contract as backend
-from flowthings_like.platform.resources.drops import drops
-from flowthings_like.platform.resources.problems import NotFound, Unavailable
+from flowthings_like.platform.problems import NotFound, Unavailable
+from flowthings_like.platform.resources.drops import verbs
 from flowthings_like.platform.store import engine as engines
 from flowthings_like.platform.store import writer as writers
 from flowthings_like.platform.store.schema import accounts
@@ -477,12 +477,12 @@ def test_an_earlier_version_is_brought_up_to_date(folder: Path) -> None:
     with stores[0] as store, stores[1], stores[2]:
 
         def numbers() -> list[Any]:
-            return [drop["elems"]["n"] for drop in drops.find(store, ME, "/acme/old")]
+            return [drop["elems"]["n"] for drop in verbs.find(store, ME, "/acme/old")]
 
         assert numbers() == [1, 2, 0]
-        drops.create(store, ME, "/acme/old", {"elems": {"n": 3}, "creationDate": 1})
+        verbs.create(store, ME, "/acme/old", {"elems": {"n": 3}, "creationDate": 1})
         assert numbers() == [1, 2, 3]
-        drops.create(store, ME, "/acme/old", {"elems": {"n": 4}, "fhash": "h3"})
+        verbs.create(store, ME, "/acme/old", {"elems": {"n": 4}, "fhash": "h3"})
         assert numbers() == [4, 2, 3]
         sizes_agree(store)
     with Store(folder) as store:

@@ -21,8 +21,8 @@ elif sys.argv[1] == "eventlet":
 
 import threading
 
-from flowthings_like.platform.resources.drops import drops
-from flowthings_like.platform.resources.rights import Caller
+from flowthings_like.platform.resources.access.rights import Caller
+from flowthings_like.platform.resources.drops import verbs
 from flowthings_like.platform.store.store import Store
 
 T0 = 1_356_998_400_000
@@ -37,9 +37,9 @@ def model(hour: int) -> dict[str, object]:
 def write(store: Store, hours: list[int]) -> None:
     for start in range(0, len(hours), BULK + 1):
         one, *several = hours[start : start + BULK + 1]
-        drops.create(store, ME, "/acme/jfk", model(one))
+        verbs.create(store, ME, "/acme/jfk", model(one))
         acknowledge([one])
-        drops.create_many(store, ME, "/acme/jfk", [model(hour) for hour in several])
+        verbs.create_many(store, ME, "/acme/jfk", [model(hour) for hour in several])
         acknowledge(several)
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from flowthings_like.green.backends import contract as backend
 from flowthings_like.platform.embedded import Platform, open_platform
-from flowthings_like.platform.resources.problems import Unavailable
+from flowthings_like.platform.problems import Unavailable
 from flowthings_like.wire.things.packages import Kind
 
 from . import serving_process

@@ -14,7 +14,7 @@ import pytest
 
 from flowthings_like.errors import ConfigurationError
 from flowthings_like.platform.embedded import Platform, open_platform
-from flowthings_like.platform.resources.accounts import Accounts
+from flowthings_like.platform.resources.access.accounts import Accounts
 from flowthings_like.platform.store.store import Store
 from flowthings_like.platform.things.leader_lock import FILE
 from flowthings_like.platform.things.service import Attendant, Service

@@ -22,10 +22,10 @@ import orjson
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
+from ...problems import BadRequest
 from ...store.schema import drops
-from ..admission import admit
-from ..drops.catalogue import find_flow
-from ..problems import BadRequest
+from ..access.authorization import admit
+from ..drops.flow_cache import find_flow
 from .plan import LISTS, Plan
 from .source import Source
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.selectable import Select
 
     from ...store.store import Store
-    from ..rights import Caller
+    from ..access.rights import Caller
 
 Key = tuple[Any, ...]
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..problems import BadRequest
-from ..query import member_parts, parse_filter
+from ...problems import BadRequest
+from ..query.query import member_parts, parse_filter
 
 if TYPE_CHECKING:
     from ....filters.nodes import Filter

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Integer, bindparam, case, cast, func, null, select
 
 from ....filters import indexed as kept_as
-from ...store import documents
+from ...ids import now_ms
+from ...store import json_columns
 from ...store.schema import drops
-from ..drops import lookup, rows
-from ..ids import now_ms
-from ..query import condition
+from ..drops import query_plan, rows
+from ..query.query import condition
 from .calendar_spans import Span, spans
 from .plan import LISTS, Group, Plan
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
     from sqlalchemy.sql.selectable import Select
 
-    from ..drops.catalogue import Flow
+    from ..drops.flow_cache import Flow
 
 _FORMATS = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M", "second": "%S"}
 _ISO_DATE = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"
@@ -68,18 +68,18 @@ class Source:
     @classmethod
     def of(cls, connection: Connection, plan: Plan, flow: Flow) -> Source:
         """What gives a plan's figures with the fewest steps."""
-        indexed = lookup.columns(connection, flow)
+        indexed = query_plan.columns(connection, flow)
         if indexed is None or not _is_kept(connection, plan, flow, indexed):
             return cls.of_documents(connection, plan, flow)
-        found = lookup.selective(connection, flow, plan.filter, now_ms())
-        source = _OfIndex(plan, flow, connection.dialect, indexed, found or lookup.ALL_INDEXED)
+        found = query_plan.selective(connection, flow, plan.filter, now_ms())
+        source = _OfIndex(plan, flow, connection.dialect, indexed, found or query_plan.ALL_INDEXED)
         source.look(connection)
         return source
 
     @classmethod
     def of_documents(cls, connection: Connection, plan: Plan, flow: Flow) -> Source:
         """What gives everything."""
-        return Source(plan, flow, connection.dialect, lookup.columns(connection, flow))
+        return Source(plan, flow, connection.dialect, query_plan.columns(connection, flow))
 
     def spans(self, connection: Connection) -> list[Span] | None:
         """The groups, where each is a span of time that is best walked through by itself; None otherwise."""
@@ -123,13 +123,13 @@ class Source:
         return cast(case((ms.is_not(None), since_epoch), else_=written), Integer)
 
     def _number(self, member: tuple[str, ...]) -> ColumnElement[Any]:
-        return documents.number(member, self._columns, drops.c.elems)
+        return json_columns.number(member, self._columns, drops.c.elems)
 
     def _value(self, member: tuple[str, ...]) -> ColumnElement[Any]:
-        return documents.value(member, self._columns, drops.c.elems)
+        return json_columns.value(member, self._columns, drops.c.elems)
 
     def _text(self, member: tuple[str, ...]) -> ColumnElement[Any]:
-        return documents.text(member, self._columns, drops.c.elems)
+        return json_columns.text(member, self._columns, drops.c.elems)
 
 
 class _OfIndex(Source):
@@ -144,15 +144,15 @@ class _OfIndex(Source):
         """Find the columns that hold only numbers, which need not be asked for their type row by row."""
         for member, _ in _members(self._plan):
             slot = self._slot(member)
-            if not lookup.holds(connection, self._flow.id, slot, ">=", kept_as.FIRST_TEXT):
+            if not query_plan.holds(connection, self._flow.id, slot, ">=", kept_as.FIRST_TEXT):
                 self._numeric.add(slot)
 
     def spans(self, connection: Connection) -> list[Span] | None:
         groups = self._plan.groups
         by_age = bool(groups) and all(group.unit and group.member == _AGE for group in groups)
-        if not by_age or self._hint != lookup.ALL_INDEXED:
+        if not by_age or self._hint != query_plan.ALL_INDEXED:
             return None
-        of_all = lookup.span(connection, self._flow)
+        of_all = query_plan.span(connection, self._flow)
         return [] if of_all is None else spans([group.unit for group in groups], *of_all)
 
     def select(self, *wanted: ColumnElement[Any], in_span: bool = False) -> Select[Any]:
@@ -199,7 +199,7 @@ def _is_kept(connection: Connection, plan: Plan, flow: Flow, indexed: kept_as.Co
         slot = None if path is None else indexed.slots.get(path)
         if slot is None:
             return False
-        if is_key and lookup.holds(connection, flow.id, slot, ">", kept_as.TRUE):
+        if is_key and query_plan.holds(connection, flow.id, slot, ">", kept_as.TRUE):
             return False
     return True
 

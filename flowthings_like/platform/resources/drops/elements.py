@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ..problems import BadRequest
+from ...problems import BadRequest
 
 DEEPEST = 32
 """Most levels of lists and maps within each other."""

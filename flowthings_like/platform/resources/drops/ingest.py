@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, update
 
+from ...ids import new_id
+from ...problems import BadRequest
 from ...store.bulk import execute_many
 from ...store.schema import drops
-from ..ids import new_id
-from ..problems import BadRequest
-from . import counts, rows
+from . import flow_sizes, rows
 from .tracking import Arrival, Tracker
 
 if TYPE_CHECKING:
     from sqlalchemy import Update
     from sqlalchemy.engine import Connection
 
-    from .catalogue import Catalogue, Flow
-    from .drafts import Draft
+    from .flow_cache import Catalogue, Flow
+    from .validation import Draft
 
 _INSERT = insert(drops)
 
@@ -61,7 +61,7 @@ class Ingest:
         self._catalogue = catalogue
         self._creator = creator
         self._now = now
-        self._happened: counts.Happened = Counter()
+        self._happened: flow_sizes.Happened = Counter()
         self.evicted = self.evicted_created = 0
 
     def create(self, flow: Flow, drafts: list[Draft]) -> list[Arrival]:
@@ -180,13 +180,13 @@ class Ingest:
             self.evicted_created = max(0, len(added) + len(replaced) - flow.capacity)
         for target, copies in tracker.arrived:
             self._store(target, copies, self._number(target, copies, len(copies)))
-        counts.record(self._connection, self._happened, self._now)
+        flow_sizes.record(self._connection, self._happened, self._now)
 
     def _number(self, flow: Flow, arrivals: list[Arrival], added: int) -> int:
         """Number what arrives, of which `added` drops are new; returns how many drops the flow then holds."""
         if flow.capacity == 0:
             return 0
-        size = counts.resize(self._connection, flow.id, added, len(arrivals))
+        size = flow_sizes.resize(self._connection, flow.id, added, len(arrivals))
         for number, arrival in enumerate(arrivals, size.arrivals - len(arrivals) + 1):
             arrival.row["arrived"] = number
         return size.held
@@ -201,7 +201,7 @@ class Ingest:
         else:
             rows_ = [{**one.row, **indexes.columns(one.row["created"], one.document)} for one in added]
         execute_many(self._connection, _INSERT, rows_)
-        return counts.fit(self._connection, flow.id, size, flow.capacity)
+        return flow_sizes.fit(self._connection, flow.id, size, flow.capacity)
 
     def _replacement(self, flow: Flow, known: Arrival) -> dict[str, Any]:
         """The parameters that bring a drop's row up to what it was replaced by."""

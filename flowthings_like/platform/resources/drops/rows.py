@@ -16,7 +16,7 @@ from . import elements
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from .catalogue import Flow
+    from .flow_cache import Flow
 
 _COLUMNS = (
     *("flow_id", "id", "created", "edited", "creator", "fhash"),

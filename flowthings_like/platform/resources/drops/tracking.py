@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from ....filters.values import TYPES
-from ..ids import new_id
-from ..problems import BadRequest, Problem
+from ...ids import new_id
+from ...problems import BadRequest, Problem
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from .catalogue import Catalogue, Flow
-    from .counts import Happened
+    from .flow_cache import Catalogue, Flow
+    from .flow_sizes import Happened
 
 MOST_VISITS = 1000
 """Most destinations that one create may reach, counted anew for every chain of tracks."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ....green.backends import contract as backend
 from ....wire.things import errors as things_errors
 from ....wire.things.packages import Kind, pack, package
-from ...resources.problems import Problem
+from ...problems import Problem
 from ..request_context import Turn
 from ..rooms import Delivery, Membership
 from . import tables

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from flowthings_like.filters.predicate import compile_predicate
 from flowthings_like.filters.text import parse
-from flowthings_like.platform.resources import ids
+from flowthings_like.platform import ids
+from flowthings_like.platform.problems import BadRequest, Forbidden, NotFound
+from flowthings_like.platform.resources.access.rights import Caller
 from flowthings_like.platform.resources.aggregates.aggregate import aggregate
-from flowthings_like.platform.resources.drops import drops
-from flowthings_like.platform.resources.problems import BadRequest, Forbidden, NotFound
-from flowthings_like.platform.resources.rights import Caller
+from flowthings_like.platform.resources.drops import verbs
 from flowthings_like.platform.store.store import Store
 
 from ...harness import ME, add_flow
@@ -43,7 +43,7 @@ def rows_of(store: Store, flow: str, **request: Any) -> list[dict[str, Any]]:
 
 def fill(store: Store, flow: str, *elems: dict[str, Any], step: int = HOUR) -> None:
     models = [{"elems": one, "creationDate": T0 + index * step} for index, one in enumerate(elems)]
-    drops.create_many(store, ME, flow, models)
+    verbs.create_many(store, ME, flow, models)
 
 
 def test_figures_over_the_whole_flow(store: Store, flow: str) -> None:
@@ -315,7 +315,7 @@ def in_plain_python(models: list[Any], groups: list[str]) -> dict[Any, dict[str,
 @given(models=DROPS, groups=GROUPS)
 def test_the_database_counts_as_plain_python_does(store: Store, models: list[Any], groups: list[str]) -> None:
     flow = add_flow(store, f"/acme/{ids.new_id('x')}")
-    drops.create_many(
+    verbs.create_many(
         store, ME, flow, [{"elems": elems, "creationDate": T0 + 1000 * at} for elems, at in models]
     )
     found = rows_of(store, flow, output=OUTPUTS, groupBy=groups, filter=FILTER, rules={"rule": RULE})

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flowthings_like.platform.problems import BadRequest
 from flowthings_like.platform.resources.drops.elements import DEEPEST, TYPES, accept, with_hints
-from flowthings_like.platform.resources.problems import BadRequest
 
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6)
 SCALARS = (

@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 from flowthings_like.filters import nodes
 from flowthings_like.filters.indexed import LONGEST, literal_start
 from flowthings_like.green.backends import contract as backend
-from flowthings_like.platform.resources import resource as resources
+from flowthings_like.platform.problems import BadRequest
 from flowthings_like.platform.resources.aggregates.aggregate import aggregate
-from flowthings_like.platform.resources.drops import drops, indexes, lookup, rows
-from flowthings_like.platform.resources.drops.catalogue import find_flow
+from flowthings_like.platform.resources.base import verbs as resources
+from flowthings_like.platform.resources.drops import element_indexes, query_plan, rows, verbs
+from flowthings_like.platform.resources.drops.flow_cache import find_flow
 from flowthings_like.platform.resources.flows import FLOW
-from flowthings_like.platform.resources.problems import BadRequest
-from flowthings_like.platform.resources.query import Query
+from flowthings_like.platform.resources.query.query import Query
 from flowthings_like.platform.store import bulk, schema
 from flowthings_like.platform.store.store import Store
 from tests.filters import strategies as generated
@@ -49,7 +49,7 @@ def index(store: Store, flow: str, *elements: str) -> None:
 
 def way(store: Store, flow: str, **params: Any) -> dict[str, Any]:
     query = Query.from_values(params)
-    return store.read(lambda connection: lookup.explain(connection, find_flow(connection, flow), query))
+    return store.read(lambda connection: query_plan.explain(connection, find_flow(connection, flow), query))
 
 
 def is_ready(store: Store, flow: str) -> bool:
@@ -58,7 +58,7 @@ def is_ready(store: Store, flow: str) -> bool:
 
 
 def numbers(store: Store, flow: str, **params: Any) -> list[Any]:
-    return [drop["elems"].get("n") for drop in drops.find(store, ME, flow, Query.from_values(params))]
+    return [drop["elems"].get("n") for drop in verbs.find(store, ME, flow, Query.from_values(params))]
 
 
 # ------------------------------------------------------------------------------- with and without an index
@@ -127,10 +127,10 @@ def test_finds_agree_with_and_without_an_index(
     ]
     plain = make(store, f"/acme/plain-{next(_counter)}")
     indexed = make(store, f"/acme/indexed-{next(_counter)}", index=ELEMENTS)
-    drops.create_many(store, ME, plain, models)
-    drops.create_many(store, ME, indexed, models)
-    few_before = lookup.FEW
-    lookup.FEW = 3 if few else few_before
+    verbs.create_many(store, ME, plain, models)
+    verbs.create_many(store, ME, indexed, models)
+    few_before = query_plan.FEW
+    query_plan.FEW = 3 if few else few_before
     try:
         for query in queries:
             try:
@@ -141,11 +141,11 @@ def test_finds_agree_with_and_without_an_index(
                 continue
             assert found(store, indexed, query) == expected, (str(query.filter), query.sort)
     finally:
-        lookup.FEW = few_before
+        query_plan.FEW = few_before
 
 
 def found(store: Store, flow: str, query: Query) -> list[Any]:
-    return [drop["elems"]["n"] for drop in drops.find(store, ME, flow, query)]
+    return [drop["elems"]["n"] for drop in verbs.find(store, ME, flow, query)]
 
 
 _counter = itertools.count()
@@ -159,7 +159,7 @@ def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 def test_each_kind_of_rule_and_order_uses_the_index(store: Store) -> None:
     flow = make(store, "/acme/uses", index=["elems.station", "elems.at"])
-    drops.create_many(
+    verbs.create_many(
         store,
         ME,
         flow,
@@ -180,8 +180,8 @@ def test_each_kind_of_rule_and_order_uses_the_index(store: Store) -> None:
     said = way(store, flow, sort="elems.at", order="asc", limit=1)
     assert (said["uses"], said["elements"]) == ("by_order", ["elems.at"])
     assert numbers(store, flow, sort="elems.at", order="asc", limit=2) == [0, 1]
-    drops.create(store, ME, flow, {"elems": {"n": 50}})  # comes last, either way
-    drops.create(store, ME, flow, {"elems": {"n": 51, "at": None}})
+    verbs.create(store, ME, flow, {"elems": {"n": 50}})  # comes last, either way
+    verbs.create(store, ME, flow, {"elems": {"n": 51, "at": None}})
     assert way(store, flow, sort="elems.at")["uses"] == "by_order"
     assert numbers(store, flow, sort="elems.at", start=48, limit=9) == [1, 0, 51, 50]
     assert numbers(store, flow, sort="elems.at", order="asc", start=51) == [50]
@@ -193,10 +193,10 @@ def test_each_kind_of_rule_and_order_uses_the_index(store: Store) -> None:
 def test_a_filter_that_leaves_many_reads_the_index_of_all_in_order(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lookup, "FEW", 5)
+    monkeypatch.setattr(query_plan, "FEW", 5)
     flow = make(store, "/acme/many", index=["at", "kind"])
     models = [{"elems": {"n": n, "at": n, "kind": n % 2}, "creationDate": T0 + n} for n in range(50)]
-    drops.create_many(store, ME, flow, models)
+    verbs.create_many(store, ME, flow, models)
     said = way(store, flow, filter="at >= 10")
     assert said["uses"] == "indexed"
     assert any("COVERING INDEX drops_indexed" in line for line in said["plan"])
@@ -239,31 +239,31 @@ def test_every_way_to_write_keeps_the_index(store: Store) -> None:
     add_track(store, "/acme/writes", "/acme/copies")
 
     def kinds(kind: str, where: str = flow) -> int:
-        return len(drops.find(store, ME, where, Query.from_values({"filter": f"kind == {kind}"})))
+        return len(verbs.find(store, ME, where, Query.from_values({"filter": f"kind == {kind}"})))
 
-    one = drops.create(store, ME, flow, {"elems": {"kind": 1}, "fhash": "x"})
+    one = verbs.create(store, ME, flow, {"elems": {"kind": 1}, "fhash": "x"})
     assert (kinds("1"), kinds("1", copies)) == (1, 1)
-    drops.create(store, ME, flow, {"elems": {"kind": 2}, "fhash": "x"})  # replaces it
+    verbs.create(store, ME, flow, {"elems": {"kind": 2}, "fhash": "x"})  # replaces it
     assert (kinds("1"), kinds("2")) == (0, 1)
-    drops.create_many(store, ME, flow, [{"elems": {"kind": n}, "fhash": "x"} for n in (3, 4)])
+    verbs.create_many(store, ME, flow, [{"elems": {"kind": n}, "fhash": "x"} for n in (3, 4)])
     assert (kinds("2"), kinds("3"), kinds("4")) == (0, 0, 1)
-    drops.update(store, ME, flow, one["id"], {"elems": {"kind": 5}})
+    verbs.update(store, ME, flow, one["id"], {"elems": {"kind": 5}})
     assert (kinds("4"), kinds("5")) == (0, 1)
-    drops.set_member(store, ME, flow, one["id"], "elems.kind", 6)
+    verbs.set_member(store, ME, flow, one["id"], "elems.kind", 6)
     assert (kinds("5"), kinds("6")) == (0, 1)
-    drops.update(store, ME, flow, one["id"], {"elems": {"other": 6}})
+    verbs.update(store, ME, flow, one["id"], {"elems": {"other": 6}})
     assert kinds("6") == 0
-    drops.delete(store, ME, flow, one["id"])
-    drops.create_many(store, ME, flow, [{"elems": {"kind": 7}} for _ in range(10)])
+    verbs.delete(store, ME, flow, one["id"])
+    verbs.create_many(store, ME, flow, [{"elems": {"kind": 7}} for _ in range(10)])
     resources.update(store, ME, FLOW, flow, {"capacity": 3})
     assert kinds("7") == 3
-    drops.delete_all(store, ME, flow)
+    verbs.delete_all(store, ME, flow)
     assert kinds("7") == 0
 
 
 def test_a_typed_value_is_indexed_as_what_it_holds(store: Store) -> None:
     flow = make(store, "/acme/typed", index=["elems.at"])
-    drops.create(store, ME, flow, {"elems": {"n": 1, "at": {"type": "date", "value": 5}}})
+    verbs.create(store, ME, flow, {"elems": {"n": 1, "at": {"type": "date", "value": 5}}})
     assert numbers(store, flow, filter="at == 5") == [1]
     assert numbers(store, flow, filter="elems.at.value == 5") == [1]
 
@@ -273,7 +273,7 @@ def test_a_typed_value_is_indexed_as_what_it_holds(store: Store) -> None:
 
 def fill(store: Store, flow: str, count: int) -> None:
     for first in range(0, count, 1000):
-        drops.create_many(
+        verbs.create_many(
             store,
             ME,
             flow,
@@ -286,7 +286,7 @@ def test_an_index_is_built_for_what_is_there(store: Store) -> None:
     fill(store, flow, 3000)
     index(store, flow, "kind", "elems.n")
     assert len(numbers(store, flow, filter="kind == 3", limit=1000)) == 300  # whether it is ready or not
-    drops.create(store, ME, flow, {"elems": {"n": 3, "kind": 3}})
+    verbs.create(store, ME, flow, {"elems": {"n": 3, "kind": 3}})
     until(lambda: is_ready(store, flow))
     assert way(store, flow, filter="kind == 3") | {"plan": []} == {
         "uses": "by_index",
@@ -300,7 +300,7 @@ def test_an_index_is_built_for_what_is_there(store: Store) -> None:
 
 def test_finds_are_right_while_it_is_built(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store.indexing, "wake", lambda: None)
-    monkeypatch.setattr(indexes, "PIECE", 7)
+    monkeypatch.setattr(element_indexes, "PIECE", 7)
     flow = make(store, "/acme/halfway", index=["kind"])
     fill(store, flow, 40)
     index(store, flow, "kind", "n")
@@ -311,7 +311,7 @@ def test_finds_are_right_while_it_is_built(store: Store, monkeypatch: pytest.Mon
         assert numbers(store, flow, filter="n >= 38") == [39, 38]
         assert way(store, flow, filter="kind == 3")["uses"] == "by_index"  # that one was there before
         assert numbers(store, flow, filter="kind == 3") == [33, 23, 13, 3]
-        if not store.write(indexes.bring_up_piece):
+        if not store.write(element_indexes.bring_up_piece):
             break
         pieces += 1
     assert pieces == 6
@@ -320,15 +320,15 @@ def test_finds_are_right_while_it_is_built(store: Store, monkeypatch: pytest.Mon
 
 def test_an_element_that_takes_the_place_of_another(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store.indexing, "wake", lambda: None)
-    flow = make(store, "/acme/replaced", index=[f"e{number}" for number in range(indexes.MOST)])
-    drops.create_many(
+    flow = make(store, "/acme/replaced", index=[f"e{number}" for number in range(element_indexes.MOST)])
+    verbs.create_many(
         store, ME, flow, [{"elems": {"n": n, "e0": 1, "new": n % 2}, "fhash": str(n)} for n in range(6)]
     )
-    index(store, flow, "new", *(f"e{number}" for number in range(1, indexes.MOST)))
+    index(store, flow, "new", *(f"e{number}" for number in range(1, element_indexes.MOST)))
     assert numbers(store, flow, filter="new == 1") == [5, 3, 1]
     assert numbers(store, flow, filter="e0 == 1", limit=2) == [5, 4]
-    drops.create(store, ME, flow, {"elems": {"n": 6, "new": 1}})
-    while store.write(indexes.bring_up_piece):
+    verbs.create(store, ME, flow, {"elems": {"n": 6, "new": 1}})
+    while store.write(element_indexes.bring_up_piece):
         pass
     assert way(store, flow, filter="new == 1")["uses"] == "by_index"
     assert numbers(store, flow, filter="new == 1") == [6, 5, 3, 1]
@@ -437,7 +437,7 @@ def test_a_find_wakes_whoever_builds(store: Store) -> None:
 def test_tables_of_an_earlier_version_get_the_columns(folder: Path) -> None:
     with Store(folder) as store:
         flow = make(store, "/acme/old")
-        drops.create(store, ME, flow, {"elems": {"n": 1}})
+        verbs.create(store, ME, flow, {"elems": {"n": 1}})
     with sqlite3.connect(folder / "platform.db") as connection:
         for name in ("drops_indexed", *(f"drops_by_{name}" for name in schema.SLOT_NAMES)):
             connection.execute(f"DROP INDEX {name}")
@@ -477,8 +477,8 @@ def test_aggregates_agree_with_and_without_an_index(
     plain = make(store, f"/acme/plain-{next(_counter)}")
     indexed = make(store, f"/acme/indexed-{next(_counter)}", index=ELEMENTS)
     models = [{"elems": elems, "creationDate": n * 2_000_000_000} for n, elems in enumerate(documents)]
-    drops.create_many(store, ME, plain, models)
-    drops.create_many(store, ME, indexed, models)
+    verbs.create_many(store, ME, plain, models)
+    verbs.create_many(store, ME, indexed, models)
     request = {
         "output": [*_outputs, "$count", "$avg:gale", "$unique:b"],
         "groupBy": groups,
@@ -500,7 +500,7 @@ def test_lists_of_elements_that_are_not_indexed_stand_beside_figures_of_those_th
     store: Store, figure: str
 ) -> None:
     flow = make(store, "/acme/lists", index=["temp", "kind"])
-    drops.create_many(store, ME, flow, [{"elems": {"temp": n, "kind": n % 2, "note": "x"}} for n in range(4)])
+    verbs.create_many(store, ME, flow, [{"elems": {"temp": n, "kind": n % 2, "note": "x"}} for n in range(4)])
     for others in ([], ["$count"], ["$avg:temp"]):
         request = {"output": [figure, *others], "groupBy": ["kind"], "filter": "temp < 3"}
         assert [row["id"]["kind"] for row in aggregate(store, ME, flow, request)] == [0, 1]
@@ -512,7 +512,7 @@ def test_a_rule_may_be_named_as_a_date_that_is_grouped_by(store: Store, elements
     flow = make(store, "/acme/dates", index=elements)
     hour = 3_600_000
     models = [{"elems": {"at": n * hour, "n": n}, "creationDate": n * hour} for n in range(3)]
-    drops.create_many(store, ME, flow, models)
+    verbs.create_many(store, ME, flow, models)
     request = {"output": ["$count", "$max:n"], "groupBy": ["$hour:at"], "rules": {"at": "n > 0"}}
     assert [row["id"]["$hour:at"] for row in aggregate(store, ME, flow, request)] == [0, 1, 2]
     request = {"output": ["$sum:creationDate"], "groupBy": ["$hour"], "rules": {"creationDate": "n > 0"}}
@@ -533,8 +533,8 @@ def test_many_hashes_are_looked_up_and_the_flow_is_not_read(
 
     monkeypatch.setattr(rows, "fetch", spy)
     models = [{"elems": {"n": n}, "fhash": f"h{n}"} for n in range(1200)]
-    drops.create_many(store, ME, flow, models)
-    drops.read_many(store, ME, flow, [drop["id"] for drop in drops.create_many(store, ME, flow, models)])
+    verbs.create_many(store, ME, flow, models)
+    verbs.read_many(store, ME, flow, [drop["id"] for drop in verbs.create_many(store, ME, flow, models)])
     assert len(asked) == 9
 
     def plans(connection: Any) -> set[str]:
@@ -557,7 +557,7 @@ def test_a_flow_is_changed_even_if_no_thread_can_be_had(
 
     with monkeypatch.context() as patched:
         patched.setattr(
-            indexes,
+            element_indexes,
             "_thread",
             SimpleNamespace(start_new_thread=no_thread, allocate_lock=_thread.allocate_lock),
         )

@@ -1,0 +1,147 @@
+"""Rights: who calls, and what they may do where.
+
+The permissions are the platform's five. `dropRead` and `dropWrite` concern the drops of the flows at and
+beneath a path; `read` and `write` the objects there (flows, tracks, tasks, …); `administer` is all four, and
+the right to hand rights on. Rights from several sources add up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...problems import BadRequest, Forbidden, NotFound
+from . import account_paths
+
+if TYPE_CHECKING:
+    from ...rest.request import Target
+
+PERMISSIONS = ("read", "write", "dropRead", "dropWrite", "administer")
+
+Grants = tuple[tuple[str, frozenset[str]], ...]
+"""(path, permissions) pairs; each reaches everything beneath its path."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Whoever makes a request, as far as the nouns need to know.
+
+    Attributes:
+        account: the account whose resources are asked for.
+        identity: id of the caller's own identity; written down as creatorId and lastEditorId.
+        rights: what the caller may do and where; None means everything (the account's own master token).
+        token: id of the token resource that the caller came with, None for a master token.
+        is_guest: whether the caller's own account is another one, so that shares are all that lead here.
+        max_capacity: the largest capacity that the operator lets a flow have, None for any.
+    """
+
+    account: str
+    identity: str
+    rights: Grants | None = None
+    token: str | None = None
+    is_guest: bool = False
+    max_capacity: int | None = None
+
+    def may(self, path: str, permission: str) -> bool:
+        """Whether the caller has `permission` at `path`; nobody has any outside the account."""
+        if not account_paths.covers(f"/{self.account}", path):
+            return False
+        if self.rights is None:
+            return True
+        return any(
+            (permission in granted or "administer" in granted) and account_paths.covers(prefix, path)
+            for prefix, granted in self.rights
+        )
+
+    def require(self, path: str, permission: str, what: str | None = None) -> None:
+        """Raise unless the caller has `permission` at `path`.
+
+        Args:
+            what: what was asked for, as the caller named it, if that was not by its path: the error must not
+                tell the path.
+
+        Raises:
+            Forbidden: there is no such right.
+            NotFound: nor any other at this path, and the account is not the caller's own.
+        """
+        if self.may(path, permission):
+            return
+        if what is not None and self.is_guest and not self._reaches(path):
+            raise NotFound(f"there is no {what}")
+        raise Forbidden(
+            f"no {permission} right at {path}" if what is None else f"no {permission} right to {what}"
+        )
+
+    def _reaches(self, path: str) -> bool:
+        return any(account_paths.covers(prefix, path) for prefix, _ in self.rights or ())
+
+    def prefixes(self, permission: str) -> list[str] | None:
+        """The paths beneath which the caller has `permission`; None for everywhere."""
+        if self.rights is None:
+            return None
+        return [prefix for prefix, granted in self.rights if permission in granted or "administer" in granted]
+
+
+def refuse_early(method: str, target: Target, caller: Caller) -> None:
+    """Raise Forbidden or NotFound where URL and rights alone show that the caller may not do this.
+
+    It is asked before the body is looked at: nobody makes the platform read what they may not send.
+    """
+    if caller.rights is None or method not in ("POST", "PUT", "MPUT", "MGET"):
+        return
+    of_drops, rest = target.resource == "drop", target.rest
+    if rest[-1:] == ("simulate",) or (method == "MGET" and not of_drops):
+        return
+    needed = (
+        ("dropRead" if method == "MGET" or rest[1:] == ("aggregate",) else "dropWrite")
+        if of_drops
+        else "write"
+    )
+    if not caller.prefixes(needed):
+        raise Forbidden(f"no {needed} right anywhere in /{caller.account}")
+    if of_drops and rest and rest[0].startswith("/"):
+        if not account_paths.covers(f"/{caller.account}", rest[0]):
+            raise NotFound(f"there is no flow {rest[0]}")
+        caller.require(rest[0], needed, f"flow {rest[0]}")
+
+
+def check(granted: Any, account: str, allowed: Iterable[str]) -> dict[str, dict[str, bool]]:
+    """The `paths` member of a token or share, validated: {path: {permission: bool}}.
+
+    Args:
+        granted: what the writer sent.
+        account: the account that every path must lie in.
+        allowed: the permissions that may be granted here.
+
+    Raises:
+        BadRequest: saying which path or permission is wrong.
+    """
+    if not isinstance(granted, dict) or not granted:
+        example = {f"/{account}/weather": {"dropRead": True}}
+        raise BadRequest(f"paths is required: a map from path to permissions, such as {example}")
+    names = tuple(allowed)
+    clean: dict[str, dict[str, bool]] = {}
+    for path, permissions in granted.items():
+        prefix = account_paths.check_prefix(path, account)
+        if not isinstance(permissions, dict) or not permissions:
+            raise BadRequest(f"paths: {path} needs a map of permissions, such as {{'dropRead': true}}")
+        for name, value in permissions.items():
+            if name not in PERMISSIONS:
+                raise BadRequest(f"paths: {path} has no permission {name!r}: there are {', '.join(names)}")
+            if not isinstance(value, bool):
+                raise BadRequest(f"paths: {path}: {name} must be true or false")
+            if value and name not in names:
+                raise BadRequest(f"paths: {path}: {name} cannot be granted here, only {', '.join(names)}")
+        clean[prefix] = dict(permissions)
+    return clean
+
+
+def grants(granted: Mapping[str, Mapping[str, bool]], always: frozenset[str] = frozenset()) -> Grants:
+    """A stored `paths` member as grants; `always` is added wherever anything at all is granted."""
+    found = []
+    for path, permissions in granted.items():
+        names = frozenset(name for name, value in permissions.items() if value)
+        if names:
+            found.append((path, names | always))
+    return tuple(found)

@@ -1,0 +1,48 @@
+"""What the shares of an account let the identities of others do there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+import sqlalchemy as sql
+
+from ...store.schema import resources
+from . import expiry, rights
+
+if TYPE_CHECKING:
+    from .rights import Grants
+
+
+class Held(NamedTuple):
+    """What shares let an identity do, and for how many ms all of them still do (None: for ever)."""
+
+    grants: Grants
+    remaining: int | None
+
+
+def held(connection: sql.Connection, account: str, identity: str) -> Held:
+    """What `identity` may do in `account` by the shares issued to it, directly or through a group."""
+    granted: Grants = ()
+    ends = []
+    for share in _all(connection, "share", account):
+        left = expiry.remaining(share)
+        if left == 0:
+            continue
+        to = share["issuedTo"]
+        if to == identity or (to[0] == "g" and identity in _members(connection, to)):
+            granted += rights.grants(share["paths"])
+            if left is not None:
+                ends.append(left)
+    return Held(granted, min(ends, default=None))
+
+
+def _all(connection: sql.Connection, kind: str, account: str) -> list[dict[str, Any]]:
+    statement = sql.select(resources.c.body).where(resources.c.kind == kind, resources.c.account == account)
+    return [orjson.loads(body) for body in connection.execute(statement).scalars()]
+
+
+def _members(connection: sql.Connection, group: str) -> list[str]:
+    statement = sql.select(resources.c.body).where(resources.c.kind == "group", resources.c.id == group)
+    body = connection.execute(statement).scalar_one_or_none()
+    return [] if body is None else list(orjson.loads(body)["memberIds"])

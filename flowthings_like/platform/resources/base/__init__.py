@@ -1,0 +1,1 @@
+"""What all resources have in common: their declaration, their verbs, checks of their members."""

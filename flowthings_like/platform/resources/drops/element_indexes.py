@@ -1,0 +1,258 @@
+"""Element indexes: which elements a flow indexes, what its drops hold for them, how old drops come by it.
+
+Every write of a drop fills the columns of its flow's indexes in the same transaction. When a flow's list of
+indexes changes, the drops that are there already are brought up to it in small pieces, in the order of their
+ids, each piece a transaction that also notes how far it came. Until all are done the new indexes are written
+and not read. It does not matter who does a piece, nor when a process dies between two of them.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from sqlalchemy import bindparam, delete, select, update
+
+from ....errors import InvalidInput
+from ....filters.indexed import Path, Slots, kept, path_of
+from ....filters.nodes import Member
+from ....filters.quoting import split_path
+from ....filters.values import ELEMENTS, finder
+from ...problems import BadRequest, Unavailable
+from ...store.bulk import execute_many, upsert
+from ...store.schema import SLOT_NAMES, SLOTS, drops, element_indexes, sizes
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+MOST = SLOTS
+"""Most elements that a flow may index."""
+
+PIECE = 500
+"""Most drops that are brought up to date in one transaction."""
+
+PIECE_BYTES = 4 * 1024 * 1024
+"""Bytes of elements after which a piece ends before it has PIECE drops."""
+
+log = logging.getLogger("flowthings_like.platform")
+
+_PENDING = (
+    select(element_indexes.c.flow_id, element_indexes.c.slots, element_indexes.c.cursor)
+    .where(element_indexes.c.cursor.is_not(None))
+    .order_by(element_indexes.c.flow_id)
+    .limit(1)
+)
+_AFTER = (
+    select(drops.c.id, drops.c.created, drops.c.elems)
+    .where(drops.c.flow_id == bindparam("in_flow"), drops.c.id > bindparam("after"))
+    .order_by(drops.c.id)
+    .limit(PIECE)
+)
+_COLUMNS = ("indexed", *SLOT_NAMES)
+_BRING_UP = (
+    update(drops)
+    .where(drops.c.flow_id == bindparam("in_flow"), drops.c.id == bindparam("with_id"))
+    .values({name: bindparam(f"new_{name}") for name in _COLUMNS})
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Indexes:
+    """The indexes of one flow.
+
+    Attributes:
+        elements: by slot, the element as the flow names it; None where the slot is free.
+        ready: the slots that finds may read, by the element's path.
+        pending: whether drops wait to be brought up to date.
+        finders: (column, what finds its element in a document), for every slot that is written.
+    """
+
+    elements: tuple[str | None, ...]
+    ready: Slots
+    pending: bool
+    finders: tuple[tuple[str, Callable[[Mapping[str, Any]], Any]], ...]
+
+    def columns(self, created: int, document: Mapping[str, Any]) -> dict[str, Any]:
+        """What the columns of the indexes hold for a drop."""
+        if not self.finders:
+            return {}
+        found: dict[str, Any] = {"indexed": created}
+        for name, find in self.finders:
+            value = find(document)
+            found[name] = kept(value)
+        return found
+
+
+@lru_cache(maxsize=4096)
+def parsed(slots: str, pending: bool) -> Indexes:
+    """The indexes that a row of their table says."""
+    listed = orjson.loads(slots)
+    elements = tuple(slot and slot["element"] for slot in listed)
+    ready = {path(slot["element"]): number for number, slot in enumerate(listed) if slot and slot["ready"]}
+    finders = tuple(
+        (SLOT_NAMES[number], finder(Member((ELEMENTS, *path(element)))))
+        for number, element in enumerate(elements)
+        if element is not None
+    )
+    return Indexes(elements, ready, pending, finders)
+
+
+def path(element: str) -> Path:
+    """The path of an element's name, `temp` or `elems.temp`.
+
+    Raises:
+        BadRequest: it names no element.
+    """
+    try:
+        found = path_of(split_path(element))
+    except InvalidInput as error:
+        raise BadRequest(f"index: {element!r} names no element: {error}") from error
+    if found is None:
+        raise BadRequest(
+            f"index: {element!r} is no element, write elems.NAME; "
+            "id, creationDate and fhash need no index, other members cannot have one"
+        )
+    return found
+
+
+def check(name: str, value: Any) -> list[str]:
+    """A flow's `index` member: a list of elements, each once. Raises BadRequest."""
+    if not isinstance(value, list) or not all(isinstance(element, str) for element in value):
+        raise BadRequest(f'{name} must be a list of elements such as ["elems.station", "elems.at"]')
+    if len(value) > MOST:
+        raise BadRequest(f"{name} has {len(value)} elements: {MOST} is the most")
+    paths = [path(element) for element in value]
+    for element, found in zip(value, paths, strict=True):
+        if paths.count(found) > 1:
+            raise BadRequest(f"{name} names the element {element!r} more than once")
+    return value
+
+
+def define(connection: Connection, flow_id: str, wanted: Iterable[str]) -> None:
+    """Have a flow index these elements and no others, from the end of the transaction on."""
+    row = connection.execute(
+        select(element_indexes.c.slots).where(element_indexes.c.flow_id == flow_id)
+    ).first()
+    slots: list[Any] = [None] * SLOTS if row is None else orjson.loads(row.slots)
+    names = {path(element): element for element in wanted}
+    for number, slot in enumerate(slots):
+        if slot is not None:
+            name = names.pop(path(slot["element"]), None)
+            slots[number] = None if name is None else {**slot, "element": name}
+    held = connection.execute(select(sizes.c.count).where(sizes.c.flow_id == flow_id)).scalar()
+    for name in names.values():
+        slots[slots.index(None)] = {"element": name, "ready": not held}
+    if held:
+        _put(connection, flow_id, slots, "")
+    else:
+        _finish(connection, flow_id, slots)
+
+
+def forget(connection: Connection, flow_id: str) -> None:
+    """Remove what is known of a flow's indexes; its drops are gone."""
+    connection.execute(delete(element_indexes).where(element_indexes.c.flow_id == flow_id))
+
+
+def bring_up_piece(connection: Connection) -> bool:
+    """Bring some drops up to their flow's indexes, and note how far; False if there was nothing to do."""
+    row = connection.execute(_PENDING).first()
+    if row is None:
+        return False
+    flow_id, text, cursor = row
+    indexes = parsed(text, True)
+    blank = dict.fromkeys(f"new_{name}" for name in _COLUMNS)
+    changed: list[dict[str, Any]] = []
+    size, is_last = 0, True
+    for drop_id, created, elems in connection.execute(_AFTER, {"in_flow": flow_id, "after": cursor}):
+        columns = indexes.columns(created, {ELEMENTS: orjson.loads(elems)})
+        new = {f"new_{name}": value for name, value in columns.items()}
+        changed.append({**blank, **new, "in_flow": flow_id, "with_id": drop_id})
+        size += len(elems)
+        if len(changed) == PIECE or size > PIECE_BYTES:
+            is_last = False
+            break
+    execute_many(connection, _BRING_UP, changed)
+    slots = orjson.loads(text)
+    if is_last:
+        _finish(connection, flow_id, [slot and {**slot, "ready": True} for slot in slots])
+    else:
+        _put(connection, flow_id, slots, changed[-1]["with_id"])
+    return True
+
+
+def _finish(connection: Connection, flow_id: str, slots: list[Any]) -> None:
+    if any(slots):
+        _put(connection, flow_id, slots, None)
+    else:
+        forget(connection, flow_id)
+
+
+def _put(connection: Connection, flow_id: str, slots: list[Any], cursor: str | None) -> None:
+    text = orjson.dumps(slots).decode()
+    values = {"slots": text, "cursor": cursor}
+    connection.execute(
+        upsert(connection.dialect.name, element_indexes)
+        .values(flow_id=flow_id, **values)
+        .on_conflict_do_update(index_elements=[element_indexes.c.flow_id], set_=values)
+    )
+
+
+class Builder:
+    """Brings drops up to their flows' indexes in the background, in a thread that ends when all is done.
+
+    Args:
+        write: the store's `write`.
+    """
+
+    def __init__(self, write: Callable[..., Any]) -> None:
+        self._write = write
+        self._by_process: dict[int, _Run] = {}
+
+    def wake(self) -> None:
+        """Have somebody look whether there is anything to do. Never waits.
+
+        To be called where green threads run, so not within a read or write of the store.
+        """
+        pid = os.getpid()
+        run = self._by_process.get(pid)
+        if run is None:  # setdefault is atomic: two threads that come at once agree on one
+            run = self._by_process.setdefault(pid, _Run(self._write))
+        run.wake()
+
+
+class _Run:
+    """The thread of one process. A forked child makes its own: a lock that was held stays held there."""
+
+    def __init__(self, write: Callable[..., Any]) -> None:
+        self._write = write
+        self._wanted = False
+        self._busy = _thread.allocate_lock()  # held by the one thread that works
+
+    def wake(self) -> None:
+        # The order matters: a thread that is about to end lets go of the lock, then looks at `_wanted`.
+        self._wanted = True
+        if not self._busy.locked():
+            # No thread to be had is no reason to fail what is done already: the next find wakes it again.
+            with contextlib.suppress(RuntimeError):
+                _thread.start_new_thread(self._work, ())
+
+    def _work(self) -> None:
+        while self._wanted and self._busy.acquire(blocking=False):
+            try:
+                self._wanted = False
+                while self._write(bring_up_piece, touches_catalogue=True):
+                    pass
+            except Unavailable:  # closed or locked: whoever opens the store or asks the flow wakes it again
+                return
+            except Exception:
+                log.exception("bringing drops up to their indexes failed")
+                return
+            finally:
+                self._busy.release()

@@ -1,0 +1,317 @@
+"""Finds: which way a query over one flow's drops is answered, and the rows that come out.
+
+There are four ways. `by_index` walks the part of one element's index that the filter leaves; `by_order` walks
+an element's index as it is sorted; `indexed` reads the index of all indexed elements in place of the
+documents; and `documents` reads the drops themselves, newest first, with everything that may be asked. A find
+goes the first of these ways that can answer it with few steps; all of them give the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ....filters import indexed as kept_as
+from ....filters.nodes import And
+from ....filters.sql import test_of
+from ...store.bulk import fetch
+from ...store.schema import SLOT_NAMES, drops
+from ..query.query import BY_AGE, Query, member_parts
+from . import rows
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+    from sqlalchemy.sql.selectable import Select
+
+    from ....filters.indexed import Rule
+    from ....filters.nodes import Filter
+    from .flow_cache import Flow
+
+FEW = 1000
+"""Drops up to which an index is worth going through for a filter that does not ask for one value."""
+
+MOST_RULES = 16
+"""Most rules, and most members to sort by, that a statement over indexes is made of."""
+
+ALL_INDEXED = "drops_indexed"
+"""The index that holds all indexed elements, in the order of time."""
+
+SLOT_COLUMNS = tuple(drops.c[name] for name in SLOT_NAMES)
+
+_PAGE = " LIMIT ? OFFSET ?"
+_FROM_INDEXED = f"FROM drops INDEXED BY {ALL_INDEXED} WHERE flow_id = ? AND indexed IS NOT NULL"
+
+
+class Way(NamedTuple):
+    """How a find is answered.
+
+    Attributes:
+        name: `by_index`, `by_order`, `indexed` or `documents`.
+        slots: the indexed elements that are used.
+        text, values: the statement, but for the page; "" where it is the query's own.
+        gives_ids: whether its rows are the ids of the drops, which are then read.
+        rule: for `by_index`, what is looked up.
+    """
+
+    name: str
+    slots: tuple[int, ...] = ()
+    text: str = ""
+    values: tuple[Any, ...] = ()
+    gives_ids: bool = False
+    rule: Rule | None = None
+
+
+class _Order(NamedTuple):
+    """The members that decide the order, and whether the oldest comes first where they leave it open."""
+
+    members: tuple[tuple[str, bool], ...]
+    oldest_first: bool
+
+    @classmethod
+    def of(cls, query: Query) -> _Order:
+        if not query.sort:
+            return _NEWEST_FIRST
+        for index, (member, descending) in enumerate(query.sort):
+            if member in BY_AGE:
+                return cls(query.sort[:index], not descending)
+        return cls(query.sort, False)
+
+    @property
+    def of_age(self) -> str:
+        return "ASC" if self.oldest_first else "DESC"
+
+
+_NEWEST_FIRST = _Order((), oldest_first=False)
+
+
+def find(connection: Connection, flow: Flow, query: Query) -> list[Any]:
+    """The rows of the drops that a query asks for, in its order."""
+    way = choose(connection, flow, query)
+    if not way.text:
+        return list(connection.execute(_statement(connection, flow, query, way), rows.of(flow)).all())
+    found = fetch(connection, way.text, (*way.values, query.limit, query.start))
+    if not way.gives_ids:
+        return found
+    ids = [drop_id for (drop_id,) in found]
+    if way.name == "by_order" and len(ids) < query.limit:
+        ids += _without_the_member(connection, flow, query, way, len(ids))
+    by_id = rows.find_by_id(connection, flow.id, ids)
+    return [by_id[drop_id] for drop_id in ids]
+
+
+def explain(connection: Connection, flow: Flow, query: Query) -> dict[str, Any]:
+    """What a find would do, without doing it.
+
+    Returns:
+        `uses`, the name of the way; `elements`, whose indexes are used; `building`, the elements whose index
+        is not ready yet; `plan`, the database's own account.
+    """
+    way = choose(connection, flow, query)
+    text, values = way.text, (*way.values, query.limit, query.start)
+    if not text:
+        compiled = _statement(connection, flow, query, way).compile(
+            dialect=connection.dialect, compile_kwargs={"render_postcompile": True}
+        )
+        named = {**compiled.construct_params(), **rows.of(flow)}
+        text, values = str(compiled), tuple(named[name] for name in compiled.positiontup or ())
+    plan = []
+    if connection.dialect.name == "sqlite":
+        plan = [line[-1] for line in fetch(connection, f"EXPLAIN QUERY PLAN {text}", values)]
+    listed = () if flow.indexes is None else flow.indexes.elements
+    ready = () if flow.indexes is None else flow.indexes.ready.values()
+    return {
+        "uses": way.name,
+        "elements": [listed[slot] for slot in way.slots],
+        "building": [name for slot, name in enumerate(listed) if name and slot not in ready],
+        "plan": plan,
+    }
+
+
+def choose(connection: Connection, flow: Flow, query: Query) -> Way:
+    """The way to answer a query."""
+    order = _Order.of(query)
+    slots = {} if flow.indexes is None else flow.indexes.ready
+    if not slots:
+        return _documents(flow, query, order)
+    rules, is_whole = _rules(connection, flow, query, slots)
+    rule = _best(connection, flow, rules, bool(order.members))
+    if rule is not None:
+        return _by_index(flow, rule, rules, is_whole, order)
+    by = _sort_slots(connection, flow, slots, order)
+    if not is_whole or by is None:
+        return _documents(flow, query, order)
+    if len(by) == 1 and not rules:
+        return _by_order(flow, by[0], order)
+    return _indexed(flow, rules, by, order) if by or rules else _documents(flow, query, order)
+
+
+def columns(connection: Connection, flow: Flow) -> kept_as.Columns | None:
+    """The columns that filters may read in place of a flow's documents; None if it has no index."""
+    if flow.indexes is None or not flow.indexes.ready:
+        return None
+    slots = flow.indexes.ready
+    disordered = [slot for slot in slots.values() if holds(connection, flow.id, slot, "=", kept_as.LONG)]
+    return kept_as.Columns(slots, SLOT_COLUMNS, disordered)
+
+
+def selective(connection: Connection, flow: Flow, node: Filter | None, now: int) -> str:
+    """The name of an index that leaves few drops for a filter; "" if there is none."""
+    slots = {} if flow.indexes is None else flow.indexes.ready
+    rules, _ = _rules(connection, flow, Query(filter=node, now=now), slots)
+    rule = _best(connection, flow, rules, is_sorted=True)
+    return "" if rule is None else f"drops_by_{SLOT_NAMES[rule.slot]}"
+
+
+def span(connection: Connection, flow: Flow) -> tuple[int, int] | None:
+    """When the first and the last drop of a flow with indexes were created; None if it has no drops."""
+    # In two statements: SQLite looks up one extreme, and walks through everything for two.
+    first, last = (
+        fetch(connection, f"SELECT {extreme}(indexed) {_FROM_INDEXED}", (flow.id,))[0][0]
+        for extreme in ("min", "max")
+    )
+    return None if first is None else (first, last)
+
+
+def holds(connection: Connection, flow_id: str, slot: int, op: str, value: bytes | str) -> bool:
+    """Whether a column has a value that compares so with `value` in any drop of a flow."""
+    text = f"SELECT 1 {_from(slot)} AND {SLOT_NAMES[slot]} {op} ? LIMIT 1"
+    return bool(fetch(connection, text, (flow_id, value)))
+
+
+def _rules(connection: Connection, flow: Flow, query: Query, slots: kept_as.Slots) -> tuple[list[Rule], bool]:
+    """The rules that must all hold and that indexes answer; whether these are the whole filter."""
+    rules: list[Rule] = []
+    node, is_whole = query.filter, True
+    for one in node.filters if isinstance(node, And) else () if node is None else (node,):
+        rule = kept_as.rule(one, slots, query.now) if len(rules) < MOST_RULES else None
+        if rule is not None and rule.orders_text and holds(connection, flow.id, rule.slot, "=", kept_as.LONG):
+            rule = None
+        if rule is not None:
+            rules.append(rule)
+        is_whole = is_whole and rule is not None and rule.exact
+    return rules, is_whole
+
+
+def _best(connection: Connection, flow: Flow, rules: list[Rule], is_sorted: bool) -> Rule | None:
+    """The rule that leaves few drops, or leaves them in the order in which they are wanted."""
+    equal = None if is_sorted else next((rule for rule in rules if rule.is_equality), None)
+    if len(rules) == 1 and equal is not None:
+        return equal
+    least, count = None, FEW
+    for rule in rules:
+        text, values = _tests([rule])
+        counted = f"SELECT count(*) FROM (SELECT 1 {_from(rule.slot)}{text} LIMIT {FEW})"
+        found = fetch(connection, counted, (flow.id, *values))[0][0]
+        if found < count:
+            least, count = rule, found
+    return equal if least is None else least
+
+
+def _sort_slots(
+    connection: Connection, flow: Flow, slots: kept_as.Slots, order: _Order
+) -> tuple[int, ...] | None:
+    """The slots of the members that decide the order; None if one is not indexed or holds what is sorted
+    otherwise than it is kept."""
+    found: list[int] = []
+    if len(order.members) > MOST_RULES:
+        return None
+    for member, _ in order.members:
+        path = kept_as.path_of(member_parts(member))
+        slot = None if path is None else slots.get(path)
+        if slot is None or holds(connection, flow.id, slot, ">", kept_as.NULL):
+            return None
+        found.append(slot)
+    return tuple(found)
+
+
+def _documents(flow: Flow, query: Query, order: _Order) -> Way:
+    if query.filter is not None or order.members:
+        return Way("documents")
+    text = f"{rows.SELECT_TEXT} WHERE flow_id = ? ORDER BY id {order.of_age}{_PAGE}"
+    return Way("documents", (), text, (flow.id,))
+
+
+def _by_index(flow: Flow, rule: Rule, rules: list[Rule], is_whole: bool, order: _Order) -> Way:
+    if not is_whole or order.members:
+        return Way("by_index", (rule.slot,), rule=rule)
+    text, values = _tests(rules)
+    name = SLOT_NAMES[rule.slot]
+    where = f" INDEXED BY drops_by_{name} WHERE flow_id = ? AND {name} IS NOT NULL{text}"
+    text = f"{rows.SELECT_TEXT}{where} ORDER BY id {order.of_age}{_PAGE}"
+    return Way("by_index", (rule.slot,), text, (flow.id, *values), rule=rule)
+
+
+def _by_order(flow: Flow, slot: int, order: _Order) -> Way:
+    name = SLOT_NAMES[slot]
+    direction = "DESC" if order.members[0][1] else "ASC"
+    text = f"SELECT id {_from(slot)} AND {name} < ? ORDER BY {name} {direction}, id {order.of_age}{_PAGE}"
+    return Way("by_order", (slot,), text, (flow.id, kept_as.FIRST_MARKER), gives_ids=True)
+
+
+def _indexed(flow: Flow, rules: list[Rule], by: Sequence[int], order: _Order) -> Way:
+    text, values = _tests(rules)
+    sorts = []
+    for slot, (_, descending) in zip(by, order.members, strict=True):
+        name = SLOT_NAMES[slot]
+        direction = "DESC" if descending else "ASC"
+        in_order = f"CASE WHEN {name} < x'' THEN {name} END"
+        sorts += [f"{in_order} IS NULL", f"{in_order} {direction}"]
+    sorts += [f"indexed {order.of_age}", f"id {order.of_age}"]
+    text = f"SELECT id {_FROM_INDEXED}{text} ORDER BY {', '.join(sorts)}{_PAGE}"
+    used = tuple(dict.fromkeys([rule.slot for rule in rules] + list(by)))
+    return Way("indexed", used, text, (flow.id, *values), gives_ids=True)
+
+
+def _without_the_member(
+    connection: Connection, flow: Flow, query: Query, way: Way, found: int
+) -> Iterable[str]:
+    """The ids that follow behind those of `by_order`: of the drops where the member is missing or null."""
+    (slot,), order = way.slots, _Order.of(query)
+    name = SLOT_NAMES[slot]
+    skip = 0
+    if not found and query.start:
+        counted = f"SELECT count(*) {_from(slot)} AND {name} < ?"
+        skip = query.start - fetch(connection, counted, way.values)[0][0]
+    text = (
+        f"SELECT id {_FROM_INDEXED} AND ({name} IS NULL OR {name} >= ?) "
+        f"ORDER BY indexed {order.of_age}, id {order.of_age}{_PAGE}"
+    )
+    return [drop_id for (drop_id,) in fetch(connection, text, (*way.values, query.limit - found, skip))]
+
+
+def _statement(connection: Connection, flow: Flow, query: Query, way: Way) -> Select[Any]:
+    """A query's own statement, with the index that the way looks something up in."""
+    statement = query.apply(
+        rows.SELECT.where(rows.IN_FLOW),
+        columns=rows.COLUMNS,
+        document=drops.c.elems,
+        newest=rows.NEWEST,
+        dialect=connection.dialect,
+        indexed=None if way.rule is None else columns(connection, flow),
+    )
+    if way.rule is None:
+        return statement
+    column = SLOT_COLUMNS[way.rule.slot]
+    tests = [test_of(column, op, value) for op, value in way.rule.tests]
+    statement = statement.where(column.is_not(None), *tests)
+    return statement.with_hint(drops, f"INDEXED BY drops_by_{column.name}", "sqlite")
+
+
+def _from(slot: int) -> str:
+    name = SLOT_NAMES[slot]
+    return f"FROM drops INDEXED BY drops_by_{name} WHERE flow_id = ? AND {name} IS NOT NULL"
+
+
+def _tests(rules: Iterable[Rule]) -> tuple[str, list[Any]]:
+    """The tests of rules as SQL that follows another condition, and its values."""
+    text, values = "", []
+    for rule in rules:
+        name = SLOT_NAMES[rule.slot]
+        for op, value in rule.tests:
+            if op == "in":
+                text += f" AND {name} IN ({', '.join('?' * len(value))})"
+                values += value
+            else:
+                text += f" AND {name} {op} ?"
+                values.append(value)
+    return text, values

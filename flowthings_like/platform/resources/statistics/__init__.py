@@ -1,0 +1,1 @@
+"""How often something happened, hour by hour."""
