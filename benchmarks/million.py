@@ -57,8 +57,8 @@ def measured(what: str) -> Callable[[Path], float]:
         from flowthings_like.platform.resources.access.rights import Caller
         from flowthings_like.platform.resources.aggregates.aggregate import aggregate
         from flowthings_like.platform.resources.drops import verbs as noun
+        from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
         from flowthings_like.platform.resources.query.query import Query
-        from flowthings_like.platform.store.store import Store
 
         folder = Path(os.environ["BENCHMARK_SERVER"])
         ids, caller = (folder / "ids").read_text().split(), Caller("acme", TOKEN)

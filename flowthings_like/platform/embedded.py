@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from types import TracebackType
+from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DatabaseError
 
@@ -12,9 +12,12 @@ from ..errors import ConfigurationError
 from .problems import BadRequest, Unavailable
 from .requirements import check_requirements
 from .resources.access.accounts import Accounts, check_name
+from .resources.drops.resource_store import ResourceStore
 from .rest.application import Application, Limits
-from .store.store import Store
 from .things.service import Address, Service
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 
 class Platform:
@@ -31,7 +34,7 @@ class Platform:
 
     def __init__(
         self,
-        store: Store,
+        store: ResourceStore,
         account: str,
         max_capacity: int | None = None,
         limits: Limits | None = None,
@@ -104,7 +107,7 @@ def open_platform(
         raise ValueError(f"max_capacity must be a whole number of at least 0, or None, not {max_capacity!r}")
     check_requirements()
     try:
-        store = Store(folder)
+        store = ResourceStore(folder)
         try:
             return Platform(store, account, max_capacity, limits)
         except BaseException:

@@ -11,22 +11,24 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 
 from ..errors import ConfigurationError
 from .requirements import check_requirements
 from .resources.access.accounts import Accounts
+from .resources.drops.resource_store import ResourceStore
 from .rest.application import Application, Limits
 from .rest.connections import ConnectionLimits
-from .store.store import Store
 from .things.leader_lock import Claim, Notice
 from .things.service import Attendant, Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
 
 LONGEST_LINE = 0  # gunicorn's word for "no limit": filters of 64 KiB travel in the query
 BACKLOG = 2048
@@ -142,7 +144,7 @@ class Ports:
 
     def _look_at_folder(self) -> None:
         settings = self.settings
-        with Store(settings.place) as store:
+        with ResourceStore(settings.place) as store:
             Accounts(store).ensure(settings.account)
             folder = store.folder
         if folder is None:
@@ -225,7 +227,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         self._ready = ready
         self._things_ready = things_ready
         self._once = _Once()
-        self._open: tuple[Application, Store, Accounts] | None = None
+        self._open: tuple[Application, ResourceStore, Accounts] | None = None
         self._things: Attendant | None = None
         super().__init__()
 
@@ -258,7 +260,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
     def load(self) -> Application:
         """A worker's application."""
         wanted = self._settings
-        store = Store(wanted.place)
+        store = ResourceStore(wanted.place)
         accounts = Accounts(store, max_capacity=wanted.max_capacity)
         application = Application(store, accounts, wanted.limits)
         self._open = application, store, accounts

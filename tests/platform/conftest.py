@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flowthings_like.platform.store.store import Store
+from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
 
 from .harness import add_flow
 

@@ -14,8 +14,8 @@ from sqlalchemy import select
 
 from flowthings_like.platform.ids import new_id
 from flowthings_like.platform.resources.access.rights import Caller
+from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
 from flowthings_like.platform.store.schema import counters, drops, resources, sizes
-from flowthings_like.platform.store.store import Store
 
 ME = Caller("acme", new_id("i"))
 
@@ -23,7 +23,7 @@ ME = Caller("acme", new_id("i"))
 def add_resource(store: Store, kind: str, path: str, **body: Any) -> str:
     name = new_id("f" if kind == "flow" else "t")
     row = {"id": name, "kind": kind, "account": "acme", "path": path, "created": 1, "body": json.dumps(body)}
-    store.write(lambda connection: connection.execute(resources.insert(), [row]), touches_catalogue=True)
+    store.write(lambda connection: connection.execute(resources.insert(), [row]), clears_cache=True)
     return name
 
 
@@ -37,7 +37,7 @@ def add_track(store: Store, source: str, destination: str | list[str], filter: s
 
 def change_resource(store: Store, name: str, **body: Any) -> None:
     statement = resources.update().where(resources.c.id == name).values(body=json.dumps(body))
-    store.write(lambda connection: connection.execute(statement), touches_catalogue=True)
+    store.write(lambda connection: connection.execute(statement), clears_cache=True)
 
 
 def counted(store: Store) -> dict[tuple[str, str], int]:

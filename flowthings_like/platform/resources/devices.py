@@ -55,5 +55,5 @@ DEVICE = Kind(
     members=frozenset({*_MEMBERS, "status", "timeSinceLastSeen", "tracks"}),
     path_members=("path",),
     created=_created,
-    in_catalogue=True,
+    is_cached=True,
 )

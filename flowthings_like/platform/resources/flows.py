@@ -19,8 +19,8 @@ from .drops import element_indexes, flow_sizes
 from .drops.flow_cache import DEFAULT_CAPACITY
 
 if TYPE_CHECKING:
-    from ..store.store import Store
     from .access.rights import Caller
+    from .drops.resource_store import ResourceStore
 
 
 _MEMBERS = {
@@ -74,7 +74,7 @@ def _deleted(connection: sql.Connection, document: Document) -> None:
     element_indexes.forget(connection, document["id"])
 
 
-def _written(store: Store) -> None:
+def _written(store: ResourceStore) -> None:
     store.indexing.wake()
 
 
@@ -88,7 +88,7 @@ FLOW = Kind(
     created=_created,
     deleted=_deleted,
     written=_written,
-    in_catalogue=True,
+    is_cached=True,
 )
 
 

@@ -66,7 +66,7 @@ TRACK = Kind(
     members=frozenset({*_MEMBERS, "destination", "js"}),
     path_members=("source",),
     relate=_relate,
-    in_catalogue=True,
+    is_cached=True,
 )
 
 

@@ -30,7 +30,7 @@ from .search_limits import Search, Searches, SearchLimits
 
 if TYPE_CHECKING:
     from ..resources.access.accounts import Accounts
-    from ..store.store import Store
+    from ..resources.drops.resource_store import ResourceStore
 
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
@@ -69,7 +69,7 @@ class Application:
         limits: what requests may take up; None: as much as they need, for callers in this process.
     """
 
-    def __init__(self, store: Store, accounts: Accounts, limits: Limits | None = None) -> None:
+    def __init__(self, store: ResourceStore, accounts: Accounts, limits: Limits | None = None) -> None:
         self._store = store
         self._accounts = accounts
         self._calls = Calls(store)

@@ -20,7 +20,6 @@ import hashlib
 import itertools
 import re
 import zlib
-from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,11 +28,13 @@ import sqlalchemy as sql
 
 from .. import ids
 from ..problems import BadRequest, Problem, Unavailable
+from ..resources.drops.resource_store import ResourceStore
 from ..store.bulk import execute_one, upsert
 from ..store.schema import idempotency_keys as table
-from ..store.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy.engine import Connection
 
     from .request import Request
@@ -73,7 +74,7 @@ class Keys:
         self._writes = itertools.count(1)
         self._swept = b""
 
-    def once(self, request: Request, key: str, token: str) -> Store:
+    def once(self, request: Request, key: str, token: str) -> ResourceStore:
         """The request's store, in which it can write once, and only if that was not done before.
 
         Args:
@@ -102,7 +103,7 @@ class _Taken(Exception):
     """The key is there already."""
 
 
-class _OneWrite(Store):
+class _OneWrite(ResourceStore):
     """A store as one request sees it: all the parts are the shared ones, only `write` is its own."""
 
     def __init__(self, request: Request, key: str, token: str, keys: Keys) -> None:
@@ -114,12 +115,12 @@ class _OneWrite(Store):
         self._mark = key[:_PREFIX].encode() + hashlib.blake2b(secret, digest_size=10).digest()
         self._keys = keys
 
-    def write(self, work: Callable[[Connection], T], *, touches_catalogue: bool = False) -> T:
+    def write(self, work: Callable[[Connection], T], *, clears_cache: bool = False) -> T:
         """What `work` returns, or what it returned when the request came for the first time.
 
         Raises:
             BadRequest: the key was used for another request.
-            Whatever Store.write raises.
+            Whatever ResourceStore.write raises.
         """
         # Forgotten at once: request and store would keep each other alive until the next garbage collection.
         request, self._request = self._request, None
@@ -134,7 +135,7 @@ class _OneWrite(Store):
 
         while True:
             try:
-                return super().write(once, touches_catalogue=touches_catalogue)
+                return super().write(once, clears_cache=clears_cache)
             except Unavailable:
                 raise
             except _Taken:

@@ -9,7 +9,6 @@ in one segment. The doubled slash of old clients, `/drop//acme/weather`, means t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, quote, unquote
 
@@ -20,10 +19,12 @@ from ..resources.query.query import YES, switch
 from . import body
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..resources.access.accounts import Accounts
     from ..resources.access.rights import Caller
+    from ..resources.drops.resource_store import ResourceStore
     from ..resources.statistics.report import Calls
-    from ..store.store import Store
 
 _UNREAD: Any = object()
 
@@ -66,7 +67,7 @@ class Request:
         target: Target,
         caller: Caller,
         *,
-        store: Store,
+        store: ResourceStore,
         accounts: Accounts,
         calls: Calls,
         before_large: Callable[[], object] = lambda: None,

@@ -6,10 +6,9 @@ returned, the data is on disk. Several processes may open one folder at the same
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
 from sqlalchemy import event
@@ -21,10 +20,12 @@ from sqlalchemy.pool import NullPool
 from ...errors import ConfigurationError
 from ...filters import sql
 from ..problems import BadRequest, Problem, Unavailable
-from ..resources.aggregates import exact_sums
 from . import json_columns, schema
 from .cancellation import GUARD, Guard
 from .folder import DATABASE, open_folder
+
+if TYPE_CHECKING:
+    import os
 
 BUSY_SECONDS = 10.0
 """How long one statement waits for a lock that another process holds."""
@@ -181,7 +182,6 @@ def _configure(connection: sqlite3.Connection, record: Any) -> None:
     guard = record.info[GUARD] = Guard(connection)
     sql.register(guard)
     json_columns.register(guard)
-    exact_sums.register(connection)
 
 
 def _use_wal(engine: Engine) -> None:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy.exc import OperationalError
 
 from ...green.backends.contract import native
 from ..problems import Problem, Unavailable
-from ..resources.drops.element_indexes import Builder
-from ..resources.drops.flow_cache import Catalogue
 from . import engine as engines
 from .cancellation import CURRENT, ended_by
 from .writer import Writers
+from .writer_cache import NoCache, WriterCache
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from sqlalchemy.engine import Connection, Engine
@@ -35,9 +34,9 @@ class Store:
     Args:
         place: a folder (made if missing, the database is `platform.db` in it) or an SQLAlchemy URL.
 
+        cache: what its users remember between transactions; nothing by default.
+
     Attributes:
-        catalogue: the flows and tracks as the writer sees them; for use inside `write` only.
-        indexing: brings drops up to the indexes of their flows.
         folder: where the database is, None if a server has it.
 
     Raises:
@@ -45,14 +44,12 @@ class Store:
         Unavailable: another process kept it locked.
     """
 
-    def __init__(self, place: str | os.PathLike[str]) -> None:
+    def __init__(self, place: str | os.PathLike[str], cache: WriterCache | None = None) -> None:
         url = engines.locate(place)
         self._engine = engines.make_engine(url)
         self.folder = engines.folder(url)
-        self.catalogue = Catalogue()
-        self._writers = Writers(engines.for_writing(self._engine), self.catalogue)
+        self._writers = Writers(engines.for_writing(self._engine), cache or NoCache())
         self._readers = _Readers(self._engine)
-        self.indexing = Builder(self.write)
         self._prepare()
 
     def read(self, work: Callable[[Connection], T]) -> T:
@@ -68,20 +65,20 @@ class Store:
         result: T = native(self._readers.use, work)
         return result
 
-    def write(self, work: Callable[[Connection], T], *, touches_catalogue: bool = False) -> T:
+    def write(self, work: Callable[[Connection], T], *, clears_cache: bool = False) -> T:
         """The result of `work`, run by the single writer, after it has reached the disk.
 
         Args:
             work: takes the connection, within a transaction that it must neither commit nor roll back. It may
                 be run more than once and shall have no effect but on the connection. If it raises, nothing of
                 it is kept.
-            touches_catalogue: whether it changes flows or tracks.
+            clears_cache: whether it changes what the store's cache holds.
 
         Raises:
             Unavailable: the database could not be written.
             Whatever `work` raises.
         """
-        return self._writers.here().submit(work, touches_catalogue)
+        return self._writers.here().submit(work, clears_cache)
 
     def close(self) -> None:
         """Write what is queued, then let go of the files. More calls do nothing."""

@@ -15,7 +15,6 @@ import _queue
 import _thread
 import os
 import queue
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.exc import OperationalError
@@ -25,9 +24,11 @@ from ..problems import Problem, Unavailable
 from . import engine as engines
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy.engine import Connection, Engine
 
-    from ..resources.drops.flow_cache import Catalogue
+    from .writer_cache import WriterCache
 
 T = TypeVar("T")
 
@@ -40,11 +41,11 @@ _LOOK_AROUND = 1.0  # seconds after which a waiting caller makes sure that someb
 class _Job:
     """One caller's work, and what came of it."""
 
-    __slots__ = ("done", "error", "result", "settled", "touches_catalogue", "work")
+    __slots__ = ("clears_cache", "done", "error", "result", "settled", "work")
 
-    def __init__(self, work: Callable[[Connection], Any] | None, touches_catalogue: bool) -> None:
+    def __init__(self, work: Callable[[Connection], Any] | None, clears_cache: bool) -> None:
         self.work = work
-        self.touches_catalogue = touches_catalogue
+        self.clears_cache = clears_cache
         self.result: Any = None
         self.error: BaseException | None = None
         self.settled = False  # set in the native call that wrote it
@@ -103,20 +104,20 @@ class Writer:
 
     Args:
         engine: whose transactions take the write lock as they begin.
-        catalogue: told at the start of a transaction to look for other processes' changes, and to forget when
-            work that touches it was run or undone.
+        cache: refreshed at the start of each transaction, as other processes may have changed what it holds;
+            cleared when work that changes it was run or undone.
     """
 
-    def __init__(self, engine: Engine, catalogue: Catalogue) -> None:
+    def __init__(self, engine: Engine, cache: WriterCache) -> None:
         self._engine = engine
-        self._catalogue = catalogue
+        self._cache = cache
         self._session = _Session(engine)
         self._queue: _queue.SimpleQueue[_Job] = _queue.SimpleQueue()  # taken from in native calls only
         self._wakeups: queue.SimpleQueue[None] = queue.SimpleQueue()  # the dispatcher waits at this one
         self._turn = _Turn()  # whoever writes has it
         self._dispatcher: object | None = None  # a mark of the thread that ought to be running
 
-    def submit(self, work: Callable[[Connection], T], touches_catalogue: bool = False) -> T:
+    def submit(self, work: Callable[[Connection], T], clears_cache: bool = False) -> T:
         """Run `work` in the next group; return its result, or raise its error, once it is on disk.
 
         `work` may be run more than once, each time in a fresh transaction. A caller that is interrupted here
@@ -125,7 +126,7 @@ class Writer:
         Raises:
             Unavailable: the database could not be written; nothing was.
         """
-        job = _Job(work, touches_catalogue)
+        job = _Job(work, clears_cache)
         self._wait(job)
         try:
             if job.error is not None:
@@ -238,7 +239,7 @@ class Writer:
             session.discard()
             return _fail(jobs, error)
         try:
-            self._catalogue.refresh(connection)
+            self._cache.refresh(connection)
             for job in jobs:
                 self._perform(job, connection)
         except BaseException as error:
@@ -263,11 +264,11 @@ class Writer:
             if before is None or engines.changes(connection) != before:
                 raise
             job.error = problem
-        if job.touches_catalogue:
-            self._catalogue.forget()
+        if job.clears_cache:
+            self._cache.clear()
 
     def _undo(self, transaction: Any, session: _Session) -> None:
-        self._catalogue.forget()
+        self._cache.clear()
         try:
             transaction.rollback()
         except Exception:  # SQLite has undone it already, as it does when the disk is full
@@ -284,9 +285,9 @@ def _fail(jobs: list[_Job], error: BaseException) -> bool:
 class Writers:
     """The writer of whichever process asks: a forked child never touches its parent's queue or connection."""
 
-    def __init__(self, engine: Engine, catalogue: Catalogue) -> None:
+    def __init__(self, engine: Engine, cache: WriterCache) -> None:
         self._engine = engine
-        self._catalogue = catalogue
+        self._cache = cache
         self._by_process: dict[int, Writer] = {}
         self._closed = False
 
@@ -297,9 +298,9 @@ class Writers:
         pid = os.getpid()
         found = self._by_process.get(pid)
         if found is None:
-            self._catalogue.forget()
+            self._cache.clear()
             # setdefault is atomic: two threads that come at once agree on one.
-            found = self._by_process.setdefault(pid, Writer(self._engine, self._catalogue))
+            found = self._by_process.setdefault(pid, Writer(self._engine, self._cache))
         return found
 
     def close(self) -> None:

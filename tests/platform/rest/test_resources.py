@@ -272,7 +272,7 @@ def test_one_that_is_stored_already_can_be_sent_back_and_removed(api: Client, pl
     flow = api.flow("x")
     stored = json.dumps({**flow, "capcity": 5})
     change = resources.update().where(resources.c.id == flow["id"]).values(body=stored)
-    platform.store.write(lambda connection: connection.execute(change).close(), touches_catalogue=True)
+    platform.store.write(lambda connection: connection.execute(change).close(), clears_cache=True)
     place = f"/flow/{flow['id']}"
     whole = api.get(place).ok()
     assert api.put(place, {**whole, "displayName": "X"}).ok()["capcity"] == 5

@@ -12,8 +12,8 @@ import sqlalchemy as sql
 
 from flowthings_like.green.backends import contract as backend
 from flowthings_like.platform.problems import Unavailable
+from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
 from flowthings_like.platform.store.cancellation import CURRENT, Ending, SearchTooLong
-from flowthings_like.platform.store.store import Store
 
 FOREVER = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT {} FROM c"
 STATEMENTS = {

@@ -11,8 +11,8 @@ from typing import Any
 
 from flowthings_like.green.backends import contract as backend
 from flowthings_like.platform.resources.drops import verbs
+from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
 from flowthings_like.platform.resources.query.query import Query
-from flowthings_like.platform.store.store import Store
 
 from ..harness import ME, add_flow, add_track, counted, sizes_agree
 from . import writing_process

@@ -18,10 +18,10 @@ from flowthings_like.errors import ConfigurationError
 from flowthings_like.green.backends import contract as backend
 from flowthings_like.platform.problems import NotFound, Unavailable
 from flowthings_like.platform.resources.drops import verbs
+from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
 from flowthings_like.platform.store import engine as engines
 from flowthings_like.platform.store import writer as writers
 from flowthings_like.platform.store.schema import accounts
-from flowthings_like.platform.store.store import Store
 
 from ..harness import ME, Held, at_once, queued, sizes_agree, until
 
@@ -298,7 +298,7 @@ def test_without_a_thread_to_be_had_nothing_is_queued(store: Store, monkeypatch:
 SIGNALS = """
 import random, signal, sys, threading, time
 from flowthings_like.platform.store import writer as writers
-from flowthings_like.platform.store.store import Store
+from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
 from flowthings_like.platform.store.schema import accounts
 from sqlalchemy import func, select
 
@@ -495,7 +495,7 @@ if sys.argv[1] == "gevent":
     from gevent import monkey; monkey.patch_all()
 elif sys.argv[1] == "eventlet":
     import eventlet; eventlet.monkey_patch()
-from flowthings_like.platform.store.store import Store
+from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
 from flowthings_like.platform.store.schema import accounts
 from sqlalchemy import select
 from tests.forked import forked

@@ -23,7 +23,7 @@ import threading
 
 from flowthings_like.platform.resources.access.rights import Caller
 from flowthings_like.platform.resources.drops import verbs
-from flowthings_like.platform.store.store import Store
+from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
 
 T0 = 1_356_998_400_000
 BULK = 7

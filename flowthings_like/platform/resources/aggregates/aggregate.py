@@ -1,4 +1,4 @@
-"""Aggregates: figures over a flow's drops, a row for each group.
+"""Aggregates: measures over a flow's drops, a row for each group.
 
     {"output": ["$avg:temp", "$count"], "groupBy": ["$month"], "filter": "temp > 0",
      "rules": {"gale": "wind_speed >= 32"}, "sorts": ["$month:desc"]}
@@ -6,7 +6,7 @@
     [{"id": {"$month": 12}, "$avg:temp": 38.4, "$count": 2144}, …]
 
 Averages, sums and extremes are over the numbers that a member holds; what is missing or no number does not
-count, and where there is none the figure is null. A sum of whole numbers is one as long as 64 bits hold it; a
+count, and where there is none the output is null. A sum of whole numbers is one as long as 64 bits hold it; a
 sum that no number can be is refused. A rule is a member that is 1 where its filter matches and 0
 elsewhere, so its average is a share. Dates are UTC; a date selector reads milliseconds or an ISO 8601 string.
 The database does the counting, one pass over the flow, or over its indexes where they hold all that is asked.
@@ -15,7 +15,6 @@ The database does the counting, one pass over the flow, or over its indexes wher
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -26,10 +25,14 @@ from ...problems import BadRequest
 from ...store.schema import drops
 from ..access.authorization import admit
 from ..drops.flow_cache import find_flow
-from .plan import LISTS, Plan
+from .measures import ListMeasure, NumberMeasure
+from .plan import Plan
+from .ranking import MISSING, Rank, rank
 from .source import Source
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy.engine import Connection
     from sqlalchemy.sql.selectable import Select
 
@@ -38,7 +41,6 @@ if TYPE_CHECKING:
 
 Key = tuple[Any, ...]
 
-_MISSING = (0, 0)
 _LARGEST = "1.8e308"
 
 
@@ -53,7 +55,7 @@ def aggregate(store: Store, caller: Caller, flow: str, request: Any) -> list[dic
             `:desc` if wanted.
 
     Returns:
-        a map for each group: its key under `id`, its figures under the outputs' own names. Sorted as asked,
+        a map for each group: its key under `id`, its values under the outputs' own names. Sorted as asked,
         otherwise by the key; missing values last. No drops, no rows.
 
     Raises:
@@ -64,44 +66,47 @@ def aggregate(store: Store, caller: Caller, flow: str, request: Any) -> list[dic
 
     def work(connection: Connection) -> list[dict[str, Any]]:
         found = admit(connection, caller, flow, "dropRead", find_flow)
-        figures = _figures(connection, plan, Source.of(connection, plan, found))
+        computed = _computed(connection, plan, Source.of(connection, plan, found))
         lists = _lists(connection, plan, Source.of_documents(connection, plan, found))
-        return [_row(plan, key, {**values, **lists.get(key, {})}) for key, values in figures.items()]
+        return [_row(plan, key, {**values, **lists.get(key, {})}) for key, values in computed.items()]
 
     return _sorted(plan, store.read(work))
 
 
-def _figures(connection: Connection, plan: Plan, source: Source) -> dict[Key, dict[str, Any]]:
-    """The figures that SQL computes, by group."""
+def _computed(connection: Connection, plan: Plan, source: Source) -> dict[Key, dict[str, Any]]:
+    """The outputs that the database computes, by group."""
     width = len(plan.groups)
     try:
         found = _grouped(connection, plan, source)
-        overflow = not all(map(_is_finite, (figure for row in found for figure in row[width:])))
+        overflow = not all(map(_is_finite, (value for row in found for value in row[width:])))
     except OperationalError as error:
         if "integer overflow" not in str(error.orig):
             raise
         overflow = True
     if overflow:
         found = _grouped(connection, plan, source, exact=True)
-    names = [figure.name for figure in plan.figures if figure.kind not in LISTS]
-    figures = {
+    names = [output.name for output in plan.outputs if not isinstance(output.measure, ListMeasure)]
+    computed = {
         tuple(row[:width]): dict(zip(names, row[width:-1], strict=True))
         for row in found
         if row[-1]  # without groups there is a row even for no drops
     }
-    for values in figures.values() if overflow else ():
+    for values in computed.values() if overflow else ():
         for name, value in values.items():
             if not _is_finite(value):
                 raise BadRequest(
                     f"{name} is beyond {_LARGEST}, the largest number there is: filter what is added up"
                 )
-    return figures
+    return computed
 
 
 def _grouped(
     connection: Connection, plan: Plan, source: Source, *, exact: bool = False
 ) -> list[tuple[Any, ...]]:
-    """The rows of the figures, each behind its group's key and before its count."""
+    """The rows of the outputs, each behind its group's key and before its count."""
+    for output in plan.outputs:
+        if isinstance(output.measure, NumberMeasure):
+            output.measure.install(connection, exact=exact)
     spans = source.spans(connection)
     if spans is None:
         statement = _statement(plan, source, exact)
@@ -116,8 +121,8 @@ def _grouped(
 
 def _statement(plan: Plan, source: Source, exact: bool, in_span: bool = False) -> Select[Any]:
     grouped = () if in_span else plan.groups
-    asked = [figure for figure in plan.figures if figure.kind not in LISTS]
-    numbers = {figure.member: source.number(figure.member) for figure in asked if figure.member}
+    asked = [output for output in plan.outputs if not isinstance(output.measure, ListMeasure)]
+    numbers = {output.member: source.number(output.member) for output in asked if output.member}
     labels = {member: f"n{index}" for index, member in enumerate(numbers)}
     keys = [source.key(group).label(f"k{index}") for index, group in enumerate(grouped)]
     inner = source.select(
@@ -127,79 +132,59 @@ def _statement(plan: Plan, source: Source, exact: bool, in_span: bool = False) -
         in_span=in_span,
     ).subquery()
     count = func.count(inner.c.one)
-    functions: dict[str, Any] = {"avg": func.avg, "min": func.min, "max": func.max, "sum": func.sum}
-    if exact:
-        functions.update(avg=func.exact_avg, sum=func.exact_sum)
-    figures = [
-        count if figure.kind == "count" else functions[figure.kind](inner.c[labels[figure.member]])
-        for figure in asked
+    values = [
+        output.measure.of(inner.c[labels[output.member]], exact=exact)
+        if isinstance(output.measure, NumberMeasure)
+        else count
+        for output in asked
     ]
     groups = [inner.c[key.name] for key in keys]
-    return select(*groups, *figures, count).group_by(*groups)
+    return select(*groups, *values, count).group_by(*groups)
 
 
 def _lists(connection: Connection, plan: Plan, source: Source) -> dict[Key, dict[str, list[Any]]]:
-    """The figures that are lists of values, by group; oldest drop first."""
-    wanted = [figure for figure in plan.figures if figure.kind in LISTS]
+    """The outputs that are lists of values, by group; oldest drop first."""
+    wanted = {
+        output.name: output.measure for output in plan.outputs if isinstance(output.measure, ListMeasure)
+    }
+    members = [output.member for output in plan.outputs if output.name in wanted]
     if not wanted:
         return {}
     width = len(plan.groups)
     keys = [source.key(group) for group in plan.groups]
-    values = [source.json(figure.member) for figure in wanted]
+    values = [source.json(member) for member in members]
     found: dict[Key, dict[str, list[Any]]] = {}
     statement = source.select(*keys, *values).order_by(drops.c.id)
     for row in connection.execute(statement, source.parameters):
-        lists = found.setdefault(tuple(row[:width]), {figure.name: [] for figure in wanted})
-        for figure, text in zip(wanted, row[width:], strict=True):
+        lists = found.setdefault(tuple(row[:width]), {name: [] for name in wanted})
+        for name, text in zip(wanted, row[width:], strict=True):
             if text is not None:
-                lists[figure.name].append(orjson.loads(text))
-    for lists in found.values():
-        for figure in wanted:
-            if figure.kind == "unique":
-                lists[figure.name] = _unique(lists[figure.name])
-    return found
+                lists[name].append(orjson.loads(text))
+    return {
+        key: {name: wanted[name].finish(listed) for name, listed in lists.items()}
+        for key, lists in found.items()
+    }
 
 
-def _row(plan: Plan, key: Key, figures: Mapping[str, Any]) -> dict[str, Any]:
+def _row(plan: Plan, key: Key, values: Mapping[str, Any]) -> dict[str, Any]:
     parts = {
         group.name: orjson.loads(part) if isinstance(part, str) else part
         for group, part in zip(plan.groups, key, strict=True)
     }
-    return {"id": parts, **{figure.name: figures[figure.name] for figure in plan.figures}}
+    return {"id": parts, **{output.name: values[output.name] for output in plan.outputs}}
 
 
 def _sorted(plan: Plan, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     sorts = [*plan.sorts, *((group.name, False) for group in plan.groups)]
     groups = {group.name for group in plan.groups}
     for name, descending in reversed(sorts):
-        ranks = {id(row): _rank(row["id"][name] if name in groups else row[name]) for row in found}
+        ranks: dict[int, Rank] = {}
+        for row in found:
+            ranks[id(row)] = rank(row["id"][name] if name in groups else row[name])
         # Two stable sorts, so that what is missing comes last in either direction.
         found.sort(key=lambda row, ranks=ranks: ranks[id(row)], reverse=descending)  # type: ignore[misc]
-        found.sort(key=lambda row, ranks=ranks: ranks[id(row)] == _MISSING)  # type: ignore[misc]
+        found.sort(key=lambda row, ranks=ranks: ranks[id(row)] == MISSING)  # type: ignore[misc]
     return found
-
-
-def _rank(value: Any) -> tuple[int, Any]:
-    """A place for every JSON value: truth, numbers, strings, then lists and maps by their text."""
-    if value is None:
-        return _MISSING
-    if isinstance(value, bool):
-        return 1, value
-    if isinstance(value, (int, float)):
-        return 2, value
-    return (3, value) if isinstance(value, str) else (4, _canonical(value))
-
-
-def _unique(values: list[Any]) -> list[Any]:
-    """Each value once, sorted; 1 and 1.0 are the same, 1 and true are not."""
-    kept: dict[Any, Any] = {}
-    for value in values:
-        kept.setdefault(_rank(value), value)
-    return [kept[rank] for rank in sorted(kept)]
-
-
-def _canonical(value: Any) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def _is_finite(value: Any) -> bool:

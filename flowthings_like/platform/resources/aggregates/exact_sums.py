@@ -1,16 +1,14 @@
-"""Sums and averages that no overflow spoils: SQL aggregates over exact whole numbers.
+"""Sums and averages that do not overflow: accumulators over exact whole numbers.
 
-SQLite's own are faster and do for nearly all data. These are asked where theirs has gone beyond 64 bits, or
-beyond what a real can hold.
+SQLite's own functions are faster. These are used when theirs has gone beyond 64 bits, or beyond the largest
+real.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import sqlite3
+__all__ = ["ExactAverage", "ExactSum"]
 
 _ONE = 1 << 1074
 """Every real is a whole multiple of 1 / _ONE."""
@@ -18,15 +16,16 @@ _ONE = 1 << 1074
 _LEAST, _MOST = -(2**63), 2**63 - 1
 
 
-class _Sum:
-    """`exact_sum`: whole if all numbers are and 64 bits hold it, else a real; infinite beyond the largest."""
+class ExactSum:
+    """A sum: whole if all numbers are whole and 64 bits hold it, else a real; infinite beyond the largest."""
 
     def __init__(self) -> None:
         self.whole = True
         self.count = 0
         self.total = 0  # in units of 1 / _ONE
 
-    def step(self, value: int | float | None) -> None:
+    def step(self, value: float | None) -> None:
+        """Add one number."""
         if value is None:
             return
         self.whole = self.whole and type(value) is int
@@ -34,7 +33,8 @@ class _Sum:
         numerator, denominator = value.as_integer_ratio()
         self.total += numerator * (_ONE // denominator)
 
-    def finalize(self) -> int | float | None:
+    def finalize(self) -> float | None:
+        """The sum, None of no numbers."""
         if not self.count:
             return None
         if self.whole and _LEAST <= self.total // _ONE <= _MOST:
@@ -42,17 +42,12 @@ class _Sum:
         return _divided(self.total, _ONE)
 
 
-class _Average(_Sum):
-    """`exact_avg`: a real, the one next to the true average."""
+class ExactAverage(ExactSum):
+    """An average: the real next to the true one."""
 
     def finalize(self) -> float | None:
+        """The average, None of no numbers."""
         return _divided(self.total, _ONE * self.count) if self.count else None
-
-
-def register(connection: sqlite3.Connection) -> None:
-    """Install the aggregates on a raw connection."""
-    connection.create_aggregate("exact_sum", 1, _Sum)  # type: ignore[arg-type]  # its step takes any value
-    connection.create_aggregate("exact_avg", 1, _Average)  # type: ignore[arg-type]
 
 
 def _divided(total: int, by: int) -> float:

@@ -1,4 +1,4 @@
-"""What an aggregate asks for: its request, checked and put in terms of groups, figures and order."""
+"""What an aggregate asks for: its request, checked and put in terms of groups, outputs and order."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...problems import BadRequest
 from ..query.query import member_parts, parse_filter
+from .measures import MEASURES, Measure, described
 
 if TYPE_CHECKING:
     from ....filters.nodes import Filter
@@ -16,19 +17,12 @@ if TYPE_CHECKING:
 UNITS = ("year", "month", "day", "hour", "minute", "second")
 """The date selectors, each written with a `$`: the parts of a UTC date, months counted from 1."""
 
-FIGURES = ("avg", "min", "max", "sum", "unique", "all")
-"""What may be asked of a member, written `$avg:member`; `$count` needs none."""
-
-LISTS = ("unique", "all")
-"""Those of FIGURES that are lists of values."""
-
 MOST_RULES = 100
 MOST_NAMES = 100  # outputs, groups, sorts
 
 MEMBERS = ("output", "groupBy", "filter", "rules", "sorts")
-_OUTPUTS = ", ".join(f"${name}:member" for name in FIGURES) + " or $count"
 _SELECTOR = re.compile(rf"\$({'|'.join(UNITS)})(?::(.+))?", re.DOTALL)
-_OUTPUT = re.compile(rf"\$(count)|\$({'|'.join(FIGURES)}):(.+)", re.DOTALL)
+_OUTPUT = re.compile(r"\$([a-zA-Z0-9_]+)(?::(.+))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +41,26 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """One figure of a row: `name` as it was asked for, `kind` one of FIGURES or "count", `member` whose."""
+class Output:
+    """One output of a row.
+
+    Attributes:
+        name: as it was asked for, and as it is called in the row.
+        measure: what is computed.
+        member: of which member; empty for a count.
+    """
 
     name: str
-    kind: str
+    measure: Measure
     member: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A whole request. `sorts` are (name of a group or figure, descending); none sorts by the groups."""
+    """A whole request. `sorts` are (name of a group or output, descending); none sorts by the groups."""
 
     groups: tuple[Group, ...]
-    figures: tuple[Figure, ...]
+    outputs: tuple[Output, ...]
     filter: Filter | None
     rules: dict[str, Filter]
     sorts: tuple[tuple[str, bool], ...]
@@ -80,12 +80,12 @@ class Plan:
         rules = _rules(request.get("rules"))
         asked = _names(request, "output")
         if not asked:
-            raise BadRequest(f"output is required: a list of {_OUTPUTS}")
-        figures = tuple(_figure(name, rules) for name in asked)
+            raise BadRequest(f"output is required: a list of {described()}")
+        outputs = tuple(_output(name, rules) for name in asked)
         groups = [_group(name, rules) for name in _names(request, "groupBy")]
-        sorts = tuple(_sort(name, groups, figures) for name in _names(request, "sorts"))
+        sorts = tuple(_sort(name, groups, outputs) for name in _names(request, "sorts"))
         node = parse_filter(request.get("filter") or "")
-        return cls(tuple(groups), figures, node, rules, sorts)
+        return cls(tuple(groups), outputs, node, rules, sorts)
 
 
 def _rules(given: Any) -> dict[str, Filter]:
@@ -121,12 +121,12 @@ def _member(name: str, rules: Mapping[str, Filter]) -> tuple[str, ...]:
     return (name,) if name in rules else member_parts(name)
 
 
-def _figure(name: str, rules: Mapping[str, Filter]) -> Figure:
+def _output(name: str, rules: Mapping[str, Filter]) -> Output:
     match = _OUTPUT.fullmatch(name)
-    if match is None:
-        raise BadRequest(f"output: {name!r} is not one of {_OUTPUTS}")
-    count, kind, member = match.groups()
-    return Figure(name, "count", ()) if count else Figure(name, kind, _member(member, rules))
+    measure = None if match is None else MEASURES.get(match[1])
+    if match is None or measure is None or measure.takes_member is not bool(match[2]):
+        raise BadRequest(f"output: {name!r} is not one of {described()}")
+    return Output(name, measure, _member(match[2], rules) if measure.takes_member else ())
 
 
 def _group(name: str, rules: Mapping[str, Filter]) -> Group:
@@ -139,13 +139,13 @@ def _group(name: str, rules: Mapping[str, Filter]) -> Group:
     return Group(name, "", _member(name, rules))
 
 
-def _sort(text: str, groups: list[Group], figures: tuple[Figure, ...]) -> tuple[str, bool]:
+def _sort(text: str, groups: list[Group], outputs: tuple[Output, ...]) -> tuple[str, bool]:
     """One sort; a date selector that is not grouped by yet becomes a group of its own, at the end."""
     name, _, direction = text.rpartition(":")
     if direction not in ("asc", "desc") or not name:
         name, direction = text, "asc"
     descending = direction == "desc"
-    known = [group.name for group in groups] + [figure.name for figure in figures]
+    known = [group.name for group in groups] + [output.name for output in outputs]
     if name in known:
         return name, descending
     if _SELECTOR.fullmatch(name) is None:

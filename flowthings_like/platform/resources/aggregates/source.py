@@ -1,12 +1,11 @@
 """What an aggregate reads: the documents of a flow's drops, or the index of all its indexed elements.
 
-The index is read where it holds everything that the figures ask for: it is a fraction of the documents' size
+The index is read where it holds everything that the outputs ask for: it is a fraction of the documents' size
 and needs no parsing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Integer, bindparam, case, cast, func, null, select
@@ -18,14 +17,17 @@ from ...store.schema import drops
 from ..drops import query_plan, rows
 from ..query.query import condition
 from .calendar_spans import Span, spans
-from .plan import LISTS, Group, Plan
+from .measures import ListMeasure
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy.engine import Connection, Dialect
     from sqlalchemy.sql.elements import ColumnElement
     from sqlalchemy.sql.selectable import Select
 
     from ..drops.flow_cache import Flow
+    from .plan import Group, Plan
 
 _FORMATS = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M", "second": "%S"}
 _ISO_DATE = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"
@@ -67,7 +69,7 @@ class Source:
 
     @classmethod
     def of(cls, connection: Connection, plan: Plan, flow: Flow) -> Source:
-        """What gives a plan's figures with the fewest steps."""
+        """What gives a plan's outputs with the fewest steps."""
         indexed = query_plan.columns(connection, flow)
         if indexed is None or not _is_kept(connection, plan, flow, indexed):
             return cls.of_documents(connection, plan, flow)
@@ -189,7 +191,7 @@ class _OfIndex(Source):
 
 
 def _is_kept(connection: Connection, plan: Plan, flow: Flow, indexed: kept_as.Columns) -> bool:
-    """Whether the index of all indexed elements holds everything that the figures ask for."""
+    """Whether the index of all indexed elements holds everything that the outputs ask for."""
     now = now_ms()
     for node in (plan.filter, *plan.rules.values()):
         if node is not None and not kept_as.is_kept(node, indexed.slots, now, indexed.disordered, _IN_INDEX):
@@ -205,11 +207,11 @@ def _is_kept(connection: Connection, plan: Plan, flow: Flow, indexed: kept_as.Co
 
 
 def _members(plan: Plan) -> Iterator[tuple[tuple[str, ...], bool]]:
-    """The members that the figures are about, and whether it is not only their numbers that count."""
+    """The members that the outputs are about, and whether it is not only their numbers that count."""
     rules = {(name,) for name in plan.rules} | {_AGE, ()}
-    for figure in plan.figures:
-        if figure.kind not in LISTS and figure.member not in rules:
-            yield figure.member, False
+    for output in plan.outputs:
+        if not isinstance(output.measure, ListMeasure) and output.member not in rules:
+            yield output.member, False
     for group in plan.groups:
         if group.member not in ({_AGE} if group.unit else rules):
             yield group.member, True

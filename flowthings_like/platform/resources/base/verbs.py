@@ -7,7 +7,6 @@ the platform's problems, and knows nothing of HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -23,8 +22,10 @@ from ..query import misspellings
 from ..query.query import LARGEST_LIMIT
 
 if TYPE_CHECKING:
-    from ...store.store import Store
+    from collections.abc import Callable, Collection, Mapping
+
     from ..access.rights import Caller
+    from ..drops.resource_store import ResourceStore
     from ..query.query import Query
 
 Document = dict[str, Any]
@@ -54,7 +55,7 @@ def _no_traces(_connection: sql.Connection, _document: Document) -> None:
     pass
 
 
-def _no_more(_store: Store) -> None:
+def _no_more(_store: ResourceStore) -> None:
     pass
 
 
@@ -81,7 +82,7 @@ class Kind:
         deleted: (connection, document) removes what belongs to the document elsewhere.
         written: (store) begins what is to be done in the background after documents were changed.
         present: document -> as it is shown now.
-        in_catalogue: whether the platform keeps what such a document stands for at hand in compiled form
+        is_cached: whether the platform keeps what such a document stands for at hand in compiled form
             (flows and tracks).
         grants: whether somebody's rights depend on such documents.
     """
@@ -97,9 +98,9 @@ class Kind:
     relate: Callable[[sql.Connection, Caller, Document, Document | None], None] = _nothing
     created: Callable[[sql.Connection, Caller, Document], Document] = _no_extras
     deleted: Callable[[sql.Connection, Document], None] = _no_traces
-    written: Callable[[Store], None] = _no_more
+    written: Callable[[ResourceStore], None] = _no_more
     present: Callable[[Document], Document] = field(default=lambda document: document)
-    in_catalogue: bool = False
+    is_cached: bool = False
     grants: bool = False
 
     @cached_property
@@ -119,15 +120,15 @@ class Kind:
         return () if path is None else (path,)
 
 
-def create(store: Store, caller: Caller, kind: Kind, model: Any) -> Document:
-    """Store a new document and return it whole."""
+def create(store: ResourceStore, caller: Caller, kind: Kind, model: Any) -> Document:
+    """ResourceStore a new document and return it whole."""
     wanted = _members(kind, model)
     if wanted.get("id") is not None:
         raise BadRequest(
             "id is chosen by the platform: leave it out to create, or update the resource that has it"
         )
     return store.write(
-        lambda connection: insert(connection, caller, kind, wanted), touches_catalogue=kind.in_catalogue
+        lambda connection: insert(connection, caller, kind, wanted), clears_cache=kind.is_cached
     )
 
 
@@ -158,7 +159,7 @@ def insert(connection: sql.Connection, caller: Caller, kind: Kind, model: Mappin
     return {**kind.present(document), **extras}
 
 
-def read(store: Store, caller: Caller, kind: Kind, id_: str) -> Document:
+def read(store: ResourceStore, caller: Caller, kind: Kind, id_: str) -> Document:
     """One document. Raises NotFound, or Forbidden where the caller has no right to it."""
     document = store.read(lambda connection: fetch(connection, caller, kind, id_))
     _require(caller, kind, document, "read", f"{kind.name} {id_}")
@@ -184,7 +185,7 @@ def fetch(connection: sql.Connection, caller: Caller, kind: Kind, id_: str) -> D
     return document
 
 
-def read_many(store: Store, caller: Caller, kind: Kind, wanted: Any) -> dict[str, Document]:
+def read_many(store: ResourceStore, caller: Caller, kind: Kind, wanted: Any) -> dict[str, Document]:
     """{id: document} of those that exist and that the caller may read.
 
     Args:
@@ -203,7 +204,7 @@ def read_many(store: Store, caller: Caller, kind: Kind, wanted: Any) -> dict[str
     }
 
 
-def find(store: Store, caller: Caller, kind: Kind, query: Query) -> list[Document]:
+def find(store: ResourceStore, caller: Caller, kind: Kind, query: Query) -> list[Document]:
     """The documents that the query asks for and the caller may read, newest first unless it says else."""
     # Where the right to a document is not in a column it is looked at here, before the page is cut out.
     by_hand = caller.rights is not None and not kind.path_members
@@ -229,12 +230,12 @@ def find(store: Store, caller: Caller, kind: Kind, query: Query) -> list[Documen
     return [query.pick(kind.present(document)) for document in found]
 
 
-def update(store: Store, caller: Caller, kind: Kind, id_: str, changes: Any) -> Document:
+def update(store: ResourceStore, caller: Caller, kind: Kind, id_: str, changes: Any) -> Document:
     """Change the members named in `changes`, null removing one, and return the whole document."""
     return update_many(store, caller, kind, {id_: changes})[id_]
 
 
-def update_many(store: Store, caller: Caller, kind: Kind, changes: Any) -> dict[str, Document]:
+def update_many(store: ResourceStore, caller: Caller, kind: Kind, changes: Any) -> dict[str, Document]:
     """{id: changes}, all or nothing; {id: document} as they then are."""
     if kind.immutable:
         raise BadRequest(f"a {kind.name} cannot be changed: delete it and create another")
@@ -249,19 +250,21 @@ def update_many(store: Store, caller: Caller, kind: Kind, changes: Any) -> dict[
     def work(connection: sql.Connection) -> dict[str, Document]:
         return {id_: _change(connection, caller, kind, id_, members) for id_, members in wanted.items()}
 
-    changed = store.write(work, touches_catalogue=kind.in_catalogue)
+    changed = store.write(work, clears_cache=kind.is_cached)
     kind.written(store)
     return changed
 
 
-def set_member(store: Store, caller: Caller, kind: Kind, id_: str, member: str, value: Any) -> Document:
+def set_member(
+    store: ResourceStore, caller: Caller, kind: Kind, id_: str, member: str, value: Any
+) -> Document:
     """Give one member a value and return the whole document."""
     if member in SET_BY_PLATFORM or member in kind.readonly:
         raise BadRequest(f"{member} is set by the platform and cannot be changed")
     return update(store, caller, kind, id_, {member: value})
 
 
-def delete(store: Store, caller: Caller, kind: Kind, id_: str) -> Document:
+def delete(store: ResourceStore, caller: Caller, kind: Kind, id_: str) -> Document:
     """Remove the document and what belongs to it. Returns an empty document."""
 
     def work(connection: sql.Connection) -> None:
@@ -270,7 +273,7 @@ def delete(store: Store, caller: Caller, kind: Kind, id_: str) -> Document:
         connection.execute(resources.delete().where(resources.c.id == id_))
         kind.deleted(connection, document)
 
-    store.write(work, touches_catalogue=kind.in_catalogue)
+    store.write(work, clears_cache=kind.is_cached)
     return {}
 
 

@@ -12,7 +12,6 @@ import _thread
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -30,6 +29,8 @@ from ...store.bulk import execute_many, upsert
 from ...store.schema import SLOT_NAMES, SLOTS, drops, element_indexes, sizes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
     from sqlalchemy.engine import Connection
 
 MOST = SLOTS
@@ -247,7 +248,7 @@ class _Run:
         while self._wanted and self._busy.acquire(blocking=False):
             try:
                 self._wanted = False
-                while self._write(bring_up_piece, touches_catalogue=True):
+                while self._write(bring_up_piece, clears_cache=True):
                     pass
             except Unavailable:  # closed or locked: whoever opens the store or asks the flow wakes it again
                 return

@@ -18,9 +18,9 @@ from .flow_cache import find_flow
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from ...store.store import Store
     from ..access.rights import Caller
     from .flow_cache import Flow
+    from .resource_store import ResourceStore
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ def find_in(connection: Connection, flow: Flow, query: Query, hints: bool) -> Fo
 
 
 def multi_find(
-    store: Store, caller: Caller, requests: Any, *, hints: bool = False
+    store: ResourceStore, caller: Caller, requests: Any, *, hints: bool = False
 ) -> dict[str, list[dict[str, Any]]]:
     """Several finds that see the same moment.
 
@@ -94,7 +94,7 @@ def multi_find(
     return store.read(work)
 
 
-def find_each(store: Store, caller: Caller, requests: Any, *, hints: bool = False) -> list[Any]:
+def find_each(store: ResourceStore, caller: Caller, requests: Any, *, hints: bool = False) -> list[Any]:
     """Several finds, in one flow or many, that see the same moment; each has its own answer.
 
     Args:

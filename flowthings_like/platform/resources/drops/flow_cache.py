@@ -144,7 +144,7 @@ def compiled(text: str) -> Test | None:
     return None if node is None else compile_predicate(node)
 
 
-class Catalogue:
+class FlowCache:
     """Flows and tracks remembered for one writer; every method is called within its transaction."""
 
     def __init__(self) -> None:
@@ -152,7 +152,7 @@ class Catalogue:
         self._tracks: dict[str, tuple[Track, ...]] = {}
         self._seen: tuple[Connection, int | None] | None = None
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Read everything again when it is next needed."""
         self._flows.clear()
         self._tracks.clear()
@@ -162,10 +162,10 @@ class Catalogue:
         now = engines.stamp(connection)
         seen = self._seen
         if now is None or seen is None or seen[0] is not connection or seen[1] != now:
-            self.forget()
+            self.clear()
             self._seen = (connection, now)
         elif len(self._flows) > _MOST or len(self._tracks) > _MOST:
-            self.forget()
+            self.clear()
 
     def flow(self, connection: Connection, ref: str) -> Flow:
         """The flow that `ref`, an id or a path, names. Raises BadRequest, NotFound."""

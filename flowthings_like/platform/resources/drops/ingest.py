@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Update
     from sqlalchemy.engine import Connection
 
-    from .flow_cache import Catalogue, Flow
+    from .flow_cache import Flow, FlowCache
     from .validation import Draft
 
 _INSERT = insert(drops)
@@ -47,7 +47,7 @@ class Ingest:
 
     Args:
         connection: within a transaction.
-        catalogue: for flows and tracks.
+        cache: for flows and tracks.
         creator: id of the identity that creates.
         now: ms since the epoch.
 
@@ -56,9 +56,9 @@ class Ingest:
         evicted_created: how many of these came with this very create.
     """
 
-    def __init__(self, connection: Connection, catalogue: Catalogue, creator: str, now: int) -> None:
+    def __init__(self, connection: Connection, cache: FlowCache, creator: str, now: int) -> None:
         self._connection = connection
-        self._catalogue = catalogue
+        self._cache = cache
         self._creator = creator
         self._now = now
         self._happened: flow_sizes.Happened = Counter()
@@ -80,7 +80,7 @@ class Ingest:
         by_hash = self._existing(flow, drafts)
         fresh: set[str] = set()
         first: list[Arrival] = []
-        is_tracked = bool(self._catalogue.tracks(self._connection, flow.path))
+        is_tracked = bool(self._cache.tracks(self._connection, flow.path))
         for index, draft in enumerate(drafts):
             arrival = self._arrival(flow, draft)
             self._check(flow, arrival, index if len(drafts) > 1 else None)
@@ -172,7 +172,7 @@ class Ingest:
             return
         self._happened["flowDropAdded", flow.id] += len(added)
         self._happened["dropCreatedBy", self._creator] += len(added)
-        tracker = Tracker(self._connection, self._catalogue, self._happened, self._now)
+        tracker = Tracker(self._connection, self._cache, self._happened, self._now)
         tracker.follow(flow, first)
         self.evicted = self._store(flow, added, size)
         if self.evicted:

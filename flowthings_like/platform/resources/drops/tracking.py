@@ -20,7 +20,7 @@ from ...problems import BadRequest, Problem
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from .flow_cache import Catalogue, Flow
+    from .flow_cache import Flow, FlowCache
     from .flow_sizes import Happened
 
 MOST_VISITS = 1000
@@ -50,10 +50,10 @@ class Tracker:
         arrived: (flow, the copies that arrived there), in the order of the visits.
     """
 
-    def __init__(self, connection: Connection, catalogue: Catalogue, happened: Happened, now: int) -> None:
+    def __init__(self, connection: Connection, cache: FlowCache, happened: Happened, now: int) -> None:
         self.arrived: list[tuple[Flow, list[Arrival]]] = []
         self._connection = connection
-        self._catalogue = catalogue
+        self._cache = cache
         self._happened = happened
         self._now = now
         self._copies = 0
@@ -70,7 +70,7 @@ class Tracker:
             BadRequest: the tracks lead too far.
         """
         visited |= {flow.path}
-        for track in self._catalogue.tracks(self._connection, flow.path):
+        for track in self._cache.tracks(self._connection, flow.path):
             passes = track.passes
             passed = arrivals if passes is None else [a for a in arrivals if passes(a.filtered(), self._now)]
             self._happened["trackHit", track.id] += len(arrivals)
@@ -82,7 +82,7 @@ class Tracker:
 
     def _visit(self, path: str, arrivals: list[Arrival], visited: frozenset[str]) -> None:
         try:
-            flow = self._catalogue.flow(self._connection, path)
+            flow = self._cache.flow(self._connection, path)
         except Problem:  # gone, or not there yet: the track waits for it
             return
         copies = [_copy(arrival, flow) for arrival in arrivals]

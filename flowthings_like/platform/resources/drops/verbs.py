@@ -28,9 +28,9 @@ from .tracking import Arrival
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from ...store.store import Store
     from ..access.rights import Caller
-    from .flow_cache import Catalogue, Flow
+    from .flow_cache import Flow, FlowCache
+    from .resource_store import ResourceStore
     from .validation import Draft
 
 T = TypeVar("T")
@@ -56,7 +56,9 @@ MOST_AT_ONCE = 10_000
 _DELETE = sql_delete(table).where(table.c.flow_id == bindparam("flow"), table.c.id == bindparam("drop"))
 
 
-def create(store: Store, caller: Caller, flow: str, model: Any, *, hints: bool = False) -> dict[str, Any]:
+def create(
+    store: ResourceStore, caller: Caller, flow: str, model: Any, *, hints: bool = False
+) -> dict[str, Any]:
     """Add a drop, or replace the elements of the one with the same fhash; return it.
 
     Args:
@@ -71,7 +73,7 @@ def create(store: Store, caller: Caller, flow: str, model: Any, *, hints: bool =
 
 
 def create_many(
-    store: Store, caller: Caller, flow: str, models: Any, *, hints: bool = False
+    store: ResourceStore, caller: Caller, flow: str, models: Any, *, hints: bool = False
 ) -> list[dict[str, Any]]:
     """Like `create` for each model, in order, all or none; return a drop for each.
 
@@ -83,7 +85,9 @@ def create_many(
     return create_counted(store, caller, flow, models, hints=hints).drops
 
 
-def create_counted(store: Store, caller: Caller, flow: str, models: Any, *, hints: bool = False) -> Created:
+def create_counted(
+    store: ResourceStore, caller: Caller, flow: str, models: Any, *, hints: bool = False
+) -> Created:
     """`create_many` for a list of models, `create` for one, and how many drops were evicted."""
     if not isinstance(models, (list, tuple)):
         return _create(store, caller, flow, [validation.draft(models)], hints)
@@ -101,7 +105,9 @@ def _drafts(models: Sequence[Any]) -> list[Draft]:
     return prepared
 
 
-def read(store: Store, caller: Caller, flow: str, drop: str, *, hints: bool = False) -> dict[str, Any]:
+def read(
+    store: ResourceStore, caller: Caller, flow: str, drop: str, *, hints: bool = False
+) -> dict[str, Any]:
     """One drop. Raises BadRequest, Forbidden, NotFound."""
 
     def work(connection: Connection) -> dict[str, Any]:
@@ -112,7 +118,7 @@ def read(store: Store, caller: Caller, flow: str, drop: str, *, hints: bool = Fa
 
 
 def read_many(
-    store: Store, caller: Caller, flow: str, ids: Any, *, hints: bool = False
+    store: ResourceStore, caller: Caller, flow: str, ids: Any, *, hints: bool = False
 ) -> dict[str, dict[str, Any]]:
     """Those of `ids` that exist, by id. Raises BadRequest, Forbidden, NotFound (no such flow), TooLarge."""
     if not isinstance(ids, (list, tuple)) or not all(isinstance(name, str) for name in ids):
@@ -129,7 +135,7 @@ def read_many(
 
 
 def find(
-    store: Store, caller: Caller, flow: str, query: Query | None = None, *, hints: bool = False
+    store: ResourceStore, caller: Caller, flow: str, query: Query | None = None, *, hints: bool = False
 ) -> list[dict[str, Any]]:
     """The drops that `query` asks for, newest first by default. Raises BadRequest, Forbidden, NotFound."""
     wanted = query or Query()
@@ -141,7 +147,7 @@ def find(
     return found.drops
 
 
-def explain(store: Store, caller: Caller, flow: str, query: Query) -> dict[str, Any]:
+def explain(store: ResourceStore, caller: Caller, flow: str, query: Query) -> dict[str, Any]:
     """Which way `find` would go, and which indexes it would use; see `lookup.explain`. Raises as `find`."""
 
     def work(connection: Connection) -> dict[str, Any]:
@@ -151,7 +157,7 @@ def explain(store: Store, caller: Caller, flow: str, query: Query) -> dict[str, 
 
 
 def update(
-    store: Store, caller: Caller, flow: str, drop: str, changes: Any, *, hints: bool = False
+    store: ResourceStore, caller: Caller, flow: str, drop: str, changes: Any, *, hints: bool = False
 ) -> dict[str, Any]:
     """Change the members that `changes` lists (elems as a whole, location, fhash); return the drop.
 
@@ -165,7 +171,7 @@ def update(
 
 
 def update_many(
-    store: Store, caller: Caller, flow: str, changes: Any, *, hints: bool = False
+    store: ResourceStore, caller: Caller, flow: str, changes: Any, *, hints: bool = False
 ) -> dict[str, dict[str, Any]]:
     """Like `update` for each of {id: changes}, all or none; return the drops by id."""
     if not isinstance(changes, Mapping):
@@ -182,7 +188,7 @@ def update_many(
     now = now_ms()
 
     def work(connection: Connection) -> dict[str, dict[str, Any]]:
-        found = _writable(connection, store.catalogue, caller, flow)
+        found = _writable(connection, store.flow_cache, caller, flow)
         return {
             name: _update(connection, found, name, values, now, hints) for name, values in prepared.items()
         }
@@ -191,7 +197,14 @@ def update_many(
 
 
 def set_member(
-    store: Store, caller: Caller, flow: str, drop: str, member: str, value: Any, *, hints: bool = False
+    store: ResourceStore,
+    caller: Caller,
+    flow: str,
+    drop: str,
+    member: str,
+    value: Any,
+    *,
+    hints: bool = False,
 ) -> dict[str, Any]:
     """Set one member: elems, location or fhash, or one element by `elems.name`; return the drop.
 
@@ -205,7 +218,7 @@ def set_member(
     now = now_ms()
 
     def work(connection: Connection) -> dict[str, Any]:
-        found = _writable(connection, store.catalogue, caller, flow)
+        found = _writable(connection, store.flow_cache, caller, flow)
         known = rows.to_document(_row(connection, found, drop), found.path, hints=True)
         model = {**known["elems"], **elements.with_hints(accepted, types)}
         return _update(connection, found, drop, validation.changes({"elems": model}), now, hints)
@@ -213,11 +226,11 @@ def set_member(
     return store.write(work)
 
 
-def delete(store: Store, caller: Caller, flow: str, drop: str) -> None:
+def delete(store: ResourceStore, caller: Caller, flow: str, drop: str) -> None:
     """Delete a drop. Raises BadRequest, Forbidden, NotFound."""
 
     def work(connection: Connection) -> None:
-        found = _writable(connection, store.catalogue, caller, flow)
+        found = _writable(connection, store.flow_cache, caller, flow)
         _row(connection, found, drop)
         connection.execute(_DELETE, {"flow": found.id, "drop": drop})
         flow_sizes.resize(connection, found.id, -1)
@@ -225,21 +238,21 @@ def delete(store: Store, caller: Caller, flow: str, drop: str) -> None:
     store.write(work)
 
 
-def delete_all(store: Store, caller: Caller, flow: str) -> None:
+def delete_all(store: ResourceStore, caller: Caller, flow: str) -> None:
     """Delete all drops of a flow, which itself stays. Raises BadRequest, Forbidden, NotFound."""
 
     def work(connection: Connection) -> None:
-        flow_sizes.clear(connection, _writable(connection, store.catalogue, caller, flow).id)
+        flow_sizes.clear(connection, _writable(connection, store.flow_cache, caller, flow).id)
 
     store.write(work)
 
 
-def _create(store: Store, caller: Caller, flow: str, prepared: list[Draft], hints: bool) -> Created:
+def _create(store: ResourceStore, caller: Caller, flow: str, prepared: list[Draft], hints: bool) -> Created:
     now = now_ms()
 
     def work(connection: Connection) -> tuple[list[dict[str, Any]], int, int]:
-        found = _writable(connection, store.catalogue, caller, flow)
-        ingest = Ingest(connection, store.catalogue, caller.identity, now)
+        found = _writable(connection, store.flow_cache, caller, flow)
+        ingest = Ingest(connection, store.flow_cache, caller.identity, now)
         create = partial(uncollected, ingest.create) if len(prepared) > 1 else ingest.create
         arrivals = create(found, prepared)
         if hints:
@@ -281,8 +294,8 @@ def _row(connection: Connection, flow: Flow, drop: str) -> Any:
     return row
 
 
-def _writable(connection: Connection, catalogue: Catalogue, caller: Caller, flow: str) -> Flow:
-    return admit(connection, caller, flow, "dropWrite", catalogue.flow)
+def _writable(connection: Connection, cache: FlowCache, caller: Caller, flow: str) -> Flow:
+    return admit(connection, caller, flow, "dropWrite", cache.flow)
 
 
 def _check_count(count: int, what: str) -> None:

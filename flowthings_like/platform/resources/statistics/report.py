@@ -12,7 +12,6 @@ import threading
 import time
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -28,10 +27,11 @@ from ..identities import IDENTITY
 from ..tracks import TRACK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ...store.store import Store
     from ..access.rights import Caller
+    from ..drops.resource_store import ResourceStore
 
 CALLS = "apiCallByIdentity"
 CREATED = "dropCreatedBy"
@@ -53,7 +53,7 @@ log = logging.getLogger("flowthings_like.platform")
 
 
 def read(
-    store: Store,
+    store: ResourceStore,
     caller: Caller,
     stat: str,
     object_id: str,

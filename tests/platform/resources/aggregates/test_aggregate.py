@@ -16,7 +16,7 @@ from flowthings_like.platform.problems import BadRequest, Forbidden, NotFound
 from flowthings_like.platform.resources.access.rights import Caller
 from flowthings_like.platform.resources.aggregates.aggregate import aggregate
 from flowthings_like.platform.resources.drops import verbs
-from flowthings_like.platform.store.store import Store
+from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
 
 from ...harness import ME, add_flow
 

@@ -18,7 +18,7 @@ elif sys.argv[1] == "eventlet":
 
 import time
 
-from flowthings_like.platform.store.store import Store
+from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
 
 if __name__ == "__main__":
     opened = Store(sys.argv[2])

@@ -9,8 +9,8 @@ from flowthings_like.platform import ids
 from flowthings_like.platform.problems import BadRequest, Forbidden, NotFound, TooLarge
 from flowthings_like.platform.resources.access.rights import Caller
 from flowthings_like.platform.resources.drops import find, verbs
+from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
 from flowthings_like.platform.resources.query.query import Query
-from flowthings_like.platform.store.store import Store
 
 from ...harness import ME, add_flow, change_resource, counted, sizes_agree
 

@@ -26,10 +26,10 @@ from flowthings_like.platform.resources.aggregates.aggregate import aggregate
 from flowthings_like.platform.resources.base import verbs as resources
 from flowthings_like.platform.resources.drops import element_indexes, query_plan, rows, verbs
 from flowthings_like.platform.resources.drops.flow_cache import find_flow
+from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
 from flowthings_like.platform.resources.flows import FLOW
 from flowthings_like.platform.resources.query.query import Query
 from flowthings_like.platform.store import bulk, schema
-from flowthings_like.platform.store.store import Store
 from tests.filters import strategies as generated
 
 from ...harness import ME, until

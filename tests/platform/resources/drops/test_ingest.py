@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from flowthings_like.platform import ids
 from flowthings_like.platform.problems import BadRequest
 from flowthings_like.platform.resources.drops import flow_sizes, verbs
+from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
 from flowthings_like.platform.resources.query.query import Query
-from flowthings_like.platform.store.store import Store
 
 from ...harness import ME, add_flow, add_track, at_once, change_resource, counted, sizes_agree
 

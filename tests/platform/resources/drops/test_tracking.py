@@ -6,8 +6,8 @@ import pytest
 
 from flowthings_like.platform.problems import BadRequest
 from flowthings_like.platform.resources.drops import tracking, verbs
+from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
 from flowthings_like.platform.resources.query.query import Query
-from flowthings_like.platform.store.store import Store
 
 from ...harness import ME, add_flow, add_track, change_resource, counted, sizes_agree
 

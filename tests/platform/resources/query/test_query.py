@@ -9,9 +9,9 @@ from flowthings_like.filters.nodes import Member
 from flowthings_like.platform.problems import BadRequest, TooLarge
 from flowthings_like.platform.resources.drops import find, rows, verbs
 from flowthings_like.platform.resources.drops.flow_cache import find_flow
+from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
 from flowthings_like.platform.resources.query.query import LARGEST_LIMIT, Query
 from flowthings_like.platform.store.schema import drops as table
-from flowthings_like.platform.store.store import Store
 
 from ...harness import ME, add_flow
 

@@ -1,0 +1,129 @@
+"""The measures that an aggregate can put out, `$avg`, `$sum` and so on: one entry each in MEASURES.
+
+To add one, say `$stddev`, add its entry here and nothing else. A measure of numbers is a function of the
+database, or an accumulator in Python if the database has none:
+
+    NumberMeasure("stddev", accumulator=StandardDeviation)
+
+The same entry serves a flow that is read from its documents and one that is read from its indexes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
+
+from sqlalchemy import func
+
+from .exact_sums import ExactAverage, ExactSum
+from .ranking import rank
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.engine import Connection
+    from sqlalchemy.sql.elements import ColumnElement
+
+__all__ = ["MEASURES", "Accumulator", "CountMeasure", "ListMeasure", "Measure", "NumberMeasure", "described"]
+
+
+class Accumulator(Protocol):
+    """Takes numbers one by one and tells what they come to: an SQLite aggregate function in Python."""
+
+    def step(self, value: float | None) -> None:
+        """Take one drop's number, None if it has none."""
+
+    def finalize(self) -> float | None:
+        """The result, None if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberMeasure:
+    """A measure of the numbers that a member holds. The database computes it.
+
+    Attributes:
+        name: as in `$name:member`.
+        function: the database's function, None if it has none.
+        accumulator: computes it in Python. It is used if there is no function, and if the function's result
+            is too large for the database. None if that cannot happen.
+    """
+
+    name: str
+    function: str | None = None
+    accumulator: type[Accumulator] | None = None
+    takes_member: ClassVar[bool] = True
+
+    def of(self, numbers: ColumnElement[Any], *, exact: bool = False) -> ColumnElement[Any]:
+        """The measure of a column; with `exact`, by the accumulator if there is one."""
+        if self._is_in_python(exact):
+            return getattr(func, self._python_name)(numbers)  # type: ignore[no-any-return]
+        assert self.function is not None
+        return getattr(func, self.function)(numbers)  # type: ignore[no-any-return]
+
+    def install(self, connection: Connection, *, exact: bool = False) -> None:
+        """Make the accumulator known to a connection before a statement uses it."""
+        if self._is_in_python(exact):
+            raw: Any = connection.connection.driver_connection
+            raw.create_aggregate(self._python_name, 1, self.accumulator)
+
+    def _is_in_python(self, exact: bool) -> bool:
+        return self.function is None or (exact and self.accumulator is not None)
+
+    @property
+    def _python_name(self) -> str:
+        return f"measure_{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ListMeasure:
+    """A measure of all values that a member holds, which are read from the drops' documents.
+
+    Attributes:
+        name: as in `$name:member`.
+        finish: the result, of the values in the order of the drops, the oldest first.
+    """
+
+    name: str
+    finish: Callable[[list[Any]], list[Any]]
+    takes_member: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class CountMeasure:
+    """The number of drops, of no member: `$name`."""
+
+    name: str
+    takes_member: ClassVar[bool] = False
+
+
+Measure: TypeAlias = NumberMeasure | ListMeasure | CountMeasure
+
+
+def _unique(values: list[Any]) -> list[Any]:
+    """Each value once, sorted; 1 and 1.0 are the same, 1 and true are not."""
+    kept: dict[Any, Any] = {}
+    for value in values:
+        kept.setdefault(rank(value), value)
+    return [kept[each] for each in sorted(kept)]
+
+
+MEASURES: dict[str, Measure] = {
+    measure.name: measure
+    for measure in (
+        NumberMeasure("avg", "avg", ExactAverage),
+        NumberMeasure("min", "min"),
+        NumberMeasure("max", "max"),
+        NumberMeasure("sum", "sum", ExactSum),
+        ListMeasure("unique", _unique),
+        ListMeasure("all", list),
+        CountMeasure("count"),
+    )
+}
+"""All measures, by name."""
+
+
+def described() -> str:
+    """All outputs that a request may ask for, as messages list them."""
+    of_members = [f"${one.name}:member" for one in MEASURES.values() if one.takes_member]
+    others = [f"${one.name}" for one in MEASURES.values() if not one.takes_member]
+    return f"{', '.join(of_members)} or {', '.join(others)}"

@@ -1,0 +1,33 @@
+"""What a writer's owner may remember between transactions: the contract, and a cache that holds nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+__all__ = ["NoCache", "WriterCache"]
+
+
+class WriterCache(Protocol):
+    """What was read from the database and is kept for the transactions that follow.
+
+    The writer calls it from one thread at a time.
+    """
+
+    def refresh(self, connection: Connection) -> None:
+        """Drop what another process may have changed. Called at the beginning of each transaction."""
+
+    def clear(self) -> None:
+        """Drop everything. Called after work that changes what is cached, and after a rollback."""
+
+
+class NoCache:
+    """A cache for a store whose users remember nothing."""
+
+    def refresh(self, connection: Connection) -> None:
+        """Nothing to drop."""
+
+    def clear(self) -> None:
+        """Nothing to drop."""
