@@ -48,7 +48,8 @@ class Store:
         url = engines.locate(place)
         self._engine = engines.make_engine(url)
         self.folder = engines.folder(url)
-        self._writers = Writers(engines.for_writing(self._engine), cache or NoCache())
+        cache = NoCache() if cache is None else cache
+        self._writers = Writers(engines.for_writing(self._engine), cache)
         self._readers = _Readers(self._engine)
         self._prepare()
 
