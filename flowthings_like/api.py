@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from . import services
 from .credentials import Token, find_settings
 from .defaults import defaults
 from .diagnostics.checks.moments import first_time
 from .errors import ConfigurationError
+from .services.rest.registry import SERVICES, Services
+from .services.rest.resource import BaseService
 from .transport.http.client import Connection, Sender
 from .transport.http.hosts import find_host
 from .transport.http.urls import check_size, check_transport
@@ -26,26 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["API"]
 
-_SERVICES: dict[str, Callable[[Connection], Any]] = {
-    "root": services.BaseService,
-    "identity": services.IdentityService,
-    "group": services.GroupService,
-    "track": services.TrackService,
-    "flow": services.FlowService,
-    "api_task": services.APITaskService,
-    "mqtt_task": services.MQTTTaskService,
-    "rss_task": services.RSSTaskService,
-    "drop": services.DropServiceFactory,
-    "token": services.TokenService,
-    "share": services.ShareService,
-    "device": services.DeviceService,
-    "statistics": services.StatisticsService,
-    "websocket": services.WebSocketService,
-}
 _EMBEDDED_HOST = "embedded.invalid"
 
 
-class API:
+class API(Services):
     """A platform as one account sees it.
 
     >>> api = API(Token("acme", "secret"), host="flows.example.com")
@@ -83,20 +68,7 @@ class API:
         InvalidInput: a time-out, a policy or parameters that cannot work.
     """
 
-    root: services.BaseService
-    identity: services.IdentityService
-    group: services.GroupService
-    track: services.TrackService
-    flow: services.FlowService
-    api_task: services.APITaskService
-    mqtt_task: services.MQTTTaskService
-    rss_task: services.RSSTaskService
-    drop: services.DropServiceFactory
-    token: services.TokenService
-    share: services.ShareService
-    device: services.DeviceService
-    statistics: services.StatisticsService
-    websocket: services.WebSocketService
+    root: BaseService
 
     def __init__(
         self,
@@ -144,7 +116,8 @@ class API:
             async_lib=_either(async_lib, defaults.async_lib),
         )
         self._services: dict[str, Any] = {}
-        for name, service in _SERVICES.items():
+        self.add_service("root", BaseService)
+        for name, service in SERVICES.items():
             self.add_service(name, service)
 
     @classmethod

@@ -1,43 +1,35 @@
-"""Write flowthings_like/services/rest/parallel.pyi: the services as `lazy()` and `async_()` show them.
+"""Write what follows from the modules in flowthings_like/services/rest/: their registry, and their types.
 
-    python -m tools.parallel_types            write the file
-    python -m tools.parallel_types --check    fail if it is not up to date
+    python -m tools.parallel_types            write the files
+    python -m tools.parallel_types --check    fail if they are not up to date
+    python -m tools.parallel_types --package FOLDER    the same for a copy of the package
+
+A module there adds a resource: a service class that sets `name` becomes an attribute of every API.
+registry.py lists these classes, for the API and for type checkers.
 
 Each verb is declared once, in its service, with what it returns: `def read(self, id: Id) -> R`. Through
-`lazy()` the same call returns a GreenThunk of that, through `async_()` a thread to `get()` it from. This
-copies the declarations and puts the one or the other around each result. Run it when a signature has changed.
+`lazy()` the same call returns a GreenThunk of that, through `async_()` a thread to `get()` it from.
+parallel.pyi has the declarations with the one or the other around each result.
+
+Run this when a service or a signature has been added or changed.
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
+import copy
+import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "flowthings_like"
-SERVICES = PACKAGE / "services" / "rest"
-TARGET = SERVICES / "parallel.pyi"
-MODULES = (
-    *(
-        "resource",
-        "writing",
-        "flow",
-        "drop",
-        "track",
-        "task",
-        "group",
-        "identity",
-        "share",
-        "token",
-        "device",
-    ),
-    *("statistics", "live"),
-)
+REGISTRY, TYPES = "registry.py", "parallel.pyi"
 ROOTS = {"BaseService"}  # a class that comes from one of these is a service
 
-HEADER = '''"""The services as `lazy()` and `async_()` show them.
+TYPES_HEADER = '''"""The services as `lazy()` and `async_()` show them.
 
 Written by `python -m tools.parallel_types`; not to be edited.
 """
@@ -50,6 +42,13 @@ class RunningCall(Protocol[T_co]):
     def wait(self) -> T_co: ...
     def __hash__(self) -> int: ...
 '''
+REGISTRY_HEADER = '''"""The services that every API has.
+
+Written by `python -m tools.parallel_types` from the modules in this folder; not to be edited.
+"""
+
+from __future__ import annotations
+'''
 
 
 @dataclass
@@ -59,9 +58,18 @@ class Sources:
     classes: dict[str, ast.ClassDef] = field(default_factory=dict)
     imports: dict[str, tuple[int, str]] = field(default_factory=dict)
 
-    def read(self, module: str) -> None:
-        """Add one module of services/rest/."""
-        for node in _flat(ast.parse((SERVICES / f"{module}.py").read_text(encoding="utf-8")).body):
+    @classmethod
+    def of(cls, folder: Path) -> Sources:
+        """What is in services/rest/."""
+        found = cls()
+        for path in sorted(folder.glob("*.py")):
+            if path.name not in ("__init__.py", REGISTRY):
+                found._read(path)
+        return found
+
+    def _read(self, path: Path) -> None:
+        module = path.stem
+        for node in _flat(ast.parse(path.read_text(encoding="utf-8")).body):
             if isinstance(node, ast.ImportFrom) and node.module != "__future__":
                 for name in node.names:
                     self.imports.setdefault(name.asname or name.name, (node.level, node.module or ""))
@@ -79,6 +87,34 @@ class Sources:
             name in self.classes
             and any(self.comes_from(_name(base), roots) for base in self.classes[name].bases)
         )
+
+    @property
+    def services(self) -> list[str]:
+        """The classes that are services."""
+        return [name for name in self.classes if self.comes_from(name, ROOTS)]
+
+    @property
+    def resources(self) -> list[str]:
+        """The classes that say what a service returns."""
+        return [name for name in self.classes if self.comes_from(name, {"TypedDict"})]
+
+    def attributes(self) -> dict[str, str]:
+        """The attributes of an API that are services, in alphabetical order, each with its class."""
+        found: dict[str, str] = {}
+        for service in self.services:
+            name = self._attribute(self.classes[service])
+            if name in found:
+                raise SystemExit(f"{service} and {found[name]} both have the name {name!r}")
+            if name:
+                found[name] = service
+        return dict(sorted(found.items()))
+
+    def _attribute(self, service: ast.ClassDef) -> str:
+        """The `name` that a class sets itself; "" if it sets none."""
+        for node in service.body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "name":
+                return str(ast.literal_eval(node.value))
+        return ""
 
     def members(self, name: str) -> dict[str, str]:
         """The members of a TypedDict, inherited ones first, with their types."""
@@ -160,10 +196,11 @@ class Mode:
                 if (part.name in overloaded and "overload" not in marks) or _is_private(part.name):
                     continue
                 parts.append(self.method(part, marks))
-            elif (
-                isinstance(part, ast.Assign) and isinstance(part.value, ast.Name) and part.value.id != "None"
-            ):
+            elif isinstance(part, ast.Assign) and isinstance(part.value, ast.Name):
                 parts.append(ast.unparse(part))
+            elif (copied := _copied(part, node)) is not None:
+                parts.append(self.method(copied, []))
+                parts += [f"{name} = {copied.name}" for name in _targets(part)[1:]]
         return parts
 
     def method(self, node: ast.FunctionDef, marks: list[str]) -> str:
@@ -175,6 +212,26 @@ class Mode:
         kept = [mark for mark in marks if mark in ("overload", "property") or mark.endswith(".setter")]
         head = "".join(f"@{mark}\n" for mark in kept)
         return f"{head}def {node.name}({ast.unparse(node.args)}) -> {returns}: ..."
+
+
+def _targets(node: ast.stmt) -> list[str]:
+    """The names that a statement assigns to."""
+    return [ast.unparse(target) for target in node.targets] if isinstance(node, ast.Assign) else []
+
+
+def _copied(node: ast.stmt, service: ast.ClassDef) -> ast.FunctionDef | None:
+    """The method that `a = b = maker(_method, …)` makes: `_method` without its positional-only arguments."""
+    if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call) or not node.value.args:
+        return None
+    like = ast.unparse(node.value.args[0])
+    for method in service.body:
+        if isinstance(method, ast.FunctionDef) and method.name == like:
+            copied = copy.deepcopy(method)
+            copied.name = _targets(node)[0]
+            copied.args.args[:0] = copied.args.posonlyargs[:1]
+            copied.args.posonlyargs = []
+            return copied
+    return None
 
 
 def _marks(node: ast.FunctionDef) -> list[str]:
@@ -208,34 +265,48 @@ def _overloads(signatures: Iterable[str]) -> Iterator[str]:
         yield f"    {signature}"
 
 
-def _of_the_api(prefix: str, base: str, request: str) -> str:
+def _of_the_api(sources: Sources, prefix: str, base: str, request: str) -> str:
     """`lazy()` and `async_()` themselves, with the services that an API has."""
-    api = ast.parse((PACKAGE / "api.py").read_text(encoding="utf-8"))
-    (found,) = [node for node in api.body if isinstance(node, ast.ClassDef) and node.name == "API"]
     lines = [f"class {prefix}Services({base}):", "    creds: Any", "    things: Any"]
-    for node in found.body:
-        if isinstance(node, ast.AnnAssign):
-            service = ast.unparse(node.annotation).removeprefix("services.")
-            lines.append(f"    {ast.unparse(node.target)}: {prefix}{service}")
+    services = {"root": "BaseService", **sources.attributes()}
+    lines += [f"    {name}: {prefix}{service}" for name, service in services.items()]
     return "\n".join([*lines, *(f"    {line}" for line in request.splitlines())])
 
 
-def generate() -> str:
-    """The text of the file, before it is formatted."""
-    sources = Sources()
-    for module in MODULES:
-        sources.read(module)
-    services = [name for name in sources.classes if sources.comes_from(name, ROOTS)]
-    resources = [name for name in sources.classes if sources.comes_from(name, {"TypedDict"})]
-    parts = [_thunk(sources, name) for name in resources if len(set(sources.members(name).values())) > 1]
+def types(sources: Sources) -> str:
+    """The text of parallel.pyi, before it is formatted."""
+    parts = [
+        _thunk(sources, name) for name in sources.resources if len(set(sources.members(name).values())) > 1
+    ]
     base = sources.classes["BaseService"]
     (request,) = [n for n in base.body if isinstance(n, ast.FunctionDef) and n.name == "request"]
     for prefix, of in (("Lazy", "LazyAPI"), ("Async", "AsyncAPI")):
         mode = Mode(sources, prefix)
-        parts += [mode.service(sources.classes[name]) for name in services]
-        parts.append(_of_the_api(prefix, of, mode.method(request, [])))
+        parts += [mode.service(sources.classes[name]) for name in sources.services]
+        parts.append(_of_the_api(sources, prefix, of, mode.method(request, [])))
     text = "\n\n".join(parts)
-    return f"{HEADER}\n{_imports(sources, text)}\n{RUNNING}\n\n{text}\n"
+    return f"{TYPES_HEADER}\n{_imports(sources, text)}\n{RUNNING}\n\n{text}\n"
+
+
+def registry(sources: Sources) -> str:
+    """The text of registry.py, before it is formatted."""
+    public = sorted(name for name in (*sources.services, *sources.resources) if not name.startswith("_"))
+    attributes = sources.attributes()
+    return "\n".join(
+        [
+            REGISTRY_HEADER,
+            *(f"from .{sources.imports[name][1]} import {name}" for name in public),
+            f"__all__ = {public!r}",
+            "class Services:",
+            '    """The services of an API, each an attribute: `api.flow` is a FlowService."""',
+            "",
+            *(f"    {name}: {service}" for name, service in attributes.items()),
+            "SERVICES: dict[str, type[BaseService]] = {",
+            *(f'    "{name}": {service},' for name, service in attributes.items()),
+            "}",
+            '"""The class of each of them, by its name."""',
+        ]
+    )
 
 
 def _imports(sources: Sources, text: str) -> str:
@@ -260,28 +331,36 @@ def _imports(sources: Sources, text: str) -> str:
     return "\n".join([*lines, "from typing_extensions import TypeVar", "", variables])
 
 
-def formatted(text: str) -> str:
+def formatted(text: str, path: Path) -> str:
     """The text as ruff leaves it."""
-    import subprocess
-
-    ruff = [sys.executable, "-m", "ruff"]
-    name = ["--stdin-filename", str(TARGET)]
-    sort = [*ruff, "check", "--select", "I", "--fix", "--quiet", *name, "-"]
-    for command in (sort, [*ruff, "format", *name, "-"]):
-        text = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+    ruff, name = [sys.executable, "-m", "ruff"], ["--stdin-filename", str(path)]
+    for command in (["check", "--select", "I,RUF022", "--fix", "--quiet"], ["format"]):
+        done = subprocess.run(
+            [*ruff, *command, *name, "-"], input=text, capture_output=True, text=True, check=True
+        )
+        text = done.stdout
     return text
 
 
 def main(arguments: list[str]) -> int:
-    """Write the file, or say whether it is as it would be written."""
-    text = formatted(generate())
-    if arguments != ["--check"]:
-        TARGET.write_text(text, encoding="utf-8")
-        return 0
-    if TARGET.exists() and TARGET.read_text(encoding="utf-8") == text:
-        return 0
-    print(f"{TARGET.name} is not up to date; run: python -m tools.parallel_types", file=sys.stderr)
-    return 1
+    """Write the files, or say whether they are as they would be written."""
+    parser = argparse.ArgumentParser(prog="python -m tools.parallel_types")
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--package", type=Path, default=PACKAGE)
+    asked = parser.parse_args(arguments)
+    folder = asked.package / "services" / "rest"
+    sources = Sources.of(folder)
+    stale = []
+    for name, text in ((REGISTRY, registry(sources)), (TYPES, types(sources))):
+        path = folder / name
+        text = formatted(text, path)
+        if not asked.check:
+            path.write_text(text, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(name)
+    if stale:
+        print(f"out of date: {', '.join(stale)}; run: {parser.prog}", file=sys.stderr)
+    return bool(stale)
 
 
 if __name__ == "__main__":

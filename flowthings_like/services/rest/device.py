@@ -28,4 +28,5 @@ class Device(Resource, total=False):
 class DeviceService(FullService[Device]):
     """`api.device`. A device has a `path`, below which its flows are made."""
 
+    name = "device"
     path = "/device"

@@ -165,6 +165,7 @@ class DropService(FullService[Drop]):
 class DropServiceFactory(Creatable[Drop], AbstractServiceFactory):
     """`api.drop`: call it with a flow to get at its drops; on its own it works across flows."""
 
+    name = "drop"
     path = "/drop"
     service_class = DropService
 

@@ -27,4 +27,5 @@ class Flow(Resource, total=False):
 class FlowService(FullService[Flow]):
     """`api.flow`. A flow has a `path`, a `capacity` (1000 drops unless given) and may have a `filter`."""
 
+    name = "flow"
     path = "/flow"

@@ -19,4 +19,5 @@ class Group(Resource, total=False):
 class GroupService(FullService[Group]):
     """`api.group`. A group has `memberIds`."""
 
+    name = "group"
     path = "/group"

@@ -28,4 +28,5 @@ class Identity(Resource, total=False):
 class IdentityService(FullService[Identity]):
     """`api.identity`. The platform lets ordinary accounts read and update theirs, nothing else."""
 
+    name = "identity"
     path = "/identity"

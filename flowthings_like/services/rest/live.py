@@ -23,6 +23,7 @@ class WebSocketService(BaseService):
     The embedded platform, and what `serve` serves, has no sessions yet: `connect` gets a 404 there.
     """
 
+    name = "websocket"
     path = "/session"
 
     @plain

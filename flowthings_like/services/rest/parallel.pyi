@@ -40,19 +40,89 @@ class RunningCall(Protocol[T_co]):
     def wait(self) -> T_co: ...
     def __hash__(self) -> int: ...
 
-class ResourceThunk(GreenThunk[Resource]):
+class DeviceThunk(GreenThunk[Device]):
     @overload  # type: ignore[override]
-    def __getitem__(self, key: Literal["id", "creatorId", "lastEditorId"]) -> str: ...
+    def __getitem__(
+        self,
+        key: Literal[
+            "id", "creatorId", "lastEditorId", "path", "displayName", "description", "tokenId", "status"
+        ],
+    ) -> str: ...
     @overload
-    def __getitem__(self, key: Literal["creationDate", "lastEditDate"]) -> int: ...
+    def __getitem__(
+        self,
+        key: Literal["creationDate", "lastEditDate", "lastSeen", "timeSinceLastSeen", "reportPeriodicity"],
+    ) -> int: ...
+    @overload
+    def __getitem__(self, key: Literal["deviceSummary"]) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, key: Literal["tracks"]) -> list[Any]: ...
     @overload  # type: ignore[override]
-    def get(self, key: Literal["id", "creatorId", "lastEditorId"]) -> str | None: ...
+    def get(
+        self,
+        key: Literal[
+            "id", "creatorId", "lastEditorId", "path", "displayName", "description", "tokenId", "status"
+        ],
+    ) -> str | None: ...
     @overload
-    def get(self, key: Literal["id", "creatorId", "lastEditorId"], default: D) -> str | D: ...
+    def get(
+        self,
+        key: Literal[
+            "id", "creatorId", "lastEditorId", "path", "displayName", "description", "tokenId", "status"
+        ],
+        default: D,
+    ) -> str | D: ...
     @overload
-    def get(self, key: Literal["creationDate", "lastEditDate"]) -> int | None: ...
+    def get(
+        self,
+        key: Literal["creationDate", "lastEditDate", "lastSeen", "timeSinceLastSeen", "reportPeriodicity"],
+    ) -> int | None: ...
     @overload
-    def get(self, key: Literal["creationDate", "lastEditDate"], default: D) -> int | D: ...
+    def get(
+        self,
+        key: Literal["creationDate", "lastEditDate", "lastSeen", "timeSinceLastSeen", "reportPeriodicity"],
+        default: D,
+    ) -> int | D: ...
+    @overload
+    def get(self, key: Literal["deviceSummary"]) -> dict[str, Any] | None: ...
+    @overload
+    def get(self, key: Literal["deviceSummary"], default: D) -> dict[str, Any] | D: ...
+    @overload
+    def get(self, key: Literal["tracks"]) -> list[Any] | None: ...
+    @overload
+    def get(self, key: Literal["tracks"], default: D) -> list[Any] | D: ...
+
+class DropThunk(GreenThunk[Drop]):
+    @overload  # type: ignore[override]
+    def __getitem__(
+        self, key: Literal["id", "creatorId", "lastEditorId", "flowId", "path", "fhash"]
+    ) -> str: ...
+    @overload
+    def __getitem__(self, key: Literal["creationDate", "lastEditDate", "version"]) -> int: ...
+    @overload
+    def __getitem__(self, key: Literal["elems", "location"]) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, key: Literal["parentDropId"]) -> ParentDrop: ...
+    @overload  # type: ignore[override]
+    def get(
+        self, key: Literal["id", "creatorId", "lastEditorId", "flowId", "path", "fhash"]
+    ) -> str | None: ...
+    @overload
+    def get(
+        self, key: Literal["id", "creatorId", "lastEditorId", "flowId", "path", "fhash"], default: D
+    ) -> str | D: ...
+    @overload
+    def get(self, key: Literal["creationDate", "lastEditDate", "version"]) -> int | None: ...
+    @overload
+    def get(self, key: Literal["creationDate", "lastEditDate", "version"], default: D) -> int | D: ...
+    @overload
+    def get(self, key: Literal["elems", "location"]) -> dict[str, Any] | None: ...
+    @overload
+    def get(self, key: Literal["elems", "location"], default: D) -> dict[str, Any] | D: ...
+    @overload
+    def get(self, key: Literal["parentDropId"]) -> ParentDrop | None: ...
+    @overload
+    def get(self, key: Literal["parentDropId"], default: D) -> ParentDrop | D: ...
 
 class FlowThunk(GreenThunk[Flow]):
     @overload  # type: ignore[override]
@@ -102,39 +172,33 @@ class FlowThunk(GreenThunk[Flow]):
     @overload
     def get(self, key: Literal["index"], default: D) -> list[str] | D: ...
 
-class DropThunk(GreenThunk[Drop]):
+class GroupThunk(GreenThunk[Group]):
     @overload  # type: ignore[override]
     def __getitem__(
-        self, key: Literal["id", "creatorId", "lastEditorId", "flowId", "path", "fhash"]
+        self, key: Literal["id", "creatorId", "lastEditorId", "displayName", "description"]
     ) -> str: ...
     @overload
-    def __getitem__(self, key: Literal["creationDate", "lastEditDate", "version"]) -> int: ...
+    def __getitem__(self, key: Literal["creationDate", "lastEditDate"]) -> int: ...
     @overload
-    def __getitem__(self, key: Literal["elems", "location"]) -> dict[str, Any]: ...
-    @overload
-    def __getitem__(self, key: Literal["parentDropId"]) -> ParentDrop: ...
+    def __getitem__(self, key: Literal["memberIds"]) -> list[str]: ...
     @overload  # type: ignore[override]
     def get(
-        self, key: Literal["id", "creatorId", "lastEditorId", "flowId", "path", "fhash"]
+        self, key: Literal["id", "creatorId", "lastEditorId", "displayName", "description"]
     ) -> str | None: ...
     @overload
     def get(
-        self, key: Literal["id", "creatorId", "lastEditorId", "flowId", "path", "fhash"], default: D
+        self, key: Literal["id", "creatorId", "lastEditorId", "displayName", "description"], default: D
     ) -> str | D: ...
     @overload
-    def get(self, key: Literal["creationDate", "lastEditDate", "version"]) -> int | None: ...
+    def get(self, key: Literal["creationDate", "lastEditDate"]) -> int | None: ...
     @overload
-    def get(self, key: Literal["creationDate", "lastEditDate", "version"], default: D) -> int | D: ...
+    def get(self, key: Literal["creationDate", "lastEditDate"], default: D) -> int | D: ...
     @overload
-    def get(self, key: Literal["elems", "location"]) -> dict[str, Any] | None: ...
+    def get(self, key: Literal["memberIds"]) -> list[str] | None: ...
     @overload
-    def get(self, key: Literal["elems", "location"], default: D) -> dict[str, Any] | D: ...
-    @overload
-    def get(self, key: Literal["parentDropId"]) -> ParentDrop | None: ...
-    @overload
-    def get(self, key: Literal["parentDropId"], default: D) -> ParentDrop | D: ...
+    def get(self, key: Literal["memberIds"], default: D) -> list[str] | D: ...
 
-class TrackThunk(GreenThunk[Track]):
+class IdentityThunk(GreenThunk[Identity]):
     @overload  # type: ignore[override]
     def __getitem__(
         self,
@@ -142,20 +206,22 @@ class TrackThunk(GreenThunk[Track]):
             "id",
             "creatorId",
             "lastEditorId",
-            "source",
-            "destination",
-            "filter",
-            "js",
-            "description",
-            "displayName",
+            "name",
+            "email",
+            "salutation",
+            "firstName",
+            "middleName",
+            "lastName",
+            "icon",
+            "masterToken",
         ],
     ) -> str: ...
     @overload
     def __getitem__(self, key: Literal["creationDate", "lastEditDate"]) -> int: ...
     @overload
-    def __getitem__(self, key: Literal["disabled"]) -> bool: ...
+    def __getitem__(self, key: Literal["groupIds"]) -> list[str]: ...
     @overload
-    def __getitem__(self, key: Literal["metadata"]) -> dict[str, Any]: ...
+    def __getitem__(self, key: Literal["shares"]) -> dict[str, Any]: ...
     @overload  # type: ignore[override]
     def get(
         self,
@@ -163,12 +229,14 @@ class TrackThunk(GreenThunk[Track]):
             "id",
             "creatorId",
             "lastEditorId",
-            "source",
-            "destination",
-            "filter",
-            "js",
-            "description",
-            "displayName",
+            "name",
+            "email",
+            "salutation",
+            "firstName",
+            "middleName",
+            "lastName",
+            "icon",
+            "masterToken",
         ],
     ) -> str | None: ...
     @overload
@@ -178,12 +246,14 @@ class TrackThunk(GreenThunk[Track]):
             "id",
             "creatorId",
             "lastEditorId",
-            "source",
-            "destination",
-            "filter",
-            "js",
-            "description",
-            "displayName",
+            "name",
+            "email",
+            "salutation",
+            "firstName",
+            "middleName",
+            "lastName",
+            "icon",
+            "masterToken",
         ],
         default: D,
     ) -> str | D: ...
@@ -192,27 +262,57 @@ class TrackThunk(GreenThunk[Track]):
     @overload
     def get(self, key: Literal["creationDate", "lastEditDate"], default: D) -> int | D: ...
     @overload
-    def get(self, key: Literal["disabled"]) -> bool | None: ...
+    def get(self, key: Literal["groupIds"]) -> list[str] | None: ...
     @overload
-    def get(self, key: Literal["disabled"], default: D) -> bool | D: ...
+    def get(self, key: Literal["groupIds"], default: D) -> list[str] | D: ...
     @overload
-    def get(self, key: Literal["metadata"]) -> dict[str, Any] | None: ...
+    def get(self, key: Literal["shares"]) -> dict[str, Any] | None: ...
     @overload
-    def get(self, key: Literal["metadata"], default: D) -> dict[str, Any] | D: ...
+    def get(self, key: Literal["shares"], default: D) -> dict[str, Any] | D: ...
 
-class SimulationThunk(GreenThunk[Simulation]):
+class ResourceThunk(GreenThunk[Resource]):
     @overload  # type: ignore[override]
-    def __getitem__(self, key: Literal["drops"]) -> list[Drop]: ...
+    def __getitem__(self, key: Literal["id", "creatorId", "lastEditorId"]) -> str: ...
     @overload
-    def __getitem__(self, key: Literal["log", "errors"]) -> list[Any]: ...
+    def __getitem__(self, key: Literal["creationDate", "lastEditDate"]) -> int: ...
     @overload  # type: ignore[override]
-    def get(self, key: Literal["drops"]) -> list[Drop] | None: ...
+    def get(self, key: Literal["id", "creatorId", "lastEditorId"]) -> str | None: ...
     @overload
-    def get(self, key: Literal["drops"], default: D) -> list[Drop] | D: ...
+    def get(self, key: Literal["id", "creatorId", "lastEditorId"], default: D) -> str | D: ...
     @overload
-    def get(self, key: Literal["log", "errors"]) -> list[Any] | None: ...
+    def get(self, key: Literal["creationDate", "lastEditDate"]) -> int | None: ...
     @overload
-    def get(self, key: Literal["log", "errors"], default: D) -> list[Any] | D: ...
+    def get(self, key: Literal["creationDate", "lastEditDate"], default: D) -> int | D: ...
+
+class ShareThunk(GreenThunk[Share]):
+    @overload  # type: ignore[override]
+    def __getitem__(
+        self, key: Literal["id", "creatorId", "lastEditorId", "issuedTo", "issuedBy", "description"]
+    ) -> str: ...
+    @overload
+    def __getitem__(self, key: Literal["creationDate", "lastEditDate", "duration", "expiresInMs"]) -> int: ...
+    @overload
+    def __getitem__(self, key: Literal["paths"]) -> dict[str, dict[str, bool]]: ...
+    @overload  # type: ignore[override]
+    def get(
+        self, key: Literal["id", "creatorId", "lastEditorId", "issuedTo", "issuedBy", "description"]
+    ) -> str | None: ...
+    @overload
+    def get(
+        self,
+        key: Literal["id", "creatorId", "lastEditorId", "issuedTo", "issuedBy", "description"],
+        default: D,
+    ) -> str | D: ...
+    @overload
+    def get(self, key: Literal["creationDate", "lastEditDate", "duration", "expiresInMs"]) -> int | None: ...
+    @overload
+    def get(
+        self, key: Literal["creationDate", "lastEditDate", "duration", "expiresInMs"], default: D
+    ) -> int | D: ...
+    @overload
+    def get(self, key: Literal["paths"]) -> dict[str, dict[str, bool]] | None: ...
+    @overload
+    def get(self, key: Literal["paths"], default: D) -> dict[str, dict[str, bool]] | D: ...
 
 class TaskThunk(GreenThunk[Task]):
     @overload  # type: ignore[override]
@@ -406,134 +506,6 @@ class RSSTaskThunk(GreenThunk[RSSTask]):
     @overload
     def get(self, key: Literal["disabled", "isFeatured"], default: D) -> bool | D: ...
 
-class GroupThunk(GreenThunk[Group]):
-    @overload  # type: ignore[override]
-    def __getitem__(
-        self, key: Literal["id", "creatorId", "lastEditorId", "displayName", "description"]
-    ) -> str: ...
-    @overload
-    def __getitem__(self, key: Literal["creationDate", "lastEditDate"]) -> int: ...
-    @overload
-    def __getitem__(self, key: Literal["memberIds"]) -> list[str]: ...
-    @overload  # type: ignore[override]
-    def get(
-        self, key: Literal["id", "creatorId", "lastEditorId", "displayName", "description"]
-    ) -> str | None: ...
-    @overload
-    def get(
-        self, key: Literal["id", "creatorId", "lastEditorId", "displayName", "description"], default: D
-    ) -> str | D: ...
-    @overload
-    def get(self, key: Literal["creationDate", "lastEditDate"]) -> int | None: ...
-    @overload
-    def get(self, key: Literal["creationDate", "lastEditDate"], default: D) -> int | D: ...
-    @overload
-    def get(self, key: Literal["memberIds"]) -> list[str] | None: ...
-    @overload
-    def get(self, key: Literal["memberIds"], default: D) -> list[str] | D: ...
-
-class IdentityThunk(GreenThunk[Identity]):
-    @overload  # type: ignore[override]
-    def __getitem__(
-        self,
-        key: Literal[
-            "id",
-            "creatorId",
-            "lastEditorId",
-            "name",
-            "email",
-            "salutation",
-            "firstName",
-            "middleName",
-            "lastName",
-            "icon",
-            "masterToken",
-        ],
-    ) -> str: ...
-    @overload
-    def __getitem__(self, key: Literal["creationDate", "lastEditDate"]) -> int: ...
-    @overload
-    def __getitem__(self, key: Literal["groupIds"]) -> list[str]: ...
-    @overload
-    def __getitem__(self, key: Literal["shares"]) -> dict[str, Any]: ...
-    @overload  # type: ignore[override]
-    def get(
-        self,
-        key: Literal[
-            "id",
-            "creatorId",
-            "lastEditorId",
-            "name",
-            "email",
-            "salutation",
-            "firstName",
-            "middleName",
-            "lastName",
-            "icon",
-            "masterToken",
-        ],
-    ) -> str | None: ...
-    @overload
-    def get(
-        self,
-        key: Literal[
-            "id",
-            "creatorId",
-            "lastEditorId",
-            "name",
-            "email",
-            "salutation",
-            "firstName",
-            "middleName",
-            "lastName",
-            "icon",
-            "masterToken",
-        ],
-        default: D,
-    ) -> str | D: ...
-    @overload
-    def get(self, key: Literal["creationDate", "lastEditDate"]) -> int | None: ...
-    @overload
-    def get(self, key: Literal["creationDate", "lastEditDate"], default: D) -> int | D: ...
-    @overload
-    def get(self, key: Literal["groupIds"]) -> list[str] | None: ...
-    @overload
-    def get(self, key: Literal["groupIds"], default: D) -> list[str] | D: ...
-    @overload
-    def get(self, key: Literal["shares"]) -> dict[str, Any] | None: ...
-    @overload
-    def get(self, key: Literal["shares"], default: D) -> dict[str, Any] | D: ...
-
-class ShareThunk(GreenThunk[Share]):
-    @overload  # type: ignore[override]
-    def __getitem__(
-        self, key: Literal["id", "creatorId", "lastEditorId", "issuedTo", "issuedBy", "description"]
-    ) -> str: ...
-    @overload
-    def __getitem__(self, key: Literal["creationDate", "lastEditDate", "duration", "expiresInMs"]) -> int: ...
-    @overload
-    def __getitem__(self, key: Literal["paths"]) -> dict[str, dict[str, bool]]: ...
-    @overload  # type: ignore[override]
-    def get(
-        self, key: Literal["id", "creatorId", "lastEditorId", "issuedTo", "issuedBy", "description"]
-    ) -> str | None: ...
-    @overload
-    def get(
-        self,
-        key: Literal["id", "creatorId", "lastEditorId", "issuedTo", "issuedBy", "description"],
-        default: D,
-    ) -> str | D: ...
-    @overload
-    def get(self, key: Literal["creationDate", "lastEditDate", "duration", "expiresInMs"]) -> int | None: ...
-    @overload
-    def get(
-        self, key: Literal["creationDate", "lastEditDate", "duration", "expiresInMs"], default: D
-    ) -> int | D: ...
-    @overload
-    def get(self, key: Literal["paths"]) -> dict[str, dict[str, bool]] | None: ...
-    @overload
-    def get(self, key: Literal["paths"], default: D) -> dict[str, dict[str, bool]] | D: ...
-
 class TokenResourceThunk(GreenThunk[TokenResource]):
     @overload  # type: ignore[override]
     def __getitem__(
@@ -564,57 +536,135 @@ class TokenResourceThunk(GreenThunk[TokenResource]):
     @overload
     def get(self, key: Literal["paths"], default: D) -> dict[str, dict[str, bool]] | D: ...
 
-class DeviceThunk(GreenThunk[Device]):
+class TrackThunk(GreenThunk[Track]):
     @overload  # type: ignore[override]
     def __getitem__(
         self,
         key: Literal[
-            "id", "creatorId", "lastEditorId", "path", "displayName", "description", "tokenId", "status"
+            "id",
+            "creatorId",
+            "lastEditorId",
+            "source",
+            "destination",
+            "filter",
+            "js",
+            "description",
+            "displayName",
         ],
     ) -> str: ...
     @overload
-    def __getitem__(
-        self,
-        key: Literal["creationDate", "lastEditDate", "lastSeen", "timeSinceLastSeen", "reportPeriodicity"],
-    ) -> int: ...
+    def __getitem__(self, key: Literal["creationDate", "lastEditDate"]) -> int: ...
     @overload
-    def __getitem__(self, key: Literal["deviceSummary"]) -> dict[str, Any]: ...
+    def __getitem__(self, key: Literal["disabled"]) -> bool: ...
     @overload
-    def __getitem__(self, key: Literal["tracks"]) -> list[Any]: ...
+    def __getitem__(self, key: Literal["metadata"]) -> dict[str, Any]: ...
     @overload  # type: ignore[override]
     def get(
         self,
         key: Literal[
-            "id", "creatorId", "lastEditorId", "path", "displayName", "description", "tokenId", "status"
+            "id",
+            "creatorId",
+            "lastEditorId",
+            "source",
+            "destination",
+            "filter",
+            "js",
+            "description",
+            "displayName",
         ],
     ) -> str | None: ...
     @overload
     def get(
         self,
         key: Literal[
-            "id", "creatorId", "lastEditorId", "path", "displayName", "description", "tokenId", "status"
+            "id",
+            "creatorId",
+            "lastEditorId",
+            "source",
+            "destination",
+            "filter",
+            "js",
+            "description",
+            "displayName",
         ],
         default: D,
     ) -> str | D: ...
     @overload
-    def get(
+    def get(self, key: Literal["creationDate", "lastEditDate"]) -> int | None: ...
+    @overload
+    def get(self, key: Literal["creationDate", "lastEditDate"], default: D) -> int | D: ...
+    @overload
+    def get(self, key: Literal["disabled"]) -> bool | None: ...
+    @overload
+    def get(self, key: Literal["disabled"], default: D) -> bool | D: ...
+    @overload
+    def get(self, key: Literal["metadata"]) -> dict[str, Any] | None: ...
+    @overload
+    def get(self, key: Literal["metadata"], default: D) -> dict[str, Any] | D: ...
+
+class SimulationThunk(GreenThunk[Simulation]):
+    @overload  # type: ignore[override]
+    def __getitem__(self, key: Literal["drops"]) -> list[Drop]: ...
+    @overload
+    def __getitem__(self, key: Literal["log", "errors"]) -> list[Any]: ...
+    @overload  # type: ignore[override]
+    def get(self, key: Literal["drops"]) -> list[Drop] | None: ...
+    @overload
+    def get(self, key: Literal["drops"], default: D) -> list[Drop] | D: ...
+    @overload
+    def get(self, key: Literal["log", "errors"]) -> list[Any] | None: ...
+    @overload
+    def get(self, key: Literal["log", "errors"], default: D) -> list[Any] | D: ...
+
+class LazyDeviceService(LazyFullService[Device, DeviceThunk]):
+    pass
+
+class LazyDropService(LazyFullService[Drop, DropThunk]):
+    @property
+    def path(self) -> str: ...
+    def create(self, model: Model, **params: Any) -> DropThunk: ...
+    def create_many(self, models: Models, **params: Any) -> GreenThunk[list[Drop]]: ...
+    def delete_all(self, **params: Any) -> GreenThunk[Any]: ...
+    def aggregate(
         self,
-        key: Literal["creationDate", "lastEditDate", "lastSeen", "timeSinceLastSeen", "reportPeriodicity"],
-    ) -> int | None: ...
-    @overload
-    def get(
+        outputs: Names | None = None,
+        group_by: Names | None = None,
+        filter: Filter | str | None = None,
+        rules: Mapping[str, Filter | str] | None = None,
+        sorts: Names | None = None,
+        *,
+        output: Names | None = None,
+        **params: Any,
+    ) -> GreenThunk[list[dict[str, Any]]]: ...
+
+class LazyDropServiceFactory(LazyCreatable[Drop, DropThunk], LazyAbstractServiceFactory):
+    service_class = DropService
+    def __call__(self, context: Place) -> LazyDropService: ...
+    def create(self, model: Model, **params: Any) -> DropThunk: ...
+    def multi_find(self, queries: Iterable[Any], **params: Any) -> GreenThunk[dict[str, list[Drop]]]: ...
+
+class LazyFlowService(LazyFullService[Flow, FlowThunk]):
+    pass
+
+class LazyGroupService(LazyFullService[Group, GroupThunk]):
+    pass
+
+class LazyIdentityService(LazyFullService[Identity, IdentityThunk]):
+    pass
+
+class LazyWebSocketService(LazyBaseService):
+    def connect(
         self,
-        key: Literal["creationDate", "lastEditDate", "lastSeen", "timeSinceLastSeen", "reportPeriodicity"],
-        default: D,
-    ) -> int | D: ...
-    @overload
-    def get(self, key: Literal["deviceSummary"]) -> dict[str, Any] | None: ...
-    @overload
-    def get(self, key: Literal["deviceSummary"], default: D) -> dict[str, Any] | D: ...
-    @overload
-    def get(self, key: Literal["tracks"]) -> list[Any] | None: ...
-    @overload
-    def get(self, key: Literal["tracks"], default: D) -> list[Any] | D: ...
+        *,
+        on_open: Callable[..., Any] | None = None,
+        on_message: Callable[..., Any] | None = None,
+        on_close: Callable[..., Any] | None = None,
+        on_error: Callable[..., Any] | None = None,
+        reconnect: bool = True,
+        heartbeat: float = 20.0,
+        reply_timeout: float = 60.0,
+        **options: Any,
+    ) -> WebSocketClient: ...
 
 class LazyBaseService:
     @property
@@ -739,83 +789,7 @@ class LazyFindable(LazyBaseService, Generic[R, One]):
         self, filter: Filter | str | None = None, *, page: int = 100, order: str = "desc", **params: Any
     ) -> Iterator[R]: ...
 
-class LazyCreatable(LazyBaseService, Generic[R, One]):
-    def create(self, model: Model, **params: Any) -> One: ...
-
-class LazySaveable(LazyCreatable[R, One]):
-    def update(self, model: Model, **params: Any) -> One: ...
-    def update_member(self, id: Id, name: str, value: Any, **params: Any) -> One: ...
-    def update_many(self, models: Models, **params: Any) -> GreenThunk[dict[str, R]]: ...
-    @overload
-    def save(self, model: Model, **params: Any) -> One: ...
-    @overload
-    def save(self, model: list[Model] | tuple[Model, ...], **params: Any) -> GreenThunk[dict[str, R]]: ...
-
-class LazyDeletable(LazyBaseService):
-    def delete(self, id: Id, data: Any = None, **params: Any) -> GreenThunk[Any]: ...
-
-class LazyFullService(LazyFindable[R, One], LazySaveable[R, One], LazyDeletable):
-    pass
-
-class LazyAbstractServiceFactory(LazyBaseService):
-    def __call__(self, context: Any) -> Any: ...
-
-class LazyFlowService(LazyFullService[Flow, FlowThunk]):
-    pass
-
-class LazyDropService(LazyFullService[Drop, DropThunk]):
-    @property
-    def path(self) -> str: ...
-    def create(self, model: Model, **params: Any) -> DropThunk: ...
-    def create_many(self, models: Models, **params: Any) -> GreenThunk[list[Drop]]: ...
-    def delete_all(self, **params: Any) -> GreenThunk[Any]: ...
-    def aggregate(
-        self,
-        outputs: Names | None = None,
-        group_by: Names | None = None,
-        filter: Filter | str | None = None,
-        rules: Mapping[str, Filter | str] | None = None,
-        sorts: Names | None = None,
-        *,
-        output: Names | None = None,
-        **params: Any,
-    ) -> GreenThunk[list[dict[str, Any]]]: ...
-
-class LazyDropServiceFactory(LazyCreatable[Drop, DropThunk], LazyAbstractServiceFactory):
-    service_class = DropService
-    def __call__(self, context: Place) -> LazyDropService: ...
-    def create(self, model: Model, **params: Any) -> DropThunk: ...
-    def multi_find(self, queries: Iterable[Any], **params: Any) -> GreenThunk[dict[str, list[Drop]]]: ...
-
-class LazyTrackService(LazyFullService[Track, TrackThunk]):
-    def simulate(self, drop: Model, js: str, **params: Any) -> SimulationThunk: ...
-
-class LazyAPITaskService(LazyFullService[APITask, APITaskThunk]):
-    def simulate(self, task: Model, **params: Any) -> SimulationThunk: ...
-
-class LazyMQTTTaskService(LazyFullService[MQTTTask, MQTTTaskThunk]):
-    pass
-
-class LazyRSSTaskService(LazyFullService[RSSTask, RSSTaskThunk]):
-    pass
-
-class LazyGroupService(LazyFullService[Group, GroupThunk]):
-    pass
-
-class LazyIdentityService(LazyFullService[Identity, IdentityThunk]):
-    pass
-
 class LazyShareService(LazyFindable[Share, ShareThunk], LazyCreatable[Share, ShareThunk], LazyDeletable):
-    pass
-
-class LazyTokenService(
-    LazyFindable[TokenResource, TokenResourceThunk],
-    LazyCreatable[TokenResource, TokenResourceThunk],
-    LazyDeletable,
-):
-    pass
-
-class LazyDeviceService(LazyFullService[Device, DeviceThunk]):
     pass
 
 class LazyStatisticsService(LazyBaseService):
@@ -880,7 +854,110 @@ class LazyStatisticsService(LazyBaseService):
     apiCallByIdentity = api_call_by_identity
     dropCreatedBy = drop_created_by
 
-class LazyWebSocketService(LazyBaseService):
+class LazyAPITaskService(LazyFullService[APITask, APITaskThunk]):
+    def simulate(self, task: Model, **params: Any) -> SimulationThunk: ...
+
+class LazyMQTTTaskService(LazyFullService[MQTTTask, MQTTTaskThunk]):
+    pass
+
+class LazyRSSTaskService(LazyFullService[RSSTask, RSSTaskThunk]):
+    pass
+
+class LazyTokenService(
+    LazyFindable[TokenResource, TokenResourceThunk],
+    LazyCreatable[TokenResource, TokenResourceThunk],
+    LazyDeletable,
+):
+    pass
+
+class LazyTrackService(LazyFullService[Track, TrackThunk]):
+    def simulate(self, drop: Model, js: str, **params: Any) -> SimulationThunk: ...
+
+class LazyCreatable(LazyBaseService, Generic[R, One]):
+    def create(self, model: Model, **params: Any) -> One: ...
+
+class LazySaveable(LazyCreatable[R, One]):
+    def update(self, model: Model, **params: Any) -> One: ...
+    def update_member(self, id: Id, name: str, value: Any, **params: Any) -> One: ...
+    def update_many(self, models: Models, **params: Any) -> GreenThunk[dict[str, R]]: ...
+    @overload
+    def save(self, model: Model, **params: Any) -> One: ...
+    @overload
+    def save(self, model: list[Model] | tuple[Model, ...], **params: Any) -> GreenThunk[dict[str, R]]: ...
+
+class LazyDeletable(LazyBaseService):
+    def delete(self, id: Id, data: Any = None, **params: Any) -> GreenThunk[Any]: ...
+
+class LazyFullService(LazyFindable[R, One], LazySaveable[R, One], LazyDeletable):
+    pass
+
+class LazyAbstractServiceFactory(LazyBaseService):
+    def __call__(self, context: Any) -> Any: ...
+
+class LazyServices(LazyAPI):
+    creds: Any
+    things: Any
+    root: LazyBaseService
+    api_task: LazyAPITaskService
+    device: LazyDeviceService
+    drop: LazyDropServiceFactory
+    flow: LazyFlowService
+    group: LazyGroupService
+    identity: LazyIdentityService
+    mqtt_task: LazyMQTTTaskService
+    rss_task: LazyRSSTaskService
+    share: LazyShareService
+    statistics: LazyStatisticsService
+    token: LazyTokenService
+    track: LazyTrackService
+    websocket: LazyWebSocketService
+    def request(
+        self,
+        method: str,
+        path: str = "",
+        data: Any = None,
+        params: Mapping[str, Any] | P | None = None,
+        timeout: Any = None,
+        retry: Retry | Literal[False] | None = None,
+    ) -> GreenThunk[Any]: ...
+
+class AsyncDeviceService(AsyncFullService[Device]):
+    pass
+
+class AsyncDropService(AsyncFullService[Drop]):
+    @property
+    def path(self) -> str: ...
+    def create(self, model: Model, **params: Any) -> RunningCall[Drop]: ...
+    def create_many(self, models: Models, **params: Any) -> RunningCall[list[Drop]]: ...
+    def delete_all(self, **params: Any) -> RunningCall[Any]: ...
+    def aggregate(
+        self,
+        outputs: Names | None = None,
+        group_by: Names | None = None,
+        filter: Filter | str | None = None,
+        rules: Mapping[str, Filter | str] | None = None,
+        sorts: Names | None = None,
+        *,
+        output: Names | None = None,
+        **params: Any,
+    ) -> RunningCall[list[dict[str, Any]]]: ...
+
+class AsyncDropServiceFactory(AsyncCreatable[Drop], AsyncAbstractServiceFactory):
+    service_class = DropService
+    def __call__(self, context: Place) -> AsyncDropService: ...
+    def create(self, model: Model, **params: Any) -> RunningCall[Drop]: ...
+    def multi_find(self, queries: Iterable[Any], **params: Any) -> RunningCall[dict[str, list[Drop]]]: ...
+
+class AsyncFlowService(AsyncFullService[Flow]):
+    pass
+
+class AsyncGroupService(AsyncFullService[Group]):
+    pass
+
+class AsyncIdentityService(AsyncFullService[Identity]):
+    pass
+
+class AsyncWebSocketService(AsyncBaseService):
     def connect(
         self,
         *,
@@ -893,33 +970,6 @@ class LazyWebSocketService(LazyBaseService):
         reply_timeout: float = 60.0,
         **options: Any,
     ) -> WebSocketClient: ...
-
-class LazyServices(LazyAPI):
-    creds: Any
-    things: Any
-    root: LazyBaseService
-    identity: LazyIdentityService
-    group: LazyGroupService
-    track: LazyTrackService
-    flow: LazyFlowService
-    api_task: LazyAPITaskService
-    mqtt_task: LazyMQTTTaskService
-    rss_task: LazyRSSTaskService
-    drop: LazyDropServiceFactory
-    token: LazyTokenService
-    share: LazyShareService
-    device: LazyDeviceService
-    statistics: LazyStatisticsService
-    websocket: LazyWebSocketService
-    def request(
-        self,
-        method: str,
-        path: str = "",
-        data: Any = None,
-        params: Mapping[str, Any] | P | None = None,
-        timeout: Any = None,
-        retry: Retry | Literal[False] | None = None,
-    ) -> GreenThunk[Any]: ...
 
 class AsyncBaseService:
     @property
@@ -1046,79 +1096,7 @@ class AsyncFindable(AsyncBaseService, Generic[R]):
         self, filter: Filter | str | None = None, *, page: int = 100, order: str = "desc", **params: Any
     ) -> Iterator[R]: ...
 
-class AsyncCreatable(AsyncBaseService, Generic[R]):
-    def create(self, model: Model, **params: Any) -> RunningCall[R]: ...
-
-class AsyncSaveable(AsyncCreatable[R]):
-    def update(self, model: Model, **params: Any) -> RunningCall[R]: ...
-    def update_member(self, id: Id, name: str, value: Any, **params: Any) -> RunningCall[R]: ...
-    def update_many(self, models: Models, **params: Any) -> RunningCall[dict[str, R]]: ...
-    @overload
-    def save(self, model: Model, **params: Any) -> RunningCall[R]: ...
-    @overload
-    def save(self, model: list[Model] | tuple[Model, ...], **params: Any) -> RunningCall[dict[str, R]]: ...
-
-class AsyncDeletable(AsyncBaseService):
-    def delete(self, id: Id, data: Any = None, **params: Any) -> RunningCall[Any]: ...
-
-class AsyncFullService(AsyncFindable[R], AsyncSaveable[R], AsyncDeletable):
-    pass
-
-class AsyncAbstractServiceFactory(AsyncBaseService):
-    def __call__(self, context: Any) -> Any: ...
-
-class AsyncFlowService(AsyncFullService[Flow]):
-    pass
-
-class AsyncDropService(AsyncFullService[Drop]):
-    @property
-    def path(self) -> str: ...
-    def create(self, model: Model, **params: Any) -> RunningCall[Drop]: ...
-    def create_many(self, models: Models, **params: Any) -> RunningCall[list[Drop]]: ...
-    def delete_all(self, **params: Any) -> RunningCall[Any]: ...
-    def aggregate(
-        self,
-        outputs: Names | None = None,
-        group_by: Names | None = None,
-        filter: Filter | str | None = None,
-        rules: Mapping[str, Filter | str] | None = None,
-        sorts: Names | None = None,
-        *,
-        output: Names | None = None,
-        **params: Any,
-    ) -> RunningCall[list[dict[str, Any]]]: ...
-
-class AsyncDropServiceFactory(AsyncCreatable[Drop], AsyncAbstractServiceFactory):
-    service_class = DropService
-    def __call__(self, context: Place) -> AsyncDropService: ...
-    def create(self, model: Model, **params: Any) -> RunningCall[Drop]: ...
-    def multi_find(self, queries: Iterable[Any], **params: Any) -> RunningCall[dict[str, list[Drop]]]: ...
-
-class AsyncTrackService(AsyncFullService[Track]):
-    def simulate(self, drop: Model, js: str, **params: Any) -> RunningCall[Simulation]: ...
-
-class AsyncAPITaskService(AsyncFullService[APITask]):
-    def simulate(self, task: Model, **params: Any) -> RunningCall[Simulation]: ...
-
-class AsyncMQTTTaskService(AsyncFullService[MQTTTask]):
-    pass
-
-class AsyncRSSTaskService(AsyncFullService[RSSTask]):
-    pass
-
-class AsyncGroupService(AsyncFullService[Group]):
-    pass
-
-class AsyncIdentityService(AsyncFullService[Identity]):
-    pass
-
 class AsyncShareService(AsyncFindable[Share], AsyncCreatable[Share], AsyncDeletable):
-    pass
-
-class AsyncTokenService(AsyncFindable[TokenResource], AsyncCreatable[TokenResource], AsyncDeletable):
-    pass
-
-class AsyncDeviceService(AsyncFullService[Device]):
     pass
 
 class AsyncStatisticsService(AsyncBaseService):
@@ -1183,36 +1161,58 @@ class AsyncStatisticsService(AsyncBaseService):
     apiCallByIdentity = api_call_by_identity
     dropCreatedBy = drop_created_by
 
-class AsyncWebSocketService(AsyncBaseService):
-    def connect(
-        self,
-        *,
-        on_open: Callable[..., Any] | None = None,
-        on_message: Callable[..., Any] | None = None,
-        on_close: Callable[..., Any] | None = None,
-        on_error: Callable[..., Any] | None = None,
-        reconnect: bool = True,
-        heartbeat: float = 20.0,
-        reply_timeout: float = 60.0,
-        **options: Any,
-    ) -> WebSocketClient: ...
+class AsyncAPITaskService(AsyncFullService[APITask]):
+    def simulate(self, task: Model, **params: Any) -> RunningCall[Simulation]: ...
+
+class AsyncMQTTTaskService(AsyncFullService[MQTTTask]):
+    pass
+
+class AsyncRSSTaskService(AsyncFullService[RSSTask]):
+    pass
+
+class AsyncTokenService(AsyncFindable[TokenResource], AsyncCreatable[TokenResource], AsyncDeletable):
+    pass
+
+class AsyncTrackService(AsyncFullService[Track]):
+    def simulate(self, drop: Model, js: str, **params: Any) -> RunningCall[Simulation]: ...
+
+class AsyncCreatable(AsyncBaseService, Generic[R]):
+    def create(self, model: Model, **params: Any) -> RunningCall[R]: ...
+
+class AsyncSaveable(AsyncCreatable[R]):
+    def update(self, model: Model, **params: Any) -> RunningCall[R]: ...
+    def update_member(self, id: Id, name: str, value: Any, **params: Any) -> RunningCall[R]: ...
+    def update_many(self, models: Models, **params: Any) -> RunningCall[dict[str, R]]: ...
+    @overload
+    def save(self, model: Model, **params: Any) -> RunningCall[R]: ...
+    @overload
+    def save(self, model: list[Model] | tuple[Model, ...], **params: Any) -> RunningCall[dict[str, R]]: ...
+
+class AsyncDeletable(AsyncBaseService):
+    def delete(self, id: Id, data: Any = None, **params: Any) -> RunningCall[Any]: ...
+
+class AsyncFullService(AsyncFindable[R], AsyncSaveable[R], AsyncDeletable):
+    pass
+
+class AsyncAbstractServiceFactory(AsyncBaseService):
+    def __call__(self, context: Any) -> Any: ...
 
 class AsyncServices(AsyncAPI):
     creds: Any
     things: Any
     root: AsyncBaseService
-    identity: AsyncIdentityService
-    group: AsyncGroupService
-    track: AsyncTrackService
-    flow: AsyncFlowService
     api_task: AsyncAPITaskService
+    device: AsyncDeviceService
+    drop: AsyncDropServiceFactory
+    flow: AsyncFlowService
+    group: AsyncGroupService
+    identity: AsyncIdentityService
     mqtt_task: AsyncMQTTTaskService
     rss_task: AsyncRSSTaskService
-    drop: AsyncDropServiceFactory
-    token: AsyncTokenService
     share: AsyncShareService
-    device: AsyncDeviceService
     statistics: AsyncStatisticsService
+    token: AsyncTokenService
+    track: AsyncTrackService
     websocket: AsyncWebSocketService
     def request(
         self,

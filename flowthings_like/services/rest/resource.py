@@ -59,9 +59,12 @@ class BaseService(InParallel):
 
     Attributes:
         path: the resource path, such as "/flow"; a service of one's own sets it in its class.
+        name: which attribute of every API it is, such as "flow". A module here that sets it in a class has
+            added a resource: `python -m tools.parallel_types` then writes it into the registry and the types.
     """
 
     path = ""
+    name = ""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection

@@ -22,4 +22,5 @@ class Share(Resource, total=False):
 class ShareService(Findable[Share], Creatable[Share], Deletable):
     """`api.share`. A share is immutable: it is created, read, found and deleted."""
 
+    name = "share"
     path = "/share"

@@ -37,6 +37,7 @@ class StatisticsService(BaseService):
     Raises (every statistic): InvalidInput for a date or level that is none.
     """
 
+    name = "statistics"
     path = "/statistics"
 
     def flow_drop_added(

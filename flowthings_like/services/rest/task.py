@@ -64,6 +64,7 @@ class RSSTask(Task, total=False):
 class APITaskService(FullService[APITask]):
     """`api.api_task`. Calls an HTTP API every `periodicity` milliseconds; needs `destination` and `js`."""
 
+    name = "api_task"
     path = "/api-task"
 
     def simulate(self, task: Model, **params: Any) -> Simulation:
@@ -75,10 +76,12 @@ class APITaskService(FullService[APITask]):
 class MQTTTaskService(FullService[MQTTTask]):
     """`api.mqtt_task`. Connects a flow and an MQTT broker (`uri`, and one of `source` and `destination`)."""
 
+    name = "mqtt_task"
     path = "/mqtt"
 
 
 class RSSTaskService(FullService[RSSTask]):
     """`api.rss_task`. Reads the feed at `url` into `destination`."""
 
+    name = "rss_task"
     path = "/rss"

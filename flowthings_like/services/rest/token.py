@@ -22,4 +22,5 @@ class TokenResource(Resource, total=False):
 class TokenService(Findable[TokenResource], Creatable[TokenResource], Deletable):
     """`api.token`. A token is immutable: it is created, read, found and deleted."""
 
+    name = "token"
     path = "/token"

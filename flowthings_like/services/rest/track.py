@@ -38,6 +38,7 @@ class Simulation(TypedDict, total=False):
 class TrackService(FullService[Track]):
     """`api.track`. A track has a `source`, a `destination`, and may have a `filter` and `js`."""
 
+    name = "track"
     path = "/track"
 
     def simulate(self, drop: Model, js: str, **params: Any) -> Simulation:
