@@ -802,6 +802,7 @@ class LazyStatisticsService(LazyBaseService):
         level: Level | None = None,
         **params: Any,
     ) -> GreenThunk[list[int]]: ...
+    flowDropAdded = flow_drop_added
     def flow_tracked(
         self,
         id: Id,
@@ -811,6 +812,7 @@ class LazyStatisticsService(LazyBaseService):
         level: Level | None = None,
         **params: Any,
     ) -> GreenThunk[list[int]]: ...
+    flowTracked = flow_tracked
     def track_hit(
         self,
         id: Id,
@@ -820,6 +822,7 @@ class LazyStatisticsService(LazyBaseService):
         level: Level | None = None,
         **params: Any,
     ) -> GreenThunk[list[int]]: ...
+    trackHit = track_hit
     def track_pass(
         self,
         id: Id,
@@ -829,6 +832,7 @@ class LazyStatisticsService(LazyBaseService):
         level: Level | None = None,
         **params: Any,
     ) -> GreenThunk[list[int]]: ...
+    trackPass = track_pass
     def api_call_by_identity(
         self,
         id: Id,
@@ -838,6 +842,7 @@ class LazyStatisticsService(LazyBaseService):
         level: Level | None = None,
         **params: Any,
     ) -> GreenThunk[list[int]]: ...
+    apiCallByIdentity = api_call_by_identity
     def drop_created_by(
         self,
         id: Id,
@@ -847,11 +852,6 @@ class LazyStatisticsService(LazyBaseService):
         level: Level | None = None,
         **params: Any,
     ) -> GreenThunk[list[int]]: ...
-    flowDropAdded = flow_drop_added
-    flowTracked = flow_tracked
-    trackHit = track_hit
-    trackPass = track_pass
-    apiCallByIdentity = api_call_by_identity
     dropCreatedBy = drop_created_by
 
 class LazyAPITaskService(LazyFullService[APITask, APITaskThunk]):
@@ -1109,6 +1109,7 @@ class AsyncStatisticsService(AsyncBaseService):
         level: Level | None = None,
         **params: Any,
     ) -> RunningCall[list[int]]: ...
+    flowDropAdded = flow_drop_added
     def flow_tracked(
         self,
         id: Id,
@@ -1118,6 +1119,7 @@ class AsyncStatisticsService(AsyncBaseService):
         level: Level | None = None,
         **params: Any,
     ) -> RunningCall[list[int]]: ...
+    flowTracked = flow_tracked
     def track_hit(
         self,
         id: Id,
@@ -1127,6 +1129,7 @@ class AsyncStatisticsService(AsyncBaseService):
         level: Level | None = None,
         **params: Any,
     ) -> RunningCall[list[int]]: ...
+    trackHit = track_hit
     def track_pass(
         self,
         id: Id,
@@ -1136,6 +1139,7 @@ class AsyncStatisticsService(AsyncBaseService):
         level: Level | None = None,
         **params: Any,
     ) -> RunningCall[list[int]]: ...
+    trackPass = track_pass
     def api_call_by_identity(
         self,
         id: Id,
@@ -1145,6 +1149,7 @@ class AsyncStatisticsService(AsyncBaseService):
         level: Level | None = None,
         **params: Any,
     ) -> RunningCall[list[int]]: ...
+    apiCallByIdentity = api_call_by_identity
     def drop_created_by(
         self,
         id: Id,
@@ -1154,11 +1159,6 @@ class AsyncStatisticsService(AsyncBaseService):
         level: Level | None = None,
         **params: Any,
     ) -> RunningCall[list[int]]: ...
-    flowDropAdded = flow_drop_added
-    flowTracked = flow_tracked
-    trackHit = track_hit
-    trackPass = track_pass
-    apiCallByIdentity = api_call_by_identity
     dropCreatedBy = drop_created_by
 
 class AsyncAPITaskService(AsyncFullService[APITask]):

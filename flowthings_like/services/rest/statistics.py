@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from ...errors import InvalidInput
 from ...transport.values import resolve
@@ -22,7 +24,24 @@ if TYPE_CHECKING:
 __all__ = ["StatisticsService"]
 
 _LEVELS = ("YEAR", "MONTH", "DAY", "HOUR")
-_DATE = (("year", 1, 9999), ("month", 1, 12), ("day", 1, 31))
+_DATE = {"year": range(1, 10_000), "month": range(1, 13), "day": range(1, 32)}
+
+Q = ParamSpec("Q")
+
+
+def _statistic(
+    count: Callable[Concatenate[StatisticsService, str, Q], list[int]], name: str, meaning: str
+) -> Callable[Concatenate[StatisticsService, Q], list[int]]:
+    """The method for one statistic: `count` with the statistic's name filled in, and a docstring."""
+
+    def statistic(self: StatisticsService, /, *args: Q.args, **params: Q.kwargs) -> list[int]:
+        return count(self, name, *args, **params)
+
+    statistic.__name__, statistic.__doc__ = name, meaning
+    statistic.__qualname__ = f"StatisticsService.{name}"
+    service, _, *arguments = inspect.signature(count).parameters.values()
+    statistic.__signature__ = inspect.Signature([service, *arguments])  # type: ignore[attr-defined]
+    return statistic
 
 
 class StatisticsService(BaseService):
@@ -40,104 +59,46 @@ class StatisticsService(BaseService):
     name = "statistics"
     path = "/statistics"
 
-    def flow_drop_added(
-        self,
-        id: Id,
-        year: Whole | None = None,
-        month: Whole | None = None,
-        day: Whole | None = None,
-        level: Level | None = None,
-        **params: Any,
-    ) -> list[int]:
-        """Drops added to a flow."""
-        return self._count("flowDropAdded", id, (year, month, day), level, params)
-
-    def flow_tracked(
-        self,
-        id: Id,
-        year: Whole | None = None,
-        month: Whole | None = None,
-        day: Whole | None = None,
-        level: Level | None = None,
-        **params: Any,
-    ) -> list[int]:
-        """Drops that tracks carried out of a flow."""
-        return self._count("flowTracked", id, (year, month, day), level, params)
-
-    def track_hit(
-        self,
-        id: Id,
-        year: Whole | None = None,
-        month: Whole | None = None,
-        day: Whole | None = None,
-        level: Level | None = None,
-        **params: Any,
-    ) -> list[int]:
-        """Drops that reached a track."""
-        return self._count("trackHit", id, (year, month, day), level, params)
-
-    def track_pass(
-        self,
-        id: Id,
-        year: Whole | None = None,
-        month: Whole | None = None,
-        day: Whole | None = None,
-        level: Level | None = None,
-        **params: Any,
-    ) -> list[int]:
-        """Drops that passed a track's filter."""
-        return self._count("trackPass", id, (year, month, day), level, params)
-
-    def api_call_by_identity(
-        self,
-        id: Id,
-        year: Whole | None = None,
-        month: Whole | None = None,
-        day: Whole | None = None,
-        level: Level | None = None,
-        **params: Any,
-    ) -> list[int]:
-        """Requests that an identity made."""
-        return self._count("apiCallByIdentity", id, (year, month, day), level, params)
-
-    def drop_created_by(
-        self,
-        id: Id,
-        year: Whole | None = None,
-        month: Whole | None = None,
-        day: Whole | None = None,
-        level: Level | None = None,
-        **params: Any,
-    ) -> list[int]:
-        """Drops that an identity created."""
-        return self._count("dropCreatedBy", id, (year, month, day), level, params)
-
-    flowDropAdded = flow_drop_added
-    flowTracked = flow_tracked
-    trackHit = track_hit
-    trackPass = track_pass
-    apiCallByIdentity = api_call_by_identity
-    dropCreatedBy = drop_created_by
-
     def _count(
-        self, name: str, id: Any, date: tuple[Any, ...], level: Any, params: dict[str, Any]
+        self,
+        name: str,
+        /,
+        id: Id,
+        year: Whole | None = None,
+        month: Whole | None = None,
+        day: Whole | None = None,
+        level: Level | None = None,
+        **params: Any,
     ) -> list[int]:
         if level is not None:
             params["level"] = _level(resolve(level))
-        counts: list[int] = self._call("GET", f"/{name}{id_path(id)}{_date_path(date)}", None, params)
+        path = f"/{name}{id_path(id)}{_date_path(year, month, day)}"
+        counts: list[int] = self._call("GET", path, None, params)
         return counts
 
+    flow_drop_added = flowDropAdded = _statistic(_count, "flowDropAdded", "Drops added to a flow.")
+    flow_tracked = flowTracked = _statistic(_count, "flowTracked", "Drops that tracks carried out of a flow.")
+    track_hit = trackHit = _statistic(_count, "trackHit", "Drops that reached a track.")
+    track_pass = trackPass = _statistic(_count, "trackPass", "Drops that passed a track's filter.")
+    api_call_by_identity = apiCallByIdentity = _statistic(
+        _count, "apiCallByIdentity", "Requests that an identity made."
+    )
+    drop_created_by = dropCreatedBy = _statistic(_count, "dropCreatedBy", "Drops that an identity created.")
 
-def _date_path(date: tuple[Any, ...]) -> str:
+
+def _date_path(*date: Any) -> str:
+    """`/2026/11` for a year and a month: each of year, month and day that is given needs those before it."""
     path, missing = "", ""
-    for (name, least, most), given in zip(_DATE, date, strict=True):
+    for (name, allowed), given in zip(_DATE.items(), date, strict=True):
         value = resolve(given)
         if value is None:
             missing = missing or name
         elif missing:
             raise InvalidInput(f"statistics: a {name} needs a {missing}")
-        elif not _is_whole(value) or not least <= int(value) <= most:
-            raise InvalidInput(f"statistics: {name} is {value!r}; give a whole number from {least} to {most}")
+        elif not _is_whole(value) or int(value) not in allowed:
+            raise InvalidInput(
+                f"statistics: {name} is {value!r}; give a whole number from {allowed[0]} to {allowed[-1]}"
+            )
         else:
             path += f"/{int(value)}"
     return path
