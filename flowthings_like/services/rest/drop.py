@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from ...changes import P, filter_text
 from ...errors import InvalidInput
 from ...filters.nodes import Filter
-from ...green.calls.marks import bulk, reads
+from ...green.calls.marks import api_factory, reads
 from ...transport.http.urls import segment, wire_params
 from ...transport.values import items, resolve, text
-from .find_each import FINDS, find_each
+from . import bulk_forms
+from .find_each import find_each
 from .given import takes_find_parameters
 from .resource import Resource, query_params, with_filters
 from .writing import AbstractServiceFactory, Creatable, FullService
@@ -70,7 +71,7 @@ class DropService(FullService[Drop]):
     def _shown(self) -> str:
         return f"/drop/{self._flow!r}" if hasattr(type(self._flow), "unwrap") else self.path
 
-    @bulk("create_many", most=500, writes=True, whole=(403, 404))
+    @bulk_forms.create_drop
     def create(self, model: Model, **params: Any) -> Drop:
         """Create a drop and return it whole, with its id."""
         return super().create(model, **params)
@@ -92,7 +93,7 @@ class DropService(FullService[Drop]):
 
     if not TYPE_CHECKING:  # the types are those of Findable
 
-        @bulk("_find_each", entry="_as_query", most=FINDS, across=True, in_order=True, whole=(403,))
+        @bulk_forms.find_drops
         @takes_find_parameters
         def find_many(self, *filters: Filter | str, **params: Any) -> Any:
             """The drops for which all these filters hold, newest first; see `Findable.find_many`."""
@@ -169,9 +170,10 @@ class DropServiceFactory(Creatable[Drop], AbstractServiceFactory):
     path = "/drop"
     service_class = DropService
 
-    if TYPE_CHECKING:
-
-        def __call__(self, context: Place) -> DropService: ...
+    @api_factory
+    def __call__(self, context: Place) -> DropService:
+        """The drops of this flow."""
+        return DropService(context, self.connection)
 
     def create(self, model: Model, **params: Any) -> Drop:
         """Create a drop in the flow that the model names by `path`: `{"path": "/acme/a", "elems": {…}}`."""

@@ -18,9 +18,6 @@ from .resource import BaseService
 if TYPE_CHECKING:
     from ...transport.http.client import Connection
 
-FINDS = 500
-"""Most finds in one request."""
-
 _ABOUT_THE_CALLER = (401, 408, 425, 429)
 
 

@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar, ove
 from ...changes import P
 from ...errors import FlowThingsNotFound, InvalidInput
 from ...filters.nodes import Filter
-from ...green.calls.marks import api_call, bulk, chooses, plain, reads
+from ...green.calls.marks import api_call, chooses, plain, reads
 from ...transport.http.urls import check_path, segment
 from ...transport.values import items, resolve, text
 from ..in_parallel import InParallel
+from . import bulk_forms
 from .given import takes_find_parameters, takes_read_parameters
 from .pages import pages
 
@@ -139,12 +140,12 @@ class BaseService(InParallel):
 
     def _call(self, method: str, path: str, data: Any, named: dict[str, Any]) -> Any:
         """`request`, with the keywords a verb was given."""
-        patience = _patience(named)
-        return self.request(method, path, data, query_params(named), **patience)
+        limits = _pop_limits(named)
+        return self.request(method, path, data, query_params(named) if named else None, **limits)
 
 
-def _patience(named: dict[str, Any]) -> dict[str, Any]:
-    """Those of a verb's keywords, taken out, that say how long it may take and when it is made again."""
+def _pop_limits(named: dict[str, Any]) -> dict[str, Any]:
+    """Remove `timeout` and `retry` from a verb's keywords, and return them."""
     return {name: named.pop(name) for name in ("timeout", "retry") if name in named}
 
 
@@ -180,7 +181,7 @@ class Findable(BaseService, Generic[R]):
     ) -> R: ...
     @overload
     def read(self, id: Id, *, refs: Yes, **params: Any) -> tuple[R, References]: ...
-    @bulk("read_many", key="id", most=500, whole=(403, 404))
+    @bulk_forms.read
     @takes_read_parameters
     def read(self, id: Id, **params: Any) -> Any:
         """The resource with this id, a dict. FlowThingsNotFound if there is none."""
@@ -360,12 +361,12 @@ class Findable(BaseService, Generic[R]):
             params: as in `find_many`, without sort, start, skip and refs; `limit` ends the iteration after
                 that many; `only` is given the member id as well.
         """
-        patience = _patience(params)
+        limits = _pop_limits(params)
 
         def fetch(asked: dict[str, Any]) -> Any:
             if self._wants_refs({}):
                 asked["refs"] = 0
-            return self.request("GET", params=asked, **patience)
+            return self.request("GET", params=asked, **limits)
 
         return pages(fetch, filter, page, order, query_params(params).to_dict())
 

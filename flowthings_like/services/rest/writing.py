@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Generic, overload
 
 from ...changes import M
 from ...errors import InvalidInput
-from ...green.calls.marks import api_factory, bulk, chooses
+from ...green.calls.marks import api_factory, chooses
 from ...transport.http.urls import segment
 from ...transport.values import items, resolve, text
+from . import bulk_forms
 from .resource import BaseService, Findable, R, id_path
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Creatable(BaseService, Generic[R]):
 class Saveable(Creatable[R]):
     """The verbs that write."""
 
-    @bulk("update_many", key="model.id", most=500, writes=True)
+    @bulk_forms.update
     def update(self, model: Model, **params: Any) -> R:
         """Change the members that the model holds, of the resource its `id` names; return the resource.
 
