@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any, NoReturn
 
 from ..errors import InvalidInput
-from . import accept, nodes
+from . import coerce, nodes
 from .nodes import Filter
 from .quoting import quote, split_path
 
@@ -47,7 +47,7 @@ class Mem:
 
         An int counts into a list, from 0.
         """
-        name = accept.settled(name)
+        name = coerce.settled(name)
         if isinstance(name, numbers.Integral) and not isinstance(name, bool) and name >= 0:
             return Mem((*self._parts, str(int(name))))
         if not isinstance(name, str):
@@ -81,22 +81,22 @@ class Mem:
         return self._compare(">=", other)
 
     def _compare(self, op: str, other: object) -> Filter:
-        return nodes.Compare(self.__member__(), op, accept.operand(other))
+        return nodes.Compare(self.__member__(), op, coerce.operand(other))
 
     def __mod__(self, divisor: object) -> Remainder:
-        return Remainder(self.__member__(), accept.number(divisor))
+        return Remainder(self.__member__(), coerce.number(divisor))
 
     def re(self, pattern: str | bytes | re.Pattern[Any], flags: str = "") -> Filter:
         """The pattern occurs in the member's string. Flags: i m s as in Python, g is ignored."""
-        return nodes.Regex(self.__member__(), *accept.pattern(pattern, flags))
+        return nodes.Regex(self.__member__(), *coerce.pattern(pattern, flags))
 
     def IN(self, *items: object) -> Filter:  # noqa: N802 (the seed document's name)
         """The member equals one of the items: IN(1, 2), or IN([1, 2]) with one list, tuple, set or range."""
-        return nodes.In(self.__member__(), accept.items(items))
+        return nodes.In(self.__member__(), coerce.items(items))
 
     def CONTAINS(self, *items: object) -> Filter:  # noqa: N802 (the seed document's name)
         """The member is a list that holds every one of the items, given as for IN."""
-        return nodes.Contains(self.__member__(), accept.items(items))
+        return nodes.Contains(self.__member__(), coerce.items(items))
 
     def WITHIN(  # noqa: N802 (the seed document's name)
         self,
@@ -117,13 +117,13 @@ class Mem:
                     "expected a polygon alone, not together with a distance, coords or a zip code"
                 )
             return nodes.Inside(
-                self.__member__(), tuple(accept.point(point) for point in accept.iterable(polygon))
+                self.__member__(), tuple(coerce.point(point) for point in coerce.iterable(polygon))
             )
         if not isinstance(unit, str):
             raise InvalidInput(f"expected a unit, {' or '.join(nodes.UNITS)}, not {unit!r}")
-        zip_code = zip if zip is None else str(accept.settled(zip))
-        point = None if coords is None else accept.point(coords)
-        return nodes.Within(self.__member__(), accept.number(distance), unit.upper(), point, zip_code)
+        zip_code = zip if zip is None else str(coerce.settled(zip))
+        point = None if coords is None else coerce.point(coords)
+        return nodes.Within(self.__member__(), coerce.number(distance), unit.upper(), point, zip_code)
 
     # -- being a Python object
 
@@ -174,10 +174,10 @@ class Remainder:
         nodes.Modulo(left, divisor, "==", 0)  # refuses a divisor of 0 here and now
 
     def __eq__(self, other: object) -> Filter:  # type: ignore[override]
-        return nodes.Modulo(self._left, self._divisor, "==", accept.number(other))
+        return nodes.Modulo(self._left, self._divisor, "==", coerce.number(other))
 
     def __ne__(self, other: object) -> Filter:  # type: ignore[override]
-        return nodes.Modulo(self._left, self._divisor, "!=", accept.number(other))
+        return nodes.Modulo(self._left, self._divisor, "!=", coerce.number(other))
 
     def __hash__(self) -> int:
         return hash((self._left, self._divisor))
@@ -206,9 +206,9 @@ class Age:
         return Age(inner if self._field is None else Mem((*self._field._parts, *inner._parts)))
 
     def _compare(self, op: str, other: object) -> Filter:
-        other = accept.settled(other)
+        other = coerce.settled(other)
         ms = other / timedelta(milliseconds=1) if isinstance(other, timedelta) else other
-        ms = accept.number(int(ms) if isinstance(ms, float) and ms.is_integer() and ms is not other else ms)
+        ms = coerce.number(int(ms) if isinstance(ms, float) and ms.is_integer() and ms is not other else ms)
         return nodes.Age(None if self._field is None else self._field.__member__(), op, ms)
 
     def __eq__(self, other: object) -> Filter:  # type: ignore[override]
@@ -253,12 +253,12 @@ def EXISTS(member_: Mem | str | bytes) -> Filter:  # noqa: N802 (the seed docume
 
 def HAS(type: str | bytes) -> Filter:  # noqa: N802 (the seed document's name)
     """Some element is of that type: string, integer, float, boolean, map, list, null."""
-    return nodes.Has(accept.string(type))
+    return nodes.Has(coerce.string(type))
 
 
 def MATCHES(pattern: str | bytes | re.Pattern[Any], flags: str = "") -> Filter:  # noqa: N802 (the seed document's name)
     """The pattern occurs in some string element. Flags as for `mem.a.re`."""
-    return nodes.Matches(*accept.pattern(pattern, flags))
+    return nodes.Matches(*coerce.pattern(pattern, flags))
 
 
 def NOT(filter: Filter) -> Filter:  # noqa: N802 (the seed document's name)

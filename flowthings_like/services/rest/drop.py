@@ -12,8 +12,8 @@ from ...green.calls.marks import api_factory, reads
 from ...transport.http.urls import segment, wire_params
 from ...transport.values import items, resolve, text
 from . import bulk_forms
+from .arguments import takes_find_parameters
 from .find_each import find_each
-from .given import takes_find_parameters
 from .resource import Resource, query_params, with_filters
 from .writing import AbstractServiceFactory, Creatable, FullService
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from ...green.calls.thunk import GreenThunk
     from ...transport.http.client import Connection
+    from .arguments import Id, Model, Models, Names
     from .flow import Flow
-    from .given import Id, Model, Models, Names
 
     Place: TypeAlias = Id | Mapping[str, Any] | GreenThunk[Flow]
 

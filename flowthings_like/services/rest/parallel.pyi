@@ -15,10 +15,10 @@ from ...green.calls.lazy import LazyAPI
 from ...green.calls.thunk import GreenThunk
 from ...transport.retry import Retry
 from ...transport.websocket.live import WebSocketClient
+from .arguments import Again, Filters, Id, Ids, Model, Models, More, Names, No, References, Timeout, Yes
 from .device import Device
 from .drop import Drop, DropService, ParentDrop, Place
 from .flow import Flow
-from .given import Again, Filters, Id, Ids, Model, Models, More, Names, No, References, Timeout, Yes
 from .group import Group
 from .identity import Identity
 from .resource import Resource

@@ -26,13 +26,13 @@ from ...transport.http.urls import check_path, segment
 from ...transport.values import items, resolve, text
 from ..in_parallel import InParallel
 from . import bulk_forms
-from .given import takes_find_parameters, takes_read_parameters
-from .pages import pages
+from .arguments import takes_find_parameters, takes_read_parameters
+from .pagination import pages
 
 if TYPE_CHECKING:
     from ...transport.http.client import Connection
     from ...transport.retry import Retry
-    from .given import Again, Filters, Id, Ids, More, Names, No, References, Timeout, Yes
+    from .arguments import Again, Filters, Id, Ids, More, Names, No, References, Timeout, Yes
 
 __all__ = ["BaseService", "Findable", "Resource"]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
     from ...green.calls.thunk import GreenThunk
-    from .given import Id
+    from .arguments import Id
 
     Whole: TypeAlias = int | str | GreenThunk[int]
     Level: TypeAlias = (

@@ -8,7 +8,7 @@ from .resource import Resource
 from .writing import FullService
 
 if TYPE_CHECKING:
-    from .given import Model
+    from .arguments import Model
     from .track import Simulation
 
 __all__ = [

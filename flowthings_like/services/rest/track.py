@@ -8,8 +8,8 @@ from .resource import Resource
 from .writing import FullService
 
 if TYPE_CHECKING:
+    from .arguments import Model
     from .drop import Drop
-    from .given import Model
 
 __all__ = ["Simulation", "Track", "TrackService"]
 

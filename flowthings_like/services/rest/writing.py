@@ -14,7 +14,7 @@ from . import bulk_forms
 from .resource import BaseService, Findable, R, id_path
 
 if TYPE_CHECKING:
-    from .given import Id, Model, Models
+    from .arguments import Id, Model, Models
 
 __all__ = ["AbstractServiceFactory", "Creatable", "Deletable", "FullService", "Saveable"]
 
