@@ -51,9 +51,10 @@ class Membership:
         over: the connection over which it is joined, or was when that was lost; None if it never was.
         turns: those who want to ask the node to let it in or out; the first of them does.
         held: events of a room that is being joined: (connection, event, arguments).
+        stray: the connection over which the node may have let it in, though all have given it up since.
     """
 
-    __slots__ = ("collection", "former", "held", "id", "over", "rooms", "turns")
+    __slots__ = ("collection", "former", "held", "id", "over", "rooms", "stray", "turns")
 
     def __init__(self, collection: str, id: int) -> None:
         self.collection = collection
@@ -61,6 +62,7 @@ class Membership:
         self.former: str | None = None
         self.rooms: tuple[Room, ...] = ()
         self.over: PacketConnection | None = None
+        self.stray: PacketConnection | None = None
         self.turns: list[Turn] = []
         self.held: list[tuple[PacketConnection, str | Moment, Any]] = []
 

@@ -15,13 +15,21 @@ if TYPE_CHECKING:
     from ...wire.things.packages import Package
     from .rooms import Rooms
 
-__all__ = ["Rejoining"]
+__all__ = ["Event", "Rejoining"]
 
 _log = logging.getLogger("flowthings_like")
 
+Event = tuple["str | None", int, "str | Moment", Any]
+"""What is heard of a room: its scope, its id, what happens, and the arguments."""
+
 
 class Rejoining:
-    """Rooms that a new connection joins anew: made by `Rooms.begin`, then `finish` or `give_up` is called."""
+    """Rooms that a new connection joins anew: made by `Rooms.begin`, then `finish` or `give_up` is called.
+
+    Attributes:
+        before: the connection that is still used meanwhile, None if there is none.
+        meanwhile: what came over it since.
+    """
 
     def __init__(
         self,
@@ -32,7 +40,8 @@ class Rejoining:
     ) -> None:
         self._rooms = rooms
         self._over = over
-        self._before = before
+        self.before = before
+        self.meanwhile: list[Event] = []
         self._by_scope = by_scope
 
     def contents(self) -> list[list[Any]]:
@@ -45,16 +54,31 @@ class Rejoining:
         Args:
             ask: makes a further JOIN over the new connection, with what it says.
         """
-        for (scope, found), answer in zip(self._by_scope.items(), answers, strict=True):
-            try:
-                ids = room_ids(self._answer(scope, found, answer, ask), len(found))
-            except things_errors.ForbiddenError as error:
-                _log.error("all rooms in %s are left: %s", scope, error)
-                self._rooms.take_out(found, Moment.LEFT)
-                continue
-            gone = [membership for membership, id in zip(found, ids, strict=True) if id is None]
-            self._rooms.take_out(gone, Moment.DELETED)
-            self._rooms.settle([each for each in found if each not in gone], self._over)
+        # What can fail comes first: rooms are told once it is certain that the connection is the next one.
+        outcomes = [
+            (found, self._ids(scope, found, answer, ask))
+            for (scope, found), answer in zip(self._by_scope.items(), answers, strict=True)
+        ]
+        for found, ids in outcomes:
+            self._settle(found, ids)
+
+    def _ids(
+        self, scope: str, found: list[Membership], answer: Package, ask: Callable[[Any], Any]
+    ) -> list[int | None] | None:
+        """The ids of the rooms that are joined; None if that was forbidden for all of them."""
+        try:
+            return room_ids(self._answer(scope, found, answer, ask), len(found))
+        except things_errors.ForbiddenError as error:
+            _log.error("all rooms in %s are left: %s", scope, error)
+            return None
+
+    def _settle(self, found: list[Membership], ids: list[int | None] | None) -> None:
+        if ids is None:
+            self._rooms.take_out(found, Moment.LEFT)
+            return
+        gone = [membership for membership, id in zip(found, ids, strict=True) if id is None]
+        self._rooms.take_out(gone, Moment.DELETED)
+        self._rooms.settle([each for each in found if each not in gone], self._over)
 
     def _answer(self, scope: str, found: list[Membership], answer: Package, ask: Callable[[Any], Any]) -> Any:
         try:
@@ -69,5 +93,5 @@ class Rejoining:
             return [None] * len(found)
 
     def give_up(self) -> None:
-        """The new connection came to nothing: the one before it, if it is still there, counts again."""
-        self._rooms.hear_from(self._before)
+        """The new connection came to nothing."""
+        self._rooms.go_back(self)

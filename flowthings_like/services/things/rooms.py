@@ -5,9 +5,9 @@ Its JOIN and LEAVE events say nothing that the answers do not, and can come too 
 passed over.
 
 When a connection is lost, or the client moves to another node, the next connection joins all rooms anew. Its
-events count from the moment it asks to; those of the connection before it do not any more. So no event is
-heard twice, and one that is emitted meanwhile is not heard at all: `on_join`, which is called again, is where
-to find out.
+events count from the moment it asks to; those of the connection before it wait, and count only if the new
+one comes to nothing. So no event is heard twice, and one that is emitted during a move is not heard at all:
+`on_join`, which is called again, is where to find out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ...wire.things import errors as things_errors
 from ...wire.things.packages import Kind, pack
 from ...wire.things.scopes import cnscope
 from .membership import Membership, Moment, Turn, collection_scope, in_its_scope, room_ids
-from .rejoining import Rejoining
+from .rejoining import Event, Rejoining
 
 if TYPE_CHECKING:
     from ...transport.things.connection import PacketConnection
@@ -54,6 +54,7 @@ class Rooms:
         self._memberships: dict[tuple[str, int], Membership] = {}
         self._scopes: set[str] = set()  # every scope in which a room was ever joined
         self._source: PacketConnection | None = None  # whose events count
+        self._rejoining: Rejoining | None = None  # while a new one joins all rooms anew
         self._lock = LockOfProcess()  # held for moments only, in which no green thread gives way
         self._pid = os.getpid()
         forget_in_child(self)
@@ -79,7 +80,7 @@ class Rooms:
                 return
             self._forget_rooms()
             self._memberships = {}
-            self._source = None
+            self._source = self._rejoining = None
             self._pid = os.getpid()
 
     def _forget_rooms(self) -> None:
@@ -90,7 +91,7 @@ class Rooms:
         """The client was closed."""
         self.check_process()
         with self._lock.here:
-            self._source = None
+            self._source = self._rejoining = None
             self._empty_all(list(self._memberships.values()), Moment.ENDED)
 
     # In and out
@@ -110,6 +111,8 @@ class Rooms:
         )
 
     def _enter(self, membership: Membership, room: Room, ask: Ask, deadline: float) -> None:
+        self._leave_stray(membership, deadline)
+        membership.stray = None
         with self._lock.here:
             membership.rooms = (*membership.rooms, room)
             room._membership, room._over = membership, None
@@ -160,13 +163,15 @@ class Rooms:
     def _leave(self, membership: Membership, room: Room, ask: Callable[..., Any], deadline: float) -> bool:
         over = membership.over if membership.over is self._source else None
         known = True
+        left: PacketConnection | None = None
         try:
             if over is not None:
                 known = self._ask_out(membership, over, ask, deadline)
+            left = over
         except ConnectionFailed:
-            pass  # a node forgets who hangs up
+            left = over  # a node forgets who hangs up
         finally:
-            self._take_out_one(membership, room, over)
+            self._take_out_one(membership, room, left)
         return known
 
     @staticmethod
@@ -184,7 +189,8 @@ class Rooms:
         return known
 
     def _take_out_one(self, membership: Membership, room: Room, left: PacketConnection | None) -> None:
-        """An object is out of its room, which was left over this connection if it was the last one."""
+        """An object is out of its room, which was left over this connection if it was the last one. None: it
+        is not known whether the node was told."""
         if room._membership is None:  # the room was deleted meanwhile
             return
         try:
@@ -195,7 +201,7 @@ class Rooms:
         finally:
             if room._membership is None:
                 room._receive(Moment.LEFT, ())
-        if still_in is not None and still_in is not left:  # joined anew while it was being left
+        if still_in is not None and still_in is not left:  # joined anew meanwhile, or interrupted
             self._tidy(membership)
 
     def _detach(self, room: Room) -> PacketConnection | None:
@@ -207,27 +213,45 @@ class Rooms:
             others = _without(membership.rooms, room)
             over = membership.over if membership.over is self._source and not others else None
             if not others:
-                membership.over = None
+                membership.over, membership.held = None, []
             membership.rooms = others
             room._membership = None  # last: until then all of this can be done again
             return over
 
     def _tidy(self, membership: Membership) -> None:
         """Somebody gave a room up: tell the node, if nobody else is in it."""
-        if self._source is not None:
-            with suppress(RuntimeError):  # no thread to be had: what the node goes on to tell is passed over
-                detect().spawn(self._leave_quietly, membership.collection, membership.id)
+        with self._lock.here:
+            over = self._source
+            if over is None:
+                return
+            if not membership.rooms:
+                self._memberships.setdefault(membership.key, membership).stray = over
+        with suppress(RuntimeError):  # no thread to be had: what the node goes on to tell is passed over
+            detect().spawn(self._leave_quietly, membership.collection, membership.id)
 
     def _leave_quietly(self, collection: str, id: int) -> None:
         deadline = time.monotonic() + _TIDY_WITHIN
 
         def leave(membership: Membership) -> None:
-            over = self._source
-            if over is not None and not membership.rooms:
-                over.call(Kind.LEAVE, pack([membership.scope, id]), deadline)
+            try:
+                self._leave_stray(membership, deadline)
+            finally:
+                membership.stray = None  # tried once: a node that does not answer is not asked for ever
 
         with suppress(FlowThingsError):
             self._in_turn(collection, id, deadline, leave)
+
+    def _leave_stray(self, membership: Membership, deadline: float) -> None:
+        """Leave a room that was given up, and wait until all is heard that came before.
+
+        Whoever joins the room next would hear that too: an event that comes before the answer to a JOIN
+        counts as one that has overtaken it.
+        """
+        over = membership.stray
+        if over is not None and over is self._source and not membership.rooms:
+            with suppress(ConnectionFailed):  # a node forgets who hangs up
+                over.call(Kind.LEAVE, pack([membership.scope, membership.id]), deadline)
+                over.wait_heard(min(_TIDY_WITHIN, max(0.0, deadline - time.monotonic())))
 
     def _in_turn(self, collection: str, id: int, deadline: float, work: Callable[[Membership], T]) -> T:
         """`work(membership)` for a room, in one thread at a time."""
@@ -266,7 +290,10 @@ class Rooms:
                 membership.turns.remove(turn)
             if membership.turns:
                 membership.turns[0].latch.set()
-            elif not membership.rooms and self._memberships.get(membership.key) is membership:
+            elif (
+                not (membership.rooms or membership.stray)
+                and self._memberships.get(membership.key) is membership
+            ):
                 del self._memberships[membership.key]
 
     def _is_settled(self, membership: Membership) -> bool:
@@ -314,8 +341,8 @@ class Rooms:
         self.check_process()
         with self._lock.here:
             before, self._source = self._source, over
-            by_scope = self._joined_by_scope()
-        return Rejoining(self, over, before, by_scope)
+            self._rejoining = Rejoining(self, over, before, self._joined_by_scope())
+            return self._rejoining
 
     def _joined_by_scope(self) -> dict[str, list[Membership]]:
         by_scope: dict[str, list[Membership]] = {}
@@ -324,10 +351,19 @@ class Rooms:
                 by_scope.setdefault(membership.scope, []).append(membership)
         return by_scope
 
-    def hear_from(self, over: PacketConnection | None) -> None:
-        """The events of this connection count, and no other's."""
+    def end_rejoining(self) -> None:
+        """All rooms are joined over the new connection: what came over the one before meanwhile is lost."""
         with self._lock.here:
-            self._source = over
+            self._rejoining = None
+
+    def go_back(self, rejoining: Rejoining) -> None:
+        """The new connection came to nothing: the one before it, if it is still there, counts again, and so
+        does what came over it meanwhile."""
+        with self._lock.here:
+            if self._rejoining is rejoining:
+                self._rejoining = None
+                self._hand_on_all(rejoining.before, rejoining.meanwhile)
+                self._source = rejoining.before  # last: from here on events pass by the lock
 
     def lost(self) -> None:
         """The connection broke."""
@@ -339,26 +375,39 @@ class Rooms:
 
     def deliver(self, over: PacketConnection, kind: int, data: Mapping[str, Any]) -> None:
         """Hand out an event of a room. Called by the connection's reader, one at a time; never waits."""
-        if over is not self._source:
-            return
-        membership = self._memberships.get((data.get("scope"), data["id"]))  # type: ignore[arg-type]
-        if kind == _EMIT:
-            what, args = data["event"], data["args"]
-            if membership is not None and membership.over is over:
-                for room in membership.rooms:
-                    room._receive(what, args)
-                return
+        scope, id = data.get("scope"), data["id"]
+        if kind != _EMIT:
+            event: Event = (scope, id, Moment.DELETED, ())
         else:
-            what, args = Moment.DELETED, ()
+            event = (scope, id, data["event"], data["args"])
+            membership = self._memberships.get((scope, id))  # type: ignore[arg-type]
+            if membership is not None and membership.over is over is self._source:
+                self._hand_out(membership, event[2], event[3])
+                return
         with self._lock.here:
-            if membership is None:
-                membership = self._find(data.get("scope"), data["id"])
-            if membership is None:
-                _log.debug("an event of room %s in %s, which is not joined", data["id"], data.get("scope"))
-            elif membership.over is over:
-                self._hand_out(membership, what, args)
-            else:
-                membership.held.append((over, what, args))
+            rejoining = self._rejoining
+            if over is self._source:
+                self._hand_on(over, event)
+            elif rejoining is not None and over is rejoining.before:
+                rejoining.meanwhile.append(event)
+
+    def _hand_on_all(self, over: PacketConnection | None, events: list[Event]) -> None:
+        if over is not None:
+            for event in events:
+                self._hand_on(over, event)
+
+    def _hand_on(self, over: PacketConnection, event: Event) -> None:
+        """Hand out an event of a connection that counts, or keep it until its room is joined."""
+        scope, id, what, args = event
+        membership = self._memberships.get((scope, id))  # type: ignore[arg-type]
+        if membership is None:
+            membership = self._find(scope, id)
+        if membership is None:
+            _log.debug("an event of room %s in %s, which is not joined", id, scope)
+        elif membership.over is over:
+            self._hand_out(membership, what, args)
+        elif membership.rooms:
+            membership.held.append((over, what, args))
 
     def _hand_out(self, membership: Membership, what: Any, args: Any) -> None:
         if what is Moment.DELETED:

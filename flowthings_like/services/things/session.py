@@ -230,6 +230,7 @@ class Session:
                 rejoining.finish(
                     answers[2:], lambda content: self.ask_over(connection, Kind.JOIN, content, deadline)
                 )
+            self._rooms.end_rejoining()
         except BaseException:
             rejoining.give_up()
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from flowthings_like import Room, event
@@ -61,7 +62,7 @@ class Script:
     def emit(self, id: int, name: str, *args: Any, scope: str = STUFF) -> None:
         """Emit into a room, as some other client would."""
         for session in self.joined.get((STUFF, id), ()):
-            if not session.ended:
+            with suppress(OSError):  # who has hung up, or was hung up on, hears nothing
                 session.send(self.say(Kind.ROOM_EMIT, id, scope, event=name, args=list(args)))
 
     def _query(

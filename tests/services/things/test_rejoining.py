@@ -172,6 +172,44 @@ def test_a_join_that_is_given_up_is_undone(client: Client, script: Script, playe
     room.expect("init", "join", 1)
 
 
+class Failing(Heard):
+    """Its first `on_init` fails, when the node has let it in already."""
+
+    def on_init(self) -> None:
+        super().on_init()
+        if self.heard == ["init"]:
+            raise KeyError("no")
+
+
+def test_a_join_does_not_hear_what_was_emitted_before_it_while_one_that_was_given_up_is_undone(
+    client: Client, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As where the thread that undoes it does not get a turn.
+    monkeypatch.setattr(client._rooms, "_leave_quietly", lambda *args: None)
+    room = Failing(7)
+    with pytest.raises(KeyError, match="no"):
+        room.join(client, wait=20)
+    script.emit(7, "msg", 1)
+    room.join(client, wait=20)
+    script.emit(7, "msg", 2)
+    room.expect("init", "init", "join", 2)
+    assert [kind for kind, _ in script.asked] == [Kind.JOIN, Kind.LEAVE, Kind.JOIN]
+
+
+def test_a_join_does_not_hear_what_was_emitted_before_it_after_a_leave_without_an_answer(
+    client: Client, script: Script, room: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client._rooms, "_leave_quietly", lambda *args: None)
+    script.mute.add(Kind.LEAVE)
+    with pytest.raises(DeadlineExceeded):
+        room.leave(timeout=0.2)
+    script.mute.clear()
+    script.emit(7, "msg", 1)
+    room.join(client, wait=20)
+    script.emit(7, "msg", 2)
+    room.expect("init", "join", "leave", "init", "join", 2)
+
+
 @pytest.mark.skipif(not detect().in_turns, reason="an OS thread cannot be killed")
 def test_a_join_that_is_killed_anywhere_leaves_nothing_behind(client: Client, script: Script) -> None:
     backend = detect()
@@ -341,10 +379,53 @@ def test_a_move_that_comes_to_nothing_changes_nothing(
     first.answer = second.answer = breaking
     with pytest.raises(DeadlineExceeded, match="still used"):
         client.reconnect(timeout=0.5)
-    assert second.sessions
+    wait_until(lambda: bool(second.sessions))  # it may still be tried, and fails in any case
     script.emit(7, "msg", "still heard")
     room.expect("init", "join", "still heard")
     assert client.connection_info() == first.address
+
+
+@pytest.mark.parametrize("succeeds", [False, True])
+def test_what_is_emitted_during_a_move_is_heard_if_that_comes_to_nothing(
+    script: Script, pair: tuple[Client, Node, Node], succeeds: bool
+) -> None:
+    client, first, second = pair
+    room, eighth = Heard(7), Heard(8)
+    for each in (room, eighth):
+        each.join(client, wait=20)
+    backend = detect()
+    asked, answered = backend.event(), backend.event()
+
+    def late(session: Session, request: Package) -> bytes | None:
+        if request.kind == Kind.JOIN:
+            asked.set()
+            answered.wait(20)
+            if not succeeds:
+                session.end()
+        return script(session, request)
+
+    first.answer = second.answer = late
+    moving = backend.spawn(client.reconnect, 20 if succeeds else 0.5)
+    assert asked.wait(20)
+    for number in range(3):
+        script.emit(7, "msg", number)
+        script.emit(8, "msg", number)
+    assert client.query("1", timeout=20) == "1"  # so all of that has come
+    assert client._session is not None
+    assert client._session.current is not None
+    assert client._session.current.wait_heard(20)
+    assert room.heard == eighth.heard == ["init", "join"]
+    answered.set()
+    before = ["join"] if succeeds else [0, 1, 2]
+    for each in (room, eighth):
+        each.expect("init", "join", *before)
+    if succeeds:
+        backend.get(moving, 20)
+    else:
+        with pytest.raises(DeadlineExceeded, match="still used"):
+            backend.get(moving, 20)
+    script.emit(7, "msg", "after")
+    room.expect("init", "join", *before, "after")
 
 
 def test_reconnect_goes_to_the_next_node(pair: tuple[Client, Node, Node]) -> None:
