@@ -77,12 +77,16 @@ class World:
             Package(Kind.DATA, 0, pack(fresh.ask(Kind.JOIN, ids, self.there)))
             for _, *ids in rejoining.contents()
         ]
-        if self.connection is not None:
-            self.hear(self.connection, 7, "of the old one, which does not count meanwhile")
+        if self.connection is not None:  # counts if the old connection is kept
+            self.emitted += 1
+            self.hear(self.connection, 7, self.emitted)
         if not succeeds:
             rejoining.give_up()
+            if self.connection is not None and 7 in self.connection.joined:
+                self.expect(7, self.emitted)
             return
         rejoining.finish(answers, ask=None)
+        self.rooms.end_rejoining()
         if self.connection is not None:
             self.old.append(self.connection)
         self.connection = fresh
