@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 import time
@@ -80,8 +81,8 @@ def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Return once `condition` holds; fail if it does not within ten seconds."""
-    deadline = time.monotonic() + 10
+    """Return once `condition` holds; fail if it does not within thirty seconds."""
+    deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.002)
@@ -90,7 +91,8 @@ def until(condition: Callable[[], bool]) -> None:
 class Held:
     """Keeps the database's write lock, as another process might, with the writer at its door.
 
-    Everything written meanwhile queues up, and is one group when the block ends.
+    Everything written meanwhile queues up, and is one group when the block ends. What the store writes by
+    itself is waited for first: it would come before the writer's first job here, or count as queued.
 
         with Held(store, folder):
             …
@@ -101,6 +103,7 @@ class Held:
         self._connection = sqlite3.connect(folder / "platform.db", isolation_level=None)
 
     def __enter__(self) -> Held:
+        until(lambda: is_indexed(self._store))
         self._connection.execute("BEGIN IMMEDIATE")
         writer: Any = self._store._writers.here()
         write, entered = writer._write, []
@@ -120,6 +123,13 @@ class Held:
         self._connection.rollback()
         self._connection.close()
         self._first.join()
+
+
+def is_indexed(store: Store) -> bool:
+    """Whether nothing is brought up to an index, or is about to be."""
+    run = store.indexing._by_process.get(os.getpid())
+    # In this order: a thread that begins takes the lock before it takes back the wish.
+    return run is None or (not run._wanted and not run._busy.locked())
 
 
 def queued(store: Store) -> int:
