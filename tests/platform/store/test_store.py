@@ -524,7 +524,7 @@ def test_parent_and_child_of_a_fork_both_go_on(folder: Path) -> None:
         [sys.executable, "-W", "ignore", "-c", FORK, backend.detect().name, str(folder)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert done.stdout.strip() == "['before', 'child', 'parent']", done.stderr
