@@ -1,7 +1,9 @@
-"""TLS over a plain socket: contexts, and a stream that does the socket's reading and writing itself.
+"""TLS on top of any byte stream: contexts that say whom to trust, and the stream itself.
 
-The record layer works on buffers in memory, so the socket below stays an ordinary one, whichever library has
-patched it, and an interrupt finds it owned by exactly one object.
+The record layer works on buffers in memory. So the socket below stays an ordinary one, whichever library has
+patched it, and an interrupt finds it owned by exactly one object. The layer is used under a lock that is held
+for no wait: OpenSSL allows no two threads in one connection at once, and one that read and waited would keep
+the other from writing.
 """
 
 from __future__ import annotations
@@ -9,23 +11,26 @@ from __future__ import annotations
 import ssl
 import warnings
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import certifi
 from urllib3.exceptions import InsecureRequestWarning
 
+from ..errors import ConfigurationError
+from ..green.backends.contract import detect
+from .byte_stream import CHUNK
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from .timing import TimedSocket
+    from .byte_stream import ByteStream
 
-__all__ = ["TLSStream", "client_context"]
+__all__ = ["TLS", "TLSStream", "client_context", "context_for", "warn_if_unverified"]
 
-T = TypeVar("T")
-
-_RECORD = 16_384
+TLS = bool | str | ssl.SSLContext | None
+"""How to verify servers: None or True by certifi's authorities, a str by those in that bundle or folder,
+False not at all, or a context that is used as it is."""
 
 
 def client_context(verify: bool | str, protocols: tuple[str, ...] = ("http/1.1",)) -> ssl.SSLContext:
@@ -54,72 +59,162 @@ def client_context(verify: bool | str, protocols: tuple[str, ...] = ("http/1.1",
     return context
 
 
-class TLSStream:
-    """An encrypted connection with a socket's `send`, `sendall` and `recv`.
+def context_for(tls: TLS) -> ssl.SSLContext:
+    """The context that a setting of `tls` stands for, without ALPN. Making one takes some 10 ms, so it is
+    worth keeping.
+
+    Raises:
+        ConfigurationError: the authorities to trust cannot be read.
+    """
+    if isinstance(tls, ssl.SSLContext):
+        return tls
+    verify = True if tls is None else tls
+    try:
+        return client_context(verify, ())
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(f"the authorities to trust, {verify!r}, cannot be read: {error}") from error
+
+
+def warn_if_unverified(context: ssl.SSLContext, protocol: str, host: str, advice: str) -> None:
+    """Warn of connections that are encrypted, and lead to nobody knows whom.
 
     Args:
-        below: what carries it. Its deadline is kept for each read and write that a step takes.
-        context: from `client_context`.
+        context: for the connection.
+        protocol: what the message calls it.
+        host: whom the caller wants to talk to.
+        advice: what to do about it.
+    """
+    if context.verify_mode == ssl.CERT_NONE:
+        warnings.warn(
+            f"Unverified {protocol}: whoever answers for {host} is believed; {advice}",
+            InsecureRequestWarning,
+            stacklevel=4,
+        )
+
+
+class TLSStream:
+    """An encrypted byte stream on top of a plain one; see `ByteStream`.
+
+    Args:
+        below: connected, nothing sent yet. The stream owns it from now on.
+        context: whom to trust.
         host: the server's name or address, which its certificate must be for.
     """
 
-    def __init__(self, below: TimedSocket, context: ssl.SSLContext, host: str) -> None:
+    is_websocket = False
+
+    def __init__(self, below: ByteStream, context: ssl.SSLContext, host: str) -> None:
+        self.peer = below.peer
         self._below = below
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._layer = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
-        if context.verify_mode == ssl.CERT_NONE:
-            warnings.warn(
-                f"Unverified HTTPS: whoever answers for {host} is believed; leave verify_ssl (or verify) on, "
-                "or give it the path of the bundle of authorities to trust",
-                InsecureRequestWarning,
-                stacklevel=2,
-            )
+        self._lock = detect().lock()
 
     def handshake(self) -> None:
-        """Agree on keys, and verify the certificate."""
-        self._run(self._layer.do_handshake)
+        """Agree on keys, and verify the certificate.
 
-    def send(self, data: bytes | memoryview) -> int:
-        """Send what fits into one record; returns how many bytes that was."""
-        return self._run(partial(self._layer.write, memoryview(data)[:_RECORD]))
-
-    def sendall(self, data: bytes | memoryview) -> None:
-        """Send all of `data`."""
-        view = memoryview(data)
-        while view:
-            view = view[self.send(view) :]
-
-    def recv(self, size: int) -> bytes:
-        """At least one byte, at most `size`; none at the end."""
-        try:
-            return self._run(partial(self._layer.read, size))
-        except ssl.SSLZeroReturnError:
-            return b""
-
-    def quiet(self) -> bool:
-        """Whether nothing has come that was not read."""
-        return not self._incoming.pending and not self._layer.pending()
-
-    def _run(self, step: Callable[[], T]) -> T:
-        """One operation of the record layer, with the reading and writing it asks for."""
+        Raises:
+            OSError: the connection broke, or, as ssl.SSLError, the server is not to be trusted.
+            TimeoutError: not within the limit.
+        """
         while True:
             try:
-                result = step()
+                self._layer.do_handshake()
             except ssl.SSLWantReadError:
-                self._flush()
-                data = self._below.recv(4 * _RECORD)
-                if not data:
-                    raise ConnectionResetError("the connection was closed in the middle of TLS") from None
-                self._incoming.write(data)
+                self._send_records()
+                self._feed(self._below.receive())
             except ssl.SSLError:
                 with suppress(OSError):
-                    self._flush()  # the alert that tells the other end why
+                    self._send_records()  # the alert that tells the other end why
                 raise
             else:
-                self._flush()
-                return result
+                self._send_records()
+                return
 
-    def _flush(self) -> None:
-        if self._outgoing.pending:
-            self._below.sendall(self._outgoing.read())
+    @property
+    def owes(self) -> bool:
+        return self._outgoing.pending > 0 or self._below.owes
+
+    def limit(self, until: float | None, each: float | None = None) -> None:
+        self._below.limit(until, each)
+
+    def offer(self, items: Sequence[bytes | memoryview]) -> bool:
+        with self._lock:
+            records = self._encrypt(items)
+        return self._below.offer([records])
+
+    def flush(self) -> None:
+        self._below.flush()
+
+    def receive(self) -> bytes:
+        while (data := self._decrypt()) is None:
+            self._feed(self._below.receive())
+        return data
+
+    def receive_now(self) -> bytes | None:
+        while (data := self._decrypt()) is None:
+            records = self._below.receive_now()
+            if records is None:
+                return None
+            self._feed(records)
+        return data
+
+    def watch(self, callback: Callable[[], object]) -> bool:
+        return self._below.watch(callback)
+
+    def unwatch(self) -> None:
+        self._below.unwatch()
+
+    def acknowledge(self) -> None:
+        self._below.acknowledge()
+
+    def delivery(self) -> tuple[int, int]:
+        return self._below.delivery()
+
+    def close(self) -> None:
+        self._below.close()
+
+    def forget(self) -> None:
+        self._below.forget()
+
+    def _feed(self, records: bytes | None) -> None:
+        """Take records from below for the next step of the layer."""
+        if not records:
+            # An end without TLS's own goodbye may be anybody's doing, so it is not the end of what was sent.
+            raise ConnectionResetError("the connection was closed in the middle of TLS")
+        with self._lock:
+            self._incoming.write(records)
+
+    def _send_records(self) -> None:
+        if self._outgoing.pending and not self._below.offer([self._outgoing.read()]):
+            self._below.flush()
+
+    # Under the lock. The loops stand in functions: a signal at the end of a loop's round could pass by the
+    # release of a lock that was taken in the same function.
+
+    def _encrypt(self, items: Sequence[bytes | memoryview]) -> bytes:
+        for item in items:
+            view = memoryview(item)
+            while view:
+                view = view[self._layer.write(view) :]
+        return self._outgoing.read()
+
+    def _decrypt(self) -> bytes | None:
+        """All that the records hold that are here: the hub only tells of what is still in the socket. None
+        if there is no whole one, b"" at the end."""
+        with self._lock:
+            return self._read_all()
+
+    def _read_all(self) -> bytes | None:
+        found: list[bytes] = []
+        with suppress(ssl.SSLWantReadError):
+            while True:
+                try:
+                    data = self._layer.read(CHUNK)
+                except ssl.SSLZeroReturnError:
+                    data = b""
+                if not data:
+                    return b"".join(found)
+                found.append(data)
+        return b"".join(found) or None

@@ -22,7 +22,7 @@ from .session import Session
 
 if TYPE_CHECKING:
     from ...transport.things.endpoints import Endpoint
-    from ...transport.things.sockets import TLS
+    from ...transport.tls import TLS
     from .room import Room
 
     Nodes = Callable[[], Sequence[Endpoint]]

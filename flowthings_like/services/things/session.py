@@ -20,7 +20,7 @@ from .underway import UnderwayQuery
 if TYPE_CHECKING:
     from ...transport.things.connection import PacketConnection
     from ...transport.things.endpoints import Endpoint
-    from ...transport.things.sockets import TLS
+    from ...transport.tls import TLS
     from .rooms import Rooms
 
 __all__ = ["Session"]

@@ -1,11 +1,7 @@
-"""One connection that speaks HTTP/1.1: a socket, perhaps TLS around it, and a parser.
-
-`socket` is looked up when a connection is opened, so it is the green one where that is patched in.
-"""
+"""One connection that speaks HTTP/1.1: a socket, perhaps TLS around it, and a parser."""
 
 from __future__ import annotations
 
-import socket
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -14,21 +10,25 @@ from weakref import ref
 from ...green.backends.contract import detect
 from ...green.backends.turnstile import LARGE, turn
 from ...wire.http import ResponseParser
+from ..dial import dial
 from ..forks import cut_off, forget_in_child
 from ..homes import close_elsewhere
-from ..timing import TimedSocket, earlier, sooner
-from ..tls import TLSStream
+from ..socket_stream import SocketStream
+from ..timing import earlier
+from ..tls import TLSStream, warn_if_unverified
 
 if TYPE_CHECKING:
+    import socket
     import ssl
 
     from ...wire.http import Answer
+    from ..byte_stream import ByteStream
 
 __all__ = ["HTTPConnection", "LostError"]
 
-CHUNK = 65_536
+PIECE = 1 << 20  # bytes of a request that are encrypted and sent at once
 LARGE_PACKED = LARGE // 8  # what JSON is packed to that takes a turn to unpack
-_BROKEN = (OSError, EOFError)
+_ADVICE = "leave verify_ssl (or verify) on, or give it the path of the bundle of authorities to trust"
 
 
 class LostError(Exception):
@@ -72,38 +72,20 @@ class HTTPConnection:
         self._home = ref(detect().home())
         forget_in_child(self)
         try:
-            self._socket = below = self._connect(host, port, timeout, until)
-            self._timed = TimedSocket(below)
-            self._stream: TimedSocket | TLSStream = self._timed
+            below = dial(host, port, timeout=timeout, until=until, hold=self._hold)
+            self._stream: ByteStream = SocketStream(below, f"{host}:{port}")
             if context is not None:
-                self._timed.bound(None, earlier(until, None if timeout is None else monotonic() + timeout))
-                self._stream = stream = TLSStream(self._timed, context, host)
+                self._stream.limit(earlier(until, None if timeout is None else monotonic() + timeout))
+                self._stream = stream = TLSStream(self._stream, context, host)
+                warn_if_unverified(context, "HTTPS", host, _ADVICE)
                 stream.handshake()
         except BaseException:
             self.close()
             raise
 
-    def _connect(self, host: str, port: int, timeout: float | None, until: float | None) -> socket.socket:
-        failure: OSError | None = None
-        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
-            try:
-                # Held by self from the first moment, so that an interrupt finds something to close.
-                self._socket = made = socket.socket(family, kind, protocol)
-            except OSError as error:
-                failure = error
-                continue
-            try:
-                made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                made.settimeout(sooner(timeout, until))
-                made.connect(address)
-                return made
-            except OSError as error:
-                failure = error
-                made.close()
-        try:
-            raise failure or OSError(f"{host} has no address")
-        finally:
-            del failure  # or its traceback and this frame keep each other alive
+    def _hold(self, made: socket.socket) -> None:
+        """From the first moment on there is something to close, for whoever interrupts, and in a fork."""
+        self._socket = made
 
     @property
     def reusable(self) -> bool:
@@ -134,14 +116,14 @@ class HTTPConnection:
             LostError: the connection broke. TimeoutError: too late. ProtocolError: what came is no HTTP.
             BodyTooLargeError: the body is larger than that.
         """
-        stream, timed, parser = self._stream, self._timed, self._parser
+        stream, parser = self._stream, self._parser
         parser.begin(method, limit)
-        timed.bound(timeout, earlier(until, first_by))
+        stream.limit(earlier(until, first_by), timeout)
         broken = self._send(request)
         total, due = 0, LARGE
         try:
             while True:
-                data = stream.recv(CHUNK)
+                data = stream.receive() or b""
                 total += len(data)
                 if parser.feed(data) if data else parser.finish():
                     break
@@ -151,14 +133,14 @@ class HTTPConnection:
                         sent=True,
                         answered=parser.started,
                     )
-                timed.until = until
+                stream.limit(until, timeout)
                 if total >= due:
                     # While there is data no read waits, and whoever reads holds up all the others.
                     turn()
                     due = total + LARGE
         except TimeoutError:
             raise
-        except _BROKEN as error:
+        except OSError as error:
             raise LostError(broken or _said(error), sent=True, answered=parser.started) from error
         if broken is not None:
             parser.reusable = False
@@ -168,11 +150,14 @@ class HTTPConnection:
 
     def _send(self, request: bytes) -> str | None:
         """Send all of it; what went wrong in the middle is returned: there may be an answer all the same."""
-        sent = 0
+        stream = self._stream
+        rest, sent = memoryview(request), False
         try:
-            sent = self._stream.send(request)
-            if sent < len(request):
-                self._stream.sendall(memoryview(request)[sent:])
+            while rest:
+                taken = stream.offer([rest[:PIECE]])
+                sent, rest = True, rest[PIECE:]
+                if not taken:
+                    stream.flush()
         except TimeoutError:
             raise
         except OSError as error:
@@ -183,18 +168,13 @@ class HTTPConnection:
 
     def usable(self) -> bool:
         """Whether an idle connection is still open and silent. Does not wait."""
-        stream, below = self._stream, self._socket
-        if below is None or (isinstance(stream, TLSStream) and not stream.quiet()):
+        if self._socket is None:
             return False
-        self._timed.stop_waiting()
         try:
             # Anything but silence means that it is at its end, or out of step.
-            below.recv(1)
-        except BlockingIOError:
-            return True
-        except _BROKEN:
-            pass
-        return False
+            return self._stream.receive_now() is None
+        except OSError:
+            return False
 
     def forget(self) -> None:
         """In a forked child: leave the socket to the parent."""

@@ -19,7 +19,8 @@ from urllib3.response import HTTPResponse
 from ...green.backends.turnstile import LARGE, turn
 from ...wire.content_encoding import BodyTooLargeError, PackingError, Unpacker
 from ...wire.http import UnsafeRequestError, header_lines
-from .connection import CHUNK, LARGE_PACKED
+from ..byte_stream import CHUNK
+from .connection import LARGE_PACKED
 from .native_transport import AnswerTooLargeError, BadRedirectError, too_large
 from .proxies import check_proxy, without_password
 from .requests_deadlines import Seconds, drop_idle, keep_deadlines

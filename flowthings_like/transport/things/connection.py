@@ -25,7 +25,7 @@ from .outbox import Outbox
 from .worker import Worker
 
 if TYPE_CHECKING:
-    from .sockets import Stream
+    from ..byte_stream import ByteStream
 
 __all__ = ["PacketConnection", "Statistics"]
 
@@ -77,7 +77,7 @@ class PacketConnection:
 
     def __init__(
         self,
-        stream: Stream,
+        stream: ByteStream,
         *,
         on_event: Callable[[Package], object],
         on_close: Callable[[BaseException | None], object],

@@ -18,8 +18,9 @@ from ...green.backends.contract import detect
 from ...green.calls.future import without_frames
 from ...wire.things import errors as things_errors
 from ...wire.things.packages import Kind, Package
+from ..tls import TLS, context_for
 from .connection import PacketConnection
-from .sockets import TLS, context_for, open_stream
+from .sockets import open_stream
 from .worker import OneThread
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from ...wire.things.packages import package
 from .worker import Worker
 
 if TYPE_CHECKING:
+    from ..byte_stream import ByteStream
     from .in_flight import Call, InFlight
-    from .sockets import Stream
 
 __all__ = ["Outbox"]
 
@@ -48,7 +48,7 @@ class Outbox:
     """
 
     def __init__(
-        self, stream: Stream, in_flight: InFlight, broken: Callable[[BaseException], object]
+        self, stream: ByteStream, in_flight: InFlight, broken: Callable[[BaseException], object]
     ) -> None:
         self.silent = True
         self.writes = 0

@@ -19,8 +19,8 @@ from .connection import PacketConnection
 from .keeper import Keeper, Orders
 
 if TYPE_CHECKING:
+    from ..tls import TLS
     from .endpoints import Endpoint
-    from .sockets import TLS
 
 __all__ = ["Supervisor", "pause_before"]
 

@@ -14,8 +14,8 @@ import websocket
 from websocket import ABNF
 
 if TYPE_CHECKING:
+    from ..byte_stream import ByteStream
     from ..things.endpoints import Endpoint
-    from ..things.sockets import SocketStream
 
 __all__ = ["MessageStream"]
 
@@ -40,7 +40,7 @@ class MessageStream:
 
     is_websocket = True
 
-    def __init__(self, below: SocketStream, endpoint: Endpoint, max_message: int) -> None:
+    def __init__(self, below: ByteStream, endpoint: Endpoint, max_message: int) -> None:
         self.peer = below.peer
         self._below = below
         self._source = _Source(below, HEADERS)
@@ -67,7 +67,10 @@ class MessageStream:
     def owes(self) -> bool:
         return bool(self._owed) or self._below.owes
 
-    def offer(self, packages: Sequence[bytes]) -> bool:
+    def limit(self, until: float | None, each: float | None = None) -> None:
+        self._below.limit(until, each)
+
+    def offer(self, packages: Sequence[bytes | memoryview]) -> bool:
         frames = [self._owed.popleft() for _ in range(len(self._owed))]
         frames += [_frame(package, ABNF.OPCODE_BINARY) for package in packages]
         return self._below.offer(frames)
@@ -120,8 +123,8 @@ class MessageStream:
         self._below.forget()
 
 
-def _frame(data: bytes, opcode: int) -> bytes:
-    return bytes(ABNF.create_frame(data, opcode).format())
+def _frame(data: bytes | memoryview, opcode: int) -> bytes:
+    return bytes(ABNF.create_frame(bytes(data), opcode).format())
 
 
 def _bound(frames: Any, source: _Source) -> None:
@@ -142,7 +145,7 @@ class _Source:
         taken: bytes read since the last whole message.
     """
 
-    def __init__(self, below: SocketStream, most: int) -> None:
+    def __init__(self, below: ByteStream, most: int) -> None:
         self._below = below
         self._most = most
         self._data = b""
@@ -152,7 +155,7 @@ class _Source:
 
     def recv(self, size: int) -> bytes:
         if self._at == len(self._data):
-            self._data, self._at = self._below.receive(), 0
+            self._data, self._at = self._below.receive() or b"", 0
         data = self._data[self._at : self._at + size]
         self._at += len(data)
         self.taken += len(data)

@@ -13,7 +13,7 @@ import pytest
 
 from flowthings_like import API, Client, ConnectionFailed, DeadlineExceeded, Token
 from flowthings_like.green.backends.contract import detect
-from flowthings_like.transport.things import sockets as streams
+from flowthings_like.transport import dial
 from flowthings_like.wire.things import errors as things_errors
 from flowthings_like.wire.things.packages import Kind, Package
 
@@ -84,7 +84,7 @@ def test_a_name_that_is_not_known_yet(
         return look_up(*args, **options)
 
     with node(script) as found:
-        monkeypatch.setattr(streams.socket, "getaddrinfo", unsure)
+        monkeypatch.setattr(dial.socket, "getaddrinfo", unsure)
         client = how(found.listener.getsockname()[1])
         assert not failures
         client.close_and_wait()

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from flowthings_like.transport.byte_stream import ByteStream
 from flowthings_like.transport.things.connection import PacketConnection
 from flowthings_like.transport.things.endpoints import parse_endpoint
-from flowthings_like.transport.things.sockets import Stream, open_stream
+from flowthings_like.transport.things.sockets import open_stream
 from tests.certificates import certificate
 from tests.transport.things.scripted_node import Answer, Node, echo, node
 
@@ -49,11 +50,11 @@ def start(kind: str, certificate: tuple[Path, Path], tmp_path: Path) -> Start:
 
 
 @pytest.fixture
-def dial(certificate: tuple[Path, Path]) -> Iterator[Callable[..., Stream]]:
+def dial(certificate: tuple[Path, Path]) -> Iterator[Callable[..., ByteStream]]:
     """Opens streams, and closes them."""
-    opened: list[Stream] = []
+    opened: list[ByteStream] = []
 
-    def run(url: str, **options: Any) -> Stream:
+    def run(url: str, **options: Any) -> ByteStream:
         options.setdefault("tls", str(certificate[0]))
         opened.append(open_stream(parse_endpoint(url), monotonic() + 10, **options))
         return opened[-1]
@@ -64,7 +65,7 @@ def dial(certificate: tuple[Path, Path]) -> Iterator[Callable[..., Stream]]:
 
 
 @pytest.fixture
-def connect(dial: Callable[..., Stream]) -> Iterator[Callable[..., PacketConnection]]:
+def connect(dial: Callable[..., ByteStream]) -> Iterator[Callable[..., PacketConnection]]:
     """Opens connections, and closes them."""
     opened: list[PacketConnection] = []
 

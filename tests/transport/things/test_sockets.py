@@ -14,9 +14,10 @@ import pytest
 
 from flowthings_like import errors
 from flowthings_like.green.backends.contract import detect
+from flowthings_like.transport.byte_stream import ByteStream
 from flowthings_like.transport.things.connection import PacketConnection
 from flowthings_like.transport.things.endpoints import parse_endpoint
-from flowthings_like.transport.things.sockets import Stream, open_stream
+from flowthings_like.transport.things.sockets import open_stream
 from flowthings_like.wire.things.packages import Kind
 from tests.transport.support import sockets
 from tests.transport.things.scripted_node import Session, node, wait_until
@@ -24,7 +25,7 @@ from tests.transport.things.scripted_node import Session, node, wait_until
 from .conftest import Start
 
 Connect = Callable[..., PacketConnection]
-Dial = Callable[..., Stream]
+Dial = Callable[..., ByteStream]
 
 
 def test_bodies_of_all_sizes(start: Start, connect: Connect) -> None:
@@ -65,7 +66,7 @@ def test_close_wakes_who_waits(start: Start, dial: Dial) -> None:
     wait_until(lambda: sockets() == before)
 
 
-def _read_to_the_end(stream: Stream) -> None:
+def _read_to_the_end(stream: ByteStream) -> None:
     try:
         while stream.receive() != b"":
             pass

@@ -1,0 +1,162 @@
+"""A byte stream that is a connected socket, of whichever library has patched it, and nothing more."""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+import sys
+import termios
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ..green.backends.contract import detect
+from .byte_stream import CHUNK
+from .timing import sooner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["SocketStream"]
+
+_UNKNOWN = -1.0  # a time-out that no socket has
+
+
+class SocketStream:
+    """The bytes of a connected socket; see `ByteStream`.
+
+    Args:
+        below: the socket; the stream owns it from now on.
+        peer: what messages call the other end.
+        quick_ack: whether to acknowledge at once what was read. A ThingsDB node sends small packages one by
+            one, and its kernel holds all but the first back until that is acknowledged, which takes 40 ms
+            unless it is done at once.
+    """
+
+    is_websocket = False
+    owes = False
+
+    def __init__(self, below: socket.socket, peer: str, *, quick_ack: bool = False) -> None:
+        self.peer = peer
+        self._below = below
+        backend = detect()
+        self._send_now, self._receive_now = backend.send_now, backend.receive_now
+        is_tcp = below.family in (socket.AF_INET, socket.AF_INET6)
+        self._quick_ack = quick_ack and is_tcp and hasattr(socket, "TCP_QUICKACK")  # which is Linux's own
+        self._until: float | None = None
+        self._each: float | None = None
+        self._timeout: float | None = _UNKNOWN  # the one that the socket has
+        self._unsent: bytes | memoryview = b""
+        self._sent = 0
+        self._reading = self._writing = self._closed = False
+        self._stop: Callable[[], object] | None = None  # what ends a watch
+
+    def limit(self, until: float | None, each: float | None = None) -> None:
+        self._until, self._each = until, each
+
+    def _set_timeout(self) -> None:
+        """Have the next call wait at most as long as may be."""
+        timeout = sooner(self._each, self._until)
+        if timeout != self._timeout:
+            self._timeout = _UNKNOWN  # for an interrupt may come now
+            self._below.settimeout(timeout)
+            self._timeout = timeout
+
+    def offer(self, items: Sequence[bytes | memoryview]) -> bool:
+        data = items[0] if len(items) == 1 else b"".join(items)
+        self._writing = True
+        try:
+            if self._closed:
+                raise BrokenPipeError("the connection was closed")
+            if self._unsent:
+                self._unsent = b"".join((self._unsent, data))
+                return False
+            sent = self._send_now(self._below, data)
+            self._sent += sent
+            if sent < len(data):
+                self._unsent = memoryview(data)[sent:]
+                return False
+            return True
+        finally:
+            self._writing = False
+            if self._closed:
+                self._release()
+
+    def flush(self) -> None:
+        self._writing = True
+        try:
+            self._send_unsent()
+        finally:
+            self._writing = False
+            if self._closed:
+                self._release()
+
+    def _send_unsent(self) -> None:
+        while self._unsent and not self._closed:
+            self._set_timeout()
+            sent = self._below.send(self._unsent)
+            self._sent += sent
+            self._unsent = memoryview(self._unsent)[sent:]
+
+    def receive(self) -> bytes:
+        self._reading = True
+        try:
+            if self._closed:
+                return b""
+            self._set_timeout()
+            data = self._below.recv(CHUNK)
+            if self._quick_ack:
+                self.acknowledge()
+            return data
+        finally:
+            self._reading = False
+            if self._closed:
+                self._release()
+
+    def receive_now(self) -> bytes | None:
+        return b"" if self._closed else self._receive_now(self._below, CHUNK)
+
+    def watch(self, callback: Callable[[], object]) -> bool:
+        self._reading = True
+        self._stop = detect().watch(self._below, callback)
+        self._reading = self._stop is not None
+        return self._reading
+
+    def unwatch(self) -> None:
+        stop, self._stop = self._stop, None
+        if stop is not None:
+            stop()
+            self._reading = False
+            if self._closed:
+                self._release()
+
+    def acknowledge(self) -> None:
+        # It does not last: the kernel goes back to its own judgement, so it is asked again each time.
+        if self._quick_ack:
+            self._below.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+    def delivery(self) -> tuple[int, int]:
+        number = self._below.fileno()
+        if number < 0:
+            return self._sent, 0
+        unacknowledged = int.from_bytes(fcntl.ioctl(number, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+        return self._sent - unacknowledged, unacknowledged + len(self._unsent)
+
+    def close(self) -> None:
+        self._closed = True
+        with suppress(OSError):  # the other end may be quicker
+            self._below.shutdown(socket.SHUT_RDWR)
+        self._release()
+
+    def forget(self) -> None:
+        self._closed = True
+        self.unwatch()
+        self._below.close()
+
+    def _release(self) -> None:
+        """Give the descriptor back, unless another thread is using it: its number could soon be a stranger's.
+
+        Whoever leaves last does it: users say that they are there before they look whether it is closed, and
+        closing looks for users after it has said so.
+        """
+        if not (self._reading or self._writing):
+            self._below.close()
