@@ -24,6 +24,7 @@ class ByteStream(Protocol):
         peer: the other end's address, for messages.
         is_websocket: whether each item of `offer` travels as one WebSocket message.
         owes: whether something is to be sent that nobody gave to `offer`, such as the answer to a ping.
+        last_heard: the `time.monotonic()` at which something last came, whole or in part.
     """
 
     peer: str
@@ -31,6 +32,9 @@ class ByteStream(Protocol):
 
     @property
     def owes(self) -> bool: ...
+
+    @property
+    def last_heard(self) -> float: ...
 
     def limit(self, until: float | None, each: float | None = None) -> None:
         """Bound what waits from now on, `receive` and `flush`.
@@ -58,7 +62,7 @@ class ByteStream(Protocol):
         """
 
     def receive(self) -> bytes | None:
-        """Wait for bytes: some of a byte stream, one whole message of a WebSocket; b"" at the end.
+        """Wait for bytes: some of a byte stream, whole messages of a WebSocket; b"" at the end.
 
         None if nothing came but what the stream itself has to answer; see `owes`.
 
@@ -68,7 +72,7 @@ class ByteStream(Protocol):
         """
 
     def receive_now(self) -> bytes | None:
-        """Like `receive`, but None if that would have to wait."""
+        """Like `receive`, and None if that would have to wait, be it for the rest of a message."""
 
     def watch(self, callback: Callable[[], object]) -> bool:
         """Have the hub call `callback()` whenever there is something for `receive_now`, until `unwatch`; see

@@ -7,6 +7,7 @@ import socket
 import sys
 import termios
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from ..green.backends.contract import detect
@@ -37,6 +38,7 @@ class SocketStream:
 
     def __init__(self, below: socket.socket, peer: str, *, quick_ack: bool = False) -> None:
         self.peer = peer
+        self.last_heard = monotonic()
         self._below = below
         backend = detect()
         self._send_now, self._receive_now = backend.send_now, backend.receive_now
@@ -104,6 +106,7 @@ class SocketStream:
                 return b""
             self._set_timeout()
             data = self._below.recv(CHUNK)
+            self.last_heard = monotonic()
             if self._quick_ack:
                 self.acknowledge()
             return data
@@ -113,7 +116,12 @@ class SocketStream:
                 self._release()
 
     def receive_now(self) -> bytes | None:
-        return b"" if self._closed else self._receive_now(self._below, CHUNK)
+        if self._closed:
+            return b""
+        data = self._receive_now(self._below, CHUNK)
+        if data is not None:
+            self.last_heard = monotonic()
+        return data
 
     def watch(self, callback: Callable[[], object]) -> bool:
         self._reading = True

@@ -136,6 +136,10 @@ class TLSStream:
     def owes(self) -> bool:
         return self._outgoing.pending > 0 or self._below.owes
 
+    @property
+    def last_heard(self) -> float:
+        return self._below.last_heard
+
     def limit(self, until: float | None, each: float | None = None) -> None:
         self._below.limit(until, each)
 

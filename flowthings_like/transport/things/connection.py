@@ -1,8 +1,8 @@
 """One connection to a node that any number of calls use at once.
 
 Each call has an id, which the node repeats in its answer. Under gevent and eventlet the hub itself takes
-answers to whom they are for, and lets them go on at once; on threads, and for WebSockets, a thread of the
-connection's own does. A call may be interrupted at any moment: nothing of it stays half done.
+answers to whom they are for, and lets them go on at once; on threads a thread of the connection's own does.
+A call may be interrupted at any moment: nothing of it stays half done.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from ...errors import ConnectionFailed, DeadlineExceeded
@@ -70,7 +69,6 @@ class PacketConnection:
     Attributes:
         peer: the node's address.
         is_websocket: whether packages travel as WebSocket messages.
-        last_heard: the `time.monotonic()` when something last came.
         failure: what ended the connection, if it was not `close`.
         retired: whether it takes no new calls: the node has said that it ends, and will hang up.
     """
@@ -86,7 +84,6 @@ class PacketConnection:
         backend = detect()
         self.peer = stream.peer
         self.is_websocket = stream.is_websocket
-        self.last_heard = monotonic()
         self.failure: BaseException | None = None
         self.retired = False
         self._stream = stream
@@ -105,7 +102,9 @@ class PacketConnection:
         self._answers = self._late = self._announced = 0
         forget_in_child(self)
         self._in_hub = stream.watch(self._readable)
-        if not self._in_hub:
+        if self._in_hub:
+            self._readable()  # what came with a handshake is no longer in the socket, and no news to the hub
+        else:
             backend.spawn(self._read)
 
     # For callers
@@ -192,6 +191,11 @@ class PacketConnection:
         """Calls that were not answered yet, those given up included."""
         return len(self._in_flight) + self._outbox.waiting
 
+    @property
+    def last_heard(self) -> float:
+        """The `time.monotonic()` at which something last came."""
+        return self._stream.last_heard
+
     def statistics(self) -> Statistics:
         """What the numbers are now."""
         return Statistics(self.in_flight, self._answers, self._late, self._announced, self._outbox.writes)
@@ -267,11 +271,12 @@ class PacketConnection:
         try:
             for _ in range(READS_IN_A_ROW):
                 data = self._stream.receive_now()
-                if data is None:
-                    return
-                self._take(data)
+                if data is not None:
+                    self._take(data)
                 if self._stream.owes:
                     self._outbox.push()
+                if data is None:
+                    return
                 if not self._outbox.silent:  # what is sent acknowledges by itself
                     return
                 self._stream.acknowledge()  # after which what the node held back is often here already
@@ -288,10 +293,10 @@ class PacketConnection:
                 data = self._stream.receive()
                 if self._pid != os.getpid():
                     return
-                if data is None:
-                    self._outbox.push()
-                else:
+                if data is not None:
                     self._take(data)
+                if self._stream.owes:
+                    self._outbox.push()
                 if number % READS_IN_A_ROW == 0:
                     sleep(0)
         except BaseException as error:
@@ -303,7 +308,6 @@ class PacketConnection:
         """Take what came to whom it is for."""
         if not data:
             raise ConnectionResetError("the node closed the connection")
-        self.last_heard = monotonic()
         self._outbox.silent = True
         answered, in_hub = self._in_flight.answered, self._in_hub
         for found in self._parser.feed(data):

@@ -7,7 +7,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from ...errors import ConnectionFailed, DeadlineExceeded
-from ...wire.things.packages import MAX_BODY
+from ...wire.things.packages import HEADER, MAX_BODY
 from ..dial import dial, dial_unix
 from ..socket_stream import SocketStream
 from ..tls import TLSStream, context_for, warn_if_unverified
@@ -51,9 +51,10 @@ def open_stream(
             warn_if_unverified(context, "TLS", endpoint.host, TRUST)
             secure.handshake()
         if endpoint.is_websocket:
-            from ..websocket.framing import MessageStream  # websocket-client is loaded where it is used
+            from ..websocket.client import upgrade  # websocket-client is loaded where it is used
 
-            stream = MessageStream(stream, endpoint, max_message)
+            url = f"{endpoint.scheme}://{endpoint.address}{endpoint.path}"
+            stream = upgrade(stream, url, max_message + HEADER, suppress_origin=True)
         stream.limit(None)
         return stream
     except BaseException as error:
