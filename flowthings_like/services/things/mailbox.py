@@ -12,7 +12,7 @@ from typing import Any
 
 from ...errors import DeadlineExceeded
 from ...green.backends.contract import detect
-from ...transport.things.worker import OneThread
+from ...transport.worker import OneThread
 
 __all__ = ["Mailbox"]
 

@@ -19,9 +19,9 @@ from ...errors import ConnectionFailed, DeadlineExceeded
 from ...green.backends.contract import detect
 from ...wire.things.packages import MAX_BODY, Package, PackageParser, ProtocolError, check_size
 from ..forks import forget_in_child
+from ..worker import Worker
 from .in_flight import IDS, Call, InFlight, seconds_left
 from .outbox import Outbox
-from .worker import Worker
 
 if TYPE_CHECKING:
     from ..byte_stream import ByteStream

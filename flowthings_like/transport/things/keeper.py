@@ -19,9 +19,9 @@ from ...green.calls.future import without_frames
 from ...wire.things import errors as things_errors
 from ...wire.things.packages import Kind, Package
 from ..tls import TLS, context_for
+from ..worker import OneThread
 from .connection import PacketConnection
 from .sockets import open_stream
-from .worker import OneThread
 
 if TYPE_CHECKING:
     from ...green.calls.future import Latch

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from ...green.backends.contract import detect
 from ...wire.things.packages import package
-from .worker import Worker
+from ..worker import Worker
 
 if TYPE_CHECKING:
     from ..byte_stream import ByteStream

@@ -21,8 +21,9 @@ from flowthings_like import errors
 from flowthings_like.green.backends import _primitives
 from flowthings_like.green.backends.contract import detect
 from flowthings_like.testing import Fault, FaultProxy
+from flowthings_like.transport import worker
 from flowthings_like.transport.things import connection as packets
-from flowthings_like.transport.things import in_flight, keeper, outbox, worker
+from flowthings_like.transport.things import in_flight, keeper, outbox
 from flowthings_like.transport.things import reconnecting as supervisor
 from flowthings_like.transport.things.connection import PacketConnection
 from flowthings_like.transport.things.endpoints import parse_endpoint

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...green.backends.contract import detect
+from ..green.backends.contract import detect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ...green.calls.future import Latch
+    from ..green.calls.future import Latch
 
 __all__ = ["OneThread", "Worker"]
 
