@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import os
-import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import ConfigurationError
+from .forks import abandon_in_children
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,7 +78,7 @@ class Claim:
             os.close(file)
             raise
         self._file = file
-        _let_go_in_children(self)
+        abandon_in_children(self)  # else a child would hold it after its parent
         return True
 
     def write(self, notice: Notice) -> None:
@@ -113,15 +113,3 @@ class Claim:
         file, self._file = self._file, -1
         if file >= 0:
             os.close(file)
-
-
-def _let_go_in_children(claim: Claim) -> None:
-    """Such a lock belongs to everyone who inherits the file: a child would hold it after its parent."""
-    held = weakref.ref(claim)
-
-    def after_fork() -> None:
-        mine = held()
-        if mine is not None:
-            mine.abandon()
-
-    os.register_at_fork(after_in_child=after_fork)

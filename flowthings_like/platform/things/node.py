@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 import time
-import weakref
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ...green.backends import contract as backend
@@ -18,6 +15,7 @@ from .connections.session import Session
 from .counters import Counters
 from .database import tables
 from .database.database import Universe
+from .forks import abandon_in_children
 
 if TYPE_CHECKING:
     import socket
@@ -92,7 +90,7 @@ class Node:
             raise
         self.addresses = [listener.address for listener in self._listeners]
         backend.detect().spawn(self._sweep)
-        _let_go_in_children(self)
+        abandon_in_children(self)
 
     @property
     def connections(self) -> int:
@@ -196,16 +194,3 @@ class Node:
         deadline = time.monotonic() + PATIENCE
         while not done() and time.monotonic() < deadline:
             backend.detect().sleep(0.005)
-
-
-def _let_go_in_children(node: Node) -> None:
-    """A child would keep the parent's port and connections open after the parent has gone."""
-    made = weakref.ref(node)
-
-    def after_fork() -> None:
-        mine = made()
-        if mine is not None:
-            with suppress(OSError):
-                mine.abandon()
-
-    os.register_at_fork(after_in_child=after_fork)

@@ -6,17 +6,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...wire.things.packages import EVENT_ID, Kind, pack, package
-from .rooms import Delivery, Membership, RoomKey
+from .contract import Client, Delivery, Node
 from .users import Privilege
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .connections.session import Session
     from .database.state import Held, State
     from .database.tables import Change
-    from .node import Node
-    from .scopes.scope import Spot
+    from .resolved_scope import ResolvedScope
+    from .rooms import Membership, RoomKey
     from .users import User
 
 __all__ = ["Turn"]
@@ -37,9 +36,7 @@ class Turn:
         before, after: what goes out on either side of the answer.
     """
 
-    def __init__(
-        self, node: Node, session: Session, user: User, state: State, membership: Membership
-    ) -> None:
+    def __init__(self, node: Node, session: Client, user: User, state: State, membership: Membership) -> None:
         self.node = node
         self.session = session
         self.user = user
@@ -49,10 +46,10 @@ class Turn:
         self.before: list[Delivery] = []
         self.after: list[Delivery] = []
         self.logs: list[str] = []
-        self.spot: Spot | None = None
+        self.spot: ResolvedScope | None = None
         self._used: dict[int, Held] = {}
 
-    def enter(self, spot: Spot, wanted: Privilege) -> Spot:
+    def enter(self, spot: ResolvedScope, wanted: Privilege) -> ResolvedScope:
         """Begin to run code there. Raises ForbiddenError if the user may not."""
         self.user.require(spot.place, wanted, spot.name)
         self.spot = spot
@@ -90,7 +87,7 @@ class Turn:
             self._undo.append(partial(self._membership.join, self.session, room, scope))
 
     def emit(
-        self, room: RoomKey, scope: str, event: str, args: Sequence[Any], but: Session | None = None
+        self, room: RoomKey, scope: str, event: str, args: Sequence[Any], but: Client | None = None
     ) -> None:
         """An event for the members of a room, or all but one."""
         self.before += self._membership.emit(room, scope, event, args, but)

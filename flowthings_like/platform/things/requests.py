@@ -12,7 +12,8 @@ from ...wire.things import errors as things_errors
 from ...wire.things.packages import Kind, pack, package
 from ...wire.things.scopes import Scope, is_name, parse_scope
 from .language import call_procedure, parse, run
-from .scopes import scope as scopes
+from .resolved_scope import resolve_scope
+from .scopes.registry import open_scope
 from .users import Privilege
 
 if TYPE_CHECKING:
@@ -29,9 +30,9 @@ def _query(turn: Turn, id: int, body: list[Any]) -> bytes:
     scope, code, variables = _scope(body), _get(body, 1), _get(body, 2)
     if not isinstance(code, str):
         raise things_errors.TypeError(f"code is a str, not {_type(code)}")
-    spot = turn.enter(scopes.find(turn, scope), Privilege.QUERY)
+    spot = turn.enter(resolve_scope(scope, turn.state, turn.node.id), Privilege.QUERY)
     given: Mapping[str, Any] = variables if isinstance(variables, dict) else {}
-    return _data(id, run(parse(code), scopes.host(turn, spot), given, turn.logs))
+    return _data(id, run(parse(code), open_scope(turn, spot), given, turn.logs))
 
 
 def _run(turn: Turn, id: int, body: list[Any]) -> bytes:
@@ -43,8 +44,8 @@ def _run(turn: Turn, id: int, body: list[Any]) -> bytes:
         raise things_errors.BadDataError(f"a procedure's name is a str, not {_type(name)}")
     if not isinstance(given, list | dict | None):
         raise things_errors.BadDataError(f"arguments are a list or a map, not {_type(given)}")
-    spot = turn.enter(scopes.find(turn, scope), Privilege.RUN)
-    return _data(id, call_procedure(name, given, scopes.host(turn, spot), turn.logs))
+    spot = turn.enter(resolve_scope(scope, turn.state, turn.node.id), Privilege.RUN)
+    return _data(id, call_procedure(name, given, open_scope(turn, spot), turn.logs))
 
 
 def _join(turn: Turn, id: int, body: list[Any]) -> bytes:

@@ -12,46 +12,29 @@ request of a member stand before or after that answer, as ThingsDB has them:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ...wire.things.packages import EVENT_ID, Kind, pack, package
+from .contract import Client, Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .connections.session import Session
 
-__all__ = ["Delivery", "Membership", "RoomKey"]
+__all__ = ["Membership", "RoomKey"]
 
 RoomKey = tuple[int, int]
 """(number of the collection, number of the room)."""
-
-
-class Recipient(Protocol):
-    """A session, for one."""
-
-    def send(self, package: bytes) -> None:
-        """Send a package, without waiting."""
-
-    def cut(self) -> None:
-        """Let the other side know that no answer will come."""
-
-
-class Delivery(NamedTuple):
-    """A package on its way, perhaps waiting for a commit."""
-
-    to: Recipient
-    package: bytes
 
 
 class Membership:
     """The rooms of one universe that anybody is in. Used with the universe's lock held."""
 
     def __init__(self) -> None:
-        self._members: dict[RoomKey, dict[Session, None]] = {}
-        self._rooms: dict[Session, set[RoomKey]] = {}
+        self._members: dict[RoomKey, dict[Client, None]] = {}
+        self._rooms: dict[Client, set[RoomKey]] = {}
 
-    def join(self, session: Session, room: RoomKey, scope: str) -> list[Delivery]:
+    def join(self, session: Client, room: RoomKey, scope: str) -> list[Delivery]:
         """Become a member; what is to be sent after the answer."""
         if session.gone or session in self._members.get(room, ()):
             return []
@@ -60,7 +43,7 @@ class Membership:
         self._rooms.setdefault(session, set()).add(room)
         return [Delivery(session, _event(Kind.ROOM_JOIN, scope, room))]
 
-    def leave(self, session: Session, room: RoomKey, scope: str) -> list[Delivery]:
+    def leave(self, session: Client, room: RoomKey, scope: str) -> list[Delivery]:
         """Be a member no longer; what is to be sent before the answer."""
         if session not in self._members.get(room, ()):
             return []
@@ -68,7 +51,7 @@ class Membership:
         return [Delivery(session, _event(Kind.ROOM_LEAVE, scope, room))]
 
     def emit(
-        self, room: RoomKey, scope: str, event: str, args: Sequence[Any], but: Session | None = None
+        self, room: RoomKey, scope: str, event: str, args: Sequence[Any], but: Client | None = None
     ) -> list[Delivery]:
         """An event for every member, or every one but the connection `but`."""
         members = self._members.get(room)
@@ -85,16 +68,16 @@ class Membership:
             self._forget(member, room)
         return [Delivery(member, told) for member in members]
 
-    def drop(self, session: Session) -> None:
+    def drop(self, session: Client) -> None:
         """The connection is gone: it is in no room, and nobody is told."""
         for room in list(self._rooms.get(session, ())):
             self._forget(session, room)
 
-    def members(self, room: RoomKey) -> list[Session]:
+    def members(self, room: RoomKey) -> list[Client]:
         """Who is in the room, in the order of their coming."""
         return list(self._members.get(room, ()))
 
-    def _forget(self, session: Session, room: RoomKey) -> None:
+    def _forget(self, session: Client, room: RoomKey) -> None:
         members, rooms = self._members[room], self._rooms[session]
         del members[session]
         rooms.discard(room)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from ....errors import ConfigurationError
 from ....green.backends import contract as backend
+from ..forks import abandon_socket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Listener", "abandon"]
+__all__ = ["Listener"]
 
 _log = logging.getLogger("flowthings_like.platform.things")
 
@@ -62,7 +63,7 @@ class Listener:
     def abandon(self) -> None:
         """In a forked child: let go of the parent's socket without disturbing it."""
         self._closed = True
-        abandon(self._sock)
+        abandon_socket(self._sock)
 
     def _accept(self) -> None:
         here = backend.detect()
@@ -85,12 +86,6 @@ class Listener:
         finally:
             self._closed = True
             self._sock.close()
-
-
-def abandon(sock: socket.socket) -> None:
-    """In a forked child: let go of the parent's socket, past any hub, which may be the parent's as well."""
-    with suppress(OSError):
-        socket.close(sock.detach())
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ....green.backends import contract as backend
-from .listener import abandon
+from ..forks import abandon_socket
 
 if TYPE_CHECKING:
     import socket
@@ -104,7 +104,7 @@ class Outbox:
     def abandon(self) -> None:
         """In a forked child: let go of the parent's socket without disturbing it."""
         self._dead = True
-        abandon(self._direct)
+        abandon_socket(self._direct)
 
     def close(self) -> None:
         """Drop what waits and let go of the socket."""

@@ -6,7 +6,7 @@ import logging
 import socket
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ....wire.things import errors as things_errors
 from ....wire.things.packages import (
@@ -20,17 +20,17 @@ from ....wire.things.packages import (
     unpack,
 )
 from ..database.database import Universe, refusal
+from ..forks import abandon_socket
 from ..requests import REQUESTS
 from . import outbox
 from .framing import Framing, recognise
-from .listener import abandon
 from .outbox import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..authentication import Login
-    from ..node import Node
+    from ..counters import Counters
 
 __all__ = ["BEFORE_LOGIN", "Session"]
 
@@ -49,6 +49,30 @@ _ONE_READ = 64 << 10
 _FIRST_READS = 4 << 10
 
 
+class Host(Protocol):
+    """What a session asks of its node.
+
+    Attributes:
+        id: its number.
+        counters: what it has done.
+    """
+
+    id: int
+    counters: Counters
+
+    def log_in(self, credentials: object) -> Login:
+        """Whoever the body of an AUTH package stands for."""
+
+    def came_in(self, session: Session) -> None:
+        """Take note that the session has logged in."""
+
+    def universe(self, account: str) -> Universe:
+        """The account's universe."""
+
+    def refuse_if_closing(self) -> None:
+        """Raise NodeError once the node is being closed."""
+
+
 class Session:
     """A connection, from its first byte to its last.
 
@@ -62,7 +86,7 @@ class Session:
         gone: whether the connection has ended.
     """
 
-    def __init__(self, node: Node, sock: socket.socket, peer: str) -> None:
+    def __init__(self, node: Host, sock: socket.socket, peer: str) -> None:
         self._node = node
         self._sock = sock
         self.peer = peer
@@ -108,7 +132,7 @@ class Session:
     def abandon(self) -> None:
         """In a forked child: let go of the parent's socket without disturbing it."""
         self._outbox.abandon()
-        abandon(self._sock)
+        abandon_socket(self._sock)
 
     @property
     def waiting(self) -> int:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ...store.store import Store
-    from ..rooms import Delivery
+    from ..contract import Delivery
     from .tables import Change
 
 __all__ = ["Commits", "Entry"]

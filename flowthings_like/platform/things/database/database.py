@@ -14,8 +14,9 @@ from ....green.backends import contract as backend
 from ....wire.things import errors as things_errors
 from ....wire.things.packages import Kind, pack, package
 from ...problems import Problem
+from ..contract import Client, Delivery, Node
 from ..request_context import Turn
-from ..rooms import Delivery, Membership
+from ..rooms import Membership
 from . import tables
 from .commits import Commits, Entry
 from .state import State
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ...store.store import Store
-    from ..connections.session import Session
-    from ..node import Node
     from .state import Held
 
 __all__ = ["Universe", "refusal"]
@@ -53,7 +52,7 @@ class Universe:
         self._membership = Membership()
         self._commits = Commits(store, self._lock, self._forget)
 
-    def perform(self, session: Session, user: str, id: int, work: Callable[[Turn], bytes]) -> None:
+    def perform(self, session: Client, user: str, id: int, work: Callable[[Turn], bytes]) -> None:
         """Do what a request asks, and see to it that it is answered.
 
         Args:
@@ -116,7 +115,7 @@ class Universe:
         ]
         self._commits.submit(Entry(held.changes(self.account, journal), told, None))
 
-    def drop(self, session: Session) -> None:
+    def drop(self, session: Client) -> None:
         """The connection is gone."""
         with self._lock:
             self._membership.drop(session)
@@ -133,7 +132,7 @@ class Universe:
         """What is in memory is not what is, or will be, on disk."""
         self._state = None
 
-    def _refuse(self, session: Session, id: int, error: Exception) -> None:
+    def _refuse(self, session: Client, id: int, error: Exception) -> None:
         if isinstance(error, Problem):
             error = things_errors.NodeError(error.message)
         elif not isinstance(error, things_errors.ThingsDBError):

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from ..counters import Counters
 from ..users import Privilege
-from . import scope as scopes
-from .scope import turn_of
+from .functions import Functions, context_of, declare_in
 
 if TYPE_CHECKING:
     from ..language import Run
 
 __all__ = ["FUNCTIONS", "VERSION"]
 
-FUNCTIONS: scopes.Functions = {}
-_function = scopes.of_scope(FUNCTIONS)
+FUNCTIONS: Functions = {}
+_function = declare_in(FUNCTIONS)
 
 VERSION = "1.9.0"
 """The ThingsDB whose protocol the node speaks: clients read it to find out what they may use."""
@@ -26,7 +25,7 @@ VERSION = "1.9.0"
 
 @_function
 def node_info(run: Run) -> dict[str, Any]:
-    node = turn_of(run).node
+    node = context_of(run).node
     return {
         "node_id": node.id,
         "version": VERSION,
@@ -43,22 +42,22 @@ def node_info(run: Run) -> dict[str, Any]:
 
 @_function
 def nodes_info(run: Run) -> list[Any]:
-    node = turn_of(run).node
+    node = context_of(run).node
     return [{"node_id": node.id, "version": VERSION, "status": "READY", "node_name": platform.node()}]
 
 
 @_function
 def counters(run: Run) -> dict[str, Any]:
-    return vars(turn_of(run).node.counters)
+    return vars(context_of(run).node.counters)
 
 
 @_function
 def reset_counters(run: Run) -> None:
-    turn = turn_of(run)
+    turn = context_of(run)
     turn.require(Privilege.CHANGE)
     turn.node.counters = Counters()
 
 
 @_function
 def has_node(run: Run, id: int) -> bool:
-    return id == turn_of(run).node.id
+    return id == context_of(run).node.id

@@ -11,9 +11,9 @@ from .. import authentication
 from ..database.state import Token
 from ..language.values.moments import zone_names
 from ..language.values.plain import result_depth
+from ..resolved_scope import ResolvedScope, resolve_scope
 from ..users import Privilege, User, privileges, words
-from . import scope as scopes
-from .scope import turn_of
+from .functions import Functions, context_of, declare_in
 
 if TYPE_CHECKING:
     from ..database.state import Held
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FUNCTIONS"]
 
-FUNCTIONS: scopes.Functions = {}
-_function = scopes.of_scope(FUNCTIONS)
+FUNCTIONS: Functions = {}
+_function = declare_in(FUNCTIONS)
 
 
 # -- collections
@@ -33,18 +33,18 @@ _function = scopes.of_scope(FUNCTIONS)
 
 @_function
 def collections_info(run: Run) -> list[Any]:
-    turn = turn_of(run)
+    turn = context_of(run)
     return [_collection(held) for held in turn.state.collections.values() if _sees(turn, held)]
 
 
 @_function
 def collection_info(run: Run, name: str) -> dict[str, Any]:
-    return _collection(turn_of(run).state.collection(name))
+    return _collection(context_of(run).state.collection(name))
 
 
 @_function
 def has_collection(run: Run, name: str) -> bool:
-    return name in turn_of(run).state.collections
+    return name in context_of(run).state.collections
 
 
 @_function
@@ -98,14 +98,14 @@ def time_zones_info(run: Run) -> list[str]:
     return sorted(zone_names())
 
 
-def _changing_in(run: Run, name: str) -> tuple[Turn, scopes.Spot]:
+def _changing_in(run: Run, name: str) -> tuple[Turn, ResolvedScope]:
     """The scope of this name, or of the collection of this name, for one who may change it."""
-    turn = turn_of(run)
+    turn = context_of(run)
     try:
-        spot = scopes.find(turn, parse_scope(name))
+        spot = resolve_scope(parse_scope(name), turn.state, turn.node.id)
     except things_errors.ValueError:
         held = turn.state.collection(name)
-        spot = scopes.Spot(held.number, held, held.scope)
+        spot = ResolvedScope(held.number, held, held.scope)
     turn.user.require(spot.place, Privilege.CHANGE, spot.name)
     return turn, spot
 
@@ -132,14 +132,14 @@ def _sees(turn: Turn, held: Held) -> bool:
 
 @_function
 def users_info(run: Run) -> list[Any]:
-    turn = turn_of(run)
+    turn = context_of(run)
     turn.require(Privilege.GRANT)
     return [_user(turn, user) for user in turn.state.users.values()]
 
 
 @_function
 def user_info(run: Run, name: str | Nil = None) -> dict[str, Any]:
-    turn = turn_of(run)
+    turn = context_of(run)
     if name is None or name == turn.user.name:
         return _user(turn, turn.user)
     turn.require(Privilege.GRANT)
@@ -148,7 +148,7 @@ def user_info(run: Run, name: str | Nil = None) -> dict[str, Any]:
 
 @_function
 def has_user(run: Run, name: str) -> bool:
-    turn = turn_of(run)
+    turn = context_of(run)
     turn.require(Privilege.GRANT)
     return name in turn.state.users
 
@@ -183,7 +183,7 @@ def rename_user(run: Run, name: str, new_name: str) -> None:
 
 @_function
 def set_password(run: Run, name: str, password: str | Nil) -> None:
-    turn = turn_of(run)
+    turn = context_of(run)
     user = turn.state.user(name)
     if user is not turn.user:
         turn.require(Privilege.GRANT | Privilege.CHANGE)
@@ -225,7 +225,7 @@ def _user(turn: Turn, user: User) -> dict[str, Any]:
 
 @_function
 def new_token(run: Run, name: str, expires: Moment | Nil = None, description: str = "") -> str:
-    turn = turn_of(run)
+    turn = context_of(run)
     user = turn.state.user(name)
     if user is not turn.user:
         turn.require(Privilege.GRANT | Privilege.CHANGE)
@@ -239,14 +239,14 @@ def new_token(run: Run, name: str, expires: Moment | Nil = None, description: st
 
 @_function
 def has_token(run: Run, token: str) -> bool:
-    turn = turn_of(run)
+    turn = context_of(run)
     turn.require(Privilege.GRANT)
     return authentication.hash_token(token) in turn.state.tokens
 
 
 @_function
 def del_token(run: Run, token: str) -> None:
-    turn = turn_of(run)
+    turn = context_of(run)
     hash_ = authentication.hash_token(token)
     found = turn.state.tokens.get(hash_)
     if found is None:
@@ -286,8 +286,8 @@ def revoke(run: Run, scope: str, name: str, mask: int) -> None:
 
 
 def _alter(run: Run, scope: str, name: str, mask: int, combine: Any) -> None:
-    turn = turn_of(run)
-    spot = scopes.find(turn, parse_scope(scope))
+    turn = context_of(run)
+    spot = resolve_scope(parse_scope(scope), turn.state, turn.node.id)
     turn.user.require(spot.place, Privilege.GRANT, spot.name)
     user = turn.state.user(name)
     if user.owner:
@@ -300,12 +300,12 @@ def _alter(run: Run, scope: str, name: str, mask: int, combine: Any) -> None:
 
 
 def _changing(run: Run) -> Turn:
-    turn = turn_of(run)
+    turn = context_of(run)
     turn.require(Privilege.CHANGE)
     return turn
 
 
 def _granting(run: Run) -> Turn:
-    turn = turn_of(run)
+    turn = context_of(run)
     turn.require(Privilege.CHANGE | Privilege.GRANT)
     return turn

@@ -1,0 +1,40 @@
+"""Releases, in a forked child, the sockets and locks that are the parent's.
+
+A child would keep them open after the parent has gone.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import weakref
+from contextlib import suppress
+from typing import Protocol
+
+__all__ = ["abandon_in_children", "abandon_socket"]
+
+
+class Inherited(Protocol):
+    """An object with sockets or locks that a child inherits."""
+
+    def abandon(self) -> None:
+        """In the child: release what is the parent's without disturbing the parent."""
+
+
+def abandon_in_children(owner: Inherited) -> None:
+    """Have `owner.abandon()` called in each child that this process forks, for as long as `owner` lives."""
+    living = weakref.ref(owner)
+
+    def after_fork() -> None:
+        inherited = living()
+        if inherited is not None:
+            with suppress(OSError):
+                inherited.abandon()
+
+    os.register_at_fork(after_in_child=after_fork)
+
+
+def abandon_socket(sock: socket.socket) -> None:
+    """In a forked child: close the parent's socket past any hub, which may be the parent's as well."""
+    with suppress(OSError):
+        socket.close(sock.detach())

@@ -1,0 +1,44 @@
+"""The scope that a request names: which privileges count there, and which collection is behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...wire.things import errors as things_errors
+from .users import NODE, THINGSDB, Place
+
+if TYPE_CHECKING:
+    from ...wire.things.scopes import Scope
+    from .database.state import Held, State
+
+__all__ = ["ResolvedScope", "resolve_scope"]
+
+
+class ResolvedScope(NamedTuple):
+    """A scope that was asked for.
+
+    Attributes:
+        place: what privileges are given for.
+        held: the collection behind it; None for the node.
+        name: in its full form.
+    """
+
+    place: Place
+    held: Held | None
+    name: str
+
+
+def resolve_scope(scope: Scope, state: State, node_id: int) -> ResolvedScope:
+    """What the scope of a request stands for.
+
+    Raises:
+        things_errors.LookupError: there is no such collection or node.
+    """
+    if scope.kind == "collection":
+        held = state.collection(scope.name)
+        return ResolvedScope(held.number, held, held.scope)
+    if scope.kind == "thingsdb":
+        return ResolvedScope(THINGSDB, state.own, "@thingsdb")
+    if scope.node not in (None, node_id):
+        raise things_errors.LookupError(f"node:{scope.node} does not exist: this is the only one")
+    return ResolvedScope(NODE, None, "@node")

@@ -1,0 +1,40 @@
+"""Declares functions of a scope, and gives them the context of the request that they are called for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..language import Builtin, Run, Scope
+
+if TYPE_CHECKING:
+    from ..request_context import Turn
+
+__all__ = ["Functions", "RequestScope", "context_of", "declare_in"]
+
+Functions = dict[str, Builtin]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class RequestScope(Scope):
+    """A scope of the language that knows whose request it serves."""
+
+    context: Turn
+
+
+def context_of(run: Run) -> Turn:
+    """The request that a function of a scope is called for."""
+    scope = run.scope
+    assert isinstance(scope, RequestScope)
+    return scope.context
+
+
+def declare_in(functions: Functions) -> Callable[[Function], Function]:
+    """Declare a Python function as one of a scope. Its first parameter is the Run; see `Builtin`."""
+
+    def declare(call: Function) -> Function:
+        builtin = Builtin(call)
+        functions[builtin.name] = builtin
+        return call
+
+    return declare
