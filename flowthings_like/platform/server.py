@@ -23,8 +23,8 @@ from .resources.access.accounts import Accounts
 from .resources.drops.resource_store import ResourceStore
 from .rest.application import Application, Limits
 from .rest.connections import ConnectionLimits
-from .things.leader_lock import Claim, Notice
-from .things.service import Attendant, Service
+from .things.leader_lock import LeaderAddress, LeaderLock
+from .things.service import LeaderElector, Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,8 +99,8 @@ class Ports:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.first: Notice | None = None
-        self._lock: Claim | None = None
+        self.first: LeaderAddress | None = None
+        self._lock: LeaderLock | None = None
         check_requirements()
         if settings.certfile is not None:
             _check_certificate(settings.certfile, settings.keyfile)
@@ -153,15 +153,15 @@ class Ports:
                     "rooms and queries are served from a folder: leave out --things-port, or serve a folder"
                 )
             return
-        lock = Claim(folder, LOCK)
-        if lock.take():
+        lock = LeaderLock(folder, LOCK)
+        if lock.acquire():
             self._lock = lock
             host, port = self.address
-            lock.write(Notice(host, port, ""))
+            lock.publish(LeaderAddress(host, port, ""))
         else:
-            self.first = lock.read()
-        rooms = Claim(folder)
-        if rooms.take():  # nobody serves them, so we shall
+            self.first = lock.published()
+        rooms = LeaderLock(folder)
+        if rooms.acquire():  # nobody serves them, so we shall
             try:
                 for port in settings.things_ports:
                     listen(settings.host, port).close()
@@ -228,7 +228,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         self._things_ready = things_ready
         self._once = _Once()
         self._open: tuple[Application, ResourceStore, Accounts] | None = None
-        self._things: Attendant | None = None
+        self._things: LeaderElector | None = None
         super().__init__()
 
     @property
@@ -275,7 +275,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         assert self._open is not None
         _, store, accounts = self._open
         service = Service(store, accounts, host=wanted.host, ports=wanted.things_ports)
-        self._things = Attendant(service, self._serving_things, self._say_ready if self._joined else None)
+        self._things = LeaderElector(service, self._serving_things, self._say_ready if self._joined else None)
 
     def _serving_things(self, address: tuple[str, int]) -> None:
         self._things_ready(address)

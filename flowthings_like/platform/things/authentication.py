@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..resources.access.accounts import Accounts
     from ..store.store import Store
 
-__all__ = ["TOKEN_LENGTH", "Login", "Logins", "hash_password", "hash_token", "new_token"]
+__all__ = ["TOKEN_LENGTH", "Authenticator", "Login", "hash_password", "hash_token", "new_token"]
 
 TOKEN_LENGTH = 22
 """Characters of a token, as ThingsDB has it: 131 bits."""
@@ -42,13 +42,13 @@ _SALT = 16
 
 
 class Login(NamedTuple):
-    """Somebody who has come in: the account whose universe it is, and the user's name there."""
+    """Somebody who has come in: the account whose database it is, and the user's name there."""
 
     account: str
     user: str
 
 
-class Logins:
+class Authenticator:
     """Those of one folder.
 
     Args:

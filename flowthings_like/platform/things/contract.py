@@ -16,7 +16,7 @@ class Recipient(Protocol):
     def send(self, package: bytes) -> None:
         """Send a package, without waiting."""
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """Let the other side know that no answer will come."""
 
 

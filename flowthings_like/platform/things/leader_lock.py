@@ -18,12 +18,12 @@ from .forks import abandon_in_children
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["FILE", "Claim", "Notice"]
+__all__ = ["FILE", "LeaderAddress", "LeaderLock"]
 
 FILE = "things.lock"
 
 
-class Notice(NamedTuple):
+class LeaderAddress(NamedTuple):
     """What the file says: where the folder's node listens, and the password of every account there."""
 
     host: str
@@ -31,10 +31,10 @@ class Notice(NamedTuple):
     secret: str
 
     def __repr__(self) -> str:
-        return f"Notice({self.host}:{self.port})"
+        return f"LeaderAddress({self.host}:{self.port})"
 
 
-class Claim:
+class LeaderLock:
     """The lock on one folder, held or not.
 
     Args:
@@ -51,7 +51,7 @@ class Claim:
         """Whether this is who serves the folder."""
         return self._file >= 0
 
-    def take(self) -> bool:
+    def acquire(self) -> bool:
         """Try to become who serves the folder; says whether it is so.
 
         Raises:
@@ -81,21 +81,21 @@ class Claim:
         abandon_in_children(self)  # else a child would hold it after its parent
         return True
 
-    def write(self, notice: Notice) -> None:
+    def publish(self, notice: LeaderAddress) -> None:
         """Say where to connect. The lock must be held."""
         text = json.dumps(notice._asdict()).encode()
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, text, 0)
 
-    def read(self) -> Notice | None:
+    def published(self) -> LeaderAddress | None:
         """What the process that holds the lock has written; None if it has not yet."""
         try:
             found: dict[str, Any] = json.loads(self._path.read_bytes())
-            return Notice(found["host"], found["port"], found["secret"])
+            return LeaderAddress(found["host"], found["port"], found["secret"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def retract(self) -> None:
+    def withdraw(self) -> None:
         """Say no longer where to connect, but keep the lock. More calls do nothing."""
         if self._file >= 0:
             with suppress(OSError):
@@ -103,7 +103,7 @@ class Claim:
 
     def release(self) -> None:
         """Let somebody else serve the folder. More calls do nothing."""
-        self.retract()
+        self.withdraw()
         file, self._file = self._file, -1
         if file >= 0:
             os.close(file)

@@ -1,4 +1,4 @@
-"""The node: what listens, who is connected, and the universes of the accounts."""
+"""The node: what listens, who is connected, and the databases of the accounts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from ...green.backends import contract as backend
 from ...wire.things import errors as things_errors
-from .authentication import Login, Logins
+from .authentication import Authenticator, Login
 from .connections.listener import Listener
 from .connections.session import Session
 from .counters import Counters
 from .database import tables
-from .database.database import Universe
+from .database.database import Database
 from .forks import abandon_in_children
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ __all__ = ["Node"]
 
 _log = logging.getLogger("flowthings_like.platform.things")
 
-MOST_STRANGERS = 128
+MAX_UNAUTHENTICATED = 128
 """Connections that have not come in yet; one more, and the one that has taken longest is ended."""
 
 PATIENCE = 2.0
@@ -69,11 +69,11 @@ class Node:
         self, store: Store, accounts: Accounts, secret: str, host: str, ports: Sequence[int]
     ) -> None:
         self._store = store
-        self._logins = Logins(store, accounts, secret)
+        self._logins = Authenticator(store, accounts, secret)
         self._numbers = itertools.count(store.read(tables.highest_collection) + 1)
-        self._universes: dict[str, Universe] = {}
+        self._databases: dict[str, Database] = {}
         self._sessions: set[Session] = set()
-        self._strangers: dict[Session, None] = {}  # who has not come in yet, the oldest first
+        self._unauthenticated: dict[Session, None] = {}  # who has not come in yet, the oldest first
         self._names: dict[str, str] = {}
         self._closing = False
         self._refused = 0.0  # when something last came after that
@@ -97,12 +97,12 @@ class Node:
         """How many clients are connected."""
         return len(self._sessions)
 
-    def came_in(self, session: Session) -> None:
+    def mark_authenticated(self, session: Session) -> None:
         """A session is no stranger any more. More calls do nothing."""
-        self._strangers.pop(session, None)
+        self._unauthenticated.pop(session, None)
 
     def log_in(self, credentials: object) -> Login:
-        """Whoever the body of an AUTH package stands for. Raises what Logins.check raises."""
+        """Whoever the body of an AUTH package stands for. Raises what Authenticator.check raises."""
         return self._logins.check(credentials)
 
     def reserve(self, name: str, account: str) -> bool:
@@ -110,13 +110,13 @@ class Node:
         # What others are about to store is not on disk yet: setdefault, which is atomic, tells them apart.
         return self._names.setdefault(name, account) == account and not self._logins.is_taken(name, account)
 
-    def universe(self, account: str) -> Universe:
-        """The account's universe."""
+    def database(self, account: str) -> Database:
+        """The account's database."""
         self.refuse_if_closing()
-        found = self._universes.get(account)
+        found = self._databases.get(account)
         if found is None:
             # setdefault is atomic: two threads that come at once agree on one.
-            found = self._universes.setdefault(account, Universe(account, self._store, self._numbers, self))
+            found = self._databases.setdefault(account, Database(account, self._store, self._numbers, self))
         return found
 
     def refuse_if_closing(self) -> None:
@@ -137,8 +137,8 @@ class Node:
         self._closed.set()
         for session in list(self._sessions):
             session.tell_status("SHUTTING_DOWN")
-        for universe in list(self._universes.values()):
-            universe.settle(PATIENCE)
+        for database in list(self._databases.values()):
+            database.settle(PATIENCE)
         self._refused = time.monotonic()
         self._wait(lambda: time.monotonic() - self._refused > QUIET)
         for listener in self._listeners:
@@ -163,22 +163,22 @@ class Node:
             sock.close()
             raise
         self._sessions.add(session)
-        self._strangers[session] = None
+        self._unauthenticated[session] = None
         try:
-            if len(self._strangers) > MOST_STRANGERS:
-                next(iter(list(self._strangers))).cut()  # who has taken longest
+            if len(self._unauthenticated) > MAX_UNAUTHENTICATED:
+                next(iter(list(self._unauthenticated))).abort()  # who has taken longest
             if not self._ended:
                 session.serve()
         finally:
             self._sessions.discard(session)
-            self._strangers.pop(session, None)
+            self._unauthenticated.pop(session, None)
             session.close()
 
     def _sweep(self) -> None:
         while not (self._closed.wait(SWEEP) or self._closing):  # a forked child is not woken
-            for universe in list(self._universes.values()):
+            for database in list(self._databases.values()):
                 try:
-                    universe.sweep()
+                    database.sweep()
                 except Exception:
                     _log.exception("what is gone from memory could not be deleted")
 
@@ -187,7 +187,7 @@ class Node:
         for listener in self._listeners:
             listener.close()
         for session in list(self._sessions):
-            session.cut()
+            session.abort()
         self._wait(lambda: not self._sessions)
 
     def _wait(self, done: Callable[[], bool]) -> None:

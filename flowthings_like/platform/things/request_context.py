@@ -12,42 +12,42 @@ from .users import Privilege
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .database.state import Held, State
+    from .database.state import CollectionEntry, State
     from .database.tables import Change
     from .resolved_scope import ResolvedScope
-    from .rooms import Membership, RoomKey
+    from .rooms import RoomKey, Rooms
     from .users import User
 
-__all__ = ["Turn"]
+__all__ = ["RequestContext"]
 
 _LOGGED = 2  # the warning's code for what `log` wrote
 
 
-class Turn:
+class RequestContext:
     """One request while it is answered.
 
     Attributes:
         session: who asks.
         user: as whom.
-        state: the universe.
+        state: the database.
         node: who answers.
         spot: the scope that was asked for.
         logs: what the code logged, as text.
         before, after: what goes out on either side of the answer.
     """
 
-    def __init__(self, node: Node, session: Client, user: User, state: State, membership: Membership) -> None:
+    def __init__(self, node: Node, session: Client, user: User, state: State, rooms: Rooms) -> None:
         self.node = node
         self.session = session
         self.user = user
         self.state = state
-        self._membership = membership
+        self._rooms = rooms
         self._undo: list[Callable[[], object]] = []
         self.before: list[Delivery] = []
         self.after: list[Delivery] = []
         self.logs: list[str] = []
         self.spot: ResolvedScope | None = None
-        self._used: dict[int, Held] = {}
+        self._used: dict[int, CollectionEntry] = {}
 
     def enter(self, spot: ResolvedScope, wanted: Privilege) -> ResolvedScope:
         """Begin to run code there. Raises ForbiddenError if the user may not."""
@@ -60,42 +60,42 @@ class Turn:
         assert self.spot is not None
         self.user.require(self.spot.place, wanted, self.spot.name)
 
-    def use(self, held: Held) -> Held:
+    def use(self, entry: CollectionEntry) -> CollectionEntry:
         """A collection in which something may change now."""
-        self._used[held.number] = held
-        return held
+        self._used[entry.number] = entry
+        return entry
 
-    def forget(self, held: Held) -> None:
+    def forget(self, entry: CollectionEntry) -> None:
         """A collection that is gone, and all rooms with it."""
-        self._used.pop(held.number, None)
-        for room in list(held.content.rooms):
+        self._used.pop(entry.number, None)
+        for room in list(entry.collection.rooms):
             if room.id is not None:
-                self._delete((held.number, room.id), held.scope)
+                self._delete((entry.number, room.id), entry.scope)
 
     def join(self, room: RoomKey, scope: str) -> None:
         """Who asks becomes a member of a room."""
-        told = self._membership.join(self.session, room, scope)
+        told = self._rooms.join(self.session, room, scope)
         if told:
             self.after += told
-            self._undo.append(partial(self._membership.leave, self.session, room, scope))
+            self._undo.append(partial(self._rooms.leave, self.session, room, scope))
 
     def leave(self, room: RoomKey, scope: str) -> None:
         """Who asks is a member of a room no longer."""
-        told = self._membership.leave(self.session, room, scope)
+        told = self._rooms.leave(self.session, room, scope)
         if told:
             self.before += told
-            self._undo.append(partial(self._membership.join, self.session, room, scope))
+            self._undo.append(partial(self._rooms.join, self.session, room, scope))
 
     def emit(
         self, room: RoomKey, scope: str, event: str, args: Sequence[Any], but: Client | None = None
     ) -> None:
         """An event for the members of a room, or all but one."""
-        self.before += self._membership.emit(room, scope, event, args, but)
+        self.before += self._rooms.emit(room, scope, event, args, but)
 
     def _delete(self, room: RoomKey, scope: str) -> None:
-        members = self._membership.members(room)
-        self.before += self._membership.delete(room, scope)
-        self._undo += [partial(self._membership.join, member, room, scope) for member in members]
+        members = self._rooms.members(room)
+        self.before += self._rooms.delete(room, scope)
+        self._undo += [partial(self._rooms.join, member, room, scope) for member in members]
 
     def undo(self) -> None:
         """Nothing of this has happened: whoever was in a room is in it, and nobody else."""
@@ -111,15 +111,15 @@ class Turn:
         """
         changes, self.state.changes = self.state.changes, []
         self.before += [Delivery(self.session, _warning(text)) for text in self.logs]
-        for held in self._used.values():
-            journal = held.content.take_journal()
+        for entry in self._used.values():
+            journal = entry.collection.take_journal()
             if self.spot is not None and (journal.rows or journal.procedures):
                 self.require(Privilege.CHANGE)
             for emit in journal.emits:
-                self.emit((held.number, emit.room), held.scope, emit.event, emit.args)
+                self.emit((entry.number, emit.room), entry.scope, emit.event, emit.args)
             for id in sorted(journal.gone_rooms):
-                self._delete((held.number, id), held.scope)
-            changes += held.changes(self.state.account, journal)
+                self._delete((entry.number, id), entry.scope)
+            changes += entry.changes(self.state.account, journal)
         return changes
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...wire.things import errors as things_errors
-from .users import NODE, THINGSDB, Place
+from .users import NODE, THINGSDB, ScopeKey
 
 if TYPE_CHECKING:
     from ...wire.things.scopes import Scope
-    from .database.state import Held, State
+    from .database.state import CollectionEntry, State
 
 __all__ = ["ResolvedScope", "resolve_scope"]
 
@@ -19,12 +19,12 @@ class ResolvedScope(NamedTuple):
 
     Attributes:
         place: what privileges are given for.
-        held: the collection behind it; None for the node.
+        entry: the collection behind it; None for the node.
         name: in its full form.
     """
 
-    place: Place
-    held: Held | None
+    place: ScopeKey
+    entry: CollectionEntry | None
     name: str
 
 
@@ -35,10 +35,10 @@ def resolve_scope(scope: Scope, state: State, node_id: int) -> ResolvedScope:
         things_errors.LookupError: there is no such collection or node.
     """
     if scope.kind == "collection":
-        held = state.collection(scope.name)
-        return ResolvedScope(held.number, held, held.scope)
+        entry = state.collection(scope.name)
+        return ResolvedScope(entry.number, entry, entry.scope)
     if scope.kind == "thingsdb":
-        return ResolvedScope(THINGSDB, state.own, "@thingsdb")
+        return ResolvedScope(THINGSDB, state.thingsdb, "@thingsdb")
     if scope.node not in (None, node_id):
         raise things_errors.LookupError(f"node:{scope.node} does not exist: this is the only one")
     return ResolvedScope(NODE, None, "@node")

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-__all__ = ["Membership", "RoomKey"]
+__all__ = ["RoomKey", "Rooms"]
 
 RoomKey = tuple[int, int]
 """(number of the collection, number of the room)."""
 
 
-class Membership:
-    """The rooms of one universe that anybody is in. Used with the universe's lock held."""
+class Rooms:
+    """The rooms of one database that anybody is in. Used with the database's lock held."""
 
     def __init__(self) -> None:
         self._members: dict[RoomKey, dict[Client, None]] = {}

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from ...errors import ConfigurationError
 from ...green.backends import contract as backend
-from .leader_lock import Claim, Notice
+from .leader_lock import LeaderAddress, LeaderLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..store.store import Store
     from .node import Node
 
-__all__ = ["LOCAL", "Address", "Attendant", "Service"]
+__all__ = ["LOCAL", "Address", "LeaderElector", "Service"]
 
 LOCAL = "127.0.0.1"
 
@@ -55,9 +55,9 @@ class Service:
         self._accounts = accounts
         self._host = host
         self._ports = ports
-        self._claim = None if store.folder is None else Claim(store.folder)
+        self._lock = None if store.folder is None else LeaderLock(store.folder)
         self._starting = backend.detect().lock()
-        self._node: tuple[int, Node, Notice] | None = None
+        self._node: tuple[int, Node, LeaderAddress] | None = None
         self._closed = False
 
     def serve(self) -> tuple[str, int] | None:
@@ -73,7 +73,7 @@ class Service:
         """Where to connect as the account: to this process, or to the one that serves the folder.
 
         Args:
-            account: whose universe.
+            account: whose database.
             wait: seconds that another process may take to say where it listens.
 
         Raises:
@@ -82,8 +82,8 @@ class Service:
         deadline = time.monotonic() + wait
         while True:
             notice = self._serve()
-            if notice is None and self._claim is not None:
-                notice = self._claim.read()
+            if notice is None and self._lock is not None:
+                notice = self._lock.published()
             if notice is not None:
                 return notice.host, notice.port, account, notice.secret
             if time.monotonic() > deadline:
@@ -94,7 +94,7 @@ class Service:
 
     def is_served_elsewhere(self) -> bool:
         """Whether another process serves the folder and accepts connections."""
-        return self._claim is not None and not self._claim.held and self._claim.read() is not None
+        return self._lock is not None and not self._lock.held and self._lock.published() is not None
 
     def endpoints(self, account: str) -> list[str]:
         """Where to connect as the account, as URLs, which hold the password. Ask before each attempt."""
@@ -109,26 +109,26 @@ class Service:
             found, self._node = self._node, None
             if found is not None and found[0] == os.getpid():
                 try:
-                    if self._claim is not None:
-                        self._claim.retract()  # whoever looks for a node from now on waits for the next one
+                    if self._lock is not None:
+                        self._lock.withdraw()  # whoever looks for a node from now on waits for the next one
                     found[1].close()
                 finally:
-                    if self._claim is not None:
-                        self._claim.release()
+                    if self._lock is not None:
+                        self._lock.release()
 
-    def _serve(self) -> Notice | None:
+    def _serve(self) -> LeaderAddress | None:
         """Where this process listens; None if another one has the folder."""
         with self._starting:
             if self._closed:
                 raise ConfigurationError("the platform is closed")
-            if self._claim is None:
+            if self._lock is None:
                 raise ConfigurationError(
                     "the rooms of an embedded platform are in its folder, and this one has a database server "
                     "instead: connect to a ThingsDB with API(…, things='things://…')"
                 )
             if self._node is not None and self._node[0] == os.getpid():
                 return self._node[2]
-            if not self._claim.take():
+            if not self._lock.acquire():
                 return None
             from .node import Node  # and with it the language and its parser, which most platforms never use
 
@@ -137,19 +137,19 @@ class Service:
                 node = Node(self._store, self._accounts, secret, self._host, self._ports)
                 try:
                     host, port = node.addresses[0]
-                    notice = Notice(_reachable(host), port, secret)
-                    self._claim.write(notice)
+                    notice = LeaderAddress(_reachable(host), port, secret)
+                    self._lock.publish(notice)
                 except BaseException:
                     node.close()
                     raise
             except BaseException:
-                self._claim.release()
+                self._lock.release()
                 raise
             self._node = os.getpid(), node, notice
             return notice
 
 
-class Attendant:
+class LeaderElector:
     """Sees to it that a folder's rooms are served, by this process or another: one that goes is replaced.
 
     Args:

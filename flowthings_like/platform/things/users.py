@@ -1,6 +1,6 @@
 """What users may do: a mask of privileges for each scope.
 
-The user who has an account's own name owns its universe and may do everything there. Others are made with
+The user who has an account's own name owns its database and may do everything there. Others are made with
 `new_user` and may do what they were granted.
 """
 
@@ -13,9 +13,9 @@ from typing import Any
 from ...wire.things import errors as things_errors
 from ...wire.things.packages import pack, unpack
 
-__all__ = ["NODE", "THINGSDB", "Place", "Privilege", "User", "privileges", "words"]
+__all__ = ["NODE", "THINGSDB", "Privilege", "ScopeKey", "User", "privileges", "words"]
 
-Place = int | str
+ScopeKey = int | str
 """Where a privilege holds: THINGSDB, NODE, or a collection's number, which stays when its name changes."""
 
 THINGSDB = "@thingsdb"
@@ -73,13 +73,13 @@ class User:
     owner: bool = False
     created: int = 0
     password: bytes | None = None
-    access: dict[Place, Privilege] = field(default_factory=dict)
+    access: dict[ScopeKey, Privilege] = field(default_factory=dict)
 
-    def may(self, place: Place, wanted: Privilege) -> bool:
+    def may(self, place: ScopeKey, wanted: Privilege) -> bool:
         """Whether the user has all of `wanted` there."""
         return self.owner or self.access.get(place, Privilege(0)) & wanted == wanted
 
-    def require(self, place: Place, wanted: Privilege, scope: str) -> None:
+    def require(self, place: ScopeKey, wanted: Privilege, scope: str) -> None:
         """Raise ForbiddenError unless the user has all of `wanted` there."""
         if not self.may(place, wanted):
             raise things_errors.ForbiddenError(

@@ -1,4 +1,4 @@
-"""Commits that are interrupted as they are asked for, and those after them."""
+"""CommitQueue that are interrupted as they are asked for, and those after them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flowthings_like.green.backends import _primitives, _threads
 from flowthings_like.green.backends import contract as backend
 from flowthings_like.platform.things.contract import Delivery
 from flowthings_like.platform.things.database import commits
-from flowthings_like.platform.things.database.commits import Commits, Entry
+from flowthings_like.platform.things.database.commits import Commit, CommitQueue
 from tests.transport.opcodes import interrupted_at
 
 BACKEND = backend.detect()
@@ -42,17 +42,17 @@ class Disk:
         if package == b"last":
             self.all_sent.set()
 
-    def entry(self, package: bytes) -> Entry:
-        return Entry([Any], [Delivery(self, package)], None)  # type: ignore[arg-type, list-item]
+    def entry(self, package: bytes) -> Commit:
+        return Commit([Any], [Delivery(self, package)], None)  # type: ignore[arg-type, list-item]
 
 
 @pytest.mark.parametrize("module", [commits, _threads, _primitives], ids=lambda each: each.__name__)
 def test_after_an_interrupt_one_thread_writes_and_all_is_answered_in_order(module: ModuleType) -> None:
     for at in itertools.count(1):
         disk, lock = Disk(), BACKEND.lock()
-        told = Commits(disk, lock, lambda: None)  # type: ignore[arg-type]
+        told = CommitQueue(disk, lock, lambda: None)  # type: ignore[arg-type]
 
-        def submit(package: bytes, told: Commits = told, disk: Disk = disk, lock: Any = lock) -> None:
+        def submit(package: bytes, told: CommitQueue = told, disk: Disk = disk, lock: Any = lock) -> None:
             with lock:
                 told.submit(disk.entry(package))
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from flowthings_like.platform.embedded import Platform, open_platform
-from flowthings_like.platform.things.connections.session import BEFORE_LOGIN
+from flowthings_like.platform.things.connections.session import MAX_BYTES_BEFORE_LOGIN
 from flowthings_like.wire.things.packages import Kind, pack, package
 
 from .harness import PATIENCE, Peer
@@ -65,7 +65,7 @@ def test_a_wrong_check_byte_ends_the_connection(peer: Peer, connect: Callable[[]
 
 
 def test_who_has_not_come_in_may_not_send_much(stranger: Peer) -> None:
-    start = package(Kind.AUTH, 1, b"\0" * (BEFORE_LOGIN + 1))
+    start = package(Kind.AUTH, 1, b"\0" * (MAX_BYTES_BEFORE_LOGIN + 1))
     try:
         stranger.sock.sendall(start)
     except ConnectionError:

@@ -17,7 +17,7 @@ from flowthings_like.platform.embedded import Platform, open_platform
 from flowthings_like.platform.resources.access.accounts import Accounts
 from flowthings_like.platform.store.store import Store
 from flowthings_like.platform.things.leader_lock import FILE
-from flowthings_like.platform.things.service import Attendant, Service
+from flowthings_like.platform.things.service import LeaderElector, Service
 from flowthings_like.wire.things.packages import Kind
 
 from ...transport.support import sockets
@@ -175,7 +175,7 @@ def test_an_attendant_waits_for_its_turn(folder: Path, platform: Platform) -> No
     platform.things_address()
     with Store(folder) as store:
         served: list[tuple[str, int]] = []
-        attendant = Attendant(Service(store, Accounts(store)), served.append)
+        attendant = LeaderElector(Service(store, Accounts(store)), served.append)
         try:
             assert served == []
             platform.close()

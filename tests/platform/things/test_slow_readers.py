@@ -124,7 +124,7 @@ def test_a_client_that_is_gone(pair: tuple[socket.socket, socket.socket]) -> Non
 def test_a_member_that_does_not_read_is_cut_and_the_others_go_on(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "MOST_WAITING", BOUND)
+    monkeypatch.setattr(outbox, "MAX_UNSENT", BOUND)
     monkeypatch.setattr(Outbox.__init__, "__defaults__", (BOUND,))
     sender, reader, sleeper = connect(), connect(), connect()
     room = sender.query(".chat = room(); .chat.id();")

@@ -21,7 +21,7 @@ HALF_PACKAGE = package(Kind.AUTH, 1, b"\0" * 1000)[:500]
 
 @pytest.mark.parametrize("said", [b"", b"G", HALF_WEBSOCKET, HALF_PACKAGE, package(Kind.PING, 1)])
 def test_a_login_has_a_time_limit(platform: Platform, monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
-    monkeypatch.setattr(session, "LOGIN_WITHIN", 0.2)
+    monkeypatch.setattr(session, "LOGIN_TIMEOUT", 0.2)
     known = Peer.of(platform)
     with socket.create_connection(platform.things_address()[:2], timeout=PATIENCE) as stranger:
         stranger.sendall(said)
@@ -32,7 +32,7 @@ def test_a_login_has_a_time_limit(platform: Platform, monkeypatch: pytest.Monkey
 
 
 def test_pings_do_not_prolong_it(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "LOGIN_WITHIN", 0.2)
+    monkeypatch.setattr(session, "LOGIN_TIMEOUT", 0.2)
     stranger = Peer(*platform.things_address()[:2])
     until = time.monotonic() + PATIENCE
     with suppress(EOFError, OSError):
@@ -44,7 +44,7 @@ def test_pings_do_not_prolong_it(platform: Platform, monkeypatch: pytest.MonkeyP
 
 
 def test_who_has_come_in_may_be_silent(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "LOGIN_WITHIN", 0.1)
+    monkeypatch.setattr(session, "LOGIN_TIMEOUT", 0.1)
     known = Peer.of(platform)
     time.sleep(0.3)
     assert known.query("2;") == 2
@@ -54,7 +54,7 @@ def test_who_has_come_in_may_be_silent(platform: Platform, monkeypatch: pytest.M
 def test_so_many_strangers_are_kept_and_whoever_knows_the_word_comes_in(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(node, "MOST_STRANGERS", 5)
+    monkeypatch.setattr(node, "MAX_UNAUTHENTICATED", 5)
     address = platform.things_address()[:2]
     serving = platform.things._node
     assert serving is not None
@@ -68,12 +68,12 @@ def test_so_many_strangers_are_kept_and_whoever_knows_the_word_comes_in(
         assert another.query("3;") == known.query("3;") == 3
         another.close()
     known.close()
-    wait_until(lambda: serving[1].connections == 0 and not serving[1]._strangers)
+    wait_until(lambda: serving[1].connections == 0 and not serving[1]._unauthenticated)
 
 
 def test_guessing_ends_the_connection(platform: Platform) -> None:
     stranger = Peer(*platform.things_address()[:2])
-    for _ in range(session.MOST_REFUSALS):
+    for _ in range(session.MAX_FAILED_LOGINS):
         kind, _body = stranger.ask(Kind.AUTH, ["acme", "wrong"])
         assert kind == Kind.ERROR
     assert stranger.gone()

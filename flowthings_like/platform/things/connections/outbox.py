@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-__all__ = ["CROWDED", "MOST_WAITING", "STALLED", "Outbox"]
+__all__ = ["HIGH_WATER", "MAX_UNSENT", "STALL_TIMEOUT", "Outbox"]
 
-MOST_WAITING = 64 << 20
+MAX_UNSENT = 64 << 20
 """Bytes that may wait for a client that does not read; the next package cuts it off."""
 
-CROWDED = 4 << 20
+HIGH_WATER = 4 << 20
 """Bytes of waiting answers from which on no more requests of that client are taken, until it has read."""
 
-STALLED = 60.0
+STALL_TIMEOUT = 60.0
 """Seconds after which a client is cut off that takes nothing of what waits for it."""
 
 _ONE_WRITE = 256 << 10
@@ -37,18 +37,18 @@ class Outbox:
     """One client's. Any thread may send; bytes leave in the order in which they were given.
 
     Args:
-        sock: the client's connected socket. Its timeout must be STALLED or another that suits reading too.
+        sock: the client's connected socket. Its timeout must be STALL_TIMEOUT or one that suits reading too.
         cut: called, once, when the client is given up.
         most: bytes that may wait.
     """
 
-    def __init__(self, sock: socket.socket, cut: Callable[[], None], most: int = MOST_WAITING) -> None:
+    def __init__(self, sock: socket.socket, cut: Callable[[], None], most: int = MAX_UNSENT) -> None:
         here = backend.detect()
         self._sock = sock
         # A second handle on the same stream that never waits, whichever way the first one does.
         self._direct = sock.dup()
         self._direct.setblocking(False)
-        self._cut = cut
+        self._abort = cut
         self._most = most
         self._lock = here.lock()
         self._waiting: deque[bytes] = deque()
@@ -89,10 +89,10 @@ class Outbox:
 
     def wait_for_reader(self) -> None:
         """Return once the client has taken enough of what waits for it, or is gone."""
-        while self._size > CROWDED and not self._dead:
+        while self._size > HIGH_WATER and not self._dead:
             self._drained.clear()
-            if self._size > CROWDED and not self._dead:
-                self._drained.wait(STALLED)
+            if self._size > HIGH_WATER and not self._dead:
+                self._drained.wait(STALL_TIMEOUT)
 
     def wait_empty(self, seconds: float) -> None:
         """Return once the client has taken everything, or after so many seconds."""
@@ -177,7 +177,7 @@ class Outbox:
         with self._lock:
             if not self._dead:
                 self._size -= size
-            if self._size <= CROWDED:
+            if self._size <= HIGH_WATER:
                 self._drained.set()
 
     def _drop(self) -> None:
@@ -190,4 +190,4 @@ class Outbox:
         if not self._dead:
             self._drop()
             with suppress(OSError):
-                self._cut()
+                self._abort()

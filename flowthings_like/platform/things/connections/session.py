@@ -19,7 +19,7 @@ from ....wire.things.packages import (
     package,
     unpack,
 )
-from ..database.database import Universe, refusal
+from ..database.database import Database, refusal
 from ..forks import abandon_socket
 from ..requests import REQUESTS
 from . import outbox
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
     from ..authentication import Login
     from ..counters import Counters
 
-__all__ = ["BEFORE_LOGIN", "Session"]
+__all__ = ["MAX_BYTES_BEFORE_LOGIN", "Session"]
 
 _log = logging.getLogger("flowthings_like.platform.things")
 
-BEFORE_LOGIN = 32 << 10
+MAX_BYTES_BEFORE_LOGIN = 32 << 10
 """Bytes that a connection may send before it has come in."""
 
-LOGIN_WITHIN = 10.0
+LOGIN_TIMEOUT = 10.0
 """Seconds that it has for that."""
 
-MOST_REFUSALS = 10
+MAX_FAILED_LOGINS = 10
 """How often a connection may give credentials that are not right; then it is ended."""
 
 _ONE_READ = 64 << 10
@@ -63,11 +63,11 @@ class Host(Protocol):
     def log_in(self, credentials: object) -> Login:
         """Whoever the body of an AUTH package stands for."""
 
-    def came_in(self, session: Session) -> None:
+    def mark_authenticated(self, session: Session) -> None:
         """Take note that the session has logged in."""
 
-    def universe(self, account: str) -> Universe:
-        """The account's universe."""
+    def database(self, account: str) -> Database:
+        """The account's database."""
 
     def refuse_if_closing(self) -> None:
         """Raise NodeError once the node is being closed."""
@@ -92,11 +92,11 @@ class Session:
         self.peer = peer
         self.login: Login | None = None
         self.gone = False
-        self._universe: Universe | None = None
-        self._login_by = time.monotonic() + LOGIN_WITHIN
+        self._database: Database | None = None
+        self._login_by = time.monotonic() + LOGIN_TIMEOUT
         self._refusals = 0
-        sock.settimeout(outbox.STALLED)
-        self._outbox = Outbox(sock, self.cut)
+        sock.settimeout(outbox.STALL_TIMEOUT)
+        self._outbox = Outbox(sock, self.abort)
         self._framing: Framing | None = None
         self._unknown = 0  # bytes that came before anybody had come in
 
@@ -124,7 +124,7 @@ class Session:
         if self.login is not None:
             self.send(package(Kind.NODE_STATUS, EVENT_ID, pack({"id": self._node.id, "status": status})))
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """End the connection at once, whatever is on its way."""
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
@@ -142,9 +142,9 @@ class Session:
     def close(self) -> None:
         """Let go of everything. More calls do nothing."""
         self.gone = True
-        universe, self._universe = self._universe, None
-        if universe is not None:
-            universe.drop(self)
+        database, self._database = self._database, None
+        if database is not None:
+            database.drop(self)
         self._outbox.close()
         with suppress(OSError):
             self._sock.close()
@@ -160,16 +160,16 @@ class Session:
                 data, start = start, b""
             if self.login is None:
                 self._unknown += len(data)
-                if self._unknown > BEFORE_LOGIN:
-                    raise ProtocolError(f"more than {BEFORE_LOGIN} bytes and no login")
+                if self._unknown > MAX_BYTES_BEFORE_LOGIN:
+                    raise ProtocolError(f"more than {MAX_BYTES_BEFORE_LOGIN} bytes and no login")
             packages = self._framing.receive(data)
             self._outbox.hold()
             for received in packages:
                 self._answer(received)
-                if self._refusals >= MOST_REFUSALS:
+                if self._refusals >= MAX_FAILED_LOGINS:
                     self._outbox.release()
                     raise ProtocolError(f"{self._refusals} log-ins that were refused")
-                if self._outbox.waiting > outbox.CROWDED:
+                if self._outbox.waiting > outbox.HIGH_WATER:
                     self._outbox.release()
                     self._outbox.wait_for_reader()
                     self._outbox.hold()
@@ -178,15 +178,15 @@ class Session:
 
     def _finish(self) -> None:
         """The client says no more, but it may still listen: it gets the answers that it waits for."""
-        if self._universe is not None:
-            self._universe.settle(outbox.STALLED)
-        self._outbox.wait_empty(outbox.STALLED)
+        if self._database is not None:
+            self._database.settle(outbox.STALL_TIMEOUT)
+        self._outbox.wait_empty(outbox.STALL_TIMEOUT)
 
     def _read(self) -> bytes:
         while self.login is None:
             left = self._login_by - time.monotonic()
             if left <= 0:
-                raise ProtocolError(f"no login within {LOGIN_WITHIN:g} seconds")
+                raise ProtocolError(f"no login within {LOGIN_TIMEOUT:g} seconds")
             self._sock.settimeout(left)
             with suppress(TimeoutError):
                 return self._sock.recv(_FIRST_READS)
@@ -215,25 +215,25 @@ class Session:
         except things_errors.AuthError:
             self._refusals += 1
             raise
-        universe = self._node.universe(login.account)
-        if self._universe not in (None, universe):
-            self._universe.drop(self)
-        self._sock.settimeout(outbox.STALLED)
-        self.login, self._universe = login, universe
-        self._node.came_in(self)
+        database = self._node.database(login.account)
+        if self._database not in (None, database):
+            self._database.drop(self)
+        self._sock.settimeout(outbox.STALL_TIMEOUT)
+        self.login, self._database = login, database
+        self._node.mark_authenticated(self)
 
     def _ask(self, received: Package) -> None:
         self._node.refuse_if_closing()
-        login, universe = self.login, self._universe
-        if login is None or universe is None:
+        login, database = self.login, self._database
+        if login is None or database is None:
             raise things_errors.AuthError("authentication is required: send AUTH first")
         request = REQUESTS.get(received.kind)
         if request is None:
             raise things_errors.BadDataError(f"this node knows no request of kind {received.kind}")
         self._node.counters.queries += 1
         body: Any = _unpacked(received)
-        work: Callable[[Any], bytes] = lambda turn: request(turn, received.id, body)  # noqa: E731
-        universe.perform(self, login.user, received.id, work)
+        work: Callable[[Any], bytes] = lambda context: request(context, received.id, body)  # noqa: E731
+        database.perform(self, login.user, received.id, work)
 
 
 def _unpacked(received: Package) -> Any:

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from ..contract import Delivery
     from .tables import Change
 
-__all__ = ["Commits", "Entry"]
+__all__ = ["Commit", "CommitQueue"]
 
 _log = logging.getLogger("flowthings_like.platform.things")
 
 
-class Entry(NamedTuple):
+class Commit(NamedTuple):
     """What one request came to.
 
     Attributes:
@@ -41,12 +41,12 @@ class Entry(NamedTuple):
     refusal: Callable[[str], Delivery] | None
 
 
-class Commits:
-    """Those of one universe.
+class CommitQueue:
+    """Those of one database.
 
     Args:
         store: where to.
-        lock: the universe's. It is held when `submit` is called, and while deliveries are made.
+        lock: the database's. It is held when `submit` is called, and while deliveries are made.
         lost: called, with the lock held, when something could not be written: what is in memory is not what
             is on disk.
     """
@@ -55,15 +55,15 @@ class Commits:
         self._store = store
         self._lock = lock
         self._lost = lost
-        self._queue: list[Entry] = []
-        self._writing: list[Entry] = []
+        self._queue: list[Commit] = []
+        self._writing: list[Commit] = []
         self._writer: object | None = None  # a mark of the thread that writes the queue
 
     def pending(self) -> Iterable[Change]:
         """The changes that may not be on disk yet, in their order."""
         return (change for entry in (*self._writing, *self._queue) for change in entry.changes)
 
-    def submit(self, entry: Entry) -> None:
+    def submit(self, entry: Commit) -> None:
         """Deliver once all that was changed so far is on disk; at once if it is. Does not block.
 
         If it raises, the entry is dropped: adding it to the queue is the last step. A thread that was started
@@ -124,20 +124,20 @@ class Commits:
             refused, self._writing, self._queue = [*self._writing, *self._queue], [], []
             self._writer = None
             self._lost()
-            _cut_all(refused)
+            _abort_all(refused)
 
 
-def _deliver(entry: Entry) -> None:
+def _deliver(entry: Commit) -> None:
     for session, package in entry.deliveries:
         session.send(package)
 
 
-def _deliver_all(entries: list[Entry]) -> None:
+def _deliver_all(entries: list[Commit]) -> None:
     for entry in entries:
         _deliver(entry)
 
 
-def _refuse_all(entries: list[Entry], reason: str) -> None:
+def _refuse_all(entries: list[Commit], reason: str) -> None:
     # What came last is undone first, and told last.
     said = [entry.refusal(reason) for entry in reversed(entries) if entry.refusal is not None]
     for to, package in reversed(said):
@@ -145,7 +145,7 @@ def _refuse_all(entries: list[Entry], reason: str) -> None:
     _deliver_all([entry for entry in entries if entry.refusal is None])
 
 
-def _cut_all(entries: list[Entry]) -> None:
+def _abort_all(entries: list[Commit]) -> None:
     for entry in entries:
         for delivery in entry.deliveries:
-            delivery.to.cut()
+            delivery.to.abort()

@@ -1,4 +1,4 @@
-"""One account's universe: its state, who is in its rooms, and one request at a time.
+"""One account's database: its state, who is in its rooms, and one request at a time.
 
 A request is answered with the lock held from its first look at the state to its last, so queries are atomic.
 Nothing in between waits for the disk: what was changed goes to the commits, and the answer with it.
@@ -15,24 +15,24 @@ from ....wire.things import errors as things_errors
 from ....wire.things.packages import Kind, pack, package
 from ...problems import Problem
 from ..contract import Client, Delivery, Node
-from ..request_context import Turn
-from ..rooms import Membership
+from ..request_context import RequestContext
+from ..rooms import Rooms
 from . import tables
-from .commits import Commits, Entry
+from .commits import Commit, CommitQueue
 from .state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ...store.store import Store
-    from .state import Held
+    from .state import CollectionEntry
 
-__all__ = ["Universe", "refusal"]
+__all__ = ["Database", "refusal"]
 
 _log = logging.getLogger("flowthings_like.platform.things")
 
 
-class Universe:
+class Database:
     """Loaded when it is first used, and again when something could not be written.
 
     Args:
@@ -49,10 +49,10 @@ class Universe:
         self._node = node
         self._lock = backend.detect().lock()
         self._state: State | None = None
-        self._membership = Membership()
-        self._commits = Commits(store, self._lock, self._forget)
+        self._rooms = Rooms()
+        self._commits = CommitQueue(store, self._lock, self._forget)
 
-    def perform(self, session: Client, user: str, id: int, work: Callable[[Turn], bytes]) -> None:
+    def perform(self, session: Client, user: str, id: int, work: Callable[[RequestContext], bytes]) -> None:
         """Do what a request asks, and see to it that it is answered.
 
         Args:
@@ -62,7 +62,7 @@ class Universe:
             work: does it and returns the answer, a whole package; what it raises is the answer too.
         """
         with self._lock:
-            turn = None
+            context = None
             try:
                 state = self._load()
                 found = state.users.get(user)
@@ -70,14 +70,14 @@ class Universe:
                     error = things_errors.ForbiddenError(f"user `{user}` exists no longer")
                     session.send(refusal(id, error))
                     return
-                turn = Turn(self._node, session, found, state, self._membership)
-                answer = _attempt(turn, id, work)
-                changes = turn.settle()
-                deliveries = [*turn.before, Delivery(session, answer), *turn.after]
-                self._commits.submit(Entry(changes, deliveries, partial(_undone, turn, id)))
+                context = RequestContext(self._node, session, found, state, self._rooms)
+                answer = _attempt(context, id, work)
+                changes = context.settle()
+                deliveries = [*context.before, Delivery(session, answer), *context.after]
+                self._commits.submit(Commit(changes, deliveries, partial(_undone, context, id)))
             except BaseException as error:  # half of it may have been done
-                if turn is not None:
-                    turn.undo()
+                if context is not None:
+                    context.undo()
                 self._forget()
                 if not isinstance(error, Exception):
                     raise
@@ -87,7 +87,7 @@ class Universe:
         """Return once everything that was asked so far is answered, or after so many seconds."""
         answered = _Answered()
         with self._lock:
-            self._commits.submit(Entry([], [Delivery(answered, b"")], None))
+            self._commits.submit(Commit([], [Delivery(answered, b"")], None))
         answered.event.wait(seconds)
 
     def sweep(self) -> None:
@@ -102,23 +102,23 @@ class Universe:
                 raise
 
     def _save_lost(self, state: State) -> None:
-        for held in state.collections.values():
-            if held.content.has_lost:
-                self._save(held)
+        for entry in state.collections.values():
+            if entry.collection.has_lost:
+                self._save(entry)
 
-    def _save(self, held: Held) -> None:
-        journal = held.content.take_journal()
+    def _save(self, entry: CollectionEntry) -> None:
+        journal = entry.collection.take_journal()
         told = [
             delivery
             for id in sorted(journal.gone_rooms)
-            for delivery in self._membership.delete((held.number, id), held.scope)
+            for delivery in self._rooms.delete((entry.number, id), entry.scope)
         ]
-        self._commits.submit(Entry(held.changes(self.account, journal), told, None))
+        self._commits.submit(Commit(entry.changes(self.account, journal), told, None))
 
     def drop(self, session: Client) -> None:
         """The connection is gone."""
         with self._lock:
-            self._membership.drop(session)
+            self._rooms.drop(session)
 
     def _load(self) -> State:
         if self._state is None:
@@ -138,7 +138,7 @@ class Universe:
         elif not isinstance(error, things_errors.ThingsDBError):
             _log.exception("the things node failed at a request")
             error = things_errors.InternalError(f"the node failed: {type(error).__name__}")
-        self._commits.submit(Entry([], [Delivery(session, refusal(id, error))], None))
+        self._commits.submit(Commit([], [Delivery(session, refusal(id, error))], None))
 
 
 class _Answered:
@@ -150,7 +150,7 @@ class _Answered:
     def send(self, package: bytes) -> None:
         self.event.set()
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         self.event.set()
 
 
@@ -160,16 +160,16 @@ def refusal(id: int, error: things_errors.ThingsDBError) -> bytes:
     return package(Kind.ERROR, id, pack(said))
 
 
-def _attempt(turn: Turn, id: int, work: Callable[[Turn], bytes]) -> bytes:
+def _attempt(context: RequestContext, id: int, work: Callable[[RequestContext], bytes]) -> bytes:
     """The answer. What was changed before an error stays changed, as in ThingsDB."""
     try:
-        return work(turn)
+        return work(context)
     except things_errors.ThingsDBError as error:
-        turn.node.counters.failed += 1
+        context.node.counters.failed += 1
         return refusal(id, error)
 
 
-def _undone(turn: Turn, id: int, reason: str) -> Delivery:
-    turn.undo()
+def _undone(context: RequestContext, id: int, reason: str) -> Delivery:
+    context.undo()
     error = things_errors.NodeError(f"nothing of this was done, try again: {reason}")
-    return Delivery(turn.session, refusal(id, error))
+    return Delivery(context.session, refusal(id, error))

@@ -1,4 +1,4 @@
-"""One account's universe in memory: its collections and users, made from rows and noted down as rows."""
+"""One account's database in memory: its collections and users, made from rows and noted down as rows."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from .tables import Change, Rows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["FIRST", "Held", "State", "Token"]
+__all__ = ["FIRST", "CollectionEntry", "State", "Token"]
 
 FIRST = "stuff"
-"""The collection that every universe begins with."""
+"""The collection that every database begins with."""
 
 _OWN = "@thingsdb"
 _PROCEDURE = "procedure"
 
 
 @dataclass
-class Held:
+class CollectionEntry:
     """A collection and what the node knows about it.
 
     Attributes:
@@ -34,7 +34,7 @@ class Held:
             runs.
         created: seconds since the epoch.
         zone: name of its time zone.
-        content: what code sees.
+        collection: what code sees.
         deep: how many levels of things a result shows, unless the code says otherwise.
         node_deep: of the scope @thingsdb: the same for the scope @node, which is stored nowhere else.
     """
@@ -42,25 +42,25 @@ class Held:
     number: int
     created: int
     zone: str
-    content: Collection
+    collection: Collection
     deep: int = 1
     node_deep: int = 1
 
     @property
     def scope(self) -> str:
         """As the protocol writes it."""
-        return f"@collection:{self.content.name}"
+        return f"@collection:{self.collection.name}"
 
     def dump(self, account: str) -> Change:
         """Its own row."""
         body = {
             "created": self.created,
             "zone": self.zone,
-            "next_id": self.content.next_id,
+            "next_id": self.collection.next_id,
             "deep": self.deep,
             "node_deep": self.node_deep,
         }
-        return Change("collections", (self.number,), (account, self.content.name, pack(body)))
+        return Change("collections", (self.number,), (account, self.collection.name, pack(body)))
 
     def changes(self, account: str, journal: Journal) -> list[Change]:
         """The rows that follow from what happened in it."""
@@ -98,11 +98,11 @@ class Token:
 
 @dataclass
 class State:
-    """A universe. What changes it puts its row into `changes`, except for what happens within a collection.
+    """A database. What changes it puts its row into `changes`, except for what happens within a collection.
 
     Attributes:
         account: whose it is.
-        own: the @thingsdb scope, kept as a collection: it has procedures.
+        thingsdb: the @thingsdb scope, kept as a collection: it has procedures.
         collections: by name.
         users: by name.
         tokens: by hash.
@@ -111,15 +111,15 @@ class State:
 
     account: str
     numbers: Iterator[int]
-    own: Held = field(init=False)
-    collections: dict[str, Held] = field(default_factory=dict)
+    thingsdb: CollectionEntry = field(init=False)
+    collections: dict[str, CollectionEntry] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
     tokens: dict[str, Token] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
 
     @classmethod
     def load(cls, account: str, rows: Rows, numbers: Iterator[int]) -> State:
-        """The universe of these rows; with its first collection if there are none yet."""
+        """The database of these rows; with its first collection if there are none yet."""
         state = cls(account, numbers)
         contents: dict[int, list[Row]] = {}
         procedures: dict[int, dict[str, str]] = {}
@@ -130,23 +130,23 @@ class State:
                 contents.setdefault(number, []).append(Row(int(key), kind, body))
         for (number,), (_, name, body) in rows["collections"].items():
             stored = unpack(body)
-            content = load_collection(
+            collection = load_collection(
                 name, contents.get(number, []), procedures.get(number), stored["next_id"]
             )
             deep, node_deep = stored.get("deep", 1), stored.get("node_deep", 1)
-            held = Held(number, stored["created"], stored["zone"], content, deep, node_deep)
-            state.collections[name] = held
+            entry = CollectionEntry(number, stored["created"], stored["zone"], collection, deep, node_deep)
+            state.collections[name] = entry
         state.users = {name: User.load(name, body) for (name,), (_, body) in rows["users"].items()}
         state.tokens = {hash_: Token(**unpack(body)) for (hash_,), (_, body) in rows["tokens"].items()}
         if account not in state.users:  # the owner's row is there from the beginning
             state.put_user(User(account, created=int(time.time())))
             state._make(_OWN)
             state.new_collection(FIRST)
-        state.own = state.collections.pop(_OWN)
+        state.thingsdb = state.collections.pop(_OWN)
         state.users[account].owner = True
         return state
 
-    def collection(self, name: str) -> Held:
+    def collection(self, name: str) -> CollectionEntry:
         """The collection.
 
         Raises:
@@ -157,7 +157,7 @@ class State:
             raise things_errors.LookupError(f"collection `{name}` not found")
         return found
 
-    def new_collection(self, name: str) -> Held:
+    def new_collection(self, name: str) -> CollectionEntry:
         """Make a collection.
 
         Raises:
@@ -167,38 +167,38 @@ class State:
         self._check_free(name)
         return self._make(name)
 
-    def _make(self, name: str) -> Held:
-        held = Held(next(self.numbers), int(time.time()), "UTC", Collection(name))
-        self.collections[name] = held
-        self.changes.append(held.dump(self.account))
-        self.changes.extend(held.changes(self.account, held.content.take_journal()))
-        return held
+    def _make(self, name: str) -> CollectionEntry:
+        entry = CollectionEntry(next(self.numbers), int(time.time()), "UTC", Collection(name))
+        self.collections[name] = entry
+        self.changes.append(entry.dump(self.account))
+        self.changes.extend(entry.changes(self.account, entry.collection.take_journal()))
+        return entry
 
-    def rename_collection(self, held: Held, name: str) -> None:
+    def rename_collection(self, entry: CollectionEntry, name: str) -> None:
         """Give a collection another name. Raises what `new_collection` raises."""
         self._check_free(name)
-        del self.collections[held.content.name]
-        held.content.name = name
-        self.collections[name] = held
-        self.changes.append(held.dump(self.account))
+        del self.collections[entry.collection.name]
+        entry.collection.name = name
+        self.collections[name] = entry
+        self.changes.append(entry.dump(self.account))
 
-    def set_zone(self, held: Held, zone: str) -> None:
+    def set_zone(self, entry: CollectionEntry, zone: str) -> None:
         """Give a collection another time zone."""
-        held.zone = zone
-        self.changes.append(held.dump(self.account))
+        entry.zone = zone
+        self.changes.append(entry.dump(self.account))
 
-    def set_deep(self, held: Held, deep: int | None = None, node_deep: int | None = None) -> None:
+    def set_deep(self, entry: CollectionEntry, deep: int | None = None, node_deep: int | None = None) -> None:
         """Let results show so many levels of things."""
-        held.deep = held.deep if deep is None else deep
-        held.node_deep = held.node_deep if node_deep is None else node_deep
-        self.changes.append(held.dump(self.account))
+        entry.deep = entry.deep if deep is None else deep
+        entry.node_deep = entry.node_deep if node_deep is None else node_deep
+        self.changes.append(entry.dump(self.account))
 
-    def delete_collection(self, held: Held) -> None:
+    def delete_collection(self, entry: CollectionEntry) -> None:
         """Delete a collection with all that is in it."""
-        del self.collections[held.content.name]
-        self.changes.append(Change("collections", (held.number,), None))
+        del self.collections[entry.collection.name]
+        self.changes.append(Change("collections", (entry.number,), None))
         for user in self.users.values():
-            if user.access.pop(held.number, None) is not None:
+            if user.access.pop(entry.number, None) is not None:
                 self.put_user(user)
 
     def user(self, name: str) -> User:

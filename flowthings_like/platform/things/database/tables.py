@@ -1,4 +1,4 @@
-"""The node's rows: read whole when an account's universe is loaded, written in the order of their changes."""
+"""The node's rows: read whole when an account's database is loaded, written in the order of their changes."""
 
 from __future__ import annotations
 

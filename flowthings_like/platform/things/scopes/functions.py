@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..language import Builtin, Run, Scope
 
 if TYPE_CHECKING:
-    from ..request_context import Turn
+    from ..request_context import RequestContext
 
 __all__ = ["Functions", "RequestScope", "context_of", "declare_in"]
 
@@ -19,10 +19,10 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 class RequestScope(Scope):
     """A scope of the language that knows whose request it serves."""
 
-    context: Turn
+    context: RequestContext
 
 
-def context_of(run: Run) -> Turn:
+def context_of(run: Run) -> RequestContext:
     """The request that a function of a scope is called for."""
     scope = run.scope
     assert isinstance(scope, RequestScope)

@@ -53,9 +53,9 @@ def counters(run: Run) -> dict[str, Any]:
 
 @_function
 def reset_counters(run: Run) -> None:
-    turn = context_of(run)
-    turn.require(Privilege.CHANGE)
-    turn.node.counters = Counters()
+    context = context_of(run)
+    context.require(Privilege.CHANGE)
+    context.node.counters = Counters()
 
 
 @_function

@@ -11,23 +11,25 @@ from . import node, thingsdb
 from .functions import RequestScope
 
 if TYPE_CHECKING:
-    from ..request_context import Turn
+    from ..request_context import RequestContext
     from ..resolved_scope import ResolvedScope
 
 __all__ = ["open_scope"]
 
 
-def open_scope(context: Turn, resolved: ResolvedScope) -> RequestScope:
+def open_scope(context: RequestContext, resolved: ResolvedScope) -> RequestScope:
     """The scope as code sees it."""
-    if resolved.held is None:
-        own = context.state.own
+    if resolved.entry is None:
+        own = context.state.thingsdb
         scope = RequestScope(resolved.name, Collection("node"), node.FUNCTIONS, "node", own.node_deep)
     elif resolved.place == THINGSDB:
-        held = context.use(resolved.held)
-        zone = zone_named(held.zone)
-        scope = RequestScope(resolved.name, held.content, thingsdb.FUNCTIONS, "thingsdb", held.deep, zone)
+        entry = context.use(resolved.entry)
+        zone = zone_named(entry.zone)
+        scope = RequestScope(
+            resolved.name, entry.collection, thingsdb.FUNCTIONS, "thingsdb", entry.deep, zone
+        )
     else:
-        held = context.use(resolved.held)
-        scope = RequestScope(resolved.name, held.content, deep=held.deep, zone=zone_named(held.zone))
+        entry = context.use(resolved.entry)
+        scope = RequestScope(resolved.name, entry.collection, deep=entry.deep, zone=zone_named(entry.zone))
     scope.context = context
     return scope
