@@ -23,8 +23,9 @@ from .resources.access.accounts import Accounts
 from .resources.drops.resource_store import ResourceStore
 from .rest.application import Application, Limits
 from .rest.connections import ConnectionLimits
+from .things.leader_elector import LeaderElector
 from .things.leader_lock import LeaderAddress, LeaderLock
-from .things.service import LeaderElector, Service
+from .things.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,8 +1,8 @@
-"""Who comes in: a name and password, or a token.
+"""Checks the credentials that clients log in with: a name and a password, or a token.
 
-An account comes in under its own name, with its platform token as the password, and so does whoever may read
-the folder, with the secret in its lock file. Users made with `new_user` have passwords and tokens of their
-own. Passwords are kept as scrypt hashes, tokens as SHA-256: they are random, so nothing slower is needed.
+An account logs in with its own name and, as the password, its platform token or the secret in the folder's
+lock file. Users made with `new_user` have passwords and tokens of their own. Passwords are stored as scrypt
+hashes. Tokens are stored as SHA-256: they are random, so nothing slower is needed.
 """
 
 from __future__ import annotations
@@ -32,29 +32,29 @@ if TYPE_CHECKING:
 __all__ = ["TOKEN_LENGTH", "Authenticator", "Login", "hash_password", "hash_token", "new_token"]
 
 TOKEN_LENGTH = 22
-"""Characters of a token, as ThingsDB has it: 131 bits."""
+"""Characters of a token, as in ThingsDB. They hold 131 bits."""
 
-LONGEST = 127
-"""Characters of a name or password, at most."""
+MAX_LENGTH = 127
+"""Characters that a name or a password may have."""
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-_SALT = 16
+_SALT_SIZE = 16
 
 
 class Login(NamedTuple):
-    """Somebody who has come in: the account whose database it is, and the user's name there."""
+    """Who has logged in: the account whose database it is, and the user's name in it."""
 
     account: str
     user: str
 
 
 class Authenticator:
-    """Those of one folder.
+    """Checks credentials against the accounts, users and tokens of one folder.
 
     Args:
-        store: where users are kept.
-        accounts: the platform's.
-        secret: opens every account.
+        store: where users and tokens are stored.
+        accounts: the platform's accounts.
+        secret: a password that every account can log in with.
     """
 
     def __init__(self, store: Store, accounts: Accounts, secret: str) -> None:
@@ -63,12 +63,12 @@ class Authenticator:
         self._secret = secret
         self._hashing = backend.detect().lock()
 
-    def check(self, credentials: object) -> Login:
-        """Whoever the body of an AUTH package stands for.
+    def authenticate(self, credentials: object) -> Login:
+        """Return who the credentials in the body of an AUTH package belong to.
 
         Raises:
-            things_errors.BadDataError: it is neither [user, password] nor a token.
-            things_errors.AuthError: nobody.
+            things_errors.BadDataError: they are neither [user, password] nor a token.
+            things_errors.AuthError: they belong to nobody.
         """
         if isinstance(credentials, str):
             return self._by_token(credentials)
@@ -79,7 +79,7 @@ class Authenticator:
         raise things_errors.BadDataError("to authenticate, send [user, password] or a token, all of them str")
 
     def is_taken(self, name: str, account: str) -> bool:
-        """Whether somebody else than a user of this account comes in under the name."""
+        """Whether the name belongs to an account, or to a user of another account."""
         foreign = sql.select(things_users.c.name).where(
             things_users.c.name == name, things_users.c.account != account
         )
@@ -90,7 +90,7 @@ class Authenticator:
 
     def _by_password(self, name: str, password: str) -> Login:
         found = None
-        if 0 < len(name) <= LONGEST and 0 < len(password) <= LONGEST:
+        if 0 < len(name) <= MAX_LENGTH and 0 < len(password) <= MAX_LENGTH:
             found = self._account(name, password) or self._user(name, password)
         if found is None:
             raise things_errors.AuthError("invalid username or password")
@@ -105,7 +105,7 @@ class Authenticator:
             caller = self._accounts.caller(password, name)
         except Problem:
             return None
-        # A token for some paths only opens none of the rooms.
+        # A token that is limited to some paths gives no access to rooms.
         return Login(name, name) if caller.rights is None else None
 
     def _user(self, name: str, password: str) -> Login | None:
@@ -117,9 +117,9 @@ class Authenticator:
         stored = unpack(row.body)["password"]
         if stored is None:
             return None
-        with self._hashing:  # one at a time: it takes a processor, and a native thread that others need
-            right = native(_matches, password, stored)
-        return Login(row.account, name) if right else None
+        with self._hashing:  # one at a time: it occupies a processor, and a native thread that others need
+            matches = native(_matches, password, stored)
+        return Login(row.account, name) if matches else None
 
     def _by_token(self, token: str) -> Login:
         def find(connection: Connection) -> Any:
@@ -136,13 +136,13 @@ class Authenticator:
 
 
 def hash_password(password: str) -> bytes:
-    """The password's scrypt hash, its salt in front. Takes tens of milliseconds of a processor."""
-    salt = secrets.token_bytes(_SALT)
+    """Return the salt and the scrypt hash of the password. Takes tens of milliseconds of processor time."""
+    salt = secrets.token_bytes(_SALT_SIZE)
     return salt + _scrypt(password, salt)
 
 
 def _matches(password: str, stored: bytes) -> bool:
-    return hmac.compare_digest(_scrypt(password, stored[:_SALT]), stored[_SALT:])
+    return hmac.compare_digest(_scrypt(password, stored[:_SALT_SIZE]), stored[_SALT_SIZE:])
 
 
 def _scrypt(password: str, salt: bytes) -> bytes:
@@ -150,10 +150,10 @@ def _scrypt(password: str, salt: bytes) -> bytes:
 
 
 def new_token() -> str:
-    """A fresh token."""
+    """Return a new random token."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(TOKEN_LENGTH))
 
 
 def hash_token(token: str) -> str:
-    """How a token is stored and looked up."""
+    """Return the hash that a token is stored and looked up by."""
     return hashlib.sha256(token.encode()).hexdigest()

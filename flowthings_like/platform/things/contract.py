@@ -1,4 +1,4 @@
-"""What the parts of the node know of each other: a client, a package to send to it, the node itself."""
+"""What the parts of a node know of each other: a client, a package on its way to it, the node itself."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ __all__ = ["Client", "Delivery", "Node", "Recipient"]
 
 
 class Recipient(Protocol):
-    """Whatever packages can be sent to."""
+    """Receives packages."""
 
     def send(self, package: bytes) -> None:
-        """Send a package, without waiting."""
+        """Send a package. Does not block."""
 
     def abort(self) -> None:
-        """Let the other side know that no answer will come."""
+        """Close the connection, so that the other side knows that no answer will come."""
 
 
 class Client(Recipient, Protocol):
-    """A connected client. It may join rooms and make requests.
+    """A connected client, which joins rooms and makes requests.
 
     Attributes:
-        gone: whether the connection has ended.
+        is_closed: whether the connection has ended.
     """
 
-    gone: bool
+    is_closed: bool
 
 
 class Delivery(NamedTuple):
-    """A package on its way, perhaps waiting for a commit."""
+    """A package for a client. It may wait for a commit before it is sent."""
 
     to: Recipient
     package: bytes
 
 
 class Node(Protocol):
-    """The node, as requests see it.
+    """The node, as the handlers of requests see it.
 
     Attributes:
         id: its number.
-        started: when, by the monotonic clock.
-        addresses: (host, port) of each port.
+        started: when it started, by the monotonic clock.
+        addresses: (host, port) of each port it listens on.
         counters: what it has done.
     """
 
@@ -57,4 +57,4 @@ class Node(Protocol):
         """How many clients are connected."""
 
     def reserve(self, name: str, account: str) -> bool:
-        """Keep a user's name for an account; False if an account has it, or a user of another account."""
+        """Reserve a user's name for an account. Returns False if the name belongs to another."""

@@ -1,4 +1,4 @@
-"""What a node counts."""
+"""Counts what a node has done."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["Counters"]
 
 @dataclass
 class Counters:
-    """Since the node started, or since it was told to count anew.
+    """What the node has done since it started, or since `reset_counters` was called.
 
     Attributes:
         started_at: seconds since the epoch.
-        queries: requests that were made by whoever had come in, of all kinds.
-        failed: those of them that were answered with an error.
+        queries: requests of all kinds that logged-in clients made.
+        failed: how many of them were answered with an error.
     """
 
     started_at: float = field(default_factory=time.time)

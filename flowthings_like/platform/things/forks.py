@@ -1,6 +1,6 @@
-"""Releases, in a forked child, the sockets and locks that are the parent's.
+"""Closes, in a forked child, the sockets and locks that it inherited from its parent.
 
-A child would keep them open after the parent has gone.
+Otherwise the child would keep them open after the parent has ended.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Inherited(Protocol):
     """An object with sockets or locks that a child inherits."""
 
     def abandon(self) -> None:
-        """In the child: release what is the parent's without disturbing the parent."""
+        """In the child: close what was inherited, without any effect on the parent."""
 
 
 def abandon_in_children(owner: Inherited) -> None:
@@ -35,6 +35,6 @@ def abandon_in_children(owner: Inherited) -> None:
 
 
 def abandon_socket(sock: socket.socket) -> None:
-    """In a forked child: close the parent's socket past any hub, which may be the parent's as well."""
+    """In a forked child: close an inherited socket without the hub, which may be inherited as well."""
     with suppress(OSError):
         socket.close(sock.detach())

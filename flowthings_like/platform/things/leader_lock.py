@@ -1,8 +1,8 @@
-"""Which process serves a folder's rooms: the one that holds the lock on the file `things.lock` in it.
+"""The lock that decides which process serves a folder: the leader holds it on a file in the folder.
 
-The file says where that process listens, and the secret that opens it. Only the folder's owner may read it. A
-process that dies lets go of the lock by itself; what it wrote there is worthless then, as the next one makes
-a secret of its own.
+The leader writes its address and a secret password into the file. Only the folder's owner may read it. The
+system releases the lock when the process ends. The address is useless from then on, because the next leader
+makes a new secret.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["FILE", "LeaderAddress", "LeaderLock"]
 
 FILE = "things.lock"
+"""The file whose lock decides which process serves the rooms."""
 
 
 class LeaderAddress(NamedTuple):
-    """What the file says: where the folder's node listens, and the password of every account there."""
+    """What the file says: where the leader listens, and a password that every account can log in with."""
 
     host: str
     port: int
@@ -35,11 +36,11 @@ class LeaderAddress(NamedTuple):
 
 
 class LeaderLock:
-    """The lock on one folder, held or not.
+    """The lock on one folder.
 
     Args:
         folder: where the file is; it must exist.
-        name: the file's.
+        name: the file's name.
     """
 
     def __init__(self, folder: Path, name: str = FILE) -> None:
@@ -48,14 +49,14 @@ class LeaderLock:
 
     @property
     def held(self) -> bool:
-        """Whether this is who serves the folder."""
+        """Whether this object holds the lock."""
         return self._file >= 0
 
     def acquire(self) -> bool:
-        """Try to become who serves the folder; says whether it is so.
+        """Try to take the lock, without waiting. Returns whether this object holds it.
 
         Raises:
-            ConfigurationError: the file cannot be made, or the system has no such locks.
+            ConfigurationError: the file cannot be created, or the system has no such locks.
         """
         if self.held:
             return True
@@ -69,8 +70,8 @@ class LeaderLock:
             raise ConfigurationError(f"{str(self._path)!r} cannot be opened: {error.strerror}") from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.fchmod(file, 0o600)  # one that was there before, or that a umask took too much from
-            os.ftruncate(file, 0)  # what the last one wrote
+            os.fchmod(file, 0o600)  # the file may be older, or the umask may have removed bits
+            os.ftruncate(file, 0)  # what the previous leader wrote
         except BlockingIOError:
             os.close(file)
             return False
@@ -78,17 +79,17 @@ class LeaderLock:
             os.close(file)
             raise
         self._file = file
-        abandon_in_children(self)  # else a child would hold it after its parent
+        abandon_in_children(self)  # the lock belongs to every process that inherits the file
         return True
 
-    def publish(self, notice: LeaderAddress) -> None:
-        """Say where to connect. The lock must be held."""
-        text = json.dumps(notice._asdict()).encode()
+    def publish(self, address: LeaderAddress) -> None:
+        """Write the leader's address into the file. The lock must be held."""
+        text = json.dumps(address._asdict()).encode()
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, text, 0)
 
     def published(self) -> LeaderAddress | None:
-        """What the process that holds the lock has written; None if it has not yet."""
+        """Return the address that the leader has published, None if it has published none."""
         try:
             found: dict[str, Any] = json.loads(self._path.read_bytes())
             return LeaderAddress(found["host"], found["port"], found["secret"])
@@ -96,20 +97,20 @@ class LeaderLock:
             return None
 
     def withdraw(self) -> None:
-        """Say no longer where to connect, but keep the lock. More calls do nothing."""
+        """Remove the address from the file but keep the lock. More calls do nothing."""
         if self._file >= 0:
             with suppress(OSError):
                 os.ftruncate(self._file, 0)
 
     def release(self) -> None:
-        """Let somebody else serve the folder. More calls do nothing."""
+        """Remove the address and release the lock. More calls do nothing."""
         self.withdraw()
         file, self._file = self._file, -1
         if file >= 0:
             os.close(file)
 
     def abandon(self) -> None:
-        """In a forked child: let go of the parent's lock without taking it from the parent."""
+        """In a forked child: close the inherited file without releasing the parent's lock."""
         file, self._file = self._file, -1
         if file >= 0:
             os.close(file)

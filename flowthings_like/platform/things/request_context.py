@@ -1,4 +1,4 @@
-"""One request while it is answered: who asks, what it touches, what goes out besides the answer."""
+"""The context of one request: who makes it, what it may change, what is sent besides the answer."""
 
 from __future__ import annotations
 
@@ -20,25 +20,26 @@ if TYPE_CHECKING:
 
 __all__ = ["RequestContext"]
 
-_LOGGED = 2  # the warning's code for what `log` wrote
+_LOG_WARNING = 2
+"""The code of the warning that carries what `log` wrote."""
 
 
 class RequestContext:
-    """One request while it is answered.
+    """The context of one request, from its start until its changes are collected or rolled back.
 
     Attributes:
-        session: who asks.
-        user: as whom.
+        client: the connection that made the request.
+        user: the user that it has logged in as.
         state: the database.
-        node: who answers.
-        spot: the scope that was asked for.
+        node: the node that answers.
+        scope: the scope that the code runs in; None for a request about rooms.
         logs: what the code logged, as text.
-        before, after: what goes out on either side of the answer.
+        before, after: what is sent before and after the answer.
     """
 
-    def __init__(self, node: Node, session: Client, user: User, state: State, rooms: Rooms) -> None:
+    def __init__(self, node: Node, client: Client, user: User, state: State, rooms: Rooms) -> None:
         self.node = node
-        self.session = session
+        self.client = client
         self.user = user
         self.state = state
         self._rooms = rooms
@@ -46,74 +47,74 @@ class RequestContext:
         self.before: list[Delivery] = []
         self.after: list[Delivery] = []
         self.logs: list[str] = []
-        self.spot: ResolvedScope | None = None
+        self.scope: ResolvedScope | None = None
         self._used: dict[int, CollectionEntry] = {}
 
-    def enter(self, spot: ResolvedScope, wanted: Privilege) -> ResolvedScope:
-        """Begin to run code there. Raises ForbiddenError if the user may not."""
-        self.user.require(spot.place, wanted, spot.name)
-        self.spot = spot
-        return spot
+    def enter(self, scope: ResolvedScope, wanted: Privilege) -> ResolvedScope:
+        """Let code run in the scope. Raises ForbiddenError if the user lacks the privileges."""
+        self.user.require(scope.key, wanted, scope.name)
+        self.scope = scope
+        return scope
 
     def require(self, wanted: Privilege) -> None:
-        """Raise ForbiddenError unless the user has the privileges where the code runs."""
-        assert self.spot is not None
-        self.user.require(self.spot.place, wanted, self.spot.name)
+        """Raise ForbiddenError unless the user has the privileges in the scope that the code runs in."""
+        assert self.scope is not None
+        self.user.require(self.scope.key, wanted, self.scope.name)
 
     def use(self, entry: CollectionEntry) -> CollectionEntry:
-        """A collection in which something may change now."""
+        """Note that the request may change something in the collection."""
         self._used[entry.number] = entry
         return entry
 
-    def forget(self, entry: CollectionEntry) -> None:
-        """A collection that is gone, and all rooms with it."""
+    def delete_rooms(self, entry: CollectionEntry) -> None:
+        """Delete all rooms of a collection that is being deleted."""
         self._used.pop(entry.number, None)
         for room in list(entry.collection.rooms):
             if room.id is not None:
                 self._delete((entry.number, room.id), entry.scope)
 
     def join(self, room: RoomKey, scope: str) -> None:
-        """Who asks becomes a member of a room."""
-        told = self._rooms.join(self.session, room, scope)
+        """Let the client join a room."""
+        told = self._rooms.join(self.client, room, scope)
         if told:
             self.after += told
-            self._undo.append(partial(self._rooms.leave, self.session, room, scope))
+            self._undo.append(partial(self._rooms.leave, self.client, room, scope))
 
     def leave(self, room: RoomKey, scope: str) -> None:
-        """Who asks is a member of a room no longer."""
-        told = self._rooms.leave(self.session, room, scope)
+        """Let the client leave a room."""
+        told = self._rooms.leave(self.client, room, scope)
         if told:
             self.before += told
-            self._undo.append(partial(self._rooms.join, self.session, room, scope))
+            self._undo.append(partial(self._rooms.join, self.client, room, scope))
 
     def emit(
-        self, room: RoomKey, scope: str, event: str, args: Sequence[Any], but: Client | None = None
+        self, room: RoomKey, scope: str, event: str, args: Sequence[Any], exclude: Client | None = None
     ) -> None:
-        """An event for the members of a room, or all but one."""
-        self.before += self._rooms.emit(room, scope, event, args, but)
+        """Send an event to the members of a room, or to all but one."""
+        self.before += self._rooms.emit(room, scope, event, args, exclude)
 
     def _delete(self, room: RoomKey, scope: str) -> None:
         members = self._rooms.members(room)
         self.before += self._rooms.delete(room, scope)
         self._undo += [partial(self._rooms.join, member, room, scope) for member in members]
 
-    def undo(self) -> None:
-        """Nothing of this has happened: whoever was in a room is in it, and nobody else."""
+    def roll_back(self) -> None:
+        """Restore the members of all rooms. The state in memory has to be discarded as well."""
         while self._undo:
             self._undo.pop()()
 
-    def settle(self) -> list[Change]:
-        """What is to be written; members of rooms are told of what happened in them.
+    def collect_changes(self) -> list[Change]:
+        """Return what is to be written, and add the events that follow from it.
 
         Raises:
-            things_errors.ForbiddenError: code changed something that the user may not change. That is known
-                only now: what is in memory has to be thrown away.
+            things_errors.ForbiddenError: the code changed something that the user may not change. This is
+                known only after the code has run: the state in memory has to be discarded.
         """
         changes, self.state.changes = self.state.changes, []
-        self.before += [Delivery(self.session, _warning(text)) for text in self.logs]
+        self.before += [Delivery(self.client, _warning(text)) for text in self.logs]
         for entry in self._used.values():
             journal = entry.collection.take_journal()
-            if self.spot is not None and (journal.rows or journal.procedures):
+            if self.scope is not None and (journal.rows or journal.procedures):
                 self.require(Privilege.CHANGE)
             for emit in journal.emits:
                 self.emit((entry.number, emit.room), entry.scope, emit.event, emit.args)
@@ -124,4 +125,4 @@ class RequestContext:
 
 
 def _warning(text: str) -> bytes:
-    return package(Kind.WARNING, EVENT_ID, pack({"warn_code": _LOGGED, "warn_msg": text}))
+    return package(Kind.WARNING, EVENT_ID, pack({"warn_code": _LOG_WARNING, "warn_msg": text}))

@@ -1,6 +1,6 @@
-"""What a client can ask once it has come in: query, run, join, leave, emit.
+"""The handlers of requests: query, run, join, leave and emit.
 
-Each takes the context, the request's id and its unpacked body, and returns the answer.
+Each takes the request's context, its id and its unpacked body, and returns the answer, a whole package.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from .database.state import CollectionEntry
     from .request_context import RequestContext
 
-__all__ = ["REQUESTS", "Request"]
+__all__ = ["REQUESTS", "Handler"]
 
-Request = Callable[["RequestContext", int, list[Any]], bytes]
+Handler = Callable[["RequestContext", int, list[Any]], bytes]
 
 
 def _query(context: RequestContext, id: int, body: list[Any]) -> bytes:
@@ -30,9 +30,9 @@ def _query(context: RequestContext, id: int, body: list[Any]) -> bytes:
     scope, code, variables = _scope(body), _get(body, 1), _get(body, 2)
     if not isinstance(code, str):
         raise things_errors.TypeError(f"code is a str, not {_type(code)}")
-    spot = context.enter(resolve_scope(scope, context.state, context.node.id), Privilege.QUERY)
+    resolved = context.enter(resolve_scope(scope, context.state, context.node.id), Privilege.QUERY)
     given: Mapping[str, Any] = variables if isinstance(variables, dict) else {}
-    return _data(id, run(parse(code), open_scope(context, spot), given, context.logs))
+    return _data(id, run(parse(code), open_scope(context, resolved), given, context.logs))
 
 
 def _run(context: RequestContext, id: int, body: list[Any]) -> bytes:
@@ -44,8 +44,8 @@ def _run(context: RequestContext, id: int, body: list[Any]) -> bytes:
         raise things_errors.BadDataError(f"a procedure's name is a str, not {_type(name)}")
     if not isinstance(given, list | dict | None):
         raise things_errors.BadDataError(f"arguments are a list or a map, not {_type(given)}")
-    spot = context.enter(resolve_scope(scope, context.state, context.node.id), Privilege.RUN)
-    return _data(id, call_procedure(name, given, open_scope(context, spot), context.logs))
+    resolved = context.enter(resolve_scope(scope, context.state, context.node.id), Privilege.RUN)
+    return _data(id, call_procedure(name, given, open_scope(context, resolved), context.logs))
 
 
 def _join(context: RequestContext, id: int, body: list[Any]) -> bytes:
@@ -79,8 +79,8 @@ def _emit(context: RequestContext, id: int, body: list[Any], *, to_self: bool = 
     room = _find(entry, wanted)
     if room is None:
         raise things_errors.LookupError(f"room `{wanted}` not found in collection `{entry.collection.name}`")
-    but = None if to_self else context.session
-    context.emit((entry.number, room), entry.scope, event, body[3:], but)
+    exclude = None if to_self else context.client
+    context.emit((entry.number, room), entry.scope, event, body[3:], exclude)
     return package(Kind.OK, id)
 
 
@@ -88,7 +88,7 @@ def _emit_to_peers(context: RequestContext, id: int, body: list[Any]) -> bytes:
     return _emit(context, id, body, to_self=False)
 
 
-REQUESTS: Mapping[int, Request] = {
+REQUESTS: Mapping[int, Handler] = {
     Kind.QUERY: _query,
     Kind.RUN: _run,
     Kind.JOIN: _join,
@@ -113,7 +113,7 @@ def _get(body: list[Any], index: int) -> Any:
 
 
 def _collection(context: RequestContext, scope: Scope) -> CollectionEntry:
-    """The collection of a request about rooms."""
+    """Return the collection that a request about rooms names, if the user may join rooms there."""
     if scope.kind != "collection":
         raise things_errors.BadDataError(f"rooms are in collections, not in `{scope}`")
     entry = context.state.collection(scope.name)
@@ -122,13 +122,13 @@ def _collection(context: RequestContext, scope: Scope) -> CollectionEntry:
 
 
 def _rooms(context: RequestContext, body: list[Any]) -> tuple[CollectionEntry, list[int | None]]:
-    """The collection and the rooms asked for, None for one that is not there."""
+    """Return the collection and the rooms that a request names, None for a room that does not exist."""
     entry = _collection(context, _scope(body))
     return entry, [_find(entry, wanted) for wanted in body[1:]]
 
 
 def _find(entry: CollectionEntry, wanted: object) -> int | None:
-    """A room's id by its id or name; None if there is none."""
+    """Return the id of the room with this id or name; None if there is none."""
     if isinstance(wanted, str):
         return next((room.id for room in entry.collection.rooms if room.name == wanted), None)
     if isinstance(wanted, int) and not isinstance(wanted, bool):

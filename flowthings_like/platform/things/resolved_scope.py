@@ -1,4 +1,4 @@
-"""The scope that a request names: which privileges count there, and which collection is behind it."""
+"""Looks up the scope that a request names: the key of its privileges, and the collection behind it."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ __all__ = ["ResolvedScope", "resolve_scope"]
 
 
 class ResolvedScope(NamedTuple):
-    """A scope that was asked for.
+    """A scope that exists.
 
     Attributes:
-        place: what privileges are given for.
+        key: what privileges in it are granted for.
         entry: the collection behind it; None for the node.
-        name: in its full form.
+        name: its full form, such as @collection:stuff.
     """
 
-    place: ScopeKey
+    key: ScopeKey
     entry: CollectionEntry | None
     name: str
 
 
 def resolve_scope(scope: Scope, state: State, node_id: int) -> ResolvedScope:
-    """What the scope of a request stands for.
+    """Look up the scope that a request names.
 
     Raises:
         things_errors.LookupError: there is no such collection or node.

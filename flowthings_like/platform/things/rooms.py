@@ -1,13 +1,13 @@
-"""Who is in which room, and what its members are told.
+"""Which clients are in which room, and the events that they get.
 
-A room is known by its collection's number and its own: numbers of rooms repeat from collection to collection,
-and names of collections change. Events go out in the order in which things happened; the ones that answer a
-request of a member stand before or after that answer, as ThingsDB has them:
+A room's key is the number of its collection and its own id: ids repeat from collection to collection, and the
+names of collections change. Events are sent in the order in which things happened. The events that a client's
+own request causes come before or after its answer, as in ThingsDB:
 
-    join     the answer, then JOIN; joining again tells nothing
+    join     the answer, then JOIN; joining again sends nothing
     leave    LEAVE, then the answer
     emit     the event to every member, the sender's own connection among them, then the answer
-    delete   DELETE to every member, who is a member no longer
+    delete   DELETE to every member, which is removed from the room
 """
 
 from __future__ import annotations
@@ -24,67 +24,67 @@ if TYPE_CHECKING:
 __all__ = ["RoomKey", "Rooms"]
 
 RoomKey = tuple[int, int]
-"""(number of the collection, number of the room)."""
+"""(number of the collection, id of the room)."""
 
 
 class Rooms:
-    """The rooms of one database that anybody is in. Used with the database's lock held."""
+    """The members of the rooms of one database. The database's lock must be held."""
 
     def __init__(self) -> None:
         self._members: dict[RoomKey, dict[Client, None]] = {}
         self._rooms: dict[Client, set[RoomKey]] = {}
 
-    def join(self, session: Client, room: RoomKey, scope: str) -> list[Delivery]:
-        """Become a member; what is to be sent after the answer."""
-        if session.gone or session in self._members.get(room, ()):
+    def join(self, client: Client, room: RoomKey, scope: str) -> list[Delivery]:
+        """Add the client to the room. Returns what to send after the answer."""
+        if client.is_closed or client in self._members.get(room, ()):
             return []
         members = self._members.setdefault(room, {})
-        members[session] = None
-        self._rooms.setdefault(session, set()).add(room)
-        return [Delivery(session, _event(Kind.ROOM_JOIN, scope, room))]
+        members[client] = None
+        self._rooms.setdefault(client, set()).add(room)
+        return [Delivery(client, _event(Kind.ROOM_JOIN, scope, room))]
 
-    def leave(self, session: Client, room: RoomKey, scope: str) -> list[Delivery]:
-        """Be a member no longer; what is to be sent before the answer."""
-        if session not in self._members.get(room, ()):
+    def leave(self, client: Client, room: RoomKey, scope: str) -> list[Delivery]:
+        """Remove the client from the room. Returns what to send before the answer."""
+        if client not in self._members.get(room, ()):
             return []
-        self._forget(session, room)
-        return [Delivery(session, _event(Kind.ROOM_LEAVE, scope, room))]
+        self._remove(client, room)
+        return [Delivery(client, _event(Kind.ROOM_LEAVE, scope, room))]
 
     def emit(
-        self, room: RoomKey, scope: str, event: str, args: Sequence[Any], but: Client | None = None
+        self, room: RoomKey, scope: str, event: str, args: Sequence[Any], exclude: Client | None = None
     ) -> list[Delivery]:
-        """An event for every member, or every one but the connection `but`."""
+        """Return an event for every member, or for every one but `exclude`."""
         members = self._members.get(room)
         if not members:
             return []
-        told = _event(Kind.ROOM_EMIT, scope, room, event=event, args=list(args))
-        return [Delivery(member, told) for member in members if member is not but]
+        event_package = _event(Kind.ROOM_EMIT, scope, room, event=event, args=list(args))
+        return [Delivery(member, event_package) for member in members if member is not exclude]
 
     def delete(self, room: RoomKey, scope: str) -> list[Delivery]:
-        """The room is no more."""
+        """Remove all members of a room that is deleted. Returns what to send to them."""
         members = list(self._members.get(room, ()))
-        told = _event(Kind.ROOM_DELETE, scope, room)
+        event_package = _event(Kind.ROOM_DELETE, scope, room)
         for member in members:
-            self._forget(member, room)
-        return [Delivery(member, told) for member in members]
+            self._remove(member, room)
+        return [Delivery(member, event_package) for member in members]
 
-    def drop(self, session: Client) -> None:
-        """The connection is gone: it is in no room, and nobody is told."""
-        for room in list(self._rooms.get(session, ())):
-            self._forget(session, room)
+    def disconnect(self, client: Client) -> None:
+        """Remove a client whose connection has ended from all rooms. Nothing is sent."""
+        for room in list(self._rooms.get(client, ())):
+            self._remove(client, room)
 
     def members(self, room: RoomKey) -> list[Client]:
-        """Who is in the room, in the order of their coming."""
+        """Return the members of the room, in the order in which they joined."""
         return list(self._members.get(room, ()))
 
-    def _forget(self, session: Client, room: RoomKey) -> None:
-        members, rooms = self._members[room], self._rooms[session]
-        del members[session]
+    def _remove(self, client: Client, room: RoomKey) -> None:
+        members, rooms = self._members[room], self._rooms[client]
+        del members[client]
         rooms.discard(room)
         if not members:
             del self._members[room]
         if not rooms:
-            del self._rooms[session]
+            del self._rooms[client]
 
 
 def _event(kind: Kind, scope: str, room: RoomKey, **more: Any) -> bytes:

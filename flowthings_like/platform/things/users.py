@@ -1,7 +1,7 @@
-"""What users may do: a mask of privileges for each scope.
+"""Users and their privileges: a mask for each scope.
 
-The user who has an account's own name owns its database and may do everything there. Others are made with
-`new_user` and may do what they were granted.
+The user whose name is the account's name owns the database and may do everything in it. Other users are made
+with `new_user` and may do what they were granted.
 """
 
 from __future__ import annotations
@@ -13,17 +13,20 @@ from typing import Any
 from ...wire.things import errors as things_errors
 from ...wire.things.packages import pack, unpack
 
-__all__ = ["NODE", "THINGSDB", "Privilege", "ScopeKey", "User", "privileges", "words"]
+__all__ = ["NODE", "THINGSDB", "Privilege", "ScopeKey", "User", "describe_privileges", "privileges"]
 
 ScopeKey = int | str
-"""Where a privilege holds: THINGSDB, NODE, or a collection's number, which stays when its name changes."""
+"""What a privilege is granted for: THINGSDB, NODE, or the number of a collection.
+
+The number stays the same when the collection is renamed.
+"""
 
 THINGSDB = "@thingsdb"
 NODE = "@node"
 
 
 class Privilege(IntFlag):
-    """ThingsDB's bits. USER and FULL are names for several."""
+    """ThingsDB's privileges, one bit each. USER and FULL combine several."""
 
     QUERY = 1
     CHANGE = 2
@@ -35,10 +38,10 @@ class Privilege(IntFlag):
 
 
 def privileges(mask: object) -> Privilege:
-    """The mask as privileges.
+    """Convert a mask that a query gave.
 
     Raises:
-        things_errors.TypeError, things_errors.ValueError: saying which masks there are.
+        things_errors.TypeError, things_errors.ValueError: it is no mask. The message lists the bits.
     """
     if not isinstance(mask, int) or isinstance(mask, bool):
         raise things_errors.TypeError(f"a mask is an int, not {type(mask).__name__}")
@@ -49,8 +52,8 @@ def privileges(mask: object) -> Privilege:
     return Privilege(mask)
 
 
-def words(mask: Privilege) -> str:
-    """A mask as people read it: FULL, USER, or its bits' names."""
+def describe_privileges(mask: Privilege) -> str:
+    """Return the mask as people read it: FULL, USER, or the names of its bits."""
     if mask in (Privilege.FULL, Privilege.USER):
         return "FULL" if mask == Privilege.FULL else "USER"
     single = Privilege.QUERY, Privilege.CHANGE, Privilege.GRANT, Privilege.JOIN, Privilege.RUN
@@ -59,14 +62,15 @@ def words(mask: Privilege) -> str:
 
 @dataclass
 class User:
-    """Somebody who may come in.
+    """A user who can log in.
 
     Attributes:
         name: the name to log in with.
         owner: whether this is the account itself.
         created: seconds since the epoch.
-        password: the hash of it, None if there is none (only tokens, then) or if the platform keeps it.
-        access: the privileges granted; an owner needs none.
+        password: the hash of the password. None for the owner, whose password the platform keeps, and for a
+            user who logs in with tokens only.
+        access: the privileges granted, by scope; an owner needs none.
     """
 
     name: str
@@ -75,26 +79,29 @@ class User:
     password: bytes | None = None
     access: dict[ScopeKey, Privilege] = field(default_factory=dict)
 
-    def may(self, place: ScopeKey, wanted: Privilege) -> bool:
-        """Whether the user has all of `wanted` there."""
-        return self.owner or self.access.get(place, Privilege(0)) & wanted == wanted
+    def may(self, scope: ScopeKey, wanted: Privilege) -> bool:
+        """Whether the user has all of the wanted privileges in the scope."""
+        return self.owner or self.access.get(scope, Privilege(0)) & wanted == wanted
 
-    def require(self, place: ScopeKey, wanted: Privilege, scope: str) -> None:
-        """Raise ForbiddenError unless the user has all of `wanted` there."""
-        if not self.may(place, wanted):
+    def require(self, scope: ScopeKey, wanted: Privilege, name: str) -> None:
+        """Raise ForbiddenError unless the user has all of the wanted privileges in the scope.
+
+        `name` is the scope's name, for the message.
+        """
+        if not self.may(scope, wanted):
             raise things_errors.ForbiddenError(
-                f"user `{self.name}` is missing the required privileges (`{words(wanted)}`) "
-                f"on scope `{scope}`"
+                f"user `{self.name}` is missing the required privileges (`{describe_privileges(wanted)}`) "
+                f"on scope `{name}`"
             )
 
     def dump(self) -> bytes:
-        """The user's body as it is stored."""
-        access = [(place, int(mask)) for place, mask in self.access.items()]
+        """Return the user's body as it is stored."""
+        access = [(scope, int(mask)) for scope, mask in self.access.items()]
         return pack({"created": self.created, "password": self.password, "access": access})
 
     @classmethod
     def load(cls, name: str, body: bytes) -> User:
-        """The user of a stored body."""
+        """Return the user that a stored body describes."""
         stored: dict[str, Any] = unpack(body)
-        access = {place: Privilege(mask) for place, mask in stored["access"]}
+        access = {scope: Privilege(mask) for scope, mask in stored["access"]}
         return cls(name, created=stored["created"], password=stored["password"], access=access)

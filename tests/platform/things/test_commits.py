@@ -1,4 +1,4 @@
-"""CommitQueue that are interrupted as they are asked for, and those after them."""
+"""Commits that are interrupted as they are asked for, and those after them."""
 
 from __future__ import annotations
 

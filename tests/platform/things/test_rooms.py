@@ -154,9 +154,9 @@ def test_who_hangs_up_is_in_no_room(platform: Platform, connect: Connect, room: 
     staying = member(connect, room)
     leaving = member(connect, room)
     leaving.sock.close()
-    node = platform.things._node
-    assert node is not None
-    wait_until(lambda: node[1].connections == 2)
+    running = platform.things._running
+    assert running is not None
+    wait_until(lambda: running.node.connections == 2)
     staying.say(Kind.EMIT, ["//stuff", room, "msg"])
     assert [staying.read()[0], staying.read()[0]] == [Kind.ROOM_EMIT, Kind.OK]
     assert staying.nothing_more()
@@ -194,7 +194,7 @@ def test_events_come_in_the_order_of_what_caused_them(connect: Connect, peer: Pe
 def test_a_room_in_things_that_refer_to_each_other_goes_with_pythons_collector(
     connect: Connect, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(node, "SWEEP", 0.01)
+    monkeypatch.setattr(node, "SWEEP_INTERVAL", 0.01)
     peer = connect()
     peer.query(".a = {b: {room: room()}}; .a.b.a = .a;")
     id = peer.query(".a.b.room.id();")

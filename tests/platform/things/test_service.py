@@ -16,8 +16,9 @@ from flowthings_like.errors import ConfigurationError
 from flowthings_like.platform.embedded import Platform, open_platform
 from flowthings_like.platform.resources.access.accounts import Accounts
 from flowthings_like.platform.store.store import Store
+from flowthings_like.platform.things.leader_elector import LeaderElector
 from flowthings_like.platform.things.leader_lock import FILE
-from flowthings_like.platform.things.service import LeaderElector, Service
+from flowthings_like.platform.things.service import Service
 from flowthings_like.wire.things.packages import Kind
 
 from ...transport.support import sockets
@@ -28,7 +29,7 @@ from .test_durability import serving
 def test_nothing_runs_until_somebody_asks(folder: Path) -> None:
     with open_platform(folder, "acme") as platform:
         assert not (folder / FILE).exists()
-        assert platform.things._node is None
+        assert platform.things._running is None
 
 
 @pytest.mark.once

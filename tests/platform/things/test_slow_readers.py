@@ -48,24 +48,24 @@ def test_what_does_not_go_at_once_goes_later_and_in_order(pair: tuple[socket.soc
     parts = [bytes([number % 251]) * (1 + number * 37 % 50_000) for number in range(200)]
     for part in parts:
         box.send(part)
-    assert box.waiting > 0
+    assert box.unsent > 0
     whole = b"".join(parts)
     assert received(there, len(whole)) == whole
-    wait_until(lambda: box.waiting == 0)
+    wait_until(lambda: box.unsent == 0)
     box.close()
 
 
 def test_what_is_held_goes_in_one_piece(pair: tuple[socket.socket, socket.socket]) -> None:
     here, there = pair
     box = Outbox(here, lambda: None)
-    box.hold()
+    box.cork()
     for _ in range(3):
         box.send(b"abc")
-    assert box.waiting == 9
+    assert box.unsent == 9
     there.setblocking(False)
     with pytest.raises(BlockingIOError):
         there.recv(1)
-    box.release()
+    box.uncork()
     assert received(there, 9) == b"abcabcabc"
     box.close()
 
@@ -73,14 +73,14 @@ def test_what_is_held_goes_in_one_piece(pair: tuple[socket.socket, socket.socket
 def test_beyond_the_bound_the_reader_is_cut_off(pair: tuple[socket.socket, socket.socket]) -> None:
     here, _ = pair
     cut: list[bool] = []
-    box = Outbox(here, lambda: cut.append(True), most=BOUND)
+    box = Outbox(here, lambda: cut.append(True), max_unsent=BOUND)
     sent = 0
     while not cut:
         box.send(b"x" * 10_000)
         sent += 10_000
         assert sent < 4 * BOUND
     assert sent > BOUND
-    assert box.waiting == 0
+    assert box.unsent == 0
     box.send(b"more")  # nothing happens
     assert cut == [True]
     box.close()
@@ -88,7 +88,7 @@ def test_beyond_the_bound_the_reader_is_cut_off(pair: tuple[socket.socket, socke
 
 def test_one_package_may_be_larger_than_the_bound(pair: tuple[socket.socket, socket.socket]) -> None:
     here, there = pair
-    box = Outbox(here, lambda: pytest.fail("cut off"), most=BOUND)
+    box = Outbox(here, lambda: pytest.fail("cut off"), max_unsent=BOUND)
     large = b"y" * (4 * BOUND)
     box.send(large)
     assert received(there, len(large)) == large

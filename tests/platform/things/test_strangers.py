@@ -56,19 +56,19 @@ def test_so_many_strangers_are_kept_and_whoever_knows_the_word_comes_in(
 ) -> None:
     monkeypatch.setattr(node, "MAX_UNAUTHENTICATED", 5)
     address = platform.things_address()[:2]
-    serving = platform.things._node
+    serving = platform.things._running
     assert serving is not None
     known = Peer.of(platform)
     with ExitStack() as stack:
         for _ in range(30):
             stranger = stack.enter_context(socket.create_connection(address, timeout=PATIENCE))
             stranger.sendall(HALF_PACKAGE)
-        wait_until(lambda: serving[1].connections <= 6)
+        wait_until(lambda: serving.node.connections <= 6)
         another = Peer.of(platform)
         assert another.query("3;") == known.query("3;") == 3
         another.close()
     known.close()
-    wait_until(lambda: serving[1].connections == 0 and not serving[1]._unauthenticated)
+    wait_until(lambda: serving.node.connections == 0 and not serving.node._unauthenticated)
 
 
 def test_guessing_ends_the_connection(platform: Platform) -> None:

@@ -1,1 +1,1 @@
-"""Where clients connect: the listener, a session for each connection, framing, what waits to be sent."""
+"""Where clients connect: the listener, a session for each connection, its framing and its send queue."""

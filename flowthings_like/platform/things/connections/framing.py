@@ -1,7 +1,7 @@
-"""How packages lie in a connection: one after the other, or each in a message of a WebSocket.
+"""How a connection carries packages: one after the other, or each as a message of a WebSocket.
 
-Which it is shows in the first bytes: a WebSocket begins with "GET ", which as a package would be one of half
-a gigabyte. So both may come to the same port.
+Both come to the same port. The first bytes tell them apart: a WebSocket begins with "GET ". As the header of
+a package, these bytes would announce half a gigabyte.
 """
 
 from __future__ import annotations
@@ -14,40 +14,40 @@ from ....wire.things.packages import HEADER, MAX_BODY, Package, PackageParser, P
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Framing", "Plain", "WebSocket", "recognise"]
+__all__ = ["Framing", "PlainFraming", "WebSocketFraming", "detect_framing"]
 
 _WEBSOCKET = b"GET "
-_LONGEST_HEAD = 16 << 10
+_MAX_HEAD = 16 << 10  # bytes of the request that opens a WebSocket
 _BINARY = 0x82  # a whole message in one frame
 
 
 class Framing(Protocol):
-    """Between the bytes of one connection and packages."""
+    """Converts between the bytes of one connection and packages."""
 
     def receive(self, data: bytes) -> list[Package]:
-        """The packages that `data` completes.
+        """Return the packages that `data` completes.
 
         Raises:
-            ProtocolError: the connection cannot be made sense of any more, or the client has closed it.
+            ProtocolError: the bytes are not of this framing, or the client has closed the connection.
         """
 
     def frame(self, package: bytes) -> bytes:
-        """A whole package as the connection carries it."""
+        """Return the bytes that carry a whole package."""
 
 
-def recognise(start: bytes, reply: Callable[[bytes], None]) -> Framing | None:
-    """The framing of a connection that begins so; None while it is too early to tell.
+def detect_framing(start: bytes, reply: Callable[[bytes], None]) -> Framing | None:
+    """Return the framing of a connection that begins with these bytes; None if they are too few to tell.
 
     Args:
         reply: sends bytes to the client as they are.
     """
     if len(start) < len(_WEBSOCKET):
         return None
-    return WebSocket(reply) if start.startswith(_WEBSOCKET) else Plain()
+    return WebSocketFraming(reply) if start.startswith(_WEBSOCKET) else PlainFraming()
 
 
-class Plain:
-    """Packages, and nothing between them."""
+class PlainFraming:
+    """One package after the other."""
 
     def __init__(self) -> None:
         self.receive = PackageParser().feed
@@ -56,11 +56,11 @@ class Plain:
         return package
 
 
-class WebSocket:
-    """The node's end of a WebSocket: one binary message is one package.
+class WebSocketFraming:
+    """The server side of a WebSocket. Each binary message is one package.
 
-    Any path will do. Pings are answered; a text message is taken as a binary one, as ThingsDB does. What
-    follows the package in its message is ignored.
+    Any path is accepted. Pings are answered. As in ThingsDB, a text message counts as a binary one, and bytes
+    after the package in its message are ignored.
     """
 
     def __init__(self, reply: Callable[[bytes], None]) -> None:
@@ -71,16 +71,16 @@ class WebSocket:
         self._message: list[bytes] = []
         self._size = 0
         self._open = False
-        self._head = 0
+        self._head_size = 0
 
     def receive(self, data: bytes) -> list[Package]:
         from wsproto import events
         from wsproto.utilities import RemoteProtocolError
 
         if not self._open:
-            self._head += len(data)
-            if self._head > _LONGEST_HEAD:
-                raise ProtocolError(f"a request head of more than {_LONGEST_HEAD} bytes")
+            self._head_size += len(data)
+            if self._head_size > _MAX_HEAD:
+                raise ProtocolError(f"a request head of more than {_MAX_HEAD} bytes")
         packages: list[Package] = []
         try:
             self._connection.receive_data(data)
@@ -104,7 +104,7 @@ class WebSocket:
         return packages
 
     def frame(self, package: bytes) -> bytes:
-        # By hand: others' events are framed in their threads, while wsproto is at work in ours.
+        # Without wsproto: other sessions send events from their threads while ours uses it.
         size = len(package)
         if size < 126:
             return bytes((_BINARY, size)) + package

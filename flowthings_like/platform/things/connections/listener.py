@@ -1,4 +1,4 @@
-"""Where clients connect: one port, or two."""
+"""Listens on a port and starts a green thread for each connection."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ __all__ = ["Listener"]
 _log = logging.getLogger("flowthings_like.platform.things")
 
 _BACKLOG = 256
-_OUT_OF_DESCRIPTORS = 0.1  # seconds to wait when a connection cannot be taken
-_KEEP_ALIVE = (
+_ACCEPT_RETRY = 0.1  # seconds to wait when a connection cannot be accepted: most likely no descriptor is free
+_KEEP_ALIVE = (  # so that a client that has vanished is noticed
     ("TCP_KEEPIDLE", 60),
     ("TCP_KEEPINTVL", 10),
     ("TCP_KEEPCNT", 3),
-)  # a vanished client is noticed
+)
 
 
 class Listener:
-    """Accepts connections, each for a green thread of its own.
+    """Accepts connections and serves each in a green thread of its own.
 
     Args:
-        host, port: where to listen; port 0 takes one that is free.
-        serve: what such a thread runs: takes the connected socket and the client's address.
+        host, port: where to listen; port 0 takes a free one.
+        serve: called in the green thread with the connected socket and the client's address.
 
     Attributes:
-        address: (host, port) as it came to be.
+        address: the (host, port) that it listens at.
 
     Raises:
         ConfigurationError: the address cannot be listened at.
@@ -54,14 +54,14 @@ class Listener:
         self._thread = backend.detect().spawn(self._accept)
 
     def close(self) -> None:
-        """Take no more connections. More calls do nothing."""
+        """Accept no more connections. More calls do nothing."""
         if not self._closed:
             self._closed = True
-            with suppress(OSError):  # it wakes the thread that accepts, which then closes the socket
+            with suppress(OSError):  # this wakes the accepting thread, which then closes the socket
                 self._sock.shutdown(socket.SHUT_RDWR)
 
     def abandon(self) -> None:
-        """In a forked child: let go of the parent's socket without disturbing it."""
+        """In a forked child: close the inherited socket without any effect on the parent."""
         self._closed = True
         abandon_socket(self._sock)
 
@@ -75,10 +75,10 @@ class Listener:
                     if self._closed:
                         return
                     _log.warning("the things node could not take a connection: %s", error)
-                    here.sleep(_OUT_OF_DESCRIPTORS)
+                    here.sleep(_ACCEPT_RETRY)
                     continue
                 try:
-                    _prepare(sock)
+                    _set_options(sock)
                     here.spawn(self._serve, sock, f"{address[0]}:{address[1]}")
                 except BaseException:
                     sock.close()
@@ -101,8 +101,8 @@ def _listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def _prepare(sock: socket.socket) -> None:
-    with suppress(OSError):  # it may be gone again
+def _set_options(sock: socket.socket) -> None:
+    with suppress(OSError):  # the client may have closed the connection again
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEP_ALIVE:

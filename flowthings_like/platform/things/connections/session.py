@@ -1,4 +1,4 @@
-"""One client's connection: it comes in, asks, is answered in order, and is told what happens in its rooms."""
+"""A client's connection: handles its login and its requests, sends answers and events in order."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ....wire.things.packages import (
     package,
     unpack,
 )
-from ..database.database import Database, refusal
+from ..database.database import Database, error_package
 from ..forks import abandon_socket
 from ..requests import REQUESTS
 from . import outbox
-from .framing import Framing, recognise
+from .framing import Framing, detect_framing
 from .outbox import Outbox
 
 if TYPE_CHECKING:
@@ -37,23 +37,23 @@ __all__ = ["MAX_BYTES_BEFORE_LOGIN", "Session"]
 _log = logging.getLogger("flowthings_like.platform.things")
 
 MAX_BYTES_BEFORE_LOGIN = 32 << 10
-"""Bytes that a connection may send before it has come in."""
+"""Bytes that a connection may send before it has logged in."""
 
 LOGIN_TIMEOUT = 10.0
-"""Seconds that it has for that."""
+"""Seconds within which a connection has to log in."""
 
 MAX_FAILED_LOGINS = 10
-"""How often a connection may give credentials that are not right; then it is ended."""
+"""Wrong credentials that a connection may send before it is closed."""
 
-_ONE_READ = 64 << 10
-_FIRST_READS = 4 << 10
+_READ_SIZE = 64 << 10
+_READ_SIZE_BEFORE_LOGIN = 4 << 10
 
 
 class Host(Protocol):
-    """What a session asks of its node.
+    """What a session needs of its node.
 
     Attributes:
-        id: its number.
+        id: the node's number.
         counters: what it has done.
     """
 
@@ -61,13 +61,13 @@ class Host(Protocol):
     counters: Counters
 
     def log_in(self, credentials: object) -> Login:
-        """Whoever the body of an AUTH package stands for."""
+        """Return who the credentials belong to."""
 
     def mark_authenticated(self, session: Session) -> None:
-        """Take note that the session has logged in."""
+        """Note that the session has logged in."""
 
     def database(self, account: str) -> Database:
-        """The account's database."""
+        """Return the account's database."""
 
     def refuse_if_closing(self) -> None:
         """Raise NodeError once the node is being closed."""
@@ -77,13 +77,13 @@ class Session:
     """A connection, from its first byte to its last.
 
     Args:
-        node: who answers.
+        node: handles logins and gives the database.
         sock: the connected socket. It belongs to the session.
         peer: the client's address, for the log.
 
     Attributes:
-        login: who has come in, None before that.
-        gone: whether the connection has ended.
+        login: who has logged in, None before that.
+        is_closed: whether the connection has ended.
     """
 
     def __init__(self, node: Host, sock: socket.socket, peer: str) -> None:
@@ -91,21 +91,21 @@ class Session:
         self._sock = sock
         self.peer = peer
         self.login: Login | None = None
-        self.gone = False
+        self.is_closed = False
         self._database: Database | None = None
-        self._login_by = time.monotonic() + LOGIN_TIMEOUT
-        self._refusals = 0
+        self._login_deadline = time.monotonic() + LOGIN_TIMEOUT
+        self._failed_logins = 0
         sock.settimeout(outbox.STALL_TIMEOUT)
         self._outbox = Outbox(sock, self.abort)
         self._framing: Framing | None = None
-        self._unknown = 0  # bytes that came before anybody had come in
+        self._bytes_before_login = 0
 
     def serve(self) -> None:
-        """Answer until the client hangs up, is cut off, or sends what makes no sense."""
+        """Answer requests until the connection ends or the client sends what is no package."""
         try:
-            self._converse()
+            self._handle_all()
         except (OSError, EOFError):
-            pass  # gone, which is how connections end
+            pass  # the client has closed the connection: that is how connections end
         except ProtocolError as error:
             _log.info("the connection from %s was ended: %s", self.peer, error)
         except Exception:
@@ -114,89 +114,89 @@ class Session:
             self.close()
 
     def send(self, package: bytes) -> None:
-        """Send a whole package, in order, without waiting for the client to read it."""
+        """Send a whole package, in order. Does not wait for the client to read it."""
         framing = self._framing
         assert framing is not None
         self._outbox.send(framing.frame(package))
 
-    def tell_status(self, status: str) -> None:
-        """Send a node-status event to a client that has come in."""
+    def send_status(self, status: str) -> None:
+        """Send a node-status event, if the client has logged in."""
         if self.login is not None:
             self.send(package(Kind.NODE_STATUS, EVENT_ID, pack({"id": self._node.id, "status": status})))
 
     def abort(self) -> None:
-        """End the connection at once, whatever is on its way."""
+        """Close the connection at once, whatever is still to be sent."""
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
 
     def abandon(self) -> None:
-        """In a forked child: let go of the parent's socket without disturbing it."""
+        """In a forked child: close the inherited socket without any effect on the parent."""
         self._outbox.abandon()
         abandon_socket(self._sock)
 
     @property
-    def waiting(self) -> int:
+    def unsent(self) -> int:
         """Bytes that the client has not taken yet."""
-        return self._outbox.waiting
+        return self._outbox.unsent
 
     def close(self) -> None:
-        """Let go of everything. More calls do nothing."""
-        self.gone = True
+        """Leave all rooms and close the socket. More calls do nothing."""
+        self.is_closed = True
         database, self._database = self._database, None
         if database is not None:
-            database.drop(self)
+            database.disconnect(self)
         self._outbox.close()
         with suppress(OSError):
             self._sock.close()
 
-    def _converse(self) -> None:
+    def _handle_all(self) -> None:
         start = b""
         while data := self._read():
             if self._framing is None:
                 start += data
-                self._framing = recognise(start, self._outbox.send)
+                self._framing = detect_framing(start, self._outbox.send)
                 if self._framing is None:
                     continue
                 data, start = start, b""
             if self.login is None:
-                self._unknown += len(data)
-                if self._unknown > MAX_BYTES_BEFORE_LOGIN:
+                self._bytes_before_login += len(data)
+                if self._bytes_before_login > MAX_BYTES_BEFORE_LOGIN:
                     raise ProtocolError(f"more than {MAX_BYTES_BEFORE_LOGIN} bytes and no login")
             packages = self._framing.receive(data)
-            self._outbox.hold()
+            self._outbox.cork()
             for received in packages:
-                self._answer(received)
-                if self._refusals >= MAX_FAILED_LOGINS:
-                    self._outbox.release()
-                    raise ProtocolError(f"{self._refusals} log-ins that were refused")
-                if self._outbox.waiting > outbox.HIGH_WATER:
-                    self._outbox.release()
-                    self._outbox.wait_for_reader()
-                    self._outbox.hold()
-            self._outbox.release()
+                self._handle(received)
+                if self._failed_logins >= MAX_FAILED_LOGINS:
+                    self._outbox.uncork()
+                    raise ProtocolError(f"{self._failed_logins} log-ins that were refused")
+                if self._outbox.unsent > outbox.HIGH_WATER:
+                    self._outbox.uncork()
+                    self._outbox.drain()
+                    self._outbox.cork()
+            self._outbox.uncork()
         self._finish()
 
     def _finish(self) -> None:
-        """The client says no more, but it may still listen: it gets the answers that it waits for."""
+        """Send the answers that are still to come: the client sends no more, but it may still read."""
         if self._database is not None:
-            self._database.settle(outbox.STALL_TIMEOUT)
+            self._database.wait_answered(outbox.STALL_TIMEOUT)
         self._outbox.wait_empty(outbox.STALL_TIMEOUT)
 
     def _read(self) -> bytes:
         while self.login is None:
-            left = self._login_by - time.monotonic()
-            if left <= 0:
+            remaining = self._login_deadline - time.monotonic()
+            if remaining <= 0:
                 raise ProtocolError(f"no login within {LOGIN_TIMEOUT:g} seconds")
-            self._sock.settimeout(left)
+            self._sock.settimeout(remaining)
             with suppress(TimeoutError):
-                return self._sock.recv(_FIRST_READS)
+                return self._sock.recv(_READ_SIZE_BEFORE_LOGIN)
         while True:
             try:
-                return self._sock.recv(_ONE_READ)
-            except TimeoutError:  # nothing said for a while, which is no reason to hang up
+                return self._sock.recv(_READ_SIZE)
+            except TimeoutError:  # a client may be silent for as long as it likes
                 continue
 
-    def _answer(self, received: Package) -> None:
+    def _handle(self, received: Package) -> None:
         try:
             if received.kind == Kind.PING:
                 self.send(package(Kind.PONG, received.id))
@@ -204,36 +204,36 @@ class Session:
                 self._log_in(_unpacked(received))
                 self.send(package(Kind.OK, received.id))
             else:
-                self._ask(received)
+                self._request(received)
         except things_errors.ThingsDBError as error:
-            self.send(refusal(received.id, error))
+            self.send(error_package(received.id, error))
 
     def _log_in(self, credentials: object) -> None:
-        """A failure leaves whoever was in before."""
+        """Log in. If that fails, an earlier login stays valid."""
         try:
             login = self._node.log_in(credentials)
         except things_errors.AuthError:
-            self._refusals += 1
+            self._failed_logins += 1
             raise
         database = self._node.database(login.account)
         if self._database not in (None, database):
-            self._database.drop(self)
+            self._database.disconnect(self)
         self._sock.settimeout(outbox.STALL_TIMEOUT)
         self.login, self._database = login, database
         self._node.mark_authenticated(self)
 
-    def _ask(self, received: Package) -> None:
+    def _request(self, received: Package) -> None:
         self._node.refuse_if_closing()
         login, database = self.login, self._database
         if login is None or database is None:
             raise things_errors.AuthError("authentication is required: send AUTH first")
-        request = REQUESTS.get(received.kind)
-        if request is None:
+        handler = REQUESTS.get(received.kind)
+        if handler is None:
             raise things_errors.BadDataError(f"this node knows no request of kind {received.kind}")
         self._node.counters.queries += 1
         body: Any = _unpacked(received)
-        work: Callable[[Any], bytes] = lambda context: request(context, received.id, body)  # noqa: E731
-        database.perform(self, login.user, received.id, work)
+        work: Callable[[Any], bytes] = lambda context: handler(context, received.id, body)  # noqa: E731
+        database.execute(self, login.user, received.id, work)
 
 
 def _unpacked(received: Package) -> Any:

@@ -1,1 +1,1 @@
-"""The database of one account: its state in memory, one request at a time, commits to the tables."""
+"""The database of one account: its state in memory, its requests one at a time, its commits and tables."""

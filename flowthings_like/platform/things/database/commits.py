@@ -1,9 +1,8 @@
-"""Nothing is answered that is not on disk.
+"""Sends answers after the changes that they tell of are on disk.
 
-What a request changed is written before its answer leaves, and together with everything else that was
-changed while the disk was busy: one wait for many. An answer that follows a change which is still on its way
-waits for it too, even if it only reads, since it may tell of it. So answers and events leave in the order in
-which they came about.
+The changes of many requests are written together, while later requests run: one wait for many. A request that
+follows a change which is not on disk yet waits for it as well, even if it only reads, because its answer may
+tell of that change. So answers and events are sent in the order in which they were made.
 """
 
 from __future__ import annotations
@@ -28,60 +27,61 @@ _log = logging.getLogger("flowthings_like.platform.things")
 
 
 class Commit(NamedTuple):
-    """What one request came to.
+    """The outcome of one request.
 
     Attributes:
         changes: what is to be written.
-        deliveries: the answer and events, to be sent when that is done.
-        refusal: makes what is sent instead if that cannot be done. None: they are sent all the same.
+        deliveries: the answer and the events, which are sent after that.
+        make_error: makes what is sent instead if the changes cannot be written. None: the deliveries are sent
+            all the same.
     """
 
     changes: list[Change]
     deliveries: list[Delivery]
-    refusal: Callable[[str], Delivery] | None
+    make_error: Callable[[str], Delivery] | None
 
 
 class CommitQueue:
-    """Those of one database.
+    """The commits of one database.
 
     Args:
-        store: where to.
-        lock: the database's. It is held when `submit` is called, and while deliveries are made.
-        lost: called, with the lock held, when something could not be written: what is in memory is not what
-            is on disk.
+        store: where changes are written.
+        lock: the database's. It must be held when `submit` is called, and is held while deliveries are made.
+        on_failure: called with the lock held when changes could not be written: the state in memory is not
+            what is on disk.
     """
 
-    def __init__(self, store: Store, lock: Any, lost: Callable[[], None]) -> None:
+    def __init__(self, store: Store, lock: Any, on_failure: Callable[[], None]) -> None:
         self._store = store
         self._lock = lock
-        self._lost = lost
+        self._on_failure = on_failure
         self._queue: list[Commit] = []
         self._writing: list[Commit] = []
-        self._writer: object | None = None  # a mark of the thread that writes the queue
+        self._writer: object | None = None  # identifies the thread that writes the queue
 
-    def pending(self) -> Iterable[Change]:
-        """The changes that may not be on disk yet, in their order."""
-        return (change for entry in (*self._writing, *self._queue) for change in entry.changes)
+    def unwritten(self) -> Iterable[Change]:
+        """Return the changes that may not be on disk yet, in their order."""
+        return (change for commit in (*self._writing, *self._queue) for change in commit.changes)
 
-    def submit(self, entry: Commit) -> None:
-        """Deliver once all that was changed so far is on disk; at once if it is. Does not block.
+    def submit(self, commit: Commit) -> None:
+        """Send the deliveries once all changes so far are on disk: at once if they are. Does not block.
 
-        If it raises, the entry is dropped: adding it to the queue is the last step. A thread that was started
-        for nothing finds that it is not the writer, or an empty queue, and ends.
+        If this raises, the commit is dropped: adding it to the queue is the last step. A thread that was
+        started in vain finds that it is not the writer, or that the queue is empty, and ends.
         """
-        if self._writer is None and not entry.changes:
-            _deliver(entry)
+        if self._writer is None and not commit.changes:
+            _deliver(commit)
             return
         if self._writer is None:
-            mark = object()
-            backend.detect().spawn(self._run, mark)  # it waits for the lock
-            self._writer = mark
-        self._queue.append(entry)
+            writer = object()
+            backend.detect().spawn(self._run, writer)  # it waits for the lock
+            self._writer = writer
+        self._queue.append(commit)
 
-    def _run(self, mark: object) -> None:
+    def _run(self, writer: object) -> None:
         try:
-            while self._next(mark):
-                changes = [change for entry in self._writing for change in entry.changes]
+            while self._take(writer):
+                changes = [change for commit in self._writing for change in commit.changes]
                 try:
                     if changes:
                         self._store.write(partial(tables.write, changes=changes))
@@ -89,63 +89,63 @@ class CommitQueue:
                     _log.exception("changes could not be written; what was not is forgotten")
                     self._fail(str(getattr(error, "message", "")) or "the change could not be written")
                 else:
-                    self._done()
+                    self._finish()
         except BaseException:
-            self._abandon(mark)
+            self._interrupt(writer)
             raise
 
-    def _next(self, mark: object) -> bool:
-        """Take what is queued. False if there is nothing, or if another thread is the writer."""
+    def _take(self, writer: object) -> bool:
+        """Take what is queued. Returns False if there is nothing, or if another thread is the writer."""
         with self._lock:
-            if self._writer is not mark:
+            if self._writer is not writer:
                 return False
             self._writing, self._queue = self._queue, []
             if not self._writing:
                 self._writer = None
             return bool(self._writing)
 
-    def _done(self) -> None:
+    def _finish(self) -> None:
         with self._lock:
             _deliver_all(self._writing)
             self._writing = []
 
     def _fail(self, reason: str) -> None:
-        """Nothing of what was being written is kept, so neither can be what was built upon it."""
+        """Answer with errors: the requests whose changes are lost, and later ones, which built on them."""
         with self._lock:
-            refused, self._writing, self._queue = [*self._writing, *self._queue], [], []
-            self._lost()
-            _refuse_all(refused, reason)
+            failed, self._writing, self._queue = [*self._writing, *self._queue], [], []
+            self._on_failure()
+            _send_errors(failed, reason)
 
-    def _abandon(self, mark: object) -> None:
-        """Interrupted: it may have been written or not. Whoever waits for it can only be told so by a cut."""
+    def _interrupt(self, writer: object) -> None:
+        """Close the connections that wait: it is not known whether the changes were written."""
         with self._lock:
-            if self._writer is not mark:
+            if self._writer is not writer:
                 return
-            refused, self._writing, self._queue = [*self._writing, *self._queue], [], []
+            doubtful, self._writing, self._queue = [*self._writing, *self._queue], [], []
             self._writer = None
-            self._lost()
-            _abort_all(refused)
+            self._on_failure()
+            _abort_all(doubtful)
 
 
-def _deliver(entry: Commit) -> None:
-    for session, package in entry.deliveries:
-        session.send(package)
+def _deliver(commit: Commit) -> None:
+    for recipient, package in commit.deliveries:
+        recipient.send(package)
 
 
-def _deliver_all(entries: list[Commit]) -> None:
-    for entry in entries:
-        _deliver(entry)
+def _deliver_all(commits: list[Commit]) -> None:
+    for commit in commits:
+        _deliver(commit)
 
 
-def _refuse_all(entries: list[Commit], reason: str) -> None:
-    # What came last is undone first, and told last.
-    said = [entry.refusal(reason) for entry in reversed(entries) if entry.refusal is not None]
-    for to, package in reversed(said):
-        to.send(package)
-    _deliver_all([entry for entry in entries if entry.refusal is None])
+def _send_errors(commits: list[Commit], reason: str) -> None:
+    # `make_error` rolls a request back: the last request first. The errors are sent in the requests' order.
+    errors = [commit.make_error(reason) for commit in reversed(commits) if commit.make_error is not None]
+    for recipient, package in reversed(errors):
+        recipient.send(package)
+    _deliver_all([commit for commit in commits if commit.make_error is None])
 
 
-def _abort_all(entries: list[Commit]) -> None:
-    for entry in entries:
-        for delivery in entry.deliveries:
+def _abort_all(commits: list[Commit]) -> None:
+    for commit in commits:
+        for delivery in commit.deliveries:
             delivery.to.abort()

@@ -1,7 +1,7 @@
-"""One account's database: its state, who is in its rooms, and one request at a time.
+"""One account's database: runs one request at a time on its state, and commits what it changed.
 
-A request is answered with the lock held from its first look at the state to its last, so queries are atomic.
-Nothing in between waits for the disk: what was changed goes to the commits, and the answer with it.
+A request holds the lock from its first look at the state to its last, so queries are atomic. Nothing in
+between waits for the disk: the changes and the answer go to the commit queue.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from ...store.store import Store
     from .state import CollectionEntry
 
-__all__ = ["Database", "refusal"]
+__all__ = ["Database", "error_package"]
 
 _log = logging.getLogger("flowthings_like.platform.things")
 
 
 class Database:
-    """Loaded when it is first used, and again when something could not be written.
+    """Loads its state when it is first used, and again after something could not be written.
 
     Args:
-        account: whose it is.
-        store: the platform's.
+        account: the account it belongs to.
+        store: where it is stored.
         numbers: gives out the numbers of new collections.
-        node: whose it is.
+        node: the node it belongs to.
     """
 
     def __init__(self, account: str, store: Store, numbers: Iterator[int], node: Node) -> None:
@@ -50,16 +50,17 @@ class Database:
         self._lock = backend.detect().lock()
         self._state: State | None = None
         self._rooms = Rooms()
-        self._commits = CommitQueue(store, self._lock, self._forget)
+        self._commits = CommitQueue(store, self._lock, self._discard_state)
 
-    def perform(self, session: Client, user: str, id: int, work: Callable[[RequestContext], bytes]) -> None:
-        """Do what a request asks, and see to it that it is answered.
+    def execute(self, client: Client, user: str, id: int, work: Callable[[RequestContext], bytes]) -> None:
+        """Do what a request asks for, and have its answer sent.
 
         Args:
-            session: who asks.
-            user: the name of the user who asks.
-            id: of the request.
-            work: does it and returns the answer, a whole package; what it raises is the answer too.
+            client: the connection that made the request.
+            user: the name of the user that it has logged in as.
+            id: the id of the request.
+            work: does it and returns the answer, a whole package. A ThingsDBError that it raises becomes the
+                answer.
         """
         with self._lock:
             context = None
@@ -68,37 +69,40 @@ class Database:
                 found = state.users.get(user)
                 if found is None:
                     error = things_errors.ForbiddenError(f"user `{user}` exists no longer")
-                    session.send(refusal(id, error))
+                    client.send(error_package(id, error))
                     return
-                context = RequestContext(self._node, session, found, state, self._rooms)
-                answer = _attempt(context, id, work)
-                changes = context.settle()
-                deliveries = [*context.before, Delivery(session, answer), *context.after]
-                self._commits.submit(Commit(changes, deliveries, partial(_undone, context, id)))
-            except BaseException as error:  # half of it may have been done
+                context = RequestContext(self._node, client, found, state, self._rooms)
+                answer = _answer(context, id, work)
+                changes = context.collect_changes()
+                deliveries = [*context.before, Delivery(client, answer), *context.after]
+                self._commits.submit(Commit(changes, deliveries, partial(_roll_back, context, id)))
+            except BaseException as error:  # half of the request may have been done
                 if context is not None:
-                    context.undo()
-                self._forget()
+                    context.roll_back()
+                self._discard_state()
                 if not isinstance(error, Exception):
                     raise
-                self._refuse(session, id, error)
+                self._answer_with_error(client, id, error)
 
-    def settle(self, seconds: float) -> None:
-        """Return once everything that was asked so far is answered, or after so many seconds."""
-        answered = _Answered()
+    def wait_answered(self, timeout: float) -> None:
+        """Wait until all requests so far are answered, but not longer than so many seconds."""
+        barrier = _Barrier()
         with self._lock:
-            self._commits.submit(Commit([], [Delivery(answered, b"")], None))
-        answered.event.wait(seconds)
+            self._commits.submit(Commit([], [Delivery(barrier, b"")], None))
+        barrier.event.wait(timeout)
 
     def sweep(self) -> None:
-        """Delete what Python's collector has taken since the last request, and tell the members of rooms."""
+        """Delete what Python's garbage collector has taken since the last request.
+
+        These are things that referred to each other, and rooms in them, whose members are told.
+        """
         with self._lock:
             if self._state is None:
                 return
             try:
                 self._save_lost(self._state)
             except BaseException:  # half of it may have been done
-                self._forget()
+                self._discard_state()
                 raise
 
     def _save_lost(self, state: State) -> None:
@@ -108,41 +112,41 @@ class Database:
 
     def _save(self, entry: CollectionEntry) -> None:
         journal = entry.collection.take_journal()
-        told = [
+        events = [
             delivery
             for id in sorted(journal.gone_rooms)
             for delivery in self._rooms.delete((entry.number, id), entry.scope)
         ]
-        self._commits.submit(Commit(entry.changes(self.account, journal), told, None))
+        self._commits.submit(Commit(entry.changes(self.account, journal), events, None))
 
-    def drop(self, session: Client) -> None:
-        """The connection is gone."""
+    def disconnect(self, client: Client) -> None:
+        """Remove a client whose connection has ended from all rooms."""
         with self._lock:
-            self._rooms.drop(session)
+            self._rooms.disconnect(client)
 
     def _load(self) -> State:
         if self._state is None:
-            # Through the writer, so that whatever is being written now is there to be read.
+            # Read through the store's writer: it runs after the writes that are under way now.
             rows = self._store.write(lambda connection: tables.load(connection, self.account))
-            tables.merge(rows, self._commits.pending())
+            tables.merge(rows, self._commits.unwritten())
             self._state = State.load(self.account, rows, self._numbers)
         return self._state
 
-    def _forget(self) -> None:
-        """What is in memory is not what is, or will be, on disk."""
+    def _discard_state(self) -> None:
+        """Have the state loaded again: it is not what is, or will be, on disk."""
         self._state = None
 
-    def _refuse(self, session: Client, id: int, error: Exception) -> None:
+    def _answer_with_error(self, client: Client, id: int, error: Exception) -> None:
         if isinstance(error, Problem):
             error = things_errors.NodeError(error.message)
         elif not isinstance(error, things_errors.ThingsDBError):
             _log.exception("the things node failed at a request")
             error = things_errors.InternalError(f"the node failed: {type(error).__name__}")
-        self._commits.submit(Commit([], [Delivery(session, refusal(id, error))], None))
+        self._commits.submit(Commit([], [Delivery(client, error_package(id, error))], None))
 
 
-class _Answered:
-    """Stands in line behind the answers that are on their way."""
+class _Barrier:
+    """A recipient that is queued behind the answers under way, and notes when it is reached."""
 
     def __init__(self) -> None:
         self.event = backend.detect().event()
@@ -154,22 +158,22 @@ class _Answered:
         self.event.set()
 
 
-def refusal(id: int, error: things_errors.ThingsDBError) -> bytes:
-    """The package that answers a request with an error."""
-    said = {"error_code": error.error_code, "error_msg": str(error)}
-    return package(Kind.ERROR, id, pack(said))
+def error_package(id: int, error: things_errors.ThingsDBError) -> bytes:
+    """Return the package that answers a request with an error."""
+    body = {"error_code": error.error_code, "error_msg": str(error)}
+    return package(Kind.ERROR, id, pack(body))
 
 
-def _attempt(context: RequestContext, id: int, work: Callable[[RequestContext], bytes]) -> bytes:
-    """The answer. What was changed before an error stays changed, as in ThingsDB."""
+def _answer(context: RequestContext, id: int, work: Callable[[RequestContext], bytes]) -> bytes:
+    """Return the answer. What was changed before an error stays changed, as in ThingsDB."""
     try:
         return work(context)
     except things_errors.ThingsDBError as error:
         context.node.counters.failed += 1
-        return refusal(id, error)
+        return error_package(id, error)
 
 
-def _undone(context: RequestContext, id: int, reason: str) -> Delivery:
-    context.undo()
+def _roll_back(context: RequestContext, id: int, reason: str) -> Delivery:
+    context.roll_back()
     error = things_errors.NodeError(f"nothing of this was done, try again: {reason}")
-    return Delivery(context.session, refusal(id, error))
+    return Delivery(context.client, error_package(id, error))

@@ -1,4 +1,4 @@
-"""One account's database in memory: its collections and users, made from rows and noted down as rows."""
+"""The state of one account's database in memory: its collections, users and tokens."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from .tables import Change, Rows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["FIRST", "CollectionEntry", "State", "Token"]
+__all__ = ["FIRST_COLLECTION", "CollectionEntry", "State", "Token"]
 
-FIRST = "stuff"
+FIRST_COLLECTION = "stuff"
 """The collection that every database begins with."""
 
-_OWN = "@thingsdb"
+_THINGSDB = "@thingsdb"
 _PROCEDURE = "procedure"
 
 
 @dataclass
 class CollectionEntry:
-    """A collection and what the node knows about it.
+    """A collection, and what the node stores about it.
 
     Attributes:
-        number: by which it is stored. It stays when the name changes, and is not used again while the node
+        number: its key in the tables. It stays when the name changes, and is not used again while the node
             runs.
         created: seconds since the epoch.
-        zone: name of its time zone.
+        zone: the name of its time zone.
         collection: what code sees.
         deep: how many levels of things a result shows, unless the code says otherwise.
-        node_deep: of the scope @thingsdb: the same for the scope @node, which is stored nowhere else.
+        node_deep: the same for the scope @node. It is stored with @thingsdb and unused elsewhere.
     """
 
     number: int
@@ -48,11 +48,11 @@ class CollectionEntry:
 
     @property
     def scope(self) -> str:
-        """As the protocol writes it."""
+        """The scope's name, as the protocol writes it."""
         return f"@collection:{self.collection.name}"
 
     def dump(self, account: str) -> Change:
-        """Its own row."""
+        """Return the row of the collection itself."""
         body = {
             "created": self.created,
             "zone": self.zone,
@@ -63,7 +63,7 @@ class CollectionEntry:
         return Change("collections", (self.number,), (account, self.collection.name, pack(body)))
 
     def changes(self, account: str, journal: Journal) -> list[Change]:
-        """The rows that follow from what happened in it."""
+        """Return the rows that change because of what happened in the collection."""
         found = [Change("values", (self.number, row.kind, str(row.id)), (row.body,)) for row in journal.rows]
         for id in journal.gone:
             kind = "room" if id in journal.gone_rooms else "thing"
@@ -71,19 +71,19 @@ class CollectionEntry:
         for name, source in journal.procedures.items():
             values = None if source is None else (pack(source),)
             found.append(Change("values", (self.number, _PROCEDURE, name), values))
-        if journal.rows:  # it may have given out ids
+        if journal.rows:  # it may have given out ids, so `next_id` is written
             found.append(self.dump(account))
         return found
 
 
 @dataclass
 class Token:
-    """What a token is for; the token itself is not kept.
+    """What a token stands for. The token itself is not stored.
 
     Attributes:
-        user: who comes in with it.
-        expires, created: seconds since the epoch; `expires` None for never.
-        description: for people.
+        user: the user that it logs in.
+        expires, created: seconds since the epoch; `expires` is None for never.
+        description: a text for people.
     """
 
     user: str
@@ -92,17 +92,21 @@ class Token:
     description: str
 
     def dump(self) -> bytes:
-        """The body as it is stored."""
+        """Return the body as it is stored."""
         return pack(vars(self))
 
 
 @dataclass
 class State:
-    """A database. What changes it puts its row into `changes`, except for what happens within a collection.
+    """The state of a database.
+
+    Its methods add the rows that change to `changes`. Changes within a collection are in the collection's
+    journal instead.
 
     Attributes:
-        account: whose it is.
-        thingsdb: the @thingsdb scope, kept as a collection: it has procedures.
+        account: the account it belongs to.
+        numbers: gives out the numbers of new collections.
+        thingsdb: the @thingsdb scope. It is stored like a collection, because it has procedures.
         collections: by name.
         users: by name.
         tokens: by hash.
@@ -119,7 +123,7 @@ class State:
 
     @classmethod
     def load(cls, account: str, rows: Rows, numbers: Iterator[int]) -> State:
-        """The database of these rows; with its first collection if there are none yet."""
+        """Build the state from rows. If there are none yet, create the owner and the first collection."""
         state = cls(account, numbers)
         contents: dict[int, list[Row]] = {}
         procedures: dict[int, dict[str, str]] = {}
@@ -138,19 +142,19 @@ class State:
             state.collections[name] = entry
         state.users = {name: User.load(name, body) for (name,), (_, body) in rows["users"].items()}
         state.tokens = {hash_: Token(**unpack(body)) for (hash_,), (_, body) in rows["tokens"].items()}
-        if account not in state.users:  # the owner's row is there from the beginning
+        if account not in state.users:  # no rows yet: the owner is the first row that is written
             state.put_user(User(account, created=int(time.time())))
-            state._make(_OWN)
-            state.new_collection(FIRST)
-        state.thingsdb = state.collections.pop(_OWN)
+            state._make(_THINGSDB)
+            state.new_collection(FIRST_COLLECTION)
+        state.thingsdb = state.collections.pop(_THINGSDB)
         state.users[account].owner = True
         return state
 
     def collection(self, name: str) -> CollectionEntry:
-        """The collection.
+        """Return the collection of this name.
 
         Raises:
-            things_errors.LookupError: there is none of this name.
+            things_errors.LookupError: there is none.
         """
         found = self.collections.get(name)
         if found is None:
@@ -158,11 +162,11 @@ class State:
         return found
 
     def new_collection(self, name: str) -> CollectionEntry:
-        """Make a collection.
+        """Create a collection.
 
         Raises:
-            things_errors.ValueError: the name cannot be one.
-            things_errors.LookupError: there is one already.
+            things_errors.ValueError: a collection cannot have this name.
+            things_errors.LookupError: another collection has it.
         """
         self._check_free(name)
         return self._make(name)
@@ -175,7 +179,7 @@ class State:
         return entry
 
     def rename_collection(self, entry: CollectionEntry, name: str) -> None:
-        """Give a collection another name. Raises what `new_collection` raises."""
+        """Rename a collection. Raises what `new_collection` raises."""
         self._check_free(name)
         del self.collections[entry.collection.name]
         entry.collection.name = name
@@ -183,18 +187,18 @@ class State:
         self.changes.append(entry.dump(self.account))
 
     def set_zone(self, entry: CollectionEntry, zone: str) -> None:
-        """Give a collection another time zone."""
+        """Set the time zone of a collection."""
         entry.zone = zone
         self.changes.append(entry.dump(self.account))
 
     def set_deep(self, entry: CollectionEntry, deep: int | None = None, node_deep: int | None = None) -> None:
-        """Let results show so many levels of things."""
+        """Set how many levels of things results show."""
         entry.deep = entry.deep if deep is None else deep
         entry.node_deep = entry.node_deep if node_deep is None else node_deep
         self.changes.append(entry.dump(self.account))
 
     def delete_collection(self, entry: CollectionEntry) -> None:
-        """Delete a collection with all that is in it."""
+        """Delete a collection and the privileges that users have in it."""
         del self.collections[entry.collection.name]
         self.changes.append(Change("collections", (entry.number,), None))
         for user in self.users.values():
@@ -202,10 +206,10 @@ class State:
                 self.put_user(user)
 
     def user(self, name: str) -> User:
-        """The user.
+        """Return the user of this name.
 
         Raises:
-            things_errors.LookupError: there is none of this name.
+            things_errors.LookupError: there is none.
         """
         found = self.users.get(name)
         if found is None:
@@ -213,7 +217,7 @@ class State:
         return found
 
     def put_user(self, user: User) -> None:
-        """Note down a user who is new or has changed."""
+        """Save a user who is new or has changed."""
         self.users[user.name] = user
         self.changes.append(Change("users", (user.name,), (self.account, user.dump())))
 
@@ -225,7 +229,7 @@ class State:
             self.delete_token(hash_)
 
     def rename_user(self, user: User, name: str) -> None:
-        """Give a user another name; the password and tokens stay good."""
+        """Rename a user. The password and the tokens stay valid."""
         old = user.name
         del self.users[old]
         self.changes.append(Change("users", (old,), None))
@@ -237,7 +241,7 @@ class State:
                 self.put_token(hash_, token)
 
     def put_token(self, hash_: str, token: Token) -> None:
-        """Note down a token by its hash."""
+        """Save a token under its hash."""
         self.tokens[hash_] = token
         self.changes.append(Change("tokens", (hash_,), (self.account, token.dump())))
 

@@ -1,4 +1,4 @@
-"""The node's rows: read whole when an account's database is loaded, written in the order of their changes."""
+"""Reads and writes the node's tables: a whole database when it is loaded, then its changes in their order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Change", "Key", "Rows", "highest_collection", "load", "merge", "writ
 
 Key = tuple[Any, ...]
 Rows = dict[str, dict[Key, tuple[Any, ...]]]
-"""By the table's name and the row's key: the row's other columns."""
+"""The columns of a row that are not in its key, by the name of the table and the key."""
 
 _TABLES: dict[str, Table] = {
     "collections": things_collections,  # (number,) -> account, name, body
@@ -29,7 +29,7 @@ _TABLES: dict[str, Table] = {
 
 
 class Change(NamedTuple):
-    """A row as it is from now on; `values` is None where it is no more."""
+    """The new values of one row, without its key; None deletes the row."""
 
     table: str
     key: Key
@@ -37,7 +37,7 @@ class Change(NamedTuple):
 
 
 def load(connection: Connection, account: str) -> Rows:
-    """Everything of one account."""
+    """Read all rows of one account."""
     rows: Rows = {}
     for name in ("collections", "users", "tokens"):
         table = _TABLES[name]
@@ -49,7 +49,7 @@ def load(connection: Connection, account: str) -> Rows:
 
 
 def merge(rows: Rows, changes: Iterable[Change]) -> None:
-    """Bring rows up to date that were read before these changes reached the disk, or while they did."""
+    """Apply changes to rows that were read before the changes reached the disk, or while they did."""
     for table, key, values in changes:
         if values is None:
             rows[table].pop(key, None)
@@ -58,7 +58,7 @@ def merge(rows: Rows, changes: Iterable[Change]) -> None:
 
 
 def write(connection: Connection, changes: Iterable[Change]) -> None:
-    """Make the changes; of several of one row, the last."""
+    """Write the changes. Of several changes of one row, only the last is written."""
     latest = {(change.table, change.key): change for change in changes}
     for name, table in _TABLES.items():
         of_table = [change for change in latest.values() if change.table == name]
@@ -67,7 +67,7 @@ def write(connection: Connection, changes: Iterable[Change]) -> None:
 
 
 def highest_collection(connection: Connection) -> int:
-    """The highest number of a collection in the folder, 0 if there is none."""
+    """Return the highest number of a collection in the folder, 0 if there is none."""
     return connection.execute(sql.select(sql.func.max(things_collections.c.number))).scalar_one() or 0
 
 

@@ -1,1 +1,1 @@
-"""Where a query runs: in a collection, in the @thingsdb scope or on the node, and the functions there."""
+"""The scopes that a query can run in: a collection, @thingsdb or @node; and the functions of each."""

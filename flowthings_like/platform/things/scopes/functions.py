@@ -1,4 +1,4 @@
-"""Declares functions of a scope, and gives them the context of the request that they are called for."""
+"""Declares the functions of a scope, and gives them the context of the request that called them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class RequestScope(Scope):
-    """A scope of the language that knows whose request it serves."""
+    """A scope of the language, with the context of the request that its code runs for."""
 
     context: RequestContext
 
 
 def context_of(run: Run) -> RequestContext:
-    """The request that a function of a scope is called for."""
+    """Return the context of the request that called a function of a scope."""
     scope = run.scope
     assert isinstance(scope, RequestScope)
     return scope.context

@@ -1,4 +1,4 @@
-"""The functions of the @node scope: what this node is and does."""
+"""The functions of the @node scope, which tell about this node."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FUNCTIONS: Functions = {}
 _function = declare_in(FUNCTIONS)
 
 VERSION = "1.9.0"
-"""The ThingsDB whose protocol the node speaks: clients read it to find out what they may use."""
+"""The version of ThingsDB whose protocol the node speaks. Clients decide by it what they may use."""
 
 
 @_function

@@ -1,4 +1,4 @@
-"""The scopes there are, and the functions of each."""
+"""The scopes that exist, and the functions of each."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["open_scope"]
 
 
 def open_scope(context: RequestContext, resolved: ResolvedScope) -> RequestScope:
-    """The scope as code sees it."""
+    """Return the scope as code sees it, with its functions, time zone and depth of results."""
     if resolved.entry is None:
-        own = context.state.thingsdb
-        scope = RequestScope(resolved.name, Collection("node"), node.FUNCTIONS, "node", own.node_deep)
-    elif resolved.place == THINGSDB:
+        depth = context.state.thingsdb.node_deep
+        scope = RequestScope(resolved.name, Collection("node"), node.FUNCTIONS, "node", depth)
+    elif resolved.key == THINGSDB:
         entry = context.use(resolved.entry)
         zone = zone_named(entry.zone)
         scope = RequestScope(

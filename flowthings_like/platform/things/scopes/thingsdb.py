@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ....wire.things import errors as things_errors
 from ....wire.things.scopes import parse_scope
-from .. import authentication
+from ..authentication import MAX_LENGTH, hash_password, hash_token
+from ..authentication import new_token as make_token
 from ..database.state import Token
 from ..language.values.moments import zone_names
 from ..language.values.plain import result_depth
 from ..resolved_scope import ResolvedScope, resolve_scope
-from ..users import Privilege, User, privileges, words
+from ..users import Privilege, User, describe_privileges, privileges
 from .functions import Functions, context_of, declare_in
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def has_collection(run: Run, name: str) -> bool:
 
 @_function
 def new_collection(run: Run, name: str) -> str:
-    context = _changing(run)
+    context = _require_change(run)
     entry = context.state.new_collection(name)
     if not context.user.owner:
         context.user.access[entry.number] = Privilege.FULL
@@ -59,38 +60,38 @@ def new_collection(run: Run, name: str) -> str:
 
 @_function
 def del_collection(run: Run, name: str) -> None:
-    context = _changing(run)
+    context = _require_change(run)
     entry = context.state.collection(name)
-    context.forget(entry)
+    context.delete_rooms(entry)
     context.state.delete_collection(entry)
 
 
 @_function
 def rename_collection(run: Run, name: str, new_name: str) -> None:
-    context = _changing(run)
+    context = _require_change(run)
     context.state.rename_collection(context.state.collection(name), new_name)
 
 
 @_function
 def set_time_zone(run: Run, scope: str, zone: str) -> None:
-    """The time zone of a datetime that names none, in a collection or in @thingsdb."""
-    context, spot = _changing_in(run, scope)
+    """Set the time zone of datetimes that name none, in a collection or in @thingsdb."""
+    context, resolved = _require_change_in(run, scope)
     if zone not in zone_names():
         raise things_errors.ValueError("unknown time zone")
-    if spot.entry is None:
+    if resolved.entry is None:
         raise things_errors.LookupError("the @node scope of this node has no time zone but UTC")
-    context.state.set_zone(spot.entry, zone)
+    context.state.set_zone(resolved.entry, zone)
 
 
 @_function
 def set_default_deep(run: Run, scope: str, deep: Value) -> None:
-    """How many levels of things the results of a scope show, unless the code says otherwise."""
-    context, spot = _changing_in(run, scope)
+    """Set how many levels of things the results of a scope show, unless the code says otherwise."""
+    context, resolved = _require_change_in(run, scope)
     depth = result_depth(deep)
-    if spot.entry is None:
+    if resolved.entry is None:
         context.state.set_deep(context.state.thingsdb, node_deep=depth)
     else:
-        context.state.set_deep(spot.entry, deep=depth)
+        context.state.set_deep(resolved.entry, deep=depth)
 
 
 @_function
@@ -98,16 +99,16 @@ def time_zones_info(run: Run) -> list[str]:
     return sorted(zone_names())
 
 
-def _changing_in(run: Run, name: str) -> tuple[RequestContext, ResolvedScope]:
-    """The scope of this name, or of the collection of this name, for one who may change it."""
+def _require_change_in(run: Run, name: str) -> tuple[RequestContext, ResolvedScope]:
+    """Look up a scope, or a collection by its bare name, and require that the user may change it."""
     context = context_of(run)
     try:
-        spot = resolve_scope(parse_scope(name), context.state, context.node.id)
+        resolved = resolve_scope(parse_scope(name), context.state, context.node.id)
     except things_errors.ValueError:
         entry = context.state.collection(name)
-        spot = ResolvedScope(entry.number, entry, entry.scope)
-    context.user.require(spot.place, Privilege.CHANGE, spot.name)
-    return context, spot
+        resolved = ResolvedScope(entry.number, entry, entry.scope)
+    context.user.require(resolved.key, Privilege.CHANGE, resolved.name)
+    return context, resolved
 
 
 def _collection(entry: CollectionEntry) -> dict[str, Any]:
@@ -155,7 +156,7 @@ def has_user(run: Run, name: str) -> bool:
 
 @_function
 def new_user(run: Run, name: str) -> str:
-    context = _granting(run)
+    context = _require_grant(run)
     _check_name(context, name)
     context.state.put_user(User(name, created=int(time.time())))
     return name
@@ -163,7 +164,7 @@ def new_user(run: Run, name: str) -> str:
 
 @_function
 def del_user(run: Run, name: str) -> None:
-    context = _granting(run)
+    context = _require_grant(run)
     user = context.state.user(name)
     if user.owner or user is context.user:
         raise things_errors.OperationError("neither the account itself nor oneself can be deleted")
@@ -172,8 +173,8 @@ def del_user(run: Run, name: str) -> None:
 
 @_function
 def rename_user(run: Run, name: str, new_name: str) -> None:
-    """Connections that came in under the old name have to come in anew."""
-    context = _granting(run)
+    """Rename a user. Connections that logged in under the old name have to log in again."""
+    context = _require_grant(run)
     user = context.state.user(name)
     if user.owner:
         raise things_errors.OperationError(f"`{name}` is the account itself, whose name stays")
@@ -191,15 +192,15 @@ def set_password(run: Run, name: str, password: str | Nil) -> None:
         raise things_errors.OperationError(
             "an account's password is its platform token: `flowthings-like serve --new-token` makes a new one"
         )
-    if password is not None and not 0 < len(password) <= authentication.LONGEST:
-        raise things_errors.ValueError(f"a password has 1 to {authentication.LONGEST} characters")
-    user.password = None if password is None else authentication.hash_password(password)
+    if password is not None and not 0 < len(password) <= MAX_LENGTH:
+        raise things_errors.ValueError(f"a password has 1 to {MAX_LENGTH} characters")
+    user.password = None if password is None else hash_password(password)
     context.state.put_user(user)
 
 
 def _check_name(context: RequestContext, name: str) -> None:
-    if not 0 < len(name) <= authentication.LONGEST or not name.isprintable():
-        raise things_errors.ValueError(f"a user's name is 1 to {authentication.LONGEST} printable characters")
+    if not 0 < len(name) <= MAX_LENGTH or not name.isprintable():
+        raise things_errors.ValueError(f"a user's name is 1 to {MAX_LENGTH} printable characters")
     if name in context.state.users or not context.node.reserve(name, context.state.account):
         raise things_errors.LookupError(f"user `{name}` already exists")
 
@@ -207,9 +208,11 @@ def _check_name(context: RequestContext, name: str) -> None:
 def _user(context: RequestContext, user: User) -> dict[str, Any]:
     names = {entry.number: entry.scope for entry in context.state.collections.values()}
     everywhere = dict.fromkeys(("@node", "@thingsdb", *names.values()), Privilege.FULL)
-    own = {names.get(cast("int", place), str(place)): mask for place, mask in user.access.items()}
+    own = {names.get(cast("int", key), str(key)): mask for key, mask in user.access.items()}
     granted = everywhere if user.owner else own
-    access = [{"scope": scope, "privileges": words(mask)} for scope, mask in granted.items() if mask]
+    access = [
+        {"scope": scope, "privileges": describe_privileges(mask)} for scope, mask in granted.items() if mask
+    ]
     tokens = [_token(token) for token in context.state.tokens.values() if token.user == user.name]
     return {
         "name": user.name,
@@ -232,10 +235,8 @@ def new_token(run: Run, name: str, expires: Moment | Nil = None, description: st
     until = None if expires is None else expires.timestamp()
     if until is not None and until <= time.time():
         raise things_errors.ValueError("a token cannot expire in the past")
-    token = authentication.new_token()
-    context.state.put_token(
-        authentication.hash_token(token), Token(name, until, int(time.time()), description)
-    )
+    token = make_token()
+    context.state.put_token(hash_token(token), Token(name, until, int(time.time()), description))
     return token
 
 
@@ -243,13 +244,13 @@ def new_token(run: Run, name: str, expires: Moment | Nil = None, description: st
 def has_token(run: Run, token: str) -> bool:
     context = context_of(run)
     context.require(Privilege.GRANT)
-    return authentication.hash_token(token) in context.state.tokens
+    return hash_token(token) in context.state.tokens
 
 
 @_function
 def del_token(run: Run, token: str) -> None:
     context = context_of(run)
-    hash_ = authentication.hash_token(token)
+    hash_ = hash_token(token)
     found = context.state.tokens.get(hash_)
     if found is None:
         raise things_errors.LookupError("token not found")
@@ -260,13 +261,13 @@ def del_token(run: Run, token: str) -> None:
 
 @_function
 def del_expired(run: Run) -> None:
-    state, now = _granting(run).state, time.time()
+    state, now = _require_grant(run).state, time.time()
     for hash_ in [hash_ for hash_, token in state.tokens.items() if token.expires and token.expires <= now]:
         state.delete_token(hash_)
 
 
 def _token(token: Token) -> dict[str, Any]:
-    """The token itself is not kept, so it cannot be shown again."""
+    """Describe a token. The token itself is not stored, so it cannot be shown again."""
     over = token.expires is not None and token.expires <= time.time()
     status = "expired" if over else "never expires"
     if token.expires is not None and not over:
@@ -279,35 +280,35 @@ def _token(token: Token) -> dict[str, Any]:
 
 @_function
 def grant(run: Run, scope: str, name: str, mask: int) -> None:
-    _alter(run, scope, name, mask, lambda had, given: had | given)
+    _change_mask(run, scope, name, mask, lambda had, given: had | given)
 
 
 @_function
 def revoke(run: Run, scope: str, name: str, mask: int) -> None:
-    _alter(run, scope, name, mask, lambda had, taken: had & ~taken)
+    _change_mask(run, scope, name, mask, lambda had, taken: had & ~taken)
 
 
-def _alter(run: Run, scope: str, name: str, mask: int, combine: Any) -> None:
+def _change_mask(run: Run, scope: str, name: str, mask: int, combine: Any) -> None:
     context = context_of(run)
-    spot = resolve_scope(parse_scope(scope), context.state, context.node.id)
-    context.user.require(spot.place, Privilege.GRANT, spot.name)
+    resolved = resolve_scope(parse_scope(scope), context.state, context.node.id)
+    context.user.require(resolved.key, Privilege.GRANT, resolved.name)
     user = context.state.user(name)
     if user.owner:
         raise things_errors.OperationError(f"`{name}` is the account itself, which may do everything")
     asked = privileges(mask)
-    if not context.user.owner and not context.user.may(spot.place, asked):
+    if not context.user.owner and not context.user.may(resolved.key, asked):
         raise things_errors.ForbiddenError("nobody can grant or revoke what they may not do themselves")
-    user.access[spot.place] = combine(user.access.get(spot.place, Privilege(0)), asked)
+    user.access[resolved.key] = combine(user.access.get(resolved.key, Privilege(0)), asked)
     context.state.put_user(user)
 
 
-def _changing(run: Run) -> RequestContext:
+def _require_change(run: Run) -> RequestContext:
     context = context_of(run)
     context.require(Privilege.CHANGE)
     return context
 
 
-def _granting(run: Run) -> RequestContext:
+def _require_grant(run: Run) -> RequestContext:
     context = context_of(run)
     context.require(Privilege.CHANGE | Privilege.GRANT)
     return context
