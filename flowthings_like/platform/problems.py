@@ -5,6 +5,8 @@ The nouns raise these; only the application turns them into an envelope.
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 
 class Problem(Exception):
     """A request that cannot be answered as asked. `status` is the answer's, `message` its one error.
@@ -18,6 +20,12 @@ class Problem(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+    @property
+    def errors(self) -> list[str]:
+        """What to tell the caller: the message, or what the status means."""
+        status = HTTPStatus(self.status)
+        return [self.message or f"{status.value} {status.phrase}"]
 
 
 class BadRequest(Problem):

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from . import flows
 from .access import account_paths
-from .base.members import checked, integer, mapping, text
-from .base.verbs import Document, Kind, insert
+from .base.members import anything, integer, mapping, text
+from .base.resource import Document, Resource
+from .base.verbs import insert
 
 if TYPE_CHECKING:
     import sqlalchemy as sql
@@ -15,29 +16,14 @@ if TYPE_CHECKING:
     from .access.rights import Caller
 
 _DAY = 24 * 3_600_000  # ms
-_MEMBERS = {
-    "displayName": text(),
-    "description": text(),
-    "reportPeriodicity": integer(1000, 365 * _DAY),
-    "deviceSummary": mapping,
-}
 
 
 def _check(caller: Caller, document: Document) -> Document:
-    device = checked(document, _MEMBERS, required=["path"])
-    account_paths.check(device["path"], caller.account)
-    account_paths.check(default_flow(device), caller.account)
-    defaults = {
-        "deviceSummary": {},
-        "status": "UNSEEN",
-        "timeSinceLastSeen": -1,
-        "reportPeriodicity": 60_000,
-        "tracks": [],
-    }
-    return {**defaults, **device}
+    account_paths.check(default_flow(document), caller.account)
+    return document
 
 
-def _created(connection: sql.Connection, caller: Caller, document: Document) -> Document:
+def _after_create(connection: sql.Connection, caller: Caller, document: Document) -> Document:
     if flows.id_at(connection, default_flow(document)) is None:
         insert(connection, caller, flows.FLOW, {"path": default_flow(document)})
     return {}
@@ -48,12 +34,28 @@ def default_flow(device: Document) -> str:
     return f"{device['path']}/default"
 
 
-DEVICE = Kind(
+DEVICE = Resource(
     "device",
     "v",
-    check=_check,
-    members=frozenset({*_MEMBERS, "status", "timeSinceLastSeen", "tracks"}),
+    members={
+        "displayName": text(),
+        "description": text(),
+        "reportPeriodicity": integer(1000, 365 * _DAY),
+        "deviceSummary": mapping,
+        "status": anything,
+        "timeSinceLastSeen": anything,
+        "tracks": anything,
+    },
+    required=("path",),
+    defaults={
+        "deviceSummary": {},
+        "status": "UNSEEN",
+        "timeSinceLastSeen": -1,
+        "reportPeriodicity": 60_000,
+        "tracks": [],
+    },
     path_members=("path",),
-    created=_created,
+    check=_check,
+    after_create=_after_create,
     is_cached=True,
 )

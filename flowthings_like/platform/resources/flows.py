@@ -13,37 +13,26 @@ import sqlalchemy as sql
 from ..problems import BadRequest, NotFound
 from ..store.schema import resources
 from .access import account_paths
-from .base.members import checked, filter_text, flag, integer, mapping, text
-from .base.verbs import Document, Kind
+from .base.members import filter_text, flag, integer, mapping, text
+from .base.resource import Document, Resource
 from .drops import element_indexes, flow_sizes
 from .drops.flow_cache import DEFAULT_CAPACITY
+from .statistics.counters import DROP_ADDED, TRACKED
 
 if TYPE_CHECKING:
     from .access.rights import Caller
     from .drops.resource_store import ResourceStore
 
 
-_MEMBERS = {
-    "capacity": integer(0),
-    "description": text(),
-    "displayName": text(),
-    "name": text(),
-    "filter": filter_text,
-    "public": flag,
-    "metadata": mapping,
-    "index": element_indexes.check,
-}
-
-
-def _check(caller: Caller, document: Document) -> Document:
-    flow = checked(document, _MEMBERS, required=["path"])
-    account_paths.check(flow["path"], caller.account)
+def _check(caller: Caller, flow: Document) -> Document:
     most = caller.max_capacity
     flow.setdefault("capacity", DEFAULT_CAPACITY if most is None else min(DEFAULT_CAPACITY, most))
     return flow
 
 
-def _relate(connection: sql.Connection, caller: Caller, document: Document, before: Document | None) -> None:
+def _before_write(
+    connection: sql.Connection, caller: Caller, document: Document, before: Document | None
+) -> None:
     path, most = document["path"], caller.max_capacity
     # A flow that was given more before the operator allowed less keeps it.
     if most is not None and document["capacity"] > max(most, before["capacity"] if before else 0):
@@ -63,31 +52,43 @@ def _relate(connection: sql.Connection, caller: Caller, document: Document, befo
         element_indexes.define(connection, before["id"], document.get("index", ()))
 
 
-def _created(connection: sql.Connection, _caller: Caller, document: Document) -> Document:
+def _after_create(connection: sql.Connection, _caller: Caller, document: Document) -> Document:
     if document.get("index"):
         element_indexes.define(connection, document["id"], document["index"])
     return {}
 
 
-def _deleted(connection: sql.Connection, document: Document) -> None:
+def _after_delete(connection: sql.Connection, document: Document) -> None:
     flow_sizes.clear(connection, document["id"])
     element_indexes.forget(connection, document["id"])
 
 
-def _written(store: ResourceStore) -> None:
+def _after_update(store: ResourceStore) -> None:
     store.indexing.wake()
 
 
-FLOW = Kind(
+FLOW = Resource(
     "flow",
     "f",
-    check=_check,
-    members=frozenset(_MEMBERS),
+    members={
+        "capacity": integer(0),
+        "description": text(),
+        "displayName": text(),
+        "name": text(),
+        "filter": filter_text,
+        "public": flag,
+        "metadata": mapping,
+        "index": element_indexes.check,
+    },
+    required=("path",),
     path_members=("path",),
-    relate=_relate,
-    created=_created,
-    deleted=_deleted,
-    written=_written,
+    check=_check,
+    before_write=_before_write,
+    after_create=_after_create,
+    after_delete=_after_delete,
+    after_update=_after_update,
+    pointers=("flowId",),
+    statistics=(DROP_ADDED, TRACKED),
     is_cached=True,
 )
 

@@ -9,29 +9,25 @@ import sqlalchemy as sql
 
 from ..problems import BadRequest, Forbidden
 from ..store.schema import resources
-from .base import members
-from .base.verbs import Document, Kind
+from .base.members import text
+from .base.resource import Document, Resource
+from .statistics.counters import API_CALLS, DROPS_CREATED
 
 if TYPE_CHECKING:
     from .access.rights import Caller
 
 _TEXTS = ("email", "firstName", "middleName", "lastName", "salutation", "name", "displayName", "icon")
 _IN_CHUNKS = 500
-_MEMBERS = {name: members.text() for name in _TEXTS}
 
 
-def _check(_caller: Caller, document: Document) -> Document:
-    return members.checked(document, _MEMBERS)
-
-
-def _relate(
+def _before_write(
     _connection: sql.Connection, _caller: Caller, _document: Document, before: Document | None
 ) -> None:
     if before is None:
         raise Forbidden("identities are created by a system account only: this account has its own already")
 
 
-def _deleted(_connection: sql.Connection, _document: Document) -> None:
+def _after_delete(_connection: sql.Connection, _document: Document) -> None:
     raise Forbidden("an account keeps its identity")
 
 
@@ -49,12 +45,14 @@ def require(connection: sql.Connection, wanted: Sequence[str], member: str) -> N
                 raise BadRequest(f"{member}: there is no identity {name}")
 
 
-IDENTITY = Kind(
+IDENTITY = Resource(
     "identity",
     "i",
-    check=_check,
-    members=frozenset(_MEMBERS),
+    members={name: text() for name in _TEXTS},
     readonly=frozenset({"groupIds", "masterToken", "shares"}),
-    relate=_relate,
-    deleted=_deleted,
+    before_write=_before_write,
+    after_delete=_after_delete,
+    pointers=("creatorId",),
+    public_members=("id", "name", "displayName", "icon"),
+    statistics=(API_CALLS, DROPS_CREATED),
 )

@@ -13,9 +13,8 @@ from ..problems import BadRequest
 from ..store.schema import resources
 from . import identities
 from .access import expiry, rights
-from .base.members import checked, identifier, integer, text
-from .base.verbs import Document, Kind
-from .tokens import require_handing_on
+from .base.members import anything, identifier, integer, text
+from .base.resource import Document, Resource
 
 if TYPE_CHECKING:
     from .access.rights import Caller
@@ -23,9 +22,7 @@ if TYPE_CHECKING:
 _CENTURY = 100 * 365 * 24 * 3_600_000  # ms
 
 
-def _check(caller: Caller, document: Document) -> Document:
-    members = {"description": text(), "duration": integer(1, _CENTURY), "issuedTo": identifier("ig")}
-    share = checked(document, members, required=["issuedTo"])
+def _check(caller: Caller, share: Document) -> Document:
     if share["issuedTo"] == caller.identity:
         raise BadRequest("issuedTo is your own identity: a share is for somebody else")
     share["paths"] = rights.check(share.get("paths"), caller.account, rights.PERMISSIONS)
@@ -33,9 +30,9 @@ def _check(caller: Caller, document: Document) -> Document:
     return share
 
 
-def _relate(connection: sql.Connection, caller: Caller, document: Document, before: Document | None) -> None:
-    require_handing_on(connection, caller, document, before)
-    to = document["issuedTo"]
+def _before_write(connection: sql.Connection, caller: Caller, share: Document, _: Document | None) -> None:
+    rights.require_to_grant(caller, share["paths"])
+    to = share["issuedTo"]
     if to[0] == "i":
         identities.require(connection, [to], "issuedTo")
     elif not _exists(connection, to, caller.account):
@@ -49,15 +46,21 @@ def _exists(connection: sql.Connection, group: str, account: str) -> bool:
     return connection.execute(statement).first() is not None
 
 
-SHARE = Kind(
+SHARE = Resource(
     "share",
     "s",
-    check=_check,
-    members=frozenset({"description", "duration", "issuedTo", "paths"}),
-    places=lambda share: share["paths"],
+    members={
+        "description": text(),
+        "duration": integer(1, _CENTURY),
+        "issuedTo": identifier("ig"),
+        "paths": anything,
+    },
+    required=("issuedTo",),
     readonly=frozenset({"issuedBy", "expiresInMs"}),
+    paths_of=lambda share: share["paths"],
     immutable=True,
-    relate=_relate,
+    check=_check,
+    before_write=_before_write,
     present=expiry.presented,
-    grants=True,
+    grants_rights=True,
 )

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..problems import BadRequest
-from .access import account_paths
-from .base.members import Check, checked, filled, flag, integer, mapping, one_of, text
-from .base.verbs import Document, Kind
+from .base.members import Check, filled, flag, integer, mapping, one_of, text
+from .base.resource import Document, Resource
 
 if TYPE_CHECKING:
     from .access.rights import Caller
@@ -30,31 +29,20 @@ _PERIODIC: dict[str, Check] = {
 }
 
 
-def _check_api(caller: Caller, document: Document) -> Document:
-    task = checked(document, _OF_API_TASKS, required=["destination"])
+def _check_api(_caller: Caller, task: Document) -> Document:
     if "js" not in task and "source" not in task:
         raise BadRequest("js is required: the task's request and callback (or a declarative source)")
-    account_paths.check(task["destination"], caller.account, "destination")
-    task.setdefault("periodicity", HOUR)
     return task
 
 
-def _check_rss(caller: Caller, document: Document) -> Document:
-    task = checked(document, _OF_RSS, required=["destination", "url"])
-    account_paths.check(task["destination"], caller.account, "destination")
-    task.setdefault("periodicity", HOUR)
-    return task
-
-
-def _check_mqtt(caller: Caller, document: Document) -> Document:
-    task = checked(document, _OF_MQTT, required=["uri"])
-    ends = [name for name in ("destination", "source") if name in task]
-    if len(ends) != 1:
+def _check_mqtt(_caller: Caller, task: Document) -> Document:
+    if len([name for name in ("destination", "source") if name in task]) != 1:
         raise BadRequest("an mqtt task has exactly one of destination (messages become drops) and source")
-    account_paths.check(task[ends[0]], caller.account, ends[0])
-    task.setdefault("version", "3.1.1")
-    task.setdefault("reportFrequency", 5 * MINUTE)
     return task
+
+
+def _simulate(_: Any) -> Document:
+    raise BadRequest("api-tasks are stored and not run here, simulating one needs the real platform")
 
 
 def _http(name: str, value: Any) -> str:
@@ -81,26 +69,45 @@ def _split(value: Any) -> Any:
         return None
 
 
-_OF_API_TASKS: dict[str, Check] = {**_PERIODIC, "js": filled(200_000), "source": mapping}
-_OF_RSS: dict[str, Check] = {
-    **_PERIODIC,
-    **{name: text() for name in ("category", "icon", "favicon")},
-    "url": _http,
-    "isFeatured": flag,
-}
-_OF_MQTT: dict[str, Check] = {
-    **{name: text() for name in ("topic", "username", "password", "clientId", "displayName", "description")},
-    "uri": _broker,
-    "qos": integer(0, 2),
-    "version": one_of("3.1", "3.1.1"),
-    "reportFrequency": integer(MINUTE, _YEARS),
-    "disabled": flag,
-}
-
-API_TASK = Kind(
-    "api-task", "q", check=_check_api, members=frozenset(_OF_API_TASKS), path_members=("destination",)
+API_TASK = Resource(
+    "api-task",
+    "q",
+    members={**_PERIODIC, "js": filled(200_000), "source": mapping},
+    required=("destination",),
+    defaults={"periodicity": HOUR},
+    path_members=("destination",),
+    check=_check_api,
+    actions={"simulate": _simulate},
 )
-RSS = Kind("rss", "r", check=_check_rss, members=frozenset(_OF_RSS), path_members=("destination",))
-MQTT = Kind(
-    "mqtt", "m", check=_check_mqtt, members=frozenset(_OF_MQTT), path_members=("destination", "source")
+
+RSS = Resource(
+    "rss",
+    "r",
+    members={
+        **_PERIODIC,
+        **{name: text() for name in ("category", "icon", "favicon")},
+        "url": _http,
+        "isFeatured": flag,
+    },
+    required=("destination", "url"),
+    defaults={"periodicity": HOUR},
+    path_members=("destination",),
+)
+
+MQTT = Resource(
+    "mqtt",
+    "m",
+    members={
+        **{name: text() for name in ("topic", "username", "password", "clientId", "displayName")},
+        "description": text(),
+        "uri": _broker,
+        "qos": integer(0, 2),
+        "version": one_of("3.1", "3.1.1"),
+        "reportFrequency": integer(MINUTE, _YEARS),
+        "disabled": flag,
+    },
+    required=("uri",),
+    defaults={"version": "3.1.1", "reportFrequency": 5 * MINUTE},
+    path_members=("destination", "source"),
+    check=_check_mqtt,
 )

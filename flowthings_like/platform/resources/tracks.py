@@ -12,10 +12,11 @@ from .. import ids
 from ..problems import BadRequest
 from . import flows
 from .access import account_paths
-from .base.members import checked, filter_text, flag, mapping, text
-from .base.verbs import Document, Kind
+from .base.members import anything, filter_text, flag, mapping, text
+from .base.resource import Document, Resource
 from .drops import elements
 from .drops.flow_cache import compiled
+from .statistics.counters import TRACK_HIT, TRACK_PASS
 
 if TYPE_CHECKING:
     import sqlalchemy as sql
@@ -27,27 +28,23 @@ NO_JS = (
     "give the track a filter and a destination, or read the source and create the drops from your own code"
 )
 
-_MEMBERS = {
-    "filter": filter_text,
-    "description": text(),
-    "displayName": text(),
-    "disabled": flag,
-    "metadata": mapping,
-}
 
-
-def _check(caller: Caller, document: Document) -> Document:
-    if document.get("js"):
+def _no_javascript(_name: str, value: Any) -> Any:
+    if value:
         raise BadRequest(NO_JS)
-    track = checked(document, _MEMBERS, required=["source", "destination"])
+    return value
+
+
+def _check(caller: Caller, track: Document) -> Document:
     track.pop("js", None)
-    account_paths.check(track["source"], caller.account, "source")
     for path in destinations(track):
         account_paths.check(path, caller.account, "destination")
     return track
 
 
-def _relate(connection: sql.Connection, caller: Caller, document: Document, before: Document | None) -> None:
+def _before_write(
+    connection: sql.Connection, caller: Caller, document: Document, before: Document | None
+) -> None:
     # Only what is new must exist: a track whose flow was deleted can still be edited, or disabled.
     known = {before["source"], *destinations(before)} if before else set()
     caller.require(document["source"], "dropRead")
@@ -57,17 +54,6 @@ def _relate(connection: sql.Connection, caller: Caller, document: Document, befo
         caller.require(path, "dropWrite")
         if path not in known:
             flows.require(connection, caller, path, "destination")
-
-
-TRACK = Kind(
-    "track",
-    "t",
-    check=_check,
-    members=frozenset({*_MEMBERS, "destination", "js"}),
-    path_members=("source",),
-    relate=_relate,
-    is_cached=True,
-)
 
 
 def destinations(track: Document) -> list[str]:
@@ -103,3 +89,25 @@ def simulate(request: Any) -> Document:
     plain, types = elements.accept(drop.get("elems"))
     passes = test is None or test({**drop, "elems": plain, TYPES: types}, ids.now_ms())
     return {"drops": [drop] if passes else [], "log": [], "errors": []}
+
+
+TRACK = Resource(
+    "track",
+    "t",
+    members={
+        "filter": filter_text,
+        "description": text(),
+        "displayName": text(),
+        "disabled": flag,
+        "metadata": mapping,
+        "destination": anything,
+        "js": _no_javascript,
+    },
+    required=("source", "destination"),
+    path_members=("source",),
+    check=_check,
+    before_write=_before_write,
+    actions={"simulate": simulate},
+    statistics=(TRACK_HIT, TRACK_PASS),
+    is_cached=True,
+)

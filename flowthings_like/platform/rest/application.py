@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Any
 from ...errors import InvalidInput
 from ...green.backends.contract import native
 from ..problems import BadRequest, Forbidden, MethodNotAllowed, Problem, Unauthorized
-from ..resources.access.rights import refuse_early
-from ..resources.statistics.report import Calls
+from ..resources.base import registry
+from ..resources.statistics.api_calls import ApiCallCounter
 from . import request as requests_in
-from . import routes
+from .early_authorization import refuse_early
 from .envelope import REASONS, Answer, encode, failed
 from .idempotency import Keys
 from .permits import PlaceLimits, Places
 from .request import Request
+from .routes import Router, allowed, handler_of
 from .search_limits import Search, Searches, SearchLimits
 
 if TYPE_CHECKING:
@@ -70,9 +71,10 @@ class Application:
     """
 
     def __init__(self, store: ResourceStore, accounts: Accounts, limits: Limits | None = None) -> None:
+        self._router = Router(registry.resources().values())
         self._store = store
         self._accounts = accounts
-        self._calls = Calls(store)
+        self._calls = ApiCallCounter(store)
         self._keys = Keys()
         self._searches = None if limits is None else Searches(limits.searches)
         self._bodies = None if limits is None else Places("large bodies", limits.bodies)
@@ -119,10 +121,10 @@ class Application:
 
     def _handle(self, environ: Environ, method: str, path: str) -> Answer:
         target = requests_in.target(path)
-        found = routes.methods(target)
+        found = self._router.methods(target)
         if method == "OPTIONS":
-            return Answer({}, headers=[("Allow", ", ".join(routes.allowed(found)))])
-        handler = routes.handler(found, method)
+            return Answer({}, headers=[("Allow", ", ".join(allowed(found)))])
+        handler = handler_of(found, method)
         named = environ.get("HTTP_X_AUTH_ACCOUNT")
         if named and named != target.account:
             raise Forbidden(f"X-Auth-Account is {named!r}, the path's account is {target.account!r}")

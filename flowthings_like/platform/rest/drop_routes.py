@@ -8,10 +8,10 @@ from ...filters.values import DROP_MEMBERS
 from ..problems import BadRequest
 from ..resources.aggregates.aggregate import aggregate
 from ..resources.aggregates.plan import MEMBERS
-from ..resources.base import references
 from ..resources.drops import find, verbs
 from ..resources.query import misspellings
 from ..resources.query.query import Query
+from . import references
 from .envelope import Answer, created
 from .search_limits import Search
 

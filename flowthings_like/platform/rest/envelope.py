@@ -49,7 +49,7 @@ def created(body: Any) -> Answer:
 
 def failed(problem: Problem) -> Answer:
     """The answer that a problem comes to."""
-    answer = Answer({}, problem.status, errors=[problem.message or REASONS[problem.status]])
+    answer = Answer({}, problem.status, errors=problem.errors)
     if problem.retry_after is not None:
         answer.headers.append(("Retry-After", str(problem.retry_after)))
     return answer

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..resources.access.accounts import Accounts
     from ..resources.access.rights import Caller
     from ..resources.drops.resource_store import ResourceStore
-    from ..resources.statistics.report import Calls
+    from ..resources.statistics.api_calls import ApiCallCounter
 
 _UNREAD: Any = object()
 
@@ -69,7 +69,7 @@ class Request:
         *,
         store: ResourceStore,
         accounts: Accounts,
-        calls: Calls,
+        calls: ApiCallCounter,
         before_large: Callable[[], object] = lambda: None,
     ) -> None:
         self._before_large = before_large

@@ -1,62 +1,62 @@
-"""What the methods do at `/<kind>`, `/<kind>/<id>` and `/<kind>/<id>/<member>`, alike for all kinds."""
+"""What the methods do at `/<resource>`, `/<resource>/<id>` and `/<resource>/<id>/<member>`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..resources.base import references
-from ..resources.base import verbs as resources
+from ..resources.base import verbs
 from ..resources.query.query import Query
+from . import references
 from .envelope import Answer, created
 from .search_limits import Methods, Search
 
 if TYPE_CHECKING:
-    from ..resources.base.verbs import Kind
+    from ..resources.base.resource import Resource
     from .request import Request
 
 
-def routes(kind: Kind) -> dict[int, Methods]:
-    """{how many segments follow the kind: {method: handler}}."""
+def routes(resource: Resource) -> dict[int, Methods]:
+    """{how many segments follow the resource: {method: handler}}."""
 
     def create(request: Request) -> Answer:
-        document = resources.create(request.store, request.caller, kind, request.body())
+        document = verbs.create(request.store, request.caller, resource, request.body())
         return changed(request, created(document))
 
     def find(request: Request) -> Answer:
-        query = Query.from_params(request.params, kind.known)
-        return answer(request, resources.find(request.store, request.caller, kind, query))
+        query = Query.from_params(request.params, resource.known)
+        return answer(request, verbs.find(request.store, request.caller, resource, query))
 
     def read_many(request: Request) -> Answer:
-        return answer(request, resources.read_many(request.store, request.caller, kind, request.body()))
+        return answer(request, verbs.read_many(request.store, request.caller, resource, request.body()))
 
     def update_many(request: Request) -> Answer:
-        documents = resources.update_many(request.store, request.caller, kind, request.body())
+        documents = verbs.update_many(request.store, request.caller, resource, request.body())
         return changed(request, Answer(documents))
 
     def read(request: Request) -> Answer:
-        document = resources.read(request.store, request.caller, kind, request.target.rest[0])
-        return answer(request, Query.from_params(request.params, kind.known).pick(document))
+        document = verbs.read(request.store, request.caller, resource, request.target.rest[0])
+        return answer(request, Query.from_params(request.params, resource.known).pick(document))
 
     def update(request: Request) -> Answer:
         id_ = request.target.rest[0]
         return changed(
-            request, Answer(resources.update(request.store, request.caller, kind, id_, request.body()))
+            request, Answer(verbs.update(request.store, request.caller, resource, id_, request.body()))
         )
 
     def delete(request: Request) -> Answer:
         id_ = request.target.rest[0]
-        return changed(request, Answer(resources.delete(request.store, request.caller, kind, id_)))
+        return changed(request, Answer(verbs.delete(request.store, request.caller, resource, id_)))
 
     def set_member(request: Request) -> Answer:
         id_, member = request.target.rest
-        document = resources.set_member(request.store, request.caller, kind, id_, member, request.body())
+        document = verbs.set_member(request.store, request.caller, resource, id_, member, request.body())
         return changed(request, Answer(document))
 
     def answer(request: Request, body: Any) -> Answer:
         return references.add(request, Answer(body))
 
     def changed(request: Request, answer: Answer) -> Answer:
-        if kind.grants:
+        if resource.grants_rights:
             request.accounts.forget()
         return references.add(request, answer)
 

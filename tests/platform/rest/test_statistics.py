@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from flowthings_like.platform import ids
 from flowthings_like.platform.embedded import Platform
 from flowthings_like.platform.problems import Unavailable
-from flowthings_like.platform.resources.drops import flow_sizes
+from flowthings_like.platform.resources.statistics import counters as stat_counters
 from flowthings_like.platform.resources.statistics import report
+from flowthings_like.platform.resources.statistics.api_calls import ApiCallCounter
 
 from .harness import Client
 
@@ -33,7 +34,9 @@ def flow(api: Client, platform: Platform) -> str:
 
     def work(connection: Any) -> None:
         for at, times in happened.items():
-            flow_sizes.record(connection, Counter({("flowDropAdded", id_): times}), at * flow_sizes.HOUR_MS)
+            stat_counters.record(
+                connection, Counter({("flowDropAdded", id_): times}), at * stat_counters.HOUR_MS
+            )
 
     platform.store.write(work)
     return id_
@@ -155,7 +158,7 @@ class TestApiCalls:
             assert this_year(client_of(again), "apiCallByIdentity", me["id"]) == 2
 
     def test_a_thousand_calls_are_written_without_being_asked_for(self, platform: Platform) -> None:
-        calls = report.Calls(platform.store)
+        calls = ApiCallCounter(platform.store)
         for _ in range(999):
             calls.count("i1")
         assert calls._pending == 999
@@ -167,7 +170,7 @@ class TestApiCalls:
         def full(*_: Any, **__: Any) -> None:
             raise Unavailable("the disk is full")
 
-        calls = report.Calls(platform.store)
+        calls = ApiCallCounter(platform.store)
         calls.count("i1")
         with monkeypatch.context() as patch:
             patch.setattr(platform.store, "write", full)

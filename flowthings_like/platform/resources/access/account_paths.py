@@ -1,4 +1,4 @@
-"""Paths: where a flow lives, and what lies beneath what.
+"""Paths within an account: their shape, what lies beneath what, and the refusal of a path outside it.
 
 A path is `/account/segment[/segment…]`, at most 128 characters. A segment holds letters, digits, `_`, `-`,
 `:` and `.`; the platform's own flows begin a segment with `:`.
@@ -36,7 +36,7 @@ def check(path: Any, account: str, member: str = "path") -> str:
             raise BadRequest(
                 f"{member} {path!r}: a segment is made of letters, digits and _ - : . only, not {segment!r}"
             )
-    if segments[0] != account:
+    if not is_inside(account, path):
         raise BadRequest(f"{member} {path!r} is outside the account: it must begin with /{account}/")
     if len(segments) < 2:
         raise BadRequest(f"{member} {path!r} needs a segment after the account, such as /{account}/weather")
@@ -50,6 +50,11 @@ def check_prefix(path: Any, account: str, member: str = "paths") -> str:
         if path == f"/{account}":
             return str(path)
     return check(path, account, member)
+
+
+def is_inside(account: str, path: str) -> bool:
+    """Whether `path` lies in `account`. What lies outside is refused, whatever the rights are."""
+    return covers(f"/{account}", path)
 
 
 def covers(prefix: str, path: str) -> bool:

@@ -20,9 +20,8 @@ from ... import ids
 from ...problems import BadRequest, Forbidden, Unauthorized
 from ...store.schema import accounts, resources, token_hashes
 from ...store.shared_version import Mark
-from .. import tokens
-from . import expiry, share_grants
-from .rights import Caller
+from . import expiry, share_grants, token_strings
+from .rights import Caller, token_grants
 
 if TYPE_CHECKING:
     from ...store.store import Store
@@ -90,8 +89,8 @@ class Accounts:
 
     def new_master(self, name: str) -> str:
         """Issue a master token in place of the one there may be. Returns its string, which is not stored."""
-        string = tokens.new_string(tokens.MASTER_LENGTH)
-        row = {"hash": tokens.hashed(string), "account": name, "token_id": None}
+        string = token_strings.new_string(token_strings.MASTER_LENGTH)
+        row = {"hash": token_strings.hashed(string), "account": name, "token_id": None}
 
         def work(connection: sql.Connection) -> None:
             connection.execute(token_hashes.delete().where(*_master_of(name)))
@@ -118,7 +117,7 @@ class Accounts:
         trusted = self._trusted.get(token)
         if trusted is not None and trusted.account == account:
             return trusted
-        key = tokens.hashed(token), account
+        key = token_strings.hashed(token), account
         known = self._remembered.get(key)
         # Read before the look-up: what changes meanwhile makes what was found outdated.
         mark, now = self._mark.read(), time.monotonic()
@@ -193,7 +192,7 @@ def _holder(connection: sql.Connection, hash_: str, account: str) -> tuple[Calle
     remaining = expiry.remaining(token)
     if remaining == 0:
         raise Forbidden("the token has expired")
-    return Caller(account, identity, tokens.grants(token), token_id), remaining
+    return Caller(account, identity, token_grants(token), token_id), remaining
 
 
 def _holder_of_shares(connection: sql.Connection, identity: str, account: str) -> tuple[Caller, int | None]:

@@ -1,13 +1,13 @@
-"""Who gets to a flow, and what the others are told.
+"""Authorization: whether a caller gets to a flow, and what a caller is told who does not.
 
-What lies in another account is not there for whoever asks, however it was named, so that nobody learns of it.
-One that is shared with the caller is said to be, with how to ask for it.
+What lies in another account is reported as missing, however it was named, so that nobody learns of it. If it
+is shared with the caller, the message says so, and how to ask for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ...problems import Forbidden, NotFound
 from . import account_paths, share_grants
@@ -15,18 +15,25 @@ from . import account_paths, share_grants
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from ..drops.flow_cache import Flow
     from .rights import Caller
 
 
-def admit(
+class _HasPath(Protocol):
+    @property
+    def path(self) -> str: ...
+
+
+F = TypeVar("F", bound=_HasPath)
+
+
+def authorize(
     connection: Connection,
     caller: Caller,
     ref: str,
     permission: str,
-    find: Callable[[Connection, str], Flow],
-) -> Flow:
-    """The flow that `ref`, an id or a path, names.
+    find: Callable[[Connection, str], F],
+) -> F:
+    """The flow that `ref`, an id or a path, names, if the caller has the right to it.
 
     Args:
         permission: what the caller must have the right to.
@@ -38,7 +45,7 @@ def admit(
         NotFound: there is none in the account that is asked.
     """
     found = find(connection, ref)
-    if not account_paths.covers(f"/{caller.account}", found.path):
+    if not account_paths.is_inside(caller.account, found.path):
         refuse_elsewhere(connection, caller, [found.path], f"flow {ref}")
     caller.require(found.path, permission, f"flow {ref}")
     return found

@@ -1,16 +1,14 @@
-"""What tokens and shares have in common: rights that are issued, and that may run out."""
+"""Expiry of tokens and shares: how long their rights last."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from ... import ids
 
-if TYPE_CHECKING:
-    from ..base.verbs import Document
 
-
-def remaining(document: Document) -> int | None:
+def remaining(document: Mapping[str, Any]) -> int | None:
     """Milliseconds until the document's `duration`, from its creation on, is over; None if it never is."""
     duration = document.get("duration")
     if duration is None:
@@ -18,12 +16,12 @@ def remaining(document: Document) -> int | None:
     return max(0, int(document["creationDate"]) + int(duration) - ids.now_ms())
 
 
-def expired(document: Document) -> bool:
+def expired(document: Mapping[str, Any]) -> bool:
     """Whether the duration is over."""
     return remaining(document) == 0
 
 
-def presented(document: Document) -> Document:
+def presented(document: dict[str, Any]) -> dict[str, Any]:
     """The document with `expiresInMs`, if it runs out at all."""
     left: Any = remaining(document)
     return document if left is None else {**document, "expiresInMs": left}

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...problems import BadRequest, Forbidden, NotFound
 from . import account_paths
-
-if TYPE_CHECKING:
-    from ...rest.request import Target
 
 PERMISSIONS = ("read", "write", "dropRead", "dropWrite", "administer")
 
@@ -45,7 +42,7 @@ class Caller:
 
     def may(self, path: str, permission: str) -> bool:
         """Whether the caller has `permission` at `path`; nobody has any outside the account."""
-        if not account_paths.covers(f"/{self.account}", path):
+        if not account_paths.is_inside(self.account, path):
             return False
         if self.rights is None:
             return True
@@ -81,29 +78,6 @@ class Caller:
         if self.rights is None:
             return None
         return [prefix for prefix, granted in self.rights if permission in granted or "administer" in granted]
-
-
-def refuse_early(method: str, target: Target, caller: Caller) -> None:
-    """Raise Forbidden or NotFound where URL and rights alone show that the caller may not do this.
-
-    It is asked before the body is looked at: nobody makes the platform read what they may not send.
-    """
-    if caller.rights is None or method not in ("POST", "PUT", "MPUT", "MGET"):
-        return
-    of_drops, rest = target.resource == "drop", target.rest
-    if rest[-1:] == ("simulate",) or (method == "MGET" and not of_drops):
-        return
-    needed = (
-        ("dropRead" if method == "MGET" or rest[1:] == ("aggregate",) else "dropWrite")
-        if of_drops
-        else "write"
-    )
-    if not caller.prefixes(needed):
-        raise Forbidden(f"no {needed} right anywhere in /{caller.account}")
-    if of_drops and rest and rest[0].startswith("/"):
-        if not account_paths.covers(f"/{caller.account}", rest[0]):
-            raise NotFound(f"there is no flow {rest[0]}")
-        caller.require(rest[0], needed, f"flow {rest[0]}")
 
 
 def check(granted: Any, account: str, allowed: Iterable[str]) -> dict[str, dict[str, bool]]:
@@ -145,3 +119,14 @@ def grants(granted: Mapping[str, Mapping[str, bool]], always: frozenset[str] = f
         if names:
             found.append((path, names | always))
     return tuple(found)
+
+
+def require_to_grant(caller: Caller, granted: Iterable[str]) -> None:
+    """Raise Forbidden unless the caller administers all these paths: nobody else hands on rights to them."""
+    for path in granted:
+        caller.require(path, "administer")
+
+
+def token_grants(token: Mapping[str, Any]) -> Grants:
+    """The rights that a stored token carries; `read` comes with any of them."""
+    return grants(token["paths"], always=frozenset({"read"}))

@@ -23,7 +23,7 @@ from sqlalchemy.exc import OperationalError
 
 from ...problems import BadRequest
 from ...store.schema import drops
-from ..access.authorization import admit
+from ..access.authorization import authorize
 from ..drops.flow_cache import find_flow
 from .measures import ListMeasure, NumberMeasure
 from .plan import Plan
@@ -65,7 +65,7 @@ def aggregate(store: Store, caller: Caller, flow: str, request: Any) -> list[dic
     plan = Plan.from_request(request)
 
     def work(connection: Connection) -> list[dict[str, Any]]:
-        found = admit(connection, caller, flow, "dropRead", find_flow)
+        found = authorize(connection, caller, flow, "dropRead", find_flow)
         computed = _computed(connection, plan, Source.of(connection, plan, found))
         lists = _lists(connection, plan, Source.of_documents(connection, plan, found))
         return [_row(plan, key, {**values, **lists.get(key, {})}) for key, values in computed.items()]

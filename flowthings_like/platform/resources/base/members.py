@@ -1,4 +1,4 @@
-"""What a resource's members may hold: small checks that the nouns put together.
+"""What a resource's members may hold: small checks that the declarations put together.
 
 A check takes the member's name and the value sent, and returns the value to store or raises BadRequest saying
 what would be right. A member that is sent as null is removed; members that no check names are kept as they
@@ -48,6 +48,11 @@ def checked(
             raise BadRequest(f"{name} is required")
     _bound(document)
     return document
+
+
+def anything(_name: str, value: Any) -> Any:
+    """Whatever the writer sends."""
+    return value
 
 
 def text(longest: int = 2048) -> Check:

@@ -8,43 +8,46 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import sqlalchemy as sql
 
-from ...store.schema import resources
+from ...store.schema import resources as table
 from ..query.query import Excerpt
+from . import registry, verbs
 
 if TYPE_CHECKING:
-    from ...rest.envelope import Answer
-    from ...rest.request import Request
     from ..access.rights import Caller
+    from ..drops.resource_store import ResourceStore
+    from .resource import Document, Resource
 
-_POINTERS = {"creatorId": "identity", "flowId": "flow"}
-_PUBLIC = ("id", "name", "displayName", "icon")  # what other accounts get to see of an identity
+_FOUND = sql.select(table.c.id, table.c.kind, table.c.account, table.c.body)
 
 
-def add(request: Request, answer: Answer) -> Answer:
-    """`answer`, with its references filled in if the request wants them: {kind: {id: object}}."""
-    if not request.refs:
-        return answer
+def find(store: ResourceStore, caller: Caller, body: Any) -> dict[str, dict[str, Document]]:
+    """What the objects in a body point to: {resource: {id: object}}.
+
+    An object that the caller may not read is left out, but for its public members.
+    """
+    known = registry.resources()
+    pointers = {member: resource.name for resource in known.values() for member in resource.pointers}
     wanted: dict[str, str] = {}
-    for document in _documents(answer.body):
-        for member, kind in _POINTERS.items():
+    for document in _documents(body):
+        for member, name in pointers.items():
             if isinstance(document.get(member), str):
-                wanted[document[member]] = kind
+                wanted[document[member]] = name
+    found: dict[str, dict[str, Document]] = {}
     if wanted:
-        columns = resources.c.id, resources.c.account, resources.c.body
-        statement = sql.select(*columns).where(resources.c.id.in_(list(wanted)))
-        for id_, account, body in request.store.read(lambda connection: connection.execute(statement).all()):
-            document, kind = orjson.loads(body), wanted[id_]
-            if kind == "flow" and not request.caller.may(document["path"], "read"):
-                continue
-            # Only who has the whole account, or is it, sees all of an identity.
-            if kind == "identity" and not _knows(request.caller, account, id_):
-                document = {name: document[name] for name in _PUBLIC if name in document}
-            answer.references.setdefault(kind, {})[id_] = document
-    return answer
+        statement = _FOUND.where(table.c.id.in_(list(wanted)))
+        for id_, name, account, text in store.read(lambda connection: connection.execute(statement).all()):
+            shown = _shown(caller, known[name], account, orjson.loads(text))
+            if shown and wanted[id_] == name:
+                found.setdefault(name, {})[id_] = shown
+    return found
 
 
-def _knows(caller: Caller, account: str, identity: str) -> bool:
-    return identity == caller.identity or (account == caller.account and caller.rights is None)
+def _shown(caller: Caller, resource: Resource, account: str, document: Document) -> Document:
+    """The document, or its public members if the caller may not read it."""
+    is_own = account == caller.account or document["id"] == caller.identity
+    if is_own and verbs.may(caller, resource, document, "read"):
+        return document
+    return {name: document[name] for name in resource.public_members if name in document}
 
 
 def _documents(body: Any) -> Iterator[dict[str, Any]]:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ....filters.values import DROP_MEMBERS
 from ...problems import BadRequest, Problem, TooLarge
-from ...rest.envelope import failed
-from ..access.authorization import admit
+from ..access.authorization import authorize
 from ..query import misspellings
 from ..query.query import Query
 from . import query_plan, rows
@@ -52,7 +51,7 @@ class Asked(NamedTuple):
 
 def readable(connection: Connection, caller: Caller, flow: str) -> Flow:
     """The flow, if the caller may read its drops. Raises BadRequest, Forbidden, NotFound."""
-    return admit(connection, caller, flow, "dropRead", find_flow)
+    return authorize(connection, caller, flow, "dropRead", find_flow)
 
 
 def find_in(connection: Connection, flow: Flow, query: Query, hints: bool) -> Found:
@@ -166,7 +165,7 @@ def _or_refusal(work: Callable[..., T], *arguments: Any) -> T | dict[str, Any]:
     try:
         return work(*arguments)
     except Problem as problem:
-        return {"status": problem.status, "errors": failed(problem).errors}
+        return {"status": problem.status, "errors": problem.errors}
 
 
 def _check_count(requests: Any) -> None:

@@ -1,27 +1,20 @@
-"""What is counted as drops come and go: how many a flow holds, and what happened in which hour.
+"""The sizes of flows: how many drops each holds, and the eviction of what no longer fits.
 
-Both are kept in the transaction that changes the drops, so they are never off by a crash.
+A size is kept in the transaction that changes the drops, so it is never off by a crash.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, select, update
 
-from ...store.bulk import execute_many, upsert
-from ...store.schema import counters, drops, sizes
+from ...store.bulk import upsert
+from ...store.schema import drops, sizes
 
 if TYPE_CHECKING:
-    from sqlalchemy import Table
     from sqlalchemy.engine import Connection
-
-HOUR_MS = 3_600_000
-
-Happened = Counter[tuple[str, str]]
-"""How often a statistic happened to an object: {(stat, id of the object): times}."""
 
 _LAST_TO_GO = (
     select(drops.c.arrived)
@@ -33,17 +26,6 @@ _LAST_TO_GO = (
 )
 _EVICT = delete(drops).where(drops.c.flow_id == bindparam("flow"), drops.c.arrived <= _LAST_TO_GO)
 _SET_SIZE = update(sizes).where(sizes.c.flow_id == bindparam("flow")).values(count=bindparam("now"))
-
-
-def record(connection: Connection, happened: Happened, now_ms: int) -> None:
-    """Add to the statistics of the hour of `now_ms`."""
-    rows = [
-        {"stat": stat, "object_id": name, "hour": now_ms // HOUR_MS, "count": times}
-        for (stat, name), times in happened.items()
-        if times
-    ]
-    if rows:
-        execute_many(connection, _adding(connection.dialect.name, counters), rows)
 
 
 class Size(NamedTuple):
@@ -82,14 +64,6 @@ def clear(connection: Connection, flow_id: str) -> None:
     """Remove all drops of a flow."""
     connection.execute(delete(drops).where(drops.c.flow_id == flow_id))
     connection.execute(delete(sizes).where(sizes.c.flow_id == flow_id))
-
-
-@lru_cache
-def _adding(dialect: str, table: Table) -> Any:
-    insert = upsert(dialect, table)
-    return insert.on_conflict_do_update(
-        index_elements=list(table.primary_key.columns), set_={"count": table.c.count + insert.excluded.count}
-    )
 
 
 @lru_cache

@@ -18,6 +18,7 @@ from ...ids import new_id
 from ...problems import BadRequest
 from ...store.bulk import execute_many
 from ...store.schema import drops
+from ..statistics.counters import DROP_ADDED, DROPS_CREATED, Counts, record
 from . import flow_sizes, rows
 from .tracking import Arrival, Tracker
 
@@ -61,7 +62,7 @@ class Ingest:
         self._cache = cache
         self._creator = creator
         self._now = now
-        self._happened: flow_sizes.Happened = Counter()
+        self._counts: Counts = Counter()
         self.evicted = self.evicted_created = 0
 
     def create(self, flow: Flow, drafts: list[Draft]) -> list[Arrival]:
@@ -170,9 +171,9 @@ class Ingest:
             execute_many(self._connection, _replacing(tuple(changes[0])), changes)
         if not added:
             return
-        self._happened["flowDropAdded", flow.id] += len(added)
-        self._happened["dropCreatedBy", self._creator] += len(added)
-        tracker = Tracker(self._connection, self._cache, self._happened, self._now)
+        self._counts[DROP_ADDED.name, flow.id] += len(added)
+        self._counts[DROPS_CREATED.name, self._creator] += len(added)
+        tracker = Tracker(self._connection, self._cache, self._counts, self._now)
         tracker.follow(flow, first)
         self.evicted = self._store(flow, added, size)
         if self.evicted:
@@ -180,7 +181,7 @@ class Ingest:
             self.evicted_created = max(0, len(added) + len(replaced) - flow.capacity)
         for target, copies in tracker.arrived:
             self._store(target, copies, self._number(target, copies, len(copies)))
-        flow_sizes.record(self._connection, self._happened, self._now)
+        record(self._connection, self._counts, self._now)
 
     def _number(self, flow: Flow, arrivals: list[Arrival], added: int) -> int:
         """Number what arrives, of which `added` drops are new; returns how many drops the flow then holds."""

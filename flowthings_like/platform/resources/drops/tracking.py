@@ -16,12 +16,13 @@ import orjson
 from ....filters.values import TYPES
 from ...ids import new_id
 from ...problems import BadRequest, Problem
+from ..statistics.counters import DROP_ADDED, TRACK_HIT, TRACK_PASS, TRACKED
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+    from ..statistics.counters import Counts
     from .flow_cache import Flow, FlowCache
-    from .flow_sizes import Happened
 
 MOST_VISITS = 1000
 """Most destinations that one create may reach, counted anew for every chain of tracks."""
@@ -50,11 +51,11 @@ class Tracker:
         arrived: (flow, the copies that arrived there), in the order of the visits.
     """
 
-    def __init__(self, connection: Connection, cache: FlowCache, happened: Happened, now: int) -> None:
+    def __init__(self, connection: Connection, cache: FlowCache, counts: Counts, now: int) -> None:
         self.arrived: list[tuple[Flow, list[Arrival]]] = []
         self._connection = connection
         self._cache = cache
-        self._happened = happened
+        self._counts = counts
         self._now = now
         self._copies = 0
 
@@ -73,8 +74,8 @@ class Tracker:
         for track in self._cache.tracks(self._connection, flow.path):
             passes = track.passes
             passed = arrivals if passes is None else [a for a in arrivals if passes(a.filtered(), self._now)]
-            self._happened["trackHit", track.id] += len(arrivals)
-            self._happened["trackPass", track.id] += len(passed)
+            self._counts[TRACK_HIT.name, track.id] += len(arrivals)
+            self._counts[TRACK_PASS.name, track.id] += len(passed)
             if passed:
                 for path in track.destinations:
                     if path not in visited:
@@ -98,8 +99,8 @@ class Tracker:
                 f"the last at {path}: disable some of them, or write fewer drops at a time"
             )
         self.arrived.append((flow, copies))
-        self._happened["flowTracked", flow.id] += len(copies)
-        self._happened["flowDropAdded", flow.id] += len(copies)
+        self._counts[TRACKED.name, flow.id] += len(copies)
+        self._counts[DROP_ADDED.name, flow.id] += len(copies)
         self.follow(flow, copies, visited)
 
 

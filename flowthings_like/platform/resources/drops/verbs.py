@@ -18,7 +18,7 @@ from ....wire.uncollected import uncollected
 from ...ids import is_id, now_ms
 from ...problems import BadRequest, NotFound, Problem, TooLarge
 from ...store.schema import drops as table
-from ..access.authorization import admit
+from ..access.authorization import authorize
 from ..query.query import Query
 from . import elements, flow_sizes, query_plan, rows, validation
 from .find import find_in, readable
@@ -295,7 +295,7 @@ def _row(connection: Connection, flow: Flow, drop: str) -> Any:
 
 
 def _writable(connection: Connection, cache: FlowCache, caller: Caller, flow: str) -> Flow:
-    return admit(connection, caller, flow, "dropWrite", cache.flow)
+    return authorize(connection, caller, flow, "dropWrite", cache.flow)
 
 
 def _check_count(count: int, what: str) -> None:

@@ -1,17 +1,12 @@
 """Statistics: how often something happened, hour by hour, added up by hour, day, month or year (UTC).
 
-Drops and tracks are counted by whoever writes them, in the transaction that writes them. API calls are
-counted here, in memory, and written down every few seconds: a crash forgets the last of them.
+The registry says which statistics there are, and of which resources.
 """
 
 from __future__ import annotations
 
-import logging
 import re
-import threading
-import time
 from bisect import bisect_right
-from collections import Counter
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -20,36 +15,17 @@ import sqlalchemy as sql
 from ... import ids
 from ...problems import BadRequest, Forbidden
 from ...store.schema import counters
-from ..base import verbs as resources
-from ..drops import flow_sizes
-from ..flows import FLOW
-from ..identities import IDENTITY
-from ..tracks import TRACK
+from ..base import registry, verbs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ...store.store import Store
     from ..access.rights import Caller
     from ..drops.resource_store import ResourceStore
 
-CALLS = "apiCallByIdentity"
-CREATED = "dropCreatedBy"
-KINDS = {
-    "flowDropAdded": FLOW,
-    "flowTracked": FLOW,
-    "trackHit": TRACK,
-    "trackPass": TRACK,
-    CALLS: IDENTITY,
-    CREATED: IDENTITY,
-}
 LEVELS = ("YEAR", "MONTH", "DAY", "HOUR")
 
-_FLUSH_SECONDS = 5.0
-_FLUSH_CALLS = 1000
 _HOUR = 3600  # seconds
-
-log = logging.getLogger("flowthings_like.platform")
 
 
 def read(
@@ -63,7 +39,7 @@ def read(
     """Counts of `stat` for one object.
 
     Args:
-        stat: a name in KINDS.
+        stat: a statistic's name.
         object_id: the flow, track or identity concerned.
         date: (), (year,), (year, month) or (year, month, day), numbers as text. Without a year: from the year
             in which the object was made until now.
@@ -73,14 +49,14 @@ def read(
     Returns:
         One count for each step of the level, the first for the beginning of the date, zero where nothing was.
     """
-    kind = KINDS.get(stat)
-    if kind is None:
-        raise BadRequest(f"there is no statistic {stat!r}: there are {', '.join(KINDS)}")
-    resources.read(store, caller, kind, object_id)
-    if stat == CREATED and not caller.may(f"/{caller.account}", "dropRead"):
+    counted = registry.statistics().get(stat)
+    if counted is None:
+        known = ", ".join(registry.statistics())
+        raise BadRequest(f"there is no statistic {stat!r}: there are {known}")
+    verbs.read(store, caller, counted.resource, object_id)
+    if counted.statistic.of_account and not caller.may(f"/{caller.account}", "dropRead"):
         raise Forbidden(
-            f"{CREATED} counts the drops of the whole account: "
-            f"it takes the right dropRead at /{caller.account}"
+            f"{stat} counts the drops of the whole account: it takes the right dropRead at /{caller.account}"
         )
     step = LEVELS[len(date)] if level is None else level.upper()
     if step not in LEVELS:
@@ -140,48 +116,3 @@ def _utc(year: int, month: int = 1, day: int = 1) -> datetime:
 
 def _hour(moment: datetime) -> int:
     return int(moment.timestamp()) // _HOUR
-
-
-class Calls:
-    """Counts API calls by identity and hour.
-
-    Args:
-        store: where the counts are written every few seconds, by whichever call is next.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._lock = threading.Lock()
-        self._counts: Counter[tuple[str, int]] = Counter()
-        self._pending = 0
-        self._due = time.monotonic() + _FLUSH_SECONDS
-
-    def count(self, identity: str) -> None:
-        """One call more."""
-        key = identity, int(time.time()) // _HOUR
-        with self._lock:
-            self._counts[key] += 1
-            self._pending += 1
-            due = self._pending >= _FLUSH_CALLS or time.monotonic() >= self._due
-        if due:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write down what has been counted. A failure is logged, and the counts kept for the next time."""
-        with self._lock:
-            counted, self._counts = self._counts, Counter()
-            self._pending = 0
-            self._due = time.monotonic() + _FLUSH_SECONDS
-        if not counted:
-            return
-
-        def work(connection: sql.Connection) -> None:
-            for (identity, hour), calls in counted.items():
-                flow_sizes.record(connection, Counter({(CALLS, identity): calls}), hour * flow_sizes.HOUR_MS)
-
-        try:
-            self._store.write(work)
-        except Exception as error:
-            log.warning("API calls could not be counted: %s", error)
-            with self._lock:
-                self._counts.update(counted)

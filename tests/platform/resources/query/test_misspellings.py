@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowthings_like.platform.problems import BadRequest
+from flowthings_like.platform.resources.base import registry
 from flowthings_like.platform.resources.query.misspellings import PARAMETERS, check, nearest
-from flowthings_like.platform.rest.routes import KINDS
 
-OF = {kind.name: kind.known for kind in KINDS}
+RESOURCES = registry.resources().values()
+OF = {resource.name: resource.known for resource in RESOURCES}
 
 
 @pytest.mark.parametrize(
@@ -132,10 +133,9 @@ def test_the_page_on_compatibility_lists_what_is_known() -> None:
     rows = dict(
         re.findall(r"^\| ([\w-]+) \| (.*) \|$", section.split("members that mean something")[1], re.M)
     )
-    for kind in KINDS:
-        assert set(re.findall(r"`(\w+)`", rows[kind.name])) == kind.members | set(kind.path_members), (
-            kind.name
-        )
+    for resource in RESOURCES:
+        known = {*resource.members, *resource.path_members}
+        assert set(re.findall(r"`(\w+)`", rows[resource.name])) == known, resource.name
     assert set(re.findall(r"`(\w+)`", section.split("| resource | members")[0])) >= PARAMETERS - {"flatten"}
 
 
