@@ -1,10 +1,10 @@
-"""Python operators to nodes: `mem`, `AGE`, `EXISTS`, `HAS`, `MATCHES`, `NOT`.
+"""Builds filters from Python operators: `mem`, `AGE`, `EXISTS`, `HAS`, `MATCHES`, `NOT`.
 
     (mem.elems.temp > 90) & ~EXISTS(mem.elems.wind_gust)
     mem.path.re("^/acme/", "i") | mem.fhash.IN("a", "b")
 
-The names and call shapes are the flowthings client documentation's. What cannot be part of a filter is
-refused where it is written, with InvalidInput.
+The names and call signatures are those of the flowthings client's documentation. Anything that cannot be part
+of a filter raises InvalidInput in the line that writes it.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from .quoting import quote, split_path
 
 
 class Mem:
-    """A member of the documents that are asked for: `mem.path`, `mem.elems.temp`, `mem["odd name"]`.
+    """A member of the documents that a filter will look at: `mem.path`, `mem.elems.temp`, `mem["odd name"]`.
 
     Compare it (== != < <= > >=), take a remainder of it (`mem.a % 10 == 3`), or use `re`, `IN`, `CONTAINS`,
-    `WITHIN`. `re` is the only lower-case name an element cannot use as an attribute: write `mem["re"]`.
+    `WITHIN`. These four are methods: a member of such a name is written `mem["re"]`.
     """
 
     __slots__ = ("_parts",)
@@ -39,15 +39,15 @@ class Mem:
 
     def __getattr__(self, name: str) -> Mem:
         if name.startswith("__") and name.endswith("__"):
-            raise AttributeError(name)  # Python asking what this object can do, not a member
+            raise AttributeError(name)  # Python asks for a special method, and means no member
         return Mem((*self._parts, name))
 
     def __getitem__(self, name: str | bytes | int) -> Mem:
-        """The member at a name or a dotted path; a name in backquotes may hold dots: mem["`a.b`"].
+        """The member of that name or dotted path. A name in backquotes may hold dots: mem["`a.b`"].
 
-        An int counts into a list, from 0.
+        An int is an index into a list, from 0.
         """
-        name = coerce.settled(name)
+        name = coerce.unwrapped(name)
         if isinstance(name, numbers.Integral) and not isinstance(name, bool) and name >= 0:
             return Mem((*self._parts, str(int(name))))
         if not isinstance(name, str):
@@ -87,15 +87,15 @@ class Mem:
         return Remainder(self.__member__(), coerce.number(divisor))
 
     def re(self, pattern: str | bytes | re.Pattern[Any], flags: str = "") -> Filter:
-        """The pattern occurs in the member's string. Flags: i m s as in Python, g is ignored."""
+        """The member is a string in which the pattern matches. Flags: i m s as in Python; g is ignored."""
         return nodes.Regex(self.__member__(), *coerce.pattern(pattern, flags))
 
     def IN(self, *items: object) -> Filter:  # noqa: N802 (the seed document's name)
-        """The member equals one of the items: IN(1, 2), or IN([1, 2]) with one list, tuple, set or range."""
+        """The member equals one of the items: IN(1, 2), or IN([1, 2]) with a list, tuple, set or range."""
         return nodes.In(self.__member__(), coerce.items(items))
 
     def CONTAINS(self, *items: object) -> Filter:  # noqa: N802 (the seed document's name)
-        """The member is a list that holds every one of the items, given as for IN."""
+        """The member is a list that holds all the items, which are given as for IN."""
         return nodes.Contains(self.__member__(), coerce.items(items))
 
     def WITHIN(  # noqa: N802 (the seed document's name)
@@ -109,7 +109,7 @@ class Mem:
     ) -> Filter:
         """The member is a location at most `distance` KM or MILES from coords (lat, lon), or from a zip code.
 
-        Or, with `polygon=[(lat, lon), …]` alone, a location inside it.
+        With `polygon=[(lat, lon), …]` alone: the member is a location inside the polygon.
         """
         if polygon is not None:
             if not (distance is None and coords is None and zip is None):
@@ -121,7 +121,7 @@ class Mem:
             )
         if not isinstance(unit, str):
             raise InvalidInput(f"expected a unit, {' or '.join(nodes.UNITS)}, not {unit!r}")
-        zip_code = zip if zip is None else str(coerce.settled(zip))
+        zip_code = zip if zip is None else str(coerce.unwrapped(zip))
         point = None if coords is None else coerce.point(coords)
         return nodes.Within(self.__member__(), coerce.number(distance), unit.upper(), point, zip_code)
 
@@ -146,7 +146,7 @@ class Mem:
 
     def __iter__(self) -> NoReturn:
         raise TypeError(
-            f"{self!r} stands for a member of documents yet unseen, so it cannot be iterated over"
+            f"{self!r} stands for a member of documents that are not here yet, so it cannot be iterated over"
         )
 
     def __contains__(self, item: object) -> NoReturn:
@@ -165,13 +165,13 @@ class Mem:
 
 
 class Remainder:
-    """`mem.a % n`, waiting for its == or !=."""
+    """`mem.a % n`, which becomes a filter by == or !=."""
 
     __slots__ = ("_divisor", "_left")
 
     def __init__(self, left: nodes.Member, divisor: int | float) -> None:
         self._left, self._divisor = left, divisor
-        nodes.Modulo(left, divisor, "==", 0)  # refuses a divisor of 0 here and now
+        nodes.Modulo(left, divisor, "==", 0)  # raises for a divisor of 0 in the line that writes it
 
     def __eq__(self, other: object) -> Filter:  # type: ignore[override]
         return nodes.Modulo(self._left, self._divisor, "==", coerce.number(other))
@@ -190,9 +190,9 @@ class Remainder:
 
 
 class Age:
-    """How long ago, in ms: `AGE < 60_000` asks creationDate, `AGE("seen") < 60_000` another date member.
+    """The time since a date: `AGE < 60_000` for creationDate, `AGE("seen") < 60_000` for another member.
 
-    Compares with a number of ms or a timedelta.
+    Compare it with a number of milliseconds or a timedelta.
     """
 
     __slots__ = ("_field",)
@@ -201,12 +201,12 @@ class Age:
         self._field = field
 
     def __call__(self, name: str | bytes | Mem) -> Age:
-        """The age of another date member; called again, of a member within it."""
+        """The age of another date member. Called again: of a member within that one."""
         inner = name if isinstance(name, Mem) else mem[name]
         return Age(inner if self._field is None else Mem((*self._field._parts, *inner._parts)))
 
     def _compare(self, op: str, other: object) -> Filter:
-        other = coerce.settled(other)
+        other = coerce.unwrapped(other)
         ms = other / timedelta(milliseconds=1) if isinstance(other, timedelta) else other
         ms = coerce.number(int(ms) if isinstance(ms, float) and ms.is_integer() and ms is not other else ms)
         return nodes.Age(None if self._field is None else self._field.__member__(), op, ms)
@@ -240,29 +240,29 @@ class Age:
 
 
 mem = Mem()
-"""The documents' members: `mem.elems.temp`."""
+"""The members of documents: `mem.elems.temp`."""
 
 AGE = Age()
 """The time since a document was created, in ms."""
 
 
 def EXISTS(member_: Mem | str | bytes) -> Filter:  # noqa: N802 (the seed document's name)
-    """The member is there, be it null. Takes a member or its name."""
+    """The document has the member, which may be null. Takes a member or its name."""
     return nodes.Exists((member_ if isinstance(member_, Mem) else mem[member_]).__member__())
 
 
 def HAS(type: str | bytes) -> Filter:  # noqa: N802 (the seed document's name)
-    """Some element is of that type: string, integer, float, boolean, map, list, null."""
+    """At least one element is of that type: string, integer, float, boolean, map, list, null."""
     return nodes.Has(coerce.string(type))
 
 
 def MATCHES(pattern: str | bytes | re.Pattern[Any], flags: str = "") -> Filter:  # noqa: N802 (the seed document's name)
-    """The pattern occurs in some string element. Flags as for `mem.a.re`."""
+    """The pattern matches in at least one element that is a string. Flags as for `mem.a.re`."""
     return nodes.Matches(*coerce.pattern(pattern, flags))
 
 
 def NOT(filter: Filter) -> Filter:  # noqa: N802 (the seed document's name)
-    """Exactly what `filter` is not true of."""
+    """Matches exactly the documents that `filter` does not match."""
     if not isinstance(filter, Filter):
         raise InvalidInput(f"expected a filter in NOT(…), such as NOT(EXISTS(mem.a)), not {filter!r}")
     return nodes.Not(filter)

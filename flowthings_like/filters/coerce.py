@@ -1,7 +1,7 @@
-"""What Python values may stand in a filter, and what they become there. Anything else is refused at once.
+"""Converts Python values to operands of filters, and refuses anything that cannot be one.
 
-A value that is still on its way (anything with `unwrap()`) is waited for; bytes become str; dates become ms
-since the epoch, as the platform's documents hold them.
+A value with `unwrap()`, such as a GreenThunk, is waited for. Bytes become str. Dates become milliseconds
+since the epoch, as in the platform's documents.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ _INT64 = range(-(1 << 63), 1 << 63)
 _FLAGS = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s"}
 
 
-def settled(value: Any) -> Any:
-    """The value behind one that is still on its way, bytes as str, `mem.a` as its node."""
+def unwrapped(value: Any) -> Any:
+    """The plain Python value: of a thunk its result, of bytes the str, of a numpy scalar the number.
+
+    `mem.a` becomes its Member.
+    """
     if hasattr(type(value), "__member__"):
         return value.__member__()
     if callable(getattr(value, "unwrap", None)):
@@ -39,7 +42,7 @@ def settled(value: Any) -> Any:
     if is_missing(value):
         raise InvalidInput(f"{value} is a missing value, which compares with nothing; write NOT(EXISTS(…))")
     value = scalar(value)
-    if is_numpy_scalar(value):  # its numbers pass for Python's, those that cannot be one as well
+    if is_numpy_scalar(value):  # scalar() has left it as it is: Python has no equal number
         raise InvalidInput(
             f"a {type(value).__name__} has no exact value to compare with; give plain Python's"
         )
@@ -47,8 +50,8 @@ def settled(value: Any) -> Any:
 
 
 def operand(value: object) -> Operand:
-    """What a comparison may have on its right: InvalidInput for anything else."""
-    value = settled(value)
+    """The operand on the right of a comparison. InvalidInput if the value cannot be one."""
+    value = unwrapped(value)
     for kinds, convert in _OPERANDS:
         if isinstance(value, kinds):
             return convert(value)
@@ -60,8 +63,8 @@ def operand(value: object) -> Operand:
 
 
 def number(value: object) -> int | float:
-    """A number a filter may hold: finite, whole ones of 64 bits. A boolean is none."""
-    value = settled(value)
+    """A finite number; if it is whole, one of at most 64 bits. A boolean is not a number."""
+    value = unwrapped(value)
     if not isinstance(value, bool):
         if isinstance(value, Decimal):
             return _decimal(value)
@@ -80,7 +83,7 @@ def _decimal(value: Decimal) -> int | float:
         and int(value) in _INT64
     ):
         return int(value)
-    return float(value)  # a document's number is a double; nan and infinity are refused by the node
+    return float(value)  # documents hold doubles; the node refuses nan and infinity
 
 
 def _data(value: Any) -> Operand:
@@ -88,7 +91,7 @@ def _data(value: Any) -> Operand:
 
 
 def _plain(value: object) -> Any:
-    value = settled(value)
+    value = unwrapped(value)
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
@@ -112,35 +115,35 @@ _OPERANDS: list[tuple[type | tuple[type, ...], Callable[[Any], Operand]]] = [
 
 
 def string(value: object) -> str:
-    """Text, as str."""
-    value = settled(value)
+    """A str, from a str, bytes or a subclass of these."""
+    value = unwrapped(value)
     if not isinstance(value, str):
         raise InvalidInput(f"expected a string, not {value!r}")
     return str.__str__(value)
 
 
 def iterable(values: object) -> Iterable[object]:
-    """A list or the like; a string or dict is none."""
-    values = settled(values)
+    """Anything that can be iterated, but neither a string nor a dict."""
+    values = unwrapped(values)
     if isinstance(values, (str, dict)) or not isinstance(values, Iterable):
         raise InvalidInput(f"expected a list, not {values!r}")
     return values
 
 
 def items(given: tuple[object, ...]) -> tuple[Operand, ...]:
-    """The items of IN(1, 2) or IN([1, 2])."""
+    """The operands of `IN(1, 2)` or of `IN([1, 2])`."""
     values: Iterable[object] = given
     if len(given) == 1:
-        only = settled(given[0])
+        only = unwrapped(given[0])
         if isinstance(only, (set, frozenset)):
-            values = sorted(only, key=repr)  # the same set, the same text
+            values = sorted(only, key=repr)  # so that equal sets are written as the same text
         elif isinstance(only, (list, tuple, range)):
             values = only
     return tuple(operand(item) for item in values)
 
 
 def point(coords: object) -> nodes.Point:
-    """(lat, lon) out of any two numbers."""
+    """The point (lat, lon), from anything that holds two numbers."""
     values = [number(value) for value in iterable(coords)]
     if len(values) != 2:
         raise InvalidInput(f"expected a point (lat, lon), not {len(values)} numbers")
@@ -148,8 +151,8 @@ def point(coords: object) -> nodes.Point:
 
 
 def pattern(pattern: object, flags: str) -> tuple[str, str]:
-    """Pattern and flags of a str, bytes or compiled pattern; a compiled one brings its own flags along."""
-    pattern = settled(pattern)
+    """The text and flags of a pattern: a str, bytes, or a compiled pattern, whose own flags are added."""
+    pattern = unwrapped(pattern)
     if isinstance(pattern, re.Pattern):
         unknown = pattern.flags & ~(re.IGNORECASE | re.MULTILINE | re.DOTALL | re.UNICODE)
         if unknown:

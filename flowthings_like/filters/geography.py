@@ -1,4 +1,4 @@
-"""Places on the globe: how far apart two are, and whether one lies inside a polygon."""
+"""Distances between points on the earth, and whether a point is inside a polygon."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EARTH_RADIUS = 6371.0088
 
 
 def location(value: Any) -> Point | None:
-    """The point (lat, lon) of a location {"lat": …, "lon": …} in degrees, None for anything else."""
+    """The point (lat, lon) of a location {"lat": …, "lon": …} in degrees. None if the value is not one."""
     if type(value) is not dict:
         return None
     latitude, longitude = value.get("lat"), value.get("lon")
@@ -34,9 +34,9 @@ def distance(one: Point, other: Point) -> float:
 
 
 def inside(point: Point, polygon: Sequence[Point]) -> bool:
-    """Whether a point lies in a polygon of (lat, lon) corners, edges straight in degrees.
+    """Whether a point is inside a polygon of (lat, lon) corners. Edges are straight lines in degrees.
 
-    A polygon across the date line must be cut in two: longitudes are not wrapped.
+    Longitudes are not wrapped, so a polygon across the date line must be cut in two.
     """
     latitude, longitude = point
     odd = False

@@ -1,8 +1,9 @@
-"""Indexed members: how a value is kept in a column of its own, and which comparisons find it there.
+"""Indexed members: how their values are stored in columns, and which rules of filters the columns can answer.
 
-Numbers and strings are kept as they are. One column then orders a member's values: numbers first, then
-strings by code points. What has no place in that order is kept as a marker, which sorts behind all strings.
-A database without columns of mixed types keeps the number and the string in two columns and compares alike.
+Numbers and strings are stored as they are. The column orders them: numbers first, then strings by code
+points. A value without a place in this order is stored as a marker, and markers sort behind all strings. A
+database without columns of mixed types would store the number and the string in two columns and compare in
+the same way.
 """
 
 from __future__ import annotations
@@ -18,21 +19,21 @@ from .predicate import MIRRORED
 from .values import DROP_MEMBERS, ELEMENTS, MISSING, is_number, transparent
 
 LONGEST = 512
-"""Most characters of a string that is kept as it is: an index entry of PostgreSQL holds 2,700 bytes."""
+"""The longest string that is stored as it is. An index entry of PostgreSQL holds 2,700 bytes."""
 
 MOST_ITEMS = 1000
-"""Most values of an IN that are looked up."""
+"""The most values of an IN that are written into SQL."""
 
 NULL, FALSE, TRUE, NESTED, LONG = b"\0", b"\1", b"\2", b"\3", b"\4"
-"""Markers: null, the truth values, any list or map, and a string that is too long or holds U+0000."""
+"""Markers: null, the booleans, any list or map, and a string that is too long or holds U+0000."""
 
 FIRST_TEXT, FIRST_MARKER = "", b""
-"""What sorts behind every number and not behind any string; behind every string and not any marker."""
+"""The least string, which sorts behind all numbers; the least marker, which sorts behind all strings."""
 
 _LEAST, _MOST = -(2**63), 2**63 - 1
 
 Path = tuple[str, ...]
-"""Names from an element downwards: ("wind", "gust") for `elems.wind.gust`."""
+"""The names of a member below `elems`: ("wind", "gust") for `elems.wind.gust`."""
 
 Slots = Mapping[Path, int]
 """The number of the column that holds a member, by the member's path."""
@@ -42,9 +43,9 @@ class Columns(NamedTuple):
     """The columns of a table that hold indexed members, for SQL.
 
     Attributes:
-        slots: which member each number means.
-        by_slot: the columns, by number.
-        disordered: the numbers of those that hold a LONG.
+        slots: the number of each member's column.
+        by_slot: the columns by their numbers.
+        disordered: the numbers of the columns in which a LONG is stored.
     """
 
     slots: Slots
@@ -53,13 +54,14 @@ class Columns(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """What one rule of a filter says about one indexed member.
+    """One rule of a filter as tests of the stored value of one indexed member.
 
     Attributes:
-        slot: the member's column.
-        tests: (operator, value) pairs that the kept value passes, all of them; "in" takes a list of values.
-        orders_text: whether it is wrong where the column holds a LONG, which has lost its place.
-        exact: whether nothing but the tests must hold; if not, the rule must be looked at besides.
+        slot: the number of the member's column.
+        tests: (operator, value) pairs. The stored value must pass all of them. "in" takes a list of values.
+        orders_text: whether the tests order strings. A column with a LONG answers them wrongly, because
+            a LONG does not sort where its string does.
+        exact: whether a value that passes the tests passes the rule. If not, the rule must be tested as well.
     """
 
     slot: int
@@ -69,13 +71,13 @@ class Rule(NamedTuple):
 
     @property
     def is_equality(self) -> bool:
-        """Whether it asks for one value."""
+        """Whether the rule compares with one value by ==."""
         return self.tests[0][0] == "="
 
 
 @lru_cache(maxsize=4096)
 def path_of(parts: Path) -> Path | None:
-    """The path below a drop's elements that a member's name means; None if it is no element's."""
+    """The path of a member below a drop's elements; None if the member is not an element."""
     path = tuple(parts[1:] if parts[0] == ELEMENTS else parts)
     if parts[0] != ELEMENTS and parts[0] in DROP_MEMBERS:
         return None
@@ -83,7 +85,7 @@ def path_of(parts: Path) -> Path | None:
 
 
 def kept(value: Any) -> Any:
-    """What the column of an indexed member holds for a value; None, which is SQL's null, if it is MISSING."""
+    """The stored value: what a member's column holds for a value. None (SQL's null) for MISSING."""
     kind = type(value)
     if kind is str:
         return value if len(value) <= LONGEST and "\0" not in value else LONG
@@ -97,10 +99,10 @@ def kept(value: Any) -> Any:
 
 
 def rule(node: Filter, slots: Slots, now: int) -> Rule | None:
-    """A rule of a filter as tests of a kept value; None if no index can answer it.
+    """A rule of a filter as tests of a stored value; None if no index can answer it.
 
     Args:
-        now: ms since the epoch, what AGE counts from.
+        now: ms since the epoch, from which AGE is counted.
     """
     match node:
         case Compare(left, op, value) if (slot := slot_of(left, slots)) is not None:
@@ -120,10 +122,10 @@ def rule(node: Filter, slots: Slots, now: int) -> Rule | None:
 def is_kept(
     node: Filter, slots: Slots, now: int, disordered: Collection[int], others: Container[str]
 ) -> bool:
-    """Whether a filter reads nothing but indexed members, and the members `others`, in ways that they answer.
+    """Whether the columns answer a whole filter: those of indexed members, and those of the members `others`.
 
     Args:
-        disordered: columns that hold a LONG.
+        disordered: the numbers of the columns in which a LONG is stored.
     """
     match node:
         case Not(one):
@@ -145,12 +147,12 @@ def is_kept(
 
 
 def literal_start(pattern: str, flags: str) -> str:
-    """The text that every match of a pattern begins with, from the start of the string; "" if unknown."""
+    """The text with which every string that matches begins; "" if the pattern does not say."""
     found = _START.match(pattern)
     if found is None or "|" in pattern or set(flags) & set("im"):
         return ""
     start, rest = found[1], pattern[found.end() :]
-    if rest[:1] in ("*", "?", "{", "+"):  # about the last character
+    if rest[:1] in ("*", "?", "{", "+"):  # it repeats the last character
         start = start[:-1]
     return start[:LONGEST]
 
@@ -159,13 +161,13 @@ _START = re.compile(r"\^([^\\.^$|?*+()\[\]{}\x00]+)")
 
 
 def slot_of(member: Member, slots: Slots) -> int | None:
-    """The number of a member's column; None if it is not indexed."""
+    """The number of a member's column; None if the member is not indexed."""
     path = path_of(member.parts)
     return None if path is None else slots.get(path)
 
 
 def _scalar(item: Any) -> Any:
-    """What is kept for an operand; LONG if it cannot be looked up."""
+    """The stored value of an operand; LONG if a column cannot be searched for it."""
     if isinstance(item, (Json, Member)):
         return LONG
     value = plain(item)

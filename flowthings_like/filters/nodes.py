@@ -1,9 +1,8 @@
-"""The expression tree: the one meaning of a filter, which text, predicate and SQL all read.
+"""The expression tree of filters: what text, predicate and SQL all read.
 
 Every node is immutable, hashable and picklable, and compares by structure: `1`, `1.0` and `True` are three
-different operands. A node that could never be right (an order on booleans, a divisor of 0) cannot be made:
-its constructor raises InvalidInput. `build` makes these nodes from Python operators, `text.parse` from the
-platform's filter language.
+different operands. The constructors raise InvalidInput for a filter that makes no sense, such as an order of
+booleans or a divisor of 0. `build` makes nodes from Python operators, `text.parse` from the filter language.
 """
 
 from __future__ import annotations
@@ -63,27 +62,28 @@ MAX_LENGTH = 65_536
 EQUALITY = ("==", "!=")
 ORDER = ("<", "<=", ">", ">=")
 UNITS = {"KM": 1.0, "MILES": 1.609344}
-"""The units WITHIN knows, in kilometres."""
+"""The units that WITHIN takes, each in kilometres."""
 _MAX_AGE = 1 << 53
 _ZIP = re.compile(r"[A-Za-z0-9-]{1,16}")
 
 
 class Filter(Node):
-    """Something that is true or false of a document. Combine with `&`, `|`, `~`, or AND, OR, NOT.
+    """A condition on documents. Combine filters with `&`, `|`, `~`, or with AND, OR, NOT.
 
-    `str(f)` is the platform's filter language, and `parse(str(f)) == f`; `text` defines it. A filter has no
-    truth value of its own: `f and g`, `not f`, `if f` and `1 < mem.a < 5` raise TypeError.
+    `str(f)` writes the filter in the platform's filter language (the module `text` defines this method), and
+    `parse(str(f)) == f`. A filter has no truth value of its own, because it has seen no document: `f and g`,
+    `not f`, `if f` and `1 < mem.a < 5` raise TypeError.
     """
 
     __slots__ = ()
     depth: int = 0  # how deep parentheses and NOT nest in the text
 
     def AND(self, other: Filter) -> Filter:  # noqa: N802 (the seed document's name)
-        """Both. Written nested, `((a) && (b)) && (c)`, where `&` writes `(a) && (b) && (c)`."""
+        """Both filters hold. Written nested, `((a) && (b)) && (c)`, where `&` writes `(a) && (b) && (c)`."""
         return And((self, _filter(other))) if self.depth < MAX_DEPTH // 2 else self & other
 
     def OR(self, other: Filter) -> Filter:  # noqa: N802 (the seed document's name)
-        """Either. Written nested, as AND."""
+        """At least one of the two filters holds. Written nested, like AND."""
         return Or((self, _filter(other))) if self.depth < MAX_DEPTH // 2 else self | other
 
     def __and__(self, other: Filter) -> Filter:
@@ -121,7 +121,7 @@ def _filter(other: object) -> Filter:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Compare(Filter):
-    """`left op value`. Order needs a number, a string or another member; equality takes any operand."""
+    """`left op value`. Ordering takes a number, a string or a member; `==` and `!=` take any operand."""
 
     left: Member
     op: str
@@ -135,7 +135,7 @@ class Compare(Filter):
             refuse(f"a number, a string or a member after {self.op}", _name_of(self.value))
 
     def __bool__(self) -> bool:
-        # The one question with an answer: is this the same member? A dict or set of members asks it.
+        # `mem.a == mem.a` has an answer without a document. Dicts and sets of members ask it.
         if self.op == "==" and self.value == self.left:
             return True
         return Filter.__bool__(self)
@@ -143,7 +143,7 @@ class Compare(Filter):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Modulo(Filter):
-    """`left % divisor op remainder`, op being == or !=. The remainder has the sign of the member's value."""
+    """`left % divisor op remainder`. op is == or !=. The remainder has the sign of the member's value."""
 
     left: Member
     divisor: int | float
@@ -161,7 +161,7 @@ class Modulo(Filter):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Regex(Filter):
-    """`left =~ /pattern/flags`: the pattern occurs in the member's string. Flags: g (ignored) i m s."""
+    """`left =~ /pattern/flags`: the member is a string that has a match. Flags: g (ignored), i, m, s."""
 
     left: Member
     pattern: str
@@ -174,7 +174,7 @@ class Regex(Filter):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class In(Filter):
-    """`left IN [items]`: the member equals one of them. With no items, true of nothing."""
+    """`left IN [items]`: the member equals one of the items. Without items it matches no document."""
 
     left: Member
     items: tuple[Operand, ...]
@@ -186,7 +186,7 @@ class In(Filter):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Contains(Filter):
-    """`left CONTAINS [items]`: the member is a list and holds every one of them."""
+    """`left CONTAINS [items]`: the member is a list that holds all the items."""
 
     left: Member
     items: tuple[Operand, ...]
@@ -202,7 +202,7 @@ Point = tuple[int | float, int | float]
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Within(Filter):
-    """`left WITHIN distance unit OF [point]` or `[ZIP=zip]`: exactly one of the two. Units: KM, MILES."""
+    """`left WITHIN distance unit OF [point]` or `OF [ZIP=zip]`, one of the two. Units: KM, MILES."""
 
     left: Member
     distance: int | float
@@ -226,7 +226,7 @@ class Within(Filter):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Inside(Filter):
-    """`left WITHIN [[lat,lon],…]`: inside a polygon of three points or more."""
+    """`left WITHIN [[lat,lon],…]`: the location is inside a polygon of at least three points."""
 
     left: Member
     polygon: tuple[Point, ...]
@@ -240,17 +240,17 @@ class Inside(Filter):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Exists(Filter):
-    """`EXISTS member`: the member is there, be it null."""
+    """`EXISTS member`: the document has the member. Its value may be null."""
 
     member: Member
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Has(Filter):
-    """`HAS type`: some element is of that type.
+    """`HAS type`: at least one element is of this type.
 
-    The type is the one that was stated for it, such as date or dropRef, or that of its value: string,
-    integer, float, boolean, map, list, null.
+    An element has the type of its value (string, integer, float, boolean, map, list, null), and the type that
+    its writer stated, such as date or dropRef.
     """
 
     type: str
@@ -262,7 +262,7 @@ class Has(Filter):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Matches(Filter):
-    """`MATCHES /pattern/flags`: the pattern occurs in some string element."""
+    """`MATCHES /pattern/flags`: at least one element is a string that has a match."""
 
     pattern: str
     flags: str = ""
@@ -274,7 +274,7 @@ class Matches(Filter):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Age(Filter):
-    """`AGE op ms`: the time since creationDate, or since the date in `field`, in ms."""
+    """`AGE op ms`: compares the time since creationDate, or since the date in `field`, in ms."""
 
     field: Member | None
     op: str
@@ -290,7 +290,7 @@ class Age(Filter):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Not(Filter):
-    """`NOT filter`: exactly what the filter is not true of, members that are missing included."""
+    """`NOT filter`: matches the documents that the filter does not match, also those without the member."""
 
     filter: Filter
     depth: int = field(init=False, compare=False)
@@ -315,14 +315,14 @@ class _Many(Filter):
 
 
 class And(_Many):
-    """`(a) && (b) && …`: all of them."""
+    """`(a) && (b) && …`: all the filters hold."""
 
     __slots__ = ()
     sign = "&&"
 
 
 class Or(_Many):
-    """`(a) || (b) || …`: one of them."""
+    """`(a) || (b) || …`: at least one of the filters holds."""
 
     __slots__ = ()
     sign = "||"

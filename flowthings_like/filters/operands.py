@@ -1,6 +1,6 @@
-"""What stands in a filter's comparisons: members, typed values, lists and maps, and plain scalars.
+"""The operands of comparisons: members, typed values, lists and maps, and plain scalars.
 
-Every node of the tree derives from Node: immutable, hashable, picklable, equal by structure.
+Node is the base class of everything in the tree: immutable, hashable, picklable, equal by structure.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from ..errors import InvalidInput
 from .quoting import join_path
 
 MAX_DEPTH = 100
-"""How deep parentheses, brackets and NOT may nest in a filter's text."""
+"""The deepest nesting of parentheses, brackets and NOT in a filter's text."""
 MAX_PARTS = 50
-"""How many names a member's path may have."""
-
+"""The most names in a member's path."""
 
 _INT64 = 1 << 63
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -27,12 +26,12 @@ IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
 def refuse(expected: str, found: object) -> NoReturn:
-    """Raise InvalidInput: what would be right, and what came."""
+    """Raise InvalidInput, with what was expected and what was found."""
     raise InvalidInput(f"expected {expected}, not {found}")
 
 
 class Node:
-    """Anything in the tree. Equality and hash are structural and exact about types."""
+    """The base class of everything in the tree. Equality and hash compare structure and exact types."""
 
     __slots__ = ()
 
@@ -59,7 +58,7 @@ def _exact(value: Any) -> Any:
 class Member(Node):
     """A path into a document: `elems.wind.gust` is Member(("elems", "wind", "gust")).
 
-    A part of digits also counts into a list, from 0.
+    A part that consists of digits is also an index into a list, from 0.
     """
 
     parts: tuple[str, ...]
@@ -78,10 +77,10 @@ class Member(Node):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Typed(Node):
-    """A value with its type said: Date(ms) or Date('ISO 8601'), ObjectId('…'), Email('…'), any name.
+    """A value with a stated type: Date(ms) or Date('ISO 8601'), ObjectId('…'), Email('…'), or any other name.
 
-    Documents hold plain values, so a filter compares `plain`: a Date's milliseconds since the epoch, else the
-    value itself.
+    Documents hold plain values, so a filter compares `plain`: for a Date the milliseconds since the epoch,
+    for any other type the value itself.
     """
 
     name: str
@@ -97,7 +96,7 @@ class Typed(Node):
 
     @property
     def plain(self) -> str | int | float:
-        """What a document would hold: int ms for a Date, else the value."""
+        """What a document holds for this value: int milliseconds for a Date, else the value."""
         if self.name != "Date" or not isinstance(self.value, str):
             return self.value
         try:
@@ -115,7 +114,7 @@ class Json(Node):
 
     @classmethod
     def of(cls, value: list[Any] | dict[str, Any]) -> Json:
-        """The operand for plain JSON data; anything else in it raises InvalidInput."""
+        """The operand for plain JSON data. Anything else in the data raises InvalidInput."""
         _check_plain(value, 0)
         return cls(
             json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -132,12 +131,12 @@ Operand = Scalar | Typed | Json | Member
 
 
 def plain(operand: Operand) -> Any:
-    """The plain JSON value an operand (no Member) stands for."""
+    """The plain JSON value of an operand that is not a Member."""
     return operand.plain if isinstance(operand, (Typed, Json)) else operand
 
 
 def milliseconds(moment: datetime) -> int:
-    """ms since the epoch, rounded down; a naive datetime counts as UTC."""
+    """Milliseconds since the epoch, rounded down. A naive datetime counts as UTC."""
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
     since = moment - datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -145,13 +144,13 @@ def milliseconds(moment: datetime) -> int:
 
 
 def check_text(value: str, what: str = "a string") -> None:
-    """Raise InvalidInput for text that is not Unicode (a lone surrogate)."""
+    """Raise InvalidInput for text with a lone surrogate, which is not Unicode."""
     if not value.isascii() and (found := _SURROGATE.search(value)):
         refuse(f"{what} of Unicode text", f"the lone surrogate {found[0]!a}")
 
 
 def check_scalar(value: object) -> None:
-    """Raise InvalidInput for a number that no document can hold, or text that is not Unicode."""
+    """Raise InvalidInput for a number that no document can hold, and for text that is not Unicode."""
     if isinstance(value, str):
         check_text(value)
     elif isinstance(value, float) and not math.isfinite(value):
@@ -161,7 +160,7 @@ def check_scalar(value: object) -> None:
 
 
 def check_operand(value: object) -> None:
-    """Raise InvalidInput for anything that is no Operand."""
+    """Raise InvalidInput for anything that is not an Operand."""
     if isinstance(value, (Typed, Json, Member)):
         return
     if value is not None and not isinstance(value, (str, int, float)):
@@ -188,7 +187,7 @@ def _check_plain(value: object, depth: int) -> None:
 
 
 def is_number(value: object) -> bool:
-    """An int or float; a boolean is none."""
+    """Whether the value is an int or a float. A boolean is not a number."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 

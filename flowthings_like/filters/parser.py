@@ -1,4 +1,4 @@
-"""The filter language, read: recursive descent over one text, straight to nodes. `text` has the grammar."""
+"""Parses the filter language by recursive descent. The grammar is in the docstring of `text`."""
 
 from __future__ import annotations
 
@@ -59,7 +59,10 @@ RULE = "a rule: a member, EXISTS, HAS, MATCHES, AGE, NOT or ("
 
 
 class Parser:
-    """One text being read. Each method reads one thing of the grammar, or fails where it stands."""
+    """Reads one text. Each method reads one rule of the grammar and returns its node, or raises.
+
+    `at` is the position in the text. `fail` raises FilterSyntaxError for this position.
+    """
 
     def __init__(self, text: str, limit: int = MAX_LENGTH) -> None:
         self.text = text
@@ -68,7 +71,7 @@ class Parser:
         if len(text) > limit:
             self.fail(f"at most {limit} characters", f"{len(text)}")
 
-    # -- the ground: tokens and errors
+    # -- tokens and errors
 
     def fail(self, expected: str, found: str | None = None, at: int | None = None) -> NoReturn:
         at = self.at if at is None else at
@@ -89,7 +92,7 @@ class Parser:
         return self.at
 
     def take(self, token: re.Pattern[str]) -> re.Match[str] | None:
-        """The token, if it comes next; moves behind it."""
+        """Read the token if it comes next, and return its match; else return None."""
         self.blank()
         found = token.match(self.text, self.at)
         if found:
@@ -164,7 +167,7 @@ class Parser:
             return self.member_rule() if keyword is None else self.keyword_rule(keyword)
         except FilterSyntaxError:
             raise
-        except InvalidInput as error:  # read well, but means nothing: a divisor of 0, a latitude of 200
+        except InvalidInput as error:  # right syntax, wrong value: a divisor of 0, a latitude of 200
             self.fail(str(error).removeprefix("expected "), "", at=start)
 
     def keyword_rule(self, keyword: str) -> Filter:
@@ -238,7 +241,7 @@ class Parser:
         if found[1] is not None or found[2] or found[3]:
             return float(found[0])
         digits = found[0].lstrip("+-0")
-        if len(digits) > 20:  # int() itself is slow on thousands of digits
+        if len(digits) > 20:  # int() takes long for thousands of digits
             self.fail("a whole number of at most 64 bits (or a real one, such as 1e20)", "", at=found.start())
         return -int(digits or 0) if found[0][0] == "-" else int(digits or 0)
 

@@ -1,7 +1,7 @@
-"""Regular expressions: one spelling in the tree, and Google's re2 to run them, in time linear in the text.
+"""Regular expressions: checks and normalises their patterns, and runs them on Google's re2.
 
-re2 knows no look-around and no back-references: such a pattern is refused, where another engine could be kept
-busy for ever by a few characters.
+re2 takes time linear in the text. Therefore it has no look-around and no back-references, and a pattern with
+one is refused: engines that take such patterns may run for ever on a few characters.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _VISIBLE = {"\n": r"\n", "\r": r"\r", "\0": r"\x00", "/": "/"}
 
 
 def normal_pattern(pattern: str) -> str:
-    r"""A pattern with one spelling: `\/` is `/`, a raw line break is `\n` or `\r`. Means the same."""
+    r"""The same pattern in the spelling of the tree: `/` for `\/`, and `\n` or `\r` for a raw line break."""
 
     def piece(found: re.Match[str]) -> str:
         if found[3]:
@@ -38,16 +38,18 @@ def normal_pattern(pattern: str) -> str:
 
 
 def check_flags(flags: str) -> None:
-    """Raise InvalidInput unless `flags` are among g i m s, each at most once."""
+    """Raise InvalidInput unless the flags are among g i m s, each at most once."""
     if not isinstance(flags, str) or not set(flags) <= set("gims") or len(set(flags)) != len(flags):
         refuse("flags among g i m s, each once", repr(flags))
 
 
 @lru_cache(maxsize=256)
 def searcher(pattern: str, flags: str) -> Callable[[str], object]:
-    """A function that finds the pattern anywhere in a text: a match or None.
+    """A function that searches a text for the pattern and returns a match or None.
 
-    Raises InvalidInput for a pattern re2 does not take, ConfigurationError where re2 is not installed.
+    Raises:
+        InvalidInput: re2 refuses the pattern.
+        ConfigurationError: re2 is not installed.
     """
     try:
         import re2
@@ -58,8 +60,8 @@ def searcher(pattern: str, flags: str) -> Callable[[str], object]:
         ) from None
     options = re2.Options()
     options.log_errors = False
-    options.never_capture = True  # a capture costs time at every character, and nobody asks for one
-    options.max_mem = 1 << 20  # bounds what a pattern such as (a{1000}){9} may grow into
+    options.never_capture = True  # captures cost time at every character, and no filter uses them
+    options.max_mem = 1 << 20  # limits the automaton of patterns such as (a{1000}){9}
     inline = "".join(flag for flag in flags if flag != "g")
     try:
         compiled = re2.compile(f"(?{inline}){pattern}" if inline else pattern, options)

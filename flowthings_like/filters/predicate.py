@@ -1,4 +1,4 @@
-"""A filter as a Python function: compiled once into closures, called for every document."""
+"""Compiles a filter into a Python function that tests documents. The function consists of closures."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from .values import (
 )
 
 Test = Callable[[Document, int], bool]
-"""Called with a plain document and the time now in ms."""
+"""A compiled filter. It is called with a plain document and the current time in ms."""
 
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
@@ -55,18 +55,18 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
 }
 MIRRORED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-"""The operator with its sides exchanged."""
+"""The operator to use when the two sides are exchanged."""
 
 
 def compile_predicate(node: Filter) -> Test:
-    """A function that tells whether a document passes the filter.
+    """A function that returns whether a document matches the filter.
 
-    The document is plain: a drop with its top-level members and `elems` (and what types were stated for them,
-    under TYPES), or a resource. `test(document, now)` never raises.
+    The document is plain: a resource, or a drop with its top-level members, its `elems`, and under TYPES the
+    types that were stated for them. `test(document, now)` never raises.
 
     Raises:
-        InvalidInput: it cannot be evaluated: a pattern that re2 does not take, a zip code.
-        ConfigurationError: it has a pattern, and re2 is not installed.
+        InvalidInput: the filter cannot be evaluated: re2 refuses a pattern, or there is a zip code.
+        ConfigurationError: the filter has a pattern, and re2 is not installed.
     """
     match node:
         case Compare(left, op, value):
@@ -101,7 +101,8 @@ def compile_predicate(node: Filter) -> Test:
     raise InvalidInput(f"expected a filter, not {type(node).__name__}")
 
 
-# Each maker below returns a closure that does its one thing without looking anything up but the document.
+# Each function below returns a closure in which everything is prepared: a test looks up nothing but the
+# document.
 
 
 def _not(test: Test) -> Test:

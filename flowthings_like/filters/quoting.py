@@ -1,7 +1,7 @@
-r"""Names and strings as text: three kinds of quotes (' " and ` for names), one set of escapes.
+r"""Quotes and unquotes strings (' or ") and names (`) in a filter's text.
 
-\\ \' \" \` \/ \b \f \n \r \t \uXXXX (JSON's, so that what JSON.stringify
-writes reads back, and two more quotes).
+All three kinds of quotes share one set of escapes: \\ \' \" \` \/ \b \f \n \r \t \uXXXX. They are JSON's
+escapes and two for quotes, so the output of JSON.stringify can be read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ RESERVED = frozenset(
         *("true", "false", "null", "nan", "NaN", "inf", "Infinity"),
     }
 )
-"""Words that cannot stand bare as the name of a member; backquotes make a name of them."""
+"""Words that are a member's name only in backquotes."""
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _DIGITS = re.compile(r"[0-9]+")
@@ -32,16 +32,16 @@ _SEGMENT = re.compile(r"(?:`((?:[^`\\]|\\.)*)`|([^.`][^.]*))(\.|$)", re.DOTALL)
 
 
 def quote(value: str, mark: str) -> str:
-    """The text in quotes, nothing in it able to end them."""
+    """The text in quotes, escaped so that nothing in it can end the quotes."""
     return mark + value.translate(_ESCAPES).replace(mark, "\\" + mark) + mark
 
 
 def unquote(quoted: str) -> str:
-    """What a quoted text stands for; InvalidInput for an escape that is none of ours."""
+    """The string that a quoted text stands for. Raises InvalidInput for an unknown escape."""
     text = quoted[1:-1]
     plain = _ESCAPE.sub(_unescape, text) if "\\" in text else text
     if not plain.isascii():
-        try:  # JavaScript writes an astral character as two escapes
+        try:  # JavaScript writes a character beyond U+FFFF as two escapes
             plain = plain.encode("utf-16", "surrogatepass").decode("utf-16")
         except UnicodeDecodeError:
             raise InvalidInput("expected Unicode text, not half a surrogate pair") from None
@@ -59,7 +59,7 @@ def _unescape(found: re.Match[str]) -> str:
 
 @lru_cache(maxsize=1024)
 def join_path(parts: tuple[str, ...]) -> str:
-    """A member's names as text: plain ones bare, others in backquotes."""
+    """The text of a member: its names joined by dots, in backquotes where necessary."""
     return ".".join(_name(part, first=index == 0) for index, part in enumerate(parts))
 
 
@@ -69,7 +69,7 @@ def _name(part: str, first: bool) -> str:
 
 
 def split_path(path: str) -> tuple[str, ...]:
-    """The names in a dotted path; one in backquotes may hold dots. InvalidInput for an empty name."""
+    """The names in a dotted path. A name in backquotes may hold dots. InvalidInput for an empty name."""
     parts: list[str] = []
     at = 0
     while found := _SEGMENT.match(path, at):

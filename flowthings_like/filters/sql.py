@@ -1,10 +1,10 @@
-"""A filter as a SQLAlchemy expression that is true or false of every row, never null.
+"""Turns a filter into a SQLAlchemy expression that is true or false for every row, never null.
 
-What a filter mostly asks (comparisons with values, EXISTS, IN, AGE, NOT, &&, ||) becomes plain SQL, which a
-database runs without calling Python and with its indexes. The rest SQLite asks of the predicate itself,
-through one function that `register` installs, so the two cannot disagree.
+Comparisons with values, EXISTS, IN, AGE, NOT, && and || become plain SQL, which the database runs by itself
+and with its indexes. For all other rules SQLite calls the Python predicate, through a function that
+`register` installs, so SQL and predicate cannot disagree.
 
-Another database is another Writer in WRITERS.
+To add a database, add a Writer to WRITERS.
 """
 
 from __future__ import annotations
@@ -50,12 +50,11 @@ if TYPE_CHECKING:
 Columns = Mapping[str, "ColumnElement[Any]"]
 
 JSON_MEMBERS = frozenset([ELEMENTS, TYPES, "location", "parentDropId"])
-"""The top-level members whose columns hold JSON text; other columns hold one number or text."""
+"""The top-level members whose columns hold JSON text. Other columns hold one number or text."""
 
-MOST_RULES = 200  # SQLite takes expressions 1000 deep, and a chain of && is as deep as it is long
-MOST_LEVELS = 8  # its parser's stack holds 100 entries
-MOST_ITEMS = 1000
-MAX_TEXT = 16 * MAX_LENGTH  # what 64 KiB of filter can grow to when written out in full
+MOST_RULES = 200  # SQLite takes expressions of depth 1000, and a chain of && is as deep as it is long
+MOST_LEVELS = 8  # the stack of SQLite's parser holds 100 entries
+MAX_TEXT = 16 * MAX_LENGTH  # a parsed filter of MAX_LENGTH can be this long when it is written again
 
 
 def to_sql(
@@ -71,33 +70,33 @@ def to_sql(
 
     Args:
         node: the filter.
-        columns: the top-level members that are columns of their own, by name; null there means missing. For
-            drops `elems` is among them, and then every name that is no drop's own is an element; and, under
-            TYPES, the types that were stated for the elements.
-        document: JSON text of all the rest: a drop's elements, or a resource whole. Written without escapes
-            for what is not ASCII, as orjson does it.
-        dialect: the database's name, as SQLAlchemy says it.
-        now: ms since the epoch, what AGE counts from.
-        indexed: the columns that hold indexed members; they are read in place of the document.
+        columns: the top-level members that have columns, by name; null means that the member is missing. If
+            `elems` is among them the rows are drops: names that are not a drop's members are elements, and
+            the column TYPES holds the types that were stated for the elements.
+        document: the JSON text of everything else: a drop's elements, or a whole resource. Non-ASCII
+            characters stand in it without escapes, as orjson writes them.
+        dialect: SQLAlchemy's name of the database.
+        now: ms since the epoch, from which AGE is counted.
+        indexed: the columns of indexed members, which are read in place of the document.
 
     Raises:
-        InvalidInput: the filter cannot be evaluated, as for compile_predicate.
-        ConfigurationError: no such dialect, or re2 is needed and not installed.
+        InvalidInput: the filter cannot be evaluated; see `compile_predicate`.
+        ConfigurationError: the dialect is unknown, or re2 is needed and not installed.
     """
     writer = WRITERS.get(dialect)
     if writer is None:
         raise ConfigurationError(f"expected a database among {', '.join(WRITERS)}, not {dialect}")
-    compile_predicate(node)  # what cannot be evaluated is found now, and not row by row
+    compile_predicate(node)  # raises now, and not row by row, if the filter cannot be evaluated
     return writer(columns, document, now, indexed).write(node)
 
 
 def register(dbapi_connection: Any) -> None:
-    """Install on a raw sqlite3 connection the function that the expressions call."""
+    """Install the function that the expressions call, on a raw sqlite3 connection."""
     dbapi_connection.create_function("filter_test", -1, _filter_test, deterministic=True)
 
 
 class Writer(ABC):
-    """Writes filters as SQL of one database, for one table's columns. Every part of it is true or false."""
+    """Writes filters as SQL for one database and one table. No part of the SQL is ever null."""
 
     def __init__(
         self,
@@ -113,37 +112,37 @@ class Writer(ABC):
 
     @abstractmethod
     def json_exists(self, column: ColumnElement[Any], path: tuple[str, ...]) -> ColumnElement[bool]:
-        """There is a value at the path."""
+        """The condition that there is a value at the path."""
 
     @abstractmethod
     def json_in(
         self, column: ColumnElement[Any], path: tuple[str, ...], values: list[Any]
     ) -> ColumnElement[bool]:
-        """The value at the path equals one of the scalar values."""
+        """The condition that the value at the path equals one of these scalars."""
 
     @abstractmethod
     def json_compare(
         self, column: ColumnElement[Any], path: tuple[str, ...], op: str, value: str | float
     ) -> ColumnElement[bool]:
-        """The value at the path is of the type of `value`, number or text, and compares so."""
+        """The condition that the value at the path has the type of `value` and compares with it by `op`."""
 
     @abstractmethod
     def is_native(self, path: tuple[str, ...]) -> bool:
-        """Whether this database finds the path by itself."""
+        """Whether the database's own JSON functions can follow the path."""
 
     @abstractmethod
     def ask(self, node: Filter) -> ColumnElement[bool]:
-        """The filter evaluated by whatever means, when it is not written out."""
+        """The condition for a filter that cannot be written as SQL: the database calls the predicate."""
 
     def write(self, node: Filter) -> ColumnElement[bool]:
-        """The whole filter, written out as far as the database can take it."""
+        """The condition for a whole filter."""
         rules, levels = _extent(node)
         if rules > MOST_RULES or levels > MOST_LEVELS:
             return self.ask(node)
         return self._write(node, True)
 
     def _write(self, node: Filter, wanted: bool) -> ColumnElement[bool]:
-        # NOT goes down to the rules: exact, as none of them is ever null, and it keeps the SQL flat.
+        # NOT is pushed down to the rules. No rule is ever null, so this is exact, and it keeps the SQL flat.
         match node:
             case Not(one):
                 return self._write(one, not wanted)
@@ -163,17 +162,16 @@ class Writer(ABC):
         return self._stored_rule(node) if found is None else found
 
     def _indexed_rule(self, node: Filter) -> ColumnElement[bool] | None:
-        """A rule about an indexed member; None if its column does not answer it."""
+        """The condition for a rule about an indexed member; None if the member's column cannot answer it."""
         if self.indexed is None:
             return None
-        slots, columns, disordered = self.indexed
         if isinstance(node, Exists):
-            slot = indexed.slot_of(node.member, slots)
-            return None if slot is None else columns[slot].is_not(None)
-        rule = indexed.rule(node, slots, self.now)
-        if rule is None or not rule.exact or (rule.orders_text and rule.slot in disordered):
+            slot = indexed.slot_of(node.member, self.indexed.slots)
+            return None if slot is None else self.indexed.by_slot[slot].is_not(None)
+        rule = indexed.rule(node, self.indexed.slots, self.now)
+        if rule is None or not rule.exact or (rule.orders_text and rule.slot in self.indexed.disordered):
             return None
-        column = columns[rule.slot]
+        column = self.indexed.by_slot[rule.slot]
         return and_(column.is_not(None), *(test_of(column, op, value) for op, value in rule.tests))
 
     def _stored_rule(self, node: Filter) -> ColumnElement[bool]:
@@ -182,7 +180,7 @@ class Writer(ABC):
                 return self._in(left, [plain(value)])
             case Compare(left, op, value) if _is_scalar(value) and self._is_native(left):
                 return self._compare(left, op, plain(value))
-            case In(left, items) if self._is_native(left) and len(items) <= MOST_ITEMS:
+            case In(left, items) if self._is_native(left) and len(items) <= indexed.MOST_ITEMS:
                 if all(map(_is_scalar, items)):
                     return self._in(left, [plain(item) for item in items])
             case Exists(member) if self._is_native(member):
@@ -193,7 +191,7 @@ class Writer(ABC):
                     return self._compare(field, MIRRORED[op], self.now - ms)
         return self.ask(node)
 
-    # A member is a column that holds one value, or a path into a column that holds JSON, or nowhere.
+    # A member is found in a column with one value, at a path in a column with JSON, or nowhere.
 
     def _place(self, member: Member) -> tuple[ColumnElement[Any] | None, tuple[str, ...] | None]:
         first, rest = member.parts[0], member.parts[1:]
@@ -260,7 +258,7 @@ class SQLite(Writer):
     _constants = {True: "true", False: "false", None: "null"}
 
     def is_native(self, path: tuple[str, ...]) -> bool:
-        # A name in digits may be a place in a list; how a path quotes " and \ differs between versions.
+        # Digits may be an index into a list. How a path quotes " and \ differs between versions of SQLite.
         return not any(is_index(part) or _AWKWARD.search(part) for part in path)
 
     def _stored_rule(self, node: Filter) -> ColumnElement[bool]:
@@ -276,7 +274,7 @@ class SQLite(Writer):
         texts = (isinstance(plain(value), str) for value in values if _is_scalar(value))
         if column is None or path is None or not self._is_native(left) or not any(texts):
             return rule
-        # SQLite ends a JSON string at its first U+0000, so a document with one is asked about in full.
+        # SQLite ends a JSON string at its first U+0000, so the predicate tests documents that have one.
         return case((func.instr(column, "\\u0000") > 0, self.ask(node)), else_=rule)
 
     def json_exists(self, column: ColumnElement[Any], path: tuple[str, ...]) -> ColumnElement[bool]:
@@ -306,7 +304,7 @@ class SQLite(Writer):
         return case((fits, COMPARE[op](self._value(column, path), value)), else_=false())
 
     def ask(self, node: Filter) -> ColumnElement[bool]:
-        """The predicate's answer, row by row, from the document and the columns that the filter reads."""
+        """Call the predicate for each row, with the document and the columns that the filter reads."""
         extras: list[Any] = []
         for name in sorted(set(self._names(node)) & set(self.columns) - {ELEMENTS}):
             extras += [name, self.columns[name]]
@@ -322,7 +320,7 @@ class SQLite(Writer):
 
 
 WRITERS: dict[str, type[Writer]] = {"sqlite": SQLite}
-"""The databases filters can be written for, by SQLAlchemy's names."""
+"""The writer for each database, by SQLAlchemy's name of it."""
 
 _AWKWARD = re.compile(r'["\\\x00-\x1f]')
 
@@ -335,13 +333,13 @@ def _is_one_of(column: ColumnElement[Any], values: list[Any]) -> ColumnElement[b
     if len(values) == 1:
         equal: ColumnElement[bool] = column == values[0]
         return equal
-    # Without a type: SQLAlchemy gives all of them the first one's, and a whole number beyond 2^53 that
-    # travels as a real arrives as another number.
+    # Without NullType, SQLAlchemy would give all values the type of the first one, and a whole number beyond
+    # 2^53 that is sent as a real becomes another number.
     return column.in_(bindparam(None, values, type_=NullType(), unique=True, expanding=True))
 
 
 def test_of(column: ColumnElement[Any], op: str, value: Any) -> ColumnElement[bool]:
-    """A test of an indexed member's column, as an `indexed.Rule` has it."""
+    """One test of an `indexed.Rule`, as a condition on the member's column."""
     if op == "in":
         return _is_one_of(column, value)
     return COMPARE["==" if op == "=" else op](column, value)  # type: ignore[return-value]
@@ -356,7 +354,7 @@ def _fits(column: ColumnElement[Any], value: Any) -> bool:
 
 
 def _extent(node: Filter) -> tuple[int, int]:
-    """How many rules a filter has, and how many levels of && and ||."""
+    """The number of rules in a filter, and of levels of && and ||."""
     match node:
         case Not(one):
             return _extent(one)
@@ -372,7 +370,7 @@ def _test(text: str) -> Test:
 
 
 def _filter_test(text: str, now: int, is_drop: int, document: str, *extras: Any) -> bool:
-    """SQLite's `filter_test`: the predicate of a filter's text on one row's document and columns."""
+    """SQLite's function `filter_test`: tests one row with the predicate of a filter."""
     body = orjson.loads(document)
     whole: dict[str, Any] = {ELEMENTS: body} if is_drop else body
     for name, value in zip(extras[::2], extras[1::2], strict=True):

@@ -1,4 +1,4 @@
-r"""The platform's filter language: `render` writes it, `parse` reads it, and `parse(render(f)) == f`.
+r"""The platform's filter language: `render` writes a filter, `parse` reads one, and `parse(render(f)) == f`.
 
     filter  := and ('||' and)*                    NOT binds tightest, then &&, then ||
     and     := unary ('&&' unary)*
@@ -16,8 +16,8 @@ r"""The platform's filter language: `render` writes it, `parse` reads it, and `p
     member  := part ('.' part)*
     part    := identifier | digits | '`' name '`'
 
-Strings stand in single or double quotes; they and backquoted names share one set of escapes:
-\\ \' \" \` \/ \b \f \n \r \t \uXXXX. Blanks are free between any two tokens.
+Strings stand in single or double quotes. Strings and names in backquotes share one set of escapes:
+\\ \' \" \` \/ \b \f \n \r \t \uXXXX. Blanks may stand between any two tokens.
 """
 
 from __future__ import annotations
@@ -59,10 +59,12 @@ __all__ = ["parse", "render", "write"]
 
 
 def parse(text: str | bytes) -> Filter | None:
-    """The filter that `text` says; None for an empty or blank text, which filters nothing.
+    """The filter that a text describes. None for an empty or blank text, which is no filter.
 
-    Raises FilterSyntaxError with line, column, what was expected and what was found. The text may have up to
-    64 KiB, parentheses and NOT may nest 100 deep.
+    Raises:
+        FilterSyntaxError: it does not parse, is longer than MAX_LENGTH, or nests deeper than MAX_DEPTH. The
+            error has the line, the column, what was expected and what was found.
+        InvalidInput: it is neither a str nor UTF-8.
     """
     if not isinstance(text, (str, bytes)):
         raise InvalidInput(f"expected a filter's text, not {type(text).__name__}")
@@ -77,7 +79,10 @@ def parse(text: str | bytes) -> Filter | None:
 
 
 def _one_comparison(text: str) -> Filter | None:
-    """What nearly every look-up is, read by one pattern in a third of the time; None for anything else."""
+    """Parse a single comparison by one regular expression; None for anything else.
+
+    Nearly every look-up is a single comparison, and the parser takes three times as long for it.
+    """
     found = _COMPARISON.fullmatch(text)
     if found is None or len(text) > MAX_LENGTH:
         return None
@@ -88,13 +93,13 @@ def _one_comparison(text: str) -> Filter | None:
     value = int(digits) if digits is not None else single if double is None else double
     try:
         return Compare(member, op, value)
-    except InvalidInput:  # the parser says where
+    except InvalidInput:  # let the parser report the position
         return None
 
 
 @lru_cache(maxsize=1024)
 def _bare_member(path: str) -> Member | None:
-    """The member that names without backquotes mean; None if the parser has to look at them."""
+    """The member of a path without backquotes; None if the parser has to read the path."""
     parts = tuple(path.split("."))
     return Member(parts) if len(parts) <= MAX_PARTS and RESERVED.isdisjoint(parts) else None
 
@@ -107,15 +112,15 @@ _COMPARISON = re.compile(
 
 
 def render(node: Filter) -> str:
-    """A filter as text, at most 64 KiB of it; InvalidInput if it is longer."""
+    """The text of a filter. InvalidInput if it is longer than MAX_LENGTH."""
     text = write(node)
     if len(text) > MAX_LENGTH:
         raise InvalidInput(f"expected a filter of at most {MAX_LENGTH} characters, not {len(text)}")
     return text
 
 
-# The nodes stand below this module and cannot import it, so `str(filter)` is defined from here. The package
-# imports this module whichever of its modules is asked for, so no filter is ever without it.
+# nodes.py stands below this module and cannot import it, so this module defines str(filter). The package's
+# __init__ imports this module, so every filter has the method, whichever module was imported first.
 Filter.__str__ = render  # type: ignore[assignment]
 
 
@@ -140,7 +145,7 @@ def _operand(value: Operand) -> str:
 
 
 def write(node: Filter) -> str:
-    """A filter as text of any length: one read from 64 KiB without blanks is longer when written."""
+    """The text of a filter, however long: it may be longer than the text that was parsed, by its blanks."""
     match node:
         case Compare(left, op, value):
             return f"{left} {op} {_operand(value)}"

@@ -1,6 +1,6 @@
-"""What filters say of plain JSON: where a member is, when two values are equal, what their types are called.
+"""How filters read plain JSON: where a member is, which values are equal, what the types are called.
 
-The predicate works by these rules, and SQL by the same ones in the database's words.
+The predicate uses these functions. The SQL follows the same rules.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Document = Mapping[str, Any]
 """A plain drop (top-level members and `elems`) or a plain resource."""
 
 MISSING: Any = object()
-"""What a member that is not there reads as. Equal to nothing."""
+"""Stands for the value of a member that the document does not have. It equals no value."""
 
 ELEMENTS = "elems"
 DROP_MEMBERS = frozenset(
@@ -25,11 +25,11 @@ DROP_MEMBERS = frozenset(
         *("fhash", "version", "location", "parentDropId", ELEMENTS),
     }
 )
-"""A drop's own members. Any other name, bare, is one of its elements."""
+"""The members of a drop. Any other first name of a path means an element."""
 
 TYPES = ""
-"""Where a drop carries its stated types for a filter: no member can have this name. Of an element's path as a
-JSON Pointer to the type's name, {"/since": "date"}."""
+"""The key under which a drop holds the types that its writer stated, such as {"/since": "date"}: a JSON
+Pointer into the elements, and the type's name. No member can have an empty name, so this key is free."""
 
 TYPE_NAMES: dict[str, type] = {
     "string": str,
@@ -44,16 +44,19 @@ TYPE_NAMES: dict[str, type] = {
     "sortedSet": list,
     "null": type(None),
 }
-"""The types HAS can tell from plain JSON, by the platform's names."""
+"""The types that HAS recognises in plain JSON, by the platform's names."""
 
 
 def transparent(parts: tuple[str, ...]) -> bool:
-    """Whether a path ends in a `.value` that may mean the member before it (the typed form's wrapper)."""
+    """Whether a path ends in `.value` and may mean the member before it.
+
+    `elems.temp.value` finds the value of `{"temp": {"type": …, "value": 5}}` and of `{"temp": 5}`.
+    """
     return len(parts) > (2 if parts[0] == ELEMENTS else 1) and parts[-1] == "value"
 
 
 def finder(member: Member) -> Callable[[Document], Any]:
-    """A function that reads a member from a document: its value, or MISSING."""
+    """A function that returns a member's value in a document, or MISSING."""
     parts = member.parts
     if transparent(parts):
         wrapped, outer = _walker(parts), finder(Member(parts[:-1]))
@@ -97,12 +100,12 @@ def _walker(parts: tuple[str, ...]) -> Callable[[Document], Any]:
 
 
 def is_index(part: str) -> bool:
-    """Whether a name also counts into a list: 0, 1, 2, … without leading zeros."""
+    """Whether a name may be an index into a list: 0, 1, 2, … without leading zeros."""
     return part.isascii() and part.isdigit() and len(part) < 10 and (part == "0" or part[0] != "0")
 
 
 def key(value: Any) -> Any:
-    """A hashable stand-in: two values are equal where their keys are. 1 equals 1.0, but not true."""
+    """A hashable key: two values are equal exactly if their keys are. 1 equals 1.0, but not true."""
     kind = type(value)
     if kind is str or kind is float or kind is int:
         return value
@@ -114,18 +117,18 @@ def key(value: Any) -> Any:
 
 
 def is_number(value: Any) -> TypeGuard[int | float]:
-    """An int or float, not a boolean."""
+    """Whether the value is an int or a float, and not a boolean."""
     kind = type(value)
     return kind is float or kind is int
 
 
 def comparable(one: Any, other: Any) -> bool:
-    """Whether two values have an order: both numbers, or both strings (by code points)."""
+    """Whether two values have an order: both are numbers, or both are strings (ordered by code points)."""
     return (is_number(one) and is_number(other)) or (type(one) is str and type(other) is str)
 
 
 def remainder(value: int | float, divisor: int | float) -> int | float | Fraction:
-    """What a division rounding towards 0 leaves, with the sign of `value`. Exact."""
+    """The exact remainder of a division that rounds towards 0. It has the sign of `value`."""
     if type(value) is int and type(divisor) is int:
         whole = abs(value) % abs(divisor)
         return -whole if value < 0 else whole
@@ -136,5 +139,5 @@ def remainder(value: int | float, divisor: int | float) -> int | float | Fractio
 
 
 def _exact(number: int | float) -> Fraction:
-    """As a fraction: a large int as a float would be another number."""
+    """The number as a fraction, because a large int would lose digits as a float."""
     return Fraction(*number.as_integer_ratio())
