@@ -1,3 +1,3 @@
-"""What a user calls: one family, one folder; one resource, one module."""
+"""The objects whose methods a user calls: one folder for each family, one module for each resource."""
 
-from .rest.registry import *  # noqa: F403 (its __all__ is written from the modules, so it cannot miss one)
+from .rest.registry import *  # noqa: F403 (its __all__ is generated from the modules)

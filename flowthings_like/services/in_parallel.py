@@ -1,4 +1,4 @@
-"""`lazy()` and `async_()` of any service: what makes its calls run in parallel."""
+"""The base class of all services: gives them `lazy()` and `async_()`, which run calls in parallel."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ __all__ = ["InParallel"]
 
 
 class InParallel:
-    """A service: every public method is a call, unless it is marked otherwise.
+    """A service. Every public method is a call, unless it is marked otherwise; see `green.calls.marks`.
 
-    `api.lazy().flow` and `api.flow.lazy()` make the same calls; a service that belongs to no API has the
-    second form alone.
+    `api.lazy().flow` and `api.flow.lazy()` make the same calls. A service without an API has only the second
+    form.
     """
 
     __api_service__ = True
 
     @plain
     def async_(self, pool: Any = None) -> Any:
-        """This service, but every call returns a green thread at once; `results()` waits for them all.
+        """This service, with calls that start at once and return green threads. `results()` waits for them.
 
         Args:
-            pool: a number of calls at once, or a pool of the green library's to spawn in.
+            pool: how many calls may run at once, or a pool of the green library in which they are spawned.
 
         `getattr(service, "async")` is the same method.
         """
@@ -33,17 +33,17 @@ class InParallel:
 
     @plain
     def lazy(self, pool: Any = None) -> Any:
-        """This service, but every call returns a GreenThunk at once, which waits when it is looked at.
+        """This service, with calls that start at once and return GreenThunks, which wait when they are used.
 
         Args:
-            pool: a number of calls at once, or a pool of the green library's to spawn in.
+            pool: how many calls may run at once, or a pool of the green library in which they are spawned.
         """
         from ..green.calls.lazy import LazyAPI
 
         return LazyAPI(self, self._async_lib(), pool)
 
     def _async_lib(self) -> Any:
-        """Which backend runs the calls; None for the one that has patched this process."""
+        """The backend that runs the calls; None for the library that has patched this process."""
         return None
 
 

@@ -1,1 +1,1 @@
-"""The services of the flowthings platform: one resource, one module."""
+"""The REST services of the flowthings platform: one module for each resource."""

@@ -1,4 +1,7 @@
-"""What the verbs take, as types: each with a GreenThunk in place of its value."""
+"""The types of the methods' arguments, and decorators that show all keywords in signatures.
+
+Most arguments may be GreenThunks, which are waited for before the request is sent.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,12 @@ if TYPE_CHECKING:
     Names: TypeAlias = str | Iterable[str]
     Model: TypeAlias = Mapping[str, Any] | GreenThunk[Any]
     Models: TypeAlias = Iterable[Model] | GreenThunk[Any]
-    More: TypeAlias = Mapping[str, Any] | Params
+    Extra: TypeAlias = Mapping[str, Any] | Params
     References: TypeAlias = dict[str, dict[str, Any]]
     Timeout: TypeAlias = float | tuple[float, float]
-    Again: TypeAlias = Retry | Literal[False]
-    Yes: TypeAlias = Literal[True, 1]
-    No: TypeAlias = Literal[False, 0] | None
+    Retries: TypeAlias = Retry | Literal[False]
+    On: TypeAlias = Literal[True, 1]
+    Off: TypeAlias = Literal[False, 0] | None
 
     Verb = TypeVar("Verb", bound=Callable[..., Any])
 
@@ -40,7 +43,7 @@ def _read(
     retry: Retry | Literal[False] | None = None,
     **params: Any,
 ) -> None:
-    """What every verb that reads takes beside its own arguments."""
+    """The keywords of every method that reads, besides its own arguments."""
 
 
 def _find(
@@ -56,11 +59,11 @@ def _find(
     retry: Retry | Literal[False] | None = None,
     **params: Any,
 ) -> None:
-    """What every verb that finds takes beside its own arguments."""
+    """The keywords of every method that finds, besides its own arguments."""
 
 
 def _shows(prototype: Callable[..., Any]) -> Callable[[Verb], Verb]:
-    """`help` and editors list the prototype's keywords in place of the verb's `**params`."""
+    """A decorator: `help` and editors list the prototype's keywords in place of the method's `**params`."""
     keywords = inspect.signature(prototype).parameters.values()
 
     def mark(verb: Verb) -> Verb:

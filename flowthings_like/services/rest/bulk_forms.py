@@ -1,4 +1,4 @@
-"""Which single calls have a bulk form, a method of the same service that makes many of them in one request.
+"""Which single calls have a bulk form: a method of the same service that makes many of them in one request.
 
     single call                    bulk form
     read(id)                       read_many(ids)
@@ -6,8 +6,8 @@
     drop(flow).create(model)       drop(flow).create_many(models)
     drop(flow).find_many(filter)   find_each: one multi-find over any number of flows
 
-Under `lazy()` single calls that are made together travel as one call of the bulk form, and each gets its own
-result or its own error. What the options mean, `green.calls.marks.bulk` says.
+Under `lazy()` single calls that are made together are sent as one call of the bulk form. Each call gets its
+own result or its own error. `green.calls.marks.bulk` documents the options.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...green.calls.marks import bulk
 __all__ = ["MOST", "create_drop", "find_drops", "read", "update"]
 
 MOST = 500
-"""Most single calls in one request."""
+"""The most single calls in one request."""
 
 FORBIDDEN, NOT_FOUND = 403, 404
 

@@ -1,4 +1,4 @@
-"""Devices, each with flows and a token of its own."""
+"""Devices. Each has flows and a token of its own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Device(Resource, total=False):
 
 
 class DeviceService(FullService[Device]):
-    """`api.device`. A device has a `path`, below which its flows are made."""
+    """`api.device`. A device has a `path`. Its flows are created below it."""
 
     name = "device"
     path = "/device"

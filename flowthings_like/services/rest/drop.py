@@ -1,4 +1,4 @@
-"""Drops: the data itself, and what can be computed from a flow of it."""
+"""Drops: the data in flows. Creates, finds and aggregates them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["Drop", "DropService", "DropServiceFactory", "ParentDrop"]
 
 
 class ParentDrop(TypedDict, total=False):
-    """The drop that a track made this one of."""
+    """The drop that a track copied to make this one."""
 
     flowId: str
     dropId: str
@@ -53,8 +53,8 @@ class DropService(FullService[Drop]):
     """`api.drop(flow)`: the drops of one flow.
 
     Args:
-        flow: the flow's id, its path, or the flow itself: a dict (or a GreenThunk of one) with an `id`.
-            A GreenThunk is waited for at the first request, not before.
+        flow: the flow's id, its path, or the flow itself: a dict with an `id`, or a GreenThunk of one.
+            A GreenThunk is waited for when the first request is made.
     """
 
     def __init__(self, flow: Any, connection: Connection) -> None:
@@ -65,25 +65,25 @@ class DropService(FullService[Drop]):
 
     @property
     def path(self) -> str:  # type: ignore[override]
-        """The resource path, `/drop/<flow>`; a flow's path stands in it as one percent-encoded segment."""
+        """The resource path `/drop/<flow>`, in which a flow's path is one percent-encoded segment."""
         return "/drop/" + segment(_flow_name(self._flow))
 
-    def _shown(self) -> str:
+    def _path_for_repr(self) -> str:
         return f"/drop/{self._flow!r}" if hasattr(type(self._flow), "unwrap") else self.path
 
     @bulk_forms.create_drop
     def create(self, model: Model, **params: Any) -> Drop:
-        """Create a drop and return it whole, with its id."""
+        """Create a drop, and return it with its id and all its members."""
         return super().create(model, **params)
 
     def create_many(self, models: Models, **params: Any) -> list[Drop]:
-        """Create many drops in one request: all of them, or none.
+        """Create many drops in one request. Either all are created, or none.
 
         Args:
             models: the drops, each with `elems`.
 
         Returns:
-            The new drops, in the order of the models; [] without a request for no models.
+            The new drops, in the order of the models. Without models it returns [] and sends no request.
         """
         data = items(models, "create_many", "drops", "for one drop write create(model)")
         for index, model in enumerate(data):
@@ -96,16 +96,17 @@ class DropService(FullService[Drop]):
         @bulk_forms.find_drops
         @takes_find_parameters
         def find_many(self, *filters: Filter | str, **params: Any) -> Any:
-            """The drops for which all these filters hold, newest first; see `Findable.find_many`."""
+            """Return the drops that match all these filters, newest first. See `Findable.find_many`."""
             return super().find_many(*filters, **params)
 
     def _as_query(self, *filters: Filter | str, **params: Any) -> tuple[str, dict[str, Any]] | None:
-        """(what equal finds have in common, what to find where) for `find_each`; None if it must go alone."""
+        """A key that is equal for equal finds, and the find as an entry for `find_each`.
+
+        None for a find that cannot be made together with others.
+        """
         if len(filters) == 1 and isinstance(filters[0], Filter) and _are_plain(params):
-            wanted = {
-                **params,
-                "filter": str(filters[0]),
-            }  # what the other line comes to, in a third of the time
+            # The result is that of the other branch, in a third of the time.
+            wanted = {**params, "filter": str(filters[0])}
         else:
             wanted = wire_params(query_params(with_filters(filters, params)).to_dict())
         if wanted.keys() & {"refs", "explain"} or "retry" in params:
@@ -117,7 +118,7 @@ class DropService(FullService[Drop]):
         return find_each(self.connection, queries, params)
 
     def delete_all(self, **params: Any) -> Any:
-        """Delete every drop of the flow; the flow stays."""
+        """Delete all drops of the flow, but not the flow."""
         return self._call("DELETE", "", None, params)
 
     @reads
@@ -132,15 +133,16 @@ class DropService(FullService[Drop]):
         output: Names | None = None,
         **params: Any,
     ) -> list[dict[str, Any]]:
-        """Figures over the drops of the flow, for instance `{"id": {"$month": 1}, "$count": 744}`.
+        """Compute measures over the drops of the flow, such as `{"id": {"$month": 1}, "$count": 744}`.
 
         Args:
-            outputs: what to compute: "$avg:m", "$min:m", "$max:m", "$sum:m", "$count", "$unique:m", "$all:m",
-                for a member or a rule m; a single str is a list of one.
+            outputs: the measures: "$avg:m", "$min:m", "$max:m", "$sum:m", "$count", "$unique:m", "$all:m",
+                for a member or a rule m. A str is a list of one.
             group_by: members, rules, or parts of the creation date ("$year", "$month", "$day", "$hour" …).
-            filter: which drops to look at.
-            rules: named filters; each is 1 or 0 for a drop, so that "$avg:name" is the part that passes.
-            sorts: members of the result to sort by, each with ":asc" or ":desc" behind it or not.
+            filter: which drops to include.
+            rules: named filters. Each is 1 for a drop that matches and 0 for another, so "$avg:name" is the
+                share of the drops that match.
+            sorts: members of the rows to sort by, each with or without ":asc" or ":desc".
             output: the original client's name for `outputs`.
 
         Returns:
@@ -164,7 +166,7 @@ class DropService(FullService[Drop]):
 
 
 class DropServiceFactory(Creatable[Drop], AbstractServiceFactory):
-    """`api.drop`: call it with a flow to get at its drops; on its own it works across flows."""
+    """`api.drop`. Call it with a flow to get that flow's drops. Its own methods work across flows."""
 
     name = "drop"
     path = "/drop"
@@ -172,11 +174,11 @@ class DropServiceFactory(Creatable[Drop], AbstractServiceFactory):
 
     @api_factory
     def __call__(self, context: Place) -> DropService:
-        """The drops of this flow."""
+        """The service of one flow's drops."""
         return DropService(context, self.connection)
 
     def create(self, model: Model, **params: Any) -> Drop:
-        """Create a drop in the flow that the model names by `path`: `{"path": "/acme/a", "elems": {…}}`."""
+        """Create a drop in the flow with the model's `path`: `{"path": "/acme/a", "elems": {…}}`."""
         return super().create(model, **params)
 
     @reads
@@ -184,11 +186,11 @@ class DropServiceFactory(Creatable[Drop], AbstractServiceFactory):
         """Search several flows in one request.
 
         Args:
-            queries: for each flow its id, or `{"flowId": …, "params": {…}}` with the parameters of
-                `find_many`, a filter among them.
+            queries: for each flow its id, or `{"flowId": …, "params": {…}}` with parameters of `find_many`,
+                such as `filter`.
 
         Returns:
-            A dict of flow id to its list of drops; {} without a request for no queries.
+            A dict of flow id to the list of its drops. Without queries it returns {} and sends no request.
         """
         asked = items(queries, "multi_find", "queries", "for one flow write drop(flow).find()")
         data = [_multi_find_entry(resolve(query)) for query in asked]
@@ -205,13 +207,13 @@ def _multi_find_entry(query: Any) -> dict[str, Any]:
 
 
 def _are_plain(params: Mapping[str, Any]) -> bool:
-    """Whether keywords travel as they are: whole numbers and texts, and no name that means more."""
+    """Whether keywords are query parameters that need no conversion: numbers and texts, under plain names."""
     return all(type(value) in (int, str) for value in params.values()) and params.keys().isdisjoint(
-        _MEAN_MORE
+        _CONVERTED
     )
 
 
-_MEAN_MORE = frozenset({"filter", "only", "refs", "params", "retry", "timeout"})
+_CONVERTED = frozenset({"filter", "only", "refs", "params", "retry", "timeout"})
 
 
 def _flow_name(flow: Any) -> str:

@@ -1,8 +1,8 @@
-"""Many finds in one request, each with its own drops or its own error.
+"""Makes many finds in one request. Each find gets its own drops or its own error.
 
-Our platform answers a list of finds with a list, where the request says `each`. Another one does not know the
-word and answers the same request as a multi-find: a map by flow, in which two finds in one flow cannot both
-be. So the first answer tells, and is of use either way.
+The embedded platform knows the parameter `each`, and answers a list of finds with a list. Another platform
+ignores `each` and answers the same request as a multi-find: a map by flow, which has room for one find in
+each flow. The first answer shows which kind the platform is, and its drops are used in both cases.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ _ABOUT_THE_CALLER = (401, 408, 425, 429)
 
 
 def find_each(connection: Connection, queries: list[dict[str, Any]], params: dict[str, Any]) -> list[Any]:
-    """For each of these finds its drops, the exception it failed with, or ALONE where it was not made.
+    """For each of these finds: its drops, the exception with which it failed, or ALONE if it was not made.
 
     Args:
         queries: maps of flowId and params.
         params: keywords of the request.
 
     Raises:
-        FlowThingsException: the platform refuses all of them, or cannot answer now.
-        InvalidResponse: the answer has not one entry for each.
+        FlowThingsException: the platform refuses the whole request, or cannot answer now.
+        InvalidResponse: the answer does not have one entry for each find.
     """
     known = connection.answers_each
     if known is not False:
         try:
             answer = _request(connection, queries, {**params, "each": 1})
         except FlowThingsException as error:
-            if known or not _may_be_about_one(error):
+            if known or not _may_concern_one(error):
                 raise
             return [ALONE] * len(queries)
         if isinstance(answer, list):
@@ -45,18 +45,18 @@ def find_each(connection: Connection, queries: list[dict[str, Any]], params: dic
             return _read(connection, queries, answer)
         connection.answers_each = False
         return _by_flow(queries, answer)
-    once = _one_a_flow(queries)
-    if len(once) < 2:
+    firsts = _first_of_each_flow(queries)
+    if len(firsts) < 2:
         return [ALONE] * len(queries)
     try:
-        answer = _request(connection, [queries[index] for index in once], params)
+        answer = _request(connection, [queries[index] for index in firsts], params)
     except FlowThingsException as error:
-        if not _may_be_about_one(error):
+        if not _may_concern_one(error):
             raise
         return [ALONE] * len(queries)
-    found = _by_flow([queries[index] for index in once], answer)
+    found = _by_flow([queries[index] for index in firsts], answer)
     results: list[Any] = [ALONE] * len(queries)
-    for index, value in zip(once, found, strict=True):
+    for index, value in zip(firsts, found, strict=True):
         results[index] = value
     return results
 
@@ -67,12 +67,12 @@ def _request(connection: Connection, queries: list[dict[str, Any]], params: dict
     return service._call("MGET", "", queries, dict(params))
 
 
-def _may_be_about_one(error: FlowThingsException) -> bool:
+def _may_concern_one(error: FlowThingsException) -> bool:
     return 400 <= error.status < 500 and error.status not in _ABOUT_THE_CALLER
 
 
-def _one_a_flow(queries: list[dict[str, Any]]) -> list[int]:
-    """The places of the first find in each flow."""
+def _first_of_each_flow(queries: list[dict[str, Any]]) -> list[int]:
+    """The positions of the first find in each flow."""
     first: dict[str, int] = {}
     for index, query in enumerate(queries):
         first.setdefault(query["flowId"], index)
@@ -80,7 +80,7 @@ def _one_a_flow(queries: list[dict[str, Any]]) -> list[int]:
 
 
 def _by_flow(queries: list[dict[str, Any]], answer: Any) -> list[Any]:
-    """What a map by flow says about each find: nothing about those that share a flow."""
+    """The result of each find in a map by flow; ALONE for finds that share a flow."""
     if not isinstance(answer, Mapping):
         return [ALONE] * len(queries)
     times = Counter(query["flowId"] for query in queries)
@@ -90,11 +90,11 @@ def _by_flow(queries: list[dict[str, Any]], answer: Any) -> list[Any]:
 def _read(connection: Connection, queries: list[dict[str, Any]], answer: list[Any]) -> list[Any]:
     if len(answer) != len(queries):
         raise InvalidResponse(f"MGET /drop: {len(answer)} answers to {len(queries)} finds")
-    return [entry if type(entry) is list else _other(connection, entry) for entry in answer]
+    return [entry if type(entry) is list else _result_of(connection, entry) for entry in answer]
 
 
-def _other(connection: Connection, entry: Any) -> Any:
-    """What stands in an answer in place of drops: an error, or null for a find that was not made."""
+def _result_of(connection: Connection, entry: Any) -> Any:
+    """The result of an entry that is not a list of drops: an error, or null for a find that was not made."""
     if entry is None:
         return ALONE
     if not isinstance(entry, Mapping) or type(entry.get("status")) is not int:

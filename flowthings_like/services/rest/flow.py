@@ -1,4 +1,4 @@
-"""Flows: the named places that drops go to."""
+"""Flows: the named places that hold drops."""
 
 from __future__ import annotations
 

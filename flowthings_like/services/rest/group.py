@@ -1,4 +1,4 @@
-"""Groups of identities, to share with."""
+"""Groups of identities, to which rights can be given."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class Identity(Resource, total=False):
 
 
 class IdentityService(FullService[Identity]):
-    """`api.identity`. The platform lets ordinary accounts read and update theirs, nothing else."""
+    """`api.identity`. Ordinary accounts may only read and update their own identities."""
 
     name = "identity"
     path = "/identity"

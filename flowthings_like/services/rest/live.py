@@ -1,4 +1,4 @@
-"""Live subscriptions: drops as they arrive, over a WebSocket."""
+"""Live subscriptions: receives drops over a WebSocket as they arrive."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["WebSocketService"]
 
 
 class WebSocketService(BaseService):
-    """`api.websocket`. Sessions live on a host of their own, without version and account in the URL.
+    """`api.websocket`. Sessions have a host of their own, and URLs without version and account.
 
-    The embedded platform, and what `serve` serves, has no sessions yet: `connect` gets a 404 there.
+    The embedded platform has no sessions yet, also when it is served: `connect` raises FlowThingsNotFound.
     """
 
     name = "websocket"
@@ -39,28 +39,28 @@ class WebSocketService(BaseService):
         reply_timeout: float = 60.0,
         **options: Any,
     ) -> WebSocketClient:
-        """A client for live drops; `run()` it to open the socket and handle what comes.
+        """A client for live drops. Its `run()` opens the socket and calls the handlers.
 
         Args:
-            on_open: called as (client) whenever a connection stands: the place to subscribe.
+            on_open: called as (client) whenever a connection is open. Subscribe in it.
             on_message: called as (client, resource, drop) for every drop of a subscribed flow.
             on_close: called as (client) whenever a connection has ended.
-            on_error: called as (client, exception): refused requests, lost connections, failures in handlers.
-                Without it these are logged, to the logger `flowthings_like`.
-            reconnect: open a new session, and subscribe again, when the connection is lost.
-            heartbeat: seconds between the signs of life that are sent. A peer of which nothing comes for as
-                long after one, and 5 seconds at least, is lost.
-            reply_timeout: seconds until a request that is not answered fails with DeadlineExceeded.
+            on_error: called as (client, exception) for refused requests, lost connections and exceptions in
+                handlers. Without it they are logged, to the logger `flowthings_like`.
+            reconnect: open a new session and subscribe again when the connection is lost.
+            heartbeat: seconds between two heartbeats. If nothing arrives for as long after one, and for at
+                least 5 seconds, the connection is lost.
+            reply_timeout: seconds after which a request without an answer fails with DeadlineExceeded.
             options: for `websocket.create_connection` of the websocket-client package, such as header=.
                 Redirects are never followed.
 
         Raises:
-            FlowThingsException: the platform does not grant a session.
+            FlowThingsException: the platform refuses a session.
         """
         from ...transport.websocket.live import WebSocketClient
 
         return WebSocketClient(
-            partial(self._new_session, retry=False),  # the client comes back with pauses of its own
+            partial(self._new_session, retry=False),  # the client reconnects with pauses of its own
             self.connection,
             first_url=self._new_session(),
             on_open=on_open,
@@ -74,7 +74,7 @@ class WebSocketService(BaseService):
         )
 
     def _new_session(self, retry: Literal[False] | None = None) -> str:
-        """Ask for a session; the URL of its socket."""
+        """Open a session, and return the URL of its socket."""
         session = self.request("POST", retry=retry)
         id = session.get("id") if isinstance(session, dict) else None
         if not isinstance(id, str) or not id:

@@ -1,4 +1,4 @@
-"""Going through a long list page by page, while others add to it and delete from it."""
+"""Iterates over a long list page by page, while others add to it and delete from it."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _LARGEST = 100_000
 def pages(
     fetch: Callable[[dict[str, Any]], Any], filter: Any, page: int, order: str, params: dict[str, Any]
 ) -> Iterator[Any]:
-    """Check the arguments now, then yield every resource once, in the order of their ids.
+    """Check the arguments at once, and return an iterator over all resources in the order of their ids.
 
-    A page is asked for by the last id before it, never by an offset, which new arrivals would shift.
+    A page is requested by the last id of the page before it. An offset would shift when resources are added.
 
     Args:
         fetch: makes one request with these query parameters and returns its list.
         filter: which resources; None for all.
-        page: how many to fetch at a time.
+        page: the number of resources to fetch in one request.
         order: "asc" or "desc".
-        params: more query parameters; `limit` bounds the whole iteration, not a page.
+        params: more query parameters; `limit` ends the whole iteration, not a page.
 
     Raises:
-        InvalidInput: a page size, order or parameter that this cannot honour.
+        InvalidInput: the page size, the order or a parameter cannot be used.
     """
     if not _is_count(page) or not 1 <= page <= _LARGEST:
         raise InvalidInput(f"page is {page!r}; give a whole number from 1 to {_LARGEST}")
@@ -44,7 +44,7 @@ def pages(
     if limit is not None and (not _is_count(limit) or limit < 0):
         raise InvalidInput(f"limit is {limit!r}; give a whole number")
     filters = [part for part in (filter, params.pop("filter", None)) if part is not None]
-    # From the second page on the filter is joined to another; what does not parse should fail now.
+    # The filter of later pages is joined with one on the id. A text that does not parse should fail now.
     join_filters([*filters, mem.id > ""])
     if params.get("only") and "id" not in params["only"].split(","):
         params["only"] += ",id"
@@ -80,7 +80,10 @@ def _walk(
 
 
 def _check_order(resource: Any, last: str | None, order: str) -> None:
-    """A platform that ignores sort or filter would be asked for the same page for ever."""
+    """Raise InvalidResponse if the ids are not in order.
+
+    Without this check a platform that ignores `sort` or `filter` would be asked for the same page for ever.
+    """
     id = resource.get("id")
     if not isinstance(id, str) or (last is not None and (id >= last if order == "desc" else id <= last)):
         raise InvalidResponse(

@@ -15,7 +15,7 @@ from ...green.calls.lazy import LazyAPI
 from ...green.calls.thunk import GreenThunk
 from ...transport.retry import Retry
 from ...transport.websocket.live import WebSocketClient
-from .arguments import Again, Filters, Id, Ids, Model, Models, More, Names, No, References, Timeout, Yes
+from .arguments import Extra, Filters, Id, Ids, Model, Models, Names, Off, On, References, Retries, Timeout
 from .device import Device
 from .drop import Drop, DropService, ParentDrop, Place
 from .flow import Flow
@@ -691,14 +691,14 @@ class LazyFindable(LazyBaseService, Generic[R, One]):
         id: Id,
         *,
         only: Names | None = None,
-        refs: No = False,
-        params: More | None = None,
+        refs: Off = False,
+        params: Extra | None = None,
         timeout: Timeout | None = None,
-        retry: Again | None = None,
+        retry: Retries | None = None,
         **more: Any,
     ) -> One: ...
     @overload
-    def read(self, id: Id, *, refs: Yes, **params: Any) -> GreenThunk[tuple[R, References]]: ...
+    def read(self, id: Id, *, refs: On, **params: Any) -> GreenThunk[tuple[R, References]]: ...
     @overload
     def read_or_else(self, id: Id, **params: Any) -> GreenThunk[R | None]: ...
     @overload
@@ -709,15 +709,15 @@ class LazyFindable(LazyBaseService, Generic[R, One]):
         ids: Ids,
         *,
         only: Names | None = None,
-        refs: No = False,
-        params: More | None = None,
+        refs: Off = False,
+        params: Extra | None = None,
         timeout: Timeout | None = None,
-        retry: Again | None = None,
+        retry: Retries | None = None,
         **more: Any,
     ) -> GreenThunk[dict[str, R]]: ...
     @overload
     def read_many(
-        self, ids: Ids, *, refs: Yes, **params: Any
+        self, ids: Ids, *, refs: On, **params: Any
     ) -> GreenThunk[tuple[dict[str, R], References]]: ...
     @overload
     def find_many(
@@ -729,15 +729,15 @@ class LazyFindable(LazyBaseService, Generic[R, One]):
         order: Literal["asc", "desc"] | None = None,
         only: Names | None = None,
         filter: Filter | str | None = None,
-        refs: No = False,
-        params: More | None = None,
+        refs: Off = False,
+        params: Extra | None = None,
         timeout: Timeout | None = None,
-        retry: Again | None = None,
+        retry: Retries | None = None,
         **more: Any,
     ) -> GreenThunk[list[R]]: ...
     @overload
     def find_many(
-        self, *filters: Filters | str, refs: Yes, **params: Any
+        self, *filters: Filters | str, refs: On, **params: Any
     ) -> GreenThunk[tuple[list[R], References]]: ...
     @overload
     def find(
@@ -745,28 +745,28 @@ class LazyFindable(LazyBaseService, Generic[R, One]):
         id: Id,
         *,
         only: Names | None = None,
-        refs: No = False,
-        params: More | None = None,
+        refs: Off = False,
+        params: Extra | None = None,
         timeout: Timeout | None = None,
-        retry: Again | None = None,
+        retry: Retries | None = None,
         **more: Any,
     ) -> One: ...
     @overload
-    def find(self, id: Id, *, refs: Yes, **params: Any) -> GreenThunk[tuple[R, References]]: ...
+    def find(self, id: Id, *, refs: On, **params: Any) -> GreenThunk[tuple[R, References]]: ...
     @overload
     def find(
         self,
         ids: Ids,
         *,
         only: Names | None = None,
-        refs: No = False,
-        params: More | None = None,
+        refs: Off = False,
+        params: Extra | None = None,
         timeout: Timeout | None = None,
-        retry: Again | None = None,
+        retry: Retries | None = None,
         **more: Any,
     ) -> GreenThunk[dict[str, R]]: ...
     @overload
-    def find(self, ids: Ids, *, refs: Yes, **params: Any) -> GreenThunk[tuple[dict[str, R], References]]: ...
+    def find(self, ids: Ids, *, refs: On, **params: Any) -> GreenThunk[tuple[dict[str, R], References]]: ...
     @overload
     def find(
         self,
@@ -777,14 +777,14 @@ class LazyFindable(LazyBaseService, Generic[R, One]):
         order: Literal["asc", "desc"] | None = None,
         only: Names | None = None,
         filter: Filter | str | None = None,
-        refs: No = False,
-        params: More | None = None,
+        refs: Off = False,
+        params: Extra | None = None,
         timeout: Timeout | None = None,
-        retry: Again | None = None,
+        retry: Retries | None = None,
         **more: Any,
     ) -> GreenThunk[list[R]]: ...
     @overload
-    def find(self, *filters: Filters, refs: Yes, **params: Any) -> GreenThunk[tuple[list[R], References]]: ...
+    def find(self, *filters: Filters, refs: On, **params: Any) -> GreenThunk[tuple[list[R], References]]: ...
     def iterate(
         self, filter: Filter | str | None = None, *, page: int = 100, order: str = "desc", **params: Any
     ) -> Iterator[R]: ...
@@ -996,14 +996,14 @@ class AsyncFindable(AsyncBaseService, Generic[R]):
         id: Id,
         *,
         only: Names | None = None,
-        refs: No = False,
-        params: More | None = None,
+        refs: Off = False,
+        params: Extra | None = None,
         timeout: Timeout | None = None,
-        retry: Again | None = None,
+        retry: Retries | None = None,
         **more: Any,
     ) -> RunningCall[R]: ...
     @overload
-    def read(self, id: Id, *, refs: Yes, **params: Any) -> RunningCall[tuple[R, References]]: ...
+    def read(self, id: Id, *, refs: On, **params: Any) -> RunningCall[tuple[R, References]]: ...
     @overload
     def read_or_else(self, id: Id, **params: Any) -> RunningCall[R | None]: ...
     @overload
@@ -1014,15 +1014,15 @@ class AsyncFindable(AsyncBaseService, Generic[R]):
         ids: Ids,
         *,
         only: Names | None = None,
-        refs: No = False,
-        params: More | None = None,
+        refs: Off = False,
+        params: Extra | None = None,
         timeout: Timeout | None = None,
-        retry: Again | None = None,
+        retry: Retries | None = None,
         **more: Any,
     ) -> RunningCall[dict[str, R]]: ...
     @overload
     def read_many(
-        self, ids: Ids, *, refs: Yes, **params: Any
+        self, ids: Ids, *, refs: On, **params: Any
     ) -> RunningCall[tuple[dict[str, R], References]]: ...
     @overload
     def find_many(
@@ -1034,15 +1034,15 @@ class AsyncFindable(AsyncBaseService, Generic[R]):
         order: Literal["asc", "desc"] | None = None,
         only: Names | None = None,
         filter: Filter | str | None = None,
-        refs: No = False,
-        params: More | None = None,
+        refs: Off = False,
+        params: Extra | None = None,
         timeout: Timeout | None = None,
-        retry: Again | None = None,
+        retry: Retries | None = None,
         **more: Any,
     ) -> RunningCall[list[R]]: ...
     @overload
     def find_many(
-        self, *filters: Filters | str, refs: Yes, **params: Any
+        self, *filters: Filters | str, refs: On, **params: Any
     ) -> RunningCall[tuple[list[R], References]]: ...
     @overload
     def find(
@@ -1050,28 +1050,28 @@ class AsyncFindable(AsyncBaseService, Generic[R]):
         id: Id,
         *,
         only: Names | None = None,
-        refs: No = False,
-        params: More | None = None,
+        refs: Off = False,
+        params: Extra | None = None,
         timeout: Timeout | None = None,
-        retry: Again | None = None,
+        retry: Retries | None = None,
         **more: Any,
     ) -> RunningCall[R]: ...
     @overload
-    def find(self, id: Id, *, refs: Yes, **params: Any) -> RunningCall[tuple[R, References]]: ...
+    def find(self, id: Id, *, refs: On, **params: Any) -> RunningCall[tuple[R, References]]: ...
     @overload
     def find(
         self,
         ids: Ids,
         *,
         only: Names | None = None,
-        refs: No = False,
-        params: More | None = None,
+        refs: Off = False,
+        params: Extra | None = None,
         timeout: Timeout | None = None,
-        retry: Again | None = None,
+        retry: Retries | None = None,
         **more: Any,
     ) -> RunningCall[dict[str, R]]: ...
     @overload
-    def find(self, ids: Ids, *, refs: Yes, **params: Any) -> RunningCall[tuple[dict[str, R], References]]: ...
+    def find(self, ids: Ids, *, refs: On, **params: Any) -> RunningCall[tuple[dict[str, R], References]]: ...
     @overload
     def find(
         self,
@@ -1082,16 +1082,14 @@ class AsyncFindable(AsyncBaseService, Generic[R]):
         order: Literal["asc", "desc"] | None = None,
         only: Names | None = None,
         filter: Filter | str | None = None,
-        refs: No = False,
-        params: More | None = None,
+        refs: Off = False,
+        params: Extra | None = None,
         timeout: Timeout | None = None,
-        retry: Again | None = None,
+        retry: Retries | None = None,
         **more: Any,
     ) -> RunningCall[list[R]]: ...
     @overload
-    def find(
-        self, *filters: Filters, refs: Yes, **params: Any
-    ) -> RunningCall[tuple[list[R], References]]: ...
+    def find(self, *filters: Filters, refs: On, **params: Any) -> RunningCall[tuple[list[R], References]]: ...
     def iterate(
         self, filter: Filter | str | None = None, *, page: int = 100, order: str = "desc", **params: Any
     ) -> Iterator[R]: ...

@@ -1,16 +1,16 @@
-"""The verbs that the platform's nouns share.
+"""The base classes of the REST services: requests to a resource's path, and the methods that read resources.
 
-Every verb takes query parameters as keywords: `api.flow.find(limit=10, sort="path")`. Three keywords are the
-client's own and never become a query parameter by that name:
+Every method takes query parameters as keywords: `api.flow.find(limit=10, sort="path")`. Three keywords are
+not sent as query parameters:
 
-    params=   a dict or P with more query parameters, for names that no keyword can carry (id, model, …);
-    timeout=  seconds for this one call: a number for all of it, or (to connect, between two reads) for each
-              attempt;
-    retry=    a Retry for this one call, or False to make it once.
+    params=   a dict or P with more query parameters, for names that are arguments of methods (id, model, …);
+    timeout=  seconds for this call: one number for the whole call, or (to connect, between two reads) for
+              each attempt;
+    retry=    a Retry for this call, or False to make it once.
 
-With `refs=True` a call returns the pair (body, references). Every verb raises FlowThingsException with the
-platform's reasons, InvalidInput before anything was sent, and ConnectionFailed, DeadlineExceeded or
-InvalidResponse for the way there and back.
+With `refs=True` a method returns the pair (body, references). Every method raises InvalidInput before
+anything is sent, FlowThingsException if the platform answers with an error, and ConnectionFailed,
+DeadlineExceeded or InvalidResponse if there is no usable answer.
 """
 
 from __future__ import annotations
@@ -32,7 +32,18 @@ from .pagination import pages
 if TYPE_CHECKING:
     from ...transport.http.client import Connection
     from ...transport.retry import Retry
-    from .arguments import Again, Filters, Id, Ids, More, Names, No, References, Timeout, Yes
+    from .arguments import (
+        Extra,
+        Filters,
+        Id,
+        Ids,
+        Names,
+        Off,
+        On,
+        References,
+        Retries,
+        Timeout,
+    )
 
 __all__ = ["BaseService", "Findable", "Resource"]
 
@@ -46,7 +57,7 @@ D = TypeVar("D")
 
 
 class Resource(TypedDict, total=False):
-    """What every resource has. Results are plain dicts: only a type checker looks at these types."""
+    """The members that every resource has. Results are plain dicts: these types are for type checkers."""
 
     id: str
     creationDate: int
@@ -56,12 +67,13 @@ class Resource(TypedDict, total=False):
 
 
 class BaseService(InParallel):
-    """A resource path and nothing but plain requests to it; also what `api.root` is.
+    """A service that sends plain requests below one resource path. `api.root` is one.
 
     Attributes:
-        path: the resource path, such as "/flow"; a service of one's own sets it in its class.
-        name: which attribute of every API it is, such as "flow". A module here that sets it in a class has
-            added a resource: `python -m tools.parallel_types` then writes it into the registry and the types.
+        path: the resource path, such as "/flow". A subclass sets it.
+        name: the attribute of every API that holds this service, such as "flow". To add a resource, write a
+            module in this folder whose service sets `path` and `name`, and run
+            `python -m tools.parallel_types`, which writes it into the registry and the types.
     """
 
     path = ""
@@ -74,16 +86,16 @@ class BaseService(InParallel):
         return self.connection.async_lib
 
     def __repr__(self) -> str:
-        connection = self.connection
-        return f"<{type(self).__name__} {self._shown()} of {connection.creds.account} at {connection.host}>"
+        account, host = self.connection.creds.account, self.connection.host
+        return f"<{type(self).__name__} {self._path_for_repr()} of {account} at {host}>"
 
-    def _shown(self) -> str:
-        """The path, for `repr`, which never waits."""
+    def _path_for_repr(self) -> str:
+        """The path that `repr` shows. Unlike `path` it never waits for a thunk."""
         return self.path or "/"
 
     @property
     def creds(self) -> Any:
-        """Who asks: the API's credentials. Setting them sets them for the whole API."""
+        """The API's credentials. Setting them changes them for the whole API."""
         return self.connection.creds
 
     @creds.setter
@@ -100,18 +112,18 @@ class BaseService(InParallel):
         timeout: Any = None,
         retry: Retry | Literal[False] | None = None,
     ) -> Any:
-        """Make any request below this service's path.
+        """Send any request below this service's path.
 
         Args:
-            method: an HTTP verb, MGET and MPUT included.
-            path: what follows the service's path, from a slash on; ids in it are the caller's to encode.
-            data: the body, encoded as JSON; None for none.
+            method: an HTTP method, or MGET or MPUT.
+            path: the rest of the path, which begins with a slash. Ids in it must be percent-encoded.
+            data: the body, which is encoded as JSON; None for no body.
             params: query parameters.
             timeout: seconds for this call.
-            retry: when this call is made again.
+            retry: a Retry for this call, or False to make it once.
 
         Returns:
-            The body of the answer; the pair (body, references) if `refs` was asked for.
+            The body of the answer; with `refs` among the parameters, the pair (body, references).
         """
         whole = self.path + check_path(path)
         return self.connection.call(
@@ -122,50 +134,50 @@ class BaseService(InParallel):
     def raw_request(
         self, method: str, path: str = "", data: Any = None, params: Mapping[str, Any] | None = None
     ) -> tuple[Any, Mapping[str, str], int]:
-        """Send data that is encoded already, with these query parameters alone.
+        """Send data that is already encoded, with these query parameters and not those of the API.
 
         Returns:
-            (text, headers, status), whatever the status; the text as the encoder's `loads` takes it.
+            (text, headers, status) for every status. The encoder's `loads` takes the text.
         """
         return self.connection.send(method, self._url(self.path + check_path(path)), data, params)
 
     @property
     def __api_alone__(self) -> bool:
-        """Whether calls of this service cannot travel together: the API's own parameters change what a read
-        of one returns, and what they do to a read of many is not known."""
+        """Whether single calls must not be batched: with `refs` or `only` among the API's own parameters a
+        bulk read may return something else than single reads."""
         return bool({"refs", "only"} & self.connection.params.keys())
 
     def _url(self, path: str) -> str:
         return self.connection.rest_url(path)
 
     def _call(self, method: str, path: str, data: Any, named: dict[str, Any]) -> Any:
-        """`request`, with the keywords a verb was given."""
+        """`request`, with the keywords of a method."""
         limits = _pop_limits(named)
         return self.request(method, path, data, query_params(named) if named else None, **limits)
 
 
 def _pop_limits(named: dict[str, Any]) -> dict[str, Any]:
-    """Remove `timeout` and `retry` from a verb's keywords, and return them."""
+    """Remove `timeout` and `retry` from a method's keywords, and return them."""
     return {name: named.pop(name) for name in ("timeout", "retry") if name in named}
 
 
 def query_params(named: dict[str, Any]) -> P:
-    """The query parameters among a verb's keywords: `params=`, with the others on top."""
+    """The query parameters among a method's keywords: those in `params=`, overridden by the others."""
     more = named.pop("params", None)
     return P(P.of(more).to_dict(), **named)
 
 
 def id_path(id: Any) -> str:
-    """The path of one resource below its service's.
+    """The path of one resource below its service's path.
 
     Raises:
-        InvalidInput: the id is no non-empty str, or it is "." or "..".
+        InvalidInput: the id is not a non-empty str, or it is "." or "..".
     """
     return "/" + segment(text(id, "an id"))
 
 
 class Findable(BaseService, Generic[R]):
-    """The verbs that read."""
+    """The methods that read: `read`, `read_many`, `find`, `find_many`, `iterate`."""
 
     @overload
     def read(
@@ -173,18 +185,18 @@ class Findable(BaseService, Generic[R]):
         id: Id,
         *,
         only: Names | None = None,
-        refs: No = False,
-        params: More | None = None,
+        refs: Off = False,
+        params: Extra | None = None,
         timeout: Timeout | None = None,
-        retry: Again | None = None,
+        retry: Retries | None = None,
         **more: Any,
     ) -> R: ...
     @overload
-    def read(self, id: Id, *, refs: Yes, **params: Any) -> tuple[R, References]: ...
+    def read(self, id: Id, *, refs: On, **params: Any) -> tuple[R, References]: ...
     @bulk_forms.read
     @takes_read_parameters
     def read(self, id: Id, **params: Any) -> Any:
-        """The resource with this id, a dict. FlowThingsNotFound if there is none."""
+        """Return the resource with this id, a dict. FlowThingsNotFound if there is none."""
         return self._call("GET", id_path(id), None, params)
 
     @overload
@@ -194,7 +206,7 @@ class Findable(BaseService, Generic[R]):
     @reads
     @takes_read_parameters
     def read_or_else(self, id: Id, default: Any = None, **params: Any) -> Any:
-        """The resource with this id, or `default` if there is none; other errors are raised."""
+        """Return the resource with this id, or `default` if there is none. Other errors are raised."""
         try:
             return self.read(id, **params)
         except FlowThingsNotFound:
@@ -206,18 +218,21 @@ class Findable(BaseService, Generic[R]):
         ids: Ids,
         *,
         only: Names | None = None,
-        refs: No = False,
-        params: More | None = None,
+        refs: Off = False,
+        params: Extra | None = None,
         timeout: Timeout | None = None,
-        retry: Again | None = None,
+        retry: Retries | None = None,
         **more: Any,
     ) -> dict[str, R]: ...
     @overload
-    def read_many(self, ids: Ids, *, refs: Yes, **params: Any) -> tuple[dict[str, R], References]: ...
+    def read_many(self, ids: Ids, *, refs: On, **params: Any) -> tuple[dict[str, R], References]: ...
     @reads
     @takes_read_parameters
     def read_many(self, ids: Ids, **params: Any) -> Any:
-        """The resources with these ids, a dict of id to resource, in one request (none for no ids)."""
+        """Return the resources with these ids in one request, as a dict of id to resource.
+
+        Without ids it returns {} and sends no request.
+        """
         given = items(ids, "read_many", "ids", "for one id write read(id)")
         wanted = [text(id, "an id") for id in given]
         if not wanted:
@@ -234,29 +249,29 @@ class Findable(BaseService, Generic[R]):
         order: Literal["asc", "desc"] | None = None,
         only: Names | None = None,
         filter: Filter | str | None = None,
-        refs: No = False,
-        params: More | None = None,
+        refs: Off = False,
+        params: Extra | None = None,
         timeout: Timeout | None = None,
-        retry: Again | None = None,
+        retry: Retries | None = None,
         **more: Any,
     ) -> list[R]: ...
     @overload
-    def find_many(self, *filters: Filters | str, refs: Yes, **params: Any) -> tuple[list[R], References]: ...
+    def find_many(self, *filters: Filters | str, refs: On, **params: Any) -> tuple[list[R], References]: ...
     @reads
     @takes_find_parameters
     def find_many(self, *filters: Filters | str, **params: Any) -> Any:
-        """The resources for which all these filters hold, a list, newest first.
+        """Return the resources that match all these filters, as a list, newest first.
 
         Args:
-            filters: filters or their texts; none of them for every resource.
-            limit: how many at most; 20 unless given.
-            start: how many to pass over.
+            filters: filters or their texts. Without a filter every resource matches.
+            limit: the most resources to return; the platform's default is 20.
+            start: how many resources to skip.
             sort: members to sort by; `order` is "asc" or "desc".
             only: the members to return.
             filter: one more filter, or its text.
             refs: whether to return the pair (list, references).
-            timeout, retry: how long this call may take, and whether it is made again.
-            params: any other parameter of the platform's; `params=` takes a dict of them.
+            timeout, retry: the time limit of this call, and its retries.
+            params: any other query parameter; `params=` takes a dict of them.
         """
         return self._call("GET", "", None, with_filters(filters, params))
 
@@ -266,28 +281,28 @@ class Findable(BaseService, Generic[R]):
         id: Id,
         *,
         only: Names | None = None,
-        refs: No = False,
-        params: More | None = None,
+        refs: Off = False,
+        params: Extra | None = None,
         timeout: Timeout | None = None,
-        retry: Again | None = None,
+        retry: Retries | None = None,
         **more: Any,
     ) -> R: ...
     @overload
-    def find(self, id: Id, *, refs: Yes, **params: Any) -> tuple[R, References]: ...
+    def find(self, id: Id, *, refs: On, **params: Any) -> tuple[R, References]: ...
     @overload
     def find(
         self,
         ids: Ids,
         *,
         only: Names | None = None,
-        refs: No = False,
-        params: More | None = None,
+        refs: Off = False,
+        params: Extra | None = None,
         timeout: Timeout | None = None,
-        retry: Again | None = None,
+        retry: Retries | None = None,
         **more: Any,
     ) -> dict[str, R]: ...
     @overload
-    def find(self, ids: Ids, *, refs: Yes, **params: Any) -> tuple[dict[str, R], References]: ...
+    def find(self, ids: Ids, *, refs: On, **params: Any) -> tuple[dict[str, R], References]: ...
     @overload
     def find(
         self,
@@ -298,27 +313,27 @@ class Findable(BaseService, Generic[R]):
         order: Literal["asc", "desc"] | None = None,
         only: Names | None = None,
         filter: Filter | str | None = None,
-        refs: No = False,
-        params: More | None = None,
+        refs: Off = False,
+        params: Extra | None = None,
         timeout: Timeout | None = None,
-        retry: Again | None = None,
+        retry: Retries | None = None,
         **more: Any,
     ) -> list[R]: ...
     @overload
-    def find(self, *filters: Filters, refs: Yes, **params: Any) -> tuple[list[R], References]: ...
+    def find(self, *filters: Filters, refs: On, **params: Any) -> tuple[list[R], References]: ...
     @chooses("_verb_for")
     @takes_find_parameters
     def find(self, *what: Any, **params: Any) -> Any:
-        """`read`, `read_many` or `find_many`, depending on the first argument.
+        """Call `read`, `read_many` or `find_many`, depending on the first argument.
 
-        A str is an id, a list or tuple of str are ids, filters are filters; no argument finds everything.
-        What the keywords mean, `find_many` says.
+        A str is an id and is read. A list or tuple of str are ids. Filters are given to `find_many`, which is
+        also called without arguments. `find_many` documents the keywords.
         """
         verb, what = self._verb_for(*what)
         return getattr(self, verb)(*what, **params)
 
     def _verb_for(self, *what: Any) -> tuple[str, tuple[Any, ...]]:
-        """Which verb `find` is for these arguments, and with which it is called."""
+        """The name of the method that `find` calls, and its positional arguments."""
         if not what:
             return "find_many", ()
         first = resolve(what[0])
@@ -335,7 +350,7 @@ class Findable(BaseService, Generic[R]):
         return "read_many", (first,)
 
     def __api_missing__(self, id: str) -> FlowThingsNotFound:
-        """The failure of a read whose id is not in the answer to all."""
+        """The error of a `read` whose id is missing in the answer to a `read_many`."""
         return FlowThingsNotFound(
             f"there is no {id}",
             status=404,
@@ -348,18 +363,18 @@ class Findable(BaseService, Generic[R]):
     def iterate(
         self, filter: Filter | str | None = None, *, page: int = 100, order: str = "desc", **params: Any
     ) -> Iterator[R]:
-        """All resources for which the filter holds, one by one, fetched a page at a time.
+        """Iterate over all resources that match the filter, and fetch them page by page.
 
-        They come in the order of their ids, which is the order of their creation, newest first. Each page
-        asks for what lies beyond the last id seen, so nothing is skipped or comes twice while others create
-        and delete: what is created meanwhile is not visited (with order="asc" it is, at the end).
+        The order is that of the ids, which is the order of creation, newest first. Each request asks for the
+        resources beyond the last id, so none is skipped or returned twice while others create and delete.
+        Resources that are created during the iteration are not visited. With order="asc" they come last.
 
         Args:
-            filter: which ones; all if None.
-            page: how many to fetch in one request, 1 to 100,000.
+            filter: which resources; all if None.
+            page: the number of resources to fetch in one request, 1 to 100,000.
             order: "desc" for the newest first, "asc" for the oldest first.
-            params: as in `find_many`, without sort, start, skip and refs; `limit` ends the iteration after
-                that many; `only` is given the member id as well.
+            params: as for `find_many`, without sort, start, skip and refs. `limit` ends the iteration after
+                so many resources. `id` is added to `only`.
         """
         limits = _pop_limits(params)
 
@@ -375,7 +390,7 @@ class Findable(BaseService, Generic[R]):
 
 
 def with_filters(filters: tuple[Any, ...], params: dict[str, Any]) -> dict[str, Any]:
-    """A verb's keywords, with the filters among them."""
+    """A method's keywords with the filters added, as `filter`."""
     if not filters:
         return params
     also = params.get("filter")

@@ -1,4 +1,4 @@
-"""Shares: rights given to another identity or a group."""
+"""Shares: rights that are given to another identity or a group."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Share(Resource, total=False):
 
 
 class ShareService(Findable[Share], Creatable[Share], Deletable):
-    """`api.share`. A share is immutable: it is created, read, found and deleted."""
+    """`api.share`. A share is immutable: it can be created, read, found and deleted."""
 
     name = "share"
     path = "/share"

@@ -45,15 +45,15 @@ def _statistic(
 
 
 class StatisticsService(BaseService):
-    """`api.statistics`. Each statistic takes the id it is about and the time it is asked for.
+    """`api.statistics`. Every statistic takes the id of a resource, and a year, a month or a day.
 
     Args (of every statistic):
-        year, month, day: from the outside in, whole numbers; a month needs a year, a day needs a month.
-        level: "year", "month", "day" or "hour", in either case: how fine to count.
+        year, month, day: whole numbers. A month needs a year, and a day needs a month.
+        level: "year", "month", "day" or "hour", in lower or upper case: the time span of one count.
 
-    Returns (every statistic): a list of counts, twelve for a year, one a day for a month, 24 for a day.
+    Returns (every statistic): a list of counts: 12 for a year, one for each day of a month, 24 for a day.
 
-    Raises (every statistic): InvalidInput for a date or level that is none.
+    Raises (every statistic): InvalidInput for a date or a level that does not exist.
     """
 
     name = "statistics"
@@ -87,7 +87,7 @@ class StatisticsService(BaseService):
 
 
 def _date_path(*date: Any) -> str:
-    """`/2026/11` for a year and a month: each of year, month and day that is given needs those before it."""
+    """`/2026/11` for a year and a month. A month needs a year, and a day needs a month."""
     path, missing = "", ""
     for (name, allowed), given in zip(_DATE.items(), date, strict=True):
         value = resolve(given)

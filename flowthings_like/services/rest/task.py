@@ -1,4 +1,4 @@
-"""Tasks that bring data in, or out, on the platform's own clock."""
+"""Tasks: jobs that the platform runs to import or export data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 
 
 class Task(Resource, total=False):
-    """What every task has."""
+    """The members that every task has."""
 
     destination: str
     displayName: str
@@ -74,7 +74,7 @@ class APITaskService(FullService[APITask]):
 
 
 class MQTTTaskService(FullService[MQTTTask]):
-    """`api.mqtt_task`. Connects a flow and an MQTT broker (`uri`, and one of `source` and `destination`)."""
+    """`api.mqtt_task`. Connects a flow to an MQTT broker. Needs `uri`, and `source` or `destination`."""
 
     name = "mqtt_task"
     path = "/mqtt"

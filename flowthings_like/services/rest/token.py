@@ -1,4 +1,4 @@
-"""Tokens: secrets with restricted rights, made by the holder of a master token."""
+"""Tokens: secrets with restricted rights. The holder of a master token creates them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["TokenResource", "TokenService"]
 
 
 class TokenResource(Resource, total=False):
-    """A token, as `api.token` returns it. (`Token` is who asks: account and token string.)"""
+    """A token, as `api.token` returns it. (The class `Token` is a pair of account and token string.)"""
 
     paths: dict[str, dict[str, bool]]
     tokenString: str
@@ -20,7 +20,7 @@ class TokenResource(Resource, total=False):
 
 
 class TokenService(Findable[TokenResource], Creatable[TokenResource], Deletable):
-    """`api.token`. A token is immutable: it is created, read, found and deleted."""
+    """`api.token`. A token is immutable: it can be created, read, found and deleted."""
 
     name = "token"
     path = "/token"

@@ -1,4 +1,4 @@
-"""Tracks: what carries drops from one flow to others."""
+"""Tracks: rules that copy drops from one flow to others."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Track(Resource, total=False):
 
 
 class Simulation(TypedDict, total=False):
-    """What a simulated run returned."""
+    """The result of a simulated run."""
 
     drops: list[Drop]
     log: list[Any]
@@ -49,7 +49,7 @@ class TrackService(FullService[Track]):
             js: the source of a JavaScript function that takes the drop.
 
         Returns:
-            A dict of `drops` (what it returned), `log` and `errors`.
+            A dict of `drops` (the drops that it returned), `log` and `errors`.
         """
         simulated: Simulation = self._call("POST", "/simulate", {"drop": drop, "js": js}, params)
         return simulated

@@ -1,4 +1,4 @@
-"""The verbs that write, and what a whole service is made of."""
+"""The base classes of the REST services that write (create, update, delete), and of service factories."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ __all__ = ["AbstractServiceFactory", "Creatable", "Deletable", "FullService", "S
 
 
 class Creatable(BaseService, Generic[R]):
-    """The verb that makes new ones."""
+    """A service with `create`."""
 
     def create(self, model: Model, **params: Any) -> R:
-        """Create a resource and return it whole, with its id."""
+        """Create a resource, and return it with its id and all its members."""
         created: R = self._call("POST", "", _model(model), params)
         return created
 
 
 class Saveable(Creatable[R]):
-    """The verbs that write."""
+    """A service with `create`, `update`, `update_many` and `save`."""
 
     @bulk_forms.update
     def update(self, model: Model, **params: Any) -> R:
-        """Change the members that the model holds, of the resource its `id` names; return the resource.
+        """Change the members in the model, of the resource with the model's `id`, and return the resource.
 
-        With an M only what was changed is sent.
+        Of an M only the changes are sent.
         """
         id, changes = _changes(model)
         updated: R = self._call("PUT", id_path(id), changes, params)
         return updated
 
     def update_member(self, id: Id, name: str, value: Any, **params: Any) -> R:
-        """Set one member of the resource with this id and return the resource.
+        """Set one member of the resource with this id, and return the resource.
 
         Args:
             name: a top-level member, such as "capacity".
-            value: its new value. To set null, use `update({"id": …, name: None})`.
+            value: the new value. To set null, use `update({"id": …, name: None})`.
         """
         value = resolve(value)
         if value is None:
@@ -56,7 +56,10 @@ class Saveable(Creatable[R]):
         return updated
 
     def update_many(self, models: Models, **params: Any) -> dict[str, R]:
-        """`update` for several models in one request (none for no models): a dict of id to resource."""
+        """Update several resources in one request, and return them as a dict of id to resource.
+
+        Without models it returns {} and sends no request.
+        """
         changes: dict[str, Any] = {}
         for model in items(models, "update_many", "models", "for one model write update(model)"):
             id, change = _changes(model)
@@ -73,7 +76,7 @@ class Saveable(Creatable[R]):
     def save(self, model: list[Model] | tuple[Model, ...], **params: Any) -> dict[str, R]: ...
     @chooses("_verb_to_save")
     def save(self, model: Any, **params: Any) -> Any:
-        """`update_many` for a list or tuple of models, `update` for a model with an id, else `create`."""
+        """Call `update_many` for a list or tuple, `update` for a model with an id, else `create`."""
         verb, what = self._verb_to_save(model)
         return getattr(self, verb)(*what, **params)
 
@@ -86,26 +89,26 @@ class Saveable(Creatable[R]):
 
 
 class Deletable(BaseService):
-    """The verb that removes."""
+    """A service with `delete`."""
 
     def delete(self, id: Id, data: Any = None, **params: Any) -> Any:
         """Delete the resource with this id.
 
         Args:
-            data: a body to send along, if the platform wants one.
+            data: a body to send, for a platform that expects one.
         """
         return self._call("DELETE", id_path(id), data, params)
 
 
 class FullService(Findable[R], Saveable[R], Deletable):
-    """All the verbs."""
+    """A service with all methods: it reads, creates, updates and deletes."""
 
 
 class AbstractServiceFactory(BaseService):
-    """A service that must be told of what before it can do much: `api.drop(flow)`.
+    """A service that is called with a context to get another service: `api.drop(flow)`.
 
     Attributes:
-        service_class: what calling it makes, from (context, connection).
+        service_class: the class of the other service. It is called with (context, connection).
     """
 
     service_class: Any = None
@@ -124,7 +127,7 @@ def _model(model: Any) -> Mapping[str, Any]:
 
 
 def _changes(model: Any) -> tuple[str, Mapping[str, Any]]:
-    """(id, what to send) of a model or an M."""
+    """The id of a model or an M, and the body to send for an update."""
     whole, changes = model.done() if isinstance(model, M) else (_model(model), None)
     if whole.get("id") is None:
         raise InvalidInput(
