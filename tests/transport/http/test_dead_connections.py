@@ -79,8 +79,8 @@ def test_eight_dead_connections_cost_one_wait(
         # One wait: then all eight were closed, and one new connection was made.
         assert proxy.counts["connections"] == before + 1
         # However slowly this machine answers now, it is not because a connection has died.
-        monkeypatch.setattr(origin, "SUSPICIOUS", 1000.0)
-        monkeypatch.setattr(deadlines, "SUSPICIOUS", 1000.0)
+        monkeypatch.setattr(native_transport, "SUSPICIOUS", 1000.0)
+        monkeypatch.setattr(requests_deadlines, "SUSPICIOUS", 1000.0)
         for _ in range(8):
             assert api.flow.read("f1", timeout=60) == {"id": "f1"}
         assert proxy.counts["connections"] == before + 1
