@@ -1,7 +1,8 @@
-"""What all tests share: which of them run once, not once a backend."""
+"""Which tests run on which backend."""
 
 from __future__ import annotations
 
+import sys
 import zlib
 
 import pytest
@@ -9,31 +10,60 @@ from hypothesis import HealthCheck, settings
 
 from flowthings_like.green import detect
 
-# How long an example takes, and how long it takes to think of one, is for a busy machine to say.
+# A busy machine may take long over one example, and over finding one.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
 
 
 BACKENDS = ("threads", "gevent", "eventlet")
+KINDS = {"threads": ("threads",), "green": ("gevent", "eventlet")}
+ALWAYS = ("tests/green/",)  # what differs most between CPythons and backends
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--shared",
+        action="store_true",
+        help="run each test on one backend only, another one on each CPython; those of tests/green on all",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave each test marked `once` to one run: it starts interpreters of its own, patched or not as it
-    likes, or goes through so much of something pure that once is enough.
+    """Skip what another kind of backend is needed for, and leave out what another run does.
 
-    Three runs of the whole suite share them, a file's in one, so that they take about equally long. Where
-    paths are given, they belong to the run on threads."""
+    A test marked `once` is run on one backend. Three runs of the whole suite share these tests, so that they
+    take about equally long. Where paths are given, such tests belong to the run on threads.
+    """
     here = detect().name
     is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
-    left_out = {
-        item
-        for item in items
-        if item.get_closest_marker("once") and here != (_backend_for(item) if is_whole else "threads")
-    }
+    left_out = set()
+    for item in items:
+        able = _backends_of(item)
+        if item.get_closest_marker("once"):
+            wanted = _one_of(able, item.path.name) if is_whole or "threads" not in able else "threads"
+        elif config.getoption("--shared") and not item.nodeid.startswith(ALWAYS):
+            wanted = _one_of(able, item.nodeid, sys.version_info[1])
+        else:
+            wanted = here
+        if wanted != here:
+            left_out.add(item)
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=list(left_out))
 
 
-def _backend_for(item: pytest.Item) -> str:
-    """The same for a file's tests on every machine, by its name."""
-    return BACKENDS[zlib.crc32(item.nodeid.partition("::")[0].encode()) % len(BACKENDS)]
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if detect().name not in _backends_of(item):
+        needed = item.get_closest_marker("needs")
+        assert needed is not None
+        pytest.skip(needed.args[1])
+
+
+def _backends_of(item: pytest.Item) -> tuple[str, ...]:
+    """The backends that a test can run on: all, or those of the kind that it is marked with."""
+    needed = item.get_closest_marker("needs")
+    return BACKENDS if needed is None else KINDS[needed.args[0]]
+
+
+def _one_of(backends: tuple[str, ...], name: str, offset: int = 0) -> str:
+    """The same backend for a name on every machine."""
+    return backends[(zlib.crc32(name.encode()) + offset) % len(backends)]

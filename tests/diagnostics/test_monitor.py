@@ -19,7 +19,7 @@ from flowthings_like.green import detect, native
 from tests.green.fakes import until
 
 BACKEND = detect().name
-green_only = pytest.mark.skipif(BACKEND == "threads", reason="nothing can hold a hub that is not there")
+green_only = pytest.mark.needs("green", "nothing can hold a hub that is not there")
 
 
 @pytest.fixture
@@ -249,7 +249,7 @@ def test_what_goes_on_is_told_while_it_lasts(backend, capsys):
     assert said.count("(it goes on)") == 1
 
 
-@pytest.mark.skipif(BACKEND != "threads", reason="about threads")
+@pytest.mark.needs("threads", "about threads")
 def test_on_threads_there_is_nothing_to_watch():
     with block_monitor(0.1) as monitor:
         assert not monitor.watching

@@ -26,11 +26,10 @@ from .signals import Caller, Interrupt
 
 BACKEND = detect()
 
-if BACKEND.name != "threads":
-    pytest.skip("about OS threads", allow_module_level=True)
 
 # The garbage collector may call back while a signal comes, where nothing can be raised.
 pytestmark = [
+    pytest.mark.needs("threads", "about OS threads"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::flowthings_like.green.UnretrievedFailure"),
 ]

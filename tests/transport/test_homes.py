@@ -12,14 +12,11 @@ from types import ModuleType
 import pytest
 
 from flowthings_like.green.backends import _primitives
-from flowthings_like.green.backends import contract as backend
 from flowthings_like.transport import homes
 
 from .opcodes import interrupted_at
 
-pytestmark = pytest.mark.skipif(
-    backend.detect().name != "threads", reason="about what OS threads share: a hub has a queue of its own"
-)
+pytestmark = pytest.mark.needs("threads", "about what OS threads share: a hub has a queue of its own")
 
 
 def in_another_thread(items: object) -> list[object]:

@@ -219,11 +219,10 @@ def test_a_deadline_names_the_pool() -> None:
     assert numbers(pool.statistics()) == (1, 1, 0)
 
 
+@pytest.mark.needs("green", "an OS thread cannot be interrupted from outside")
 def test_what_was_handed_to_one_who_gives_up_goes_to_the_next() -> None:
     """The first waiter is killed, and is handed the place before that reaches it (on gevent)."""
     library = backend.detect()
-    if library.name == "threads":
-        pytest.skip("an OS thread cannot be interrupted from outside")
     pool, lines = make(size=1)
     served: list[str] = []
     with pool.lease() as lease:

@@ -147,7 +147,7 @@ def test_an_interrupted_wait_can_be_made_again(backend):
     assert backend.get(thread) == "done"
 
 
-@pytest.mark.skipif(not GREEN, reason="an OS thread cannot be killed")
+@pytest.mark.needs("green", "an OS thread cannot be killed")
 @pytest.mark.parametrize("started", [False, True])
 def test_a_killed_thread_says_so(backend, started):
     gate = backend.event()
@@ -159,7 +159,7 @@ def test_a_killed_thread_says_so(backend, started):
         backend.get(thread)
 
 
-@pytest.mark.skipif(not GREEN, reason="OS threads may wait for each other")
+@pytest.mark.needs("green", "OS threads may wait for each other")
 def test_waiting_in_another_os_thread_is_refused_until_the_result_is_there(backend):
     gate = backend.event()
     thread = backend.spawn(Base().wait, gate, "done")
@@ -197,7 +197,7 @@ def test_native_carries_context_and_may_be_nested():
         tenant.reset(token)
 
 
-@pytest.mark.skipif(not GREEN, reason="native is a plain call on threads")
+@pytest.mark.needs("green", "native is a plain call on threads")
 def test_native_runs_in_another_os_thread_and_the_hub_goes_on(backend):
     """The native call ends when it has seen a green thread tick: so it can only end if those go on."""
     ticks = []
@@ -222,7 +222,7 @@ def test_native_runs_in_another_os_thread_and_the_hub_goes_on(backend):
     assert ident != threading.get_native_id()
 
 
-@pytest.mark.skipif(not GREEN, reason="native is a plain call on threads")
+@pytest.mark.needs("green", "native is a plain call on threads")
 def test_native_work_is_abandoned_when_its_waiter_is_interrupted(backend):
     done = queue.SimpleQueue()
 
@@ -248,7 +248,7 @@ def test_deadline(backend):
         backend.sleep(0.05)
 
 
-@pytest.mark.skipif(not GREEN, reason="nothing interrupts an OS thread")
+@pytest.mark.needs("green", "nothing interrupts an OS thread")
 def test_the_outer_deadline_is_not_taken_for_the_inner_one(backend):
     def within():
         try:
@@ -294,7 +294,7 @@ def test_an_event_wakes_all_that_wait_and_can_be_used_again(backend):
         assert not event.is_set()
 
 
-@pytest.mark.skipif(GREEN, reason="about worker threads")
+@pytest.mark.needs("threads", "about worker threads")
 def test_worker_threads_are_shared_reused_and_daemons(backend):
     pool = backend.pool(4)
     names = [backend.get(pool.spawn(lambda: threading.current_thread().name)) for _ in range(50)]
@@ -303,7 +303,7 @@ def test_worker_threads_are_shared_reused_and_daemons(backend):
     assert backend.get(pool.spawn(lambda: threading.current_thread().daemon))
 
 
-@pytest.mark.skipif(GREEN, reason="about worker threads")
+@pytest.mark.needs("threads", "about worker threads")
 def test_a_queued_call_can_be_cancelled_and_a_running_one_cannot(backend):
     pool, gate, service = backend.pool(1), backend.event(), Base()
     first, second = pool.spawn(service.wait, gate, 1), pool.spawn(service.give, 2)

@@ -14,7 +14,7 @@ from flowthings_like.green.backends.turnstile import LARGE, MANY, is_large, pass
 from flowthings_like.transport.http.encoder import JSONEncoder
 
 GREEN = detect().name != "threads"
-green_only = pytest.mark.skipif(not GREEN, reason="OS threads take turns by themselves")
+green_only = pytest.mark.needs("green", "OS threads take turns by themselves")
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ def test_calls_issued_together_are_one_request(api, lazy, gate):
     assert api.requests[1:] == [("read_many", "/flow", "a", "b", "c")]
 
 
-@pytest.mark.skipif(not GREEN, reason="on threads the first call leaves at once")
+@pytest.mark.needs("green", "on threads the first call leaves at once")
 def test_on_green_threads_the_first_call_waits_for_its_turn_of_the_hub(api, lazy):
     api.fill("a", "b")
     one, two = lazy.flow.read("a"), lazy.flow.read("b")
@@ -92,7 +92,7 @@ def test_on_green_threads_the_first_call_waits_for_its_turn_of_the_hub(api, lazy
     assert api.kinds() == ["read_many"]
 
 
-@pytest.mark.skipif(not GREEN, reason="on threads one batch of a kind is on its way, unless another is full")
+@pytest.mark.needs("green", "on threads one batch of a kind is on its way, unless another is full")
 def test_a_batch_does_not_wait_for_one_that_is_on_its_way(api, lazy, gate):
     api.fill("b")
     hold_first(api, lazy)
@@ -100,7 +100,7 @@ def test_a_batch_does_not_wait_for_one_that_is_on_its_way(api, lazy, gate):
     until(lambda: api.held == 2, "the second request")
 
 
-@pytest.mark.skipif(GREEN, reason="green threads have turns")
+@pytest.mark.needs("threads", "green threads have turns")
 def test_on_threads_the_first_call_leaves_at_once_and_a_full_batch_does_not_wait(api, lazy, gate):
     hold_first(api, lazy)
     thunks = [lazy.flow.read(f"r{i}") for i in range(10)]
@@ -742,7 +742,7 @@ def test_an_interrupted_wait_leaves_the_batch_of_the_others_alone(api, lazy, gat
     assert lazy._coalescer._waiting == {}
 
 
-@pytest.mark.skipif(not GREEN, reason="an OS thread cannot be killed")
+@pytest.mark.needs("green", "an OS thread cannot be killed")
 def test_a_killed_caller_takes_no_batch_with_it(api, lazy, gate):
     api.fill(*"abc")
     callers = [BACKEND.spawn(lambda id=id: lazy.flow.read(id)["id"]) for id in "abc"]
@@ -755,7 +755,7 @@ def test_a_killed_caller_takes_no_batch_with_it(api, lazy, gate):
     assert len(api.requests) == 1
 
 
-@pytest.mark.skipif(not GREEN, reason="an OS thread cannot be killed")
+@pytest.mark.needs("green", "an OS thread cannot be killed")
 @pytest.mark.parametrize("started", [True, False])
 def test_a_killed_sender_fails_its_calls_clearly_and_others_leave(api, lazy, gate, started):
     api.fill(*"abc")
@@ -798,7 +798,7 @@ def test_a_copy_of_a_shared_failure_is_what_the_plain_call_would_raise(api, lazy
         assert copy.copy(own).errors == error.errors
 
 
-@pytest.mark.skipif(not GREEN, reason="OS threads may use one lazy object together")
+@pytest.mark.needs("green", "OS threads may use one lazy object together")
 def test_another_os_thread_is_told_that_the_lazy_object_is_not_its_own(api, lazy):
     lazy.flow.read  # noqa: B018 (looked at here, so it belongs to this thread)
     with pytest.raises(WrongThread, match="G10"):
@@ -843,7 +843,7 @@ def test_a_forked_child_says_what_became_of_calls_on_their_way_and_makes_its_own
     assert done.out == "fine"
 
 
-@pytest.mark.skipif(not BACKEND.in_turns, reason="threads leave without being let")
+@pytest.mark.needs("green", "threads leave without being let")
 def test_a_whole_batch_leaves_while_its_caller_goes_on(api, lazy):
     api.fill(*map(str, range(25)))
     thunks = [lazy.flow.read(str(i)) for i in range(25)]

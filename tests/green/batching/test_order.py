@@ -95,7 +95,7 @@ def test_creates_with_time_outs_of_their_own_keep_their_order_too():
     assert [asked for _, asked in seen[1:]] == [(1, 2), (3, 4, 5), (6, 7, 8), (9,), (10,)]
 
 
-@pytest.mark.skipif(GREEN, reason="green threads are switched at known places")
+@pytest.mark.needs("threads", "green threads are switched at known places")
 @pytest.mark.skipif(sys.version_info[:2] == (3, 12), reason="3.12 crashes where some threads are traced")
 @pytest.mark.parametrize("withdrawn", [False, True])
 def test_no_call_is_left_behind_wherever_a_dispatcher_is_held_up(withdrawn):
@@ -137,7 +137,7 @@ CALLS = {
 }
 
 
-@pytest.mark.skipif(GREEN, reason="green threads are switched at known places")
+@pytest.mark.needs("threads", "green threads are switched at known places")
 @pytest.mark.skipif(sys.version_info[:2] == (3, 12), reason="3.12 crashes where some threads are traced")
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_no_call_is_left_behind_wherever_its_caller_is_held_up(call):
@@ -200,7 +200,7 @@ def traced_threads(place, held, go_on, modules):
         threading.settrace(None)
 
 
-@pytest.mark.skipif(GREEN, reason="on green threads a batch never waits for another")
+@pytest.mark.needs("threads", "on green threads a batch never waits for another")
 def test_finds_on_one_flow_that_differ_do_not_wait_for_each_other():
     api = Platform()
     api.gate = BACKEND.event()

@@ -86,7 +86,7 @@ def test_a_create_that_could_not_begin_is_not_made_later(api, lazy, no_thread):
     assert [request[2:] for request in api.requests] == [("made",)]
 
 
-@pytest.mark.skipif(not GREEN, reason="OS threads may use one lazy object together")
+@pytest.mark.needs("green", "OS threads may use one lazy object together")
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_a_lazy_call_in_another_os_thread_leaves_the_lane_as_it_was(api, lazy, call):
     lazy.flow.create  # noqa: B018 (made here)
@@ -108,7 +108,7 @@ def test_a_dispatcher_does_the_work_of_another_that_could_not_be_started(api, la
     assert (first["id"], updated["value"], made["value"]) == ("a", 7, 8)
 
 
-@pytest.mark.skipif(not GREEN, reason="an OS thread cannot be killed")
+@pytest.mark.needs("green", "an OS thread cannot be killed")
 def test_a_dispatcher_that_dies_and_has_no_successor_leaves_nobody_waiting(api, gate, no_thread):
     lazy = LazyAPI(api, pool=1)
     held = lazy.flow.read("a")
@@ -149,7 +149,7 @@ def test_a_pool_counts_nothing_that_could_not_be_started(no_thread, begin):
         until(lambda: pool.running == 0, "the end of both")
 
 
-@pytest.mark.skipif(not GREEN, reason="the queue of OS threads has no gate")
+@pytest.mark.needs("green", "the queue of OS threads has no gate")
 def test_a_queued_thread_that_could_not_be_let_in_stays_queued(no_thread):
     pool, gate = BACKEND.pool(1), BACKEND.event()
     first, second = pool.spawn(gate.wait, 20), pool.spawn(len, "ab")
@@ -175,7 +175,7 @@ def test_an_imperative_call_that_could_not_be_started_is_not_in_the_queue(no_thr
     assert calls.results() == [3]
 
 
-@pytest.mark.skipif(GREEN, reason="about worker threads")
+@pytest.mark.needs("threads", "about worker threads")
 def test_one_worker_thread_is_enough_where_no_other_can_be_started(no_thread):
     pool = BACKEND.pool(8)
     assert pool.spawn(len, "a").get() == 1
@@ -185,7 +185,7 @@ def test_one_worker_thread_is_enough_where_no_other_can_be_started(no_thread):
         assert pool.spawn(lambda: force(lazy.flow.give(4))).get() == 4
 
 
-@pytest.mark.skipif(GREEN, reason="about worker threads")
+@pytest.mark.needs("threads", "about worker threads")
 def test_a_lent_place_that_nobody_takes_harms_nobody(no_thread, api):
     lazy = LazyAPI(api, pool=1)
     assert lazy.call(len, "a") == 1

@@ -121,7 +121,7 @@ def test_a_forked_child_waits_for_nobody_who_stayed_in_the_parent(call, begun):
     assert BACKEND.get(waiting) == (["the answer"], None)
 
 
-@pytest.mark.skipif(not GREEN, reason="OS threads may wait for each other")
+@pytest.mark.needs("green", "OS threads may wait for each other")
 def test_another_os_thread_is_told_that_it_cannot_wait(call, begun):
     for _ in range(2):
         with pytest.raises(WrongThread, match="G10"):
@@ -136,7 +136,7 @@ def test_another_os_thread_is_told_that_it_cannot_wait(call, begun):
     assert native(begun.settle) == begun.settle()
 
 
-@pytest.mark.skipif(GREEN, reason="green threads are switched at known places")
+@pytest.mark.needs("threads", "green threads are switched at known places")
 @pytest.mark.skipif(sys.version_info[:2] == (3, 12), reason="3.12 crashes where some threads are traced")
 def test_no_wake_up_is_lost_wherever_a_waiter_is_held_up():
     """While it is held up, the one who waited for the answer leaves without it, and another one waits on."""

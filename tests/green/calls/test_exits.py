@@ -256,7 +256,7 @@ def test_what_was_given_up_is_not_waited_for():
     assert "flowthings_like" not in said
 
 
-@pytest.mark.skipif(not GREEN, reason="OS threads may wait for each other")
+@pytest.mark.needs("green", "OS threads may wait for each other")
 def test_a_call_of_another_os_threads_hub_is_said_and_holds_nobody_up():
     _, said = ended(
         """

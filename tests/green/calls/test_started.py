@@ -14,6 +14,7 @@ from ..fakes import Api, interrupted, python, tenant, until
 BACKEND = detect()
 GREEN = BACKEND.name != "threads"
 
+pytestmark = pytest.mark.needs("green", "about green threads")
 if not GREEN:
     pytest.skip("about green threads", allow_module_level=True)
 

@@ -291,7 +291,7 @@ def test_an_interrupted_force_leaves_the_thunk_usable(lazy, gate):
     assert thunk == [1]
 
 
-@pytest.mark.skipif(not GREEN, reason="an OS thread cannot be killed")
+@pytest.mark.needs("green", "an OS thread cannot be killed")
 def test_a_killed_child_fails_its_thunk(api, lazy, gate):
     thunk = lazy.flow.wait(gate, 1)
     until(lambda: api.flow.running)
@@ -302,7 +302,7 @@ def test_a_killed_child_fails_its_thunk(api, lazy, gate):
     assert "flow.wait called at" in caught.value.__notes__[0]
 
 
-@pytest.mark.skipif(not GREEN, reason="OS threads may wait for each other")
+@pytest.mark.needs("green", "OS threads may wait for each other")
 def test_forcing_in_another_os_thread_is_refused_until_the_value_is_there(lazy, gate):
     thunk = lazy.flow.wait(gate, 1)
     with pytest.raises(WrongThread, match="G10"):
@@ -312,7 +312,7 @@ def test_forcing_in_another_os_thread_is_refused_until_the_value_is_there(lazy, 
     assert native(force, thunk) == 1
 
 
-@pytest.mark.skipif(GREEN, reason="green threads are bound to their OS thread")
+@pytest.mark.needs("threads", "green threads are bound to their OS thread")
 def test_any_thread_may_force_and_all_get_the_same(lazy, gate):
     thunk = lazy.flow.wait(gate, [1])
     forcing = [BACKEND.spawn(force, thunk) for _ in range(20)]

@@ -110,7 +110,7 @@ def test_results_in_another_os_thread(api, elsewhere):
     assert [found["id"] for found in elsewhere(calls.results)] == ["a"] * 3
 
 
-@pytest.mark.skipif(GREEN, reason="an object belongs to an OS thread there")
+@pytest.mark.needs("threads", "an object belongs to an OS thread there")
 @pytest.mark.parametrize("elsewhere", ELSEWHERE.values(), ids=ELSEWHERE)
 def test_on_threads_calls_may_be_made_anywhere(api, elsewhere):
     lazy, calls = LazyAPI(api), AsyncAPI(api)
@@ -124,7 +124,7 @@ def ask(function):
     return function()
 
 
-@pytest.mark.skipif(not GREEN, reason="plain threads share lazy objects")
+@pytest.mark.needs("green", "plain threads share lazy objects")
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 @pytest.mark.parametrize("first", [False, True])
 def test_a_call_in_another_os_thread_is_told_what_to_make(api, call, first):

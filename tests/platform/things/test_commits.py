@@ -18,9 +18,7 @@ from flowthings_like.platform.things.database.commits import Commit, CommitQueue
 from tests.transport.opcodes import interrupted_at
 
 BACKEND = backend.detect()
-pytestmark = pytest.mark.skipif(
-    BACKEND.name != "threads", reason="a signal handler raises between two steps of one thread"
-)
+pytestmark = pytest.mark.needs("threads", "a signal handler raises between two steps of one thread")
 
 
 class Disk:

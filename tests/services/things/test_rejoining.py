@@ -210,7 +210,7 @@ def test_a_join_does_not_hear_what_was_emitted_before_it_after_a_leave_without_a
     room.expect("init", "join", "leave", "init", "join", 2)
 
 
-@pytest.mark.skipif(not detect().in_turns, reason="an OS thread cannot be killed")
+@pytest.mark.needs("green", "an OS thread cannot be killed")
 def test_a_join_that_is_killed_anywhere_leaves_nothing_behind(client: Client, script: Script) -> None:
     backend = detect()
     script.queries = lambda code, variables: 7

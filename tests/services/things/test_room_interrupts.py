@@ -23,9 +23,7 @@ from tests.transport.opcodes import interrupted_at
 from ...transport.things.scripted_node import Node, wait_until
 from .support import USER, Heard, Script
 
-pytestmark = pytest.mark.skipif(
-    detect().name != "threads", reason="signals raise between any two steps on threads only"
-)
+pytestmark = pytest.mark.needs("threads", "signals raise between any two steps on threads only")
 MODULES = [first_join, mailbox, membership, room, rooms]
 
 

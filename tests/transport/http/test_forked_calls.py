@@ -17,7 +17,7 @@ from tests.services.support import Answer, Seen, serving
 
 CREDS = Token("acc", "tok")
 WAYS = ["auto", "requests", "session"]
-green = pytest.mark.skipif(detect().name == "threads", reason="a fork copies no other OS thread")
+green = pytest.mark.needs("green", "a fork copies no other OS thread")
 
 
 def api_for(way: str, address: str, **options: Any) -> API:

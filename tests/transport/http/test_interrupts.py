@@ -41,8 +41,8 @@ pytestmark = [
 ]
 BACKEND = backend.detect().name
 TIMEOUT = (10.0, 10.0)
-green = pytest.mark.skipif(BACKEND == "threads", reason="there are no switches of green threads here")
-threads = pytest.mark.skipif(BACKEND != "threads", reason="the hub is no place for signals that raise")
+green = pytest.mark.needs("green", "there are no switches of green threads here")
+threads = pytest.mark.needs("threads", "the hub is no place for signals that raise")
 
 
 class Interrupted(BaseException):

@@ -36,8 +36,8 @@ from .conftest import Start
 
 Connect = Callable[..., PacketConnection]
 BACKEND = detect().name
-green = pytest.mark.skipif(BACKEND == "threads", reason="there are no switches of green threads here")
-threads = pytest.mark.skipif(BACKEND != "threads", reason="the hub is no place for signals that raise")
+green = pytest.mark.needs("green", "there are no switches of green threads here")
+threads = pytest.mark.needs("threads", "the hub is no place for signals that raise")
 
 
 class Beside:

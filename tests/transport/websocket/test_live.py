@@ -23,7 +23,6 @@ from flowthings_like import (
     Token,
 )
 from flowthings_like.green.backends import _primitives
-from flowthings_like.green.backends.contract import detect
 from flowthings_like.transport.websocket import live as transport
 from tests.transport.opcodes import interrupted_at
 
@@ -353,9 +352,7 @@ def test_the_apis_choice_of_certificates_reaches_the_socket(certificate: tuple[P
         assert server.sockets == 1
 
 
-@pytest.mark.skipif(
-    detect().name != "threads", reason="a signal handler raises between two steps of one thread"
-)
+@pytest.mark.needs("threads", "a signal handler raises between two steps of one thread")
 @pytest.mark.parametrize("module", [threading, _primitives, transport], ids=lambda each: each.__name__)
 def test_an_interrupted_close_keeps_nobody_from_closing(module: ModuleType) -> None:
     with live(lambda peer, number: None) as server, api_for(server) as api:

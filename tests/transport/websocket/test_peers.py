@@ -22,7 +22,6 @@ from flowthings_like import (
     InvalidResponse,
     Token,
 )
-from flowthings_like.green import detect
 from flowthings_like.transport.websocket import live as websocket
 from flowthings_like.transport.websocket import live_socket
 from tests.forked import forked
@@ -234,7 +233,7 @@ def test_reading_and_writing_at_once(secure: bool, certificate: tuple[Path, Path
     assert sorted(message["value"][0] for message in came) == list(range(2 * count))
 
 
-@pytest.mark.skipif(detect().name == "threads", reason="a fork copies no other OS thread")
+@pytest.mark.needs("green", "a fork copies no other OS thread")
 def test_a_forked_copy_of_run_leaves_the_socket_alone() -> None:
     go_on = threading.Event()
 
