@@ -51,6 +51,11 @@ def really_sleep(seconds: float) -> None:
         original("time").sleep(seconds)
 
 
+def seen_in(function: str, blocks: list[Block]) -> list[Block]:
+    """The blocks that were seen in a function. A busy machine can hold the hub up anywhere."""
+    return [block for block in blocks if block.stack[-1].name == function]
+
+
 @green_only
 def test_it_says_who_held_the_hub_for_how_long_and_where(backend):
     blocks: list[Block] = []
@@ -63,9 +68,9 @@ def test_it_says_who_held_the_hub_for_how_long_and_where(backend):
         backend.get(backend.spawn(blocker, "a-secret"))
         until(lambda: len(blocks) >= 1, "a report")
     assert not monitor.watching
-    (block,) = blocks
+    (block,) = seen_in("really_sleep", blocks)
     assert block.code == "G12"
-    assert 0.35 <= block.seconds < 5
+    assert 0.35 <= block.seconds < 20
     assert "running blocker," in block.thread
     assert block.stack[-1].name == "really_sleep"
     assert block.stack[-2].name == "blocker"
@@ -84,7 +89,7 @@ def test_c_code_that_computes_is_seen_too(backend):
 
     with block_monitor(0.05, blocks.append):
         backend.get(backend.spawn(hash_slowly))
-    assert [block.stack[-1].name for block in blocks] == ["hash_slowly"]
+    assert len(seen_in("hash_slowly", blocks)) == 1
 
 
 @green_only
@@ -92,15 +97,15 @@ def test_whoever_gives_way_is_not_reported(backend):
     blocks: list[Block] = []
 
     def polite():
-        for _ in range(10):
+        for _ in range(20):
             really_sleep(0.01)
             backend.sleep(0)
 
-    with block_monitor(0.3, blocks.append):
-        for thread in [backend.spawn(polite) for _ in range(6)]:  # together 0.6 s without a rest
+    with block_monitor(1.0, blocks.append):
+        for thread in [backend.spawn(polite) for _ in range(6)]:  # together 1.2 s without a rest
             backend.get(thread)
-        backend.sleep(0.5)  # a hub that has nothing to do holds nobody up
-        native(really_sleep, 0.5)
+        backend.sleep(1.2)  # a hub that has nothing to do holds nobody up
+        native(really_sleep, 1.2)
     assert blocks == []
 
 
@@ -123,8 +128,9 @@ def test_a_database_on_the_hubs_thread_is_g08(backend, tmp_path):
         backend.get(backend.spawn(store.count))
         store._connection.close()
     holder.close()
-    assert [(block.code, block.stack[-1].name) for block in blocks] == [("G08", "count")]
-    assert "in SQLite" in str(block := blocks[0])
+    (block,) = seen_in("count", blocks)
+    assert block.code == "G08"
+    assert "in SQLite" in str(block)
     assert "native" in block.finding.write
 
 
@@ -199,14 +205,14 @@ def test_it_may_be_started_again_but_not_twice(backend):
             with pytest.raises(ConfigurationError, match="already"):
                 monitor.start()
             really_sleep(0.3)
-    assert len(blocks) == 2
+    assert len(seen_in("really_sleep", blocks)) == 2
 
 
 @green_only
 def test_by_default_it_goes_to_the_log(backend, caplog):
     with caplog.at_level(logging.WARNING), block_monitor(0.1):
         really_sleep(0.3)
-    assert [record.name for record in caplog.records] == ["flowthings_like.blocks"]
+    assert {record.name for record in caplog.records} == {"flowthings_like.blocks"}
     assert "G12 warning: the main green thread" in caplog.text
 
 
@@ -243,7 +249,7 @@ def test_a_report_that_fails_stops_nothing(backend, capsys):
 @green_only
 def test_what_goes_on_is_told_while_it_lasts(backend, capsys):
     with block_monitor(0.02, lambda block: None):
-        really_sleep(0.5)
+        really_sleep(1.0)
         said = capsys.readouterr().err
     assert "in really_sleep" in said
     assert said.count("(it goes on)") == 1

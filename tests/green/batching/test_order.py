@@ -118,7 +118,7 @@ def held_up_there(place, withdrawn):
         first = lazy.flow.read("a")
         if withdrawn:
             first._pending = None
-        reached = held.wait(0.3)
+        reached = held.wait(2)
     enrolling = threading.Thread(target=lambda: found.append(lazy.flow.read("b")), daemon=True)
     enrolling.start()
     enrolling.join(0.02)  # it may have to wait for a lock

@@ -138,7 +138,8 @@ def test_as_completed_hands_out_each_thread_when_it_is_done(calls, gate):
 def test_as_completed_leaves_in_the_queue_what_it_did_not_hand_out(calls, gate):
     slow = [calls.flow.wait(gate, i) for i in range(3)]
     quick = calls.flow.give("quick")
-    handed = calls.as_completed(timeout=0.05)
+    until(quick.ready, "the quick one")
+    handed = calls.as_completed(timeout=1)
     assert next(handed) is quick
     with pytest.raises(DeadlineExceeded, match="3 calls"):
         next(handed)

@@ -163,7 +163,7 @@ def test_no_wake_up_is_lost_wherever_a_waiter_is_held_up():
         other.start()
         time.sleep(0.005)
         waiting.start()
-        if not held.wait(0.3):  # it waits for the others, and has not come so far
+        if not held.wait(2):  # it waits for the others, and has not come so far
             over = True
             go_on.set()
         call.leave.set()

@@ -123,9 +123,9 @@ def test_what_could_not_be_done_is_said_with_number_and_place():
         def work():
             calls = api.async_()
             for _ in range(5):
-                calls.flow.read("f1", timeout=0.5)
-            api.lazy().flow.read("f1", timeout=0.5)
-            api.lazy().flow.find(timeout=0.5)
+                calls.flow.read("f1", timeout=2)
+            api.lazy().flow.read("f1", timeout=2)
+            api.lazy().flow.find(timeout=2)
 
         work()
         atexit.register(lambda: print("ends", flush=True))
@@ -148,7 +148,7 @@ def test_a_failed_call_is_said_too_and_one_that_was_done_before_is_not():
         calls, lazy = AsyncAPI(api), LazyAPI(api)
         calls.flow.read("gone")
         calls.results(with_exceptions=True)
-        api.delay = 0.5
+        api.delay = 2
         calls.flow.read("missing")
         thunks = [lazy.flow.read("a"), lazy.flow.read("missing too")]
         calls.flow.read("a")
@@ -180,7 +180,7 @@ def test_ctrl_c_ends_the_wait_and_says_how_many_there_were():
         def tell():
             while not ending:
                 detect().sleep(0.01)
-            detect().sleep(0.2)
+            detect().sleep(1)
             print("waiting", flush=True)
 
         detect().spawn(tell)

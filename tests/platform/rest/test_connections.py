@@ -16,7 +16,7 @@ from flowthings_like.platform.rest.connections import (
     has_hung_up,
 )
 
-SHORT = ConnectionLimits(per_address=3, total=5, head=0.05, keep_alive=0.2, stall=0.05, slowest=100_000)
+SHORT = ConnectionLimits(per_address=3, total=5, head=0.5, keep_alive=1.0, stall=0.5, slowest=100_000)
 PATIENT = ConnectionLimits(head=30, keep_alive=30, stall=30)
 
 

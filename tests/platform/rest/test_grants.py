@@ -139,11 +139,11 @@ class TestTokens:
         assert caller.get("/flow").status == 403
 
     def test_it_expires(self, api: Client, flows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        body = {"paths": {"/acme/weather": {"dropRead": True}}, "duration": 1000}
+        body = {"paths": {"/acme/weather": {"dropRead": True}}, "duration": 60_000}
         created = api.post("/token", body).ok(201)
         caller = api.as_(created["tokenString"])
         caller.get("/flow").ok()
-        later = created["creationDate"] + 1000
+        later = created["creationDate"] + 60_000
         monkeypatch.setattr(expiry.ids, "now_ms", lambda: later)
         monkeypatch.setattr(accounts, "_FRESH", -1.0)  # nothing is remembered
         api.as_("x").get("/flow")

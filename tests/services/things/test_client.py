@@ -52,11 +52,11 @@ def test_a_wrong_password_is_said_at_once(played: Node) -> None:
 
 def test_no_live_node_is_said_within_the_timeout() -> None:
     with pytest.raises(DeadlineExceeded, match=r"things://127.0.0.1:1: ConnectionRefusedError"):
-        Client().connect_pool([("127.0.0.1", 1)], *USER, timeout=0.3)
+        Client().connect_pool([("127.0.0.1", 1)], *USER, timeout=2)
     began = time.monotonic()
     with pytest.raises(ConnectionFailed, match="no node answers"):
         Client().connect("127.0.0.1", 1)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 20
 
 
 def test_a_mute_node_is_given_up_in_time(script: Script, played: Node) -> None:
@@ -355,7 +355,7 @@ def test_the_deadline_runs_while_there_is_no_connection(script: Script) -> None:
     began = time.monotonic()
     with pytest.raises(DeadlineExceeded) as caught:
         client.query("x", timeout=0.3)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert caught.value.sent is False
     client.close_and_wait()
 
@@ -371,7 +371,7 @@ def test_a_late_answer_does_not_disturb_the_next(client: Client, script: Script)
 
     script.queries = slow
     with pytest.raises(DeadlineExceeded):
-        client.query("slow", timeout=0.1)
+        client.query("slow", timeout=1)
     gate.set()
     for number in range(50):
         assert client.query(f"q{number}", timeout=10) == f"q{number}"

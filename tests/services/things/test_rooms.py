@@ -250,7 +250,7 @@ def test_two_clients(room: Heard, other: Client) -> None:
 def test_joining_again_changes_nothing(room: Heard, things: Client, other: Client) -> None:
     began = time.monotonic()
     room.join(things)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     with pytest.raises(NotJoined, match="another client"):
         room.join(other)
     assert room.heard == ["init", "join"]

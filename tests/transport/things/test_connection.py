@@ -331,7 +331,7 @@ def test_a_node_that_does_not_read(connect: Connect) -> None:
             with pytest.raises(errors.DeadlineExceeded) as one:
                 connection.call(Kind.QUERY, body, monotonic() + 0.05)
             caught.append(one.value.sent)
-        assert monotonic() - began < 10
+        assert monotonic() - began < 30
         assert caught[0] is True
         assert caught[-1] is False
         assert connection.in_flight < 6  # what was never sent leaves no id behind

@@ -210,14 +210,14 @@ def test_no_live_node(supervise: Supervise, nobody: str) -> None:
     with pytest.raises(errors.DeadlineExceeded, match=r"no connection in time.*Connection refused") as late:
         one.connection(0.2)
     assert late.value.sent is False
-    assert 0.1 < monotonic() - began < 5
+    assert 0.1 < monotonic() - began < 20
 
 
 def test_a_mute_node_does_not_hold_up_the_others(supervise: Supervise) -> None:
     """One that shuts down: the kernel still takes connections, and nobody reads."""
     with socket.create_server(("127.0.0.1", 0)) as listener, node() as found:
         mute = f"things://127.0.0.1:{listener.getsockname()[1]}"
-        one = supervise(mute, found.url, connect_within=0.2)
+        one = supervise(mute, found.url, connect_within=1.0)
         for _ in range(2):
             one.ask()
             assert str(one.supervisor.endpoint) == found.url
@@ -315,16 +315,16 @@ def test_a_slow_transfer_is_a_sign_of_life(supervise: Supervise) -> None:
             return said
         for byte in said:
             session.below.sendall(bytes([byte]))
-            sleep(0.08)
+            sleep(0.2)
         return None
 
     with node(slow) as found:
-        one = supervise(found.url, keepalive=0.05, answer_within=0.5)
+        one = supervise(found.url, keepalive=0.05, answer_within=1.5)
         one.ask()
         connection = one.connection()
         assert connection.call(Kind.QUERY, b"slow", monotonic() + 20).body == b"slow"
         found.session().below.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-        found.pace = 0.01
+        found.pace = 0.03
         body = b"x" * 5_000_000
         assert connection.call(Kind.QUERY, body, monotonic() + 30).body == body
         assert one.downs == []
