@@ -16,5 +16,5 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout key.pem -out cert.pem "
         "-subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
     )
-    subprocess.run(command.split(), cwd=folder, check=True, capture_output=True, timeout=60)
+    subprocess.run(command.split(), cwd=folder, check=True, capture_output=True, timeout=120)
     return folder / "cert.pem", folder / "key.pem"

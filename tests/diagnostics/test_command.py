@@ -23,7 +23,7 @@ def run(tmp_path):
         (package / "__init__.py").write_text("")
         (package / "app.py").write_text(app)
         command = [sys.executable, "-W", "ignore", "-m", "flowthings_like.cli.main", "doctor", *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
 
     return run
 
@@ -98,5 +98,5 @@ def test_wrong_usage(run, arguments):
 @pytest.mark.parametrize("program", ["flowthings_like", "flowthings_like.cli.main"])
 def test_the_command_says_its_version_and_runs_as_a_module(program):
     command = [sys.executable, "-m", program, "--version"]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    said = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     assert said == f"flowthings-like {VERSION}\n"

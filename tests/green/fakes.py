@@ -178,7 +178,7 @@ def python(code, backend="threads", **options):
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", source],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         **options,

@@ -200,7 +200,7 @@ def test_a_program_that_ends_with_connections_open_says_nothing(library: str, wa
     with serving() as server:
         code = QUIET.format(patch=PATCHES[library])
         command = [sys.executable, "-c", code, server.address, way]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

@@ -86,5 +86,5 @@ def test_a_latch_of_another_threads_hub_is_refused() -> None:
                 native(refused)
     latch.hand_over()
     began = monotonic()
-    assert latch.wait(10)
-    assert monotonic() - began < 5
+    assert latch.wait(60)
+    assert monotonic() - began < 30

@@ -169,7 +169,7 @@ def test_a_folder_that_may_not_be_written_to_is_a_configuration_error(tmp_path: 
     (tmp_path / "file").chmod(0o777)
     (tmp_path / "folder" / "platform.db").chmod(0o666)
     code = [sys.executable, "-c", READ_ONLY, str(tmp_path)]
-    ended = subprocess.run(code, capture_output=True, text=True, check=True, timeout=60)
+    ended = subprocess.run(code, capture_output=True, text=True, check=True, timeout=120)
     lines = ended.stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["folder", "folder/new", "file"], ended.stdout
     assert "read-only" in lines[0]

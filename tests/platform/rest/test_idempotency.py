@@ -278,13 +278,13 @@ def test_expired_keys_are_swept_a_few_at_a_time(
     platform.store.write(lambda connection: connection.execute(idempotency_keys.insert(), rows))
     flow = api.flow("a")["id"]
     for n in range(4):
-        api.post(f"/drop/{flow}", {"elems": {"n": n}}, **keyed(f"k{n}"))
+        api.post(f"/drop/{flow}", {"elems": {"n": n}}, **keyed(f"k{n}")).ok(201)
     assert kept(platform) == 5004 - 512
     for n in range(4, 20):
-        api.post(f"/drop/{flow}", {"elems": {"n": n}}, **keyed(f"k{n}"))
+        api.post(f"/drop/{flow}", {"elems": {"n": n}}, **keyed(f"k{n}")).ok(201)
     assert kept(platform) == 2500 + 20
     for n in range(20, 40):  # and round again
-        api.post(f"/drop/{flow}", {"elems": {"n": n}}, **keyed(f"k{n}"))
+        api.post(f"/drop/{flow}", {"elems": {"n": n}}, **keyed(f"k{n}")).ok(201)
     assert kept(platform) == 2500 + 40
 
 

@@ -69,7 +69,7 @@ def test_kill_9(folder: Path) -> None:
         with Store(folder) as store:
             check(store, flow, gales, acknowledged, track)
     process = start(folder, LAST)
-    said: Any = process.communicate(timeout=60)[0]
+    said: Any = process.communicate(timeout=120)[0]
     assert process.returncode == 0
     with Store(folder) as store:
         check(store, flow, gales, set(said.split()), track)

@@ -164,7 +164,7 @@ def test_an_interrupted_caller_leaves_the_writer_sound(store: Store, folder: Pat
         for thread in others[:3]:
             green.kill(thread)
     for thread in others[3:]:
-        assert green.get(thread, timeout=10) == 1
+        assert green.get(thread, timeout=30) == 1
     assert store.write(add("last")) == 1
     assert {"first", "n3", "n4", "last"} <= set(names(store))
 
@@ -274,7 +274,7 @@ def test_killing_dispatchers_loses_and_doubles_nothing(store: Store, monkeypatch
             if dispatchers:
                 green.kill(dispatchers[-1])
         for thread in writing:
-            green.get(thread, timeout=10)
+            green.get(thread, timeout=30)
         store.write(lambda connection: None)
     assert finished == [[1] * 60] * 4
     assert sorted(runs) == names(store)

@@ -10,7 +10,7 @@ from typing import Any
 from flowthings_like.platform.embedded import Platform
 from flowthings_like.wire.things.packages import EVENT_ID, Kind, Package, PackageParser, pack, package, unpack
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 STUFF = "@collection:stuff"
 
 

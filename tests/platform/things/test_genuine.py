@@ -19,6 +19,6 @@ def test_the_documents_examples(platform: Platform, scheme: str) -> None:
     host, port, user, password = platform.things_address()
     where = f"{scheme}{host}:{port}" if scheme else host
     script = [sys.executable, "-W", "ignore", str(CLIENT), where, str(port), user, password]
-    done = subprocess.run(script, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(script, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == SAID

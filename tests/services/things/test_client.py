@@ -263,7 +263,7 @@ def test_what_belongs_to_one_connection_is_refused_in_another_os_thread(
     """A room's events come where it was joined."""
     backend = detect()
     room = Heard(7)
-    room.join(client, wait=10)
+    room.join(client, wait=30)
     backend.native(room.emit, "msg", 1)
     room.expect("init", "join", 1)
     if not backend.in_turns:
@@ -276,8 +276,8 @@ def test_what_belongs_to_one_connection_is_refused_in_another_os_thread(
     with pytest.raises(WrongThread):
         backend.native(room.leave)
     assert len(script.asked) == asked
-    room.leave(timeout=10)
-    room.join(client, wait=10)
+    room.leave(timeout=30)
+    room.join(client, wait=30)
 
 
 def test_a_large_result_over_a_websocket(things: Client) -> None:
@@ -324,7 +324,7 @@ def test_errors_have_their_names(client: Client, script: Script) -> None:
 
 def test_a_node_that_cannot_serve_is_asked_again(client: Client, script: Script) -> None:
     script.queries = lambda code, variables: code if script.count(Kind.QUERY) > 2 else (-51, "away")
-    assert client.query("x", timeout=10) == "x"
+    assert client.query("x", timeout=30) == "x"
     assert script.count(Kind.QUERY) == 3
     script.queries = lambda code, variables: (-51, "away")
     with pytest.raises((things_errors.NodeError, DeadlineExceeded)):
@@ -339,11 +339,11 @@ def test_a_request_that_may_have_run_is_not_made_again(client: Client, script: S
 
     script.queries = cut_once
     with pytest.raises(ConnectionFailed, match="may have run") as caught:
-        client.query("x", timeout=10)
+        client.query("x", timeout=30)
     assert caught.value.sent is True
     assert script.count(Kind.QUERY) == 1
     script.asked.clear()
-    assert client.query("x", timeout=10, idempotent=True) == "x"
+    assert client.query("x", timeout=30, idempotent=True) == "x"
     assert script.count(Kind.QUERY) == 2
 
 
@@ -366,7 +366,7 @@ def test_a_late_answer_does_not_disturb_the_next(client: Client, script: Script)
 
     def slow(code: str, variables: Any) -> Any:
         if code == "slow":
-            late.append(gate.wait(10))
+            late.append(gate.wait(30))
         return code
 
     script.queries = slow
@@ -374,7 +374,7 @@ def test_a_late_answer_does_not_disturb_the_next(client: Client, script: Script)
         client.query("slow", timeout=1)
     gate.set()
     for number in range(50):
-        assert client.query(f"q{number}", timeout=10) == f"q{number}"
+        assert client.query(f"q{number}", timeout=30) == f"q{number}"
     assert late == [True]
 
 
@@ -384,7 +384,7 @@ def test_a_killed_caller_does_not_disturb_the_next(client: Client, script: Scrip
     caller = backend.spawn(client.run, "never")
     wait_until(lambda: script.count(Kind.RUN) == 1)
     backend.kill(caller)
-    assert client.query("next", timeout=10) == "next"
+    assert client.query("next", timeout=30) == "next"
 
 
 # The API's own client
@@ -399,7 +399,7 @@ def test_an_api_without_a_node_says_what_to_write() -> None:
 
 def test_an_api_comes_in_with_its_own_token(script: Script, played: Node) -> None:
     script.accept = [["ada", "s3cret"]]
-    with API(Token("ada", "s3cret"), things=played.url, timeout=10) as api:
+    with API(Token("ada", "s3cret"), things=played.url, timeout=30) as api:
         assert api.things.query("1") == "1"
         assert api.things.address() == ("127.0.0.1", int(played.address.rpartition(":")[2]), "ada", "s3cret")
         assert "s3cret" not in repr(api.things)

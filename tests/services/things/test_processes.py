@@ -58,7 +58,7 @@ def test_a_killed_process_is_replaced_and_rooms_go_on(tmp_path: Path) -> None:
         api.things.wait_closed()
     finally:
         serving.kill()
-        serving.communicate(timeout=20)
+        serving.communicate(timeout=60)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -76,10 +76,10 @@ def test_a_forked_child_has_a_client_of_its_own_and_no_rooms(
     child = os.fork()
     if child == 0:
         try:
-            said = f"{client.query('child', timeout=10)} {len(client.get_rooms())} {room._membership}"
+            said = f"{client.query('child', timeout=30)} {len(client.get_rooms())} {room._membership}"
             own = Heard(7)
-            own.join(client, wait=10)
-            own.leave(timeout=10)
+            own.join(client, wait=30)
+            own.leave(timeout=30)
             client.close()
             os.write(writing, said.encode())
         finally:
@@ -121,7 +121,7 @@ class Terminal:
 
     def leave(self) -> None:
         """Ctrl-D."""
-        self.process.communicate(timeout=20)
+        self.process.communicate(timeout=60)
         assert self.process.returncode == 0
 
 

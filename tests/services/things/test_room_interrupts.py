@@ -33,14 +33,14 @@ def beside(client: Client, failures: list[BaseException]) -> None:
     def work() -> None:
         try:
             other = Heard(7)
-            other.join(client, wait=10)
-            other.leave(timeout=10)
+            other.join(client, wait=30)
+            other.leave(timeout=30)
         except BaseException as error:
             failures.append(error)
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    thread.join(30)
+    thread.join(90)
     assert not thread.is_alive()
 
 
@@ -53,20 +53,20 @@ def test_an_interrupt_at_every_step(client: Client, script: Script, what: str, m
         if what == "join":
             reached = interrupted_at(at, module, one.join, client, 10)
         else:
-            one.join(client, wait=10)
+            one.join(client, wait=30)
             reached = interrupted_at(at, module, one.leave, 10)
         beside(client, failures)
         assert failures == []
         if what == "join":
-            one.join(client, wait=10)
+            one.join(client, wait=30)
         else:
             with suppress(NotJoined):
                 one.leave(10)
-            one.join(client, wait=10)
+            one.join(client, wait=30)
         script.emit(7, "msg", at)
         wait_until(lambda: at in one.heard)  # noqa: B023
         assert one.heard.count(at) == 1
-        one.leave(timeout=10)
+        one.leave(timeout=30)
         assert client.get_rooms() == ()
         if not reached:
             break
@@ -80,7 +80,7 @@ def test_an_interrupt_at_every_step_of_a_client(played: Node, what: str, module:
         client = Client()
 
         def connect() -> None:
-            client.connect_pool([played.url], *USER, timeout=10)  # noqa: B023
+            client.connect_pool([played.url], *USER, timeout=30)  # noqa: B023
 
         if what == "connect":
             reached = interrupted_at(at, module, connect)
@@ -92,7 +92,7 @@ def test_an_interrupt_at_every_step_of_a_client(played: Node, what: str, module:
             work = (lambda: client.query("1")) if what == "query" else client.close  # noqa: B023
             reached = interrupted_at(at, module, work)
         if what != "close":
-            assert client.query("2", timeout=10) == "2"
+            assert client.query("2", timeout=30) == "2"
         client.close()
         client.wait_closed()
         assert not client.is_connected()
@@ -113,10 +113,10 @@ def test_a_thread_that_cannot_be_started(
     one = Heard(7)
     monkeypatch.setattr(type(detect()), "spawn", refuse)
     with pytest.raises(RuntimeError, match="can't start"):
-        one.join(client, wait=10)
+        one.join(client, wait=30)
     monkeypatch.undo()
     assert client.get_rooms() == ()
-    one.join(client, wait=10)
+    one.join(client, wait=30)
     script.emit(7, "msg", 1)
     one.expect("init", "init", "join", 1)
     one.leave()

@@ -46,7 +46,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         said["flow"] = str(lazy.flow.read(flow["id"])["path"])
         said["rooms"] = [len(api.things.get_rooms())]
         here = Room(room.id)
-        here.join(api.things, wait=10)
+        here.join(api.things, wait=30)
         said["rooms"].append(len(api.things.get_rooms()))
         here.leave()
     except Exception as error:

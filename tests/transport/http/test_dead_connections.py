@@ -126,12 +126,12 @@ def test_only_a_connection_that_was_idle_is_suspected(
 
     def late(seen: Seen) -> Answer:
         if seen.target.endswith("late"):
-            answered.wait(1.0)  # longer than half of the time, shorter than all of it
+            answered.wait(4.0)  # longer than half of the time, shorter than all of it
             answered.set()
         return Answer()
 
     with serving(late) as server:
         with API(CREDS, host=server.address, secure=False) as api:
             api.flow.read("f1")
-            assert api.flow.read("late", timeout=(10, 1.6)) == {"id": "f1"}
+            assert api.flow.read("late", timeout=(10, 6.4)) == {"id": "f1"}
         assert len(server.seen) == asked

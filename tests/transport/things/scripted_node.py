@@ -275,7 +275,7 @@ def node(
             worker.join(5)
 
 
-def wait_until(condition: Callable[[], bool], within: float = 10.0) -> None:
+def wait_until(condition: Callable[[], bool], within: float = 30.0) -> None:
     """Wait for something that another thread brings about."""
     until = monotonic() + within
     while not condition():

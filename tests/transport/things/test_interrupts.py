@@ -181,13 +181,13 @@ def test_an_interrupt_at_every_step_of_getting_a_connection(module: ModuleType) 
             one = supervisor.Supervisor(
                 lambda: endpoints, hello=lambda *_: None, on_event=lambda *_: None, backoff=lambda _: 0.0
             )
-            reached = interrupted_in(at, module, one.connection, monotonic() + 10)
+            reached = interrupted_in(at, module, one.connection, monotonic() + 30)
             got: list[PacketConnection] = []
-            beside = threading.Thread(target=lambda: got.append(one.connection(monotonic() + 10)))  # noqa: B023
+            beside = threading.Thread(target=lambda: got.append(one.connection(monotonic() + 30)))  # noqa: B023
             beside.start()
             beside.join(20)
             assert got
-            assert got[0].call(Kind.QUERY, b"1", monotonic() + 10).body == b"1"
+            assert got[0].call(Kind.QUERY, b"1", monotonic() + 30).body == b"1"
             interrupted_in(at, module, one.close)
             one.close()
             assert one.wait_closed(10)
@@ -215,8 +215,8 @@ def test_a_thread_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> Non
             monkeypatch.setattr(threading.Thread, "start", refuse_one)
             for _ in range(2):
                 with suppress(RuntimeError):
-                    Caller(one.connection(monotonic() + 10)).ask()
-                before = one.connection(monotonic() + 10)
+                    Caller(one.connection(monotonic() + 30)).ask()
+                before = one.connection(monotonic() + 30)
                 Caller(before).ask()
                 found.end()
                 wait_until(lambda: before.closed)  # noqa: B023
@@ -242,7 +242,7 @@ def test_an_interrupt_at_every_step_of_an_event(what: str) -> None:
             for thread in (waiting, setting):
                 thread.start()
             for thread in (waiting, setting):
-                thread.join(10)
+                thread.join(30)
                 assert not thread.is_alive()
             if not reached:
                 break

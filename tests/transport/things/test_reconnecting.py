@@ -67,11 +67,11 @@ class Watched:
     def on_down(self, failure: BaseException | None) -> None:
         self.downs.append(failure)
 
-    def connection(self, within: float = 10.0, **options: Any) -> PacketConnection:
+    def connection(self, within: float = 30.0, **options: Any) -> PacketConnection:
         return self.supervisor.connection(monotonic() + within, **options)
 
     def ask(self) -> None:
-        assert self.connection().call(Kind.QUERY, b"q", monotonic() + 10).body == b"q"
+        assert self.connection().call(Kind.QUERY, b"q", monotonic() + 30).body == b"q"
 
 
 @pytest.fixture
@@ -439,7 +439,7 @@ def test_a_forgotten_one_ends(supervise: Supervise) -> None:
         assert keeper is not None
         del one
         wait_until(lambda: gc.collect() >= 0 and gone() is None)
-        assert keeper.ended.wait(10)
+        assert keeper.ended.wait(30)
         wait_until(lambda: not found.open())
         wait_until(lambda: sockets() <= before)
         wait_until(lambda: threading.active_count() <= threads)
@@ -462,7 +462,7 @@ def test_a_forgotten_one_ends_whatever_its_last_attempt_failed_of(refusal: Excep
         assert keeper is not None
         del one
         wait_until(lambda: gc.collect() >= 0 and gone() is None)
-        assert keeper.ended.wait(10)
+        assert keeper.ended.wait(30)
 
 
 def reconnect_often(one: Watched, found: Node, times: int) -> None:

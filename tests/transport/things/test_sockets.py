@@ -88,7 +88,7 @@ def test_nobody_there(scheme: str, tmp_path: Path) -> None:
     before = sockets()
     url = f"unix://{tmp_path}/none" if scheme == "unix" else f"{scheme}://me:s3cret@127.0.0.1:{port}"
     with pytest.raises(errors.ConnectionFailed) as caught:
-        open_stream(parse_endpoint(url), monotonic() + 10)
+        open_stream(parse_endpoint(url), monotonic() + 30)
     assert caught.value.sent is False
     assert "s3cret" not in str(caught.value)
     assert sockets() == before
@@ -143,7 +143,7 @@ def test_no_websocket_there(dial: Dial) -> None:
 def test_a_websockets_pings_are_answered_while_nobody_calls(connect: Connect) -> None:
     with node(websocket=True) as found:
         connection = connect(found.url)
-        connection.call(Kind.PING, b"", monotonic() + 10)
+        connection.call(Kind.PING, b"", monotonic() + 30)
         session = found.session()
         for number in range(1, 4):
             session.ping()
@@ -209,7 +209,7 @@ def test_a_handshake_that_never_ends_ends_in_time() -> None:
         began = monotonic()
         with pytest.raises(errors.DeadlineExceeded):
             open_stream(parse_endpoint(f"ws://{address}"), monotonic() + 0.5)
-        assert monotonic() - began < 5
+        assert monotonic() - began < 20
 
 
 def test_an_answer_to_the_handshake_is_bounded() -> None:
