@@ -101,11 +101,14 @@ def geventhttpclient_raw() -> Callable[[], object]:
     return lambda: client.get(PATH).read()
 
 
-def direct_session() -> Callable[[], object]:
-    from flowthings_like.transport.http.exchange import DirectSession
+def native_transport() -> Callable[[], object]:
+    from flowthings_like.transport.http.native_transport import NativeTransport
+    from flowthings_like.transport.retry import as_limits
+    from flowthings_like.wire.http import header_lines
 
-    session, where = DirectSession(), url()
-    return lambda: session.get(where, timeout=30).content
+    transport, where, timeout = NativeTransport(), url(), as_limits(30)
+    lines = header_lines({"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "benchmark"})
+    return lambda: transport.handle("GET", where, lines, timeout=timeout).body
 
 
 def api_find(**options: Any) -> Callable[[], object]:
@@ -115,7 +118,7 @@ def api_find(**options: Any) -> Callable[[], object]:
     return api.flow.find
 
 
-def api_by_requests() -> Callable[[], object]:
+def api_requests_transport() -> Callable[[], object]:
     return api_find(transport="requests")
 
 

@@ -81,7 +81,7 @@ CONTENDERS: dict[str, Callable[[Path], float]] = {
     "in turns, eventlet": with_turns,
     "in turns, packed, gevent": packed,
     "in turns, packed, eventlet": packed,
-    "in turns, by requests, gevent": through_requests,
-    "in turns, by requests, eventlet": through_requests,
+    "in turns, requests transport, gevent": through_requests,
+    "in turns, requests transport, eventlet": through_requests,
     "threads": with_turns,
 }

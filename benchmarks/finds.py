@@ -31,6 +31,6 @@ def measured(client: Callable[[], Callable[[], object]]) -> Callable[[Path], flo
 CONTENDERS = {
     PEER: measured(_clients.session_find),
     "api.flow.find": measured(_clients.api_find),
-    "api.flow.find by requests": measured(_clients.api_by_requests),
+    "api.flow.find, requests transport": measured(_clients.api_requests_transport),
 }
 TARGETS = [Target("api.flow.find", PEER, at_least=4)]

@@ -26,9 +26,9 @@ CONTENDERS = {
     "httpx, asyncio": lambda folder: _clients.httpx_async(FEW, 1),
     "aiohttp, asyncio": lambda folder: _clients.aiohttp_async(MANY, 1),
     "geventhttpclient raw, gevent": measured(_clients.geventhttpclient_raw, MANY),
-    "DirectSession.get": measured(_clients.direct_session, MANY),
-    "DirectSession.get, gevent": measured(_clients.direct_session, MANY),
-    "DirectSession.get, eventlet": measured(_clients.direct_session, MANY),
+    "native transport": measured(_clients.native_transport, MANY),
+    "native transport, gevent": measured(_clients.native_transport, MANY),
+    "native transport, eventlet": measured(_clients.native_transport, MANY),
     "api.flow.find": measured(_clients.api_find, MANY),
-    "api.flow.find by requests": measured(_clients.api_by_requests, FEW),
+    "api.flow.find, requests transport": measured(_clients.api_requests_transport, FEW),
 }

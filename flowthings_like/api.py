@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .services.things.client import Client
     from .transport.http.encoder import Encoder
     from .transport.http.sender import HTTPSender
+    from .transport.pool import Pool
     from .transport.retry import Retry
 
 __all__ = ["API"]
@@ -95,7 +96,6 @@ class API(Services):
         self._most = check_size(
             "max_response_bytes", _either(max_response_bytes, defaults.max_response_bytes)
         )
-        self._sender: HTTPSender | None = None
         self._application: Any = None
         self._platform: Any = None
         self._things_url = _either(things, defaults.things)
@@ -109,7 +109,7 @@ class API(Services):
             params=_either(params, defaults.params),
             encoder=_either(encoder, defaults.encoder),
             sender=_either(request, defaults.request),
-            default_sender=self._send,
+            make_sender=self._make_sender,
             verify_ssl=_either(verify_ssl, defaults.verify_ssl),
             timeout=_either(timeout, defaults.timeout),
             retry=_either(retry, defaults.retry),
@@ -230,7 +230,12 @@ class API(Services):
     @property
     def session(self) -> requests.Session:
         """The session that requests go through, for hooks, proxies and adapters; made now if need be."""
-        return self._http.session
+        return self._connection.http.session
+
+    @property
+    def pools(self) -> list[Pool[Any]]:
+        """The native transport's connection pools, one for each host; each has `statistics()`."""
+        return self._connection.http.pools
 
     @property
     def things(self) -> Client:
@@ -289,14 +294,13 @@ class API(Services):
 
     def close(self) -> None:
         """Close connections and the embedded platform; later calls raise. Closing again does nothing."""
-        self._connection.close()
-        sender, self._sender = self._sender, None
         platform, self._platform = self._platform, None
         try:
-            if self._things is not None:
-                self._things.close()
-            if sender is not None:
-                sender.close()
+            try:
+                self._connection.close()
+            finally:
+                if self._things is not None:
+                    self._things.close()
         finally:
             if platform is not None:
                 platform.close()
@@ -311,27 +315,18 @@ class API(Services):
         where = "embedded" if self._application is not None else self._connection.host or "no host"
         return f"<API of {self.creds.account} at {where}>"
 
-    @property
-    def _http(self) -> HTTPSender:
-        if self._sender is None:
-            first_time("network" if self._application is None else "native")
-            from .transport.http.sender import HTTPSender
+    def _make_sender(self) -> HTTPSender:
+        first_time("network" if self._application is None else "native")
+        from .transport.http.sender import HTTPSender
 
-            address = f"{'https' if self._connection.secure else 'http'}://{self._connection.host}"
-            mounted = {} if self._application is None else {address: self._application}
-            made = HTTPSender(
-                self._session,
-                verify_ssl=self._connection.verify_ssl,
-                mounted=mounted,
-                transport=self._transport,
-                max_response_bytes=self._most,
-            )
-            # Of two threads that get here at once both must use the same one.
-            self._sender = self._sender or made
-        return self._sender
-
-    def _send(self, method: str, url: str, **options: Any) -> tuple[Any, Mapping[str, str], int]:
-        return self._http(method, url, **options)
+        address = f"{'https' if self._connection.secure else 'http'}://{self._connection.host}"
+        return HTTPSender(
+            self._session,
+            verify_ssl=self._connection.verify_ssl,
+            mounted={} if self._application is None else {address: self._application},
+            transport=self._transport,
+            max_response_bytes=self._most,
+        )
 
 
 setattr(API, "async", API.async_)

@@ -38,6 +38,7 @@ __all__ = [
 Answer = TypeVar("Answer", bound="tuple[Any, Mapping[str, str], int]")
 
 _log = logging.getLogger("flowthings_like")
+_LONGEST = 1e9  # seconds; a socket takes no time-out that is much longer
 _SHORTEST = 0.001  # seconds: what is left of a deadline may be less than nothing, a timeout may not
 
 
@@ -182,7 +183,9 @@ def limits(timeout: Any) -> Limits:
         InvalidInput: it is neither.
     """
     connect, read = check_timeout(timeout)
-    return Limits(connect, read, None if isinstance(timeout, tuple) else float(timeout))
+    if isinstance(timeout, tuple):
+        return Limits(connect, read, None)
+    return Limits(connect, read, math.inf if timeout > _LONGEST else float(timeout))
 
 
 def check_timeout(timeout: Any) -> tuple[float | None, float | None]:
@@ -193,7 +196,7 @@ def check_timeout(timeout: Any) -> tuple[float | None, float | None]:
     """
     pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
     if len(pair) == 2 and all(_is_seconds(part) for part in pair):
-        return tuple(None if math.isinf(part) else float(part) for part in pair)  # type: ignore[return-value]
+        return tuple(None if part > _LONGEST else float(part) for part in pair)  # type: ignore[return-value]
     raise InvalidInput(
         f"timeout is {timeout!r}; give seconds above 0, or (to connect, between two reads); "
         'float("inf") waits for ever'
@@ -205,11 +208,19 @@ def _is_seconds(value: Any) -> bool:
 
 
 def as_limits(timeout: Any) -> Limits:
-    """A time-out as requests takes it, with None for what it says nothing of."""
+    """A time-out as a sender takes it: Limits, one number for each step, or (connect, read[, total]).
+
+    None, for all or in the tuple, waits for ever.
+
+    Raises:
+        InvalidInput: it is something else.
+    """
     if isinstance(timeout, Limits):
         return timeout
     given = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-    connect, read, total = (*given, None)[:3]
+    if not 2 <= len(given) <= 3 or not all(part is None or _is_seconds(part) for part in given):
+        raise InvalidInput(f"timeout is {timeout!r}; give seconds above 0, or (to connect, for each read)")
+    connect, read, total = (*(None if part is None or part > _LONGEST else part for part in given), None)[:3]
     return Limits(connect, read, total)
 
 

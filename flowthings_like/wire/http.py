@@ -112,7 +112,7 @@ class Answer(NamedTuple):
 
     status: int
     reason: str
-    headers: Headers
+    headers: Mapping[str, str]
     body: bytes
 
 

@@ -9,9 +9,14 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+from flowthings_like.transport.http.native_transport import NativeTransport
+from flowthings_like.transport.retry import as_limits
+from flowthings_like.wire.http import Answer, header_lines
 
 Certificate = tuple[Path, Path]
 
@@ -161,6 +166,20 @@ def slow_server(tls: Certificate | None = None) -> Iterator[Slow]:
         finally:
             process.stdin.close()
             process.terminate()
+
+
+def handle(
+    transport: NativeTransport,
+    method: str,
+    url: str,
+    headers: Mapping[str, Any] | None = None,
+    body: bytes | None = None,
+    timeout: Any = 20,
+    **options: Any,
+) -> Answer:
+    """Send one request through the native transport."""
+    lines = header_lines(headers or {})
+    return transport.handle(method, url, lines, body, timeout=as_limits(timeout), **options)
 
 
 def sockets() -> int:

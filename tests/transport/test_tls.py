@@ -1,4 +1,4 @@
-"""TLS of the direct way: what is verified, against what, and what breaks."""
+"""TLS of the native transport: what is verified, against what, and what breaks."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
+from flowthings_like import ConnectionFailed, DeadlineExceeded
 from flowthings_like.transport import tls
-from flowthings_like.transport.http.exchange import DirectSession
+from flowthings_like.transport.http.native_transport import NativeTransport
 
-from .support import Certificate, answer, raw
-
-TIMEOUT = 20
+from .support import Certificate, answer, handle, raw
 
 
 @pytest.fixture(autouse=True)
@@ -27,83 +25,67 @@ def calm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def session() -> Iterator[DirectSession]:
-    with DirectSession() as made:
-        yield made
+def transport() -> Iterator[NativeTransport]:
+    made = NativeTransport()
+    yield made
+    made.close()
 
 
-def directly(session: DirectSession) -> bool:
-    return any(origin.pool.statistics().opened for origin in session.origins)
-
-
-def test_strangers_are_not_believed(session: DirectSession, certificate: Certificate) -> None:
+def test_strangers_are_not_believed(transport: NativeTransport, certificate: Certificate) -> None:
     with raw(answer(b"x"), certificate) as server:
-        with pytest.raises(requests.exceptions.SSLError, match="CERTIFICATE_VERIFY_FAILED"):
-            session.get(server.url + "/a", timeout=TIMEOUT)
+        with pytest.raises(ConnectionFailed, match="CERTIFICATE_VERIFY_FAILED"):
+            handle(transport, "GET", server.url + "/a")
         assert server.requests == []
-        assert session.origins[0].pool.statistics().open == 0
+        assert transport.pools[0].statistics().open == 0
 
 
-def test_a_bundle_as_argument_of_the_session_and_of_the_environment(
-    session: DirectSession, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bundle_belongs_to_one_request(transport: NativeTransport, certificate: Certificate) -> None:
     bundle = str(certificate[0])
     with raw(lambda number, request: answer(b"%d" % number), certificate) as server:
         url = server.url + "/a"
-        assert session.get(url, timeout=TIMEOUT, verify=bundle).content == b"1"
-        assert session.get(url, timeout=TIMEOUT, verify=bundle).content == b"2"
+        assert handle(transport, "GET", url, verify=bundle).body == b"1"
+        assert handle(transport, "GET", url, verify=bundle).body == b"2"
         assert server.accepted == 1
-        with pytest.raises(requests.exceptions.SSLError):
-            session.get(url, timeout=TIMEOUT)
-        session.verify = bundle
-        assert session.get(url, timeout=TIMEOUT).content == b"3"
-        session.verify = True
-        for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-            with monkeypatch.context() as patch, DirectSession() as another:
-                patch.setenv(name, bundle)
-                assert another.get(url, timeout=TIMEOUT).ok
-                assert directly(another)
-        with DirectSession() as another, monkeypatch.context() as patch:
-            patch.setenv("REQUESTS_CA_BUNDLE", bundle)
-            another.trust_env = False
-            with pytest.raises(requests.exceptions.SSLError):
-                another.get(url, timeout=TIMEOUT)
+        with pytest.raises(ConnectionFailed, match="no trusted TLS"):
+            handle(transport, "GET", url)
+        assert handle(transport, "GET", url, verify=bundle).body == b"3"
+        assert server.accepted == 2  # the second connection was refused by this end
 
 
-def test_a_folder_of_authorities(session: DirectSession, certificate: Certificate, tmp_path: Path) -> None:
+def test_a_folder_of_bundles(transport: NativeTransport, certificate: Certificate, tmp_path: Path) -> None:
     (tmp_path / "cert.pem").write_bytes(certificate[0].read_bytes())
     subprocess.run(["openssl", "rehash", str(tmp_path)], check=True, capture_output=True, timeout=60)
     with raw(answer(b"x"), certificate) as server:
-        assert session.get(server.url + "/a", timeout=TIMEOUT, verify=str(tmp_path)).content == b"x"
+        assert handle(transport, "GET", server.url + "/a", verify=str(tmp_path)).body == b"x"
 
 
 @pytest.mark.parametrize("name", ["none.pem", "empty.pem"])
-def test_a_bundle_that_is_none(session: DirectSession, tmp_path: Path, name: str) -> None:
+def test_a_bundle_that_is_none(transport: NativeTransport, tmp_path: Path, name: str) -> None:
     (tmp_path / "empty.pem").write_text("no certificate")
-    with pytest.raises(requests.exceptions.SSLError, match=name):
-        session.get("https://127.0.0.1:9/a", timeout=TIMEOUT, verify=str(tmp_path / name))
+    with pytest.raises(ConnectionFailed, match=name):
+        handle(transport, "GET", "https://127.0.0.1:9/a", verify=str(tmp_path / name))
 
 
 def test_anybody_is_believed_only_on_demand_and_with_a_warning(
-    session: DirectSession, certificate: Certificate
+    transport: NativeTransport, certificate: Certificate
 ) -> None:
     with raw(answer(b"x"), certificate) as server:
         with pytest.warns(Warning, match="Unverified HTTPS"):
-            assert session.get(server.url + "/a", timeout=TIMEOUT, verify=False).content == b"x"
-        with pytest.raises(requests.exceptions.SSLError):
-            session.get(server.url + "/a", timeout=TIMEOUT)
+            assert handle(transport, "GET", server.url + "/a", verify=False).body == b"x"
+        with pytest.raises(ConnectionFailed):
+            handle(transport, "GET", server.url + "/a")
 
 
-def test_the_name_counts(session: DirectSession, certificate: Certificate) -> None:
+def test_the_name_counts(transport: NativeTransport, certificate: Certificate) -> None:
     """The certificate is for 127.0.0.1."""
     with raw(answer(b"x"), certificate) as server:
         port = server.address.partition(":")[2]
-        with pytest.raises(requests.exceptions.SSLError, match="localhost"):
-            session.get(f"https://localhost:{port}/a", timeout=TIMEOUT, verify=str(certificate[0]))
+        with pytest.raises(ConnectionFailed, match="localhost"):
+            handle(transport, "GET", f"https://localhost:{port}/a", verify=str(certificate[0]))
         assert server.requests == []
 
 
-def test_the_server_hears_which_name_is_meant(session: DirectSession, certificate: Certificate) -> None:
+def test_the_server_hears_which_name_is_meant(transport: NativeTransport, certificate: Certificate) -> None:
     heard: list[str | None] = []
     with raw(answer(b"x"), certificate) as server:
         assert server.context is not None
@@ -111,32 +93,32 @@ def test_the_server_hears_which_name_is_meant(session: DirectSession, certificat
         port = server.address.partition(":")[2]
         for name in ("localhost", "127.0.0.1"):
             with pytest.warns(Warning, match="Unverified HTTPS"):
-                session.get(f"https://{name}:{port}/a", timeout=TIMEOUT, verify=False)
+                handle(transport, "GET", f"https://{name}:{port}/a", verify=False)
     assert heard == ["localhost", None]
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_bodies_of_many_records(
-    session: DirectSession, certificate: Certificate, version: ssl.TLSVersion
+    transport: NativeTransport, certificate: Certificate, version: ssl.TLSVersion
 ) -> None:
     body = bytes(range(256)) * 8_000
     with raw(lambda number, request: answer(request.partition(b"\r\n\r\n")[2]), certificate) as server:
         assert server.context is not None
         server.context.minimum_version = server.context.maximum_version = version
         for _ in range(3):
-            echo = session.post(server.url, data=body, timeout=TIMEOUT, verify=str(certificate[0]))
-            assert echo.content == body
+            echo = handle(transport, "POST", server.url, body=body, verify=str(certificate[0]))
+            assert echo.body == body
         assert server.accepted == 1
-    assert directly(session)
+    assert transport.pools[0].statistics().opened == 1
 
 
-def test_the_end_of_a_connection_without_a_goodbye(session: DirectSession, certificate: Certificate) -> None:
+def test_an_end_without_a_goodbye(transport: NativeTransport, certificate: Certificate) -> None:
     """An answer that ends with its connection might have been cut by anybody on the way."""
-    with raw(lambda number, request: None, certificate) as server, pytest.raises(requests.ConnectionError):
-        session.get(server.url + "/a", timeout=TIMEOUT, verify=str(certificate[0]))
+    with raw(lambda number, request: None, certificate) as server, pytest.raises(ConnectionFailed):
+        handle(transport, "GET", server.url + "/a", verify=str(certificate[0]))
 
 
-def test_plain_text_where_tls_is_expected(session: DirectSession) -> None:
+def test_plain_text_where_tls_is_expected(transport: NativeTransport) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -147,12 +129,12 @@ def test_plain_text_where_tls_is_expected(session: DirectSession) -> None:
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        with pytest.raises(requests.exceptions.SSLError):
-            session.get(f"https://127.0.0.1:{listener.getsockname()[1]}/a", timeout=TIMEOUT)
+        with pytest.raises(ConnectionFailed):
+            handle(transport, "GET", f"https://127.0.0.1:{listener.getsockname()[1]}/a")
         thread.join(10)
 
 
-def test_a_handshake_that_takes_too_long(session: DirectSession) -> None:
+def test_a_handshake_that_takes_too_long(transport: NativeTransport) -> None:
     go_on = threading.Event()
 
     def wait(number: int, request: bytes) -> bytes:
@@ -160,13 +142,13 @@ def test_a_handshake_that_takes_too_long(session: DirectSession) -> None:
         return b""
 
     with raw(wait) as server:
-        with pytest.raises(requests.ConnectTimeout):
-            session.get(f"https://{server.address}/a", timeout=(0.05, 20))
+        with pytest.raises(DeadlineExceeded):
+            handle(transport, "GET", f"https://{server.address}/a", timeout=(0.05, 20))
         go_on.set()
 
 
 def test_contexts_are_made_late_and_once(
-    session: DirectSession, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+    transport: NativeTransport, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[object] = []
     real = tls.client_context
@@ -175,10 +157,10 @@ def test_contexts_are_made_late_and_once(
         made.append(verify)
         return real(verify)
 
-    monkeypatch.setattr("flowthings_like.transport.http.origin.client_context", counting)
+    monkeypatch.setattr("flowthings_like.transport.http.native_transport.client_context", counting)
     bundle = str(certificate[0])
     with raw(answer(b"x", Connection="close"), certificate) as server:
         for _ in range(3):
-            session.get(server.url + "/a", timeout=TIMEOUT, verify=bundle)
+            handle(transport, "GET", server.url + "/a", verify=bundle)
         assert server.accepted == 3
     assert made == [bundle]

@@ -27,6 +27,7 @@ from .urls import segment, wire_params
 if TYPE_CHECKING:
     from .envelope import Envelope
     from .evictions import Evictions
+    from .sender import HTTPSender
 
 __all__ = ["Connection", "Sender"]
 
@@ -49,7 +50,8 @@ class Connection:
         secure, host, ws_host, version: what URLs are made of. Hosts are None where none is known.
         params: query parameters for every request.
         encoder: turns data into text and back.
-        sender: sends one request; None means the pooled HTTP transport, which is made at the first call.
+        sender: the caller's own function that sends one request; None for the built-in sender.
+        http: the built-in sender.
         verify_ssl: True, False, or the path of a bundle of certificate authorities.
         timeout: how long a call may take, as Limits.
         retry: when a call is made again; None for never.
@@ -69,7 +71,7 @@ class Connection:
         params: Mapping[str, Any],
         encoder: Encoder | None,
         sender: Sender | None,
-        default_sender: Sender,
+        make_sender: Callable[[], HTTPSender],
         verify_ssl: bool | str,
         timeout: Any,
         retry: Any,
@@ -83,7 +85,8 @@ class Connection:
         self.version = segment(str(version))
         self.params = wire_params(P.of(params).to_dict())
         self.encoder: Encoder = JSONEncoder() if encoder is None else encoder
-        self.default_sender = default_sender
+        self._make_sender = make_sender
+        self._http: HTTPSender | None = None
         self.sender = sender
         self.verify_ssl = verify_ssl
         self.timeout = limits(timeout)
@@ -103,8 +106,8 @@ class Connection:
         self._creds = credentials_of(creds)
 
     @property
-    def sender(self) -> Sender:
-        """What sends."""
+    def sender(self) -> Sender | None:
+        """The caller's own function that sends; None for the built-in sender."""
         return self._sender
 
     @sender.setter
@@ -114,7 +117,17 @@ class Connection:
                 "request must be a function (method, url, params=, data=, creds=) -> "
                 f"(text, headers, status), not {type(sender).__name__}"
             )
-        self._sender = self.default_sender if sender is None else sender
+        self._sender = sender
+
+    @property
+    def http(self) -> HTTPSender:
+        """The built-in sender, made when it is first asked for."""
+        found = self._http
+        if found is None:
+            made = self._make_sender()
+            # Of two threads that get here at once both must use the same one.
+            found = self._http = self._http or made
+        return found
 
     @property
     def closed(self) -> bool:
@@ -122,8 +135,11 @@ class Connection:
         return self._closed
 
     def close(self) -> None:
-        """Refuse every call from now on."""
+        """Refuse every call from now on, and close the connections of the built-in sender."""
         self._closed = True
+        http, self._http = self._http, None
+        if http is not None:
+            http.close()
 
     def rest_url(self, path: str) -> str:
         """The URL of a resource path that is already percent-encoded.
@@ -156,7 +172,7 @@ class Connection:
         """A host for a URL. A caller's own function, which sends where it likes, is told the original's."""
         if host is not None:
             return host
-        if self._sender != self.default_sender:
+        if self._sender is not None:
             return historic
         raise errors.ConfigurationError(missing)
 
@@ -194,22 +210,20 @@ class Connection:
         A sender of the caller's own gets each request once: what may be sent again it knows best.
         """
         self._check_open()
-        sender, creds = self._sender, self._creds
+        own, creds = self._sender, self._creds
         policy = self.retry if retry is None else check_retry(retry)
-        if sender != self.default_sender:
+        if own is not None:
             given = {} if timeout is None else {"timeout": check_timeout(timeout)}
-            return sender(method, url, params=params, data=data, creds=creds, **given), 1
+            return own(method, url, params=params, data=data, creds=creds, **given), 1
         writes = method not in _HARMLESS
         headers = {"Idempotency-Key": new_key()} if writes else None
-        process = os.getpid()
+        process, sender = os.getpid(), self.http
 
         def attempt(timeout: Limits) -> tuple[Any, Mapping[str, str], int]:
             self._check_open()
             if process != os.getpid():  # the copy of a call, out of a pause of the parent's
                 raise forked_call(f"{method} {url}", process)
-            return sender(
-                method, url, params=params, data=data, creds=creds, timeout=timeout, headers=headers
-            )
+            return sender(method, url, params, data, creds, timeout, headers)
 
         return persist(
             attempt,

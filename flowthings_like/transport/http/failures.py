@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from urllib3.exceptions import NewConnectionError, ReadTimeoutError
@@ -17,16 +18,28 @@ from ...errors import (
     InvalidResponse,
     ResponseTooLarge,
 )
-from .native_transport import AnswerTooLargeError, BadRedirectError, NotSentError
 
-__all__ = ["translated", "without_request"]
+__all__ = ["AnswerTooLargeError", "BadRedirectError", "redirected", "translated", "without_request"]
 
 
-def translated(error: requests.RequestException, method: str, url: str) -> FlowThingsError:
-    """The error of ours that says what requests' error means."""
+class AnswerTooLargeError(requests.RequestException):
+    """An answer of more bytes than are wanted."""
+
+
+class BadRedirectError(requests.RequestException):
+    """A redirect to what is no URL."""
+
+
+def translated(
+    error: requests.RequestException, method: str, url: str, proxy: str | None = None
+) -> FlowThingsError:
+    """The error of ours that says what requests' error means.
+
+    Args:
+        proxy: the URL, without its password, of the proxy that the request went through.
+    """
     parts = urlsplit(url)
     asked = f"{method} {parts.path} at {parts.netloc}"
-    proxy = getattr(error, "proxy", None)
     if isinstance(error, AnswerTooLargeError):
         return ResponseTooLarge(f"{asked}: {error}")
     if isinstance(error, BadRedirectError):
@@ -54,9 +67,7 @@ def translated(error: requests.RequestException, method: str, url: str) -> FlowT
     if isinstance(error, ValueError):
         return InvalidInput(f"{asked}: {_reason(error)}")
     broken = ConnectionFailed(f"{asked}: {_reason(error)}")
-    broken.sent = not isinstance(error, NotSentError) and not isinstance(
-        _innermost(error), NewConnectionError
-    )
+    broken.sent = not isinstance(_innermost(error), NewConnectionError)
     return broken
 
 
@@ -90,3 +101,28 @@ def without_request(error: requests.RequestException) -> requests.RequestExcepti
     """The same error without the request it carries: that one's headers hold the token."""
     error.request = error.response = None
     return error
+
+
+def redirected(status: int, headers: Mapping[str, str], method: str, url: str) -> InvalidResponse:
+    """The error for an answer that is a redirect. None is followed: the token would travel along."""
+    parts = urlsplit(url)
+    asked = f"{method} {parts.path} at {parts.netloc}: {status}"
+    try:
+        target = urlsplit(urljoin(url, headers.get("Location", "")))
+        place = target.netloc.rpartition("@")[2]
+    except ValueError:
+        return InvalidResponse(f"{asked}, a redirect to what is no URL")
+    if place != parts.netloc:
+        return InvalidResponse(
+            f"{asked}, a redirect to {place}, which is not followed: the token would travel along. "
+            "Give the final host as host="
+        )
+    if target.scheme != parts.scheme:
+        return InvalidResponse(
+            f"{asked}, a redirect to {target.scheme} on the same host, which is not followed. "
+            f"Give secure={target.scheme == 'https'}"
+        )
+    return InvalidResponse(
+        f"{asked}, a redirect to {target.path[:200]} on the same host, which is not followed: the platform "
+        "has no redirects. Is something else in front of it, or version= not the right one?"
+    )

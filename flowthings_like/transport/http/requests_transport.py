@@ -1,100 +1,91 @@
-"""A call made through requests, under the same deadline and bounds as a direct one."""
+"""The requests transport: sends through a requests.Session, under the deadline and bounds of the native one.
+
+Whatever is set in the session, or in the environment, counts as it does in any program that uses requests.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.cookies import RequestsCookieJar
-from requests.exceptions import ContentDecodingError, InvalidHeader, ReadTimeout
-from requests.structures import CaseInsensitiveDict
+from requests.exceptions import ContentDecodingError, ReadTimeout
 from requests.utils import select_proxy
 from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError, SSLError
 from urllib3.response import HTTPResponse
 
 from ...green.backends.turnstile import LARGE, turn
 from ...wire.content_encoding import BodyTooLargeError, PackingError, Unpacker
-from ...wire.http import UnsafeRequestError, header_lines
+from ...wire.http import Answer, header_lines
 from ..byte_stream import CHUNK
 from .connection import LARGE_PACKED
-from .native_transport import AnswerTooLargeError, BadRedirectError, too_large
+from .failures import AnswerTooLargeError, BadRedirectError, translated, without_request
+from .native_transport import too_large
 from .proxies import check_proxy, without_password
 from .requests_deadlines import Seconds, drop_idle, keep_deadlines
 
 if TYPE_CHECKING:
     from ..retry import Limits
 
-__all__ = ["exchange"]
+__all__ = ["send"]
 
 _UNPACKED_HERE = ("", "gzip", "x-gzip", "deflate", "identity")
 
 
-def exchange(
+def send(
     session: requests.Session,
-    method: str,
-    url: str,
-    params: dict[str, Any],
-    body: bytes | None,
-    headers: dict[str, str],
-    limits: Limits,
+    request: requests.Request,
     *,
-    verify: bool | str | None,
-    simple: bool,
-    most: int | None,
-) -> tuple[int, Mapping[str, str], bytes]:
+    timeout: Limits,
+    settings: dict[str, Any] | None = None,
+    verify: bool | str | None = None,
+    most: int | None = None,
+) -> Answer:
     """Send one request through a session, and read the whole answer.
 
     Args:
         session: whatever is set in it counts.
-        method, url, params, body, headers: what to send.
-        limits: how long it may take.
+        request: what to send.
+        timeout: how long it may take.
+        settings: the proxies, verify and cert that count; None to have the session look at the environment.
         verify: what the caller asked for, which comes before REQUESTS_CA_BUNDLE; None for the session's.
-        simple: whether requests' own preparation would add nothing to the request.
         most: bytes that the answer's body may have, as it comes and unpacked; None for any number.
 
-    Returns:
-        (status, headers, body).
-
     Raises:
-        requests.RequestException: as requests does; AnswerTooLargeError among them.
+        FlowThingsError: as the native transport does.
+        UnsafeRequestError: a header that would become another one.
         ConfigurationError: a proxy that makes no sense.
     """
+    method, url = str(request.method), str(request.url)
+    # requests looks for the same, but shows the value, which may be the token.
+    header_lines(request.headers)
+    proxy = adapter = None
     try:
-        header_lines(headers)
-    except UnsafeRequestError as error:
-        # requests would say the same, but show the value, which may be the token.
-        raise InvalidHeader(str(error)) from None
-    if simple:
-        prepared = _prepared(session, method, url, params, body, headers)
-    else:
-        request = requests.Request(method, url, headers=headers, data=body, params=params)
         prepared = session.prepare_request(request)
-    prepared.hooks["response"].append(_check_location)
-    target = prepared.url or url
-    settings = session.merge_environment_settings(target, {}, False, verify, None)
-    if verify is not None:
-        # requests lets REQUESTS_CA_BUNDLE overrule what the caller asked for.
-        settings["verify"] = verify
-    settings["stream"] = True
-    proxy = select_proxy(target, settings["proxies"])
-    if proxy:
-        proxy = check_proxy(proxy)
-    adapter = session.get_adapter(target)
-    try:
-        timeout = _timeout(limits)
+        prepared.hooks["response"].append(_check_location)
+        target = prepared.url or url
+        if settings is None:
+            settings = dict(session.merge_environment_settings(target, {}, False, verify, None))
+        if verify is not None:
+            # requests lets REQUESTS_CA_BUNDLE overrule what the caller asked for.
+            settings["verify"] = verify
+        settings["stream"] = True
+        proxy = select_proxy(target, settings["proxies"])
+        if proxy:
+            proxy = check_proxy(proxy)
+        adapter = session.get_adapter(target)
+        allowed = _timeout(timeout)
         keep_deadlines(adapter, proxy or None)
-        answer = session.send(prepared, timeout=timeout, allow_redirects=False, **settings)
-        return answer.status_code, answer.headers, _read(answer, most)
+        answer = session.send(prepared, timeout=allowed, allow_redirects=False, **settings)
+        return Answer(answer.status_code, answer.reason, answer.headers, _read(answer, most))
     except requests.RequestException as error:
         if isinstance(error, requests.Timeout):
             drop_idle(adapter)
-        if proxy:
-            error.proxy = without_password(proxy)  # type: ignore[attr-defined]
-        raise
+        by = without_password(proxy) if proxy else None
+        raise translated(error, method, url, by) from without_request(error)
 
 
 def _check_location(answer: requests.Response, *args: Any, **options: Any) -> None:
@@ -180,26 +171,3 @@ def _raw_parts(answer: requests.Response) -> Iterator[bytes]:
         raise requests.exceptions.SSLError(error) from error
     except ProtocolError as error:
         raise requests.exceptions.ChunkedEncodingError(error) from error
-
-
-def _prepared(
-    session: requests.Session,
-    method: str,
-    url: str,
-    params: dict[str, Any],
-    body: bytes | None,
-    headers: dict[str, str],
-) -> requests.PreparedRequest:
-    """What `session.prepare_request` makes, for a URL known to be in order, at a tenth of the time."""
-    prepared = requests.PreparedRequest()
-    prepared.method = method.upper()
-    prepared.url = f"{url}?{urlencode(params, doseq=True)}" if params else url
-    merged: CaseInsensitiveDict[Any] = CaseInsensitiveDict(session.headers)
-    merged.update(headers)
-    if body is not None:
-        merged["Content-Length"] = str(len(body))
-    prepared.headers = merged
-    prepared._cookies = RequestsCookieJar()  # type: ignore[attr-defined]
-    prepared.body = body
-    prepared.hooks = {event: list(hooks) for event, hooks in session.hooks.items()}
-    return prepared

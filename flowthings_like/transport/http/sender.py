@@ -1,38 +1,58 @@
-"""What sends an API's requests: directly where that will do, through requests where it takes more.
+"""Sends an API's requests, and chooses the transport for each: the native one, or requests.
 
-There is one session for each API, made at the first call: a session holds locks and pools, and a program may
-import this package, and construct its APIs, before it patches the interpreter. A forked child gets a session
-of its own; it never uses its parent's sockets.
+The choice falls before anything is sent. A request goes through requests as soon as something is asked for
+that the native transport does not do: by the settings of `api.session`, by the environment (proxies,
+~/.netrc), by a test double in the place of a part of requests, or by `transport="requests"`.
 """
 
 from __future__ import annotations
 
+import http.client
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
+from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.utils import get_environ_proxies, get_netrc_auth, select_proxy
+from urllib3.connectionpool import HTTPConnectionPool
 
 from ...diagnostics.checks.findings import warn_once
 from ...diagnostics.checks.seen_running import session_after_fork
-from ...errors import InvalidResponse
+from ...errors import FlowThingsError, InvalidInput
+from ...wire.http import Answer, UnsafeRequestError, header_lines
 from ..forks import forked_call
-from ..retry import as_limits
-from .doubles import is_replaced
+from ..retry import Limits, as_limits
+from . import requests_transport
 from .embedded import WSGIAdapter, call
-from .exchange import DirectSession
-from .failures import translated, without_request
-from .requests_transport import exchange
+from .failures import redirected
+from .native_transport import ORIGIN, POOL_SIZE, NativeTransport
 
 if TYPE_CHECKING:
-    from ...wire.http import Answer
+    from ..pool import Pool
 
-__all__ = ["HTTPSender"]
+__all__ = ["HTTPSender", "is_replaced"]
+
+_REMEMBERED = 256
+# These headers decide over the body or the connection, which only requests knows how to follow.
+_UNUSUAL = frozenset(
+    (
+        "content-length", "expect", "host", "proxy-authorization", "te", "trailer", "transfer-encoding",
+        "upgrade",
+    )
+)  # fmt: skip
+_CODINGS = frozenset(("gzip", "deflate", "identity"))
+_NO_HOOKS: dict[str, Any] = {"response": []}
 
 
 class HTTPSender:
-    """Sends requests through a session. Calling it is the built-in `request` function.
+    """Sends requests. Calling it is the built-in `request` function of an API.
+
+    A session holds locks and pools, so it is made at the first call: a program may import this package, and
+    construct its APIs, before it patches the interpreter. A forked child gets a session of its own.
 
     Args:
         session: a session to use as it is, its hooks, adapters, proxies and cookies included; it stays the
@@ -54,43 +74,39 @@ class HTTPSender:
         max_response_bytes: int | None = None,
     ) -> None:
         self._given = session
-        self._most = max_response_bytes
-        self._used_in: int | None = None
+        self._given_used_in: int | None = None  # the process that has used it
+        self._own: dict[int, _OwnSession] = {}  # by process
+        self._native = NativeTransport()
         self._transport = transport
-        self._own: dict[int, DirectSession] = {}
+        self._most = max_response_bytes
         self._verify = None if verify_ssl is True else verify_ssl
         self._mounted = dict(mounted or {})
         if session is not None:
             for prefix, adapter in self._adapters().items():
                 session.mount(prefix, adapter)
+        # requests reads the environment twice for each call, which takes a quarter of its time.
+        self._environment = lru_cache(_REMEMBERED)(read_environment)
+        self._header_lines = lru_cache(_REMEMBERED)(_native_header_lines)
 
     @property
     def session(self) -> requests.Session:
         """The session in use in this process."""
         if self._given is not None:
-            self._look_for_fork()
+            self._warn_after_fork()
             return self._given
-        pid = os.getpid()
-        found = self._own.get(pid)
-        if found is None:
-            # setdefault is atomic: two threads that get here at once use the same session, without a lock.
-            found = self._own.setdefault(pid, self._make())
-            for parent in [other for other in self._own if other != pid]:
-                self._own.pop(parent, None)
-        return found
+        return self._own_session().session
 
-    def _look_for_fork(self) -> None:
-        pid = os.getpid()
-        if self._used_in != pid:
-            forked, self._used_in = self._used_in is not None, pid
-            if forked:
-                warn_once(session_after_fork())
+    @property
+    def pools(self) -> list[Pool[Any]]:
+        """The native transport's pools, one for each origin that was sent to."""
+        return self._native.pools
 
     def close(self) -> None:
-        """Close our own session's connections; one that was given stays open."""
+        """Close our own connections; a session that was given stays open."""
+        self._native.close()
         own = self._own.pop(os.getpid(), None)
         if own is not None:
-            own.close()
+            own.session.close()
 
     def __call__(
         self,
@@ -124,111 +140,213 @@ class HTTPSender:
             ConfigurationError: a proxy that makes no sense.
         """
         process = os.getpid()
-        named = {"Accept": "*/*", "Content-Type": "application/json"}
+        named: tuple[tuple[str, str], ...] = (("Accept", "*/*"), ("Content-Type", "application/json"))
         if creds is not None:
-            named["X-Auth-Token"] = creds.token
-            named["X-Auth-Account"] = creds.account
+            named += (("X-Auth-Token", creds.token), ("X-Auth-Account", creds.account))
         body = data.encode() if isinstance(data, str) else data
-        complete = f"{url}?{urlencode(params, doseq=True)}" if params else url
-        found: Mapping[str, str]
         try:
-            answer = self._directly(method.upper(), complete, named, body, timeout, headers)
-            if answer is not None:
-                status, _, found, content = answer
-            else:
-                named.update(headers or {})
-                status, found, content = self._by_requests(
-                    method, url, dict(params or {}), body, named, timeout
-                )
-        except requests.RequestException as error:
+            answer = self._send(method.upper(), url, params, body, named, headers or {}, as_limits(timeout))
+        except UnsafeRequestError as error:
+            raise InvalidInput(f"{method} {urlsplit(url).path}: {error}") from None
+        except FlowThingsError:
             if process != os.getpid():
                 raise forked_call(f"{method} {urlsplit(url).path}", process) from None
-            raise translated(error, method, url) from without_request(error)
+            raise
         if process != os.getpid():
             raise forked_call(f"{method} {urlsplit(url).path}", process)
-        if 300 <= status < 400:
-            raise _redirected(status, found, method, url)
-        return content, found, status
+        if 300 <= answer.status < 400:
+            raise redirected(answer.status, answer.headers, method, url)
+        return answer.body, answer.headers, answer.status
 
-    def _directly(
+    def _send(
         self,
         method: str,
         url: str,
-        headers: dict[str, str],
+        params: Mapping[str, Any] | None,
         body: bytes | None,
-        timeout: Any,
-        more: Mapping[str, str] | None,
-    ) -> Answer | None:
-        """The answer, if nothing is asked for that takes requests to do."""
-        session = self._given
-        if session is None and self._mounted:
-            session = self._own.get(os.getpid())
-            if session is None or session.is_plain():
-                for prefix, application in self._mounted.items():
-                    if url.startswith(prefix):
-                        own = session.headers if session is not None else {}
-                        return call(application, method, url, {**own, **headers, **(more or {})}, body)
-        if session is None:
-            session = self.session
-        if not isinstance(session, DirectSession) or not session.is_plain() or is_replaced():
-            return None
-        return session.exchange(method, url, headers, body, timeout, self._verify, more, self._most)
-
-    def _by_requests(
-        self,
-        method: str,
-        url: str,
-        params: dict[str, Any],
-        body: bytes | None,
-        headers: dict[str, str],
-        timeout: Any,
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        session = self.session
-        return exchange(
-            session, method, url, params, body, headers, as_limits(timeout),
-            verify=self._verify, simple=self._is_simple(session, url), most=self._most,
-        )  # fmt: skip
-
-    def _is_simple(self, session: requests.Session, url: str) -> bool:
-        """Whether requests' own preparation would add nothing."""
-        if isinstance(session, DirectSession):
-            return session.is_simple(url)
-        return (
-            bool(self._mounted)
-            and not (session.auth or session.params or session.cookies)
-            and isinstance(session.get_adapter(url), WSGIAdapter)
+        named: tuple[tuple[str, str], ...],
+        more: Mapping[str, str],
+        timeout: Limits,
+    ) -> Answer:
+        """Send through the transport that the settings ask for."""
+        complete = f"{url}?{urlencode(params, doseq=True)}" if params else url
+        settings: dict[str, Any] | None = None
+        if self._given is None:
+            application = self._application(url) if self._mounted else None
+            if application is not None:
+                own = self._own.get(os.getpid())
+                own_headers = {} if own is None else own.session.headers
+                return call(application, method, complete, {**own_headers, **dict(named), **more}, body)
+            own = self._own_session()
+            session = own.session
+            environment = self._environment(_origin(url), session.trust_env)
+            verify = self._chosen_verify(session, environment)
+            if self._transport == "auto" and environment.is_native and own.is_plain() and not is_replaced():
+                lines = self._lines(session, named, more)
+                if lines is not None:
+                    return self._native.handle(
+                        method, complete, lines, body, timeout=timeout, verify=verify, most=self._most
+                    )
+            proxies = {**session.proxies, **environment.proxies}
+            settings = {"proxies": proxies, "verify": verify, "cert": session.cert}
+        headers = {**dict(named), **more}
+        request = requests.Request(method, url, headers=headers, data=body, params=dict(params or {}))
+        return requests_transport.send(
+            self.session, request, timeout=timeout, settings=settings, verify=self._verify, most=self._most
         )
 
-    def _make(self) -> DirectSession:
-        session = DirectSession(self._transport, self._adapters(), self._most)
-        if self._mounted:
-            # Nothing travels, so nothing is worth compressing.
-            session.headers.pop("Accept-Encoding", None)
-        return session
+    def _lines(
+        self, session: requests.Session, named: tuple[tuple[str, str], ...], more: Mapping[str, str]
+    ) -> bytes | None:
+        """All headers as the native transport sends them; None if one of them takes requests to do."""
+        try:
+            lines = self._header_lines((*session.headers.items(), *named))
+        except TypeError:  # a value that cannot be hashed, and so is no text; requests says so
+            return None
+        return lines if lines is None or not more else lines + header_lines(more)
 
-    def _adapters(self) -> dict[str, WSGIAdapter]:
+    def _application(self, url: str) -> Any:
+        """The application that stands for a URL's host, unless something set takes requests to do."""
+        own = self._own.get(os.getpid())
+        if own is None or own.is_plain():
+            for prefix, application in self._mounted.items():
+                if url.startswith(prefix):
+                    return application
+        return None
+
+    def _chosen_verify(self, session: requests.Session, environment: Environment) -> bool | str:
+        if environment.bundle and self._verify is None:
+            return environment.bundle
+        return session.verify if self._verify is None else self._verify  # type: ignore[return-value]
+
+    def _own_session(self) -> _OwnSession:
+        pid = os.getpid()
+        found = self._own.get(pid)
+        if found is None:
+            # setdefault is atomic: two threads that get here at once use the same session, without a lock.
+            found = self._own.setdefault(pid, _OwnSession(self._adapters()))
+            for parent in [other for other in self._own if other != pid]:
+                self._own.pop(parent, None)
+        return found
+
+    def _adapters(self) -> dict[str, BaseAdapter]:
         return {prefix: WSGIAdapter(application) for prefix, application in self._mounted.items()}
 
+    def _warn_after_fork(self) -> None:
+        pid = os.getpid()
+        if self._given_used_in != pid:
+            forked, self._given_used_in = self._given_used_in is not None, pid
+            if forked:
+                warn_once(session_after_fork())
 
-def _redirected(status: int, headers: Mapping[str, str], method: str, url: str) -> InvalidResponse:
-    parts = urlsplit(url)
-    asked = f"{method} {parts.path} at {parts.netloc}: {status}"
-    try:
-        target = urlsplit(urljoin(url, headers.get("Location", "")))
-        place = target.netloc.rpartition("@")[2]
-    except ValueError:
-        return InvalidResponse(f"{asked}, a redirect to what is no URL")
-    if place != parts.netloc:
-        return InvalidResponse(
-            f"{asked}, a redirect to {place}, which is not followed: the token would travel along. "
-            "Give the final host as host="
+
+class _OwnSession:
+    """A session of our own, and whether anything was set in it since.
+
+    Args:
+        mounted: adapters to mount, by URL prefix.
+    """
+
+    __slots__ = ("_adapters", "session")
+
+    def __init__(self, mounted: Mapping[str, BaseAdapter]) -> None:
+        self.session = session = requests.Session()
+        if mounted:
+            # Nothing travels, so nothing is worth compressing.
+            session.headers.pop("Accept-Encoding", None)
+        else:
+            session.headers["Accept-Encoding"] = "gzip, deflate"
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, HTTPAdapter(pool_maxsize=POOL_SIZE))
+        for prefix, adapter in mounted.items():
+            session.mount(prefix, adapter)
+        self._adapters = dict(session.adapters)
+
+    def is_plain(self) -> bool:
+        """Whether nothing is set that only requests does. Headers are looked at elsewhere."""
+        session = self.session
+        jar: Any = session.cookies
+        return session.adapters == self._adapters and not (
+            session.auth
+            or session.params
+            or session.proxies
+            or session.cert
+            or session.stream
+            or session.hooks != _NO_HOOKS
+            # What a jar has, or the jar itself if it is of another kind.
+            or getattr(jar, "_cookies", jar)
         )
-    if target.scheme != parts.scheme:
-        return InvalidResponse(
-            f"{asked}, a redirect to {target.scheme} on the same host, which is not followed. "
-            f"Give secure={target.scheme == 'https'}"
-        )
-    return InvalidResponse(
-        f"{asked}, a redirect to {target.path[:200]} on the same host, which is not followed: the platform "
-        "has no redirects. Is something else in front of it, or version= not the right one?"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the environment says about one origin.
+
+    Attributes:
+        is_native: whether the native transport can go there: no proxy, no password in ~/.netrc.
+        proxies: as requests takes them.
+        bundle: the authorities to trust instead of the usual ones.
+    """
+
+    is_native: bool
+    proxies: Mapping[str, str]
+    bundle: str | None
+
+
+def read_environment(origin: str, trusted: bool) -> Environment:
+    """Read what the environment says about an origin.
+
+    Args:
+        origin: a URL up to its path.
+        trusted: whether the environment counts at all.
+    """
+    is_native = ORIGIN.fullmatch(origin) is not None
+    if not trusted:
+        return Environment(is_native, {}, None)
+    url = origin + "/"
+    proxies = get_environ_proxies(url, no_proxy=None)
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    is_native = is_native and not select_proxy(url, proxies) and get_netrc_auth(url) is None
+    return Environment(is_native, proxies, bundle or None)
+
+
+def is_replaced() -> bool:
+    """Whether a test double stands in the place of a part of requests, urllib3 or http.client now.
+
+    `responses` replaces HTTPAdapter.send, requests_mock Session.get_adapter or send, vcrpy the connection
+    classes. Each names another module as its home than what it stands in for.
+    """
+    return (
+        HTTPAdapter.send.__module__ != "requests.adapters"
+        or requests.Session.get_adapter.__module__ != "requests.sessions"
+        or requests.Session.send.__module__ != "requests.sessions"
+        or http.client.HTTPConnection.__module__ != "http.client"
+        or HTTPConnectionPool.ConnectionCls.__module__ != "urllib3.connection"
     )
+
+
+def _origin(url: str) -> str:
+    """A URL up to its path."""
+    slash = url.find("/", 8)
+    return url if slash < 0 else url[:slash]
+
+
+def _native_header_lines(headers: tuple[tuple[str, Any], ...]) -> bytes | None:
+    """Headers as the native transport sends them; None if one of them takes requests to do.
+
+    Args:
+        headers: of a name that comes twice, whatever its case, the last one counts. None leaves one out.
+    """
+    merged: dict[str, tuple[str, Any]] = {}
+    for name, value in headers:
+        lower = name.lower() if isinstance(name, str) else name.decode("latin-1").lower()
+        merged[lower] = name, value
+    if not _UNUSUAL.isdisjoint(merged) or not _is_decodable(merged.get("accept-encoding", ("", ""))[1]):
+        return None
+    return header_lines({name: value for name, value in merged.values() if value is not None})
+
+
+def _is_decodable(accepted: Any) -> bool:
+    """Whether an Accept-Encoding asks for nothing that the native transport cannot unpack."""
+    text = accepted.decode("latin-1") if isinstance(accepted, bytes) else accepted or ""
+    return all(part.partition(";")[0].strip().lower() in _CODINGS for part in text.split(",") if part.strip())

@@ -270,7 +270,7 @@ def test_new_credentials_and_senders_count_everywhere_at_once() -> None:
     api.request = answering("new")
     assert held.find() == api.flow.find() == api.websocket.request("POST") == "new"
     api.request = None
-    assert api._connection.sender == api._send
+    assert api._connection.sender is None
 
 
 def test_bad_credentials_are_refused_at_once() -> None:

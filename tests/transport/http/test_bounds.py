@@ -22,12 +22,12 @@ from flowthings_like import (
     Token,
     defaults,
 )
-from flowthings_like.transport.http.exchange import DirectSession
+from flowthings_like.transport.http.native_transport import NativeTransport
 
-from ..support import answer, raw
+from ..support import answer, handle, raw
 
 LIMIT = 10_000
-WAYS = ["auto", "requests", "session", "direct session"]
+WAYS = ["auto", "requests", "session"]
 
 
 def body_of(size: int) -> bytes:
@@ -53,8 +53,6 @@ def api_for(way: str, address: str, **options: Any) -> API:
     chosen: dict[str, Any] = {"host": address, "secure": False, "timeout": 30, "max_response_bytes": LIMIT}
     if way == "session":
         chosen["session"] = requests.Session()
-    elif way == "direct session":
-        chosen["session"] = DirectSession()
     else:
         chosen["transport"] = way
     return API(Token("acc", "tok"), **{**chosen, **options})
@@ -100,12 +98,13 @@ def test_a_call_after_one_that_was_too_large_has_its_own_answer(way: str) -> Non
         close(api)
 
 
-def test_a_session_has_a_bound_of_its_own() -> None:
-    with raw(answer(body_of(LIMIT + 1))) as server, DirectSession(max_response_bytes=LIMIT) as session:
-        with pytest.raises(requests.RequestException, match="more than 10000 bytes"):
-            session.get(server.url)
-        session.max_response_bytes = None
-        assert len(session.get(server.url).content) == LIMIT + 1
+def test_each_request_of_the_native_transport_has_its_own_bound() -> None:
+    transport = NativeTransport()
+    with raw(answer(body_of(LIMIT + 1))) as server:
+        with pytest.raises(ResponseTooLarge, match="more than 10000 bytes"):
+            handle(transport, "GET", server.url, most=LIMIT)
+        assert len(handle(transport, "GET", server.url).body) == LIMIT + 1
+    transport.close()
 
 
 OVER = 88  # times a thousand bytes

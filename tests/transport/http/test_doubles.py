@@ -14,8 +14,7 @@ import responses
 import vcr
 
 from flowthings_like import API, ConnectionFailed, DeadlineExceeded, ResponseTooLarge, Token
-from flowthings_like.transport.http.doubles import is_replaced
-from flowthings_like.transport.http.exchange import DirectSession
+from flowthings_like.transport.http.sender import is_replaced
 from tests.services.support import Seen, Server, serving
 
 ANSWER = {"head": {"ok": True, "status": 200}, "body": "from the double"}
@@ -114,7 +113,7 @@ def test_vcrpy(server: Server, tmp_path: Path, warm: bool) -> None:
 
 
 def test_a_session_of_ones_own_and_an_embedded_platform(server: Server, tmp_path: Path) -> None:
-    with DirectSession() as session, responses.RequestsMock() as mock:
+    with requests.Session() as session, responses.RequestsMock() as mock:
         mock.get(url(server), json=ANSWER)
         with api_for(server, session=session) as api:
             assert api.flow.read("f1") == "from the double"

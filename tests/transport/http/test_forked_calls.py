@@ -11,7 +11,6 @@ import requests
 
 from flowthings_like import API, ConnectionFailed, Retry, Token
 from flowthings_like.green import detect
-from flowthings_like.transport.http.exchange import DirectSession
 from tests.forked import forked
 from tests.services.support import Answer, Seen, serving
 
@@ -91,9 +90,7 @@ def test_a_copy_out_of_a_pause_or_a_queue_does_not_ask() -> None:
         pause = detect().spawn(pausing.flow.read, "busy", timeout=1000)
         queued = api_for("auto", server.address)
         queued.flow.read("first")
-        session = queued.session
-        assert isinstance(session, DirectSession)
-        session.origins[0].pool.size = 1
+        queued.pools[0].size = 1
         calls = [detect().spawn(queued.flow.read, f"slow{number}") for number in range(3)]
         assert slow.arrived.acquire(timeout=20)
         began = time.monotonic()

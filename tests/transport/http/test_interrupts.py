@@ -27,7 +27,6 @@ import requests
 
 from flowthings_like.green.backends import contract as backend
 from flowthings_like.transport.http import native_transport
-from flowthings_like.transport.http.exchange import DirectSession
 from flowthings_like.transport.http.sender import HTTPSender
 from flowthings_like.transport.pool import Pool
 
@@ -72,10 +71,8 @@ class Caller:
 
     @property
     def pool(self) -> Pool[Any]:
-        session = self.sender.session
-        assert isinstance(session, DirectSession)
-        (origin,) = session.origins
-        return origin.pool
+        (pool,) = self.sender.pools
+        return pool
 
     def check(self) -> None:
         """The next request gets its own answer; sockets and numbers add up."""
