@@ -19,6 +19,7 @@ from ...green.backends import contract as backend
 from ...green.backends.contract import native
 from ...wire.things import errors as things_errors
 from ...wire.things.packages import unpack
+from ...wire.things.tokens import TOKEN_LENGTH
 from ..problems import Problem
 from ..resources.access.accounts import check_name
 from ..store.schema import accounts, things_tokens, things_users
@@ -29,10 +30,7 @@ if TYPE_CHECKING:
     from ..resources.access.accounts import Accounts
     from ..store.store import Store
 
-__all__ = ["TOKEN_LENGTH", "Authenticator", "Login", "hash_password", "hash_token", "new_token"]
-
-TOKEN_LENGTH = 22
-"""Characters of a token, as in ThingsDB. They hold 131 bits."""
+__all__ = ["Authenticator", "Login", "hash_password", "hash_token", "new_token"]
 
 MAX_LENGTH = 127
 """Characters that a name or a password may have."""

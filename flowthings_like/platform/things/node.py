@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ...green.backends import contract as backend
 from ...wire.things import errors as things_errors
+from ...wire.things.status import OFFLINE, SHUTTING_DOWN
 from .authentication import Authenticator, Login
 from .connections.listener import Listener
 from .connections.session import Session
@@ -155,7 +156,7 @@ class Node:
         self._state = _State.DRAINING
         self._closed.set()
         for session in list(self._sessions):
-            session.send_status("SHUTTING_DOWN")
+            session.send_status(SHUTTING_DOWN)
         for database in list(self._databases.values()):
             database.wait_answered(DRAIN_TIMEOUT)
         self._last_refused = time.monotonic()
@@ -163,7 +164,7 @@ class Node:
         for listener in self._listeners:
             listener.close()
         for session in list(self._sessions):
-            session.send_status("OFFLINE")
+            session.send_status(OFFLINE)
         self._wait(lambda: not any(session.unsent for session in list(self._sessions)))
         self._end_connections()
 

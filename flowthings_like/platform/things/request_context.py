@@ -6,8 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...wire.things.packages import EVENT_ID, Kind, pack, package
+from ...wire.things.privileges import Privilege
 from .contract import Client, Delivery, Node
-from .users import Privilege
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

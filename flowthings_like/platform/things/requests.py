@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from ...wire.things import errors as things_errors
 from ...wire.things.packages import Kind, pack, package
+from ...wire.things.privileges import Privilege
 from ...wire.things.scopes import Scope, is_name, parse_scope
 from .language import call_procedure, parse, run
 from .resolved_scope import resolve_scope
 from .scopes.registry import open_scope
-from .users import Privilege
 
 if TYPE_CHECKING:
     from .database.state import CollectionEntry

@@ -7,13 +7,13 @@ with `new_user` and may do what they were granted.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntFlag
 from typing import Any
 
 from ...wire.things import errors as things_errors
 from ...wire.things.packages import pack, unpack
+from ...wire.things.privileges import Privilege
 
-__all__ = ["NODE", "THINGSDB", "Privilege", "ScopeKey", "User", "describe_privileges", "privileges"]
+__all__ = ["NODE", "THINGSDB", "ScopeKey", "User", "describe_privileges", "privileges"]
 
 ScopeKey = int | str
 """What a privilege is granted for: THINGSDB, NODE, or the number of a collection.
@@ -23,18 +23,6 @@ The number stays the same when the collection is renamed.
 
 THINGSDB = "@thingsdb"
 NODE = "@node"
-
-
-class Privilege(IntFlag):
-    """ThingsDB's privileges, one bit each. USER and FULL combine several."""
-
-    QUERY = 1
-    CHANGE = 2
-    GRANT = 4
-    JOIN = 8
-    RUN = 16
-    USER = 27
-    FULL = 31
 
 
 def privileges(mask: object) -> Privilege:

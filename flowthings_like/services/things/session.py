@@ -14,6 +14,7 @@ from ...transport.things.reconnecting import Supervisor
 from ...transport.values import resolve
 from ...wire.things import errors as things_errors
 from ...wire.things.packages import Kind, Package, pack
+from ...wire.things.status import SHUTTING_DOWN
 from .answers import decode, refusal_in, value_of
 from .underway import UnderwayQuery
 
@@ -252,7 +253,7 @@ class Session:
         elif kind == Kind.NODE_STATUS:
             said = decode(event.body)
             _log.debug("node %s of %s: %s", said.get("id"), connection.peer, said.get("status"))
-            leaving = said.get("status") == "SHUTTING_DOWN" and connection is self.current
+            leaving = said.get("status") == SHUTTING_DOWN and connection is self.current
             if leaving and self._auto_reconnect:
                 if self._several:
                     self.supervisor.move()

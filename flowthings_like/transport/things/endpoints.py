@@ -23,6 +23,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ...errors import ConfigurationError
+from ...wire.things.tokens import TOKEN_LENGTH
 
 __all__ = ["DEFAULT_PORT", "Endpoint", "parse_endpoint"]
 
@@ -35,7 +36,7 @@ _FORMS = (
     "is written as %2F (/), %3F (?), %23 (#), %40 (@) or %25 (%)"
 )
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
-_TOKEN = re.compile(r"[A-Za-z0-9+/]{22}(?=@)")
+_TOKEN = re.compile(rf"[A-Za-z0-9+/]{{{TOKEN_LENGTH}}}(?=@)")
 _NOT_IN_A_HOST = frozenset("@/?#[] \t\n")
 _SCHEMES = {"things": "tcp", "things+tls": "tls", "ws": "ws", "wss": "wss", "unix": "unix"}
 _PORTS = {"tcp": DEFAULT_PORT, "tls": DEFAULT_PORT, "ws": 80, "wss": 443}

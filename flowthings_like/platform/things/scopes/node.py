@@ -7,8 +7,9 @@ import platform
 import time
 from typing import TYPE_CHECKING, Any
 
+from ....wire.things.privileges import Privilege
+from ....wire.things.status import READY
 from ..counters import Counters
-from ..users import Privilege
 from .functions import Functions, context_of, declare_in
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def node_info(run: Run) -> dict[str, Any]:
     return {
         "node_id": node.id,
         "version": VERSION,
-        "status": "READY",
+        "status": READY,
         "uptime": time.monotonic() - node.started,
         "connected_clients": node.connections,
         "node_name": platform.node(),
@@ -43,7 +44,7 @@ def node_info(run: Run) -> dict[str, Any]:
 @_function
 def nodes_info(run: Run) -> list[Any]:
     node = context_of(run).node
-    return [{"node_id": node.id, "version": VERSION, "status": "READY", "node_name": platform.node()}]
+    return [{"node_id": node.id, "version": VERSION, "status": READY, "node_name": platform.node()}]
 
 
 @_function

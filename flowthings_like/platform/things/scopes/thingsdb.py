@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 from ....wire.things import errors as things_errors
+from ....wire.things.privileges import Privilege
 from ....wire.things.scopes import parse_scope
 from ..authentication import MAX_LENGTH, hash_password, hash_token
 from ..authentication import new_token as make_token
@@ -13,7 +14,7 @@ from ..database.state import Token
 from ..language.values.moments import zone_names
 from ..language.values.plain import result_depth
 from ..resolved_scope import ResolvedScope, resolve_scope
-from ..users import Privilege, User, describe_privileges, privileges
+from ..users import User, describe_privileges, privileges
 from .functions import Functions, context_of, declare_in
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from .....wire.things import errors
+from .....wire.things.privileges import Privilege
 from ..values.numbers import INT_MAX, INT_MIN
 from ..values.plain import NO_IDS
 from ..values.types import Closure, List, Thing, Value, type_name
@@ -32,15 +33,9 @@ CONSTANTS: dict[str, Value] = {
     "INT_MAX": INT_MAX,
     "MATH_PI": math.pi,
     "MATH_E": math.e,
-    # privileges, as `grant` takes them
-    "QUERY": 1,
-    "CHANGE": 2,
-    "GRANT": 4,
-    "JOIN": 8,
-    "RUN": 16,
-    "USER": 27,
-    "FULL": 31,
-    # levels, as `set_log_level` takes them
+    # as `grant` takes them
+    **{name: int(privilege) for name, privilege in Privilege.__members__.items()},
+    # as `set_log_level` takes them
     "DEBUG": 0,
     "INFO": 1,
     "WARNING": 2,
