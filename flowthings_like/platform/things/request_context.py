@@ -118,7 +118,7 @@ class RequestContext:
                 self.require(Privilege.CHANGE)
             for emit in journal.emits:
                 self.emit((entry.number, emit.room), entry.scope, emit.event, emit.args)
-            for id in sorted(journal.gone_rooms):
+            for id in sorted(journal.deleted_rooms):
                 self._delete((entry.number, id), entry.scope)
             changes += entry.changes(self.state.account, journal)
         return changes

@@ -100,21 +100,21 @@ class Database:
             if self._state is None:
                 return
             try:
-                self._save_lost(self._state)
+                self._save_garbage(self._state)
             except BaseException:  # half of it may have been done
                 self._discard_state()
                 raise
 
-    def _save_lost(self, state: State) -> None:
+    def _save_garbage(self, state: State) -> None:
         for entry in state.collections.values():
-            if entry.collection.has_lost:
+            if entry.collection.has_garbage:
                 self._save(entry)
 
     def _save(self, entry: CollectionEntry) -> None:
         journal = entry.collection.take_journal()
         events = [
             delivery
-            for id in sorted(journal.gone_rooms)
+            for id in sorted(journal.deleted_rooms)
             for delivery in self._rooms.delete((entry.number, id), entry.scope)
         ]
         self._commits.submit(Commit(entry.changes(self.account, journal), events, None))

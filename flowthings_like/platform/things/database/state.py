@@ -65,8 +65,8 @@ class CollectionEntry:
     def changes(self, account: str, journal: Journal) -> list[Change]:
         """Return the rows that change because of what happened in the collection."""
         found = [Change("values", (self.number, row.kind, str(row.id)), (row.body,)) for row in journal.rows]
-        for id in journal.gone:
-            kind = "room" if id in journal.gone_rooms else "thing"
+        for id in journal.deleted:
+            kind = "room" if id in journal.deleted_rooms else "thing"
             found.append(Change("values", (self.number, kind, str(id)), None))
         for name, source in journal.procedures.items():
             values = None if source is None else (pack(source),)

@@ -33,7 +33,10 @@ def run(program: Program, scope: Scope, variables: Mapping[str, Any], logs: list
     Raises:
         ThingsDBError: what the code raised, or what is wrong with it.
     """
-    return _answer(Run(scope, _loaded(variables), logs, program.changes, program.forbidden), program.body)
+    return _answer(
+        Run(scope, _loaded(variables), logs, program.has_side_effects, program.forbids_side_effects),
+        program.body,
+    )
 
 
 def call_procedure(
@@ -57,7 +60,7 @@ def call_procedure(
         args = [args.get(parameter) for parameter in closure.names]
     elif not isinstance(args, (list, tuple)):
         raise errors.TypeError(f"expected arguments as a list or map, not {type(args).__name__}")
-    return _answer(Run(scope, {}, logs, closure.changes), _calling(closure, args))
+    return _answer(Run(scope, {}, logs, closure.has_side_effects), _calling(closure, args))
 
 
 # No frame between the caller and `_answer` holds a value: see there.

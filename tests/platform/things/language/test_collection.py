@@ -41,7 +41,7 @@ class Disk:
     def save(self, stuff: Stuff) -> None:
         journal = stuff.journal()
         self.rows.update({row.id: row for row in journal.rows})
-        for id in journal.gone:
+        for id in journal.deleted:
             self.rows.pop(id, None)
         for name, source in journal.procedures.items():
             if source is None:
@@ -116,7 +116,7 @@ def test_what_is_stored_gets_an_id_and_is_saved() -> None:
 )
 def test_every_change_is_in_the_journal(code: str) -> None:
     stuff, disk = Stuff(Collection("stuff")), Disk()
-    stuff.collection.touch(stuff.collection.root)
+    stuff.collection.mark_changed(stuff.collection.root)
     stuff(".a = {l: [1, 2], s: set({})}")
     disk.save(stuff)
     stuff(code)
@@ -127,7 +127,7 @@ def test_every_change_is_in_the_journal(code: str) -> None:
 
 def test_a_list_in_a_variable_s_thing_is_that_thing_s() -> None:
     stuff, disk = Stuff(Collection("stuff")), Disk()
-    stuff.collection.touch(stuff.collection.root)
+    stuff.collection.mark_changed(stuff.collection.root)
     stuff(".book = book", book={"tags": ["old"], "more": {"tags": []}})
     disk.save(stuff)
     stuff(".book.tags.push('new'); .book.more.tags.push({}); x = .book.tags; x.push('mine')")
@@ -143,7 +143,7 @@ def test_a_list_that_is_no_property_any_more_is_not_stored(code: str) -> None:
     stuff(code)
     journal = stuff.journal()
     assert journal.next_id == 3
-    assert not journal.gone
+    assert not journal.deleted
 
 
 def test_a_folder_whose_root_is_1_keeps_it() -> None:
@@ -169,8 +169,8 @@ def test_what_nothing_refers_to_is_gone_at_once() -> None:
     stuff.journal()
     assert stuff(".del('a'); .del('r'); nil") is None
     journal = stuff.journal()
-    assert journal.gone == {3, 4, 5}
-    assert journal.gone_rooms == {5}
+    assert journal.deleted == {3, 4, 5}
+    assert journal.deleted_rooms == {5}
     assert ids(journal.rows) == {2}
     with pytest.raises(errors.LookupError):
         stuff("thing(3)")
@@ -182,7 +182,7 @@ def test_an_error_keeps_nothing_alive(code: str) -> None:
     stuff(".a = {}")
     with pytest.raises(errors.ThingsDBError) as raised:
         stuff(code)
-    assert stuff.journal().gone == {3}  # though the error, and so its traceback, is still here
+    assert stuff.journal().deleted == {3}  # though the error, and so its traceback, is still here
     assert raised.value.__context__ is None
 
 
@@ -191,7 +191,7 @@ def test_what_a_variable_or_the_result_holds_is_gone_after_the_query() -> None:
     stuff(".a = {n: 1}")
     stuff.journal()
     assert stuff("x = .a; .del('a'); x") == {"#": 3, "n": 1}
-    assert stuff.journal().gone == {3}
+    assert stuff.journal().deleted == {3}
 
 
 def test_a_thing_that_moves_keeps_its_id() -> None:
@@ -199,7 +199,7 @@ def test_a_thing_that_moves_keeps_its_id() -> None:
     stuff(".a = {}")
     stuff.journal()
     assert stuff("x = .a; .del('a'); .b = x; .b.id()") == 3
-    assert stuff.journal().gone == set()
+    assert stuff.journal().deleted == set()
 
 
 def test_things_in_a_circle_go_with_the_collector() -> None:
@@ -209,8 +209,8 @@ def test_things_in_a_circle_go_with_the_collector() -> None:
     stuff(".del('a')")
     gc.collect()
     journal = stuff.journal()
-    assert journal.gone == {3, 4}
-    assert journal.gone_rooms == {4}
+    assert journal.deleted == {3, 4}
+    assert journal.deleted_rooms == {4}
 
 
 def test_ids_are_not_used_twice_even_after_loading() -> None:
@@ -266,12 +266,12 @@ def test_only_a_collection_has_a_root_and_only_a_node_no_procedures() -> None:
 
 def test_what_is_loaded_but_not_reachable_is_gone() -> None:
     stuff, disk = Stuff(Collection("stuff")), Disk()
-    stuff.collection.touch(stuff.collection.root)
+    stuff.collection.mark_changed(stuff.collection.root)
     stuff(".a = {b: {}}")
     disk.save(stuff)
     disk.rows[2] = disk.rows[2]._replace(body=b"\x80")
     loaded = load_collection("stuff", disk.rows.values(), next_id=disk.next_id)
-    assert loaded.take_journal().gone == {3, 4}
+    assert loaded.take_journal().deleted == {3, 4}
 
 
 plain = st.recursive(
@@ -294,7 +294,7 @@ plain = st.recursive(
 @given(plain)
 def test_a_value_comes_back_as_it_was_given_and_saved(value: Any) -> None:
     stuff, disk = Stuff(Collection("stuff")), Disk()
-    stuff.collection.touch(stuff.collection.root)
+    stuff.collection.mark_changed(stuff.collection.root)
     assert stuff(".v = value; return .v, 127, NO_IDS", value=value) == value
     disk.save(stuff)
     again = disk.load()
@@ -305,7 +305,7 @@ def test_a_value_comes_back_as_it_was_given_and_saved(value: Any) -> None:
 
 def test_every_kind_of_value_can_be_saved() -> None:
     stuff, disk = Stuff(Collection("stuff")), Disk()
-    stuff.collection.touch(stuff.collection.root)
+    stuff.collection.mark_changed(stuff.collection.root)
     stuff(
         ".t = {c: |x| x + 1, r: /a/i, e: err(-110, 'no'), d: datetime(0), s: set({n: 1}), o: room()};"
         ".t.z = datetime(2024, 7, 1, 'Europe/Amsterdam'); .t.v = timeval(5);"

@@ -33,10 +33,10 @@ def sources() -> list[str]:
 @pytest.mark.once
 def test_laid_out_it_says_the_same() -> None:
     for source in sources():
-        assert tree(program._formatted(source)) == tree(source), source
+        assert tree(program._format(source)) == tree(source), source
 
 
 @pytest.mark.once
 def test_without_white_space_it_says_the_same() -> None:
     for source in sources():
-        assert tree(program._compacted(source)) == tree(source), source
+        assert tree(program._compact(source)) == tree(source), source

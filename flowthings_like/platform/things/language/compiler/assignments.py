@@ -15,7 +15,7 @@ from ..runtime.access import item_of, look_up, member_of, set_item, set_member, 
 from ..runtime.operators import BINARY, Operator
 from ..syntax.parser import Node, place_of
 from ..values.types import List, Thing, ThingSet, Value, type_name
-from .chains import bounds, chain, ending, root
+from .chains import compile_bounds, compile_chain, end_chain, root
 from .compiler import Compiler, rule
 
 if TYPE_CHECKING:
@@ -35,17 +35,17 @@ def _assign(compiler: Compiler, tree: Node) -> Code:
         return _to_member(root, str(target.children[1]), compiler.code(given), combine)
     if target.data == "postfix":
         *trees, last = target.children
-        owner = chain(compiler, trees, last)
+        owner = compile_chain(compiler, trees, last)
         value = compiler.code(given)
         if last.data == "member":
             made = _to_member(owner, str(last.children[1]), value, combine)
-            return ending(made, target.children)
+            return end_chain(made, target.children)
         if last.data == "index":
             made = _to_item(owner, compiler.code(last.children[0]), value, combine)
-            return ending(made, target.children)
+            return end_chain(made, target.children)
         if last.data == "slice":
-            made = _to_slice(owner, bounds(compiler, last), value, str(sign))
-            return ending(made, target.children)
+            made = _to_slice(owner, compile_bounds(compiler, last), value, str(sign))
+            return end_chain(made, target.children)
     raise errors.SyntaxError(f"{place_of(tree)}: expected a variable, a property or an index before `{sign}`")
 
 
@@ -136,11 +136,11 @@ def _indexed(container: Value) -> Thing | List:
 def _combined(run: Run, combine: Operator, old: Value, given: Value) -> Value:
     """What the two come to: the old value itself, changed, if both are sets."""
     if type(old) is not ThingSet or type(given) is not ThingSet:
-        return run.made(combine(old, given))
+        return run.charge_new(combine(old, given))
     things = combine(old, given)
     run.start_change(old)
     try:
-        run.collection.change(old, things)
+        run.collection.mark_items_changed(old, things)
         old.clear()
         old.update(things)
     finally:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .....wire.things import errors
-from ..runtime.access import named, procedure
+from ..runtime.access import describe_thing, find_procedure
 from ..runtime.builtin import FUNCTIONS, METHODS, Builtin
-from ..runtime.unsupported import not_here, undefined, undefined_method
+from ..runtime.unsupported import undefined_function, undefined_method, unsupported
 from ..values.types import TEXTS, Closure, Thing, Value, type_name
 from .compiler import Compiler, rule
 from .forms import FORMS
@@ -36,7 +36,7 @@ def _call(compiler: Compiler, tree: Node) -> Code:
 
 @rule("instance")
 def _instance(compiler: Compiler, tree: Node) -> Code:
-    raise not_here(f"type `{tree.children[0]}`", "types of one's own")
+    raise unsupported(f"type `{tree.children[0]}`", "types of one's own")
 
 
 def _call_builtin(builtin: Builtin, args: Sequence[Code]) -> Code:
@@ -45,7 +45,7 @@ def _call_builtin(builtin: Builtin, args: Sequence[Code]) -> Code:
     def call(run: Run) -> Value:
         builtin.check(len(args))
         run.spend()
-        return run.made(builtin(run, *builtin.evaluate(run, args)))
+        return run.charge_new(builtin(run, *builtin.evaluate(run, args)))
 
     return call
 
@@ -59,9 +59,9 @@ def call_method(owner: Code, name: str, args: Sequence[Code]) -> Code:
         if builtin is not None:
             builtin.check(len(args))
             run.spend()
-            if not builtin.changes:
+            if not builtin.mutates:
                 result = builtin(run, value, *builtin.evaluate(run, args))
-                return run.made(result) if type(value) in TEXTS else result
+                return run.charge_new(result) if type(value) in TEXTS else result
             run.start_change(value)
             try:
                 return builtin(run, value, *builtin.evaluate(run, args))
@@ -70,7 +70,9 @@ def call_method(owner: Code, name: str, args: Sequence[Code]) -> Code:
         if type(value) is not Thing:
             raise undefined_method(name, type_name(value))
         if name not in value.props:
-            raise undefined_method(name, "thing", f"{named(value)} has no property or method `{name}`")
+            raise undefined_method(
+                name, "thing", f"{describe_thing(value)} has no property or method `{name}`"
+            )
         return _called(run, value.props[name], f"property `{name}`", args)
 
     return call
@@ -84,13 +86,13 @@ def _call_other(name: str, args: Sequence[Code]) -> Code:
         if builtin is not None:
             builtin.check(len(args))
             return builtin(run, *builtin.evaluate(run, args))
-        closure = procedure(run, name)
+        closure = find_procedure(run, name)
         if closure is not None:
             return _called(run, closure, f"procedure `{name}`", args)
         frame = run.frame.holder(name)
         if frame is not None:
             return _called(run, frame[name], f"variable `{name}`", args)
-        raise undefined(name, run.scope.kind)
+        raise undefined_function(name, run.scope.kind)
 
     return call
 

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from ..runtime.run import Code, Run
     from ..syntax.parser import Node
 
-__all__ = ["bounds", "chain", "ending", "root"]
+__all__ = ["compile_bounds", "compile_chain", "end_chain", "root"]
 
 
-class Absent(Exception):
+class ChainStopped(Exception):
     """Leaves a chain at `..`: what is there is nil or an error."""
 
     def __init__(self, value: Value) -> None:
@@ -55,21 +55,21 @@ def _root_method(compiler: Compiler, tree: Node) -> Code:
 
 @rule("postfix")
 def _postfix(compiler: Compiler, tree: Node) -> Code:
-    return ending(chain(compiler, tree.children), tree.children)
+    return end_chain(compile_chain(compiler, tree.children), tree.children)
 
 
-def chain(compiler: Compiler, trees: Sequence[Node], next: Node = None) -> Code:
+def compile_chain(compiler: Compiler, trees: Sequence[Node], next: Node = None) -> Code:
     """Compile a value and its links; `next` is the link that comes after these."""
     nesting = compiler.nesting
     code = compiler.code(trees[0])
     for link in trees[1:]:
         compiler.nesting += 1
-        code = _LINKS[link.data](compiler, _present(code) if _optional(link) else code, link)
+        code = _LINKS[link.data](compiler, _require_present(code) if _optional(link) else code, link)
     compiler.nesting = nesting
-    return _present(code) if _optional(next) else code
+    return _require_present(code) if _optional(next) else code
 
 
-def ending(code: Code, trees: Sequence[Node]) -> Code:
+def end_chain(code: Code, trees: Sequence[Node]) -> Code:
     """Code for a whole chain: if it stops at a `..`, what is there is its value."""
     if not any(map(_optional, trees)):
         return code
@@ -77,7 +77,7 @@ def ending(code: Code, trees: Sequence[Node]) -> Code:
     def end(run: Run) -> Value:
         try:
             return code(run)
-        except Absent as absent:
+        except ChainStopped as absent:
             return absent.value
 
     return end
@@ -88,13 +88,13 @@ def _optional(link: Node) -> bool:
     return link is not None and link.data in ("member", "method") and link.children[0] == ".."
 
 
-def _present(code: Code) -> Code:
+def _require_present(code: Code) -> Code:
     """What the chain goes on from."""
 
     def check(run: Run) -> Value:
         value = code(run)
         if value is None or type(value) is Failure:
-            raise Absent(value)
+            raise ChainStopped(value)
         return value
 
     return check
@@ -120,11 +120,11 @@ def _index(compiler: Compiler, owner: Code, link: Node) -> Code:
 
 
 def _slice(compiler: Compiler, owner: Code, link: Node) -> Code:
-    given = bounds(compiler, link)
+    given = compile_bounds(compiler, link)
     return lambda run: slice_of(run, owner(run), *[bound(run) for bound in given])
 
 
-def bounds(compiler: Compiler, link: Node) -> list[Code]:
+def compile_bounds(compiler: Compiler, link: Node) -> list[Code]:
     """Compile the start, stop and step of a slice; those that are left out return nil."""
     given = [_nothing if child is None else compiler.code(child) for child in link.children[::2]]
     return [*given, _nothing, _nothing, _nothing][:3]

@@ -34,18 +34,18 @@ def compile_closure(compiler: Compiler, tree: Node) -> Closure:
     names = next((child.children for child in tree.children if getattr(child, "data", "") == "names"), ())
     effects = compiler.effects
     loops, compiler.loops = compiler.loops, 0
-    changes, effects.changes = effects.changes, False
+    outer, effects.has_side_effects = effects.has_side_effects, False
     body = compiler.code(tree.children[-1])
     compiler.loops = loops
     made = Closure(
         tuple(map(str, names)),
         body,
         compiler.source(tree),
-        compiler.layout,
+        compiler.formatter,
         _doc(tree.children[-1]),
-        effects.changes,
+        effects.has_side_effects,
     )
-    effects.changes = effects.changes or changes
+    effects.has_side_effects = effects.has_side_effects or outer
     return made
 
 

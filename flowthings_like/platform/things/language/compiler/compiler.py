@@ -18,7 +18,7 @@ from ..syntax.parser import Node, place_of
 from .effects import Effects
 
 if TYPE_CHECKING:
-    from ..values.types import Layout
+    from ..values.types import Formatter
 
 __all__ = ["RULES", "Compiler", "rule"]
 
@@ -28,7 +28,7 @@ class Compiler:
 
     Args:
         text: it.
-        layout: for the closures in it.
+        formatter: for the closures in it.
 
     Attributes:
         effects: what the text may change, as far as it has been compiled.
@@ -36,11 +36,11 @@ class Compiler:
         loops: how many loops within each other are being compiled, within the innermost closure.
     """
 
-    __slots__ = ("effects", "layout", "loops", "nesting", "text")
+    __slots__ = ("effects", "formatter", "loops", "nesting", "text")
 
-    def __init__(self, text: str, layout: Layout) -> None:
+    def __init__(self, text: str, formatter: Formatter) -> None:
         self.text = text
-        self.layout = layout
+        self.formatter = formatter
         self.effects = Effects()
         self.nesting = 0
         self.loops = 0

@@ -35,19 +35,19 @@ class Effects:
     """Watches the compiler go through a text.
 
     Attributes:
-        changes: whether something that was seen counts as a change.
-        forbidden: whether `nse` was seen: from there on only functions count.
+        has_side_effects: whether something that was seen counts as a change.
+        is_forbidden: whether `nse` was seen: from there on only functions count.
         on_variable: whether the value that the next method is called on is as good as a variable.
     """
 
-    __slots__ = ("changes", "forbidden", "on_variable")
+    __slots__ = ("has_side_effects", "is_forbidden", "on_variable")
 
     def __init__(self) -> None:
-        self.changes = self.forbidden = self.on_variable = False
+        self.has_side_effects = self.is_forbidden = self.on_variable = False
 
     def assignment(self) -> None:
         """To a property or an item."""
-        self.changes = self.changes or not self.forbidden
+        self.has_side_effects = self.has_side_effects or not self.is_forbidden
 
     def method(self, name: str) -> None:
         """A method is called."""
@@ -56,8 +56,8 @@ class Effects:
 
     def function(self, name: str) -> None:
         """A function is called; its arguments come next."""
-        self.changes = self.changes or name in _FUNCTIONS
-        self.forbidden = self.forbidden or name == "nse"
+        self.has_side_effects = self.has_side_effects or name in _FUNCTIONS
+        self.is_forbidden = self.is_forbidden or name == "nse"
 
     def result(self, name: str, builtin: bool) -> None:
         """What the function comes to is used."""

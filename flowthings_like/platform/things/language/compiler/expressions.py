@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..runtime.operators import BINARY, PREFIX
-from ..syntax.literals import amount
-from ..values.numbers import bounded
+from ..syntax.literals import parse_int
+from ..values.numbers import check_int64
 from ..values.types import Thing, Value
 from .compiler import Compiler, rule
 from .literals import constant
@@ -63,7 +63,7 @@ def _binary(compiler: Compiler, tree: Node) -> Code:
         def pair(run: Run) -> Value:
             left = first(run)
             value = apply(left, second(run))
-            return value if type(left) in _CHEAP else run.made(value)
+            return value if type(left) in _CHEAP else run.charge_new(value)
 
         return pair
 
@@ -72,7 +72,7 @@ def _binary(compiler: Compiler, tree: Node) -> Code:
         for apply, code in steps:
             left, value = value, apply(value, code(run))
             if type(left) not in _CHEAP:
-                run.made(value)
+                run.charge_new(value)
         return value
 
     return chain
@@ -82,7 +82,7 @@ def _binary(compiler: Compiler, tree: Node) -> Code:
 def _prefixed(compiler: Compiler, tree: Node) -> Code:
     sign, operand = tree.children
     if sign == "-" and operand.data == "integer":
-        return constant(compiler, bounded(-amount(operand.children[0])))
+        return constant(compiler, check_int64(-parse_int(operand.children[0])))
     apply, value = PREFIX[sign], compiler.code(operand)
     return lambda run: apply(value(run))
 

@@ -101,7 +101,7 @@ def _nse(args: Sequence[Code]) -> Code:
     body = args[0] if args else _nothing
 
     def check(run: Run) -> Value:
-        if run.changes:
+        if run.may_change:
             raise errors.OperationError("function `nse` failed; at least one side-effect is enforced")
         return body(run)
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from lark import Token, Tree
 
-from ..syntax.literals import amount, checked_flags, unescaped, unquoted
-from ..values.numbers import bounded
+from ..syntax.literals import checked_flags, parse_int, unescaped, unquoted
+from ..values.numbers import check_int64
 from ..values.text import joined, text_of
 from ..values.types import Regex, Thing, Value
 from .compiler import Compiler, rule
@@ -46,7 +46,7 @@ def _false(compiler: Compiler, tree: Node) -> Code:
 
 @rule("integer")
 def _integer(compiler: Compiler, tree: Node) -> Code:
-    return constant(compiler, bounded(amount(tree.children[0])))
+    return constant(compiler, check_int64(parse_int(tree.children[0])))
 
 
 @rule("real")
@@ -70,7 +70,7 @@ def _template(compiler: Compiler, tree: Node) -> Code:
         _returning(unescaped(child)) if isinstance(child, Token) else compiler.code(child)
         for child in tree.children
     ]
-    return lambda run: run.made(joined([text_of(part(run)) for part in parts]))
+    return lambda run: run.charge_new(joined([text_of(part(run)) for part in parts]))
 
 
 @rule("list_")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .....wire.things import errors
 from .. import limits
-from ..syntax.formatter import compacted, formatted
+from ..syntax.formatter import compact_source, format_source
 from ..syntax.parser import parse_tree, tokens
-from ..values.types import Closure, Layout, Value
+from ..values.types import Closure, Formatter, Value
 from .closures import compile_closure
 from .compiler import Compiler
 from .statements import sequence
@@ -28,14 +28,14 @@ class Program(NamedTuple):
     Attributes:
         text: it.
         body: called with the Run.
-        changes: whether the text says that it may change something stored, see `effects`.
-        forbidden: whether it says by `nse` that it changes nothing.
+        has_side_effects: whether the text says that it may change something stored, see `effects`.
+        forbids_side_effects: whether it says by `nse` that it changes nothing.
     """
 
     text: str
     body: Code
-    changes: bool
-    forbidden: bool
+    has_side_effects: bool
+    forbids_side_effects: bool
 
 
 def parse(code: str) -> Program:
@@ -52,10 +52,10 @@ def _read(code: str) -> Program:
         raise errors.SyntaxError(
             f"expected at most {limits.MAX_CODE} characters of code, not {len(code)}: send data as variables"
         )
-    compiler = Compiler(code, _LAYOUT)
+    compiler = Compiler(code, _FORMATTER)
     tree = parse_tree(code)
     body = sequence(compiler, tree.children[0].children) if tree.children else _nothing
-    return Program(code, body, compiler.effects.changes, compiler.effects.forbidden)
+    return Program(code, body, compiler.effects.has_side_effects, compiler.effects.is_forbidden)
 
 
 def _nothing(run: Run) -> Value:
@@ -89,7 +89,7 @@ def stored_closure(text: str) -> Closure:
     def refuse(run: Run) -> Value:
         raise errors.SyntaxError(said)
 
-    closure = Closure((), refuse, text, Layout(str, str))
+    closure = Closure((), refuse, text, Formatter(str, str))
     closure.bound = False
     return closure
 
@@ -105,19 +105,19 @@ def _closure(text: str) -> Closure:
         raise errors.BadDataError("closure is expecting exactly one statement")
     if found[0].data != "closure":
         raise errors.LookupError("node is not a closure")
-    closure = compile_closure(Compiler(text, _LAYOUT), found[0])
-    closure.definition = formatted(text, found[0])  # while the tree is there
+    closure = compile_closure(Compiler(text, _FORMATTER), found[0])
+    closure.definition = format_source(text, found[0])  # while the tree is there
     return closure
 
 
 @lru_cache(_KEPT // 8)
-def _compacted(text: str) -> str:
-    return compacted(text, tokens(text))
+def _compact(text: str) -> str:
+    return compact_source(text, tokens(text))
 
 
 @lru_cache(_KEPT // 8)
-def _formatted(text: str) -> str:
-    return formatted(text, parse_tree(text).children[0].children[0])
+def _format(text: str) -> str:
+    return format_source(text, parse_tree(text).children[0].children[0])
 
 
-_LAYOUT = Layout(_compacted, _formatted)
+_FORMATTER = Formatter(_compact, _format)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .....wire.things import errors
-from ..runtime.iteration import Visit
+from ..runtime.iteration import Iteration
 from ..runtime.run import Code, Return, Run
 from ..values.plain import result_depth, shows_ids
 from .compiler import Compiler, rule
@@ -70,7 +70,7 @@ def _for_in(compiler: Compiler, tree: Node) -> Code:
 
     def loop(run: Run) -> Value:
         value = source(run)
-        with Visit(run, value) as found:
+        with Iteration(run, value) as found:
             if not found:
                 return value
             variables = run.frame

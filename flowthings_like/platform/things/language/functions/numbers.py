@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .....wire.things import errors
 from ..runtime.builtin import FUNCTIONS, Builtin, function
-from ..values.numbers import bounded, int_of
+from ..values.numbers import check_int64, int_of
 from ..values.types import List
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @function
 def abs_(run: Run, number: Number) -> int | float:
-    return bounded(abs(number)) if isinstance(number, int) else abs(number)
+    return check_int64(abs(number)) if isinstance(number, int) else abs(number)
 
 
 @function
@@ -82,7 +82,7 @@ def randint(run: Run, least: int, most: int) -> int:
     """A number from `least` on, below `most`."""
     if least >= most:
         raise errors.ValueError("function `randint` does not accept an empty range")
-    bounded(most - least)
+    check_int64(most - least)
     return random.randrange(least, most)
 
 

@@ -99,6 +99,6 @@ def _info(run: Run, name: str, closure: Closure) -> dict[str, Any]:
         "doc": closure.doc,
         "name": name,
         "definition": closure.definition,
-        "with_side_effects": closure.changes,
+        "with_side_effects": closure.has_side_effects,
         "arguments": list(closure.names),
     }

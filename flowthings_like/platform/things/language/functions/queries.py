@@ -62,4 +62,4 @@ def _times(value: Value, among: Iterable[Value]) -> int:
 @function
 def log(run: Run, value: Value) -> None:
     """Sends the value as text to the client that made the query."""
-    run.logs.append(run.kept(text_of(value)))
+    run.logs.append(run.charge_kept(text_of(value)))

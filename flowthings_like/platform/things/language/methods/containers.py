@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .....wire.things import errors
 from ..runtime.builtin import METHODS, method
-from ..runtime.iteration import Visit
+from ..runtime.iteration import Iteration
 from ..runtime.unsupported import undefined_method
 from ..values.equality import equal
 from ..values.types import Closure, List, Thing, ThingSet, Value, type_name
@@ -23,14 +23,14 @@ def len_(run: Run, value: Value) -> int:
 
 @method(List, tuple, ThingSet, Thing)
 def each(run: Run, value: Value, closure: Closure) -> None:
-    with Visit(run, value, closure) as found:
+    with Iteration(run, value, closure) as found:
         for passed in found:
             run.call(closure, *passed)
 
 
 @method(List, tuple, ThingSet, Thing)
 def map_(run: Run, value: Value, closure: Closure) -> List:
-    with Visit(run, value, closure) as found:
+    with Iteration(run, value, closure) as found:
         return run.items(run.call(closure, *passed) for passed in found)
 
 
@@ -52,7 +52,7 @@ def _id_of(run: Run, item: Value) -> int | None:
 @method(List, tuple, ThingSet, Thing)
 def filter_(run: Run, value: Value, closure: Closure) -> Value:
     """Those for which the closure is true: of the same type, tuples as a list."""
-    with Visit(run, value, closure) as found:
+    with Iteration(run, value, closure) as found:
         kept = [passed for passed in found if run.call(closure, *passed)]
     if type(value) is ThingSet:
         return ThingSet(thing for thing, _ in kept)
@@ -67,7 +67,7 @@ def filter_(run: Run, value: Value, closure: Closure) -> Value:
 @method(List, tuple, ThingSet)
 def find(run: Run, value: Value, closure: Closure, other: Lazy | None = None) -> Value:
     """The first one for which the closure is true; if there is none, `other`."""
-    with Visit(run, value, closure) as found:
+    with Iteration(run, value, closure) as found:
         for passed in found:
             if run.call(closure, *passed):
                 return passed[0]
@@ -76,13 +76,13 @@ def find(run: Run, value: Value, closure: Closure, other: Lazy | None = None) ->
 
 @method(List, tuple, ThingSet)
 def some(run: Run, value: Value, closure: Closure) -> bool:
-    with Visit(run, value, closure) as found:
+    with Iteration(run, value, closure) as found:
         return any(run.call(closure, *passed) for passed in found)
 
 
 @method(List, tuple, ThingSet)
 def every(run: Run, value: Value, closure: Closure) -> bool:
-    with Visit(run, value, closure) as found:
+    with Iteration(run, value, closure) as found:
         return all(run.call(closure, *passed) for passed in found)
 
 
@@ -91,14 +91,14 @@ def count(run: Run, items: Array, wanted: Value) -> int:
     """How many equal `wanted`, or how many it is true for if it is a closure."""
     if type(wanted) is not Closure:
         return sum(1 for item in items if equal(item, wanted))
-    with Visit(run, items, wanted) as found:
+    with Iteration(run, items, wanted) as found:
         return sum(1 for passed in found if run.call(wanted, *passed))
 
 
 @method(List, tuple, ThingSet)
 def reduce(run: Run, value: Value, closure: Closure, initial: Lazy | None = None) -> Value:
     """closure(so far, item, index), over all of them; the first one is the start if none is given."""
-    with Visit(run, value, closure) as found:
+    with Iteration(run, value, closure) as found:
         if initial:
             result = initial()
         elif found:

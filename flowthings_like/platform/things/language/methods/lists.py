@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .....wire.things import errors
 from ..runtime.builtin import METHODS, method
-from ..runtime.iteration import Visit
+from ..runtime.iteration import Iteration
 from ..runtime.operators import BINARY
 from ..values.equality import equal
 from ..values.plain import result_depth
@@ -26,25 +26,25 @@ _less, _add = BINARY["<"], BINARY["+"]
 # -- lists only: they change
 
 
-@method(List, changes=True)
+@method(List, mutates=True)
 def push(run: Run, items: List, value: Value, *values: Value) -> int:
     """Puts the values at the end. Returns the new length."""
     return _added(run, items, len(items), (value, *values))
 
 
-@method(List, changes=True)
+@method(List, mutates=True)
 def unshift(run: Run, items: List, value: Value, *values: Value) -> int:
     """Puts the values at the start. Returns the new length."""
     return _added(run, items, 0, (value, *values))
 
 
-@method(List, changes=True)
+@method(List, mutates=True)
 def extend(run: Run, items: List, values: Array) -> int:
     """Puts the values of another list at the end. Returns the new length."""
     return _added(run, items, len(items), values)
 
 
-@method(List, changes=True)
+@method(List, mutates=True)
 def extend_unique(run: Run, items: List, values: Array) -> int:
     """As `extend`, without those that are in the list already."""
     for value in tuple(values):
@@ -56,18 +56,18 @@ def extend_unique(run: Run, items: List, values: Array) -> int:
 
 def _added(run: Run, items: List, at: int, values: Array) -> int:
     added = run.items(values)
-    run.collection.change(items, added)
+    run.collection.mark_items_changed(items, added)
     items[at:at] = added
     return len(items)
 
 
-@method(List, changes=True)
+@method(List, mutates=True)
 def pop(run: Run, items: List) -> Value:
     """Removes the last item and returns it."""
     return _removed(run, items, -1, "pop from empty list")
 
 
-@method(List, changes=True)
+@method(List, mutates=True)
 def shift(run: Run, items: List) -> Value:
     """Removes the first item and returns it."""
     return _removed(run, items, 0, "shift from empty list")
@@ -76,11 +76,11 @@ def shift(run: Run, items: List) -> Value:
 def _removed(run: Run, items: List, at: int, why_not: str) -> Value:
     if not items:
         raise errors.LookupError(why_not)
-    run.collection.change(items)
+    run.collection.mark_items_changed(items)
     return items.pop(at)
 
 
-@method(List, changes=True)
+@method(List, mutates=True)
 def splice(run: Run, items: List, start: int, count: int, *values: Value) -> List:
     """Removes so many items from `start` on, puts the values there, and returns what was removed."""
     at = start + len(items) if start < 0 else min(start, len(items))
@@ -89,12 +89,12 @@ def splice(run: Run, items: List, start: int, count: int, *values: Value) -> Lis
     end = at + max(count, 0)
     removed, added = List(items[at:end]), run.items(values)
     run.spend(len(removed))
-    run.collection.change(items, added)
+    run.collection.mark_items_changed(items, added)
     items[at:end] = added
     return removed
 
 
-@method(List, changes=True)
+@method(List, mutates=True)
 def remove(run: Run, items: List, closure: Closure, most: int | None = None) -> List:
     """Removes the items for which the closure is true and returns them: at most so many, from the end if
     that is negative."""
@@ -112,22 +112,22 @@ def remove(run: Run, items: List, closure: Closure, most: int | None = None) -> 
     removed = List(items[at] for at in found)
     if found:
         gone = set(found)
-        run.collection.change(items)
+        run.collection.mark_items_changed(items)
         items[:] = [item for at, item in enumerate(items) if at not in gone]
     return removed
 
 
-@method(List, changes=True)
+@method(List, mutates=True)
 def clear(run: Run, items: List) -> None:
-    run.collection.change(items)
+    run.collection.mark_items_changed(items)
     items.clear()
 
 
-@method(List, changes=True)
+@method(List, mutates=True)
 def fill(run: Run, items: List, value: Value) -> List:
     """Puts the value in the place of every item."""
     filled = run.items([value] * len(items))
-    run.collection.change(items, filled)
+    run.collection.mark_items_changed(items, filled)
     items[:] = filled
     return items
 
@@ -170,7 +170,7 @@ def index_of(run: Run, items: Array, value: Value) -> int | None:
 @method(List, tuple)
 def find_index(run: Run, items: Array, closure: Closure) -> int | None:
     """The first index for which the closure is true; nil if there is none."""
-    with Visit(run, items, closure) as found:
+    with Iteration(run, items, closure) as found:
         return next((at for item, at in found if run.call(closure, item, at)), None)
 
 
@@ -215,7 +215,7 @@ def is_unique(run: Run, items: Array) -> bool:
 @method(List, tuple)
 def sum_(run: Run, items: Array, closure: Closure | None = None) -> Value:
     total: Value = 0
-    with Visit(run, items, closure) as found:
+    with Iteration(run, items, closure) as found:
         for item, at in found:
             number = item if closure is None else run.call(closure, item, at)
             if type(number) not in (int, float, bool):
@@ -253,7 +253,7 @@ def sort(run: Run, items: Array, by: Closure | bool | None = None, reverse: bool
     try:
         if len(by.names) == 2:
             return List(sorted(items, key=_key(lambda a, b: _sign(run.call(by, a, b)))))
-        places = [(run.kept(run.call(by, item)), at) for at, item in enumerate(tuple(items))]
+        places = [(run.charge_kept(run.call(by, item)), at) for at, item in enumerate(tuple(items))]
         places.sort(key=_key(lambda a, b: _order(a[0], b[0])), reverse=reverse is True)
         return List(items[at] for _, at in places)
     finally:

@@ -59,5 +59,5 @@ def emit(run: Run, room: Room, first: Value, *more: Value) -> None:
             f"but got type `{type_name(event)}` instead"
         )
     if room.id is not None:
-        plain = [serialise(run.kept(value), deep, ids, run.spend) for value in values]
-        run.collection.emits.append(Emit(room.id, run.kept(event), plain))
+        plain = [serialise(run.charge_kept(value), deep, ids, run.spend) for value in values]
+        run.collection.emits.append(Emit(room.id, run.charge_kept(event), plain))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..runtime.run import Run
 
 
-@method(ThingSet, changes=True)
+@method(ThingSet, mutates=True)
 def add(run: Run, things: ThingSet, thing: Value, *more: Value) -> int:
     """Puts the things into the set. Returns how many of them were new."""
     added = (thing, *more)
@@ -21,7 +21,7 @@ def add(run: Run, things: ThingSet, thing: Value, *more: Value) -> int:
         if type(value) is not Thing:
             raise errors.TypeError(f"cannot add type `{type_name(value)}` to a set")
     before = len(things)
-    run.collection.change(things, added)
+    run.collection.mark_items_changed(things, added)
     things.update(dict.fromkeys(added))
     return len(things) - before
 
@@ -31,12 +31,12 @@ def has(run: Run, things: ThingSet, thing: Thing) -> bool:
     return thing in things
 
 
-@method(ThingSet, changes=True)
+@method(ThingSet, mutates=True)
 def remove(run: Run, things: ThingSet, what: Value, *more: Value) -> List:
     """Removes these things, or those for which a closure is true, at most so many. Returns the ones that were
     removed."""
     found = _true_for(run, things, what, more) if type(what) is Closure else _among(things, (what, *more))
-    run.collection.change(things)
+    run.collection.mark_items_changed(things)
     for thing in found:
         things.pop(thing, None)
     return List(found)
@@ -83,9 +83,9 @@ def one(run: Run, things: ThingSet) -> Thing:
     raise errors.LookupError("one from empty set")
 
 
-@method(ThingSet, changes=True)
+@method(ThingSet, mutates=True)
 def clear(run: Run, things: ThingSet) -> None:
-    run.collection.change(things)
+    run.collection.mark_items_changed(things)
     things.clear()
 
 

@@ -130,5 +130,5 @@ def join(run: Run, items: Array, separator: str = "") -> str:
                 f"expecting item {at} to be of type `str` but got type `{type_name(item)}` instead"
             )
     text = joined(items, separator)
-    run.made(text)
+    run.charge_new(text)
     return text

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .....wire.things import errors
-from ..runtime.access import named, set_member
+from ..runtime.access import describe_thing, set_member
 from ..runtime.builtin import METHODS, method
-from ..runtime.iteration import Visit
-from ..storage.collection import release
+from ..runtime.iteration import Iteration
+from ..storage.collection import disown
 from ..values.equality import equal
 from ..values.plain import load, result_depth
 from ..values.types import Closure, List, Thing, ThingSet, Value, type_name
@@ -32,7 +32,7 @@ def get(run: Run, thing: Thing, name: str, other: Lazy | None = None) -> Value:
     return other() if other else None
 
 
-@method(Thing, changes=True)
+@method(Thing, mutates=True)
 def set_(run: Run, thing: Thing, name: str, value: Value) -> Value:
     return set_member(run, thing, name, value)
 
@@ -42,20 +42,20 @@ def has(run: Run, thing: Thing, name: str) -> bool:
     return name in thing.props
 
 
-@method(Thing, changes=True)
+@method(Thing, mutates=True)
 def del_(run: Run, thing: Thing, name: str) -> Value:
     """Removes the property and returns its value."""
     value = _found(thing, name)
     _check_free(thing, name)
-    run.collection.touch(thing)
-    release(value)
+    run.collection.mark_changed(thing)
+    disown(value)
     del thing.props[name]
     return value
 
 
 def _found(thing: Thing, name: str) -> Value:
     if name not in thing.props:
-        raise errors.LookupError(f"{named(thing)} has no property `{name}`")
+        raise errors.LookupError(f"{describe_thing(thing)} has no property `{name}`")
     return thing.props[name]
 
 
@@ -68,7 +68,7 @@ def _check_free(thing: Thing, name: str) -> None:
         )
 
 
-@method(Thing, changes=True)
+@method(Thing, mutates=True)
 def ren(run: Run, thing: Thing, old: str, new: str) -> None:
     """Gives a property another name; it keeps its place."""
     _found(thing, old)
@@ -76,21 +76,21 @@ def ren(run: Run, thing: Thing, old: str, new: str) -> None:
         raise errors.LookupError(f"property `{new}` already exists")
     if new == "#":
         raise errors.ValueError("property `#` is reserved")
-    run.collection.touch(thing)
+    run.collection.mark_changed(thing)
     thing.props = {new if name == old else name: value for name, value in thing.props.items()}
 
 
-@method(Thing, changes=True)
+@method(Thing, mutates=True)
 def clear(run: Run, thing: Thing) -> None:
     for name in thing.props:
         _check_free(thing, name)
-    run.collection.touch(thing)
+    run.collection.mark_changed(thing)
     for value in thing.props.values():
-        release(value)
+        disown(value)
     thing.props.clear()
 
 
-@method(Thing, changes=True)
+@method(Thing, mutates=True)
 def remove(run: Run, thing: Thing, closure: Closure, most: int | None = None) -> List:
     """Removes the properties for which closure(name, value) is true, at most so many. Returns the values."""
     run.check_effects(closure)
@@ -103,9 +103,9 @@ def remove(run: Run, thing: Thing, closure: Closure, most: int | None = None) ->
             found.append(name)
     removed = run.items(thing.props[name] for name in found)
     if found:
-        run.collection.touch(thing)
+        run.collection.mark_changed(thing)
     for name in found:
-        release(thing.props.pop(name))
+        disown(thing.props.pop(name))
     return removed
 
 
@@ -124,13 +124,13 @@ def values(run: Run, thing: Thing) -> List:
 def vmap(run: Run, thing: Thing, closure: Closure) -> Thing:
     """A new thing with the closure's value for each property: closure(value)."""
     made = Thing()
-    with Visit(run, thing, closure) as found:
+    with Iteration(run, thing, closure) as found:
         for name, value in found:
             run.assign(made, name, run.call(closure, value))
     return made
 
 
-@method(Thing, changes=True)
+@method(Thing, mutates=True)
 def assign(run: Run, thing: Thing, other: Thing) -> Thing:
     """Sets all properties of the other thing on this one."""
     for name, value in tuple(other.props.items()):

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from .run import Run
 
 __all__ = [
+    "describe_thing",
+    "find_procedure",
     "item_of",
     "look_up",
     "member_of",
-    "named",
-    "procedure",
     "set_item",
     "set_member",
     "set_slice",
@@ -52,7 +52,7 @@ def look_up(run: Run, name: str) -> Value:
     frame = run.frame.holder(name)
     if frame is not None:
         return frame[name]
-    closure = procedure(run, name)
+    closure = find_procedure(run, name)
     if closure is not None:
         return closure
     if name in CONSTANTS:
@@ -60,7 +60,7 @@ def look_up(run: Run, name: str) -> Value:
     raise errors.LookupError(f"variable `{name}` is undefined")
 
 
-def procedure(run: Run, name: str) -> Closure | None:
+def find_procedure(run: Run, name: str) -> Closure | None:
     """The stored procedure, None if there is none."""
     return None if run.scope.kind == "node" else run.collection.procedures.get(name)
 
@@ -84,10 +84,10 @@ def member_of(value: Value, name: str) -> Value:
     try:
         return value.props[name]
     except KeyError:
-        raise errors.LookupError(f"{named(value)} has no property `{name}`") from None
+        raise errors.LookupError(f"{describe_thing(value)} has no property `{name}`") from None
 
 
-def named(thing: Thing) -> str:
+def describe_thing(thing: Thing) -> str:
     """The thing, as errors speak of it."""
     return f"thing `#{thing.id or 0}`"
 
@@ -149,7 +149,7 @@ def set_item(run: Run, container: Value, index: Value, value: Value) -> Value:
         return set_member(run, container, _key(index), value)
     at = _position(container, index)
     value = run.item(value)
-    run.collection.change(container, (value,))
+    run.collection.mark_items_changed(container, (value,))
     container[at] = value
     return value
 
@@ -175,7 +175,7 @@ def set_slice(run: Run, items: List, values: Value, start: Value, stop: Value, s
             f"slice assignments require a `list` or `tuple` type but got type `{type_name(values)}` instead"
         )
     added = run.items(values)
-    run.collection.change(items, added)
+    run.collection.mark_items_changed(items, added)
     items[part] = added
 
 
@@ -186,9 +186,9 @@ def slice_of(run: Run, value: Value, start: Value, stop: Value, step: Value) -> 
         raise errors.TypeError(f"type `{type_name(value)}` has no slice support")
     bounds = _bounds(start, stop, step)
     if kind is str and not value.isascii():
-        return run.made(_decoded(value.encode()[bounds]))
+        return run.charge_new(_decoded(value.encode()[bounds]))
     part = value[bounds]
     if kind is str or kind is bytes:
-        return run.made(part)
+        return run.charge_new(part)
     run.spend(len(part))
     return List(part)

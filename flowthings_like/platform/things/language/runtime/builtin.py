@@ -87,10 +87,10 @@ class Builtin:
         name: its name in code; else the Python function's, without `_` at its end.
         first: how many parameters come before the arguments.
         most: how many arguments there may be, if some of the parameters are none.
-        changes: whether it is a method that changes the value.
+        mutates: whether it is a method that mutates the value.
     """
 
-    __slots__ = ("_call", "_kinds", "_lazy", "changes", "least", "most", "name")
+    __slots__ = ("_call", "_kinds", "_lazy", "least", "most", "mutates", "name")
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Builtin:
         name: str | None = None,
         first: int = 1,
         most: int | None = None,
-        changes: bool = False,
+        mutates: bool = False,
     ) -> None:
         code = call.__code__
         count = code.co_argcount if most is None else first + most
@@ -107,7 +107,7 @@ class Builtin:
         self.name = name or code.co_name.rstrip("_")
         self.least = code.co_argcount - len(call.__defaults__ or ()) - first
         self.most = None if code.co_flags & 0x04 else count - first
-        self.changes = changes
+        self.mutates = mutates
         self._kinds = [_kinds(annotation) for annotation in annotations]
         self._lazy = next(
             (at for at, annotation in enumerate(annotations) if annotation and annotation.startswith("Lazy")),
@@ -182,11 +182,11 @@ def function(call: Function) -> Function:
     return call
 
 
-def method(*kinds: type, changes: bool = False) -> Callable[[Function], Function]:
-    """Makes it a method of values of these types. `changes` says that it changes the value."""
+def method(*kinds: type, mutates: bool = False) -> Callable[[Function], Function]:
+    """Makes it a method of values of these types. `mutates` says that it mutates the value."""
 
     def declare(call: Function) -> Function:
-        builtin = Builtin(call, first=2, changes=changes)
+        builtin = Builtin(call, first=2, mutates=mutates)
         for kind in kinds:
             METHODS[kind][builtin.name] = builtin
         return call

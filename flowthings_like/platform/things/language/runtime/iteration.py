@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from .run import Run
 
-__all__ = ["InUse", "Visit", "passes"]
+__all__ = ["InUse", "Iteration", "passes"]
 
 
 class InUse:
@@ -35,7 +35,7 @@ class InUse:
             self._value.in_use = False
 
 
-class Visit:
+class Iteration:
     """Entered, gives the passes of a closure through the value; until it is left, nothing may change that.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import Any
 from .....wire.things import errors
 from .. import limits
 from ..values.equality import encoded, equal
-from ..values.numbers import INT_MAX, INT_MIN, bounded
+from ..values.numbers import INT_MAX, INT_MIN, check_int64
 from ..values.types import INTEGERS, MOMENTS, NUMBERS, TEXTS, ThingSet, Value, type_name
 
 __all__ = ["BINARY", "PREFIX", "Operator"]
@@ -30,7 +30,7 @@ def _arithmetic(compute: Callable[[Any, Any], Any], others: Operator) -> Operato
         kind, other = type(a), type(b)
         if kind in INTEGERS and other in INTEGERS:
             result = compute(a, b)
-            return result if INT_MIN <= result <= INT_MAX else bounded(result)
+            return result if INT_MIN <= result <= INT_MAX else check_int64(result)
         if kind in NUMBERS and other in NUMBERS:
             return compute(float(a), float(b))
         return others(a, b)
@@ -67,7 +67,7 @@ def _divide(a: Value, b: Value) -> int | float:
     if type(a) is float or type(b) is float:
         return float(a) / float(b)
     quotient: int = abs(a) // abs(b)
-    return bounded(quotient if (a < 0) == (b < 0) else -quotient)
+    return check_int64(quotient if (a < 0) == (b < 0) else -quotient)
 
 
 def _remainder(a: Value, b: Value) -> int:
@@ -126,7 +126,7 @@ def _shift_right(a: int, b: int) -> int:
 
 def _negative(value: Value) -> Value:
     result = -_number(value)
-    return result if type(result) is float else bounded(result)
+    return result if type(result) is float else check_int64(result)
 
 
 def _positive(value: Value) -> Value:

@@ -59,8 +59,8 @@ class Run:
         depth: how many levels of things the result shows, 0 to 127.
         ids: whether the result shows the ids of things.
         logs: what `log` was given, as text.
-        changes: whether the query may change what is stored: whether its text says so, see `effects`.
-        forbidden: whether it says by `nse` that it changes nothing.
+        may_change: whether the query may change what is stored: whether its text says so, see `effects`.
+        forbids_changes: whether it says by `nse` that it changes nothing.
         sorting: whether a `sort` is under way.
         closures: those that its text wrote, by those that the compiler made of it.
     """
@@ -69,14 +69,14 @@ class Run:
         "_calls",
         "_end",
         "_steps",
-        "changes",
         "closures",
         "collection",
         "depth",
-        "forbidden",
+        "forbids_changes",
         "frame",
         "ids",
         "logs",
+        "may_change",
         "scope",
         "sorting",
     )
@@ -86,8 +86,8 @@ class Run:
         scope: Scope,
         variables: Mapping[str, Value],
         logs: list[str] | None = None,
-        changes: bool = True,
-        forbidden: bool = False,
+        may_change: bool = True,
+        forbids_changes: bool = False,
     ) -> None:
         self.scope = scope
         self.collection = scope.collection
@@ -95,8 +95,8 @@ class Run:
         self.depth = scope.deep
         self.ids = True
         self.logs = [] if logs is None else logs
-        self.changes = changes
-        self.forbidden = forbidden
+        self.may_change = may_change
+        self.forbids_changes = forbids_changes
         self.sorting = False
         self.closures: dict[Closure, Closure] = {}
         self._steps = limits.MAX_STEPS
@@ -111,7 +111,7 @@ class Run:
         if monotonic() > self._end:
             raise errors.MaxQuotaError(f"expected a query of at most {limits.MAX_SECONDS:g} seconds")
 
-    def made(self, value: Value) -> Value:
+    def charge_new(self, value: Value) -> Value:
         """A value that was just made. It costs steps if it is large: a set by its things, and a text, of more
         than 64 Ki characters, so that one can be put together piece by piece."""
         kind = type(value)
@@ -121,7 +121,7 @@ class Run:
             self.spend(len(value))
         return value
 
-    def kept(self, value: Value) -> Value:
+    def charge_kept(self, value: Value) -> Value:
         """A value that a list, a property or an event is to hold. A text costs steps by its length."""
         kind = type(value)
         self.spend(1 + (len(value) >> 8) if kind is str or kind is bytes else 1)
@@ -134,7 +134,7 @@ class Run:
         kind = type(value)
         if kind is List or kind is tuple or kind is ThingSet:
             self.spend(len(value))  # they are copied
-        return self.collection.assign(thing, name, self.kept(value))
+        return self.collection.assign(thing, name, self.charge_kept(value))
 
     def items(self, values: Iterable[Value]) -> List:
         """A new list of the values. Lists within it are tuples; each of their items costs a step too."""
@@ -142,7 +142,7 @@ class Run:
 
     def item(self, value: Value, depth: int = 0) -> Value:
         """The value as an item of a list."""
-        self.kept(value)
+        self.charge_kept(value)
         kind = type(value)
         if kind is List or kind is tuple or kind is ThingSet:
             if depth == limits.MAX_LISTS:
@@ -170,7 +170,7 @@ class Run:
 
     def check_effects(self, closure: Closure) -> None:
         """Raises OperationError if the closure may change something and the query did not say so."""
-        if closure.changes and not self.changes:
+        if closure.has_side_effects and not self.may_change:
             raise errors.OperationError(
                 "closures with side effects require a change but none is created; "
                 "use `wse(...)` to enforce a change"
@@ -182,10 +182,10 @@ class Run:
         Raises:
             OperationError: it is stored and the query did not say that it changes something, or it is in use.
         """
-        if not self.changes:
+        if not self.may_change:
             owner = value if isinstance(value, Thing) else value.owner() if value.owner else None
             if owner is not None and owner.id is not None:
-                how = "remove `nse(...)`" if self.forbidden else "use `wse(...)`"
+                how = "remove `nse(...)`" if self.forbids_changes else "use `wse(...)`"
                 raise errors.OperationError(
                     f"operation on a stored {type_name(value)}; {how} to enforce a change"
                 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .....wire.things import errors
 
-__all__ = ["not_here", "undefined", "undefined_method"]
+__all__ = ["undefined_function", "undefined_method", "unsupported"]
 
 _FUNCTIONS = {
     "types of one's own": "new new_type set_type mod_type del_type rename_type has_type type_info types_info "
@@ -45,12 +45,12 @@ _OF_SCOPES = {
 _SCOPE_OF = {name: scope for scope, names in _OF_SCOPES.items() for name in names.split()}
 
 
-def not_here(what: str, group: str) -> errors.LookupError:
+def unsupported(what: str, group: str) -> errors.LookupError:
     """The error for something that a real ThingsDB runs."""
     return errors.LookupError(f"{what}: this node has no {group}; a real ThingsDB runs it")
 
 
-def undefined(name: str, scope: str) -> errors.LookupError:
+def undefined_function(name: str, scope: str) -> errors.LookupError:
     """The error for a function that is not there in this kind of scope."""
     other = _SCOPE_OF.get(name, scope)
     if other != scope:
@@ -60,12 +60,12 @@ def undefined(name: str, scope: str) -> errors.LookupError:
             f"you might want to query {article} `@{other}` scope?"
         )
     if name in _FUNCTION_GROUPS:
-        return not_here(f"function `{name}`", _FUNCTION_GROUPS[name])
+        return unsupported(f"function `{name}`", _FUNCTION_GROUPS[name])
     return errors.LookupError(f"function `{name}` is undefined")
 
 
 def undefined_method(name: str, type_name: str, said: str = "") -> errors.LookupError:
     """The error for a method that values of this type do not have. `said` is its text, if not the usual."""
     if name in _METHOD_GROUPS:
-        return not_here(f"function `{name}`", _METHOD_GROUPS[name])
+        return unsupported(f"function `{name}`", _METHOD_GROUPS[name])
     return errors.LookupError(said or f"type `{type_name}` has no function `{name}`")

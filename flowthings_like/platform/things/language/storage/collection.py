@@ -2,7 +2,7 @@
 
 What is stored is what the root refers to, however many steps away. Nothing else keeps a thing: the registries
 hold weak references, so CPython's reference counts do the collecting, and the id of a thing or room that is
-gone is in the next journal. One that refers to itself stays until Python's collector comes by.
+deleted is in the next journal. One that refers to itself stays until Python's collector comes by.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .rows import Row
 
-__all__ = ["ROOT", "Collection", "release"]
+__all__ = ["ROOT", "Collection", "disown"]
 
 ROOT = 2
 """The id of a new collection's root. 1 is no thing's, as in ThingsDB; but roots of older folders are."""
@@ -42,18 +42,18 @@ class Collection:
 
     def __init__(self, name: str, root: int = ROOT) -> None:
         self.name = name
-        self._gone: deque[int] = deque()
-        self._gone_rooms: deque[int] = deque()
-        self.things: Registry[Thing] = Registry(self._gone.append)
-        self.rooms: Registry[Room] = Registry(self._gone_rooms.append)
+        self._deleted: deque[int] = deque()
+        self._deleted_rooms: deque[int] = deque()
+        self.things: Registry[Thing] = Registry(self._deleted.append)
+        self.rooms: Registry[Room] = Registry(self._deleted_rooms.append)
         self.procedures: dict[str, Closure] = {}
         self._procedures_changed: set[str] = set()
-        self._touched: set[int] = set()
+        self._changed: set[int] = set()
         self.emits: list[Emit] = []
         self.next_id = ROOT + 1
         self.root = Thing(id=root)
         self.things.add(self.root)
-        self._touched.add(root)
+        self._changed.add(root)
 
     # -- changing what is stored
 
@@ -62,26 +62,26 @@ class Collection:
         a list or set that another property or a variable may hold is copied."""
         value = owned(value, thing)
         if thing.id is not None:
-            self._touched.add(thing.id)
-            self.adopt(value)
-        release(thing.props.get(name))
+            self._changed.add(thing.id)
+            self.assign_ids(value)
+        disown(thing.props.get(name))
         thing.props[name] = value
         return value
 
-    def touch(self, thing: Thing) -> None:
+    def mark_changed(self, thing: Thing) -> None:
         """The thing is about to change. Said before it does, so that no interruption can come in between."""
         if thing.id is not None:
-            self._touched.add(thing.id)
+            self._changed.add(thing.id)
 
-    def change(self, container: List | ThingSet, added: Iterable[Value] = ()) -> None:
+    def mark_items_changed(self, container: List | ThingSet, added: Iterable[Value] = ()) -> None:
         """The list or set is about to change; `added` are its new items."""
         owner = None if container.owner is None else container.owner()
         if owner is not None and owner.id is not None:
-            self._touched.add(owner.id)
+            self._changed.add(owner.id)
             for value in added:
-                self.adopt(value)
+                self.assign_ids(value)
 
-    def adopt(self, value: Value) -> None:
+    def assign_ids(self, value: Value) -> None:
         """Gives an id to whatever in the value has none: something stored refers to it now."""
         waiting = [value]  # the next one last, so that ids are in the order of the code
         while waiting:
@@ -102,7 +102,7 @@ class Collection:
     def _number(self, value: Thing | Room) -> None:
         value.id = self.next_id
         self.next_id += 1
-        self._touched.add(value.id)
+        self._changed.add(value.id)
 
     def rename_room(self, room: Room, name: str | None) -> None:
         """Raises LookupError if another room of the collection has the name."""
@@ -110,7 +110,7 @@ class Collection:
             raise errors.LookupError(f"collection `{self.name}` already has a room named `{name}`")
         room.name = name
         if room.id is not None:
-            self._touched.add(room.id)
+            self._changed.add(room.id)
 
     def set_procedure(self, name: str, closure: Closure | None) -> None:
         """Stores the closure under the name, or with None deletes what is there."""
@@ -124,25 +124,25 @@ class Collection:
     # -- saving and loading it
 
     @property
-    def has_lost(self) -> bool:
-        """Whether things or rooms have gone since the last journal."""
-        return bool(self._gone or self._gone_rooms)
+    def has_garbage(self) -> bool:
+        """Whether things or rooms have deleted since the last journal."""
+        return bool(self._deleted or self._deleted_rooms)
 
     def take_journal(self) -> Journal:
         """What changed since this was last called."""
-        gone_rooms = _drained(self._gone_rooms)
-        gone = _drained(self._gone) | gone_rooms
-        touched, self._touched = self._touched - gone, set()
+        deleted_rooms = _drained(self._deleted_rooms)
+        deleted = _drained(self._deleted) | deleted_rooms
+        changed_ids, self._changed = self._changed - deleted, set()
         changed, self._procedures_changed = self._procedures_changed, set()
         emits, self.emits = self.emits, []
-        # Python's collector may come by at any moment: what it takes now is gone in the next journal.
-        saved = [row for id in sorted(touched) if (row := self.dump(id)) is not None]
+        # Python's collector may come by at any moment: what it takes now is deleted in the next journal.
+        saved = [row for id in sorted(changed_ids) if (row := self.dump(id)) is not None]
         current = {name: closure.source for name, closure in self.procedures.items()}
         procedures = {name: current.get(name) for name in sorted(changed)}
-        return Journal(saved, gone, gone_rooms, procedures, emits, self.next_id)
+        return Journal(saved, deleted, deleted_rooms, procedures, emits, self.next_id)
 
     def dump(self, id: int) -> Row | None:
-        """The thing or room as a row; None if it is gone."""
+        """The thing or room as a row; None if it is deleted."""
         value: Thing | Room | None = self.things.get(id)
         if value is None:
             value = self.rooms.get(id)
@@ -158,7 +158,7 @@ class Collection:
         next_id: int,
     ) -> Collection:
         """The collection that its rows describe. What the root does not refer to is in the first journal as
-        gone; a row that refers to one that is missing holds nil there.
+        deleted; a row that refers to one that is missing holds nil there.
 
         Args:
             read_closure: makes a closure of its source.
@@ -188,11 +188,11 @@ class Collection:
         collection.procedures = dict(procedures)
         collection.next_id = max(next_id, *(id + 1 for id in known))
         if root in bodies:
-            collection._touched.clear()
+            collection._changed.clear()
         return collection
 
 
-def release(value: Value) -> None:
+def disown(value: Value) -> None:
     """The list or set is about to be no property any more; a variable may go on with it."""
     if type(value) in (List, ThingSet):
         value.owner = None

@@ -23,16 +23,16 @@ class Journal(NamedTuple):
 
     Attributes:
         rows: things and rooms as they now are, to be written over the older ones of the same id.
-        gone: ids that nothing refers to any more, to be deleted.
-        gone_rooms: those of them that were rooms: whoever joined them is to be told.
+        deleted: ids that nothing refers to any more, to be deleted.
+        deleted_rooms: those of them that were rooms: whoever joined them is to be told.
         procedures: source by name; None for one that is deleted.
         emits: in the order in which they were sent.
         next_id: the id that the next thing or room will get.
     """
 
     rows: list[Row]
-    gone: set[int]
-    gone_rooms: set[int]
+    deleted: set[int]
+    deleted_rooms: set[int]
     procedures: dict[str, str | None]
     emits: list[Emit]
     next_id: int
@@ -40,4 +40,4 @@ class Journal(NamedTuple):
     @property
     def changes(self) -> bool:
         """Whether there is anything to save."""
-        return bool(self.rows or self.gone or self.procedures)
+        return bool(self.rows or self.deleted or self.procedures)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .parser import Node
 
 
-__all__ = ["compacted", "formatted"]
+__all__ = ["compact_source", "format_source"]
 
 _LONG = 40
 """Characters from which on a chain of calls or a choice takes several lines."""
@@ -23,7 +23,7 @@ _GAP = re.compile(r"(?:\s|//[^\n]*|/\*(?:.|\n)*?\*/)*")
 _WORDS = {"nil", "true", "false"}
 
 
-def compacted(text: str, tokens: Iterable[Token]) -> str:
+def compact_source(text: str, tokens: Iterable[Token]) -> str:
     """The text without comments and white space, but for what separates words."""
     parts: list[str] = []
     for token in tokens:
@@ -36,7 +36,7 @@ def compacted(text: str, tokens: Iterable[Token]) -> str:
     return "".join(parts)
 
 
-def formatted(text: str, tree: Node) -> str:
+def format_source(text: str, tree: Node) -> str:
     """The text of this tree, laid out."""
     writer = _Writer(text)
     writer.write(tree)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .....wire.things import errors
 
-__all__ = ["amount", "checked_flags", "unescaped", "unquoted"]
+__all__ = ["checked_flags", "parse_int", "unescaped", "unquoted"]
 
 
 def unquoted(text: str) -> str:
@@ -12,7 +12,7 @@ def unquoted(text: str) -> str:
     return text[1:-1].replace(text[0] * 2, text[0])
 
 
-def amount(digits: str) -> int:
+def parse_int(digits: str) -> int:
     """A whole number: decimal, 0b…, 0o… or 0x…. Raises OverflowError if it is far too long for 64 bits."""
     if len(digits) > 80:  # 64 bits in binary, and some zeros
         raise errors.OverflowError("integer overflow: expected a number of 64 bits")

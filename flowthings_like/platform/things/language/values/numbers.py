@@ -7,7 +7,7 @@ import re
 
 from .....wire.things import errors
 
-__all__ = ["INT_MAX", "INT_MIN", "bounded", "float_of", "int_of"]
+__all__ = ["INT_MAX", "INT_MIN", "check_int64", "float_of", "int_of"]
 
 INT_MIN, INT_MAX = -(1 << 63), (1 << 63) - 1
 
@@ -19,7 +19,7 @@ _REAL = re.compile(
 _DIGITS = 1000  # of a number in a text; more make no difference to a float, and no int has as many
 
 
-def bounded(number: int) -> int:
+def check_int64(number: int) -> int:
     """Return the number if it fits 64 bits. Raises OverflowError if it does not."""
     if INT_MIN <= number <= INT_MAX:
         return number
@@ -43,10 +43,10 @@ def int_of(value: int | float | str) -> int:
         if len(digits) > _DIGITS:
             raise errors.OverflowError("integer overflow")
         number = int(digits or "0", base)
-        return bounded(-number if sign == "-" else number)
+        return check_int64(-number if sign == "-" else number)
     if isinstance(value, float) and not math.isfinite(value):
         raise errors.OverflowError("integer overflow")
-    return bounded(int(value))
+    return check_int64(int(value))
 
 
 def float_of(text: str) -> float:

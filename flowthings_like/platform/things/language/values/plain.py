@@ -47,10 +47,10 @@ def serialise(
     """
     if type(value) in _PLAIN:
         return value
-    return _Writer(ids, spend).plain(value, depth)
+    return _Serializer(ids, spend).plain(value, depth)
 
 
-class _Writer:
+class _Serializer:
     def __init__(self, ids: bool, spend: Callable[[int], None] | None) -> None:
         self._ids = ids
         self._left = limits.MAX_VALUES

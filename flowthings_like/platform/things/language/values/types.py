@@ -31,7 +31,7 @@ __all__ = [
     "TYPE_NAMES",
     "Closure",
     "Failure",
-    "Layout",
+    "Formatter",
     "List",
     "Regex",
     "Room",
@@ -110,11 +110,11 @@ class ThingSet(dict[Thing, None]):
         self.owner: weakref.ref[Thing] | None = None
 
 
-class Layout(NamedTuple):
+class Formatter(NamedTuple):
     """What rewrites the source of a closure."""
 
-    compacted: Callable[[str], str]
-    formatted: Callable[[str], str]
+    compact: Callable[[str], str]
+    format: Callable[[str], str]
 
 
 class Closure:
@@ -125,44 +125,44 @@ class Closure:
         body: what runs it.
         source: as it was written; it is stored so.
         doc: what it says of itself: the string that its block begins with, or "".
-        changes: whether it may change something stored, as far as its text shows.
+        has_side_effects: whether it may change something stored, as far as its text shows.
         bound: whether only the query that wrote it has it: it is no item, property or procedure yet.
     """
 
-    __slots__ = ("_definition", "_layout", "body", "bound", "changes", "doc", "names", "source")
+    __slots__ = ("_definition", "_formatter", "body", "bound", "doc", "has_side_effects", "names", "source")
 
     def __init__(
         self,
         names: tuple[str, ...],
         body: Callable[[Any], Value],
         source: str,
-        layout: Layout,
+        formatter: Formatter,
         doc: str = "",
-        changes: bool = False,
+        has_side_effects: bool = False,
     ) -> None:
         self.names = names
         self.body = body
         self.source = source
-        self._layout = layout
+        self._formatter = formatter
         self.doc = doc
-        self.changes = changes
+        self.has_side_effects = has_side_effects
         self.bound = True
         self._definition = ""
 
     def copy(self) -> Closure:
-        made = Closure(self.names, self.body, self.source, self._layout, self.doc, self.changes)
+        made = Closure(self.names, self.body, self.source, self._formatter, self.doc, self.has_side_effects)
         made._definition = self._definition
         return made
 
     @property
     def text(self) -> str:
         """What a client gets to see: the source, without white space unless the closure is bound."""
-        return self.source if self.bound else self._layout.compacted(self.source)
+        return self.source if self.bound else self._formatter.compact(self.source)
 
     @property
     def definition(self) -> str:
         """The source, laid out anew."""
-        self._definition = self._definition or self._layout.formatted(self.source)
+        self._definition = self._definition or self._formatter.format(self.source)
         return self._definition
 
     @definition.setter
