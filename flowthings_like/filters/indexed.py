@@ -13,6 +13,7 @@ from collections.abc import Collection, Container, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from ..wire.integers import LEAST, MOST
 from .nodes import Age, And, Compare, Exists, Filter, In, Json, Member, Not, Or, Regex
 from .operands import plain
 from .predicate import MIRRORED
@@ -29,8 +30,6 @@ NULL, FALSE, TRUE, NESTED, LONG = b"\0", b"\1", b"\2", b"\3", b"\4"
 
 FIRST_TEXT, FIRST_MARKER = "", b""
 """The least string, which sorts behind all numbers; the least marker, which sorts behind all strings."""
-
-_LEAST, _MOST = -(2**63), 2**63 - 1
 
 Path = tuple[str, ...]
 """The names of a member below `elems`: ("wind", "gust") for `elems.wind.gust`."""
@@ -171,7 +170,7 @@ def _scalar(item: Any) -> Any:
     if isinstance(item, (Json, Member)):
         return LONG
     value = plain(item)
-    return LONG if type(value) is int and not _LEAST <= value <= _MOST else kept(value)
+    return LONG if type(value) is int and not LEAST <= value <= MOST else kept(value)
 
 
 def _compare(slot: int, op: str, value: Any) -> Rule | None:

@@ -19,8 +19,6 @@ from .base.resource import Document, Resource
 if TYPE_CHECKING:
     from .access.rights import Caller
 
-_CENTURY = 100 * 365 * 24 * 3_600_000  # ms
-
 
 def _check(caller: Caller, share: Document) -> Document:
     if share["issuedTo"] == caller.identity:
@@ -51,7 +49,7 @@ SHARE = Resource(
     "s",
     members={
         "description": text(),
-        "duration": integer(1, _CENTURY),
+        "duration": integer(1, expiry.LONGEST),
         "issuedTo": identifier("ig"),
         "paths": anything,
     },

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 GRANTED = ("dropRead", "dropWrite", "read", "administer")
 """Permissions that a token can carry; `read` comes with any of them."""
 
-_CENTURY = 100 * 365 * 24 * 3_600_000  # ms
-
 
 def _check(caller: Caller, token: Document) -> Document:
     token["paths"] = rights.check(token.get("paths"), caller.account, GRANTED)
@@ -51,7 +49,7 @@ def _after_delete(connection: sql.Connection, token: Document) -> None:
 TOKEN = Resource(
     "token",
     "k",
-    members={"description": text(), "duration": integer(1, _CENTURY), "paths": anything},
+    members={"description": text(), "duration": integer(1, expiry.LONGEST), "paths": anything},
     readonly=frozenset({"tokenString", "issuedBy", "expiresInMs"}),
     paths_of=lambda token: token["paths"],
     immutable=True,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InvalidInput
 from ...green.backends.contract import native
+from ...wire.rest import AUTH_ACCOUNT, AUTH_TOKEN
 from ..problems import BadRequest, Forbidden, MethodNotAllowed, Problem, Unauthorized
 from ..resources.base import registry
 from ..resources.statistics.api_calls import ApiCallCounter
@@ -109,7 +110,7 @@ class Application:
             answer.headers.append(("Allow", ", ".join(problem.allowed)))
         except Unauthorized as problem:
             answer = failed(problem)
-            answer.headers.append(("WWW-Authenticate", "X-Auth-Token"))
+            answer.headers.append(("WWW-Authenticate", AUTH_TOKEN))
         except Problem as problem:
             answer = failed(problem)
         except InvalidInput as error:
@@ -127,7 +128,7 @@ class Application:
         handler = handler_of(found, method)
         named = environ.get("HTTP_X_AUTH_ACCOUNT")
         if named and named != target.account:
-            raise Forbidden(f"X-Auth-Account is {named!r}, the path's account is {target.account!r}")
+            raise Forbidden(f"{AUTH_ACCOUNT} is {named!r}, the path's account is {target.account!r}")
         caller = self._accounts.caller(environ.get("HTTP_X_AUTH_TOKEN"), target.account)
         self._calls.count(caller.identity)
         refuse_early(method, target, caller)

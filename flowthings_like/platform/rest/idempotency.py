@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 import sqlalchemy as sql
 
+from ...wire.rest import IDEMPOTENCY_KEY
 from .. import ids
 from ..problems import BadRequest, Problem, Unavailable
 from ..resources.drops.resource_store import ResourceStore
@@ -85,7 +86,7 @@ class Keys:
             BadRequest: the key is empty, too long or not printable ASCII.
         """
         if not _SHAPE.fullmatch(key):
-            raise BadRequest("Idempotency-Key must be 1 to 255 printable ASCII characters without blanks")
+            raise BadRequest(f"{IDEMPOTENCY_KEY} must be 1 to 255 printable ASCII characters without blanks")
         return _OneWrite(request, key, token, self)
 
     def sweep(self, connection: Connection, now: int) -> None:
@@ -166,7 +167,7 @@ class _OneWrite(ResourceStore):
         found = _open(closed, secret)
         if found is None:
             raise BadRequest(
-                f"the Idempotency-Key {self._key} was used for another request: "
+                f"the {IDEMPOTENCY_KEY} {self._key} was used for another request: "
                 "use a new key for each write, and the same one only to send that write again"
             )
         return found

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
+from ...wire.integers import LEAST, MOST
 from ..problems import BadRequest
 
-_LEAST, _MOST = -(2**63), 2**63 - 1
 _DIGITS = bytes(ord("0") if chr(byte) in "123456789" else byte for byte in range(256))
 _LONG = 19 * b"0"  # the shortest that may be too large
 _BLOCK = 1 << 20
@@ -28,13 +28,13 @@ def check(text: bytes) -> None:
             shown = found[1].decode() if len(found[1]) <= 40 else f"{found[1][:40].decode()}…"
             raise BadRequest(
                 f"the whole number {shown} at byte {found.start()} does not fit 64 bits, "
-                f"{_LEAST} to {_MOST}: send it as a string, or as a real such as 1e20"
+                f"{LEAST} to {MOST}: send it as a string, or as a real such as 1e20"
             )
 
 
 def _is_too_large(found: re.Match[bytes]) -> bool:
     digits, rest = found[1], found[2]
-    return not rest and (len(digits) > 20 or not _LEAST <= int(digits) <= _MOST)
+    return not rest and (len(digits) > 20 or not LEAST <= int(digits) <= MOST)
 
 
 def _may_hold_long(text: bytes) -> bool:

@@ -8,10 +8,9 @@ from typing import Any
 from ...changes import join_filters
 from ...errors import InvalidInput, InvalidResponse
 from ...filters.build import mem
+from ...wire.rest import LARGEST_LIMIT
 
 __all__ = ["pages"]
-
-_LARGEST = 100_000
 
 
 def pages(
@@ -31,8 +30,8 @@ def pages(
     Raises:
         InvalidInput: the page size, the order or a parameter cannot be used.
     """
-    if not _is_count(page) or not 1 <= page <= _LARGEST:
-        raise InvalidInput(f"page is {page!r}; give a whole number from 1 to {_LARGEST}")
+    if not _is_count(page) or not 1 <= page <= LARGEST_LIMIT:
+        raise InvalidInput(f"page is {page!r}; give a whole number from 1 to {LARGEST_LIMIT}")
     if order not in ("asc", "desc"):
         raise InvalidInput(f"order is {order!r}; give 'asc' or 'desc'")
     unfit = sorted({"sort", "start", "skip"} & params.keys()) + (["refs"] if params.get("refs") else [])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from ...errors import InvalidInput
 from ...transport.values import resolve
+from ...wire.rest import LEVELS
 from .resource import BaseService, id_path
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["StatisticsService"]
 
-_LEVELS = ("YEAR", "MONTH", "DAY", "HOUR")
 _DATE = {"year": range(1, 10_000), "month": range(1, 13), "day": range(1, 32)}
 
 Q = ParamSpec("Q")
@@ -111,6 +111,6 @@ def _is_whole(value: Any) -> bool:
 
 
 def _level(level: Any) -> str:
-    if isinstance(level, str) and level.upper() in _LEVELS:
+    if isinstance(level, str) and level.upper() in LEVELS:
         return level
     raise InvalidInput(f"statistics: level is {level!r}; give one of year, month, day, hour")

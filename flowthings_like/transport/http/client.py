@@ -16,6 +16,7 @@ from ... import errors
 from ...changes import P
 from ...credentials import credentials_of
 from ...green.backends.turnstile import pass_through
+from ...wire.rest import IDEMPOTENCY_KEY
 from ..forks import forked_call
 from ..retry import Clock, Limits, check_retry, check_timeout, limits, new_key, persist, retry_after
 from ..values import plain
@@ -216,7 +217,7 @@ class Connection:
             given = {} if timeout is None else {"timeout": check_timeout(timeout)}
             return own(method, url, params=params, data=data, creds=creds, **given), 1
         writes = method not in _HARMLESS
-        headers = {"Idempotency-Key": new_key()} if writes else None
+        headers = {IDEMPOTENCY_KEY: new_key()} if writes else None
         process, sender = os.getpid(), self.http
 
         def attempt(timeout: Limits) -> tuple[Any, Mapping[str, str], int]:

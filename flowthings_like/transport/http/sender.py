@@ -24,6 +24,7 @@ from ...diagnostics.checks.findings import warn_once
 from ...diagnostics.checks.seen_running import session_after_fork
 from ...errors import FlowThingsError, InvalidInput
 from ...wire.http import Answer, UnsafeRequestError, header_lines
+from ...wire.rest import AUTH_ACCOUNT, AUTH_TOKEN
 from ..forks import forked_call
 from ..retry import Limits, as_limits
 from . import requests_transport
@@ -142,7 +143,7 @@ class HTTPSender:
         process = os.getpid()
         named: tuple[tuple[str, str], ...] = (("Accept", "*/*"), ("Content-Type", "application/json"))
         if creds is not None:
-            named += (("X-Auth-Token", creds.token), ("X-Auth-Account", creds.account))
+            named += ((AUTH_TOKEN, creds.token), (AUTH_ACCOUNT, creds.account))
         body = data.encode() if isinstance(data, str) else data
         try:
             answer = self._send(method.upper(), url, params, body, named, headers or {}, as_limits(timeout))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 import sqlalchemy as sql
 
+from ....wire.rest import AUTH_TOKEN
 from ... import ids
 from ...problems import BadRequest, Forbidden, Unauthorized
 from ...store.schema import accounts, resources, token_hashes
@@ -113,7 +114,7 @@ class Accounts:
             Forbidden: it is unknown or expired, or gives no right to anything in this account.
         """
         if not token:
-            raise Unauthorized("the request needs a token: send it as X-Auth-Token")
+            raise Unauthorized(f"the request needs a token: send it as {AUTH_TOKEN}")
         trusted = self._trusted.get(token)
         if trusted is not None and trusted.account == account:
             return trusted

@@ -7,6 +7,9 @@ from typing import Any
 
 from ... import ids
 
+LONGEST = 100 * 365 * 24 * 3_600_000
+"""The longest duration, in ms: a hundred years."""
+
 
 def remaining(document: Mapping[str, Any]) -> int | None:
     """Milliseconds until the document's `duration`, from its creation on, is over; None if it never is."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 
+from ....wire.integers import LEAST, MOST
+
 __all__ = ["ExactAverage", "ExactSum"]
 
 _ONE = 1 << 1074
 """Every real is a whole multiple of 1 / _ONE."""
-
-_LEAST, _MOST = -(2**63), 2**63 - 1
 
 
 class ExactSum:
@@ -37,7 +37,7 @@ class ExactSum:
         """The sum, None of no numbers."""
         if not self.count:
             return None
-        if self.whole and _LEAST <= self.total // _ONE <= _MOST:
+        if self.whole and LEAST <= self.total // _ONE <= MOST:
             return self.total // _ONE
         return _divided(self.total, _ONE)
 

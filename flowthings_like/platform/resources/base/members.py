@@ -15,6 +15,7 @@ import orjson
 
 from ....errors import InvalidInput
 from ....filters.predicate import compile_predicate
+from ...ids import is_id
 from ...problems import BadRequest
 from ..query.query import parse_filter
 
@@ -24,8 +25,6 @@ LARGEST = 256 * 1024
 """Most bytes of JSON in one resource."""
 DEEPEST = 64
 """Most levels of lists and maps within each other in one resource."""
-
-_ID = re.compile(r"[a-z][0-9a-f]{24}")
 
 
 def checked(
@@ -150,10 +149,10 @@ def identifier(letters: str) -> Check:
     """An id whose type letter is one of `letters`."""
 
     def check(name: str, value: Any) -> str:
-        if not isinstance(value, str) or not _ID.fullmatch(value) or value[0] not in letters:
+        if not is_id(value) or value[0] not in letters:
             kinds = " or ".join(f"{letter}…" for letter in letters)
             raise BadRequest(f"{name} must be an id ({kinds}, 25 characters), not {_shown(value)}")
-        return value
+        return str(value)
 
     return check
 

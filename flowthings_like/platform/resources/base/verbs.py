@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import sqlalchemy as sql
 
+from ....wire.rest import LARGEST_LIMIT
 from ... import ids
 from ...problems import BadRequest, Forbidden, NotFound
 from ...store.schema import resources as table
 from ..access.authorization import refuse_elsewhere
 from ..query import misspellings
-from ..query.query import LARGEST_LIMIT
 from .resource import SET_BY_PLATFORM
 
 if TYPE_CHECKING:

@@ -11,13 +11,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ....wire.integers import LEAST, MOST
 from ...problems import BadRequest
 
 DEEPEST = 32
 """Most levels of lists and maps within each other."""
-
-LEAST, MOST = -(2**63), 2**63 - 1
-"""The whole numbers that can be kept."""
 
 Types = Mapping[str, str]
 """Stated types by the element's path as a JSON Pointer: {"/since": "date", "/tags/0": "email"}."""

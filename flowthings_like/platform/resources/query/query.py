@@ -14,6 +14,7 @@ from ....errors import InvalidInput
 from ....filters import text as filter_text
 from ....filters.quoting import split_path
 from ....filters.sql import to_sql
+from ....wire.rest import LARGEST_LIMIT
 from ...ids import now_ms
 from ...problems import BadRequest
 from ...store import json_columns
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from ....filters.nodes import Filter
 
 DEFAULT_LIMIT = 20
-LARGEST_LIMIT = 100_000
-"""Most documents in one answer; a larger limit asks for this many."""
-
 MOST_SORTS = 32
 """Most members to sort by."""
 

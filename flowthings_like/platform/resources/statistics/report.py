@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sql
 
+from ....wire.rest import LEVELS
 from ... import ids
 from ...problems import BadRequest, Forbidden
 from ...store.schema import counters
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from ..access.rights import Caller
     from ..drops.resource_store import ResourceStore
-
-LEVELS = ("YEAR", "MONTH", "DAY", "HOUR")
 
 _HOUR = 3600  # seconds
 
