@@ -143,7 +143,7 @@ OWN_THREAD = "runs in a thread of its own, never in the main thread"
 RELOADED = "the database is loaded again after an exception"
 LOOPS_TO_UNDO = {
     ("green/batching/batcher.py", "run"): OWN_THREAD,
-    ("platform/resources/drops/element_indexes.py", "_work"): OWN_THREAD,
+    ("platform/resources/drops/index_builder.py", "_work"): OWN_THREAD,
     ("platform/store/writer.py", "_dispatch"): OWN_THREAD,
     ("platform/store/writer.py", "_transact"): OWN_THREAD,
     ("platform/things/database/commits.py", "_run"): OWN_THREAD,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...store.store import Store
-from .element_indexes import Builder
 from .flow_cache import FlowCache
+from .index_builder import IndexBuilder
 
 if TYPE_CHECKING:
     import os
@@ -29,4 +29,4 @@ class ResourceStore(Store):
     def __init__(self, place: str | os.PathLike[str]) -> None:
         self.flow_cache = FlowCache()
         super().__init__(place, self.flow_cache)
-        self.indexing = Builder(self.write)
+        self.indexing = IndexBuilder(self.write)

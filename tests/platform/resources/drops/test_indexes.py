@@ -24,7 +24,7 @@ from flowthings_like.green.backends import contract as backend
 from flowthings_like.platform.problems import BadRequest
 from flowthings_like.platform.resources.aggregates.aggregate import aggregate
 from flowthings_like.platform.resources.base import verbs as resources
-from flowthings_like.platform.resources.drops import element_indexes, query_plan, rows, verbs
+from flowthings_like.platform.resources.drops import element_indexes, index_builder, query_plan, rows, verbs
 from flowthings_like.platform.resources.drops.flow_cache import find_flow
 from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
 from flowthings_like.platform.resources.flows import FLOW
@@ -557,7 +557,7 @@ def test_a_flow_is_changed_even_if_no_thread_can_be_had(
 
     with monkeypatch.context() as patched:
         patched.setattr(
-            element_indexes,
+            index_builder,
             "_thread",
             SimpleNamespace(start_new_thread=no_thread, allocate_lock=_thread.allocate_lock),
         )
