@@ -1,4 +1,4 @@
-"""One blocking-style client for live data, parallel by itself on gevent, eventlet and plain threads.
+"""A client for live data in blocking style, with parallel calls on gevent, eventlet and plain threads.
 
 from flowthings_like import API, Token, mem
 
@@ -112,7 +112,7 @@ __all__ = [
     "unwrap",
 ]
 
-# What only few programs ask for is imported when they do.
+# These names are imported when they are first used, because few programs use them.
 _LATE = {
     "Block": "diagnostics.monitor",
     "CapacityWarning": "transport.http.evictions",

@@ -8,7 +8,7 @@ __all__ = ["DOCS", "REPOSITORY", "VERSION"]
 VERSION = "0.1.0"
 
 REPOSITORY = "https://flowthings-like.example.org/flowthings_like"
-"""Where the sources are published. A reserved name, until they are: change it here and nowhere else."""
+"""The address of the sources. This is a reserved name until they are published; it stands nowhere else."""
 
 DOCS = f"{REPOSITORY}/blob/main/docs"
-"""Where a page of docs/ is read."""
+"""The address of the pages in docs/."""

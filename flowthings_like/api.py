@@ -1,4 +1,4 @@
-"""API: one account, its platform, its services."""
+"""API: the services of one account on one platform."""
 
 from __future__ import annotations
 
@@ -32,41 +32,42 @@ _EMBEDDED_HOST = "embedded.invalid"
 
 
 class API(Services):
-    """A platform as one account sees it.
+    """The services of one account on one platform: `api.flow`, `api.drop(flow)` and so on.
 
     >>> api = API(Token("acme", "secret"), host="flows.example.com")
     >>> api.flow.find(limit=10)  # doctest: +SKIP
 
-    Nothing is connected and no thread, lock or session is made before the first request. An option that is
-    left out, or None, is taken from `defaults` as it stands now.
+    Before the first request no connection, thread, lock or session is made. An option that is left out, or is
+    None, is taken from `defaults` when the API is made.
 
     Args:
         creds: a Token, or any object with `account` and `token`.
-        async_lib: the green library for `async_()` and `lazy()`: gevent, eventlet, their names, "threads".
+        async_lib: the green library for `async_()` and `lazy()`: gevent, eventlet, their names, or "threads".
         secure: https if True, http if False.
-        params: query parameters for every request; `refs` among them concerns reads only.
-        host, ws_host: names with an optional port, of the REST and the WebSocket host. `host` is what
-            FLOWTHINGS_HOST names if neither this nor `defaults.host` does; without any, calls raise
-            ConfigurationError. `ws_host` is what FLOWTHINGS_WS_HOST names, else the REST host.
+        params: query parameters for every request. `refs` among them is sent with reads only.
+        host, ws_host: the REST and the WebSocket host, with an optional port. Without `host` it is taken from
+            `defaults.host`, then from FLOWTHINGS_HOST; without any of these calls raise ConfigurationError.
+            Without `ws_host` it is FLOWTHINGS_WS_HOST, then the REST host.
         version: the platform's version in URLs.
-        encoder: an object with `loads` and `dumps`. Its exceptions come through as they are.
-        request: a function that sends in place of the pooled HTTP transport:
-            `(method, url, params=None, data=None, creds=None) -> (text, headers, status)`. A call with
-            `timeout=` hands that to it as well. What it is given it gets once: `retry` is not for it.
+        encoder: an object with `loads` and `dumps`. Its exceptions are raised unchanged.
+        request: a function that sends requests in place of the pooled HTTP transport:
+            `(method, url, params=None, data=None, creds=None) -> (text, headers, status)`. It also gets the
+            `timeout=` of a call that has one. Its requests are not retried.
         verify_ssl: False to accept any certificate, or the path of a bundle of authorities to trust.
-        session: a `requests.Session` to use as it is; `close()` leaves it open.
-        timeout: seconds for a whole call, its retries included, as one number; or (to connect, between two
-            reads) for each attempt of it. `float("inf")` for no limit.
-        transport: "requests" to send everything through requests; "auto" takes connections of its own where
-            nothing is asked for that takes requests to do.
-        retry: a Retry that says when a call is made again; False to make each call once.
-        max_response_bytes: bytes that an answer may have, as it comes and unpacked; else ResponseTooLarge.
+        session: a `requests.Session` to use. `close()` leaves it open.
+        timeout: one number of seconds for a whole call with its retries, or the pair (to connect, between two
+            reads) for each attempt. `float("inf")` for no limit.
+        transport: "auto" for the native transport, except where a call needs a feature of requests;
+            "requests" to send everything through requests.
+        retry: a Retry for all calls; False to make each call once.
+        max_response_bytes: the most bytes of an answer, both before and after it is decompressed. A larger
+            answer raises ResponseTooLarge.
         things: the URL of a ThingsDB node for `things`: "things://user:password@host:9200", things+tls://…,
-            ws://…, wss://… or unix:///path. Without a user it is entered with this account and token.
+            ws://…, wss://… or unix:///path. Without a user the client logs in with this account and token.
 
     Raises:
-        ConfigurationError: credentials, a host or a function that cannot work.
-        InvalidInput: a time-out, a policy or parameters that cannot work.
+        ConfigurationError: the credentials, a host or a function cannot be used.
+        InvalidInput: a time-out, a retry policy or parameters cannot be used.
     """
 
     root: BaseService
@@ -93,7 +94,7 @@ class API(Services):
     ) -> None:
         self._session = session
         self._transport = check_transport(_either(transport, defaults.transport))
-        self._most = check_size(
+        self._max_response_bytes = check_size(
             "max_response_bytes", _either(max_response_bytes, defaults.max_response_bytes)
         )
         self._application: Any = None
@@ -124,16 +125,16 @@ class API(Services):
     def embedded(
         cls, folder: str | Path, *, account: str = "acme", max_capacity: int | None = None, **options: Any
     ) -> API:
-        """The whole platform in this process, with its data in a folder that is made if need be.
+        """An API of a platform that runs in this process and keeps its data in a folder.
 
         Args:
-            folder: where the data is.
-            account: the account to work as; it is made if need be.
-            max_capacity: the largest capacity that this API may give a flow; any unless this says so.
-            options: as for `API(…)`. Hooks and a `session` of one's own work as over a network.
+            folder: the folder with the data. It is created if it is missing.
+            account: the account to use. It is created if it is missing.
+            max_capacity: the largest capacity that this API may give to a flow; None for no limit.
+            options: as for `API(…)`. Hooks and a `session` work as over a network.
 
         Raises:
-            ConfigurationError: the packages that the platform needs are not installed.
+            ConfigurationError: packages that the platform needs are not installed.
         """
         try:
             from .platform.embedded import open_platform
@@ -157,21 +158,21 @@ class API(Services):
 
     @classmethod
     def connect(cls, profile: str | None = None, **overrides: Any) -> API:
-        """An API from what is set up on this machine.
+        """An API with the account, token and options that are configured on this machine.
 
-        Each option is the first of: an argument here; the profile, if it is named here; the environment
-        (FLOWTHINGS_ACCOUNT, FLOWTHINGS_TOKEN, FLOWTHINGS_HOST, FLOWTHINGS_WS_HOST, FLOWTHINGS_SECURE,
-        FLOWTHINGS_VERSION, FLOWTHINGS_TIMEOUT, FLOWTHINGS_MAX_RESPONSE_BYTES, FLOWTHINGS_THINGS); the
-        profile that FLOWTHINGS_PROFILE names, or [default]. Profiles are sections of an INI file,
-        `~/.flowthings/credentials` or what FLOWTHINGS_CREDENTIALS names, with the same options in lower case.
-        The file should be readable by its owner alone.
+        Each option is taken from the first of these that has it: the arguments; the profile, if it is an
+        argument; the environment (FLOWTHINGS_ACCOUNT, FLOWTHINGS_TOKEN, FLOWTHINGS_HOST, FLOWTHINGS_WS_HOST,
+        FLOWTHINGS_SECURE, FLOWTHINGS_VERSION, FLOWTHINGS_TIMEOUT, FLOWTHINGS_MAX_RESPONSE_BYTES,
+        FLOWTHINGS_THINGS); the profile in FLOWTHINGS_PROFILE, or [default]. Profiles are sections of the INI
+        file `~/.flowthings/credentials`, or of the file in FLOWTHINGS_CREDENTIALS. Their options have the
+        same names in lower case, without the prefix. Only its owner should be able to read the file.
 
         Args:
             profile: a section of that file.
             overrides: `account`, `token` or `creds`, and the options of `API(…)`.
 
         Raises:
-            ConfigurationError: no credentials; the message lists the places that were looked at.
+            ConfigurationError: there are no credentials. The message lists the places that were searched.
         """
         creds = overrides.pop("creds", None)
         if creds is not None:
@@ -181,14 +182,14 @@ class API(Services):
         return cls(creds, **settings)
 
     def add_service(self, name: str, cls: Callable[[Connection], Any]) -> None:
-        """Add a service of one's own: `api.<name>` becomes `cls(connection)`.
+        """Add a service to this API: `api.<name>` becomes `cls(connection)`.
 
         Args:
-            name: an identifier that no other part of the API has.
+            name: an identifier that is not yet an attribute of the API.
             cls: usually a subclass of `services.FullService` with a `path`.
 
         Raises:
-            ConfigurationError: a name that is taken, or that cannot be an attribute.
+            ConfigurationError: the name is taken, or it cannot be an attribute.
         """
         if not name.isidentifier() or name.startswith("_") or hasattr(type(self), name):
             raise ConfigurationError(f"add_service: {name!r} is taken, or is no name for an attribute")
@@ -207,7 +208,7 @@ class API(Services):
 
     @property
     def async_lib(self) -> Any:
-        """Which backend runs the calls of `async_()` and `lazy()`."""
+        """The backend that runs the calls of `async_()` and `lazy()`."""
         return self._connection.async_lib
 
     @async_lib.setter
@@ -216,10 +217,10 @@ class API(Services):
 
     @property
     def request(self) -> Callable[..., Any]:
-        """`api.request(method, path, data=None, params=None)` makes any request of the platform.
+        """`api.request(method, path, data=None, params=None)` sends any request to the platform.
 
-        `api.request = function` replaces what sends, as the option `request` does, for everything at once;
-        None puts the pooled HTTP transport back.
+        `api.request = function` replaces the function that sends, for all services, as the option `request`
+        does. None restores the pooled HTTP transport.
         """
         return self.root.request
 
@@ -229,26 +230,26 @@ class API(Services):
 
     @property
     def session(self) -> requests.Session:
-        """The session that requests go through, for hooks, proxies and adapters; made now if need be."""
+        """The `requests.Session` of this API, for hooks, proxies and adapters. Its settings are honoured."""
         return self._connection.http.session
 
     @property
     def pools(self) -> list[Pool[Any]]:
-        """The native transport's connection pools, one for each host; each has `statistics()`."""
+        """The native transport's connection pools, one for each host. Each has `statistics()`."""
         return self._connection.http.pools
 
     @property
     def things(self) -> Client:
-        """Rooms and queries: a ThingsDB client, which connects when it is first used.
+        """The ThingsDB client, for rooms and queries. It connects when it is first used.
 
-        To the node that the option `things` names, or of an embedded platform to its own.
+        It connects to the node in the option `things`, or to the node of the embedded platform.
 
         Raises:
-            ConfigurationError: the URL cannot be one, or what a client needs is not installed.
+            ConfigurationError: the URL is not valid, or a package that the client needs is not installed.
         """
         if self._things is None:
             made = self._make_things()
-            # Of two threads that get here at once both must use the same one.
+            # Two threads may be here at once. Both must return the same client.
             self._things = self._things or made
         return self._things
 
@@ -269,31 +270,31 @@ class API(Services):
         return client
 
     def async_(self, pool: Any = None) -> AsyncServices:
-        """The same services, but every call returns a green thread at once; `results()` waits for them all.
+        """The same services, with calls that start at once and return green threads; `results()` waits.
 
         Args:
-            pool: a pool of the green library's to spawn in.
+            pool: how many calls may run at once, or a pool of the green library in which they are spawned.
 
-        `getattr(api, "async")` is the same method, under the name it had before `async` was a keyword.
+        `getattr(api, "async")` is the same method, by the name that it had before `async` became a keyword.
         """
         from .green.calls.async_ import AsyncAPI
 
-        made: Any = AsyncAPI(self, self.async_lib, pool)  # what its services return, only the types know
+        made: Any = AsyncAPI(self, self.async_lib, pool)  # only the stub knows its services' types
         return made  # type: ignore[no-any-return]
 
     def lazy(self, pool: Any = None) -> LazyServices:
-        """The same services, but every call returns a GreenThunk at once, which waits when it is looked at.
+        """The same services, with calls that start at once and return GreenThunks, which wait when used.
 
         Args:
-            pool: a pool of the green library's to spawn in.
+            pool: how many calls may run at once, or a pool of the green library in which they are spawned.
         """
         from .green.calls.lazy import LazyAPI
 
-        made: Any = LazyAPI(self, self.async_lib, pool)  # what its services return, only the types know
+        made: Any = LazyAPI(self, self.async_lib, pool)  # only the stub knows its services' types
         return made  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """Close connections and the embedded platform; later calls raise. Closing again does nothing."""
+        """Close the connections and the embedded platform. Later calls raise. Closing again does nothing."""
         platform, self._platform = self._platform, None
         try:
             try:
@@ -325,7 +326,7 @@ class API(Services):
             verify_ssl=self._connection.verify_ssl,
             mounted={} if self._application is None else {address: self._application},
             transport=self._transport,
-            max_response_bytes=self._most,
+            max_response_bytes=self._max_response_bytes,
         )
 
 

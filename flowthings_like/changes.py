@@ -1,4 +1,4 @@
-"""P, query parameters step by step; M, changes to a model step by step."""
+"""P collects query parameters. M collects changes to a model."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ __all__ = ["M", "Modify", "P", "Params", "filter_text", "join_filters"]
 
 
 class Params:
-    """Query parameters, as keywords, as a mapping, or one method call each.
+    """Query parameters, given as keywords, as a mapping, or by one method call for each.
 
     >>> P(start=10, limit=100).refs(True).only("name", "path").to_dict()
     {'start': 10, 'limit': 100, 'refs': 1, 'only': 'name,path'}
 
-    Every name is a method that sets the parameter of that name and returns the same object. Three know more:
-    `refs` becomes 1 or 0, `only` a comma-separated list, `filter` one filter's text (several joined by &&).
-    A parameter that is called like a method of this class is given to the constructor: `P({"to_dict": 1})`.
+    Every name is a method that sets the parameter of that name and returns the same object. Three convert
+    their
+    arguments: `refs` to 1 or 0, `only` to a comma-separated list, `filter` to the text of one filter (several
+    filters are joined by &&). A parameter with the name of a method of this class can be given to the
+    constructor: `P({"to_dict": 1})`.
 
     Raises:
-        InvalidInput: a filter that is none, or names for `only` that are no str.
+        InvalidInput: a value of `filter` is not a filter, or a name for `only` is not a str.
     """
 
     def __init__(self, params: Mapping[str, Any] | None = None, /, **more: Any) -> None:
@@ -39,7 +41,7 @@ class Params:
 
     @classmethod
     def of(cls, params: Mapping[str, Any] | Params | None) -> Params:
-        """`params` itself, or a new object for a mapping."""
+        """Return `params` if it is a P; else a new P with the parameters of a mapping."""
         if isinstance(params, Params):
             return params
         if params is None or isinstance(params, Mapping):
@@ -47,12 +49,12 @@ class Params:
         raise InvalidInput(f"params must be a dict or a P, not {type(params).__name__}")
 
     def refs(self, wanted: Any) -> Params:
-        """Whether the answer should bring the objects it refers to."""
+        """Whether the answer includes the objects to which it refers."""
         self._params["refs"] = 1 if wanted else 0
         return self
 
     def only(self, *names: str | Iterable[str]) -> Params:
-        """Which top-level members to return."""
+        """The top-level members to return."""
         parts = [part for name in names for part in ([name] if isinstance(name, str) else name)]
         if not all(isinstance(part, str) for part in parts):
             raise InvalidInput("only: give names of members, each a str")
@@ -60,7 +62,7 @@ class Params:
         return self
 
     def filter(self, *filters: Any) -> Params:
-        """What to look for: filters and filter texts, all of which must hold."""
+        """Filters and texts of filters. A resource must match all of them."""
         parts = [part for given in filters for part in _several(given)]
         text = join_filters(parts) if parts else None
         self._params.pop("filter", None)
@@ -107,10 +109,10 @@ def _several(given: Any) -> Iterable[Any]:
 
 
 def filter_text(given: Any) -> str:
-    """The text of one filter; a text is taken as it is.
+    """The text of one filter. A str is returned unchanged.
 
     Raises:
-        InvalidInput: it is neither a Filter nor a str; for False and None the message says how that happens.
+        InvalidInput: it is neither a Filter nor a str. The message explains how a False or None came about.
     """
     given = resolve(given)
     if isinstance(given, Filter | str):
@@ -128,13 +130,13 @@ def filter_text(given: Any) -> str:
 
 
 def join_filters(filters: Iterable[Any]) -> str:
-    """The text of all these filters, joined by &&; empty texts ask for nothing and are left out.
+    """The text of several filters joined by &&. Empty texts are left out.
 
-    A text on its own is left to the platform. One that is joined to others is parsed first, so that no
-    unbalanced parenthesis changes what the others mean.
+    A single text is not parsed, because the platform does that. A text that is joined to others is parsed
+    first, because an unbalanced parenthesis in it would change the meaning of the others.
 
     Raises:
-        InvalidInput: one of them is no filter, or (FilterSyntaxError) does not parse.
+        InvalidInput: one of them is not a filter, or (FilterSyntaxError) does not parse.
     """
     parts = [(resolve(given), filter_text(given)) for given in filters]
     if len(parts) == 1:
@@ -148,20 +150,20 @@ def _node(given: Any, text: str) -> Filter | None:
 
 
 class Modify(Mapping[str, Any]):
-    """A model and what was changed about it.
+    """A model and the changes to it.
 
     >>> m = M({"id": "f1", "capacity": 10}, displayName="Foo")
     >>> m["capacity"] = 20
     >>> m.done()
     ({'id': 'f1', 'capacity': 20, 'displayName': 'Foo'}, {'capacity': 20, 'displayName': 'Foo'})
 
-    The model is copied, so the caller's stays as it is. Changes are told by comparing with that copy: an edit
-    deep inside a member counts as a change of that member, and a value that is set to what it was is none.
-    A platform's update cannot remove a member, so neither can this.
+    The model is copied, so the caller's model is never changed. Changes are found by comparison with the
+    copy: an edit deep inside a member is a change of that member, and setting an equal value is no change.
+    Members cannot be removed, because the platform's update cannot remove them.
 
     Args:
-        model: the model as it is now, a mapping or a GreenThunk; nothing for an empty one.
-        changes: members to change at once.
+        model: the model before the changes, a mapping or a GreenThunk; None for an empty model.
+        changes: members to change now.
     """
 
     def __init__(self, model: Mapping[str, Any] | GreenThunk[Any] | None = None, /, **changes: Any) -> None:
@@ -174,12 +176,12 @@ class Modify(Mapping[str, Any]):
             self.modify(key, value)
 
     def modify(self, key: str, val: Any) -> Modify:
-        """Set one member; returns the same object."""
+        """Set one member, and return this object."""
         self._model[key] = val
         return self
 
     def done(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """(the model with the changes made, the changes alone), both copies that belong to the caller."""
+        """The model with the changes, and the changes alone. Both are copies."""
         changes = {
             key: value
             for key, value in self._model.items()
@@ -188,7 +190,7 @@ class Modify(Mapping[str, Any]):
         return copy.deepcopy(self._model), copy.deepcopy(changes)
 
     def unwrap(self) -> dict[str, Any]:
-        """The model with the changes made."""
+        """The model with the changes, a copy."""
         return self.done()[0]
 
     def __getitem__(self, key: str) -> Any:
@@ -211,7 +213,7 @@ M = Modify
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equality as JSON sees it: True is not 1, and 1 is not 1.0."""
+    """Whether two values are the same in JSON: True is not 1, and 1 is not 1.0."""
     one, other = resolve(one), resolve(other)
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)

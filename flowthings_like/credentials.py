@@ -1,4 +1,4 @@
-"""Who is asking: a Token, and the places where one is looked for."""
+"""Credentials: the Token class, and the search for settings in the environment and in profile files."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Token:
-    """An account and its secret: what signs a request.
+    """An account and its secret token, which every request carries.
 
     Args:
-        account: the account's name, the first segment of its paths.
-        token: the secret. It is left out of `repr()`; pickling keeps it.
+        account: the account's name, which is the first segment of its paths.
+        token: the secret. `repr()` leaves it out; pickling keeps it.
 
     Raises:
-        ConfigurationError: one of the two is empty, no str, or could not stand in an HTTP header.
+        ConfigurationError: one of the two is empty, is not a str, or cannot be sent in an HTTP header.
     """
 
     account: str
@@ -57,16 +57,16 @@ class Token:
 
     @staticmethod
     def from_bluemix(default: Any = None, env_var: str = "VCAP_SERVICES") -> Any:
-        """The Token that an IBM Bluemix (Cloud Foundry) environment carries.
+        """The Token in the environment of IBM Bluemix (Cloud Foundry).
 
         The variable holds JSON: `{"flowthings": [{"credentials": {"account": …, "token": …}}]}`.
 
         Args:
-            default: what to return if there is none.
+            default: the value to return if the variable has no token.
             env_var: the environment variable to read.
 
         Raises:
-            ConfigurationError: there is none, and no default was given.
+            ConfigurationError: the variable has no token, and there is no default.
         """
         for entry in _bluemix_entries(os.environ.get(env_var, "")):
             return entry
@@ -87,7 +87,7 @@ def _fits_header(value: str) -> bool:
 
 
 def _bluemix_entries(text: str) -> Iterator[Token]:
-    """Tokens of the services called flowthings, with or without a suffix; malformed ones are passed over."""
+    """The Tokens of services whose names begin with "flowthings". Malformed entries are skipped."""
     try:
         services = json.loads(text)
     except ValueError:
@@ -105,10 +105,10 @@ def _bluemix_entries(text: str) -> Iterator[Token]:
 
 
 def credentials_of(creds: Any) -> Any:
-    """`creds` itself if it can sign a request: a Token, or any object with account and token.
+    """Return `creds` if it is a Token, or any other object with `account` and `token`.
 
     Raises:
-        ConfigurationError: it is something else; the message says what to write.
+        ConfigurationError: it is anything else. The message says what to write.
     """
     if isinstance(creds, Token):
         return creds
@@ -124,15 +124,14 @@ def credentials_of(creds: Any) -> Any:
 
 
 def find_settings(profile: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options for an API: what was given, then the environment, then a profile file.
+    """The options for an API, from the arguments, the environment and a profile file, in this order.
 
-    The environment variables are FLOWTHINGS_ACCOUNT, _TOKEN, _HOST, _WS_HOST, _SECURE, _VERSION, _TIMEOUT,
-    _MAX_RESPONSE_BYTES and _THINGS; FLOWTHINGS_PROFILE names the profile and FLOWTHINGS_CREDENTIALS the file,
-    which is an INI file with one section a profile. A profile that is named in the call comes before the
-    environment: it was given, too.
+    The environment variables are called FLOWTHINGS_ and the option in upper case. FLOWTHINGS_PROFILE names
+    the profile, and FLOWTHINGS_CREDENTIALS the file, an INI file with a section for each profile. A profile
+    that is an argument of the call comes before the environment, because it was chosen in the call.
 
     Raises:
-        ConfigurationError: no account or token anywhere; the message lists the places that were looked at.
+        ConfigurationError: no place has an account or a token. The message lists the places.
     """
     path = Path(os.environ.get("FLOWTHINGS_CREDENTIALS") or Path.home() / ".flowthings" / "credentials")
     section = profile or os.environ.get("FLOWTHINGS_PROFILE") or "default"
@@ -176,7 +175,7 @@ def _read_profile(path: Path, section: str, *, required: bool) -> dict[str, str]
             ) from None
         return {}
     except (configparser.Error, UnicodeDecodeError) as error:
-        # Their text quotes the line, which may hold the token.
+        # The exception's own text would quote the line, which may hold the token.
         raise ConfigurationError(f"{path} is not an INI file ({type(error).__name__})") from None
     if mode & 0o077 and os.name == "posix":
         warnings.warn(f"{path} can be read by others; run: chmod 600 {path}", UserWarning, stacklevel=4)

@@ -1,4 +1,4 @@
-"""What an API takes for every option it is not given."""
+"""The default values of the options of an API."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ _RETRY = Retry()
 
 
 class Defaults:
-    """Options for every API that is made afterwards; an API that exists keeps what it was made with.
+    """The options of every API that is made afterwards. An existing API keeps its options.
 
     Attributes:
         async_lib: the green library for `async_()` and `lazy()`: the module gevent or eventlet, its name,
-            "threads", or None to take whichever is patched in when the first parallel call is made.
+            "threads", or None to use the library that has patched the process by the first parallel call.
         secure: https and wss if True, http and ws if False.
-        params: query parameters sent with every request, a dict. `refs` in here concerns reads only.
-        host: the REST host, a name with an optional port; None for what FLOWTHINGS_HOST names.
-        ws_host: the WebSocket host; None for what FLOWTHINGS_WS_HOST names, else the REST host.
-        version: the platform version, the `4.0` in `https://host/v4.0/account/…`.
+        params: query parameters for every request, a dict. `refs` among them is sent with reads only.
+        host: the REST host, a name with an optional port; None for the host in FLOWTHINGS_HOST.
+        ws_host: the WebSocket host; None for the host in FLOWTHINGS_WS_HOST, else the REST host.
+        version: the platform version, which follows the `v` in `https://host/v…/account/…`.
         encoder: an object with `loads(text)` and `dumps(value)`; None for the built-in JSON encoder.
         request: a function `(method, url, params=, data=, creds=) -> (text, headers, status)` that sends
-            instead of the pooled HTTP transport; None for that transport.
+            requests in place of the pooled HTTP transport; None for that transport.
         verify_ssl: True, False, or the path of a bundle of certificate authorities.
-        timeout: seconds for a whole call, its retries included, as one number; or (to connect, between two
-            reads) for each attempt of it. `float("inf")` waits for ever.
-        retry: a Retry that says when a call is made again; False or None to make each call once.
-        max_response_bytes: bytes that one answer may have, as it comes and unpacked; 256 MiB.
+        timeout: one number of seconds for a whole call with its retries, or the pair (to connect, between two
+            reads) for each attempt. `float("inf")` for no limit.
+        retry: a Retry for all calls; False or None to make each call once.
+        max_response_bytes: the most bytes of an answer, both before and after it is decompressed.
         things: the URL of a ThingsDB node, for `api.things`; None for none.
-        transport: "requests" to send everything through requests; "auto" for connections of its own where
-            they will do.
+        transport: "auto" for the native transport, except where a call needs a feature of requests;
+            "requests" to send everything through requests.
     """
 
     __slots__ = (

@@ -1,4 +1,4 @@
-"""The one tree of exceptions.
+"""The exceptions of this library, in one tree.
 
     FlowThingsError
     ├── FlowThingsException          a platform answered with an error
@@ -7,24 +7,24 @@
     │   │   └── FlowThingsUnauthorized   401
     │   ├── FlowThingsNotFound       404
     │   ├── FlowThingsTooLarge       413
-    │   ├── FlowThingsTooManyRequests    429: worth another try, later
+    │   ├── FlowThingsTooManyRequests    429 (retryable)
     │   └── FlowThingsServerError    500 and above
-    │       └── FlowThingsUnavailable    502, 503, 504: worth another try
-    ├── InvalidInput                 refused here, before anything was sent (also a ValueError)
-    │   └── FilterSyntaxError        a filter's text that does not parse: line, column, what was expected
+    │       └── FlowThingsUnavailable    502, 503, 504 (retryable)
+    ├── InvalidInput                 the input was refused before anything was sent (also a ValueError)
+    │   └── FilterSyntaxError        a filter's text does not parse: line, column, what was expected
     ├── ConfigurationError           credentials, profiles, the choice of a green library
-    ├── InvalidResponse              what came back is not the platform's envelope
-    ├── ResponseTooLarge             what came back is more than max_response_bytes
-    ├── ConnectionFailed             no connection, or it broke (also a ConnectionError)
-    ├── DeadlineExceeded             the time given ran out (also a TimeoutError)
+    ├── InvalidResponse              the answer is not the platform's envelope
+    ├── ResponseTooLarge             the answer has more bytes than max_response_bytes
+    ├── ConnectionFailed             no connection, or it broke (also a ConnectionError; retryable)
+    ├── DeadlineExceeded             the time limit was reached (also a TimeoutError; retryable)
     ├── CallCancelled                a parallel call was cancelled, or its green thread was killed
-    └── WrongThread                  a green call or its result was in another OS thread (also a RuntimeError)
+    └── WrongThread                  a green call was used in another OS thread (also a RuntimeError)
 
-Every error is picklable, says what was asked and what came back, and carries `retryable` and `attempts`. None
-carries a secret: `creds` on a FlowThingsException names the account, its token is left out.
+Every error can be pickled, says what was asked and what was answered, and has `retryable` and `attempts`. No
+error holds a secret: `creds` of a FlowThingsException is the name of the account, without the token.
 
-The names that begin with FlowThings and their attributes errors, creds, method and path are the original
-client's; `creds` there was the full credential.
+The names that begin with FlowThings, and their attributes errors, creds, method and path, are the original
+client's. There, `creds` was the whole credential.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ __all__ = [
 
 
 class FlowThingsError(Exception):
-    """The root.
+    """The base class of all exceptions of this library.
 
     Attributes:
-        retryable: whether the same call may succeed if it is simply made again.
-        attempts: how often it was made before this was raised.
+        retryable: whether the same call may succeed if it is made again.
+        attempts: how many times the call was made before this was raised.
     """
 
     retryable: bool = False
@@ -72,15 +72,15 @@ class FlowThingsError(Exception):
 
 
 class FlowThingsException(FlowThingsError):
-    """A platform answered, and the answer is an error.
+    """A platform answered with an error.
 
     Attributes:
-        errors: the platform's own messages, a list of str, possibly empty.
-        status: the status of the answer (`head.status`, or HTTP's where there is no head), 0 if unknown.
-        method: the HTTP verb that was sent.
-        path: the resource path that was asked, without account and query.
-        creds: whose request it was, without the token.
-        retry_after: seconds after which the platform asks to be called again; None if it did not say.
+        errors: the platform's own messages, a list of str, which may be empty.
+        status: the status of the answer: `head.status`, else that of HTTP, else 0.
+        method: the HTTP method of the request.
+        path: the resource path of the request, without account and query.
+        creds: the account that made the request.
+        retry_after: the seconds to wait that the platform asked for; None if it did not ask.
     """
 
     def __init__(
@@ -120,27 +120,27 @@ def _rebuild(cls: type[FlowThingsException], errors: list[str], state: dict[str,
 
 
 class FlowThingsBadRequest(FlowThingsException):
-    """400: the platform could not make sense of the request."""
+    """400: the request is not valid."""
 
 
 class FlowThingsForbidden(FlowThingsException):
-    """403: unknown credentials, or no right to do this."""
+    """403: the credentials are unknown, or do not give the right to do this."""
 
 
 class FlowThingsUnauthorized(FlowThingsForbidden):
-    """401: no credentials. A kind of Forbidden, so that one handler catches both."""
+    """401: there are no credentials. It is a FlowThingsForbidden, so that one handler catches both."""
 
 
 class FlowThingsNotFound(FlowThingsException):
-    """404: there is no such resource."""
+    """404: the resource does not exist."""
 
 
 class FlowThingsTooLarge(FlowThingsException):
-    """413: more than the platform takes in one request."""
+    """413: the request is larger than the platform allows."""
 
 
 class FlowThingsTooManyRequests(FlowThingsException):
-    """429: more requests than the platform takes in that time. `retry_after` says when to come back."""
+    """429: there were too many requests. `retry_after` is the time to wait."""
 
     retryable = True
 
@@ -150,7 +150,7 @@ class FlowThingsServerError(FlowThingsException):
 
 
 class FlowThingsUnavailable(FlowThingsServerError):
-    """502, 503 or 504: the platform is not there right now."""
+    """502, 503 or 504: the platform is not available at the moment."""
 
     retryable = True
 
@@ -160,12 +160,13 @@ class InvalidInput(FlowThingsError, ValueError):
 
 
 class FilterSyntaxError(InvalidInput):
-    """A filter's text that does not parse.
+    """The text of a filter does not parse.
 
     Attributes:
         text: the whole text.
-        line, column: where, both counted from 1.
-        expected: what would have been right there.
+        line, column: the position, both counted from 1.
+        expected: what the parser expected at this position.
+        found: what is there.
     """
 
     def __init__(self, text: str, line: int, column: int, expected: str, found: str = "") -> None:
@@ -182,21 +183,21 @@ class FilterSyntaxError(InvalidInput):
 
 
 class ConfigurationError(FlowThingsError):
-    """Something about the set-up is wrong: credentials, a profile, the choice of a green library."""
+    """The configuration is wrong: credentials, a profile, or the choice of a green library."""
 
 
 class InvalidResponse(FlowThingsError):
-    """What came back is not the platform's envelope: HTML, an empty body, JSON without a head."""
+    """The answer is not the platform's envelope, but HTML, an empty body, JSON without a head or the like."""
 
 
 class ResponseTooLarge(FlowThingsError):
-    """An answer of more bytes than `max_response_bytes`, as it came or unpacked. The rest was not read."""
+    """The answer has more than `max_response_bytes`, before or after decompression. The rest was not read."""
 
 
 class ConnectionFailed(FlowThingsError, ConnectionError):
-    """No connection could be made, or it broke before the answer was complete.
+    """No connection could be made, or the connection broke before the answer was complete.
 
-    `sent` is False if no part of the request can have reached the platform.
+    `sent` is False if the platform cannot have received any part of the request.
     """
 
     retryable = True
@@ -204,9 +205,9 @@ class ConnectionFailed(FlowThingsError, ConnectionError):
 
 
 class DeadlineExceeded(FlowThingsError, TimeoutError):
-    """The time given for the call ran out.
+    """The time limit of the call was reached.
 
-    `sent` is False if no part of the request can have reached the platform.
+    `sent` is False if the platform cannot have received any part of the request.
     """
 
     retryable = True
@@ -214,11 +215,11 @@ class DeadlineExceeded(FlowThingsError, TimeoutError):
 
 
 class CallCancelled(FlowThingsError):
-    """A parallel call has no result: it was cancelled before it ran, or its green thread was killed."""
+    """A parallel call has no result, because it was cancelled or its green thread was killed."""
 
 
 class WrongThread(FlowThingsError, RuntimeError):
-    """A green thread's result was asked for in another OS thread, where waiting for it could never end."""
+    """The result of a green thread was used in another OS thread, where the wait for it would never end."""
 
 
 _BY_STATUS: dict[int, type[FlowThingsException]] = {
@@ -235,5 +236,5 @@ _BY_STATUS: dict[int, type[FlowThingsException]] = {
 
 
 def from_status(status: int) -> type[FlowThingsException]:
-    """The class for a platform status: its own, else ServerError from 500 up, else the base."""
+    """The exception class for a status of the platform."""
     return _BY_STATUS.get(status) or (FlowThingsServerError if status >= 500 else FlowThingsException)

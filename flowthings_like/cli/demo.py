@@ -1,4 +1,4 @@
-"""`flowthings-like demo`: runs examples/weather.py, as anybody would run it, in an interpreter of its own."""
+"""`flowthings-like demo`: runs examples/weather.py in a new interpreter."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def find_example() -> Path | None:
-    """The example's path: beside the package in a checkout, under share/ where pip installed it."""
+    """The path of the example: in the checkout, or under share/ where pip has installed it."""
     checkout = Path(__file__).parents[2] / "examples"
     installed = Path(sys.prefix) / "share" / "flowthings_like" / "examples"
     return next((folder / EXAMPLE for folder in (checkout, installed) if (folder / EXAMPLE).exists()), None)

@@ -1,7 +1,7 @@
-"""`flowthings-like doctor`: what is wrong with how a program runs green threads, and what to write instead.
+"""`flowthings-like doctor`: finds mistakes in how a program patches for green threads, with their fixes.
 
-The program is imported here, after nothing but the command itself, so that what it patches and imports is
-seen in the order in which it does so.
+The program is imported in this process. Only the command itself is imported before it, so that the doctor
+sees what the program patches and imports, in the program's own order.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CLEAN, FOUND, USAGE = 0, 1, 2
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add this command's arguments."""
+    """Add the arguments of this command."""
     add = parser.add_argument
     add("--import", dest="module", metavar="my.app", help="the program's module: imported, then looked at")
     add("--json", action="store_true", help="print a JSON array of findings")
@@ -35,8 +35,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Look, and print what was found. Returns 0 if there is nothing to say, 1 if there is, 2 if nothing could
-    be looked at."""
+    """Examine the process, and print the findings.
+
+    Returns:
+        0 without findings, 1 with findings, 2 if the program could not be examined.
+    """
     try:
         if arguments.patch:
             _patch(arguments.patch)
@@ -66,7 +69,7 @@ def _patch(library: str) -> None:
 
 
 def _import(module: str) -> bool:
-    """Import the program from the current folder, as `python -m` would. What it prints goes to stderr."""
+    """Import the program from the current folder, as `python -m` does. Its output goes to stderr."""
     sys.path.insert(0, str(Path.cwd()))
     try:
         with contextlib.redirect_stdout(sys.stderr):

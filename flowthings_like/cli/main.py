@@ -1,8 +1,8 @@
-"""`flowthings-like`: the commands, each in a module of its own that is imported only when it is asked for.
+"""`flowthings-like`: runs one of the commands, each of which is a module that is imported when it is used.
 
-Each command module has `configure(parser)`, which adds its arguments, and `run(arguments) -> int`, whose
-result is the exit status. Imports stay this late because `serve` must patch the interpreter before anything
-else is loaded.
+The module of a command has `configure(parser)`, which adds the arguments, and `run(arguments) -> int`, which
+returns the exit status. Imports are this late because `serve` has to patch the interpreter before anything
+else is imported.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from ..about import VERSION
 
 COMMANDS = {
-    "serve": "run the embedded platform for other processes to talk to",
-    "doctor": "say what is wrong with how a program runs green threads, and what to write instead",
-    "demo": "load a year of real weather and look at it: the tour in one command",
+    "serve": "serve the embedded platform to other processes",
+    "doctor": "find mistakes in how a program patches for green threads, and say how to fix them",
+    "demo": "load a year of real weather, search it and draw it",
 }
 
 
@@ -25,10 +25,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        argv: the arguments without the program's name; those of the process if None.
+        argv: the arguments without the program's name; None for those of the process.
 
     Returns:
-        The exit status: 0 for success, 1 for a failure that was explained, 2 for wrong usage.
+        The exit status: 0 for success, 1 for a failure that was explained, 2 for wrong usage, 130 for Ctrl-C.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="flowthings-like", description="Live data in blocking style.")

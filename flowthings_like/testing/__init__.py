@@ -1,6 +1,6 @@
-"""For tests of programs that use this library: a platform of one's own, and a network that fails on purpose.
+"""Tools for testing programs that use this library: a platform on a local port, and a proxy with faults.
 
-`FaultProxy` stands between a client and any server; `Server` is the platform behind a socket. The fixtures
+`Server` is the platform behind a socket. `FaultProxy` stands between a client and any server. The fixtures
 for pytest are in `pytest_flowthings_like`, outside the package.
 """
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Fault", "FaultProxy", "Server", "sometimes"]
 
-_HOMES = {"Fault": ".proxy", "FaultProxy": ".proxy", "Server": ".server", "sometimes": ".proxy"}
+_MODULES = {"Fault": ".proxy", "FaultProxy": ".proxy", "Server": ".server", "sometimes": ".proxy"}
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
+    module = _MODULES.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(home, __name__), name)
+    return getattr(import_module(module, __name__), name)

@@ -1,4 +1,4 @@
-"""The fixtures of `pytest_flowthings_like`, for a conftest.py that names this module in `pytest_plugins`."""
+"""Re-exports the fixtures of `pytest_flowthings_like`, for `pytest_plugins` in a conftest.py."""
 
 from __future__ import annotations
 

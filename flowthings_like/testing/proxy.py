@@ -3,9 +3,9 @@
     client ---- FaultProxy ---- server
                  cut, stall, pieces, garble
 
-It knows no protocol but the one rule that most have: the client asks, the server answers. What a client says
-after it was last answered begins a new exchange, and each exchange may have one fault. One thread looks after
-each connection, a green one in a patched process.
+It knows no protocol. It relies on one rule that most protocols have: the client asks and the server answers.
+Bytes from the client after an answer begin a new exchange, and each exchange may have one fault. Each
+connection is served by a thread, which is a green thread in a patched process.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from dataclasses import dataclass
 __all__ = ["Fault", "FaultProxy", "sometimes"]
 
 _CHUNK = 64 * 1024
-_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close by RST
+_RESET = struct.pack("ii", 1, 0)  # the value of SO_LINGER by which close() sends a RST
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong in one exchange. Make one with the class methods.
+    """What goes wrong in one exchange. Use the class methods to make one.
 
     Attributes:
-        name: as it is counted.
-        cut_request: after so many bytes of the request reached the server both connections are cut.
-        cut_answer: after so many bytes of the answer reached the client both connections are cut.
-        stall: seconds before the answer's first byte goes to the client.
-        pieces: bytes of the answer that go to the client at a time.
-        garble: the place of a byte of the answer that is changed on the way.
-        reset: whether a cut is a reset rather than an orderly end.
+        name: the key under which the proxy counts the fault.
+        cut_request: both connections are closed after so many bytes of the request have reached the server.
+        cut_answer: both connections are closed after so many bytes of the answer have reached the client.
+        stall: seconds before the first byte of the answer is sent to the client.
+        pieces: how many bytes of the answer are sent to the client at a time.
+        garble: the position of the byte of the answer that is changed.
+        reset: whether the connections are closed by a RST instead of a FIN.
     """
 
     name: str
@@ -51,39 +51,39 @@ class Fault:
 
     @classmethod
     def lose_request(cls, after: int = 0, *, reset: bool = False) -> Fault:
-        """Cut when `after` bytes of the request have reached the server."""
+        """Close the connections when `after` bytes of the request have reached the server."""
         return cls("lose_request", cut_request=after, reset=reset)
 
     @classmethod
     def lose_answer(cls, after: int = 0, *, reset: bool = False) -> Fault:
-        """Cut when the server has answered and `after` bytes of that have reached the client.
+        """Close the connections when `after` bytes of the answer have reached the client.
 
-        By then the server has taken the request and acted on it; the client cannot know.
+        The server has acted on the request by then, and the client cannot know.
         """
         return cls("lose_answer", cut_answer=after, reset=reset)
 
     @classmethod
     def delay(cls, seconds: float) -> Fault:
-        """Keep the answer back for so long."""
+        """Hold the answer back for so many seconds."""
         return cls("delay", stall=seconds)
 
     @classmethod
     def split(cls, size: int = 1) -> Fault:
-        """Hand the answer over in pieces of `size` bytes, each in a packet of its own."""
+        """Send the answer in pieces of `size` bytes, each in its own packet."""
         return cls("split", pieces=size)
 
     @classmethod
     def spoil(cls, at: int = 0) -> Fault:
-        """Change the byte at that place of the answer."""
+        """Change the byte at that position of the answer."""
         return cls("spoil", garble=at)
 
 
 Plan = Callable[[int], "Fault | None"]
-"""What goes wrong in the n-th exchange, counted from 0 over all connections; None for nothing."""
+"""A function from the number of an exchange, counted from 0 over all connections, to its fault or None."""
 
 
 def sometimes(fault: Fault, share: float, seed: int = 0) -> Plan:
-    """A plan by which `fault` strikes that share of the exchanges, the same ones for the same seed."""
+    """A plan that gives the fault to this share of the exchanges, the same ones for the same seed."""
 
     def plan(number: int) -> Fault | None:
         return fault if random.Random(f"{seed} {number}").random() < share else None
@@ -92,19 +92,18 @@ def sometimes(fault: Fault, share: float, seed: int = 0) -> Plan:
 
 
 class FaultProxy:
-    """Listens on a free port of this machine and hands on what comes to `upstream`, faults included.
+    """Listens on a free local port and relays each connection to `upstream`, with faults.
 
         with FaultProxy("127.0.0.1:8080", sometimes(Fault.lose_answer(), 0.2)) as proxy:
             api = API(token, host=proxy.address, secure=False)
 
     Args:
-        upstream: host:port. May be changed at any time, as when a server comes back at another port.
-        plan: which exchange fails and how; None for no faults. May be changed at any time.
+        upstream: host:port. It may be changed at any time, as when a server restarts on another port.
+        plan: which exchange has which fault; None for no faults. It may be changed at any time.
 
     Attributes:
-        address: host:port to connect to.
-        counts: how many `connections` and `exchanges` there were, how often each fault struck, and how many
-            connections were `forgotten`.
+        address: the host:port to connect to.
+        counts: the number of `connections`, of `exchanges`, of each fault, and of `forgotten` connections.
     """
 
     def __init__(self, upstream: str, plan: Plan | None = None) -> None:
@@ -114,25 +113,25 @@ class FaultProxy:
         self.address = ""
         self._listener: socket.socket | None = None
         self._acceptor: threading.Thread | None = None
-        self._open: dict[_Wire, threading.Thread] = {}
+        self._open: dict[_Relay, threading.Thread] = {}
         self._closing = False
 
     def once(self, fault: Fault) -> None:
-        """Let `fault` strike the next exchange, and none after it."""
+        """Give the fault to the next exchange, and to no other."""
         first = self.counts["exchanges"]
         self.plan = lambda number: fault if number == first else None
 
     def forget(self) -> None:
-        """Let the connections there are die without a word, as when a firewall on the way has forgotten them.
+        """Stop relaying the open connections without closing them, as a firewall that has forgotten them.
 
-        They stay open, and whatever comes on them is swallowed. New connections are handed on.
+        Bytes that arrive on them are dropped. New connections are relayed.
         """
-        for wire in list(self._open):
-            wire.forgotten = True
+        for relay in list(self._open):
+            relay.forgotten = True
             self.counts["forgotten"] += 1
 
     def start(self) -> FaultProxy:
-        """Begin to listen."""
+        """Start to listen."""
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self._acceptor = threading.Thread(target=self._accept, args=(self._listener,), daemon=True)
@@ -140,17 +139,17 @@ class FaultProxy:
         return self
 
     def close(self) -> None:
-        """Cut all connections and stop listening; return when every thread has ended."""
+        """Close all connections, stop listening, and wait for all threads."""
         listener, self._listener = self._listener, None
         if listener is None:
             return
         self._closing = True
-        with socket.create_connection(listener.getsockname(), timeout=10):  # wakes whoever accepts
+        with socket.create_connection(listener.getsockname(), timeout=10):  # ends the wait in accept()
             assert self._acceptor is not None
             self._acceptor.join()
         listener.close()
-        for wire, thread in list(self._open.items()):
-            wire.wake()
+        for relay, thread in list(self._open.items()):
+            relay.wake()
             thread.join()
 
     def __enter__(self) -> FaultProxy:
@@ -166,19 +165,19 @@ class FaultProxy:
                 client.close()
                 return
             self.counts["connections"] += 1
-            wire = _Wire(self, client)
-            thread = threading.Thread(target=self._carry, args=(wire,), daemon=True)
-            self._open[wire] = thread
+            relay = _Relay(self, client)
+            thread = threading.Thread(target=self._serve, args=(relay,), daemon=True)
+            self._open[relay] = thread
             thread.start()
 
-    def _carry(self, wire: _Wire) -> None:
+    def _serve(self, relay: _Relay) -> None:
         try:
-            wire.carry()
+            relay.run()
         finally:
-            self._open.pop(wire, None)
+            self._open.pop(relay, None)
 
     def _next(self) -> Fault | None:
-        """The fault of the exchange that begins."""
+        """Count a new exchange, and return its fault."""
         number = self.counts["exchanges"]
         self.counts["exchanges"] += 1
         fault = self.plan(number) if self.plan is not None else None
@@ -188,11 +187,11 @@ class FaultProxy:
 
 
 class _Cut(Exception):
-    """Enough bytes have passed."""
+    """Raised when it is time to close the connections."""
 
 
-class _Wire:
-    """One connection and its other half."""
+class _Relay:
+    """One connection from a client, and the connection to the server for it."""
 
     def __init__(self, proxy: FaultProxy, client: socket.socket) -> None:
         self._proxy = proxy
@@ -203,8 +202,8 @@ class _Wire:
         self._answered: int | None = None  # bytes of the answer under way; None before the first exchange
         self.forgotten = False
 
-    def carry(self) -> None:
-        """Hand bytes on until one side ends, or a fault ends it."""
+    def run(self) -> None:
+        """Relay bytes until one side closes, or a fault closes both."""
         reset = False
         try:
             host, _, port = self._proxy.upstream.rpartition(":")
@@ -217,21 +216,21 @@ class _Wire:
         except _Cut:
             reset = self._fault is not None and self._fault.reset
         except (OSError, ValueError):
-            pass  # one side is gone, and so is the other in a moment
+            pass  # one side is closed; the other is closed below
         finally:
-            for half in (self._server, self._client):
-                if half is not None:
-                    _end(half, reset=reset)
+            for side in (self._server, self._client):
+                if side is not None:
+                    _close(side, reset=reset)
 
     def wake(self) -> None:
-        """Have `carry` end."""
-        for half in (self._client, self._server):
-            if half is not None:
-                _shut(half)
+        """Make `run` return."""
+        for side in (self._client, self._server):
+            if side is not None:
+                _shut_down(side)
 
     def _step(self, server: socket.socket) -> bool:
         ready, _, _ = select.select([self._client, server], [], [])
-        if server in ready:  # an answer first: what comes after it is a new exchange
+        if server in ready:  # the answer first, because bytes from the client after it begin a new exchange
             data = server.recv(_CHUNK)
             if data and not self.forgotten:
                 self._answer(data)
@@ -272,19 +271,19 @@ class _Wire:
         for first in range(0, len(data), size):
             self._client.sendall(data[first : first + size])
             if fault.pieces:
-                time.sleep(0)  # gives way, so that the other end reads each piece by itself
+                time.sleep(0)  # lets the client read each piece by itself
         if fault.cut_answer is not None and self._answered >= fault.cut_answer:
             raise _Cut
 
 
-def _shut(half: socket.socket) -> None:
-    with suppress(OSError):  # it may be shut already
-        half.shutdown(socket.SHUT_RDWR)
+def _shut_down(side: socket.socket) -> None:
+    with suppress(OSError):  # it may be shut down already
+        side.shutdown(socket.SHUT_RDWR)
 
 
-def _end(half: socket.socket, *, reset: bool) -> None:
+def _close(side: socket.socket, *, reset: bool) -> None:
     if reset:
-        half.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
     else:
-        _shut(half)
-    half.close()
+        _shut_down(side)
+    side.close()

@@ -1,4 +1,4 @@
-"""The platform behind a real socket, in threads of this process."""
+"""Serves the platform on a local port, in threads of this process."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "MGET", "MPUT")
 
 
 class Server:
-    """A platform on a free port of this machine, with its data in a folder. Use it as a context manager.
+    """A platform on a free local port, with its data in a folder. Use it as a context manager.
 
     Args:
-        folder: where the data is; made if need be.
-        account: the account to make.
+        folder: the folder with the data. It is created if it is missing.
+        account: the account to create.
         limits: a `platform.application.Limits`, for the bounds on searches and bodies that `serve` has. None
             for no bounds.
 
     Attributes:
         address: host:port.
-        account, token: whose credentials open it. The token is good for as long as the server runs.
+        account, token: credentials for it. The token is valid while the server runs.
     """
 
     def __init__(self, folder: str | Path, account: str = "acme", *, limits: Limits | None = None) -> None:
@@ -48,14 +48,14 @@ class Server:
         self._thread: threading.Thread | None = None
 
     def api(self, **options: Any) -> API:
-        """An API that talks to this server. Options as for `API`, `host=` of a proxy in front among them."""
+        """An API for this server. The options are those of `API`, for instance the `host=` of a proxy."""
         from ..api import API
         from ..credentials import Token
 
         return API(Token(self.account, self.token), **{"host": self.address, "secure": False, **options})
 
     def start(self) -> Server:
-        """Open the platform and listen."""
+        """Open the platform and start to listen."""
         from ..platform.embedded import open_platform
 
         self._platform = open_platform(self._folder, self.account, limits=self._limits)
@@ -67,7 +67,7 @@ class Server:
         return self
 
     def close(self) -> None:
-        """Stop listening, wait for requests under way, and close the platform."""
+        """Stop listening, wait for the current requests, and close the platform."""
         http, self._http = self._http, None
         if http is None:
             return
@@ -76,7 +76,7 @@ class Server:
             assert self._thread is not None
             self._thread.join()
             http.server_close()
-            http.hang_up()
+            http.drain()
         finally:
             self._platform.close()
 
@@ -89,29 +89,29 @@ class Server:
 
 class _HTTP(ThreadingHTTPServer):
     daemon_threads = True
-    block_on_close = False  # hang_up does better
+    block_on_close = False  # drain() waits for the connections' threads
     request_queue_size = 256
 
     def __init__(self, application: Any) -> None:
         self.application = application
-        self.talking: dict[socket.socket, threading.Thread] = {}
+        self.connections: dict[socket.socket, threading.Thread] = {}
         super().__init__(("127.0.0.1", 0), _Handler)
 
-    def hang_up(self) -> None:
-        """End every connection once the request on it, if there is one, has been answered."""
-        for connection, thread in list(self.talking.items()):
+    def drain(self) -> None:
+        """Close every connection when its current request, if it has one, has been answered."""
+        for connection, thread in list(self.connections.items()):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RD)
             thread.join()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that hang up are what this is for."""
+        """Report all errors but those of closed connections, which tests cause on purpose."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
 
 class _Body:
-    """What is left of a request's body; no more is read than there is."""
+    """The body of a request, as a stream that ends after the body."""
 
     def __init__(self, stream: Any, length: int) -> None:
         self._stream = stream
@@ -131,17 +131,17 @@ class _Handler(BaseHTTPRequestHandler):
     server: _HTTP
 
     def setup(self) -> None:
-        """A connection begins."""
+        """A connection was opened."""
         super().setup()
-        self.server.talking[self.connection] = threading.current_thread()
+        self.server.connections[self.connection] = threading.current_thread()
 
     def finish(self) -> None:
-        """A connection ends."""
-        self.server.talking.pop(self.connection, None)
+        """A connection was closed."""
+        self.server.connections.pop(self.connection, None)
         super().finish()
 
     def answer(self) -> None:
-        """Call the application and write what it says."""
+        """Call the application and send its answer."""
         from ..platform.rest.connections import has_hung_up
 
         started: list[Any] = []
@@ -156,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.writelines(chunks)
         self.wfile.flush()
-        while body.read(_STEP):  # the next request begins where this one ends
+        while body.read(_STEP):  # read the rest of the body: the next request begins behind it
             pass
 
     def _environ(self) -> dict[str, Any]:
