@@ -23,7 +23,7 @@ from .session import Session
 if TYPE_CHECKING:
     from ...transport.things.endpoints import Endpoint
     from ...transport.tls import TLS
-    from .room import Room
+    from .handlers import BaseRoom
 
     Nodes = Callable[[], Sequence[Endpoint]]
 
@@ -234,7 +234,7 @@ class Client(Calls, InParallel):
         return self._scope
 
     @plain
-    def get_rooms(self) -> tuple[Room, ...]:
+    def get_rooms(self) -> tuple[BaseRoom, ...]:
         """The Room objects that have joined."""
         return self._rooms.joined()
 

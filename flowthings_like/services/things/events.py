@@ -1,75 +1,108 @@
-"""A room's events as something to loop over."""
+"""The events of a room on their way to one consumer: the thread that calls handlers, or a loop."""
 
 from __future__ import annotations
 
 import math
 import queue
 import time
-from typing import Any
+from enum import Enum
+from typing import Any, TypeAlias
 
 from ...errors import DeadlineExceeded, FlowThingsError
 from ...green.backends.contract import detect
-from .mailbox import MOST
 
-__all__ = ["EventsLost", "RoomEvents"]
+__all__ = ["MAX_WAITING", "EventQueue", "EventsLost", "Lifecycle", "QueuedEvent", "RoomEvents"]
+
+MAX_WAITING = 100_000
+"""Events that wait in one queue before further ones are dropped."""
+
+
+class Lifecycle(Enum):
+    """What happens to a room besides the events that are emitted into it."""
+
+    JOINED = "on_join"
+    EVENTS_LOST = "the loss of events"
+    LEFT = "on_leave"
+    DELETED = "on_delete"
+    CLOSED = "the end of the client"
+
+
+QueuedEvent: TypeAlias = "tuple[str | Lifecycle, Any]"
+"""The name of an event and its arguments; or a Lifecycle and an empty tuple."""
+
+_GAP: QueuedEvent = (Lifecycle.EVENTS_LOST, ())  # stands for the events that were dropped
+
+
+class EventQueue:
+    """Events for one consumer, in their order. The producer never waits.
+
+    While MAX_WAITING events wait, further ones are dropped, and the consumer gets EVENTS_LOST in their place.
+    On threads each change is one call into C, so a signal leaves nothing half done.
+    """
+
+    def __init__(self) -> None:
+        self._events = detect().queue()
+        self._is_full = False  # from the first event that is dropped until the consumer comes to the gap
+
+    def put(self, change: Lifecycle) -> None:
+        """Add what must not be dropped."""
+        self._events.put((change, ()))
+
+    def offer(self, event: QueuedEvent) -> bool:
+        """Add an event, or drop it if too many wait; False for the first one dropped. One thread at a time
+        may do this."""
+        if self._is_full:
+            return True
+        self._is_full = self._events.qsize() >= MAX_WAITING
+        self._events.put(_GAP if self._is_full else event)
+        return not self._is_full
+
+    def get(self, deadline: float = math.inf) -> QueuedEvent:
+        """Wait for the next event.
+
+        Raises:
+            queue.Empty: there is none at this `time.monotonic()`.
+        """
+        left = None if math.isinf(deadline) else deadline - time.monotonic()
+        is_over = left is not None and left <= 0
+        event: QueuedEvent = self._events.get_nowait() if is_over else self._events.get(timeout=left)
+        if event is _GAP:
+            self._is_full = False
+        return event
 
 
 class EventsLost(FlowThingsError):
-    """Events came faster than a loop over `room.events()` took them, and some were dropped here."""
+    """A loop over `room.events()` was slower than the events came, and some were dropped here."""
 
 
-_LOST: tuple[str, list[Any]] = ("", [])  # what stands for them; another object than any event
+class RoomEvents(EventQueue):
+    """What `room.events()` returns: an iterator of (event, arguments) that waits for the next event.
 
-
-class RoomEvents:
-    """What `room.events()` returns: an iterator of (event, arguments) that waits for what comes next.
-
-    It ends when the room is left or deleted or its client is closed. What has come waits in memory until it
-    is taken, up to a bound; in place of what came while that was reached, EventsLost is raised once.
+    It ends when the room is left or deleted or its client is closed. Events wait in memory until they are
+    taken, up to a bound; in place of those that came while it was reached, EventsLost is raised once.
     """
 
     def __init__(self, room: object, deadline: float) -> None:
+        super().__init__()
         self._room = room
         self._deadline = deadline
-        self._queue = detect().queue()
-        self._ended = False
-        self._full = False
+        self._is_ended = False
 
     def __iter__(self) -> RoomEvents:
         return self
 
     def __next__(self) -> tuple[str, list[Any]]:
-        if not self._ended:
-            item: tuple[str, list[Any]] | None = self._take()
-            if item is _LOST:
-                self._full = False
-                raise EventsLost(
-                    f"{self._room!r}: {MOST} events waited, and those that came then were dropped"
-                )
-            if item is not None:
-                return item
-            self._ended = True
-        raise StopIteration
-
-    def put(self, event: str, args: list[Any]) -> None:
-        """Hand an event over; never waits. One thread at a time may do this."""
-        if self._full:
-            return
-        if self._queue.qsize() >= MOST:
-            self._full = True
-            self._queue.put(_LOST)
-        else:
-            self._queue.put((event, args))
-
-    def end(self) -> None:
-        """There will be no more."""
-        self._queue.put(None)
-
-    def _take(self) -> Any:
-        left = self._deadline - time.monotonic()
+        if self._is_ended:
+            raise StopIteration
         try:
-            if left <= 0:
-                return self._queue.get_nowait()
-            return self._queue.get(timeout=None if math.isinf(left) else left)
+            event, args = self.get(self._deadline)
         except queue.Empty:
             raise DeadlineExceeded(f"{self._room!r}: no further event before the deadline") from None
+        if isinstance(event, str):
+            return event, args
+        if event is Lifecycle.EVENTS_LOST:
+            raise EventsLost(
+                f"{self._room!r}: {MAX_WAITING} events waited, and those that came then were dropped"
+            )
+        self._is_ended = True
+        raise StopIteration

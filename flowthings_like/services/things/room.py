@@ -1,40 +1,33 @@
-"""Room: what is emitted into a room of ThingsDB, handled by methods or looped over."""
+"""Room: what a user derives from, to handle the events that are emitted into a room of ThingsDB."""
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 import weakref
-from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from ...errors import ConnectionFailed, FlowThingsError, InvalidInput
+from ...errors import FlowThingsError, InvalidInput
 from ...transport.values import resolve
 from ...wire.things import errors as things_errors
 from ...wire.things.scopes import cnscope, is_name
 from .arguments import deadline_in
 from .events import EventsLost, RoomEvents
-from .first_join import FirstJoin
-from .handlers import event, find_handlers
-from .mailbox import Mailbox
-from .membership import Membership, Moment, collection_scope, in_its_scope
-from .session import Session
+from .handlers import BaseRoom, EventDispatcher, event
+from .joining import in_its_scope
+from .membership import Membership, Subscriber, collection_scope
 
 if TYPE_CHECKING:
     from .client import Client
 
 __all__ = ["EventsLost", "NotJoined", "Room", "event"]
 
-_log = logging.getLogger("flowthings_like")
-
 
 class NotJoined(FlowThingsError, RuntimeError):
     """The room must be joined first, or it is joined with another client."""
 
 
-class Room:
+class Room(BaseRoom):
     """A room of a collection, seen from here. Derive a class from it, with a handler for each event.
 
     The methods `on_…` and the handlers run in a green thread of the room's own, one after the other, in the
@@ -50,14 +43,6 @@ class Room:
         ValueError: the room is none of these, or the scope is not that of a collection.
     """
 
-    _handlers: ClassVar[dict[str, str]] = {}  # the name of a method for each event
-
-    event = staticmethod(event)
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        cls._handlers = find_handlers(cls)
-
     def __init__(self, room: int | str, scope: str | None = None) -> None:
         room, scope = resolve(room), resolve(scope)
         if isinstance(room, bool) or not isinstance(room, int | str) or room == "":
@@ -68,32 +53,7 @@ class Room:
         self._id = room if isinstance(room, int) else None
         self._collection = None if scope is None else cnscope(scope)
         self._client: Client | None = None
-        self._membership: Membership | None = None  # this and the next are looked after by Rooms
-        self._over: object = None
-        self._mailbox: Mailbox | None = None
-        self._followers: tuple[weakref.ref[RoomEvents], ...] = ()
-
-    # What one may override
-
-    def on_init(self) -> None:
-        """Called by `join`, in its thread, before anything else is called. What it raises, `join` raises."""
-
-    def on_join(self) -> None:
-        """Called when the room is joined, and again when it has been joined anew after a connection was lost,
-        or when 100,000 events waited for the handlers and further ones were dropped. What was emitted in
-        between is lost: the place to read what one must know."""
-
-    def on_leave(self) -> None:
-        """Called after `leave`; not when the connection is lost or closed."""
-
-    def on_delete(self) -> None:
-        """Called when the room is removed from ThingsDB, or found to be when it is to be joined anew."""
-
-    def on_emit(self, event: str, *args: Any) -> None:
-        """Called for an event that has no handler."""
-        _log.debug("%r: no handler for %r", self, event)
-
-    # What one calls
+        self._subscriber: Subscriber | None = None  # of the last `join`
 
     @property
     def id(self) -> int | None:
@@ -134,35 +94,38 @@ class Room:
             DeadlineExceeded: that took longer. If `on_join` was already called, the room stays joined.
             Exception: what the first `on_join` raised; the room stays joined.
         """
-        wait, client = resolve(wait), _itself(client)
+        wait, client = resolve(wait), _client_of(client)
         deadline = _deadline("wait", wait or None)
         client._rooms.check_process()
         ask = client._at_home().ask
         if self._membership is not None:
-            self._same_client(client)
+            if client is not self._client:
+                raise NotJoined(f"{self!r}: it is joined with another client; leave() it there first")
             return
         id, collection = self._find(client, deadline)
-        previous, first = self._mailbox, FirstJoin(waited_for=bool(wait))
-        mailbox = Mailbox(partial(self._handle, first), (Moment.JOINED, ()), self, previous)
-        own_thread = previous is not None and previous.is_current()
+        before = self._subscriber
+        previous = None if before is None or before.dispatcher.is_inherited else before.dispatcher
+        is_handler = previous is not None and previous.is_current()
         if previous is not None:
             previous.close()  # which a `leave` that was interrupted has left open
+        dispatcher = EventDispatcher(self, join_waits=bool(wait), previous=previous)
+        subscriber = Subscriber(dispatcher)
         try:
             self._client, self._collection, self._id = client, collection, id
-            self._mailbox = mailbox
-            client._rooms.enter(self, collection, id, ask, deadline)
-            if previous is not None and not own_thread:
+            self._subscriber = subscriber
+            client._rooms.enter(subscriber, collection, id, ask, deadline)
+            if previous is not None and not is_handler:
                 previous.wait_ended(deadline)
             self.on_init()
-            mailbox.open()
+            dispatcher.start()
         except BaseException:
-            client._rooms.abandon(self)
-            mailbox.close()
-            if not mailbox.is_open:
-                self._mailbox = previous
+            client._rooms.abandon(subscriber)
+            dispatcher.close()
+            if not dispatcher.is_started:
+                self._subscriber = before
             raise
-        if wait and not own_thread:
-            first.wait(self, deadline)
+        if wait and not is_handler:
+            dispatcher.wait_joined(deadline)
 
     def no_join(self, client: Client, timeout: float | None = None) -> None:
         """Only find the room, to emit into it without listening.
@@ -171,7 +134,7 @@ class Room:
             TypeError: there is no room with that id, or the code returned something else than an int.
             ValueError: as for `join`.
         """
-        deadline, client = _deadline("timeout", timeout), _itself(client)
+        deadline, client = _deadline("timeout", timeout), _client_of(client)
         id, collection = self._find(client, deadline)
         try:
             self._query(client, "room(id).id();", collection, deadline, {"id": id})
@@ -191,10 +154,10 @@ class Room:
         deadline = _deadline("timeout", timeout)
         if self._client is not None:
             self._client._rooms.check_process()
-        if self._membership is None:
+        if self._subscriber is None or self._membership is None:
             raise NotJoined(f"{self!r}: it is not joined")
         self.client._at_home()
-        if not self.client._rooms.leave(self, Session.ask_over, deadline):
+        if not self.client._rooms.leave(self._subscriber, deadline):
             raise things_errors.LookupError(f"{self!r}: the node does not know it any more")
 
     def emit(self, event: str, *args: Any, peers_only: bool = False, timeout: float | None = None) -> None:
@@ -237,13 +200,17 @@ class Room:
         and can be gone on with.
         """
         events = RoomEvents(self, _deadline("timeout", timeout))
-        self._followers = (*(ref for ref in self._followers if ref() is not None), weakref.ref(events))
+        self._loops = (*(ref for ref in self._loops if ref() is not None), weakref.ref(events))
         return events
 
     def __repr__(self) -> str:
         if self._id is None:
             return f"<{type(self).__name__} {self._room!r:.60}>"
         return f"<{type(self).__name__} {self._id} in {self.scope or 'no scope yet'}>"
+
+    @property
+    def _membership(self) -> Membership | None:
+        return None if self._subscriber is None else self._subscriber.membership
 
     # How it is found
 
@@ -279,76 +246,8 @@ class Room:
         left = None if math.isinf(deadline) else max(0.0, deadline - time.monotonic())
         return client.query(code, scope, left, variables=variables, idempotent=variables is not None)
 
-    def _same_client(self, client: Client) -> None:
-        if client is not self._client:
-            raise NotJoined(f"{self!r}: it is joined with another client; leave() it there first")
 
-    # How it hears; called by the client's Rooms, in whatever thread
-
-    def _receive(self, what: str | Moment, args: Any) -> None:
-        """Take in an event of this room, or what happens to it."""
-        mailbox = self._mailbox
-        assert mailbox is not None
-        if not isinstance(what, str):
-            mailbox.put((what, args))
-            if what is not Moment.JOINED:
-                mailbox.close()
-                for events in self._listening():
-                    events.end()
-            return
-        mailbox.offer((what, args))
-        if self._followers:
-            for events in self._listening():
-                events.put(what, args)
-
-    def _listening(self) -> list[RoomEvents]:
-        return [events for ref in self._followers if (events := ref()) is not None]
-
-    def _forget(self) -> None:
-        """In a forked child: who joined is the parent."""
-        self._membership = self._mailbox = None
-
-    def _handle(self, first: FirstJoin, what: str | Moment, args: Any) -> None:
-        """Deal with a letter, in the room's own thread."""
-        if isinstance(what, str):
-            name = self._handlers.get(what)
-            if name is not None:
-                self._attempt(getattr(self, name), args, what)
-            else:
-                self._attempt(self.on_emit, (what, *args), what)
-        elif what is Moment.JOINED:
-            try:
-                self._attempt(self.on_join, (), what.value, first.take)
-            finally:
-                first.end(None)
-        else:
-            first.end(ConnectionFailed(f"{self!r}: {what.value} came before on_join"))
-            if what is Moment.LEFT:
-                self._attempt(self.on_leave, (), what.value)
-            elif what is Moment.DELETED:
-                self._attempt(self.on_delete, (), what.value)
-
-    def _attempt(
-        self,
-        method: Callable[..., Any],
-        args: Any,
-        what: str,
-        take: Callable[[Exception], bool] = lambda error: False,
-    ) -> None:
-        """Call a method. What it raises is logged, unless `take` knows somebody to raise it."""
-        try:
-            method(*args)
-        except Exception as error:
-            if not take(error):
-                _log.exception("%r: the handler of %s failed", self, what)
-        except BaseException as error:
-            # A time-out that nobody caught must not end the room, but a kill is meant for this very thread.
-            if type(error).__name__ == "GreenletExit":
-                raise
-            _log.exception("%r: the handler of %s was interrupted", self, what)
-
-
-def _itself(client: Any) -> Client:
+def _client_of(client: Any) -> Client:
     """The client that a room is to be joined with, which may be given as `async_()` or `lazy()` shows it."""
     found: Client | None = getattr(resolve(client), "_itself", None)
     if found is None:

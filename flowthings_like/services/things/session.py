@@ -157,11 +157,6 @@ class Session:
         connection, answer = self.request(kind, content, deadline, idempotent=True)
         return connection, value_of(answer)
 
-    @staticmethod
-    def ask_over(connection: PacketConnection, kind: int, content: Any, deadline: float) -> Any:
-        """For `Rooms`: a request over one connection and no other."""
-        return value_of(connection.call(kind, pack(content), deadline))
-
     # Connections
 
     @property
@@ -217,23 +212,21 @@ class Session:
     def _greet(self, connection: PacketConnection, endpoint: Endpoint, deadline: float) -> None:
         """What is first said on a connection, all in one write: a sign of life, who asks, which rooms."""
         auth = self.auth or endpoint.auth
-        rejoining = self._rooms.begin(connection)
+        rejoin = self._rooms.begin_rejoin(connection)
         try:
             requests = [(Kind.PING, b"")]
             if auth:
                 requests.append((Kind.AUTH, pack(auth[0] if len(auth) == 1 else auth)))
-                requests.extend((Kind.JOIN, pack(content)) for content in rejoining.contents())
+                requests.extend((Kind.JOIN, pack(content)) for content in rejoin.requests())
             answers = connection.pipeline(requests, deadline)
             if answers[0].kind != Kind.PONG:
                 raise InvalidResponse(f"{connection.peer} does not speak ThingsDB's protocol")
             if auth:
                 value_of(answers[1])
-                rejoining.finish(
-                    answers[2:], lambda content: self.ask_over(connection, Kind.JOIN, content, deadline)
-                )
-            self._rooms.end_rejoining()
+                rejoin.take_in(answers[2:], deadline)
+            self._rooms.finish_rejoin(rejoin)
         except BaseException:
-            rejoining.give_up()
+            self._rooms.cancel_rejoin(rejoin)
             raise
 
     def _up(self, connection: PacketConnection, endpoint: Endpoint) -> None:

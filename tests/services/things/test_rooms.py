@@ -11,7 +11,7 @@ import pytest
 from flowthings_like import API, Client, DeadlineExceeded, InvalidInput, Room, event
 from flowthings_like.green.backends.contract import detect
 from flowthings_like.services.things import events as room_events
-from flowthings_like.services.things import mailbox
+from flowthings_like.services.things import handlers
 from flowthings_like.services.things.room import EventsLost, NotJoined
 from flowthings_like.wire.things import errors as things_errors
 
@@ -124,8 +124,8 @@ def test_a_slow_handler_delays_its_own_room_only(things: Client) -> None:
 def test_events_that_are_too_many_are_dropped_and_on_join_is_called(
     things: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(mailbox, "MOST", 3)
-    monkeypatch.setattr(room_events, "MOST", 3)
+    for module in (room_events, handlers):
+        monkeypatch.setattr(module, "MAX_WAITING", 3)
     busy, going = detect().event(), detect().event()
 
     class Slow(Heard):
@@ -390,7 +390,7 @@ def test_a_loop_ends_with_the_room_and_with_the_client(room: Heard, things: Clie
 def test_an_iterator_that_is_dropped_is_forgotten(room: Heard) -> None:
     for _ in range(100):
         room.events()
-    assert len(room._followers) <= 2
+    assert len(room._loops) <= 2
 
 
 def test_lookup_errors_carry_the_nodes_code(things: Client) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowthings_like.services.things.membership import Moment
+from flowthings_like.services.things.events import Lifecycle
+from flowthings_like.services.things.membership import Subscriber
 from flowthings_like.services.things.rooms import Rooms
-from flowthings_like.wire.things.packages import Kind, Package, pack
+from flowthings_like.wire.things.packages import Kind, Package, pack, unpack
 
 from .support import STUFF
 
@@ -22,7 +23,8 @@ OBJECTS = 4
 class Connection:
     """What a node knows of one connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, there: set[int]) -> None:
+        self.there = there
         self.closed = False
         self.joined: set[int] = set()
         self.asked = 0
@@ -36,25 +38,32 @@ class Connection:
                 (self.joined.add if kind == Kind.JOIN else self.joined.discard)(id)
         return found
 
+    def call(self, kind: int, body: bytes, deadline: float) -> Package:
+        _, *ids = unpack(body)
+        return Package(Kind.DATA, 0, pack(self.ask(kind, ids, self.there)))
+
     def wait_heard(self, timeout: float) -> bool:
         self.on_its_way()
         return True
 
 
 class Object:
-    """A Room, as Rooms sees it."""
+    """A Room and its dispatcher, as Rooms sees them."""
 
     def __init__(self, id: int) -> None:
         self.id = id
         self.inside = False
         self.heard: list[Any] = []
         self.expected: list[Any] = []
-        self._membership: Any = None
-        self._over: Any = None
+        self.subscriber: Any = None
+        self.room = self
         self._collection = "stuff"
 
-    def _receive(self, what: Any, args: Any) -> None:
-        self.heard.append(what if isinstance(what, Moment) else args[0])
+    def deliver(self, event: str, args: Any) -> None:
+        self.heard.append(args[0])
+
+    def notify(self, change: Lifecycle) -> None:
+        self.heard.append(change)
 
 
 class World:
@@ -71,28 +80,28 @@ class World:
 
     def connect(self, succeeds: bool) -> None:
         """A new connection says hello, in place of the one there is or was."""
-        fresh = Connection()
-        rejoining = self.rooms.begin(fresh)
+        fresh = Connection(self.there)
+        rejoin = self.rooms.begin_rejoin(fresh)
         answers = [
             Package(Kind.DATA, 0, pack(fresh.ask(Kind.JOIN, ids, self.there)))
-            for _, *ids in rejoining.contents()
+            for _, *ids in rejoin.requests()
         ]
         if self.connection is not None:  # counts if the old connection is kept
             self.emitted += 1
             self.hear(self.connection, 7, self.emitted)
         if not succeeds:
-            rejoining.give_up()
+            self.rooms.cancel_rejoin(rejoin)
             if self.connection is not None and 7 in self.connection.joined:
                 self.expect(7, self.emitted)
             return
-        rejoining.finish(answers, ask=None)
-        self.rooms.end_rejoining()
+        rejoin.take_in(answers, math.inf)
+        self.rooms.finish_rejoin(rejoin)
         if self.connection is not None:
             self.old.append(self.connection)
         self.connection = fresh
         for each in self.objects:
             if each.inside:
-                each.expected.append(Moment.JOINED)
+                each.expected.append(Lifecycle.JOINED)
 
     def cut(self, which: int) -> None:
         if self.connection is not None:
@@ -119,13 +128,14 @@ class World:
         asked = self.connection.asked
         alone = not any(other.inside and other.id == each.id for other in self.objects)
         try:
-            self.rooms.enter(each, "stuff", each.id, ask, math.inf)
+            each.subscriber = Subscriber(each)  # type: ignore[arg-type]
+            self.rooms.enter(each.subscriber, "stuff", each.id, ask, math.inf)
         except LookupError:
             assert each.id not in self.there
             return
         assert self.connection.asked - asked == alone
         each.inside = True
-        each.expected += [Moment.JOINED, *early]
+        each.expected += [Lifecycle.JOINED, *early]
 
     def leave(self, which: int) -> None:
         each = self.objects[which]
@@ -137,12 +147,9 @@ class World:
             self.connection.on_its_way = lambda: self.rooms.deliver(self.connection, Kind.ROOM_EMIT, event)
             self.expect(each.id, self.emitted)
 
-        def ask(over: Connection, kind: int, content: list[Any], deadline: float) -> Any:
-            return over.ask(kind, content[1:], self.there)
-
-        assert self.rooms.leave(each, ask, math.inf)
+        assert self.rooms.leave(each.subscriber, math.inf)
         each.inside = False
-        each.expected.append(Moment.LEFT)
+        each.expected.append(Lifecycle.LEFT)
 
     def emit(self, which: int) -> None:
         id = self.objects[which].id
@@ -164,7 +171,7 @@ class World:
         for each in self.objects:
             if each.inside and each.id == id:
                 each.inside = False
-                each.expected.append(Moment.DELETED)
+                each.expected.append(Lifecycle.DELETED)
 
     def hear(self, over: Connection, id: int, what: Any) -> None:
         if id in over.joined:
