@@ -1,16 +1,28 @@
-"""A documented subset of ThingsDB's language: read, run on a collection, its results made plain.
+"""A documented subset of ThingsDB's language.
 
     collection = Collection("stuff")
     scope = Scope("@collection:stuff", collection)
     run(parse(".names = ['Iris', 'Cato']; .names.len();"), scope, {})      # 2
     journal = collection.take_journal()                                    # the rows to save
 
+From text to result:
+
+    syntax/       the parser reads the text by its grammar and makes a syntax tree
+    compiler/     compiles the tree to Python functions, a Program
+    query         runs a Program in a scope and returns its result as plain data
+    runtime/      the state of one query, and what the compiled functions call
+    functions/    the functions of the language, by subject
+    methods/      the methods of values, by type
+    values/       the types of values
+    storage/      a collection in memory, its journal of changes, its rows
+    loading       builds a collection from its rows
+
 A query runs to its end without waiting for anything. What it changed before an error stays changed, as in
-ThingsDB itself, so the journal is taken whether `run` returned or raised. What is not part of the subset is
-refused by name: SyntaxError for what does not parse, LookupError for a function that is not here.
+ThingsDB, so the journal is taken whether `run` returned or raised. What is not part of the subset is refused
+by name: SyntaxError for text that does not parse, LookupError for a function that does not exist here.
 """
 
-# Each of these declares the functions or methods that its name says.
+# Importing these declares the functions and methods.
 from . import functions as functions
 from . import methods as methods
 from .compiler.program import Program, parse

@@ -1,34 +1,34 @@
-"""What one query may cost. All else in the process waits while it runs, so nothing here is endless.
+"""The limits of one query. Everything else in the process waits while it runs.
 
-A query that goes beyond raises MaxQuotaError, or the error that says more where there is one.
+A query that exceeds a limit raises MaxQuotaError, or a more specific error where there is one.
 """
 
 from __future__ import annotations
 
 MAX_CODE = 64 << 10
-"""Characters of code. Larger data belong into the query's variables."""
+"""Characters of code. Larger data belongs in the query's variables."""
 
 MAX_NESTING = 60
-"""Levels of brackets, operators and calls within each other."""
+"""Levels of nested brackets, operators and calls."""
 
 MAX_STEPS = 1_000_000
-"""Each pass of a loop, each call of a closure or function and each item of a list that is made is a step; of
-a long text, each 256 characters are one."""
+"""Steps of a query. Each iteration of a loop, each call of a closure or function and each item of a new list
+is a step. In a long text, every 256 characters are a step."""
 
 MAX_SECONDS = 10.0
-"""How long it may take; for steps are not all alike: one may look through a list of a million items."""
+"""Seconds that a query may take. Steps alone do not bound it: one may search a list of a million items."""
 
 MAX_CALLS = 50
-"""Closures that may be under way within each other."""
+"""Nested calls of closures."""
 
 MAX_LISTS = 50
-"""Lists that may be within each other."""
+"""Levels of nested lists."""
 
 MAX_TEXT = 16 << 20
-"""Characters that code may put together into one text."""
+"""Characters of a text that code builds."""
 
 MAX_DEPTH = 127
 """Levels of things that a result may show."""
 
 MAX_VALUES = 1_000_000
-"""Values that a result may be made of: things that refer to each other could unfold without end."""
+"""Values in a result. Without a limit, things that refer to each other could unfold without end."""

@@ -18,16 +18,16 @@ __all__ = ["load_collection"]
 def load_collection(
     name: str, saved: Iterable[Row], procedures: Mapping[str, str] | None = None, next_id: int = 0
 ) -> Collection:
-    """The collection that its rows describe.
+    """Build the collection that the rows describe.
 
-    What the root does not refer to is in the first journal as gone. A row that refers to one that is missing
-    holds nil there.
+    What the root does not refer to is deleted with the first journal. A reference to a row that is missing
+    becomes nil.
 
     Args:
-        name: the collection's.
-        saved: things and rooms.
-        procedures: source by name.
-        next_id: the id that the next thing or room gets, if it is higher than any in the rows.
+        name: the name of the collection.
+        saved: the rows of its things and rooms.
+        procedures: the sources of its procedures, by name.
+        next_id: the id of the next thing or room, unless the rows have a higher one.
     """
     closures = {key: stored_closure(source) for key, source in (procedures or {}).items()}
     return Collection.load(name, saved, stored_closure, closures, next_id)

@@ -19,16 +19,16 @@ __all__ = ["call_procedure", "run"]
 
 
 def run(program: Program, scope: Scope, variables: Mapping[str, Any], logs: list[str] | None = None) -> Any:
-    """Runs the program to its end.
+    """Run the program to its end.
 
     Args:
-        program: from `parse`.
-        scope: where it runs. Its collection keeps the journal of what changed, also if this raises.
-        variables: plain values by name, as they came with the query.
-        logs: gets what the code logs, as text.
+        program: made by `parse`.
+        scope: where it runs. Its collection keeps the journal of what changed, even if this raises.
+        variables: plain values by name, as the query brought them.
+        logs: what the code logs is appended here, as text.
 
     Returns:
-        The result as plain data that msgpack can pack. Nothing of the collection is held by it.
+        The result as plain data that msgpack can pack. It has no reference to the collection.
 
     Raises:
         ThingsDBError: what the code raised, or what is wrong with it.
@@ -45,7 +45,7 @@ def call_procedure(
     scope: Scope,
     logs: list[str] | None = None,
 ) -> Any:
-    """Runs a stored procedure, with arguments in order or by name, as the RUN request does.
+    """Run a stored procedure with arguments in order or by name, as the RUN request does.
 
     Raises:
         LookupError: there is no such procedure.
@@ -63,7 +63,7 @@ def call_procedure(
     return _answer(Run(scope, {}, logs, closure.has_side_effects), _calling(closure, args))
 
 
-# No frame between the caller and `_answer` holds a value: see there.
+# No frame between the caller and `_answer` may hold a value; `_answer` says why.
 
 
 def _loaded(variables: Mapping[str, Any]) -> dict[str, Value]:
@@ -92,8 +92,8 @@ def _answer(state: Run, body: Callable[[Run], Value]) -> Any:
         failure = errors.OperationError("expected code that is nested less deep")
     except MemoryError:
         failure = errors.MemoryError("expected a query that needs less memory")
-    # The traceback and the context hold on to frames, and those to things: what is not stored any more would
-    # not be gone yet when the journal is taken.
+    # The traceback and the context refer to frames, and these to things. Things that are not stored any more
+    # would still be alive when the journal is taken.
     del state, body
     failure.__context__ = None
     raise failure.with_traceback(None)

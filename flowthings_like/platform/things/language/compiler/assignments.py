@@ -1,9 +1,9 @@
 """Compiles assignments.
 
-The owner comes first, then the value, then what was there before if the two are combined.
+The owner is evaluated first, then the value, then the old value if the two are combined.
 
-Whatever is changed is marked as in use while the value is evaluated, as in ThingsDB: `.a = .b = 1` is
-refused. A set is combined in place, so all that refer to it see what becomes of it.
+As in ThingsDB, the owner is marked as in use while the value is evaluated: `.a = .b = 1` is refused. A set is
+combined in place, so everything that refers to it sees the change.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _assign(compiler: Compiler, tree: Node) -> Code:
 
 
 def _to_variable(name: str, value: Code, combine: Operator | None) -> Code:
-    """`name = value`, or `name += value` with what combines the two."""
+    """`name = value`, or `name += value` if `combine` is the operator."""
 
     def assign(run: Run) -> Value:
         given = value(run)
@@ -134,7 +134,7 @@ def _indexed(container: Value) -> Thing | List:
 
 
 def _combined(run: Run, combine: Operator, old: Value, given: Value) -> Value:
-    """What the two come to: the old value itself, changed, if both are sets."""
+    """Combine the two. If both are sets, the old one is changed and returned."""
     if type(old) is not ThingSet or type(given) is not ThingSet:
         return run.charge_new(combine(old, given))
     things = combine(old, given)

@@ -40,7 +40,7 @@ def _instance(compiler: Compiler, tree: Node) -> Code:
 
 
 def _call_builtin(builtin: Builtin, args: Sequence[Code]) -> Code:
-    """A call of one of the language's own functions."""
+    """Return code that calls a function of the language."""
 
     def call(run: Run) -> Value:
         builtin.check(len(args))
@@ -51,7 +51,7 @@ def _call_builtin(builtin: Builtin, args: Sequence[Code]) -> Code:
 
 
 def call_method(owner: Code, name: str, args: Sequence[Code]) -> Code:
-    """`owner.name(args)`: a method of the value's type, else a closure that is the thing's property."""
+    """Return code that calls `owner.name(args)`: a method of the type, else a closure in the property."""
 
     def call(run: Run) -> Value:
         value = owner(run)
@@ -79,7 +79,7 @@ def call_method(owner: Code, name: str, args: Sequence[Code]) -> Code:
 
 
 def _call_other(name: str, args: Sequence[Code]) -> Code:
-    """A call of a function of the scope, of a procedure, or of a closure in a variable."""
+    """Return code that calls a function of the scope, a procedure, or a closure in a variable."""
 
     def call(run: Run) -> Value:
         builtin = run.scope.functions.get(name)

@@ -1,4 +1,4 @@
-"""Compiles variables, and chains such as `.x.y[0].len()`: a value, and what is got of it link by link."""
+"""Compiles variables, and chains such as `.x.y[0].len()`: a value and the links that follow it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["compile_bounds", "compile_chain", "end_chain", "root"]
 
 
 class ChainStopped(Exception):
-    """Leaves a chain at `..`: what is there is nil or an error."""
+    """Leaves a chain before `..`, because the value there is nil or an error."""
 
     def __init__(self, value: Value) -> None:
         self.value = value
 
 
 def root(run: Run) -> Thing:
-    """Code that returns the root of the collection. Raises LookupError in a scope that has none."""
+    """Return the root of the collection. Raises LookupError in a scope that has none."""
     if run.scope.kind != "collection":
         raise errors.LookupError(f"the `{run.scope.name}` scope has no root; query a collection for things")
     return run.collection.root
@@ -59,7 +59,7 @@ def _postfix(compiler: Compiler, tree: Node) -> Code:
 
 
 def compile_chain(compiler: Compiler, trees: Sequence[Node], next: Node = None) -> Code:
-    """Compile a value and its links; `next` is the link that comes after these."""
+    """Compile a value and its links. `next` is the link that follows, which is compiled elsewhere."""
     nesting = compiler.nesting
     code = compiler.code(trees[0])
     for link in trees[1:]:
@@ -70,26 +70,26 @@ def compile_chain(compiler: Compiler, trees: Sequence[Node], next: Node = None) 
 
 
 def end_chain(code: Code, trees: Sequence[Node]) -> Code:
-    """Code for a whole chain: if it stops at a `..`, what is there is its value."""
+    """Return code for a whole chain. If it stops before a `..`, its value is the value there."""
     if not any(map(_optional, trees)):
         return code
 
     def end(run: Run) -> Value:
         try:
             return code(run)
-        except ChainStopped as absent:
-            return absent.value
+        except ChainStopped as stopped:
+            return stopped.value
 
     return end
 
 
 def _optional(link: Node) -> bool:
-    """Whether the link of a chain is one behind `..`."""
+    """Whether the link begins with `..`."""
     return link is not None and link.data in ("member", "method") and link.children[0] == ".."
 
 
 def _require_present(code: Code) -> Code:
-    """What the chain goes on from."""
+    """Return code that stops the chain if the value is nil or an error."""
 
     def check(run: Run) -> Value:
         value = code(run)

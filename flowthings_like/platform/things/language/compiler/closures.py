@@ -30,7 +30,7 @@ def _closure(compiler: Compiler, tree: Node) -> Code:
 
 
 def compile_closure(compiler: Compiler, tree: Node) -> Closure:
-    """The closure itself. A query works on a copy of it: what is said of it is the query's own."""
+    """Compile a closure. Each query uses a copy, because it sets `bound` on it."""
     names = next((child.children for child in tree.children if getattr(child, "data", "") == "names"), ())
     effects = compiler.effects
     loops, compiler.loops = compiler.loops, 0
@@ -50,7 +50,7 @@ def compile_closure(compiler: Compiler, tree: Node) -> Closure:
 
 
 def _doc(body: Node) -> str:
-    """The string that a closure's block begins with."""
+    """Return the string that a closure's block begins with, or ""."""
     if body.data != "block":
         return ""
     first = body.children[0].children[0]

@@ -1,6 +1,6 @@
-"""Compiles a syntax tree: each node becomes one Python function of the Run, made once and called often.
+"""Compiles a syntax tree: each node becomes a Python function of the Run, made once and called often.
 
-The modules beside this one say what each rule of the grammar becomes:
+The other modules of this package declare how the nodes of each rule are compiled:
 
     @rule("ternary")
     def _ternary(compiler: Compiler, tree: Node) -> Code: ...
@@ -27,13 +27,13 @@ class Compiler:
     """The state of compiling one text.
 
     Args:
-        text: it.
-        formatter: for the closures in it.
+        text: the text.
+        formatter: formats the closures in it.
 
     Attributes:
-        effects: what the text may change, as far as it has been compiled.
-        nesting: how many nodes within each other are being compiled.
-        loops: how many loops within each other are being compiled, within the innermost closure.
+        effects: what the part that has been compiled may change.
+        nesting: the number of nested nodes that are being compiled.
+        loops: the number of nested loops that are being compiled, within the innermost closure.
     """
 
     __slots__ = ("effects", "formatter", "loops", "nesting", "text")
@@ -46,7 +46,7 @@ class Compiler:
         self.loops = 0
 
     def code(self, tree: Node) -> Code:
-        """Compile any expression.
+        """Compile an expression.
 
         Raises:
             SyntaxError: it is nested too deep.
@@ -66,7 +66,7 @@ class Compiler:
         return [self.code(tree) for tree in trees]
 
     def source(self, tree: Node) -> str:
-        """The part of the text that the tree was made of; "" if it is empty."""
+        """Return the part of the text that the tree was parsed from; "" for an empty tree."""
         if not hasattr(tree.meta, "start_pos"):
             return ""
         return self.text[tree.meta.start_pos : tree.meta.end_pos]
@@ -76,11 +76,11 @@ Rule: TypeAlias = Callable[[Compiler, Node], Code]
 Declared = TypeVar("Declared", bound=Rule)
 
 RULES: dict[str, Rule] = {}
-"""What compiles a node, by the name of its rule."""
+"""The functions that compile nodes, by the name of the rule."""
 
 
 def rule(*names: str) -> Callable[[Declared], Declared]:
-    """Declare that a function compiles the nodes of these rules of the grammar."""
+    """Declare a function that compiles the nodes of these rules of the grammar."""
 
     def declare(compile: Declared) -> Declared:
         RULES.update(dict.fromkeys(names, compile))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..syntax.parser import Node
 
 _CHEAP = frozenset({int, float, bool, type(None), Thing})
-"""What an operator needs no time for, if its left side is of it."""
+"""Types of a left side for which an operator makes no large value."""
 
 
 @rule("ternary")

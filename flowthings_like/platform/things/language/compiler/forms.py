@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMS"]
 
-_SHOWN = 1000
-"""Characters of a failed assertion that its error repeats."""
+_MAX_SHOWN = 1000
+"""Characters of a failed assertion that its error message repeats."""
 
 
 def _try(args: Sequence[Code]) -> Code:
-    """try(code, [error, …]): the value of the code, or the error as a value if it is one of these."""
+    """try(code, [error, …]): return the value of the code, or its error as a value if it is one of these."""
     body, *caught = args
 
     def attempt(run: Run) -> Value:
         try:
             return body(run)
         except errors.ThingsDBError as error:
-            if error.error_code > -50:  # not an error of the code's own
+            if error.error_code > -50:  # no error that code can raise or catch
                 raise
             failure = Failure(error.error_code, str(error))
         if not caught:
@@ -49,7 +49,7 @@ def _try(args: Sequence[Code]) -> Code:
 
 
 def _alt_raise(args: Sequence[Code]) -> Code:
-    """alt_raise(code, error code, message): the value of the code; an error in it becomes this one."""
+    """alt_raise(code, error code, message): return the value of the code; replace an error by this one."""
     body, other, *message = args
 
     def attempt(run: Run) -> Value:
@@ -78,12 +78,12 @@ def _expect(kind: type, value: Value, name: str, number: int) -> Value:
 
 
 def _assert(args: Sequence[Code], text: str) -> Code:
-    """assert(code, message): raises AssertionError unless the code comes to something true."""
+    """assert(code, message): raise AssertionError unless the value of the code is true."""
     body, *message = args
 
     def demand(run: Run) -> None:
         if not body(run):
-            said = f"assertion statement `{text[:_SHOWN]}` has failed"
+            said = f"assertion statement `{text[:_MAX_SHOWN]}` has failed"
             raise errors.AssertionError(
                 error_message(_expect(str, message[0](run), "assert", 2)) if message else said
             )
@@ -92,12 +92,12 @@ def _assert(args: Sequence[Code], text: str) -> Code:
 
 
 def _wse(args: Sequence[Code]) -> Code:
-    """wse(code): says that the query changes something. The compiler has taken note of it."""
+    """wse(code): declare that the query has side effects. The compiler has noted it already."""
     return args[0] if args else _nothing
 
 
 def _nse(args: Sequence[Code]) -> Code:
-    """nse(code): says that the query changes nothing."""
+    """nse(code): declare that the query has no side effects. Raises OperationError if it has."""
     body = args[0] if args else _nothing
 
     def check(run: Run) -> Value:
@@ -113,7 +113,7 @@ def _nothing(run: Run) -> None:
 
 
 def _timeit(args: Sequence[Code]) -> Code:
-    """timeit(code): the value and the seconds it took."""
+    """timeit(code): return the value and the seconds that it took."""
 
     def measure(run: Run) -> Value:
         start = time.perf_counter()
@@ -157,4 +157,4 @@ FORMS: dict[str, Callable[[Sequence[Code], str], Code]] = {
     "nse": _form(_nse, "nse", 0, 1),
     "timeit": _form(_timeit, "timeit", 1, 1),
 }
-"""By name: what makes code of a call's arguments and of the first one's text."""
+"""By name: makes code of the arguments of a call, and of the text of the first one."""

@@ -20,7 +20,7 @@ __all__ = ["constant"]
 
 
 def constant(compiler: Compiler, value: Value) -> Code:
-    """Code that returns the value."""
+    """Return code that returns the value."""
     compiler.effects.on_variable = False
     return _returning(value)
 

@@ -1,4 +1,4 @@
-"""Text to programs: Lark reads it, the compiler makes functions of it, short ones are kept."""
+"""Makes programs and closures of text: parses and compiles it. Those of short texts are cached."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Program", "parse", "parse_closure", "stored_closure"]
 
-_KEPT, _LONGEST_KEPT = 1024, 4096
+_CACHE_SIZE, _MAX_CACHED = 1024, 4096
 
 
 class Program(NamedTuple):
     """Code that is ready to run.
 
     Attributes:
-        text: it.
-        body: called with the Run.
-        has_side_effects: whether the text says that it may change something stored, see `effects`.
-        forbids_side_effects: whether it says by `nse` that it changes nothing.
+        text: the text of the code.
+        body: the compiled code.
+        has_side_effects: whether the code may change something stored; see `effects`.
+        forbids_side_effects: whether the code says by `nse` that it changes nothing.
     """
 
     text: str
@@ -39,15 +39,15 @@ class Program(NamedTuple):
 
 
 def parse(code: str) -> Program:
-    """The program that the text stands for; the same one if it is short and was read before.
+    """Return the program of a text: the same one again if the text is short.
 
     Raises:
-        SyntaxError: it does not parse; says the line, the column and what was expected there.
+        SyntaxError: the text does not parse. The message has the line, the column and what was expected.
     """
-    return _kept(code) if len(code) <= _LONGEST_KEPT else _read(code)
+    return _cached(code) if len(code) <= _MAX_CACHED else _compile(code)
 
 
-def _read(code: str) -> Program:
+def _compile(code: str) -> Program:
     if len(code) > limits.MAX_CODE:
         raise errors.SyntaxError(
             f"expected at most {limits.MAX_CODE} characters of code, not {len(code)}: send data as variables"
@@ -62,14 +62,14 @@ def _nothing(run: Run) -> Value:
     return None
 
 
-_kept = lru_cache(_KEPT)(_read)
+_cached = lru_cache(_CACHE_SIZE)(_compile)
 
 
 def parse_closure(text: str) -> Closure:
-    """The closure whose source this is.
+    """Return the closure with this source.
 
     Raises:
-        SyntaxError: it does not parse.
+        SyntaxError: the source does not parse.
         BadDataError: it is not one statement.
         LookupError: it is no closure.
     """
@@ -79,8 +79,11 @@ def parse_closure(text: str) -> Closure:
 
 
 def stored_closure(text: str) -> Closure:
-    """The closure whose source was stored. One that an older version took, and this one does not, is there
-    all the same; who calls it gets the error."""
+    """Return the closure with this stored source.
+
+    An older version may have accepted a source that this one does not. Then calling the closure raises the
+    error.
+    """
     try:
         return parse_closure(text)
     except errors.ThingsDBError as error:
@@ -94,7 +97,7 @@ def stored_closure(text: str) -> Closure:
     return closure
 
 
-@lru_cache(_KEPT)
+@lru_cache(_CACHE_SIZE)
 def _closure(text: str) -> Closure:
     try:
         tree = parse_tree(text)
@@ -106,16 +109,16 @@ def _closure(text: str) -> Closure:
     if found[0].data != "closure":
         raise errors.LookupError("node is not a closure")
     closure = compile_closure(Compiler(text, _FORMATTER), found[0])
-    closure.definition = format_source(text, found[0])  # while the tree is there
+    closure.definition = format_source(text, found[0])  # now, because the tree is at hand
     return closure
 
 
-@lru_cache(_KEPT // 8)
+@lru_cache(_CACHE_SIZE // 8)
 def _compact(text: str) -> str:
     return compact_source(text, tokens(text))
 
 
-@lru_cache(_KEPT // 8)
+@lru_cache(_CACHE_SIZE // 8)
 def _format(text: str) -> str:
     return format_source(text, parse_tree(text).children[0].children[0])
 

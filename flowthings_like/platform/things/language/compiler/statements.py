@@ -24,11 +24,11 @@ class Break(Exception):
 
 
 class Continue(Exception):
-    """Goes on with the loop's next pass."""
+    """Continues with the loop's next iteration."""
 
 
 def sequence(compiler: Compiler, trees: Sequence[Node]) -> Code:
-    """Compile one or more statements. Their value is that of the last one."""
+    """Compile statements. Their value is the value of the last one."""
     *before, last = compiler.codes(trees)
     if not before:
         return last

@@ -1,4 +1,4 @@
-"""Functions that say which type a value is of, or what a text looks like."""
+"""Functions that check the type of a value, or the form of a text."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _declare_checks() -> None:
         "is_datetime": (datetime,),
         "is_timeval": (Timeval,),
         "is_mpdata": (list, dict),
-        # of what this node has none
+        # types that this node does not have
         "is_enum": (),
         "is_task": (),
         "is_future": (),

@@ -1,4 +1,4 @@
-"""Functions that convert values from one type to another, and the ones that make a new value of a type."""
+"""Functions that convert a value to a type, or make a new value of the type."""
 
 from __future__ import annotations
 
@@ -53,8 +53,11 @@ def str_(run: Run, value: Value = "") -> str:
 
 @function
 def int_(run: Run, value: Value = 0) -> int:
-    """A number's whole part, a datetime's seconds since 1970, an error's code, the number that a str begins
-    with."""
+    """Convert to an int.
+
+    Of a number it is the whole part, of a datetime the seconds since 1970, of an error its code, of a str the
+    number that it begins with.
+    """
     if type(value) in (bool, int, float, str):
         return int_of(value)
     if type(value) in (datetime, Timeval):
@@ -88,7 +91,7 @@ def bytes_(run: Run, value: Value = b"") -> bytes:
 
 @function
 def list_(run: Run, value: Value = ABSENT) -> Value:
-    """The things of a set; a list or tuple is what it comes to itself."""
+    """Return the things of a set as a list; a list or tuple is returned as it is."""
     if value is ABSENT:
         return List()
     if type(value) in (List, tuple):
@@ -100,7 +103,7 @@ def list_(run: Run, value: Value = ABSENT) -> Value:
 
 @function
 def set_(run: Run, *values: Value) -> ThingSet:
-    """A set of the things that are given, one by one or in one list."""
+    """Return a set of things, which are given one by one or in one list."""
     if len(values) == 1:
         (value,) = values
         if type(value) is ThingSet:
@@ -118,7 +121,7 @@ def set_(run: Run, *values: Value) -> ThingSet:
 
 @function
 def thing_(run: Run, value: Value = ABSENT) -> Thing:
-    """The stored thing with this id; without one, a new thing."""
+    """Return the stored thing with this id; without an argument, a new thing."""
     if value is ABSENT:
         return Thing()
     if type(value) is Thing:
@@ -130,7 +133,7 @@ def thing_(run: Run, value: Value = ABSENT) -> Thing:
 
 @function
 def room(run: Run, value: Value = ABSENT) -> Room:
-    """The stored room with this id or name; without one, a new room."""
+    """Return the stored room with this id or name; without an argument, a new room."""
     if value is ABSENT:
         return Room()
     if type(value) is Room:
@@ -159,7 +162,7 @@ def regex_(run: Run, pattern: str = ".*", flags: str = "") -> Regex:
     if not re.fullmatch("[a-zA-Z]*", flags):
         raise errors.ValueError("invalid regular expression flags")
     made = Regex(checked_flags(f"/{pattern}/{flags}"))
-    _ = made.pattern  # a bad one is refused here
+    _ = made.pattern  # compiles it: raises ValueError if it is not valid
     return made
 
 

@@ -1,4 +1,4 @@
-"""Functions that turn values into text and back: JSON and base64."""
+"""Functions that encode and decode: JSON and base64."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ..values.types import List, Thing, Value
 if TYPE_CHECKING:
     from ..runtime.run import Run
 
-_DEEPEST = 128
-"""Lists and maps within each other in JSON."""
+_MAX_DEPTH = 128
+"""Levels of nested lists and maps in JSON."""
 
 
 @function
 def json_dump(run: Run, value: Value, options: Thing | None = None) -> str:
-    """The value as JSON. The options are deep, flags and beautify."""
+    """Return the value as JSON. The options are deep, flags and beautify."""
     deep, ids, beautify = 1, True, False
     for name, option in options.props.items() if options else ():
         if name == "deep":
@@ -41,13 +41,13 @@ def json_dump(run: Run, value: Value, options: Thing | None = None) -> str:
 
 
 def _check(plain: Any, depth: int) -> None:
-    """Raises TypeError or OperationError unless JSON can hold it."""
+    """Raise TypeError, ValueError or OperationError if JSON cannot represent the value."""
     if type(plain) is bytes:
         raise errors.TypeError("type `bytes` is not JSON serializable")
     if type(plain) is float and not isfinite(plain):
         raise errors.ValueError("JSON has no `nan` and no `inf`")
     if type(plain) in (list, dict):
-        if depth == _DEEPEST:
+        if depth == _MAX_DEPTH:
             raise errors.OperationError("JSON max depth exceeded")
         for inner in plain.values() if type(plain) is dict else plain:
             _check(inner, depth + 1)
@@ -55,15 +55,17 @@ def _check(plain: Any, depth: int) -> None:
 
 @function
 def json_load(run: Run, text: str) -> Value:
-    """What the JSON stands for; nil for an empty text."""
+    """Return the value of a JSON text; nil for an empty text."""
     if not text.strip():
         return None
     run.spend(
         text.count(",") + text.count("[") + text.count("{")
-    )  # its values, or more, before they are made
+    )  # at least the number of its values, before they are made
     try:
         plain = json.loads(text)
-        json.dumps(plain, ensure_ascii=False).encode()  # an escape can hide half a character
+        json.dumps(
+            plain, ensure_ascii=False
+        ).encode()  # an escape may be a lone surrogate, which is no character
     except RecursionError:
         raise errors.OperationError("JSON max depth exceeded") from None
     except ValueError as error:
@@ -75,7 +77,7 @@ def json_load(run: Run, text: str) -> Value:
 
 def _check_depth(plain: Any, depth: int) -> None:
     if type(plain) in (list, dict):
-        if depth == _DEEPEST - 1:
+        if depth == _MAX_DEPTH - 1:
             raise errors.OperationError("JSON max depth exceeded")
         for inner in plain.values() if type(plain) is dict else plain:
             _check_depth(inner, depth + 1)
@@ -88,7 +90,7 @@ def base64_encode(run: Run, value: str | bytes) -> str:
 
 @function
 def base64_decode(run: Run, value: str | bytes) -> bytes:
-    """Padding may be left out."""
+    """Decode base64. The padding may be left out."""
     raw = value.encode() if isinstance(value, str) else value
     try:
         return base64.b64decode(raw.rstrip(b"=") + b"=" * (-len(raw.rstrip(b"=")) % 4), validate=True)

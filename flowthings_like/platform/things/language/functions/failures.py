@@ -1,4 +1,4 @@
-"""Functions that make errors as values, and raise them."""
+"""Functions that make errors, which are values, and raise them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _USUAL = {kind.error_code: message for kind, message in _NAMED.values()}
 
 @function
 def err(run: Run, code: int = -100, message: str | None = None) -> Failure:
-    """An error as a value."""
+    """Return an error as a value."""
     if not -127 <= code <= -50:
         raise errors.ValueError(
             f"function `err` expects an error code between -127 and -50 but got {code} instead"

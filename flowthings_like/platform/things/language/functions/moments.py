@@ -28,8 +28,11 @@ from ..values.moments import (
 
 def _new(name: str, kind: type[datetime]) -> Callable[..., datetime]:
     def make(run: Run, *args: Value) -> datetime:
-        """Of nothing: now. Of a number: seconds since 1970. Of a str, with a format or without. Of year,
-        month, day, hour, minute, second, with a time zone or offset at the end."""
+        """Make a moment.
+
+        Without an argument it is now. It is made of a number of seconds since 1970; or of a str, with or
+        without a format; or of year, month, day, hour, minute and second, with a time zone or offset last.
+        """
         zone = run.scope.zone
         if len(args) > 7:
             raise errors.NumArgumentsError(
@@ -99,5 +102,5 @@ def is_time_zone(run: Run, value: Value) -> bool:
 
 @function
 def now(run: Run) -> float:
-    """Seconds since 1970."""
+    """Return the seconds since 1970."""
     return time.time()

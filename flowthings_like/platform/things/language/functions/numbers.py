@@ -1,4 +1,4 @@
-"""Functions of numbers."""
+"""Functions that compute with numbers, and random numbers, texts and ranges."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def abs_(run: Run, number: Number) -> int | float:
 
 @function
 def round_(run: Run, number: Number, digits: int | None = None) -> int | float:
-    """To so many digits, halves away from zero. An int stays one."""
+    """Round to so many digits, halves away from zero. An int stays an int."""
     try:
         scale = 1.0 if digits is None else math.pow(10.0, digits)
     except OverflowError:
@@ -51,7 +51,7 @@ def ceil(run: Run, number: Number) -> int:
 
 @function
 def pow_(run: Run, base: Number, exponent: Number) -> float:
-    """As C does it: nan and inf where there is no such number, or none that fits."""
+    """Raise to a power, as C does: nan if there is no such number, inf if it is too large."""
     a, b = float(base), float(exponent)
     odd = b.is_integer() and b % 2 == 1
     try:
@@ -79,7 +79,7 @@ def rand(run: Run) -> float:
 
 @function
 def randint(run: Run, least: int, most: int) -> int:
-    """A number from `least` on, below `most`."""
+    """Return a random number that is at least `least` and less than `most`."""
     if least >= most:
         raise errors.ValueError("function `randint` does not accept an empty range")
     check_int64(most - least)
@@ -92,7 +92,7 @@ _LONGEST = 1024
 
 @function
 def randstr(run: Run, length: int, characters: str = _CHARACTERS) -> str:
-    """So many of the characters."""
+    """Return a text of so many random characters."""
     if not 0 <= length <= _LONGEST:
         raise errors.ValueError(f"function `randstr` requires a length between 0 and {_LONGEST}")
     if not characters:

@@ -1,4 +1,4 @@
-"""Stored procedures: closures with a name, which clients can run."""
+"""Functions that store, change and run procedures: closures with a name, which clients can run."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def has_procedure(run: Run, name: str) -> bool:
 
 @function
 def run_(run: Run, name: str, *args: Value) -> Value:
-    """Calls a procedure."""
+    """Call a procedure."""
     return run.call(_found(run, name), *args)
 
 

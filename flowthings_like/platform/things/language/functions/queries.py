@@ -1,4 +1,4 @@
-"""Functions about the query itself: its root, its result, its log, references to a value."""
+"""Functions about the query itself: the root, the depth of its result, its log, references to a value."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 @function
 def root(run: Run) -> Thing | None:
-    """The collection's root; nil where there is none."""
+    """Return the root of the collection; nil in other scopes."""
     return run.collection.root if run.scope.kind == "collection" else None
 
 
 @function
 def deep(run: Run, value: Value = ABSENT) -> int:
-    """How many levels of things the result shows; with a value, so many from now on."""
+    """Return how many levels of things the result shows; with an argument, set it first."""
     if value is not ABSENT:
         run.depth = result_depth(value)
     return run.depth
@@ -37,7 +37,7 @@ def deep(run: Run, value: Value = ABSENT) -> int:
 
 @function
 def refs(run: Run, value: Value) -> int:
-    """How many variables, properties, lists and sets refer to the value, and one for the argument itself."""
+    """Count the variables, properties, lists and sets that refer to the value, and the argument itself."""
     count = 1 if type(value) in (Thing, List, ThingSet, Room, tuple) else 2
     count += value is run.collection.root
     frame = run.frame
@@ -61,5 +61,5 @@ def _times(value: Value, among: Iterable[Value]) -> int:
 
 @function
 def log(run: Run, value: Value) -> None:
-    """Sends the value as text to the client that made the query."""
+    """Send the value as text to the client that made the query."""
     run.logs.append(run.charge_kept(text_of(value)))

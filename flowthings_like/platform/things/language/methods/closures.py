@@ -18,5 +18,5 @@ def call(run: Run, closure: Closure, *args: Value) -> Value:
 
 @method(Closure)
 def doc(run: Run, closure: Closure) -> str:
-    """The string that its block begins with, or ""."""
+    """Return the string that the closure's block begins with, or ""."""
     return closure.doc

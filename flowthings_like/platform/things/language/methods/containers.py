@@ -1,4 +1,4 @@
-"""What lists, tuples, sets and things have in common: closures called for each of their values."""
+"""Methods that several of lists, tuples, sets and things share: most call a closure for each item."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def map_(run: Run, value: Value, closure: Closure) -> List:
 
 @method(List, tuple, ThingSet)
 def map_id(run: Run, value: Value) -> List:
-    """The ids of things or rooms."""
+    """Return the ids of things or rooms."""
     run.spend(len(value))
     return List(_id_of(run, item) for item in value)
 
@@ -51,7 +51,7 @@ def _id_of(run: Run, item: Value) -> int | None:
 
 @method(List, tuple, ThingSet, Thing)
 def filter_(run: Run, value: Value, closure: Closure) -> Value:
-    """Those for which the closure is true: of the same type, tuples as a list."""
+    """Return the items for which the closure is true, as the same type; a tuple gives a list."""
     with Iteration(run, value, closure) as found:
         kept = [passed for passed in found if run.call(closure, *passed)]
     if type(value) is ThingSet:
@@ -66,7 +66,7 @@ def filter_(run: Run, value: Value, closure: Closure) -> Value:
 
 @method(List, tuple, ThingSet)
 def find(run: Run, value: Value, closure: Closure, other: Lazy | None = None) -> Value:
-    """The first one for which the closure is true; if there is none, `other`."""
+    """Return the first item for which the closure is true; if there is none, `other`."""
     with Iteration(run, value, closure) as found:
         for passed in found:
             if run.call(closure, *passed):
@@ -88,7 +88,7 @@ def every(run: Run, value: Value, closure: Closure) -> bool:
 
 @method(List, tuple)
 def count(run: Run, items: Array, wanted: Value) -> int:
-    """How many equal `wanted`, or how many it is true for if it is a closure."""
+    """Count the items that equal `wanted`, or for which it is true if it is a closure."""
     if type(wanted) is not Closure:
         return sum(1 for item in items if equal(item, wanted))
     with Iteration(run, items, wanted) as found:
@@ -97,7 +97,7 @@ def count(run: Run, items: Array, wanted: Value) -> int:
 
 @method(List, tuple, ThingSet)
 def reduce(run: Run, value: Value, closure: Closure, initial: Lazy | None = None) -> Value:
-    """closure(so far, item, index), over all of them; the first one is the start if none is given."""
+    """Call closure(result, item, index) for each item. The first item is the default initial result."""
     with Iteration(run, value, closure) as found:
         if initial:
             result = initial()

@@ -1,4 +1,4 @@
-"""What lists and tuples can do. Only lists change."""
+"""Methods of lists and tuples. Only lists can be changed."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ _less, _add = BINARY["<"], BINARY["+"]
 
 @method(List, mutates=True)
 def push(run: Run, items: List, value: Value, *values: Value) -> int:
-    """Puts the values at the end. Returns the new length."""
+    """Append values. Returns the new length."""
     return _added(run, items, len(items), (value, *values))
 
 
 @method(List, mutates=True)
 def unshift(run: Run, items: List, value: Value, *values: Value) -> int:
-    """Puts the values at the start. Returns the new length."""
+    """Insert values at the start. Returns the new length."""
     return _added(run, items, 0, (value, *values))
 
 
 @method(List, mutates=True)
 def extend(run: Run, items: List, values: Array) -> int:
-    """Puts the values of another list at the end. Returns the new length."""
+    """Append the values of another list. Returns the new length."""
     return _added(run, items, len(items), values)
 
 
 @method(List, mutates=True)
 def extend_unique(run: Run, items: List, values: Array) -> int:
-    """As `extend`, without those that are in the list already."""
+    """Append the values of another list that are not in this one yet. Returns the new length."""
     for value in tuple(values):
         run.spend(len(items))
         if not has(run, items, value):
@@ -63,13 +63,13 @@ def _added(run: Run, items: List, at: int, values: Array) -> int:
 
 @method(List, mutates=True)
 def pop(run: Run, items: List) -> Value:
-    """Removes the last item and returns it."""
+    """Remove the last item and return it."""
     return _removed(run, items, -1, "pop from empty list")
 
 
 @method(List, mutates=True)
 def shift(run: Run, items: List) -> Value:
-    """Removes the first item and returns it."""
+    """Remove the first item and return it."""
     return _removed(run, items, 0, "shift from empty list")
 
 
@@ -82,9 +82,9 @@ def _removed(run: Run, items: List, at: int, why_not: str) -> Value:
 
 @method(List, mutates=True)
 def splice(run: Run, items: List, start: int, count: int, *values: Value) -> List:
-    """Removes so many items from `start` on, puts the values there, and returns what was removed."""
+    """Remove so many items from `start` on and insert the values there. Returns the removed items."""
     at = start + len(items) if start < 0 else min(start, len(items))
-    if at < 0:  # what would come before the first item counts
+    if at < 0:  # positions before the first item count as removed
         at, count = 0, count + at
     end = at + max(count, 0)
     removed, added = List(items[at:end]), run.items(values)
@@ -96,8 +96,10 @@ def splice(run: Run, items: List, start: int, count: int, *values: Value) -> Lis
 
 @method(List, mutates=True)
 def remove(run: Run, items: List, closure: Closure, most: int | None = None) -> List:
-    """Removes the items for which the closure is true and returns them: at most so many, from the end if
-    that is negative."""
+    """Remove the items for which the closure is true and return them.
+
+    `most` bounds their number; if it is negative, the last ones are removed.
+    """
     run.check_effects(closure)
     order = list(enumerate(items))
     if most is not None and most < 0:
@@ -125,7 +127,7 @@ def clear(run: Run, items: List) -> None:
 
 @method(List, mutates=True)
 def fill(run: Run, items: List, value: Value) -> List:
-    """Puts the value in the place of every item."""
+    """Replace every item by the value."""
     filled = run.items([value] * len(items))
     run.collection.mark_items_changed(items, filled)
     items[:] = filled
@@ -137,15 +139,15 @@ def fill(run: Run, items: List, value: Value) -> List:
 
 @method(List, tuple)
 def first(run: Run, items: Array, other: Lazy | None = None) -> Value:
-    return items[0] if items else _otherwise(other, "no first item in an empty list")
+    return items[0] if items else _default(other, "no first item in an empty list")
 
 
 @method(List, tuple)
 def last(run: Run, items: Array, other: Lazy | None = None) -> Value:
-    return items[-1] if items else _otherwise(other, "no last item in an empty list")
+    return items[-1] if items else _default(other, "no last item in an empty list")
 
 
-def _otherwise(other: Lazy | None, why_not: str) -> Value:
+def _default(other: Lazy | None, why_not: str) -> Value:
     if other is None:
         raise errors.LookupError(why_not)
     return other()
@@ -153,7 +155,7 @@ def _otherwise(other: Lazy | None, why_not: str) -> Value:
 
 @method(List, tuple)
 def choice(run: Run, items: Array) -> Value:
-    return random.choice(items) if items else _otherwise(None, "choice from empty list")
+    return random.choice(items) if items else _default(None, "choice from empty list")
 
 
 @method(List, tuple)
@@ -163,13 +165,13 @@ def has(run: Run, items: Array, value: Value) -> bool:
 
 @method(List, tuple)
 def index_of(run: Run, items: Array, value: Value) -> int | None:
-    """Where the value is first; nil if it is not there."""
+    """Return the first index of the value; nil if the list does not have it."""
     return next((at for at, item in enumerate(items) if equal(item, value)), None)
 
 
 @method(List, tuple)
 def find_index(run: Run, items: Array, closure: Closure) -> int | None:
-    """The first index for which the closure is true; nil if there is none."""
+    """Return the first index for which the closure is true; nil if there is none."""
     with Iteration(run, items, closure) as found:
         return next((at for item, at in found if run.call(closure, item, at)), None)
 
@@ -182,7 +184,7 @@ def reverse(run: Run, items: Array) -> List:
 
 @method(List, tuple)
 def flat(run: Run, items: Array, deep: int = 1) -> List:
-    """The items; of those that are lists, their items, so many levels down."""
+    """Return a list in which nested lists are replaced by their items, so many levels down."""
     return run.items(_flattened(run, items, deep))
 
 
@@ -226,8 +228,11 @@ def sum_(run: Run, items: Array, closure: Closure | None = None) -> Value:
 
 @method(List, tuple)
 def sort(run: Run, items: Array, by: Closure | bool | None = None, reverse: bool | None = None) -> List:
-    """A sorted list: by a closure of one item, or by one of two that says which comes first, as a negative
-    number, 0 or a positive one. `true` sorts from the greatest on."""
+    """Return a sorted list.
+
+    A closure with one parameter gives the key of an item. A closure with two compares two items and returns a
+    negative number, 0 or a positive one. `true` sorts in descending order.
+    """
     if run.sorting:
         raise errors.OperationError("function `sort` cannot be used recursively")
     if reverse is not None and not isinstance(by, Closure):
@@ -240,7 +245,7 @@ def sort(run: Run, items: Array, by: Closure | bool | None = None, reverse: bool
         return List(items)
     if not isinstance(by, Closure):
         kinds = set(map(type, items))
-        plain = kinds <= {bool, int} or kinds == {str}  # Python's order is the language's
+        plain = kinds <= {bool, int} or kinds == {str}  # Python's order is that of the language
         return List(sorted(items, key=None if plain else _key(_order), reverse=by is True))
     if len(by.names) not in (1, 2):
         raise errors.NumArgumentsError("function `sort` requires a closure which accepts 1 or 2 arguments")
@@ -278,7 +283,7 @@ def _sign(value: Value) -> int:
 
 @method(List, tuple)
 def copy(run: Run, items: Array, deep: Value = 0) -> List:
-    """A new list of the same items; things within it are copied to that depth."""
+    """Return a new list of the same items; things in it are copied to that depth."""
     deep = result_depth(deep)
     return run.items([_copied(run, item, deep) for item in items])
 

@@ -19,7 +19,7 @@ from ..values.moments import PARTS, check_format, moment_of_parts, whole_seconds
 
 @method(datetime, Timeval)
 def extract(run: Run, moment: Moment, part: str | None = None) -> Value:
-    """One part of it, or all of them as a thing."""
+    """Return one part of the moment, or all parts as a thing."""
     offset = moment.utcoffset() or timedelta()
     found: dict[str, Any] = {name: getattr(moment, name) for name in PARTS}
     found["gmt_offset"] = int(offset.total_seconds())
@@ -41,7 +41,7 @@ def format_(run: Run, moment: Moment, form: str) -> str:
 
 @method(datetime, Timeval)
 def move(run: Run, moment: Moment, unit: str, count: int) -> Moment:
-    """So many units later."""
+    """Return the moment so many units later."""
     if unit in ("years", "months"):
         months = moment.year * 12 + moment.month - 1 + count * (12 if unit == "years" else 1)
         year, month = divmod(months, 12)
@@ -63,14 +63,14 @@ def move(run: Run, moment: Moment, unit: str, count: int) -> Moment:
 
 @method(datetime, Timeval)
 def replace(run: Run, moment: Moment, parts: Thing) -> Moment:
-    """With other parts: {hour: 15}."""
+    """Return the moment with other parts, such as {hour: 15}."""
     given: dict[str, int] = {name: getattr(moment, name) for name in PARTS}
     for name in PARTS:
         value = parts.props.get(name, given[name])
         if type(value) is not int:
             raise errors.TypeError(f"{name} must be of type `int` but got type `{type_name(value)}` instead")
         given[name] = value
-    # As ThingsDB does it: the offset is that of the moment itself, then its zone is asked for another one.
+    # As ThingsDB does it: the parts count in the old offset, and then the zone gives the new one.
     offset = timezone(moment.utcoffset() or timedelta())
     changed = moment_of_parts(type(moment), given, offset)
     return whole_seconds(type(moment), changed.astimezone(moment.tzinfo))
@@ -78,31 +78,31 @@ def replace(run: Run, moment: Moment, parts: Thing) -> Moment:
 
 @method(datetime, Timeval)
 def to(run: Run, moment: Moment, zone: str) -> Moment:
-    """The same moment in another time zone."""
+    """Return the same moment in another time zone."""
     return whole_seconds(type(moment), moment.astimezone(zone_named(zone)))
 
 
 @method(datetime, Timeval)
 def week(run: Run, moment: Moment) -> int:
-    """Of the year, from 0 on; the first Sunday begins week 1."""
+    """Return the week of the year. Week 1 begins with the first Sunday; days before it are in week 0."""
     return int(moment.strftime("%U"))
 
 
 @method(datetime, Timeval)
 def weekday(run: Run, moment: Moment) -> int:
-    """0 is Sunday."""
+    """Return the day of the week; 0 is Sunday."""
     return moment.isoweekday() % 7
 
 
 @method(datetime, Timeval)
 def yday(run: Run, moment: Moment) -> int:
-    """The day of the year, from 0 on."""
+    """Return the day of the year, counted from 0."""
     return moment.timetuple().tm_yday - 1
 
 
 @method(datetime, Timeval)
 def zone(run: Run, moment: Moment) -> str | None:
-    """The name of its time zone, nil if it has an offset only."""
+    """Return the name of the time zone, nil if the moment has only an offset."""
     if moment.tzinfo is timezone.utc:
         return "UTC"
     return moment.tzinfo.key if isinstance(moment.tzinfo, ZoneInfo) else None

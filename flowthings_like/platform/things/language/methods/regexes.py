@@ -1,4 +1,4 @@
-"""Regular expressions at work: tests, matches, cuts and replacements."""
+"""Methods of regular expressions, and splitting and replacing by them."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def test(run: Run, regex: Regex, text: str) -> bool:
 
 @method(Regex)
 def match(run: Run, regex: Regex, text: str) -> Value:
-    """The text that matched, and each of its groups up to the last that did; nil if nothing matched."""
+    """Return the match and its groups, up to the last group that matched; nil if nothing matched."""
     found = regex.pattern.search(text)
     return None if found is None else run.items((found[0], *_groups(found, all=False)))
 
 
 def _groups(found: Any, all: bool = True) -> list[str]:
-    """What the groups matched, "" for one that did not. `all` keeps those at the end that did not."""
+    """Return what the groups matched, "" for one that did not. `all` keeps trailing ones that did not."""
     groups = list(found.groups())
     while not all and groups and groups[-1] is None:
         groups.pop()
@@ -38,7 +38,7 @@ def _groups(found: Any, all: bool = True) -> list[str]:
 
 
 def _matches(run: Run, regex: Regex, text: str, most: int | None) -> Iterator[Any]:
-    """The matches from the left: at most so many, and none after one that is empty."""
+    """Yield the matches from the left: at most so many, and none after an empty one."""
     for count, found in enumerate(regex.pattern.finditer(text)):
         run.spend()
         if count == most:
@@ -49,7 +49,7 @@ def _matches(run: Run, regex: Regex, text: str, most: int | None) -> Iterator[An
 
 
 def split_by(run: Run, regex: Regex, text: str, most: int | None) -> List:
-    """The parts between what the pattern matches, and what its groups did."""
+    """Return the parts between the matches, and what the groups of the matches matched."""
     if most is not None and most < 0:
         raise errors.ValueError(
             "function `split` does not support backward (negative) splits when used with a regular expression"
@@ -64,10 +64,10 @@ def split_by(run: Run, regex: Regex, text: str, most: int | None) -> List:
 
 
 def replaced(run: Run, text: str, old: str | Regex, new: str | Closure, most: int | None) -> str:
-    """The text with `new` for each `old`: at most so many times, from the right if that is negative.
+    """Replace each `old` by `new`: at most `most` times, from the right if that is negative.
 
     Raises:
-        MaxQuotaError: that is too long.
+        MaxQuotaError: the result is too long.
     """
     if isinstance(new, Closure):
         run.check_effects(new)
@@ -85,7 +85,7 @@ def replaced(run: Run, text: str, old: str | Regex, new: str | Closure, most: in
         places = [(at, at + len(old), []) for at in _positions(run, text, old, most)]
     parts: list[str] = []
     size = at = 0
-    behind = 0  # in bytes, as the closure gets to see the positions
+    behind = 0  # position in bytes: the closure gets positions in bytes
     for start, end, groups in places:
         if isinstance(new, str):
             part = new
@@ -102,7 +102,7 @@ def replaced(run: Run, text: str, old: str | Regex, new: str | Closure, most: in
 
 
 def _positions(run: Run, text: str, part: str, most: int | None) -> list[int]:
-    """Where the part is, in the order of the text: the first so many, or the last ones."""
+    """Return the positions of the part in ascending order: the first `most`, or the last if negative."""
     backward = most is not None and most < 0
     found: list[int] = []
     at = len(text) if backward else 0

@@ -28,7 +28,7 @@ def name(run: Run, room: Room) -> str | None:
 
 @method(Room)
 def set_name(run: Run, room: Room, name: str | Nil) -> None:
-    """Lets clients join the room by this name; nil takes the name away."""
+    """Set the name by which clients can join the room; nil removes it."""
     if name is not None and not is_name(name):
         raise errors.ValueError("room name must follow the naming rules")
     run.collection.rename_room(room, name)
@@ -36,7 +36,7 @@ def set_name(run: Run, room: Room, name: str | Nil) -> None:
 
 @method(Room)
 def emit(run: Run, room: Room, first: Value, *more: Value) -> None:
-    """emit([depth, [flags,]] event, …): sends the event to all who joined, things to that depth."""
+    """emit([depth, [flags,]] event, …): send an event to the members of the room, things to that depth."""
     args = [first, *more]
     deep, ids = 1, True
     if type(args[0]) is int:

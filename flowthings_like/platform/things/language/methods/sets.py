@@ -1,4 +1,4 @@
-"""What sets of things can do."""
+"""Methods of sets of things."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @method(ThingSet, mutates=True)
 def add(run: Run, things: ThingSet, thing: Value, *more: Value) -> int:
-    """Puts the things into the set. Returns how many of them were new."""
+    """Add things. Returns how many of them were new."""
     added = (thing, *more)
     for value in added:
         if type(value) is not Thing:
@@ -33,8 +33,7 @@ def has(run: Run, things: ThingSet, thing: Thing) -> bool:
 
 @method(ThingSet, mutates=True)
 def remove(run: Run, things: ThingSet, what: Value, *more: Value) -> List:
-    """Removes these things, or those for which a closure is true, at most so many. Returns the ones that were
-    removed."""
+    """Remove these things, or at most so many for which a closure is true. Returns the removed things."""
     found = _true_for(run, things, what, more) if type(what) is Closure else _among(things, (what, *more))
     run.collection.mark_items_changed(things)
     for thing in found:
@@ -77,7 +76,7 @@ def _among(things: ThingSet, wanted: tuple[Value, ...]) -> list[Thing]:
 
 @method(ThingSet)
 def one(run: Run, things: ThingSet) -> Thing:
-    """Any thing of the set."""
+    """Return any thing of the set."""
     for thing in things:
         return thing
     raise errors.LookupError("one from empty set")
@@ -91,7 +90,7 @@ def clear(run: Run, things: ThingSet) -> None:
 
 @method(ThingSet)
 def copy(run: Run, things: ThingSet, deep: Value = 0) -> ThingSet:
-    """A new set of the same things, or of copies of them to that depth."""
+    """Return a new set of the same things, or of copies of them to that depth."""
     run.spend(len(things))
     deep = result_depth(deep)
     if not deep:

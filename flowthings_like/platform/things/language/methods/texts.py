@@ -1,4 +1,4 @@
-"""What str and bytes can do, and lists of str."""
+"""Methods of str and bytes, and of lists of str."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _UPPER = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
 
 @method(str, bytes)
 def len_(run: Run, text: str | bytes) -> int:
-    """In bytes."""
+    """Return the length in bytes."""
     return len(text) if isinstance(text, bytes) or text.isascii() else len(text.encode())
 
 
 @method(str)
 def lower(run: Run, text: str) -> str:
-    """With the letters A to Z as small ones."""
+    """Convert the letters A to Z to lower case."""
     return text.translate(_LOWER)
 
 
 @method(str)
 def upper(run: Run, text: str) -> str:
-    """With the letters a to z as capital ones."""
+    """Convert the letters a to z to upper case."""
     return text.translate(_UPPER)
 
 
@@ -73,9 +73,10 @@ def ends_with(run: Run, text: str, end: str) -> bool:
 
 @method(str)
 def split(run: Run, text: str, by: str | int | Regex | None = None, most: int | None = None) -> List:
-    """The parts between white space, a str or what a pattern matches.
+    """Split at white space, at a str or at the matches of a regular expression.
 
-    `most` bounds the number of cuts, from the end if it is negative. An int alone is `most`.
+    `most` bounds the number of splits; if it is negative, they are counted from the end. An int that is the
+    only argument is `most`.
     """
     if isinstance(by, int):
         if most is not None:
@@ -109,10 +110,11 @@ def _words(text: str, most: int | None) -> list[str]:
 
 @method(str)
 def replace(run: Run, text: str, old: str | Regex, new: str | Closure, most: int | None = None) -> str:
-    """With `new` for each `old`: a str, or what a closure makes of (start, end, text), and of a pattern's
-    groups and match before these.
+    """Replace each `old` by `new`, a str or the result of a closure.
 
-    At most so many times from the left; from the right if it is negative, but only a str can be replaced so.
+    The closure is called with (start, end, text); for a regular expression the groups and the match come
+    before these. `most` bounds the number of replacements; if it is negative, they are counted from the
+    right, which only a str allows.
     """
     if most == INT_MIN:
         raise errors.OverflowError("integer overflow")
@@ -123,7 +125,7 @@ def replace(run: Run, text: str, old: str | Regex, new: str | Closure, most: int
 
 @method(List, tuple)
 def join(run: Run, items: Array, separator: str = "") -> str:
-    """The items, all of them str, as one."""
+    """Join the items, all of them str."""
     for at, item in enumerate(items):
         if type(item) is not str:
             raise errors.TypeError(

@@ -1,4 +1,4 @@
-"""What things can do."""
+"""Methods of things, and of mpdata."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def has(run: Run, thing: Thing, name: str) -> bool:
 
 @method(Thing, mutates=True)
 def del_(run: Run, thing: Thing, name: str) -> Value:
-    """Removes the property and returns its value."""
+    """Remove a property and return its value."""
     value = _found(thing, name)
     _check_free(thing, name)
     run.collection.mark_changed(thing)
@@ -70,7 +70,7 @@ def _check_free(thing: Thing, name: str) -> None:
 
 @method(Thing, mutates=True)
 def ren(run: Run, thing: Thing, old: str, new: str) -> None:
-    """Gives a property another name; it keeps its place."""
+    """Rename a property. It keeps its place in the order."""
     _found(thing, old)
     if new in thing.props:
         raise errors.LookupError(f"property `{new}` already exists")
@@ -92,7 +92,7 @@ def clear(run: Run, thing: Thing) -> None:
 
 @method(Thing, mutates=True)
 def remove(run: Run, thing: Thing, closure: Closure, most: int | None = None) -> List:
-    """Removes the properties for which closure(name, value) is true, at most so many. Returns the values."""
+    """Remove at most so many properties for which closure(name, value) is true. Returns their values."""
     run.check_effects(closure)
     found: list[str] = []
     for name, value in tuple(thing.props.items()):
@@ -122,7 +122,7 @@ def values(run: Run, thing: Thing) -> List:
 
 @method(Thing)
 def vmap(run: Run, thing: Thing, closure: Closure) -> Thing:
-    """A new thing with the closure's value for each property: closure(value)."""
+    """Return a new thing whose properties have the results of closure(value)."""
     made = Thing()
     with Iteration(run, thing, closure) as found:
         for name, value in found:
@@ -132,7 +132,7 @@ def vmap(run: Run, thing: Thing, closure: Closure) -> Thing:
 
 @method(Thing, mutates=True)
 def assign(run: Run, thing: Thing, other: Thing) -> Thing:
-    """Sets all properties of the other thing on this one."""
+    """Set all properties of another thing on this one."""
     for name, value in tuple(other.props.items()):
         set_member(run, thing, name, value)
     return thing
@@ -140,7 +140,7 @@ def assign(run: Run, thing: Thing, other: Thing) -> Thing:
 
 @method(Thing)
 def equals(run: Run, thing: Thing, other: Value, deep: Value = 1) -> bool:
-    """Whether the other thing has equal properties; things within them are compared to that depth."""
+    """Whether another thing has equal properties; things in them are compared to that depth."""
     return _alike(run, thing, other, result_depth(deep))
 
 
@@ -161,8 +161,10 @@ def _alike(run: Run, a: Value, b: Value, deep: int) -> bool:
 
 @method(Thing)
 def search(run: Run, thing: Thing, needle: Thing, options: Thing | None = None) -> List:
-    """Where the thing, and those within it to the depth that is asked for, hold the needle: a thing of
-    parent, parent_type, key and key_type for each place. The options are deep and limit."""
+    """Find the places where this thing, or things in it down to a depth, refer to the needle.
+
+    Each place is a thing with parent, parent_type, key and key_type. The options are deep and limit.
+    """
     deep, limit = 1, 1
     for name, option in options.props.items() if options else ():
         if name == "deep":
@@ -195,7 +197,7 @@ _MOST_FOUND = 255
 def _search(
     run: Run, parent: Thing, needle: Thing, deep: int, limit: int, found: list[Value], within: set[Thing]
 ) -> None:
-    """Adds the places; `within` are the things that are being searched already."""
+    """Add the places to `found`. `within` are the things that are being searched already."""
     for key, value in parent.props.items():
         for thing in _things_in(run, value):
             if thing in within:
@@ -223,8 +225,10 @@ def _things_in(run: Run, value: Value) -> Iterator[Thing]:
 
 @method(Thing)
 def copy(run: Run, thing: Thing, deep: Value = 1) -> Thing:
-    """A new thing with the same properties; things within it are copied to that depth. The thing itself for
-    depth 0."""
+    """Return a new thing with the same properties; things in it are copied to that depth.
+
+    With depth 0 it is the thing itself.
+    """
     return _copied(run, thing, result_depth(deep))
 
 
@@ -256,5 +260,5 @@ METHODS[Thing]["dup"] = METHODS[Thing]["copy"]
 
 @method(list, dict)
 def load_(run: Run, plain: Value) -> Value:
-    """The information as things and lists that code can use."""
+    """Convert mpdata to things and lists that code can use."""
     return load(plain)

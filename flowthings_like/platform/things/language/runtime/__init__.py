@@ -1,1 +1,1 @@
-"""What compiled code uses while it runs: the query's state, operators, properties and items."""
+"""What compiled code calls while it runs: the state of the query, operators, properties and items."""

@@ -1,4 +1,4 @@
-"""Getting at what is inside a value: variables, properties, items and slices; and changing them."""
+"""Reads and sets variables, properties, items and slices."""
 
 from __future__ import annotations
 
@@ -47,8 +47,10 @@ _SEQUENCES = frozenset({List, tuple, str, bytes})
 
 
 def look_up(run: Run, name: str) -> Value:
-    """The variable's value, else the procedure's closure, else the constant. Raises LookupError if there is
-    none of these."""
+    """Return the value of a variable, a procedure or a constant, in this order.
+
+    Raises LookupError if none has the name.
+    """
     frame = run.frame.holder(name)
     if frame is not None:
         return frame[name]
@@ -61,12 +63,12 @@ def look_up(run: Run, name: str) -> Value:
 
 
 def find_procedure(run: Run, name: str) -> Closure | None:
-    """The stored procedure, None if there is none."""
+    """Return the stored procedure, None if there is none."""
     return None if run.scope.kind == "node" else run.collection.procedures.get(name)
 
 
 def stored_thing(run: Run, id: int) -> Thing:
-    """The thing with this id. Raises LookupError if it is not stored."""
+    """Return the thing with this id. Raises LookupError if none is stored."""
     if run.scope.kind != "collection":
         raise errors.LookupError(
             f"scope `{run.scope.name}` has no stored things; you might want to query a `@collection` scope?"
@@ -78,7 +80,7 @@ def stored_thing(run: Run, id: int) -> Thing:
 
 
 def member_of(value: Value, name: str) -> Value:
-    """`value.name`. Raises LookupError if it has none."""
+    """Return `value.name`. Raises LookupError if there is no such property."""
     if type(value) is not Thing:
         raise errors.TypeError(f"type `{type_name(value)}` has no properties")
     try:
@@ -88,12 +90,12 @@ def member_of(value: Value, name: str) -> Value:
 
 
 def describe_thing(thing: Thing) -> str:
-    """The thing, as errors speak of it."""
+    """Return how error messages call the thing."""
     return f"thing `#{thing.id or 0}`"
 
 
 def set_member(run: Run, thing: Thing, name: str, value: Value) -> Value:
-    """`thing.name = value`. Raises ValueError for the one name that no property can have."""
+    """Do `thing.name = value`. Raises ValueError for `#`, which no property can be named."""
     if name == "#":
         raise errors.ValueError("property `#` is reserved")
     old = thing.props.get(name)
@@ -106,7 +108,7 @@ def set_member(run: Run, thing: Thing, name: str, value: Value) -> Value:
 
 
 def item_of(value: Value, index: Value) -> Value:
-    """`value[index]`: of a list, tuple, str or bytes by position, of a thing by name."""
+    """Return `value[index]`: of a list, tuple, str or bytes by position, of a thing by name."""
     kind = type(value)
     if kind is Thing:
         return member_of(value, _key(index))
@@ -121,7 +123,7 @@ def item_of(value: Value, index: Value) -> Value:
 
 
 def _decoded(part: bytes) -> str:
-    """Part of a text, in bytes. Raises ValueError if it begins or ends within a character."""
+    """Return a part of a text from its bytes. Raises ValueError if it begins or ends within a character."""
     try:
         return part.decode()
     except UnicodeDecodeError:
@@ -144,7 +146,7 @@ def _position(value: Value, index: Value) -> int:
 
 
 def set_item(run: Run, container: Value, index: Value, value: Value) -> Value:
-    """`container[index] = value`: of a list by position, of a thing by name."""
+    """Do `container[index] = value`: of a list by position, of a thing by name."""
     if type(container) is Thing:
         return set_member(run, container, _key(index), value)
     at = _position(container, index)
@@ -166,7 +168,7 @@ def _bounds(start: Value, stop: Value, step: Value) -> slice:
 
 
 def set_slice(run: Run, items: List, values: Value, start: Value, stop: Value, step: Value) -> None:
-    """`items[start:stop] = values`."""
+    """Do `items[start:stop] = values`."""
     part = _bounds(start, stop, step)
     if step not in (None, 1):
         raise errors.ValueError(f"slice assignments require a step value of 1 but got {step} instead")
@@ -180,7 +182,7 @@ def set_slice(run: Run, items: List, values: Value, start: Value, stop: Value, s
 
 
 def slice_of(run: Run, value: Value, start: Value, stop: Value, step: Value) -> Value:
-    """`value[start:stop:step]`, each an int or nil."""
+    """Return `value[start:stop:step]`; each bound is an int or nil."""
     kind = type(value)
     if kind not in _SEQUENCES:
         raise errors.TypeError(f"type `{type_name(value)}` has no slice support")

@@ -1,11 +1,12 @@
-"""What a function of the language takes: read from the Python function that does it.
+"""Declares functions and methods of the language, and checks and evaluates their arguments.
 
     @method(str)
     def starts_with(run: Run, text: str, start: str) -> bool: ...
 
-The number of arguments comes from its parameters, their types from the annotations: any of the names in
-`_TYPES`, several of them joined with `|`; None only says that there may be none. `Value` takes everything.
-`Lazy` is a function without parameters that evaluates the argument, for one that is not always needed.
+The number of arguments and their types are read from the parameters of the Python function. An annotation is
+a name in `_TYPES`, or several joined with `|`; `None` only marks an argument that may be left out. `Value`
+accepts every type. `Lazy` is a function that evaluates the argument when it is called, for arguments that are
+not always needed.
 """
 
 from __future__ import annotations
@@ -75,19 +76,18 @@ ABSENT: Value = object()
 """The default of an argument that may be left out and may be nil."""
 
 State = TypeVar("State")
-"""The Run, which this module only passes on."""
+"""The type of the Run, which this module only passes on."""
 
 
 class Builtin:
-    """A function of the language.
+    """A function or method of the language.
 
     Args:
-        call: the Python function. Its first parameter is the Run; for a method the second is the value whose
-            method it is.
-        name: its name in code; else the Python function's, without `_` at its end.
-        first: how many parameters come before the arguments.
-        most: how many arguments there may be, if some of the parameters are none.
-        mutates: whether it is a method that mutates the value.
+        call: the Python function. Its first parameter is the Run; the second one of a method is the value.
+        name: its name in code; by default that of the Python function, without a trailing `_`.
+        first: the number of parameters before the arguments.
+        most: the number of arguments that it accepts, if some of the parameters are no arguments.
+        mutates: whether it is a method that changes the value.
     """
 
     __slots__ = ("_call", "_kinds", "_lazy", "least", "most", "mutates", "name")
@@ -115,11 +115,11 @@ class Builtin:
         )
 
     def __call__(self, run: object, *values: Value) -> Value:
-        """Runs it: as a function with its arguments, as a method with the value first."""
+        """Call it with its arguments; for a method, the value comes first."""
         return self._call(run, *values)
 
     def check(self, count: int) -> None:
-        """Raises NumArgumentsError if it does not take so many arguments."""
+        """Raise NumArgumentsError unless it accepts so many arguments."""
         if self.least <= count and (self.most is None or count <= self.most):
             return
         given = f"but {count} {'was' if count == 1 else 'were'} given"
@@ -134,7 +134,7 @@ class Builtin:
         )
 
     def evaluate(self, run: State, codes: Sequence[Callable[[State], Value]]) -> list[Value]:
-        """The arguments, one after the other. Raises TypeError at the first that has a wrong type."""
+        """Evaluate the arguments in their order. Raises TypeError at the first that has a wrong type."""
         values: list[Value] = []
         for number, code in enumerate(codes):
             if number >= self._lazy:
@@ -156,7 +156,7 @@ def _arguments(count: int) -> str:
 
 
 def _kinds(annotation: str | None) -> tuple[type, ...]:
-    """The types an annotation names; none of them for one that takes everything."""
+    """Return the types that an annotation names; () if it accepts every type."""
     if annotation is None or annotation == "Value" or annotation.startswith("Lazy"):
         return ()
     return tuple(kind for name in annotation.split(" | ") for kind in _TYPES[name])
@@ -176,14 +176,14 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def function(call: Function) -> Function:
-    """Makes it a function of every scope."""
+    """Declare a function of every scope."""
     builtin = Builtin(call)
     FUNCTIONS[builtin.name] = builtin
     return call
 
 
 def method(*kinds: type, mutates: bool = False) -> Callable[[Function], Function]:
-    """Makes it a method of values of these types. `mutates` says that it mutates the value."""
+    """Declare a method of values of these types. `mutates`: it changes the value."""
 
     def declare(call: Function) -> Function:
         builtin = Builtin(call, first=2, mutates=mutates)

@@ -1,4 +1,4 @@
-"""What a loop or a closure sees of a value, pass by pass."""
+"""Iterates over a value for a loop or a closure, while nothing else may change the value."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     from .run import Run
 
-__all__ = ["InUse", "Iteration", "passes"]
+__all__ = ["InUse", "Iteration", "pairs_of"]
 
 
 class InUse:
-    """For as long as it is entered, nothing may change the value."""
+    """A context manager that marks a value as in use: nothing may change it."""
 
     __slots__ = ("_mine", "_value")
 
@@ -36,10 +36,10 @@ class InUse:
 
 
 class Iteration:
-    """Entered, gives the passes of a closure through the value; until it is left, nothing may change that.
+    """A context manager that returns the arguments of each iteration, and marks the value as in use.
 
     Raises:
-        OperationError: the closure may change something, and the query did not say so.
+        OperationError: the closure has side effects, and the query did not declare any.
     """
 
     __slots__ = ("_closure", "_run", "_use", "_value")
@@ -53,7 +53,7 @@ class Iteration:
     def __enter__(self) -> list[tuple[Value, Value]]:
         if self._closure is not None:
             self._run.check_effects(self._closure)
-        found = passes(self._value)
+        found = pairs_of(self._value)
         self._use.__enter__()
         return found
 
@@ -63,8 +63,8 @@ class Iteration:
         self._use.__exit__(kind, error, traceback)
 
 
-def passes(value: Value) -> list[tuple[Value, Value]]:
-    """(item, index) of a list or tuple, (name, value) of a thing, (thing, id) of a set.
+def pairs_of(value: Value) -> list[tuple[Value, Value]]:
+    """Return (item, index) of a list or tuple, (name, value) of a thing, (thing, id) of a set.
 
     Raises:
         TypeError: it is none of these.

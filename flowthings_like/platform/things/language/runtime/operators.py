@@ -1,7 +1,7 @@
-"""The operators: which types they take, and int64 arithmetic that says when it overflows.
+"""The operators: the types that they accept, and arithmetic on 64-bit integers that detects overflow.
 
-A bool counts as 0 or 1. `/` of two integers is one: what C makes of it, towards zero; `%` always is one, and
-has the sign of its left side. The bitwise operators also combine sets.
+A bool counts as 0 or 1. `/` of two integers is an integer, rounded towards zero as in C. `%` always is an
+integer, with the sign of its left side. The bitwise operators also combine sets.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _arithmetic(compute: Callable[[Any, Any], Any], others: Operator) -> Operato
 
 
 def _join(a: Value, b: Value) -> Value:
-    """Two texts as one: bytes if either of them is."""
+    """Concatenate two texts. The result is bytes if one of them is."""
     if type(a) not in TEXTS or type(b) not in TEXTS:
         raise _unsupported("`+`", a, b)
     if len(a) + len(b) > limits.MAX_TEXT:
@@ -115,7 +115,7 @@ def _bitwise(
 
 
 def _shift_left(a: int, b: int) -> int:
-    """As the processor does it: what goes beyond 64 bits is lost, and of `b` the last 6 bits count."""
+    """Shift as the processor does: bits beyond the 64th are lost, and only the last 6 bits of `b` count."""
     bits = (a << (b & 63)) & ((1 << 64) - 1)
     return bits - (1 << 64) if bits > INT_MAX else bits
 

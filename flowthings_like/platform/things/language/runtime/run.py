@@ -1,4 +1,4 @@
-"""One query: its variables, what it may still spend, and its result."""
+"""The state of one query: its variables, the steps it has left, and how its result is shown."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ __all__ = ["Code", "Frame", "Return", "Run"]
 
 
 class Return(Exception):
-    """Carries the value out."""
+    """Carries the value of `return` out of the closure or the query."""
 
     def __init__(self, value: Value) -> None:
         self.value = value
 
 
 class Frame(dict[str, Value]):
-    """The variables of a closure that is under way, or of the query itself.
+    """The variables of a running closure, or of the query itself.
 
-    A name is looked for from the innermost frame outwards: a closure sees the variables of whoever calls it.
-    `=` makes a variable of the innermost frame, whatever has that name further out; `+=` and its like change
-    the one that is there.
+    A variable is looked up from the innermost frame outwards: a closure sees the variables of its caller. `=`
+    sets a variable of the innermost frame, even if an outer frame has one of that name. `+=` and the like
+    change the one that was found.
     """
 
     __slots__ = ("outer",)
@@ -37,13 +37,13 @@ class Frame(dict[str, Value]):
 
     @classmethod
     def within(cls, outer: Frame | None, variables: Iterable[tuple[str, Value]] = ()) -> Frame:
-        """A frame with these variables."""
+        """Return a frame with these variables."""
         frame = cls(variables)
         frame.outer = outer
         return frame
 
     def holder(self, name: str) -> Frame | None:
-        """The frame that has the variable, None if there is none."""
+        """Return the frame that has the variable, None if there is none."""
         frame: Frame | None = self
         while frame is not None and name not in frame:
             frame = frame.outer
@@ -55,14 +55,14 @@ class Run:
 
     Attributes:
         scope, collection: where it runs.
-        frame: the innermost one.
+        frame: the innermost frame.
         depth: how many levels of things the result shows, 0 to 127.
         ids: whether the result shows the ids of things.
-        logs: what `log` was given, as text.
-        may_change: whether the query may change what is stored: whether its text says so, see `effects`.
-        forbids_changes: whether it says by `nse` that it changes nothing.
-        sorting: whether a `sort` is under way.
-        closures: those that its text wrote, by those that the compiler made of it.
+        logs: what the code logged, as text.
+        may_change: whether the query may change what is stored, because its text says so; see `effects`.
+        forbids_changes: whether the text says by `nse` that the query changes nothing.
+        sorting: whether a `sort` is running.
+        closures: this query's copies of the closures in its text, by the compiled ones.
     """
 
     __slots__ = (
@@ -104,7 +104,7 @@ class Run:
         self._calls = 0
 
     def spend(self, steps: int = 1) -> None:
-        """Raises MaxQuotaError when the query has done all that it may."""
+        """Use up steps. Raises MaxQuotaError when the query has no steps or no time left."""
         self._steps -= steps
         if self._steps < 0:
             raise errors.MaxQuotaError(f"expected a query of at most {limits.MAX_STEPS} steps")
@@ -112,8 +112,11 @@ class Run:
             raise errors.MaxQuotaError(f"expected a query of at most {limits.MAX_SECONDS:g} seconds")
 
     def charge_new(self, value: Value) -> Value:
-        """A value that was just made. It costs steps if it is large: a set by its things, and a text, of more
-        than 64 Ki characters, so that one can be put together piece by piece."""
+        """Use up the steps that a new value costs, and return it.
+
+        A set costs a step for each thing. A text costs steps only above 64 Ki characters, so that code can
+        build one piece by piece.
+        """
         kind = type(value)
         if kind is str or kind is bytes:
             self.spend(len(value) >> 8 if len(value) >> 16 else 0)
@@ -122,7 +125,7 @@ class Run:
         return value
 
     def charge_kept(self, value: Value) -> Value:
-        """A value that a list, a property or an event is to hold. A text costs steps by its length."""
+        """Use up the steps that it costs to keep a value in a list, a property or an event, and return it."""
         kind = type(value)
         self.spend(1 + (len(value) >> 8) if kind is str or kind is bytes else 1)
         if kind is Closure:
@@ -130,18 +133,18 @@ class Run:
         return value
 
     def assign(self, thing: Thing, name: str, value: Value) -> Value:
-        """Makes the value the thing's property and returns what the property then holds."""
+        """Set a property and return its value, which may be a copy."""
         kind = type(value)
         if kind is List or kind is tuple or kind is ThingSet:
             self.spend(len(value))  # they are copied
         return self.collection.assign(thing, name, self.charge_kept(value))
 
     def items(self, values: Iterable[Value]) -> List:
-        """A new list of the values. Lists within it are tuples; each of their items costs a step too."""
+        """Return a new list of the values. Lists within it become tuples, whose items cost steps too."""
         return List([self.item(value) for value in values])
 
     def item(self, value: Value, depth: int = 0) -> Value:
-        """The value as an item of a list."""
+        """Return the value as an item of a list."""
         self.charge_kept(value)
         kind = type(value)
         if kind is List or kind is tuple or kind is ThingSet:
@@ -151,7 +154,7 @@ class Run:
         return value
 
     def call(self, closure: Closure, *args: Value) -> Value:
-        """The closure's value. Missing arguments are nil, surplus ones are dropped."""
+        """Call a closure and return its value. Missing arguments are nil, surplus ones are dropped."""
         self.spend()
         self.check_effects(closure)
         if self._calls == limits.MAX_CALLS:
@@ -169,7 +172,7 @@ class Run:
             self._calls -= 1
 
     def check_effects(self, closure: Closure) -> None:
-        """Raises OperationError if the closure may change something and the query did not say so."""
+        """Raise OperationError if the closure has side effects and the query did not declare any."""
         if closure.has_side_effects and not self.may_change:
             raise errors.OperationError(
                 "closures with side effects require a change but none is created; "
@@ -177,10 +180,10 @@ class Run:
             )
 
     def start_change(self, value: Thing | List | ThingSet) -> None:
-        """Mark the value as in use because it is about to be changed. Set `in_use` to False afterwards.
+        """Mark the value as in use before it is changed. Set `in_use` to False afterwards.
 
         Raises:
-            OperationError: it is stored and the query did not say that it changes something, or it is in use.
+            OperationError: it is in use, or it is stored and the query did not declare side effects.
         """
         if not self.may_change:
             owner = value if isinstance(value, Thing) else value.owner() if value.owner else None

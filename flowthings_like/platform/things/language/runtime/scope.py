@@ -1,4 +1,4 @@
-"""Where code runs: in a collection, in the @thingsdb scope, or on the node."""
+"""The scope that code runs in: a collection, @thingsdb or @node."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["Scope"]
 
 
 class Scope:
-    """Where code runs.
+    """The scope that code runs in.
 
     Args:
-        name: as the errors say it: @collection:stuff, @thingsdb, @node.
+        name: its name in error messages: @collection:stuff, @thingsdb or @node.
         collection: what the code reads and changes. The @thingsdb scope has one too, for its procedures.
-        functions: further functions, those of the scope itself. Each is called with the Run first.
+        functions: the functions of this scope, besides those of every scope.
         kind: only a collection has a root, rooms and things by id; only @node has no procedures.
         deep: how many levels of things a result shows, unless the code says otherwise.
         zone: the time zone of a datetime that names none.

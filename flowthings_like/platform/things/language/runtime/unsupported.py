@@ -1,4 +1,4 @@
-"""What ThingsDB's language has and this subset has not: so that an error can tell it from a misspelling."""
+"""The names of ThingsDB's language that this subset lacks, so that errors tell them from misspellings."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ _SCOPE_OF = {name: scope for scope, names in _OF_SCOPES.items() for name in name
 
 
 def unsupported(what: str, group: str) -> errors.LookupError:
-    """The error for something that a real ThingsDB runs."""
+    """Return the error for something that only a real ThingsDB runs."""
     return errors.LookupError(f"{what}: this node has no {group}; a real ThingsDB runs it")
 
 
 def undefined_function(name: str, scope: str) -> errors.LookupError:
-    """The error for a function that is not there in this kind of scope."""
+    """Return the error for a function that this kind of scope lacks."""
     other = _SCOPE_OF.get(name, scope)
     if other != scope:
         article = "the" if other == "thingsdb" else "a"
@@ -64,8 +64,8 @@ def undefined_function(name: str, scope: str) -> errors.LookupError:
     return errors.LookupError(f"function `{name}` is undefined")
 
 
-def undefined_method(name: str, type_name: str, said: str = "") -> errors.LookupError:
-    """The error for a method that values of this type do not have. `said` is its text, if not the usual."""
+def undefined_method(name: str, type_name: str, message: str = "") -> errors.LookupError:
+    """Return the error for a method that this type lacks. `message` replaces the usual one."""
     if name in _METHOD_GROUPS:
         return unsupported(f"function `{name}`", _METHOD_GROUPS[name])
-    return errors.LookupError(said or f"type `{type_name}` has no function `{name}`")
+    return errors.LookupError(message or f"type `{type_name}` has no function `{name}`")

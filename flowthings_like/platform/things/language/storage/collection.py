@@ -1,8 +1,8 @@
-"""One collection: its things, rooms and procedures, and the journal of what changed.
+"""A collection in memory: its things, rooms and procedures, and the journal of what changed.
 
-What is stored is what the root refers to, however many steps away. Nothing else keeps a thing: the registries
-hold weak references, so CPython's reference counts do the collecting, and the id of a thing or room that is
-deleted is in the next journal. One that refers to itself stays until Python's collector comes by.
+A thing is stored if the root refers to it, through any number of other things. Nothing else keeps it alive:
+the registries hold weak references, so CPython's reference counts find what is no longer stored, and its id
+is in the next journal. Things that refer to each other stay until Python's garbage collector runs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["ROOT", "Collection", "disown"]
 
 ROOT = 2
-"""The id of a new collection's root. 1 is no thing's, as in ThingsDB; but roots of older folders are."""
+"""The id of the root of a new collection. As in ThingsDB, no thing has 1; roots in older folders have it."""
 
 _OLD_ROOT = 1
 
@@ -33,11 +33,12 @@ class Collection:
     """A collection in memory.
 
     Attributes:
-        name: as in the scope @collection:NAME.
-        root: what `.` means in code.
-        things, rooms: by id.
+        name: the name in the scope @collection:NAME.
+        root: the thing that `.` refers to in code.
+        things, rooms: the stored ones, by id.
         procedures: closures by name.
-        next_id: the id that the next thing or room will get. Ids are never used twice.
+        emits: the events that code has sent since the last journal.
+        next_id: the id that the next thing or room gets. Ids are never used twice.
     """
 
     def __init__(self, name: str, root: int = ROOT) -> None:
@@ -58,8 +59,7 @@ class Collection:
     # -- changing what is stored
 
     def assign(self, thing: Thing, name: str, value: Value) -> Value:
-        """Makes the value the thing's property, as `.name = value` does, and returns what the property holds:
-        a list or set that another property or a variable may hold is copied."""
+        """Set a property, as `.name = value` does, and return its value: a list or set is copied."""
         value = owned(value, thing)
         if thing.id is not None:
             self._changed.add(thing.id)
@@ -69,12 +69,12 @@ class Collection:
         return value
 
     def mark_changed(self, thing: Thing) -> None:
-        """The thing is about to change. Said before it does, so that no interruption can come in between."""
+        """Note that a thing changes. Call it before the change: an interruption in between loses nothing."""
         if thing.id is not None:
             self._changed.add(thing.id)
 
     def mark_items_changed(self, container: List | ThingSet, added: Iterable[Value] = ()) -> None:
-        """The list or set is about to change; `added` are its new items."""
+        """Note that a list or set changes, before it does. `added` are its new items."""
         owner = None if container.owner is None else container.owner()
         if owner is not None and owner.id is not None:
             self._changed.add(owner.id)
@@ -82,8 +82,8 @@ class Collection:
                 self.assign_ids(value)
 
     def assign_ids(self, value: Value) -> None:
-        """Gives an id to whatever in the value has none: something stored refers to it now."""
-        waiting = [value]  # the next one last, so that ids are in the order of the code
+        """Give ids to the things and rooms in a value that something stored refers to now."""
+        waiting = [value]  # the next one is last, so that ids are given in the order of the code
         while waiting:
             value = waiting.pop()
             kind = type(value)
@@ -105,7 +105,7 @@ class Collection:
         self._changed.add(value.id)
 
     def rename_room(self, room: Room, name: str | None) -> None:
-        """Raises LookupError if another room of the collection has the name."""
+        """Rename a room. Raises LookupError if another room of the collection has the name."""
         if name is not None and any(other.name == name and other is not room for other in self.rooms):
             raise errors.LookupError(f"collection `{self.name}` already has a room named `{name}`")
         room.name = name
@@ -113,7 +113,7 @@ class Collection:
             self._changed.add(room.id)
 
     def set_procedure(self, name: str, closure: Closure | None) -> None:
-        """Stores the closure under the name, or with None deletes what is there."""
+        """Store a closure under a name; None deletes the procedure."""
         if closure is None:
             del self.procedures[name]
         else:
@@ -125,24 +125,24 @@ class Collection:
 
     @property
     def has_garbage(self) -> bool:
-        """Whether things or rooms have deleted since the last journal."""
+        """Whether things or rooms have been garbage-collected since the last journal."""
         return bool(self._deleted or self._deleted_rooms)
 
     def take_journal(self) -> Journal:
-        """What changed since this was last called."""
+        """Return what changed since the last call."""
         deleted_rooms = _drained(self._deleted_rooms)
         deleted = _drained(self._deleted) | deleted_rooms
         changed_ids, self._changed = self._changed - deleted, set()
         changed, self._procedures_changed = self._procedures_changed, set()
         emits, self.emits = self.emits, []
-        # Python's collector may come by at any moment: what it takes now is deleted in the next journal.
+        # The garbage collector may run at any moment: what it takes now is in the next journal.
         saved = [row for id in sorted(changed_ids) if (row := self.dump(id)) is not None]
         current = {name: closure.source for name, closure in self.procedures.items()}
         procedures = {name: current.get(name) for name in sorted(changed)}
         return Journal(saved, deleted, deleted_rooms, procedures, emits, self.next_id)
 
     def dump(self, id: int) -> Row | None:
-        """The thing or room as a row; None if it is deleted."""
+        """Return the row of a thing or room; None if it is gone."""
         value: Thing | Room | None = self.things.get(id)
         if value is None:
             value = self.rooms.get(id)
@@ -157,13 +157,15 @@ class Collection:
         procedures: Mapping[str, Closure],
         next_id: int,
     ) -> Collection:
-        """The collection that its rows describe. What the root does not refer to is in the first journal as
-        deleted; a row that refers to one that is missing holds nil there.
+        """Build the collection that the rows describe.
+
+        What the root does not refer to is deleted with the first journal. A reference to a missing row
+        becomes nil.
 
         Args:
             read_closure: makes a closure of its source.
             procedures: closures by name.
-            next_id: the id that the next thing or room gets, if it is higher than any in the rows.
+            next_id: the id of the next thing or room, unless the rows have a higher one.
         """
         saved = list(saved)
         collection = cls(name, _OLD_ROOT if any(row.id == _OLD_ROOT for row in saved) else ROOT)
@@ -193,11 +195,11 @@ class Collection:
 
 
 def disown(value: Value) -> None:
-    """The list or set is about to be no property any more; a variable may go on with it."""
+    """Note that a list or set stops being a property. A variable may still refer to it."""
     if type(value) in (List, ThingSet):
         value.owner = None
 
 
 def _drained(ids: deque[int]) -> set[int]:
-    """The ids so far. The collector may add another at any moment, even while this runs."""
+    """Take the ids so far. The garbage collector may add more at any moment, even while this runs."""
     return {ids.popleft() for _ in range(len(ids))}

@@ -1,4 +1,4 @@
-"""The journal: what changed in a collection and is to be saved and sent."""
+"""The journal of a collection: what changed and is to be saved, and the events to send."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Emit", "Journal"]
 
 
 class Emit(NamedTuple):
-    """One event sent from code. `args` are plain."""
+    """An event that code sent to a room. Its arguments are plain data."""
 
     room: int
     event: str
@@ -19,15 +19,15 @@ class Emit(NamedTuple):
 
 
 class Journal(NamedTuple):
-    """What changed since the last one was taken.
+    """What changed since the last journal was taken.
 
     Attributes:
-        rows: things and rooms as they now are, to be written over the older ones of the same id.
-        deleted: ids that nothing refers to any more, to be deleted.
-        deleted_rooms: those of them that were rooms: whoever joined them is to be told.
-        procedures: source by name; None for one that is deleted.
-        emits: in the order in which they were sent.
-        next_id: the id that the next thing or room will get.
+        rows: things and rooms as they are now. They replace older rows of the same id.
+        deleted: the ids of things and rooms that nothing refers to any more.
+        deleted_rooms: those of them that were rooms, whose members are to be told.
+        procedures: source by name; None for a procedure that was deleted.
+        emits: the events, in the order in which they were sent.
+        next_id: the id that the next thing or room gets.
     """
 
     rows: list[Row]

@@ -16,21 +16,21 @@ Stored = TypeVar("Stored", Thing, Room)
 
 
 class _Reference(weakref.ref[Any]):
-    """A weak reference that knows the id of what it referred to."""
+    """A weak reference that knows the id of its value, even after the value is gone."""
 
     __slots__ = ("id",)
     id: int
 
     @classmethod
     def to(cls, value: Thing | Room, id: int, gone: Callable[[weakref.ref[Any]], None]) -> _Reference:
-        """A reference that calls `gone` with itself when the value is gone."""
+        """Return a reference that calls `gone` with itself when the value is gone."""
         reference: _Reference = cls(value, gone)
         reference.id = id
         return reference
 
 
 class Registry(Generic[Stored]):
-    """Things or rooms by id, none of them kept alive."""
+    """Things or rooms by id, not kept alive by it. `gone` is called with the id of one that is gone."""
 
     def __init__(self, gone: Callable[[int], None]) -> None:
         self._references: dict[int, _Reference] = {}
@@ -45,12 +45,12 @@ class Registry(Generic[Stored]):
         self._forget = forget
 
     def add(self, value: Stored) -> None:
-        """Knows the value by its id from now on."""
+        """Add a value, which has an id."""
         assert value.id is not None
         self._references[value.id] = _Reference.to(value, value.id, self._forget)
 
     def get(self, id: int) -> Stored | None:
-        """The value with this id, None if there is none."""
+        """Return the value with this id, None if there is none."""
         reference = self._references.get(id)
         return None if reference is None else reference()
 

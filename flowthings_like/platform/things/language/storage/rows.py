@@ -1,4 +1,4 @@
-"""Things and rooms as rows: msgpack, with references to others by id."""
+"""Converts things and rooms to rows and back. A row is MessagePack and refers to others by their id."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SET, _FAILURE, _MOMENT, _TIMEVAL = 16, 17, 18, 19
 
 
 class Row(NamedTuple):
-    """One thing or room. `kind` is THING or ROOM."""
+    """The row of one thing or room. `kind` is THING or ROOM."""
 
     id: int
     kind: str
@@ -31,7 +31,7 @@ class Row(NamedTuple):
 
 
 def dump(value: Thing | Room) -> Row:
-    """The row of a stored thing or room."""
+    """Return the row of a stored thing or room."""
     assert value.id is not None
     if isinstance(value, Room):
         return Row(value.id, ROOM, _pack(value.name))
@@ -67,7 +67,7 @@ def _extension(value: Value) -> Any:
 
 
 def _dated(moment: datetime) -> str:
-    """2020-01-02T00:00:00+01:00[Europe/Amsterdam]; without the brackets where the zone is an offset."""
+    """Write 2020-01-02T00:00:00+01:00[Europe/Amsterdam]; without the brackets if the zone is an offset."""
     zone = moment.tzinfo
     return moment.isoformat() + (f"[{zone.key}]" if isinstance(zone, ZoneInfo) else "")
 
@@ -79,7 +79,7 @@ def _moment(kind: type[datetime], text: str) -> datetime:
 
 
 def load_room(body: bytes) -> str | None:
-    """The room's name."""
+    """Return the name of a room from its row."""
     name: str | None = _unpack(body)
     return name
 
@@ -87,10 +87,10 @@ def load_room(body: bytes) -> str | None:
 def load_thing(
     body: bytes, known: Mapping[int, Thing | Room], read_closure: Callable[[str], Closure]
 ) -> dict[str, Value]:
-    """The thing's properties, lists as tuples.
+    """Return the properties of a thing from its row, lists as tuples.
 
     Args:
-        known: things and rooms by id. What refers to any other id becomes nil.
+        known: things and rooms by id. A reference to any other id becomes nil.
         read_closure: makes a closure of its source.
     """
 

@@ -1,5 +1,4 @@
-"""The source of closures as ThingsDB writes it: laid out anew for people, or without white space where it is
-stored."""
+"""Formats the source of closures as ThingsDB does: laid out for people, or without white space if stored."""
 
 from __future__ import annotations
 
@@ -16,15 +15,15 @@ if TYPE_CHECKING:
 
 __all__ = ["compact_source", "format_source"]
 
-_LONG = 40
-"""Characters from which on a chain of calls or a choice takes several lines."""
+_MAX_LINE = 40
+"""Characters of a chain of calls or of a `? :` above which it is written on several lines."""
 
 _GAP = re.compile(r"(?:\s|//[^\n]*|/\*(?:.|\n)*?\*/)*")
 _WORDS = {"nil", "true", "false"}
 
 
 def compact_source(text: str, tokens: Iterable[Token]) -> str:
-    """The text without comments and white space, but for what separates words."""
+    """Return the text without comments and without white space, except where it separates words."""
     parts: list[str] = []
     for token in tokens:
         start, end = token.start_pos or 0, token.end_pos or 0
@@ -37,14 +36,14 @@ def compact_source(text: str, tokens: Iterable[Token]) -> str:
 
 
 def format_source(text: str, tree: Node) -> str:
-    """The text of this tree, laid out."""
+    """Return the text of the tree, laid out anew."""
     writer = _Writer(text)
     writer.write(tree)
     return "".join(writer.parts)
 
 
 class _Writer:
-    """Every method named after a rule of the grammar writes what that rule has read."""
+    """Writes a tree. The method that is named after a rule writes the nodes of that rule."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -52,7 +51,7 @@ class _Writer:
         self.parts: list[str] = []
 
     def write(self, *pieces: Node) -> None:
-        """Writes text as it is and trees as their rule says."""
+        """Write text as it is, and trees by the method of their rule."""
         for piece in pieces:
             if isinstance(piece, str):
                 self.parts.append(piece)
@@ -65,7 +64,7 @@ class _Writer:
         return "\n" + "\t" * self._indent
 
     def _length(self, start: int, tree: Node) -> int:
-        """From there to what follows the tree."""
+        """Return the number of characters from `start` to what follows the tree."""
         gap = _GAP.match(self._text, tree.meta.end_pos)
         return (gap.end() if gap else 0) - start
 
@@ -114,7 +113,7 @@ class _Writer:
 
     def _ternary(self, tree: Node) -> None:
         condition, then, otherwise = tree.children
-        if self._length(tree.meta.start_pos, tree) <= _LONG:
+        if self._length(tree.meta.start_pos, tree) <= _MAX_LINE:
             return self.write(condition, " ? ", then, " : ", otherwise)
         self.write(condition)
         self._indent += 1
@@ -143,7 +142,7 @@ class _Writer:
     _root_member = _root_method = _postfix
 
     def _access(self, tree: Node, whole: Node, *after: Node) -> None:
-        """A value, what is got of it link by link, and `after` behind that, where `whole` ends."""
+        """Write a chain and what comes after it. `whole` is the tree that all of this belongs to."""
         trees = tree.children if tree.data == "postfix" else [tree]
         links: list[list[Node]] = [[]]
         for part in trees:
@@ -163,11 +162,11 @@ class _Writer:
         self._indent = indent
 
     def _breaks(self, link: Node, others: list[list[Node]], whole: Node, assigned: bool) -> bool:
-        """Whether what follows the link goes on lines of its own: a call or assignment, in a long chain."""
+        """Whether the links after this one go on lines of their own, because the chain is long."""
         if not others:
             return False
         calls = others[0][0].data == "method" or (assigned and len(others) == len(others[0]) == 1)
-        return calls and self._length(link.meta.start_pos, whole) > _LONG
+        return calls and self._length(link.meta.start_pos, whole) > _MAX_LINE
 
     def _part(self, part: Node) -> None:
         if part.data in ("member", "root_member"):

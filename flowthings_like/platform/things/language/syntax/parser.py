@@ -1,6 +1,6 @@
-"""Text to syntax trees: Lark reads the text by the grammar; what it cannot read is a SyntaxError.
+"""Parses text to a syntax tree with Lark. Text that does not fit the grammar raises SyntaxError.
 
-The parser is made when the first query comes, once in a process.
+The parser is built when the first query comes, once in a process.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Node", "parse_tree", "place_of", "tokens"]
 
 Node: TypeAlias = Any
-"""A Tree of Lark's; its children are Trees and Tokens, as the grammar says."""
+"""A Tree of Lark. Its children are Trees and Tokens, as the grammar says."""
 
 
 @lru_cache(1)
@@ -31,10 +31,10 @@ def _lark() -> Lark:
 
 
 def parse_tree(code: str) -> Tree[Any]:
-    """The syntax tree of the code.
+    """Return the syntax tree of the code.
 
     Raises:
-        SyntaxError: it does not parse; says the line, the column and what was expected there.
+        SyntaxError: the code does not parse. The message has the line, the column and what was expected.
     """
     try:
         return _lark().parse(code)
@@ -47,12 +47,12 @@ def parse_tree(code: str) -> Tree[Any]:
 
 
 def place_of(tree: Node) -> str:
-    """Where the tree begins in its text, as errors say it."""
+    """Return the line and column where the tree begins, for an error message."""
     return f"line {tree.meta.line}, column {tree.meta.column}"
 
 
 def tokens(text: str) -> Iterable[Token]:
-    """The tokens of a text that parses, without its comments and white space."""
+    """Return the tokens of a text that parses: comments and white space are no tokens."""
     return _lark().parse_interactive(text).iter_parse()
 
 
@@ -83,7 +83,7 @@ _WORDS = {
 
 
 def _described(terminals: Iterable[str] | None) -> str:
-    """What the reader needs to know of the terminals that would have been right."""
+    """Describe the terminals that would have been right, for a reader."""
     terminals = set(terminals or ())
     if terminals >= _VALUE_STARTS:
         words = ["a value", *(_WORDS[name] for name in ("RPAR", "RSQB", "RBRACE") if name in terminals)]

@@ -23,8 +23,11 @@ _BY_IDENTITY = frozenset({Thing, Room, Closure, list, dict})
 
 
 def equal(a: Value, b: Value) -> bool:
-    """The language's `==`: numbers by amount, text by its bytes, lists and sets by their items, patterns by
-    their source, errors by their code, all else by identity."""
+    """Compare as `==` does.
+
+    Numbers are compared by their amount, texts by their bytes, lists and sets by their items, regular
+    expressions by their source, errors by their code, other values by identity.
+    """
     if a is b:
         return True
     kind, other = type(a), type(b)
@@ -48,5 +51,5 @@ def equal(a: Value, b: Value) -> bool:
 
 
 def encoded(text: str | bytes) -> bytes:
-    """The text's bytes: UTF-8 for a str."""
+    """Return the bytes of a text; a str is encoded as UTF-8."""
     return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text

@@ -50,12 +50,12 @@ _DIRECTIVES = frozenset("aAbBcCdDeFgGhHIjklmMnprRsStTuUVwWxXyYzZ%")
 
 @lru_cache(1)
 def zone_names() -> frozenset[str]:
-    """All time zones that this machine knows: reading them takes some milliseconds."""
+    """Return the names of all time zones of this machine. They are read once: it takes milliseconds."""
     return frozenset(available_timezones())
 
 
 def zone_named(name: str) -> tzinfo:
-    """The time zone or offset. Raises ValueError if there is none of this name."""
+    """Return a time zone by its name or offset. Raises ValueError if there is none."""
     if name.startswith(("+", "-")):
         found = _OFFSET.fullmatch(name)
         if found is None:
@@ -75,7 +75,7 @@ def zone_named(name: str) -> tzinfo:
 
 
 def whole_seconds(kind: type[datetime], moment: datetime) -> datetime:
-    """The moment as one of this kind, without fractions of a second."""
+    """Return the moment as an object of this type, without fractions of a second."""
     return kind(
         moment.year,
         moment.month,
@@ -89,6 +89,7 @@ def whole_seconds(kind: type[datetime], moment: datetime) -> datetime:
 
 
 def moment_at(kind: type[datetime], seconds: int | float, zone: tzinfo) -> datetime:
+    """Return the moment so many seconds after 1970. Raises OverflowError if it is out of range."""
     try:
         return whole_seconds(kind, datetime.fromtimestamp(int(seconds), timezone.utc).astimezone(zone))
     except (ValueError, OverflowError, OSError):
@@ -96,6 +97,7 @@ def moment_at(kind: type[datetime], seconds: int | float, zone: tzinfo) -> datet
 
 
 def moment_of_parts(kind: type[datetime], parts: Mapping[str, int], zone: tzinfo) -> datetime:
+    """Return the moment with this year, month and so on. Raises ValueError if a part is out of range."""
     for name, (least, most) in PARTS.items():
         if not least <= parts.get(name, least) <= most:
             raise errors.ValueError(f"{name} {parts[name]} is out of range [{least}..{most}]")
@@ -105,8 +107,11 @@ def moment_of_parts(kind: type[datetime], parts: Mapping[str, int], zone: tzinfo
 
 
 def parse_moment(kind: type[datetime], text: str, zone: tzinfo) -> datetime:
-    """2013, 2013-02, 2013-02-06, 2013-02-06T13, 2013-02-06 13:12, 2013-02-06 13:12:50; those with a time may
-    end in Z or an offset."""
+    """Read a moment from one of the usual forms.
+
+    These are 2013, 2013-02, 2013-02-06, 2013-02-06T13, 2013-02-06 13:12 and 2013-02-06 13:12:50. Those with a
+    time may end in Z or an offset.
+    """
     found = _STAMP.fullmatch(text)
     if found is not None and "-" not in found[2][1:]:
         text, end = found.groups()
@@ -118,6 +123,7 @@ def parse_moment(kind: type[datetime], text: str, zone: tzinfo) -> datetime:
 
 
 def parse_formatted(kind: type[datetime], text: str, form: str, zone: tzinfo) -> datetime:
+    """Read a moment by a format. Raises ValueError if the text does not match it."""
     if len(text) >= 128:
         raise errors.ValueError("invalid date/time string (too large)")
     check_format(form)
@@ -129,6 +135,7 @@ def parse_formatted(kind: type[datetime], text: str, form: str, zone: tzinfo) ->
 
 
 def check_format(form: str) -> None:
+    """Raise ValueError unless the format is one that the language allows."""
     if not 2 <= len(form) <= 80:
         raise errors.ValueError("date/time format is restricted to a length between 2 and 80 characters")
     if not all(found in _DIRECTIVES for found in re.findall("%(.?)", form, re.DOTALL)):

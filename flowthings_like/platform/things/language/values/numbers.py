@@ -16,7 +16,7 @@ _REAL = re.compile(
     r"[ \t\n\v\f\r]*([+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?|nan))",
     re.IGNORECASE,
 )
-_DIGITS = 1000  # of a number in a text; more make no difference to a float, and no int has as many
+_MAX_DIGITS = 1000  # of an integer in a text: none of 64 bits has as many
 
 
 def check_int64(number: int) -> int:
@@ -27,8 +27,9 @@ def check_int64(number: int) -> int:
 
 
 def int_of(value: int | float | str) -> int:
-    """The number's whole part, or the number that the text begins with: 0x… and 0… as in C, 0 if there is no
-    number.
+    """Return the whole part of a number, or the integer that a text begins with.
+
+    0x… and 0… are read as in C. A text without a number gives 0.
 
     Raises:
         OverflowError: it needs more than 64 bits.
@@ -40,7 +41,7 @@ def int_of(value: int | float | str) -> int:
         sign, sixteen, eight, ten = found.groups()
         digits, base = (sixteen, 16) if sixteen else (eight, 8) if eight else (ten, 10)
         digits = digits.lstrip("0")
-        if len(digits) > _DIGITS:
+        if len(digits) > _MAX_DIGITS:
             raise errors.OverflowError("integer overflow")
         number = int(digits or "0", base)
         return check_int64(-number if sign == "-" else number)
@@ -50,6 +51,6 @@ def int_of(value: int | float | str) -> int:
 
 
 def float_of(text: str) -> float:
-    """The number that the text begins with, 0.0 if there is none."""
+    """Return the number that the text begins with, 0.0 if there is none."""
     found = _REAL.match(text)
     return float(found[1]) if found else 0.0

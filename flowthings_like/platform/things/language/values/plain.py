@@ -1,4 +1,4 @@
-"""Values as plain data: what the client gets to see of them."""
+"""Converts values to plain data, which results are made of, and plain data to values."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ _PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 def serialise(
     value: Value, depth: int = 1, ids: bool = True, spend: Callable[[int], None] | None = None
 ) -> Any:
-    """The value as None, bool, int, float, str, bytes, list and dict.
+    """Return the value as None, bool, int, float, str, bytes, list or dict.
 
     Args:
-        depth: levels of things that are shown, 0 to 127. One below them is {"#": id}, or {} if not stored.
+        depth: levels of things that are shown, 0 to 127. A thing below is {"#": id}, or {} if not stored.
         ids: whether stored things show their id, under the key `#`.
-        spend: called with what the parts cost: 1 for each, more for a long text.
+        spend: called with the cost of the parts in steps: 1 for each, more for a long text.
 
     Raises:
-        ResultTooLargeError: without `spend`, what it costs is more than MAX_VALUES.
+        ResultTooLargeError: `spend` is None, and the cost is more than MAX_VALUES.
     """
     if type(value) in _PLAIN:
         return value
@@ -76,7 +76,7 @@ class _Serializer:
             return date_text(value)
         if kind is Timeval:
             return int(value.timestamp())
-        return value  # mpdata: plain as it is
+        return value  # mpdata is plain already
 
     def _thing(self, thing: Thing, depth: int) -> dict[str, Any]:
         shown: dict[str, Any] = {"#": thing.id} if self._ids and thing.id is not None else {}
@@ -96,24 +96,24 @@ class _Serializer:
 
 
 def cost(values: Collection[Value]) -> int:
-    """One for each, and for a text one for each 64 characters."""
+    """Return the cost of values in a result: 1 for each, and 1 for every 64 characters of a text."""
     return len(values) + sum(
         len(value) >> 6 for value in values if type(value) is str or type(value) is bytes
     )
 
 
 def date_text(moment: datetime) -> str:
-    """A datetime as the language writes it: 2020-01-02T00:00:00Z, or with +0100 in another zone."""
+    """Return a datetime as a result shows it: 2020-01-02T00:00:00Z, or with an offset such as +0100."""
     text = moment.strftime("%Y-%m-%dT%H:%M:%S")
     return text + ("Z" if moment.tzinfo is timezone.utc else moment.strftime("%z"))
 
 
 def load(plain: Any, depth: int = 0) -> Value:
-    """The value that plain data stand for: dicts become things, lists become lists.
+    """Return the value of plain data: dicts become things, lists become lists.
 
     Raises:
-        TypeError: a map has a key that is no string, or there is data the language has no type for.
-        ValueError: a map has the key `#`, which is kept for ids; or they are nested too deep.
+        TypeError: a key of a map is no str, or the language has no such type.
+        ValueError: a map has the key `#`, which is reserved for ids; or the data is nested too deep.
         OverflowError: an int has more than 64 bits.
     """
     kind = type(plain)
@@ -144,7 +144,10 @@ def _key(key: Any) -> str:
 
 
 def result_depth(value: Value) -> int:
-    """What `return x, depth` says. Raises TypeError or ValueError unless it is an int from 0 to MAX_DEPTH."""
+    """Return the depth that `return x, depth` gives.
+
+    Raises TypeError or ValueError unless it is an int from 0 to MAX_DEPTH.
+    """
     if type(value) is not int:
         raise errors.TypeError(
             f"expecting `deep` to be of type `int` but got type `{type_name(value)}` instead"
@@ -157,11 +160,11 @@ def result_depth(value: Value) -> int:
 
 
 NO_IDS = 32
-"""The flag of `return x, depth, NO_IDS`."""
+"""The flag of `return x, depth, NO_IDS`, which leaves out the ids of things."""
 
 
 def shows_ids(flags: Value) -> bool:
-    """Whether these flags leave the ids in the result."""
+    """Whether these flags leave the ids in the result. Raises TypeError unless they are an int."""
     if type(flags) is not int:
         raise errors.TypeError(
             f"expecting `flags` to be of type `int` but got type `{type_name(flags)}` instead"

@@ -1,4 +1,4 @@
-"""Values as text: what `str` and template strings make of them."""
+"""Converts values to text, as `str` and template strings do."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 __all__ = ["error_message", "joined", "text_of"]
 
 
-_LONGEST_MESSAGE = 16383
+_MAX_MESSAGE = 16383
 
 
 def text_of(value: Value) -> str:
-    """The value as text. A float has six digits, as C's %g writes them.
+    """Return the value as text. A float has six digits, as C's %g writes it.
 
     Raises:
-        TypeError: it is a list, tuple, set or information.
-        ValueError: it is of bytes that are not UTF-8.
+        TypeError: it is a list, tuple, set or mpdata.
+        ValueError: it is bytes that are not UTF-8.
     """
     if isinstance(value, str):
         return value
@@ -60,16 +60,16 @@ def text_of(value: Value) -> str:
 
 
 def error_message(text: str) -> str:
-    """The text, for an error to say. Raises ValueError if it is too long for that."""
-    if len(text) > _LONGEST_MESSAGE:
+    """Return the text if it may be the message of an error. Raises ValueError if it is too long."""
+    if len(text) > _MAX_MESSAGE:
         raise errors.ValueError(
-            f"error messages should not exceed {_LONGEST_MESSAGE} characters, got {len(text)} characters"
+            f"error messages should not exceed {_MAX_MESSAGE} characters, got {len(text)} characters"
         )
     return text
 
 
 def joined(parts: Sequence[str], separator: str = "") -> str:
-    """The parts as one. Raises MaxQuotaError if that is longer than MAX_TEXT."""
+    """Return the parts as one text. Raises MaxQuotaError if it is longer than MAX_TEXT."""
     if sum(map(len, parts)) + len(separator) * len(parts) > limits.MAX_TEXT:
         raise errors.MaxQuotaError(f"expected a text of at most {limits.MAX_TEXT} characters")
     return separator.join(parts)

@@ -1,11 +1,11 @@
-"""The values of the language, and how Python's stand for them.
+"""The types of the language's values.
 
-nil, bool, int, float, str and bytes are Python's own; a tuple is a tuple, a datetime an aware datetime. The
-rest are the classes here. What Python takes for true is true in the language. A plain list or dict is what
-the language calls mpdata: information that is handed on as it is.
+nil, bool, int, float, str, bytes, tuple and aware datetime are Python's own types. The other types are the
+classes here. A value is true in the language if it is true in Python. A plain list or dict is what the
+language calls mpdata: information that is passed on unchanged.
 
 Lists, sets and things are passed by reference. A list or set is copied when it becomes a property (see
-`owned`), and turned into a tuple when it becomes an item of a list.
+`owned`), and becomes a tuple when it becomes an item of a list.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ Value: TypeAlias = Any
 
 
 class Thing:
-    """Named values, in the order in which they came.
+    """Named values, in the order in which they were added.
 
     Attributes:
-        id: its number in the collection, None as long as nothing stored refers to it.
+        id: its number in the collection, None while nothing stored refers to it.
         props: the values by name. Change them through the collection, which keeps the journal.
-        in_use: whether code is going through it or changing it: then nothing else may change it.
+        in_use: whether code is iterating over it or changing it: then nothing else may change it.
     """
 
     __slots__ = ("__weakref__", "id", "in_use", "props")
@@ -72,7 +72,12 @@ class Thing:
 
 
 class Room:
-    """What clients join. `id` is None until it is stored; `name` is unique in the collection, or None."""
+    """A room, which clients join.
+
+    Attributes:
+        id: None until it is stored.
+        name: unique in the collection, or None.
+    """
 
     __slots__ = ("__weakref__", "id", "name")
 
@@ -88,8 +93,12 @@ class Room:
 
 
 class List(list[Value]):
-    """A list that may be changed. `owner` is the thing whose property it is, if it is one. `in_use` as for a
-    Thing."""
+    """A list that can change.
+
+    Attributes:
+        owner: the thing whose property it is, None if it is no property.
+        in_use: as for a Thing.
+    """
 
     __slots__ = ("in_use", "owner")
 
@@ -100,7 +109,7 @@ class List(list[Value]):
 
 
 class ThingSet(dict[Thing, None]):
-    """Things, each once, in the order in which they came. `owner` and `in_use` as for a List."""
+    """A set of things, in the order in which they were added. `owner` and `in_use` are as for a List."""
 
     __slots__ = ("in_use", "owner")
 
@@ -111,22 +120,23 @@ class ThingSet(dict[Thing, None]):
 
 
 class Formatter(NamedTuple):
-    """What rewrites the source of a closure."""
+    """Rewrites the source of a closure: without white space, or laid out for people."""
 
     compact: Callable[[str], str]
     format: Callable[[str], str]
 
 
 class Closure:
-    """Code that waits for its arguments. It captures nothing: a variable is looked up when it is called.
+    """A function in the language. It captures nothing: variables are looked up when it is called.
 
     Attributes:
         names: its parameters.
-        body: what runs it.
-        source: as it was written; it is stored so.
-        doc: what it says of itself: the string that its block begins with, or "".
+        body: its compiled code, a function of the Run.
+        source: its text as it was written, and as it is stored.
+        doc: the string that its block begins with, or "".
         has_side_effects: whether it may change something stored, as far as its text shows.
-        bound: whether only the query that wrote it has it: it is no item, property or procedure yet.
+        bound: whether only the query that contains it refers to it. It ends when the closure becomes an item,
+            a property or a procedure.
     """
 
     __slots__ = ("_definition", "_formatter", "body", "bound", "doc", "has_side_effects", "names", "source")
@@ -150,18 +160,19 @@ class Closure:
         self._definition = ""
 
     def copy(self) -> Closure:
+        """Return a closure that is equal, and bound."""
         made = Closure(self.names, self.body, self.source, self._formatter, self.doc, self.has_side_effects)
         made._definition = self._definition
         return made
 
     @property
     def text(self) -> str:
-        """What a client gets to see: the source, without white space unless the closure is bound."""
+        """What a result shows: the source, without white space unless the closure is bound."""
         return self.source if self.bound else self._formatter.compact(self.source)
 
     @property
     def definition(self) -> str:
-        """The source, laid out anew."""
+        """The source, laid out for people."""
         self._definition = self._definition or self._formatter.format(self.source)
         return self._definition
 
@@ -184,14 +195,18 @@ class Failure:
 
 
 class Regex:
-    """A pattern, matched in time linear in the text. `text` is its source: /…/ and its flags, of i, s, m."""
+    """A regular expression, which matches in time linear in the text.
+
+    Attributes:
+        text: its source: /…/ and its flags, any of i, s and m.
+    """
 
     def __init__(self, text: str) -> None:
         self.text = text
 
     @cached_property
     def pattern(self) -> Any:
-        """The compiled pattern. Raises ValueError for one that is none."""
+        """The compiled pattern. Raises ValueError if the source is not valid."""
         source, _, flags = self.text[1:].rpartition("/")
         try:
             return re2.compile((f"(?{flags})" if flags else "") + source, _quiet())
@@ -200,7 +215,7 @@ class Regex:
 
 
 class Timeval(datetime):
-    """A moment that is shown as seconds since 1970."""
+    """A datetime that a result shows as seconds since 1970."""
 
 
 def _quiet() -> Any:
@@ -239,17 +254,17 @@ MOMENTS = frozenset({datetime, Timeval})
 
 
 def type_name(value: Value) -> str:
-    """What `type(…)` says, and what the errors call a value."""
+    """Return the name of the value's type, as `type(…)` and error messages say it."""
     return TYPE_NAMES[type(value)]
 
 
 def frozen(value: Value) -> Value:
-    """The value as an item of a list: a list or set within a list is a tuple."""
+    """Return the value as an item of a list: a list or set becomes a tuple."""
     return tuple(value) if type(value) is List or type(value) is ThingSet else value
 
 
 def owned(value: Value, thing: Thing) -> Value:
-    """The value as a property of the thing: a list, tuple or set becomes a list or set of the thing's own."""
+    """Return the value as a property of the thing: a list, tuple or set is copied, and owned by the thing."""
     if isinstance(value, (List, tuple)):
         value = List(value)
     elif isinstance(value, ThingSet):
