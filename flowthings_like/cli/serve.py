@@ -72,8 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
         monkey.patch_all()  # first of all: what is imported earlier keeps the unpatched parts it took
         from ..platform.rest.application import Limits
         from ..platform.rest.connections import ConnectionLimits
-        from ..platform.rest.search_limits import SEARCH_PLACES, SearchLimits
-        from ..platform.server import Ports, Server, Settings
+        from ..platform.rest.search_limits import SEARCH_PERMITS, SearchLimits
+        from ..platform.server import Preflight, Server, Settings
     except ImportError as error:
         if error.name is None or error.name.startswith("flowthings_like"):
             raise
@@ -103,18 +103,18 @@ def run(arguments: argparse.Namespace) -> int:
         connections=ConnectionLimits(per_address=arguments.connections),
         limits=Limits(
             SearchLimits(
-                arguments.search_seconds or None, replace(SEARCH_PLACES, per_caller=arguments.searches)
+                arguments.search_seconds or None, replace(SEARCH_PERMITS, per_caller=arguments.searches)
             )
         ),
     )
     try:
-        ports = Ports(settings)
+        preflight = Preflight(settings)
     except (ConfigurationError, Problem) as error:
         print(f"flowthings-like: {error}", file=sys.stderr)
         return 1
-    with ports:
-        if ports.first is not None:
-            host, port = ports.first.host, ports.first.port
+    with preflight:
+        if preflight.first is not None:
+            host, port = preflight.first.host, preflight.first.port
             print(f"joins: the server at {host}:{port}, which serves this folder already", flush=True)
 
         def ready(started: Started) -> None:
@@ -122,7 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
                 print(f"account: {settings.account}\ntoken: {started.token}")
             print(f"listening: {started.url}", flush=True)
 
-        Server(ports, ready, _tell).run()
+        Server(preflight, ready, _tell).run()
     return 0
 
 

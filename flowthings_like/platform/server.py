@@ -1,9 +1,9 @@
 """The platform as a server: gunicorn with gevent workers, each with its own application over the same store.
 
-The master process only listens and looks after the workers: what can fail is tried there first, by `Ports`,
-and its store is closed again before it forks. A worker opens its own when it starts and closes it when it
-stops. The first worker that is ready says so, once, and only then is a token issued: a start that fails
-leaves none behind that nobody has seen.
+The master process listens and supervises the workers. What can fail is tried there first, by `Preflight`, and
+the store that it opens for that is closed before it forks. A worker opens its own store when it starts and
+closes it when it stops. A token is issued when the first worker is ready, and not before: a start that fails
+leaves no token behind that nobody has seen.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ class Started:
     token: str | None
 
 
-class Ports:
-    """All that a server needs and that may be missing: looked for, and held, before it starts.
+class Preflight:
+    """Checks and reserves what a server needs before it starts: the folder, ports, certificate, packages.
 
     To be used as a context manager around `Server.run`.
 
@@ -135,7 +135,7 @@ class Ports:
         if self._lock is not None:
             self._lock.release()
 
-    def __enter__(self) -> Ports:
+    def __enter__(self) -> Preflight:
         return self
 
     def __exit__(
@@ -209,7 +209,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
     """The server: `run()` serves until SIGTERM or SIGINT, and leaves by SystemExit(0). SIGHUP renews workers.
 
     Args:
-        ports: what it needs.
+        preflight: what was checked and reserved.
         ready: called in a worker, once, when every port accepts connections.
         things_ready: called with (host, port) of the things node whenever a worker begins to serve it: one at
             a time does, and another when that one has gone.
@@ -217,17 +217,17 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
 
     def __init__(
         self,
-        ports: Ports,
+        preflight: Preflight,
         ready: Callable[[Started], None],
         things_ready: Callable[[tuple[str, int]], None] = lambda address: None,
     ) -> None:
-        self._settings = ports.settings
-        self._joined = ports.first is not None
-        self._url = ports.url
-        self._listener = ports.hand_over()
+        self._settings = preflight.settings
+        self._joined = preflight.first is not None
+        self._url = preflight.url
+        self._listener = preflight.hand_over()
         self._ready = ready
         self._things_ready = things_ready
-        self._once = _Once()
+        self._once = _OneProcess()
         self._open: tuple[Application, ResourceStore, Accounts] | None = None
         self._things: LeaderElector | None = None
         super().__init__()
@@ -300,8 +300,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
             store.close()
 
 
-class _Once:
-    """Lets one process through, of all that are forked from this one; the next one, if it fails there."""
+class _OneProcess:
+    """Lets one of all forked processes run a block. If the block fails, another process may run it."""
 
     def __init__(self) -> None:
         self._taking, giving = os.pipe()

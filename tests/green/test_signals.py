@@ -108,7 +108,7 @@ def test_a_lock_of_c_in_a_with_statement_is_never_left_held():
 
 PACKAGE = ROOT / "flowthings_like"
 LOOPS = (ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-MAKES_A_LOCK = re.compile(r"\b(R?Lock|lock|allocate_lock|LockOfProcess|_Turn)\(")
+MAKES_A_LOCK = re.compile(r"\b(R?Lock|lock|allocate_lock|LockOfProcess|_NativeLock)\(")
 
 
 def locks_in(tree):

@@ -23,12 +23,12 @@ from ..resources.base import registry
 from ..resources.statistics.api_calls import ApiCallCounter
 from . import request as requests_in
 from .early_authorization import refuse_early
-from .envelope import REASONS, Answer, encode, failed
-from .idempotency import Keys
-from .permits import PlaceLimits, Places
+from .envelope import REASONS, Response, encode, failed
+from .idempotency import IdempotencyKeys
+from .permits import PermitLimits, Permits
 from .request import Request
 from .routes import Router, allowed, handler_of
-from .search_limits import Search, Searches, SearchLimits
+from .search_limits import Search, SearchLimiter, SearchLimits
 
 if TYPE_CHECKING:
     from ..resources.access.accounts import Accounts
@@ -46,7 +46,7 @@ _ACCEPTS_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))")
 log = logging.getLogger("flowthings_like.platform")
 
 
-_BODIES = PlaceLimits(per_caller=2, total=4, waiting=100)
+_BODIES = PermitLimits(per_caller=2, total=4, waiting=100)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Limits:
     """
 
     searches: SearchLimits = field(default_factory=SearchLimits)
-    bodies: PlaceLimits = _BODIES
+    bodies: PermitLimits = _BODIES
 
 
 class Application:
@@ -76,9 +76,9 @@ class Application:
         self._store = store
         self._accounts = accounts
         self._calls = ApiCallCounter(store)
-        self._keys = Keys()
-        self._searches = None if limits is None else Searches(limits.searches)
-        self._bodies = None if limits is None else Places("large bodies", limits.bodies)
+        self._keys = IdempotencyKeys()
+        self._searches = None if limits is None else SearchLimiter(limits.searches)
+        self._bodies = None if limits is None else Permits("large bodies", limits.bodies)
         store.indexing.wake()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -102,7 +102,7 @@ class Application:
         """Write down what is still only in memory. The store is the caller's to close."""
         self._calls.flush()
 
-    def _answer(self, environ: Environ, method: str, path: str) -> Answer:
+    def _answer(self, environ: Environ, method: str, path: str) -> Response:
         try:
             return self._handle(environ, method, path)
         except MethodNotAllowed as problem:
@@ -120,11 +120,11 @@ class Application:
             answer = failed(Problem("the platform failed, its log says why"))
         return answer
 
-    def _handle(self, environ: Environ, method: str, path: str) -> Answer:
+    def _handle(self, environ: Environ, method: str, path: str) -> Response:
         target = requests_in.target(path)
         found = self._router.methods(target)
         if method == "OPTIONS":
-            return Answer({}, headers=[("Allow", ", ".join(allowed(found)))])
+            return Response({}, headers=[("Allow", ", ".join(allowed(found)))])
         handler = handler_of(found, method)
         named = environ.get("HTTP_X_AUTH_ACCOUNT")
         if named and named != target.account:

@@ -12,7 +12,7 @@ from ..resources.drops import find, verbs
 from ..resources.query import misspellings
 from ..resources.query.query import Query
 from . import references
-from .envelope import Answer, created
+from .envelope import Response, created
 from .search_limits import Search
 
 if TYPE_CHECKING:
@@ -20,32 +20,32 @@ if TYPE_CHECKING:
     from .search_limits import Methods
 
 
-def _create_by_path(request: Request) -> Answer:
+def _create_by_path(request: Request) -> Response:
     model = request.body()
     if not isinstance(model, dict) or not isinstance(model.get("path"), str):
         raise BadRequest("path is required: the flow of the drop, such as /account/weather")
     return _created(request, model["path"], model)
 
 
-def _find_by_path(request: Request) -> Answer:
+def _find_by_path(request: Request) -> Response:
     path = request.params.get("path", [""])[-1]
     if not path:
         raise BadRequest("path is required: the path of the flow whose drops to find")
     return _find_in(request, path)
 
 
-def _multi_find(request: Request) -> Answer:
+def _multi_find(request: Request) -> Response:
     work = find.find_each if request.each else find.multi_find
     found = work(request.store, request.caller, request.body(), hints=request.typed)
-    return references.add(request, Answer(found))
+    return references.add(request, Response(found))
 
 
-def _create(request: Request) -> Answer:
+def _create(request: Request) -> Response:
     (flow,) = request.target.rest
     return _created(request, flow, request.body())
 
 
-def _created(request: Request, flow: str, model: Any) -> Answer:
+def _created(request: Request, flow: str, model: Any) -> Response:
     made = verbs.create_counted(request.store, request.caller, flow, model, hints=request.typed)
     answer = created(made.drops if isinstance(model, list) else made.drops[0])
     if made.evicted:
@@ -53,71 +53,71 @@ def _created(request: Request, flow: str, model: Any) -> Answer:
     return references.add(request, answer)
 
 
-def _find(request: Request) -> Answer:
+def _find(request: Request) -> Response:
     return _find_in(request, request.target.rest[0])
 
 
-def _find_in(request: Request, flow: str) -> Answer:
+def _find_in(request: Request, flow: str) -> Response:
     query = Query.from_params(request.params, DROP_MEMBERS)
     if request.explain:
-        return Answer(verbs.explain(request.store, request.caller, flow, query))
+        return Response(verbs.explain(request.store, request.caller, flow, query))
     found = verbs.find(request.store, request.caller, flow, query, hints=request.typed)
-    return references.add(request, Answer(found))
+    return references.add(request, Response(found))
 
 
-def _read_many(request: Request) -> Answer:
+def _read_many(request: Request) -> Response:
     (flow,) = request.target.rest
     found = verbs.read_many(request.store, request.caller, flow, request.body(), hints=request.typed)
-    return references.add(request, Answer(found))
+    return references.add(request, Response(found))
 
 
-def _update_many(request: Request) -> Answer:
+def _update_many(request: Request) -> Response:
     (flow,) = request.target.rest
     changed = verbs.update_many(request.store, request.caller, flow, request.body(), hints=request.typed)
-    return references.add(request, Answer(changed))
+    return references.add(request, Response(changed))
 
 
-def _delete_all(request: Request) -> Answer:
+def _delete_all(request: Request) -> Response:
     (flow,) = request.target.rest
     verbs.delete_all(request.store, request.caller, flow)
-    return Answer({})
+    return Response({})
 
 
-def _read(request: Request) -> Answer:
+def _read(request: Request) -> Response:
     flow, drop = request.target.rest
     found = verbs.read(request.store, request.caller, flow, drop, hints=request.typed)
-    return references.add(request, Answer(Query.from_params(request.params, DROP_MEMBERS).pick(found)))
+    return references.add(request, Response(Query.from_params(request.params, DROP_MEMBERS).pick(found)))
 
 
-def _update(request: Request) -> Answer:
+def _update(request: Request) -> Response:
     flow, drop = request.target.rest
     changes = request.body()
     if isinstance(changes, dict) and changes.get("id", drop) != drop:
         raise BadRequest(f"id {changes['id']!r} in the body is not the id {drop!r} that is being changed")
     changed = verbs.update(request.store, request.caller, flow, drop, changes, hints=request.typed)
-    return references.add(request, Answer(changed))
+    return references.add(request, Response(changed))
 
 
-def _delete(request: Request) -> Answer:
+def _delete(request: Request) -> Response:
     flow, drop = request.target.rest
     verbs.delete(request.store, request.caller, flow, drop)
-    return Answer({})
+    return Response({})
 
 
-def _set_member(request: Request) -> Answer:
+def _set_member(request: Request) -> Response:
     flow, drop, member = request.target.rest
     value = request.body()
     changed = verbs.set_member(request.store, request.caller, flow, drop, member, value, hints=request.typed)
-    return references.add(request, Answer(changed))
+    return references.add(request, Response(changed))
 
 
-def _aggregate(request: Request) -> Answer:
+def _aggregate(request: Request) -> Response:
     flow, _ = request.target.rest
     for name in request.params.keys() - misspellings.PARAMETERS:
         meant = name if name in MEMBERS else misspellings.nearest(name, frozenset(MEMBERS))
         if meant is not None:
             raise BadRequest(f"there is no parameter {name!r}: {meant} belongs in the body of an aggregate")
-    return Answer(aggregate(request.store, request.caller, flow, request.body()))
+    return Response(aggregate(request.store, request.caller, flow, request.body()))
 
 
 ROUTES: dict[int, Methods] = {

@@ -21,7 +21,7 @@ REASONS = {status.value: f"{status.value} {status.phrase}" for status in HTTPSta
 
 
 @dataclass(slots=True)
-class Answer:
+class Response:
     """What a request comes to, before it is written out.
 
     Attributes:
@@ -42,20 +42,20 @@ class Answer:
     head: dict[str, Any] = field(default_factory=dict)
 
 
-def created(body: Any) -> Answer:
+def created(body: Any) -> Response:
     """201: the object that now exists."""
-    return Answer(body, 201, messages=["The request was processed and the resource now exists."])
+    return Response(body, 201, messages=["The request was processed and the resource now exists."])
 
 
-def failed(problem: Problem) -> Answer:
+def failed(problem: Problem) -> Response:
     """The answer that a problem comes to."""
-    answer = Answer({}, problem.status, errors=problem.errors)
+    answer = Response({}, problem.status, errors=problem.errors)
     if problem.retry_after is not None:
         answer.headers.append(("Retry-After", str(problem.retry_after)))
     return answer
 
 
-def encode(answer: Answer, pretty: bool = False) -> bytes:
+def encode(answer: Response, pretty: bool = False) -> bytes:
     """The answer as JSON text in UTF-8; `pretty` indents it."""
     envelope = {
         "head": {

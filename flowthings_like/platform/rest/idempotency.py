@@ -68,7 +68,7 @@ _NEXT = (
 _SWEEP = _EXPIRED.where(table.c.mark > sql.bindparam("after"))
 
 
-class Keys:
+class IdempotencyKeys:
     """The keys of one store, as far as they need somebody to look after them."""
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class Keys:
         """
         if not _SHAPE.fullmatch(key):
             raise BadRequest(f"{IDEMPOTENCY_KEY} must be 1 to 255 printable ASCII characters without blanks")
-        return _OneWrite(request, key, token, self)
+        return _IdempotentStore(request, key, token, self)
 
     def sweep(self, connection: Connection, now: int) -> None:
         """Remove a few expired rows, every now and then: a hand that goes round and round the table."""
@@ -100,14 +100,14 @@ class Keys:
         self._swept = last or b""
 
 
-class _Taken(Exception):
+class _KeyTaken(Exception):
     """The key is there already."""
 
 
-class _OneWrite(ResourceStore):
+class _IdempotentStore(ResourceStore):
     """A store as one request sees it: all the parts are the shared ones, only `write` is its own."""
 
-    def __init__(self, request: Request, key: str, token: str, keys: Keys) -> None:
+    def __init__(self, request: Request, key: str, token: str, keys: IdempotencyKeys) -> None:
         vars(self).update(vars(request.store))
         self._request: Request | None = request
         self._key = key
@@ -131,7 +131,7 @@ class _OneWrite(ResourceStore):
 
         def once(connection: Connection) -> T:
             result = work(connection)
-            self._keep(connection, _close(orjson.dumps(result), secret))
+            self._keep(connection, _encrypt(orjson.dumps(result), secret))
             return result
 
         while True:
@@ -139,7 +139,7 @@ class _OneWrite(ResourceStore):
                 return super().write(once, clears_cache=clears_cache)
             except Unavailable:
                 raise
-            except _Taken:
+            except _KeyTaken:
                 found = self._find(secret)
                 if found is None:
                     super().write(self._forget)
@@ -151,20 +151,20 @@ class _OneWrite(ResourceStore):
                 result: T = orjson.loads(found)
                 return result
 
-    def _keep(self, connection: Connection, closed: bytes) -> None:
+    def _keep(self, connection: Connection, encrypted: bytes) -> None:
         now = ids.now_ms()
-        row = {"mark": self._mark, "created": now, "result": closed}
+        row = {"mark": self._mark, "created": now, "result": encrypted}
         if execute_one(connection, _insert(connection.dialect.name), row) == 0:
-            raise _Taken
+            raise _KeyTaken
         self._keys.sweep(connection, now)
 
     def _find(self, secret: bytes) -> bytes | None:
         """The text that is kept under the key, None if there is none, or none young enough."""
         named = {"mark": self._mark, "since": ids.now_ms() - KEPT}
-        closed = self.read(lambda connection: connection.execute(_KNOWN, named).scalar_one_or_none())
-        if closed is None:
+        encrypted = self.read(lambda connection: connection.execute(_KNOWN, named).scalar_one_or_none())
+        if encrypted is None:
             return None
-        found = _open(closed, secret)
+        found = _decrypt(encrypted, secret)
         if found is None:
             raise BadRequest(
                 f"the {IDEMPOTENCY_KEY} {self._key} was used for another request: "
@@ -177,7 +177,7 @@ class _OneWrite(ResourceStore):
 
 
 def _digest(*parts: bytes) -> bytes:
-    """What an answer is closed with. SHA-256 first: of a large request it takes a third of SHAKE's time."""
+    """What an answer is encrypted with. SHA-256 first: of a large request it takes a third of SHAKE takes."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)
@@ -189,15 +189,15 @@ def _insert(dialect: str) -> Any:
     return upsert(dialect, table).on_conflict_do_nothing()
 
 
-def _close(text: bytes, secret: bytes) -> bytes:
+def _encrypt(text: bytes, secret: bytes) -> bytes:
     """JSON made short and unreadable without the secret, which must never be used for another text."""
     content = _SEAL + (zlib.compress(text, 1) if len(text) >= _PACKED_FROM else text)
     return _masked(content, secret)
 
 
-def _open(closed: bytes, secret: bytes) -> bytes | None:
-    """The JSON again, None if this is not the secret it was closed with."""
-    content = _masked(closed, secret)
+def _decrypt(encrypted: bytes, secret: bytes) -> bytes | None:
+    """The JSON again, None if this is not the secret it was encrypted with."""
+    content = _masked(encrypted, secret)
     if not content.startswith(_SEAL):
         return None
     text = content[len(_SEAL) :]

@@ -1,7 +1,7 @@
-"""Places for work that takes much: each caller has a few, and all callers together have a few more.
+"""Permits for expensive work: a few for each caller, and a few more for all callers together.
 
-Who finds no place free waits for one, callers in turn. Who has waited too long, or would be one too many to
-wait, is told to come again.
+Work waits until a permit is free. Waiting callers are served in turn. Work that has waited too long, or finds
+too many waiting, is refused and told when to try again.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from typing import Any
 from ...green.backends import contract as backend
 from ..problems import TooManyRequests, Unavailable
 
-__all__ = ["PlaceLimits", "Places"]
+__all__ = ["PermitLimits", "Permits"]
 
 
 @dataclass(frozen=True)
-class PlaceLimits:
-    """How many places there are, in each process.
+class PermitLimits:
+    """How many permits there are, in each process.
 
     Attributes:
         per_caller: for one caller.
         total: for all callers.
-        waiting: how many of one caller may wait for a place.
-        patience: seconds that one waits at most.
+        waiting: how many pieces of work of one caller may wait for a permit.
+        timeout: seconds that one may wait.
     """
 
     per_caller: int
     total: int
     waiting: int
-    patience: float = 20.0
+    timeout: float = 20.0
 
 
 class _Waiter:
-    """One that waits for a place. `granted` is changed with the lock held."""
+    """One piece of work that waits for a permit. `granted` is changed with the lock held."""
 
     __slots__ = ("event", "granted")
 
@@ -45,15 +45,15 @@ class _Waiter:
         self.granted = False
 
 
-class Places:
-    """Those of one kind of work. Usable from any number of green or plain threads.
+class Permits:
+    """The permits for one kind of work. Usable from any number of green or plain threads.
 
     Args:
-        what: the kind of work, in the plural.
+        what: the kind of work, in the plural, for messages.
         limits: how many there are.
     """
 
-    def __init__(self, what: str, limits: PlaceLimits) -> None:
+    def __init__(self, what: str, limits: PermitLimits) -> None:
         self._what = what
         self._limits = limits
         self._lock = backend.detect().lock()
@@ -63,11 +63,12 @@ class Places:
 
     @contextmanager
     def hold(self, caller: Hashable) -> Iterator[None]:
-        """A block that has a place.
+        """A block that holds a permit.
 
         Raises:
-            TooManyRequests: the caller has too many already, and waited too long or has too many that wait.
-            Unavailable: others have them all, and it waited too long.
+            TooManyRequests: the caller holds all that it may have, and waited too long; or too many of its
+                pieces of work wait already.
+            Unavailable: other callers hold all permits, and this one waited too long.
         """
         self._enter(caller)
         try:
@@ -78,7 +79,7 @@ class Places:
     def _enter(self, caller: Hashable) -> None:
         limits = self._limits
         with self._lock:
-            if self._has_place(caller) and not self._waiting.get(caller):
+            if self._is_free(caller) and not self._waiting.get(caller):
                 self._take(caller)
                 return
             waiting = self._waiting.setdefault(caller, deque())
@@ -89,7 +90,7 @@ class Places:
             waiter = _Waiter()
             waiting.append(waiter)
         try:
-            waiter.event.wait(limits.patience)
+            waiter.event.wait(limits.timeout)
         except BaseException:
             if not self._withdraw(caller, waiter):
                 self._leave(caller)
@@ -99,7 +100,7 @@ class Places:
             whose, most = ("this caller", limits.per_caller) if own else ("others", limits.total)
             problem = (TooManyRequests if own else Unavailable)(
                 f"there are {most} {self._what} of {whose} at a time, and none ended within "
-                f"{limits.patience:g} seconds: try again"
+                f"{limits.timeout:g} seconds: try again"
             )
             problem.retry_after = 1
             raise problem
@@ -115,7 +116,7 @@ class Places:
             self._grant()
 
     def _withdraw(self, caller: Hashable, waiter: _Waiter) -> bool:
-        """Stop waiting; False if a place was granted meanwhile."""
+        """Stop waiting. Returns False if a permit was granted meanwhile."""
         with self._lock:
             if waiter.granted:
                 return False
@@ -126,18 +127,18 @@ class Places:
             return True
 
     def _grant(self) -> None:
-        """Give free places to those that wait, callers in turn. With the lock held."""
+        """Give free permits to the waiters, callers in turn. With the lock held."""
         for caller in list(self._waiting):
-            while self._has_place(caller) and (waiting := self._waiting.pop(caller, None)):
+            while self._is_free(caller) and (waiting := self._waiting.pop(caller, None)):
                 waiter = waiting.popleft()
                 if waiting:
-                    self._waiting[caller] = waiting  # at the end: it is the next caller's turn
+                    self._waiting[caller] = waiting  # to the end of the dict: another caller is next
                 self._take(caller)
                 waiter.granted = True
                 waiter.event.set()
                 break
 
-    def _has_place(self, caller: Hashable) -> bool:
+    def _is_free(self, caller: Hashable) -> bool:
         limits = self._limits
         return self._total < limits.total and self._running.get(caller, 0) < limits.per_caller
 

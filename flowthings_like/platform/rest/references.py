@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from ..resources.base import references
 
 if TYPE_CHECKING:
-    from .envelope import Answer
+    from .envelope import Response
     from .request import Request
 
 
-def add(request: Request, answer: Answer) -> Answer:
+def add(request: Request, answer: Response) -> Response:
     """`answer`, with what its objects point to if the request wants that."""
     if request.refs:
         answer.references = references.find(request.store, request.caller, answer.body)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..resources.base import verbs
 from ..resources.query.query import Query
 from . import references
-from .envelope import Answer, created
+from .envelope import Response, created
 from .search_limits import Methods, Search
 
 if TYPE_CHECKING:
@@ -18,46 +18,46 @@ if TYPE_CHECKING:
 def routes(resource: Resource) -> dict[int, Methods]:
     """{how many segments follow the resource: {method: handler}}."""
 
-    def create(request: Request) -> Answer:
+    def create(request: Request) -> Response:
         document = verbs.create(request.store, request.caller, resource, request.body())
         return changed(request, created(document))
 
-    def find(request: Request) -> Answer:
+    def find(request: Request) -> Response:
         query = Query.from_params(request.params, resource.known)
         return answer(request, verbs.find(request.store, request.caller, resource, query))
 
-    def read_many(request: Request) -> Answer:
+    def read_many(request: Request) -> Response:
         return answer(request, verbs.read_many(request.store, request.caller, resource, request.body()))
 
-    def update_many(request: Request) -> Answer:
+    def update_many(request: Request) -> Response:
         documents = verbs.update_many(request.store, request.caller, resource, request.body())
-        return changed(request, Answer(documents))
+        return changed(request, Response(documents))
 
-    def read(request: Request) -> Answer:
+    def read(request: Request) -> Response:
         document = verbs.read(request.store, request.caller, resource, request.target.rest[0])
         return answer(request, Query.from_params(request.params, resource.known).pick(document))
 
-    def update(request: Request) -> Answer:
+    def update(request: Request) -> Response:
         id_ = request.target.rest[0]
         return changed(
-            request, Answer(verbs.update(request.store, request.caller, resource, id_, request.body()))
+            request, Response(verbs.update(request.store, request.caller, resource, id_, request.body()))
         )
 
-    def delete(request: Request) -> Answer:
+    def delete(request: Request) -> Response:
         id_ = request.target.rest[0]
-        return changed(request, Answer(verbs.delete(request.store, request.caller, resource, id_)))
+        return changed(request, Response(verbs.delete(request.store, request.caller, resource, id_)))
 
-    def set_member(request: Request) -> Answer:
+    def set_member(request: Request) -> Response:
         id_, member = request.target.rest
         document = verbs.set_member(request.store, request.caller, resource, id_, member, request.body())
-        return changed(request, Answer(document))
+        return changed(request, Response(document))
 
-    def answer(request: Request, body: Any) -> Answer:
-        return references.add(request, Answer(body))
+    def answer(request: Request, body: Any) -> Response:
+        return references.add(request, Response(body))
 
-    def changed(request: Request, answer: Answer) -> Answer:
+    def changed(request: Request, answer: Response) -> Response:
         if resource.grants_rights:
-            request.accounts.forget()
+            request.accounts.invalidate()
         return references.add(request, answer)
 
     return {

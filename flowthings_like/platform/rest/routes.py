@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..problems import MethodNotAllowed, NotFound
 from . import drop_routes, resource_routes, statistics_routes
-from .envelope import Answer
+from .envelope import Response
 
 if TYPE_CHECKING:
     from ..resources.base.resource import Resource
@@ -44,8 +44,8 @@ class Router:
 
 
 def _action_handler(action: Callable[[Any], Any]) -> Handler:
-    def handler(request: Request) -> Answer:
-        return Answer(action(request.body()))
+    def handler(request: Request) -> Response:
+        return Response(action(request.body()))
 
     return handler
 

@@ -1,11 +1,11 @@
-"""Searches: requests that may read a whole flow. How long they may take, and how many run at once.
+"""Limits of searches, the requests that may read a whole flow: how long each takes, how many run at once.
 
-A search takes a place before it starts. There are fewer places than native threads, so that reads by id and
-writes always find one of those.
+A search takes a permit before it starts. There are fewer permits than native threads, so that a thread is
+always left for reads by id and for writes.
 
-Nobody can tell beforehand whether a search will be slow. So each is begun in a quick place, and those that
-are not done in a moment are ended and begun again in one of the others, of which a caller has few: a quick
-search never waits for a slow one, whoever made that.
+It is not known beforehand whether a search is slow. So each starts with a quick permit. If it is not done
+within a moment, it is cancelled and started again with one of the other permits, of which a caller has few.
+So a quick search never waits for a slow one of any caller.
 """
 
 from __future__ import annotations
@@ -14,57 +14,57 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..store.cancellation import CURRENT, Ending, SearchTooLong
-from .permits import PlaceLimits, Places
+from ..store.cancellation import CURRENT, CancelScope, SearchTooLong
+from .permits import PermitLimits, Permits
 
 if TYPE_CHECKING:
-    from .envelope import Answer
+    from .envelope import Response
     from .request import Request
 
-__all__ = ["QUICK_PLACES", "SEARCH_PLACES", "Handler", "Methods", "Search", "SearchLimits", "Searches"]
+__all__ = ["QUICK_PERMITS", "SEARCH_PERMITS", "Handler", "Methods", "Search", "SearchLimiter", "SearchLimits"]
 
 
-Handler = Callable[["Request"], "Answer"]
+Handler = Callable[["Request"], "Response"]
 """Answers one request."""
 
 Methods = dict[str, Handler]
-"""The handlers at one place, by HTTP method."""
+"""The handlers at one path, by HTTP method."""
 
-SEARCH_PLACES = PlaceLimits(per_caller=2, total=4, waiting=1000)
-QUICK_PLACES = PlaceLimits(per_caller=6, total=8, waiting=1000)
+SEARCH_PERMITS = PermitLimits(per_caller=2, total=4, waiting=1000)
+QUICK_PERMITS = PermitLimits(per_caller=6, total=8, waiting=1000)
 
 
 @dataclass(frozen=True)
 class SearchLimits:
     """What searches may take up, in each process.
 
-    All places together are fewer than the native threads of any backend.
+    All permits together are fewer than the native threads of any backend.
 
     Attributes:
         seconds: how long one may run; None: as long as it needs.
-        places: how many run at once.
-        quick: seconds that each is given at first, in one of `quick_places`.
+        permits: how many run at once, beyond their first moment.
+        quick: seconds that each is given at first, with one of `quick_permits`.
     """
 
     seconds: float | None = 10.0
-    places: PlaceLimits = SEARCH_PLACES
+    permits: PermitLimits = SEARCH_PERMITS
     quick: float = 0.1
-    quick_places: PlaceLimits = QUICK_PLACES
+    quick_permits: PermitLimits = QUICK_PERMITS
 
 
 class Search:
-    """A handler whose requests are searches. Anybody may call it; the application keeps to the limits."""
+    """A handler whose requests are searches. Calling it applies no limit: the application does."""
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
 
-    def __call__(self, request: Request) -> Answer:
+    def __call__(self, request: Request) -> Response:
         """The handler's answer."""
         return self._handler(request)
 
 
-class Searches:
-    """Those of one process.
+class SearchLimiter:
+    """Runs the searches of one process within their limits.
 
     Args:
         limits: what they may take up.
@@ -72,41 +72,41 @@ class Searches:
 
     def __init__(self, limits: SearchLimits) -> None:
         self._limits = limits
-        self._quick = Places("searches", limits.quick_places)
-        self._places = Places("searches", limits.places)
+        self._quick = Permits("searches", limits.quick_permits)
+        self._permits = Permits("searches", limits.permits)
 
     def run(
-        self, search: Callable[[], Answer], caller: Hashable, is_gone: Callable[[], bool] | None
-    ) -> Answer:
+        self, search: Callable[[], Response], caller: Hashable, is_gone: Callable[[], bool] | None
+    ) -> Response:
         """What `search` returns. It is called a second time if it was not quick, so it may only read.
 
-        Its reads end, with a Problem, when they have taken too long, when the client is gone, and when the
+        Its reads end with a Problem when they have taken too long, when the client has hung up, and when the
         call is interrupted.
 
         Raises:
-            As Places.hold; Unavailable if the client has gone; SearchTooLong; whatever `search` raises.
+            As Permits.hold; Unavailable if the client has gone; SearchTooLong; whatever `search` raises.
         """
         limits = self._limits
         if limits.seconds is None or limits.seconds > limits.quick:
             try:
                 with self._quick.hold(caller):
-                    return _ended(search, Ending(limits.quick, is_gone))
+                    return _run_in(search, CancelScope(limits.quick, is_gone))
             except SearchTooLong:
                 pass
-        with self._places.hold(caller):
-            return _ended(search, Ending(limits.seconds, is_gone))
+        with self._permits.hold(caller):
+            return _run_in(search, CancelScope(limits.seconds, is_gone))
 
 
-def _ended(search: Callable[[], Answer], ending: Ending) -> Answer:
-    """What `search` returns, if `ending` lets it."""
-    if ending.is_over():
-        assert ending.problem is not None
-        raise ending.problem
-    token = CURRENT.set(ending)
+def _run_in(search: Callable[[], Response], scope: CancelScope) -> Response:
+    """What `search` returns, if `scope` lets it."""
+    if scope.is_cancelled():
+        assert scope.problem is not None
+        raise scope.problem
+    token = CURRENT.set(scope)
     try:
         return search()
-    except BaseException:  # a native thread that is still at work for it learns that nobody waits
-        ending.cancel()
+    except BaseException:  # a native thread that still works for it is told to stop
+        scope.cancel()
         raise
     finally:
         CURRENT.reset(token)

@@ -1,7 +1,7 @@
-"""Statements straight to the driver: one for many rows, and one that every write pays for.
+"""Statements that go straight to the database driver, past SQLAlchemy: for many rows, and for hot paths.
 
-SQLAlchemy prepares every parameter of every row, which costs as much as SQLite's insertion itself. Our
-columns are text and whole numbers, which need no preparing.
+SQLAlchemy prepares every parameter of every row, which costs as much as SQLite's insertion itself. The
+columns here are text and whole numbers, which need no preparation.
 """
 
 from __future__ import annotations

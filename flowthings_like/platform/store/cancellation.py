@@ -1,9 +1,9 @@
-"""How a read ends before it is done: its time is up, its client is gone, or nobody waits for it any more.
+"""Cancels reads: when their time is up, when their client has hung up, or when nobody waits for them.
 
-A read runs in a native thread that nothing can interrupt. So it asks: SQLite does every so many steps of its
-own, and so does each call of a Python function within a statement, which may take as long as many steps.
-Another database would be given the time that is left, in `ended_by`: `SET LOCAL statement_timeout` is
-PostgreSQL's way to take it.
+A read runs in a native thread, which cannot be interrupted from outside. So it checks its cancel scope by
+itself: SQLite does so every so many of its steps, and before each call of a Python function within a
+statement, which may take as long as many steps. Another database would be given the time that is left, in
+`cancelled_by`; PostgreSQL takes it as `SET LOCAL statement_timeout`.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from ..problems import BadRequest, Problem, Unavailable
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-__all__ = ["CURRENT", "GUARD", "Ending", "Guard", "SearchTooLong", "ended_by"]
+__all__ = ["CURRENT", "GUARD", "CancelScope", "SearchTooLong", "StatementGuard", "cancelled_by"]
 
 GUARD = "flowthings-guard"
 """Where a raw connection's guard is kept, in its record's `info`."""
 
-_STEPS = 50_000  # of SQLite's machine between two looks: a millisecond or so
-_LOOK = 0.2  # seconds between two looks at whether the client is there
+_STEPS = 50_000  # of SQLite's machine between two checks: a millisecond or so
+_LOOK = 0.2  # seconds between two checks of whether the client is there
 
-CURRENT: ContextVar[Ending | None] = ContextVar("flowthings-ending", default=None)
-"""What ends the reads of this context; None for nothing. Native threads see their caller's."""
+CURRENT: ContextVar[CancelScope | None] = ContextVar("flowthings-scope", default=None)
+"""What cancels the reads of this context; None for nothing. Native threads see their caller's."""
 
 
 class SearchTooLong(BadRequest):
-    """A read took longer than it may. Made again as it is, it would again."""
+    """A read took longer than it may. It would again if it were retried."""
 
 
-class Ending:
-    """When the reads of one request are to end.
+class CancelScope:
+    """When the reads of one request are to be cancelled.
 
     Args:
-        seconds: how long they may take together from now on; None for as long as they need.
+        seconds: how long they may take together, from now on; None for as long as they need.
         is_gone: whether the client has hung up. It must not wait, and may be called from any OS thread.
     """
 
@@ -52,11 +52,11 @@ class Ending:
         self.problem: Problem | None = None
 
     def cancel(self) -> None:
-        """Nobody waits for the reads any more."""
+        """Cancel the reads because nobody waits for them."""
         if self.problem is None:
             self.problem = Unavailable("the request was given up")
 
-    def is_over(self) -> bool:
+    def is_cancelled(self) -> bool:
         """Whether they are to end now; `problem` then says why."""
         if self.problem is not None:
             return True
@@ -73,8 +73,8 @@ class Ending:
         return self.problem is not None
 
 
-class Guard:
-    """Ends the statements of one raw SQLite connection.
+class StatementGuard:
+    """Cancels the statements of one raw SQLite connection.
 
     Args:
         connection: used by one thread at a time.
@@ -82,39 +82,39 @@ class Guard:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
-        self._ending: Ending | None = None
+        self._scope: CancelScope | None = None
 
     def create_function(self, name: str, count: int, function: Callable[..., Any], **options: Any) -> None:
-        """Like the connection's own. The function is not called when the statement is to end."""
+        """Like the connection's own; the function is not called once the statement is cancelled."""
 
         def checked(*arguments: Any) -> Any:
-            ending = self._ending
-            if ending is not None and ending.is_over():
+            scope = self._scope
+            if scope is not None and scope.is_cancelled():
                 raise InterruptedError
             return function(*arguments)
 
         self._connection.create_function(name, count, checked, **options)
 
-    def watch(self, ending: Ending | None) -> None:
-        """End the statements of the connection when `ending` says so, until another one is given."""
-        self._ending = ending
-        if ending is None:
+    def watch(self, scope: CancelScope | None) -> None:
+        """Cancel the connection's statements when the scope says so, until another scope is given."""
+        self._scope = scope
+        if scope is None:
             self._connection.set_progress_handler(None, 0)
         else:
-            self._connection.set_progress_handler(ending.is_over, _STEPS)
+            self._connection.set_progress_handler(scope.is_cancelled, _STEPS)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
 
 
 @contextmanager
-def ended_by(ending: Ending | None, connection: Connection) -> Iterator[None]:
-    """A block whose statements end when `ending` says so. They raise OperationalError then."""
-    guard: Guard | None = None if ending is None else connection.info.get(GUARD)
+def cancelled_by(scope: CancelScope | None, connection: Connection) -> Iterator[None]:
+    """A block whose statements are cancelled when the scope says so: they raise OperationalError then."""
+    guard: StatementGuard | None = None if scope is None else connection.info.get(GUARD)
     if guard is None:
         yield
         return
-    guard.watch(ending)
+    guard.watch(scope)
     try:
         yield
     finally:

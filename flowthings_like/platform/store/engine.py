@@ -21,7 +21,7 @@ from ...errors import ConfigurationError
 from ...filters import sql
 from ..problems import BadRequest, Problem, Unavailable
 from . import json_columns, schema
-from .cancellation import GUARD, Guard
+from .cancellation import GUARD, StatementGuard
 from .folder import DATABASE, open_folder
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def folder(url: URL) -> Path | None:
 
 
 def make_engine(url: URL) -> Engine:
-    """An engine without a pool of its own: who holds a connection, and how long, is the store's business."""
+    """An engine without a connection pool, because the store keeps its connections itself."""
     if url.get_backend_name() != "sqlite":
         return sqlalchemy.create_engine(url, poolclass=NullPool)
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
@@ -80,7 +80,7 @@ def make_engine(url: URL) -> Engine:
 
 
 def for_writing(engine: Engine) -> Engine:
-    """The same engine, its transactions taking the write lock as they begin instead of half way."""
+    """The same engine, whose transactions take the write lock as they begin, not at the first write."""
     return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
 
 
@@ -124,7 +124,7 @@ def is_locked(error: DatabaseError) -> bool:
 
 
 def unusable(engine: Engine, error: DatabaseError) -> ConfigurationError:
-    """A database that cannot be worked with at all, whatever is asked of it."""
+    """The error for a database that cannot be used at all."""
     return ConfigurationError(
         f"{engine.url.database} is not a platform's database, or cannot be used as one: {error.orig}"
     )
@@ -144,9 +144,9 @@ def changes(connection: Connection) -> int | None:
 
 
 def unavailable(error: OperationalError) -> Problem:
-    """A database that could not do its work (disk full, locked too long), as an answer to the caller.
+    """The problem to report when the database could not do its work (disk full, locked too long).
 
-    A statement that is more than SQLite takes is the request's fault: it would fail again.
+    A statement that exceeds SQLite's limits is the request's fault: it would fail again.
     """
     if any(words in str(error.orig) for words in _TOO_MUCH):
         return BadRequest(f"the request asks for too much at once: {error.orig}")
@@ -157,8 +157,8 @@ _SETTINGS = (
     "synchronous=FULL",
     "temp_store=MEMORY",
     "cache_size=-16000",  # KiB
-    # Pages, 64 MB: an index that is written to all over changes the same pages again and again, and each
-    # checkpoint copies a page once.
+    # Pages, 64 MB. Random writes to an index change the same pages again and again, and a checkpoint copies
+    # each page once.
     "wal_autocheckpoint=16000",
 )
 
@@ -179,7 +179,7 @@ def _configure(connection: sqlite3.Connection, record: Any) -> None:
     except DatabaseError:
         connection.close()
         raise
-    guard = record.info[GUARD] = Guard(connection)
+    guard = record.info[GUARD] = StatementGuard(connection)
     sql.register(guard)
     json_columns.register(guard)
 

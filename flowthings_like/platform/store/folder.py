@@ -34,7 +34,7 @@ def open_folder(place: str | os.PathLike[str]) -> Path:
     """The absolute path of the folder, which exists from now on.
 
     The folder's mode is 0700 and the mode of the files of ours in it is 0600, whatever the umask and whatever
-    they were. A folder that holds other files too keeps its mode: it is not ours alone.
+    they were. A folder that holds other files too keeps its mode, because others may use it.
 
     Raises:
         ConfigurationError: it is no folder, cannot be made, or may not be written to.

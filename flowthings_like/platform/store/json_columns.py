@@ -1,8 +1,8 @@
 """Reading JSON columns in SQL: where a member is, and what its value is there.
 
-Names follow the filter language: a name that is no column's is looked up in the document, digits may be a
-place in a list, and a trailing `.value` may mean the member before it. What SQLite's own paths cannot say is
-looked up by a function of ours.
+Names follow the filter language: a name that is not a column's is looked up in the document, digits may be an
+index of a list, and a trailing `.value` may mean the member before it. What SQLite's paths cannot express is
+looked up by the function `json_member`, which is defined here.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""A mark that all processes on one folder share: whoever has changed what others remember changes it.
+"""A version that all processes on one folder share, so that each knows when its cache is outdated.
 
-Reading it is reading eight bytes of memory, so it can be looked at for every request.
+A process that changes what others have cached changes the version. Reading it is reading eight bytes of
+memory, so it can be compared at every request.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from ...errors import ConfigurationError
 _SIZE = 8
 
 
-class Mark:
-    """The mark of a folder.
+class SharedVersion:
+    """The version of one cache, in a file of the folder.
 
     Args:
         folder: where its file is, made if missing; None if the processes share no folder. Then no two
-            readings are the same, and nothing can be remembered.
+            readings are equal, and nothing can be cached.
         name: the file's.
 
     Raises:
@@ -30,12 +31,12 @@ class Mark:
         self._bytes = None if folder is None else _mapped(folder / name)
 
     def read(self) -> bytes:
-        """The mark as it is now. Equal to an earlier one if nobody has changed it since."""
+        """The version now: equal to an earlier reading if nobody has changed it since."""
         return os.urandom(_SIZE) if self._bytes is None else self._bytes[:]
 
     def change(self) -> None:
-        """Make it another one, for every process."""
-        # Random and not counted: of two processes that count at once one would go unnoticed.
+        """Replace it, for every process."""
+        # Random instead of a counter: if two processes counted at once, one change would be lost.
         if self._bytes is not None:
             self._bytes[:] = os.urandom(_SIZE)
 

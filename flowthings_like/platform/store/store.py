@@ -1,4 +1,4 @@
-"""The store: what is kept, in one database, read by many and written by one."""
+"""The store: one database, with many readers and a single writer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from ...green.backends.contract import native
 from ..problems import Problem, Unavailable
 from . import engine as engines
-from .cancellation import CURRENT, ended_by
+from .cancellation import CURRENT, cancelled_by
 from .writer import Writers
 from .writer_cache import NoCache, WriterCache
 
@@ -56,11 +56,11 @@ class Store:
     def read(self, work: Callable[[Connection], T]) -> T:
         """The result of `work`, run on a connection that sees one moment of the data throughout.
 
-        Where the context has an Ending (`ending.CURRENT`), it ends when that says so.
+        Where the context has an CancelScope (`cancellation.CURRENT`), it ends when that says so.
 
         Raises:
             Unavailable: the database could not be read.
-            Problem: the Ending's own.
+            Problem: the CancelScope's own.
             Whatever `work` raises.
         """
         result: T = native(self._readers.use, work)
@@ -95,7 +95,7 @@ class Store:
         self.close()
 
     def _prepare(self) -> None:
-        """Make the tables, with patience: SQLite itself does not wait for another process doing the same."""
+        """Make the tables, with retries: SQLite does not wait for another process that does the same."""
         deadline = time.monotonic() + _OPEN_SECONDS
         while True:
             try:
@@ -108,7 +108,7 @@ class Store:
 
 
 class _Readers:
-    """Connections for reading, kept for the next reader. No lock: taking and leaving are atomic."""
+    """A pool of connections for reading. It needs no lock: taking and returning one are atomic."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -118,18 +118,18 @@ class _Readers:
         self._closed = False
 
     def use(self, work: Callable[[Connection], T]) -> T:
-        ending = CURRENT.get()
+        scope = CURRENT.get()
         connection = self._take()
         try:
-            with connection.begin(), ended_by(ending, connection):
+            with connection.begin(), cancelled_by(scope, connection):
                 result = work(connection)
         except Problem:
             self._leave(connection)
             raise
         except OperationalError as error:
             connection.close()
-            if ending is not None and ending.problem is not None:
-                raise ending.problem from None
+            if scope is not None and scope.problem is not None:
+                raise scope.problem from None
             raise engines.unavailable(error) from error
         except BaseException:
             connection.close()

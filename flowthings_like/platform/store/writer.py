@@ -3,10 +3,10 @@
 Whatever has queued up while the last group was being written becomes the next one. Nothing waits for a group
 to fill: a lone caller is written at once, sixty-four callers share one COMMIT.
 
-Jobs are taken from the queue and written in one native call, which no kill and no signal can cut short: a job
-is either in the queue or with the call that has taken it. All that a green or main thread does around that
-call (starting it, telling the callers) may be cut short at any point. Then nobody is told, and a caller that
-has waited for a second looks for itself.
+Jobs are taken from the queue and written in one native call, which neither a kill nor a signal can interrupt:
+a job is either in the queue or with the call that has taken it. What a green or main thread does around that
+call (starting it, telling the callers) may be interrupted at any point. Then nobody is told, and a caller
+that has waited for a second checks for itself.
 """
 
 from __future__ import annotations
@@ -35,27 +35,27 @@ T = TypeVar("T")
 GROUP = 128
 """Most pieces of work in one transaction."""
 
-_LOOK_AROUND = 1.0  # seconds after which a waiting caller makes sure that somebody works
+_LOOK_AROUND = 1.0  # seconds after which a waiting caller checks that a dispatcher is at work
 
 
 class _Job:
-    """One caller's work, and what came of it."""
+    """One caller's work, and its result or error."""
 
-    __slots__ = ("clears_cache", "done", "error", "result", "settled", "work")
+    __slots__ = ("clears_cache", "done", "error", "finished", "result", "work")
 
     def __init__(self, work: Callable[[Connection], Any] | None, clears_cache: bool) -> None:
         self.work = work
         self.clears_cache = clears_cache
         self.result: Any = None
         self.error: BaseException | None = None
-        self.settled = False  # set in the native call that wrote it
+        self.finished = False  # set by the native call that wrote it
         # Released once, by the dispatcher. A lock and no Event: a signal's exception within an Event's Python
-        # code leaves its inner lock held, and whoever sets it then waits for ever.
+        # code leaves its inner lock held, and setting the Event then waits for ever.
         self.done = _thread.allocate_lock()
         self.done.acquire()
 
 
-class _Turn:
+class _NativeLock:
     """A lock for native calls. Made of a queue in C, which gevent and eventlet leave as it is."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class _Turn:
 
     @property
     def is_taken(self) -> bool:
-        """Whether somebody has it right now."""
+        """Whether it is held right now."""
         return self._key.empty()
 
 
@@ -100,7 +100,7 @@ class _Session:
 
 
 class Writer:
-    """One process's writer. Made by the store; a forked child gets one of its own.
+    """One process's writer. The store makes it; a forked child gets its own.
 
     Args:
         engine: whose transactions take the write lock as they begin.
@@ -112,16 +112,16 @@ class Writer:
         self._engine = engine
         self._cache = cache
         self._session = _Session(engine)
-        self._queue: _queue.SimpleQueue[_Job] = _queue.SimpleQueue()  # taken from in native calls only
-        self._wakeups: queue.SimpleQueue[None] = queue.SimpleQueue()  # the dispatcher waits at this one
-        self._turn = _Turn()  # whoever writes has it
-        self._dispatcher: object | None = None  # a mark of the thread that ought to be running
+        self._queue: _queue.SimpleQueue[_Job] = _queue.SimpleQueue()  # jobs are taken in native calls only
+        self._wakeups: queue.SimpleQueue[None] = queue.SimpleQueue()  # the dispatcher waits on this one
+        self._writing = _NativeLock()  # held while a group is written
+        self._dispatcher: object | None = None  # identifies the thread that ought to be running
 
     def submit(self, work: Callable[[Connection], T], clears_cache: bool = False) -> T:
         """Run `work` in the next group; return its result, or raise its error, once it is on disk.
 
-        `work` may be run more than once, each time in a fresh transaction. A caller that is interrupted here
-        does not know whether its work was done; the writer is not disturbed.
+        `work` may be run more than once, each time in a new transaction. A caller that is interrupted here
+        does not know whether its work was done; the writer goes on.
 
         Raises:
             Unavailable: the database could not be written; nothing was.
@@ -134,7 +134,7 @@ class Writer:
             result: T = job.result
             return result
         finally:
-            del job  # an error's traceback holds this frame
+            del job  # the error's traceback refers to this frame
 
     def close(self) -> None:
         """Return once everything submitted before has been written; then close the connection."""
@@ -145,30 +145,30 @@ class Writer:
         if detect().stays_here():
             self._write_here(job)
             return
-        # Started first: if no thread can be had, nothing has been queued.
+        # Started first: if no thread can be started, nothing has been queued.
         dispatcher = self._dispatcher or self._start()
         self._queue.put(job)
         self._wakeups.put(None)
         while not job.done.acquire(True, _LOOK_AROUND):
-            if job.settled:
+            if job.finished:
                 return
-            # Nobody writes though this job is waiting: the dispatcher was interrupted, or missed its wake-up.
-            if self._dispatcher in (dispatcher, None) and not self._turn.is_taken:
+            # No group is being written: the dispatcher was interrupted, or missed its wake-up.
+            if self._dispatcher in (dispatcher, None) and not self._writing.is_taken:
                 self._start()
             dispatcher = self._dispatcher
 
     def _write_here(self, job: _Job) -> None:
-        """In an OS thread that may wait for the disk itself, and whose hub no dispatcher could wake."""
+        """Write in this OS thread: it may block on the disk, and a dispatcher could not wake its hub."""
         if job.work is not None:
-            with self._turn:
-                self._settle([job])
+            with self._writing:
+                self._finish([job])
             return
-        self._queue.put(job)  # closing comes after all that was submitted before
-        while not job.settled:
+        self._queue.put(job)  # after everything that was submitted before
+        while not job.finished:
             self._write_next()
 
     def _start(self) -> object:
-        """Start a dispatcher; the one before it, if it still runs, ends."""
+        """Start a dispatcher. An earlier one that still runs ends at its next wake-up."""
         mark = object()
         try:
             self._dispatcher = mark
@@ -181,7 +181,7 @@ class Writer:
         return mark
 
     def _dispatch(self, mark: object) -> None:
-        """Have groups written, and tell their callers, until told to stop, replaced or interrupted."""
+        """Write groups and wake their callers, until closed, replaced or interrupted."""
         try:
             while True:
                 self._wakeups.get()
@@ -199,19 +199,19 @@ class Writer:
                 self._dispatcher = None
 
     def _write_next(self) -> list[_Job]:
-        """Take what is queued, at most GROUP jobs, and write it. Returns the jobs, all of them settled."""
-        with self._turn:
-            return self._settle(self._take())
+        """Take up to GROUP queued jobs and write them. Returns the jobs, all of them finished."""
+        with self._writing:
+            return self._finish(self._take())
 
-    def _settle(self, jobs: list[_Job]) -> list[_Job]:
+    def _finish(self, jobs: list[_Job]) -> list[_Job]:
         try:
             self._write(jobs)
         except BaseException as error:
-            _fail([job for job in jobs if not job.settled], error)
+            _fail([job for job in jobs if not job.finished], error)
         if jobs and jobs[-1].work is None:
             self._session.discard()
         for job in jobs:
-            job.settled = True
+            job.finished = True
         return jobs
 
     def _take(self) -> list[_Job]:
@@ -228,10 +228,10 @@ class Writer:
         if jobs and not self._transact(jobs, self._session):
             for job in jobs:
                 self._transact([job], self._session)
-                job.settled = True
+                job.finished = True
 
     def _transact(self, jobs: list[_Job], session: _Session) -> bool:
-        """Run `jobs` in one transaction. False: one of several failed, nothing was done, take them apart."""
+        """Run jobs in one transaction. False: one of several failed and nothing was done; run each alone."""
         try:
             connection = session.connection()
             transaction = connection.begin()
@@ -260,7 +260,7 @@ class Writer:
         try:
             job.result = job.work(connection)
         except Problem as problem:
-            # Refused before it had changed anything: there is nothing to undo, its neighbours go on.
+            # Refused before it changed anything: there is nothing to undo, and the other jobs go on.
             if before is None or engines.changes(connection) != before:
                 raise
             job.error = problem
@@ -283,7 +283,7 @@ def _fail(jobs: list[_Job], error: BaseException) -> bool:
 
 
 class Writers:
-    """The writer of whichever process asks: a forked child never touches its parent's queue or connection."""
+    """One writer for each process: a forked child never uses its parent's queue or connection."""
 
     def __init__(self, engine: Engine, cache: WriterCache) -> None:
         self._engine = engine
@@ -299,7 +299,7 @@ class Writers:
         found = self._by_process.get(pid)
         if found is None:
             self._cache.clear()
-            # setdefault is atomic: two threads that come at once agree on one.
+            # setdefault is atomic: two threads that ask at the same time get the same writer.
             found = self._by_process.setdefault(pid, Writer(self._engine, self._cache))
         return found
 

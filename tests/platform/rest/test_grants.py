@@ -145,9 +145,9 @@ class TestTokens:
         caller.get("/flow").ok()
         later = created["creationDate"] + 60_000
         monkeypatch.setattr(expiry.ids, "now_ms", lambda: later)
-        monkeypatch.setattr(accounts, "_FRESH", -1.0)  # nothing is remembered
+        monkeypatch.setattr(accounts, "_MAX_AGE", -1.0)  # nothing is remembered
         api.as_("x").get("/flow")
-        caller.application._accounts.forget()
+        caller.application._accounts.invalidate()
         assert "expired" in caller.get("/flow").error
         assert api.get(f"/token/{created['id']}").ok()["expiresInMs"] == 0
 
@@ -291,7 +291,7 @@ class TestShares:
     ) -> None:
         body = {"issuedTo": theirs, "paths": {"/acme/weather": {"dropRead": True}}, "duration": 50}
         api.post("/share", body).ok(201)
-        monkeypatch.setattr(accounts, "_FRESH", 1000.0)
+        monkeypatch.setattr(accounts, "_MAX_AGE", 1000.0)
         place = f"/drop/{flows['weather']['id']}"
         until(lambda: other.get(place).status == 403)
 
@@ -341,7 +341,7 @@ class TestOtherProcesses:
     def test_a_deleted_token_is_refused_at_once(
         self, api: Client, elsewhere: Client, flows: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(accounts, "_FRESH", 1000.0)
+        monkeypatch.setattr(accounts, "_MAX_AGE", 1000.0)
         for _ in range(50):
             made = api.post("/token", {"paths": {"/acme": {"dropRead": True}}}).ok(201)
             there = elsewhere.as_(made["tokenString"])
@@ -352,7 +352,7 @@ class TestOtherProcesses:
     def test_so_is_a_replaced_master_token(
         self, api: Client, elsewhere: Client, platform: Platform, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(accounts, "_FRESH", 1000.0)
+        monkeypatch.setattr(accounts, "_MAX_AGE", 1000.0)
         old = elsewhere.as_(platform.accounts.new_master("acme"))
         assert old.get("/flow").status == 200
         platform.accounts.new_master("acme")
@@ -362,7 +362,7 @@ class TestOtherProcesses:
         self, api: Client, elsewhere: Client, flows: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The token is deleted between another process's look-up and its answer."""
-        monkeypatch.setattr(accounts, "_FRESH", 1000.0)
+        monkeypatch.setattr(accounts, "_MAX_AGE", 1000.0)
         made = api.post("/token", {"paths": {"/acme": {"dropRead": True}}}).ok(201)
         there = elsewhere.as_(made["tokenString"])
         store = elsewhere.application._accounts._store

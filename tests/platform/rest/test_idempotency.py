@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from flowthings_like.platform import ids
 from flowthings_like.platform.embedded import Platform
 from flowthings_like.platform.rest import idempotency
-from flowthings_like.platform.rest.idempotency import _close, _open
+from flowthings_like.platform.rest.idempotency import _decrypt, _encrypt
 from flowthings_like.platform.store.schema import idempotency_keys
 
 from ..harness import Held, at_once, queued, until
@@ -249,7 +249,7 @@ def test_a_request_writes_once_by_construction(platform: Platform) -> None:
         accounts=platform.accounts,
         calls=None,  # type: ignore[arg-type]
     )
-    store = idempotency.Keys().once(request, "k", platform.token)
+    store = idempotency.IdempotencyKeys().once(request, "k", platform.token)
     assert store.write(lambda connection: {"n": 1}) == {"n": 1}
     with pytest.raises(RuntimeError, match="writes once"):
         store.write(lambda connection: {"n": 2})
@@ -291,7 +291,7 @@ def test_expired_keys_are_swept_a_few_at_a_time(
 @hypothesis_settings(deadline=None, max_examples=100)
 @given(text=st.binary(max_size=3000).map(lambda raw: b'"' + raw.hex().encode() + b'"'), secret=st.binary())
 def test_what_is_closed_opens_only_with_its_secret(text: bytes, secret: bytes) -> None:
-    closed = _close(text, secret)
-    assert _open(closed, secret) == text
-    assert _open(closed, secret + b"x") is None
+    closed = _encrypt(text, secret)
+    assert _decrypt(closed, secret) == text
+    assert _decrypt(closed, secret + b"x") is None
     assert text not in closed

@@ -18,14 +18,14 @@ import sqlalchemy as sql
 from flowthings_like.platform.embedded import Platform, open_platform
 from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
 from flowthings_like.platform.rest.application import Limits
-from flowthings_like.platform.rest.permits import PlaceLimits
+from flowthings_like.platform.rest.permits import PermitLimits
 from flowthings_like.platform.rest.search_limits import SearchLimits
 from flowthings_like.testing.server import Server
 
 from ..store.test_cancellation import STATEMENTS
 from .harness import Client, client_of
 
-ONE = PlaceLimits(per_caller=1, total=2, waiting=5, patience=0.05)
+ONE = PermitLimits(per_caller=1, total=2, waiting=5, timeout=0.05)
 SLOW = " || ".join(f"elems.text =~ /x{number}+y/" for number in range(150))  # 15 ms a hundred drops, or so
 DROPS = 1000
 
@@ -149,7 +149,7 @@ def held(platform: Platform, name: str, caller: Any) -> Any:
 
 
 def test_a_caller_with_a_search_too_many_is_told_when_to_come_again(folder: Path) -> None:
-    limits = SearchLimits(quick_places=ONE, places=ONE)
+    limits = SearchLimits(quick_permits=ONE, permits=ONE)
     with limited(folder, searches=limits) as platform:
         api = client_of(platform)
         me = api.get("/identity").ok()[0]["id"]
@@ -196,7 +196,7 @@ def test_over_a_socket_a_client_that_hangs_up_ends_its_search(
     body = b"{}"
     headers = {"X-Auth-Token": server.token}
     client.request("POST", "/v4.0/acme/drop/%2Facme%2Fx/aggregate", body, headers)
-    running = server._platform.application._searches._places
+    running = server._platform.application._searches._permits
     until(lambda: running._total == 1)
     client.close()
     until(lambda: running._total == 0)

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from flowthings_like.platform.problems import TooManyRequests, Unavailable
-from flowthings_like.platform.rest.permits import PlaceLimits, Places
+from flowthings_like.platform.rest.permits import PermitLimits, Permits
 
-FEW = PlaceLimits(per_caller=2, total=3, waiting=5, patience=30)
-IMPATIENT = PlaceLimits(per_caller=2, total=3, waiting=1, patience=0.02)
+FEW = PermitLimits(per_caller=2, total=3, waiting=5, timeout=30)
+IMPATIENT = PermitLimits(per_caller=2, total=3, waiting=1, timeout=0.02)
 
 
-def waiting(places: Places) -> int:
-    return sum(map(len, places._waiting.values()))
+def waiting(permits: Permits) -> int:
+    return sum(map(len, permits._waiting.values()))
 
 
 def until(condition: Any) -> None:
@@ -31,21 +31,21 @@ def until(condition: Any) -> None:
 class Queue:
     """Threads that take a place each, one after the other, and keep it until they are told."""
 
-    def __init__(self, places: Places) -> None:
-        self.places = places
+    def __init__(self, permits: Permits) -> None:
+        self.permits = permits
         self.got: list[str] = []
         self.go_on = threading.Event()
         self._threads: list[threading.Thread] = []
 
     def join(self, caller: str) -> None:
-        before = waiting(self.places)
+        before = waiting(self.permits)
         thread = threading.Thread(target=self._hold, args=(caller,))
         self._threads.append(thread)
         thread.start()
-        until(lambda: waiting(self.places) == before + 1)
+        until(lambda: waiting(self.permits) == before + 1)
 
     def _hold(self, caller: str) -> None:
-        with self.places.hold(caller):
+        with self.permits.hold(caller):
             self.got.append(caller)
             self.go_on.wait(30)
 
@@ -57,17 +57,17 @@ class Queue:
 
 @pytest.fixture
 def queue() -> Iterator[Queue]:
-    made = Queue(Places("searches", FEW))
+    made = Queue(Permits("searches", FEW))
     yield made
     made.end()
-    assert made.places._total == 0
-    assert made.places._running == made.places._waiting == {}
+    assert made.permits._total == 0
+    assert made.permits._running == made.permits._waiting == {}
 
 
 def test_callers_take_turns(queue: Queue) -> None:
     with ExitStack() as ada, ExitStack() as bob:
         for held, caller in ((ada, "ada"), (ada, "ada"), (bob, "bob")):
-            held.enter_context(queue.places.hold(caller))
+            held.enter_context(queue.permits.hold(caller))
         for caller in ("ada", "ada", "ada", "bob", "cay"):
             queue.join(caller)
         bob.close()
@@ -80,34 +80,37 @@ def test_callers_take_turns(queue: Queue) -> None:
 
 
 def test_a_caller_that_has_its_places_does_not_keep_others_out(queue: Queue) -> None:
-    with queue.places.hold("ada"), queue.places.hold("ada"):
+    with queue.permits.hold("ada"), queue.permits.hold("ada"):
         queue.join("ada")
-        with queue.places.hold("bob"):
+        with queue.permits.hold("bob"):
             assert queue.got == []
         assert queue.got == []
     until(lambda: queue.got == ["ada"])
 
 
 def test_who_waits_too_long_is_told_whose_places_they_are() -> None:
-    places = Places("searches", IMPATIENT)
-    with places.hold("ada"), places.hold("ada"):
-        with pytest.raises(TooManyRequests, match="2 searches of this caller") as own, places.hold("ada"):
+    permits = Permits("searches", IMPATIENT)
+    with permits.hold("ada"), permits.hold("ada"):
+        with pytest.raises(TooManyRequests, match="2 searches of this caller") as own, permits.hold("ada"):
             pass
         others_too = pytest.raises(Unavailable, match="3 searches of others")
-        with places.hold("bob"), others_too as others, places.hold("cay"):
+        with permits.hold("bob"), others_too as others, permits.hold("cay"):
             pass
     assert (own.value.retry_after, others.value.retry_after) == (1, 1)
-    assert places._total == 0
-    assert places._waiting == {}
+    assert permits._total == 0
+    assert permits._waiting == {}
 
 
 def test_not_more_than_so_many_wait(queue: Queue) -> None:
-    with queue.places.hold("ada"), queue.places.hold("ada"):
+    with queue.permits.hold("ada"), queue.permits.hold("ada"):
         for _ in range(FEW.waiting):
             queue.join("ada")
-        with pytest.raises(TooManyRequests, match="5 searches of this caller wait"), queue.places.hold("ada"):
+        with (
+            pytest.raises(TooManyRequests, match="5 searches of this caller wait"),
+            queue.permits.hold("ada"),
+        ):
             pass
-        with queue.places.hold("bob"):
+        with queue.permits.hold("bob"):
             pass
         queue.go_on.set()
 
@@ -116,10 +119,10 @@ def test_who_is_interrupted_while_waiting_takes_no_place(monkeypatch: pytest.Mon
     class Interrupted(BaseException):
         pass
 
-    places = Places("searches", FEW)
+    permits = Permits("searches", FEW)
     for granted in (False, True):
-        with places.hold("ada"):
-            second = places.hold("ada")
+        with permits.hold("ada"):
+            second = permits.hold("ada")
             second.__enter__()
 
             class Event:
@@ -134,11 +137,11 @@ def test_who_is_interrupted_while_waiting_takes_no_place(monkeypatch: pytest.Mon
                     pass
 
             monkeypatch.setattr("flowthings_like.platform.rest.permits._Waiter.__init__", _with(Event))
-            with pytest.raises(Interrupted), places.hold("ada"):
+            with pytest.raises(Interrupted), permits.hold("ada"):
                 pass
             if not granted:
                 second.__exit__(None, None, None)
-        assert (places._total, places._running, places._waiting) == (0, {}, {})
+        assert (permits._total, permits._running, permits._waiting) == (0, {}, {})
 
 
 def _with(event: type) -> Any:

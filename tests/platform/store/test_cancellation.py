@@ -13,7 +13,7 @@ import sqlalchemy as sql
 from flowthings_like.green.backends import contract as backend
 from flowthings_like.platform.problems import Unavailable
 from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
-from flowthings_like.platform.store.cancellation import CURRENT, Ending, SearchTooLong
+from flowthings_like.platform.store.cancellation import CURRENT, CancelScope, SearchTooLong
 
 FOREVER = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT {} FROM c"
 STATEMENTS = {
@@ -29,8 +29,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def read(store: Store, statement: str, ending: Ending) -> object:
-    token = CURRENT.set(ending)
+def read(store: Store, statement: str, scope: CancelScope) -> object:
+    token = CURRENT.set(scope)
     try:
         return store.read(lambda connection: connection.execute(sql.text(statement)).scalar())
     finally:
@@ -40,8 +40,8 @@ def read(store: Store, statement: str, ending: Ending) -> object:
 @pytest.mark.parametrize("statement", STATEMENTS.values(), ids=STATEMENTS)
 def test_a_read_ends_when_its_time_is_up(store: Store, statement: str) -> None:
     with pytest.raises(SearchTooLong, match=r"ended after 0\.05 seconds"):
-        read(store, statement, Ending(0.05))
-    assert read(store, "SELECT 1", Ending(30)) == 1
+        read(store, statement, CancelScope(0.05))
+    assert read(store, "SELECT 1", CancelScope(30)) == 1
     assert store.read(lambda connection: connection.execute(sql.text("SELECT 2")).scalar()) == 2
 
 
@@ -54,32 +54,32 @@ def test_a_read_ends_when_its_client_is_gone(store: Store, statement: str) -> No
         return len(looked) == 3
 
     with pytest.raises(Unavailable, match="hung up"):
-        read(store, statement, Ending(None, is_gone))
+        read(store, statement, CancelScope(None, is_gone))
     assert len(looked) == 3
 
 
 def test_a_read_that_nobody_waits_for_ends(store: Store) -> None:
-    ending = Ending(None)
+    scope = CancelScope(None)
     here = backend.detect()
     ended: list[BaseException] = []
 
     def work() -> None:
         try:
-            read(store, STATEMENTS["predicate"], ending)
+            read(store, STATEMENTS["predicate"], scope)
         except Unavailable as problem:
             ended.append(problem)
 
     thread = here.spawn(work)
     here.sleep(0.05)
-    ending.cancel()
+    scope.cancel()
     here.get(thread, 30)
     assert "given up" in str(ended[0])
 
 
 def test_the_next_read_on_the_same_connection_is_not_ended(store: Store) -> None:
-    ending = Ending(30)
-    assert read(store, "SELECT 1", ending) == 1
-    ending.cancel()
+    scope = CancelScope(30)
+    assert read(store, "SELECT 1", scope) == 1
+    scope.cancel()
     long = FOREVER.format("x").replace("FROM c)", "FROM c WHERE x < 300000)")
 
     def count(connection: sql.Connection) -> int:
@@ -94,7 +94,7 @@ def test_each_read_has_an_ending_of_its_own(store: Store) -> None:
     def work(seconds: float) -> None:
         try:
             with pytest.raises(SearchTooLong, match=f"after {seconds:g} seconds"):
-                read(store, STATEMENTS["steps"], Ending(seconds))
+                read(store, STATEMENTS["steps"], CancelScope(seconds))
         except BaseException as error:
             failures.append(error)
 

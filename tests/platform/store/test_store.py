@@ -233,7 +233,7 @@ def test_a_dispatcher_that_goes_while_its_group_is_written_disturbs_nothing(
         waiting.start()
         until(lambda: queued(store) == 4)
         writer._start()
-        assert writer._turn.is_taken
+        assert writer._writing.is_taken
     waiting.join()
     assert outcome == [1] * 4
     assert store.write(add("last")) == 1

@@ -1,8 +1,8 @@
-"""Accounts: who may come in, and as whom.
+"""Authentication: which caller a token stands for.
 
-Tokens are stored as hashes and compared as hashes. What a token comes to is remembered, so that a request
-does not cost a look-up each time, until a token, share or group changes: a mark that all processes share
-tells that. A change takes effect in every process before it is answered.
+Tokens are stored and compared as hashes. The caller of a token is cached, so that a request costs no look-up,
+until a token, share or group changes: a version that all processes share tells that. So a change takes effect
+in every process before it is answered.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ....wire.rest import AUTH_TOKEN
 from ... import ids
 from ...problems import BadRequest, Forbidden, Unauthorized
 from ...store.schema import accounts, resources, token_hashes
-from ...store.shared_version import Mark
+from ...store.shared_version import SharedVersion
 from . import expiry, share_grants, token_strings
 from .rights import Caller, token_grants
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from ...store.store import Store
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_FRESH = 1.0  # seconds after which a token is looked up in any case
-_MARK = "rights.mark"
-_MOST_REMEMBERED = 10_000
+_MAX_AGE = 1.0  # seconds after which a cached caller is looked up again in any case
+_VERSION_FILE = "rights.mark"
+_MOST_CACHED = 10_000
 
 
 def check_name(name: object) -> str:
@@ -47,10 +47,10 @@ def check_name(name: object) -> str:
     return name
 
 
-class _Known(NamedTuple):
-    """What a token came to, while the mark stays what it was, and until a moment of the monotonic clock."""
+class _CachedCaller(NamedTuple):
+    """A caller that is valid while the version stays what it was, and until a time of the monotonic clock."""
 
-    mark: bytes
+    version: bytes
     until: float
     caller: Caller
 
@@ -60,7 +60,7 @@ class Accounts:
 
     Args:
         store: where they are kept.
-        trusted: {secret: account} of callers within this process, who hold no stored token.
+        trusted: {secret: account} of callers within this process, which need no stored token.
         max_capacity: the largest capacity that callers may give a flow, None for any.
     """
 
@@ -69,8 +69,8 @@ class Accounts:
     ) -> None:
         self._store = store
         self._max_capacity = max_capacity
-        self._mark = Mark(store.folder, _MARK)
-        self._remembered: dict[tuple[str, str], _Known] = {}
+        self._version = SharedVersion(store.folder, _VERSION_FILE)
+        self._cached: dict[tuple[str, str], _CachedCaller] = {}
         self._trusted = {
             secret: Caller(name, self.ensure(name), max_capacity=max_capacity)
             for secret, name in (trusted or {}).items()
@@ -99,7 +99,7 @@ class Accounts:
 
         self.ensure(name)
         self._store.write(work)
-        self.forget()
+        self.invalidate()
         return string
 
     def is_trusted(self, token: str | None) -> bool:
@@ -107,7 +107,7 @@ class Accounts:
         return token in self._trusted
 
     def caller(self, token: str | None, account: str) -> Caller:
-        """Whoever holds `token`, as a caller of `account`.
+        """The holder of `token`, as a caller of `account`.
 
         Raises:
             Unauthorized: there is no token.
@@ -119,27 +119,27 @@ class Accounts:
         if trusted is not None and trusted.account == account:
             return trusted
         key = token_strings.hashed(token), account
-        known = self._remembered.get(key)
-        # Read before the look-up: what changes meanwhile makes what was found outdated.
-        mark, now = self._mark.read(), time.monotonic()
-        if known is None or known.mark != mark or known.until < now:
+        known = self._cached.get(key)
+        # Read before the look-up: a change that comes during it makes the result outdated.
+        version, now = self._version.read(), time.monotonic()
+        if known is None or known.version != version or known.until < now:
             found = trusted.identity if trusted is not None else None
             caller, remaining = self._store.read(
                 lambda connection: (
                     _holder_of_shares(connection, found, account) if found else _holder(connection, *key)
                 )
             )
-            fresh = _FRESH if remaining is None else min(_FRESH, remaining / 1000)
-            if len(self._remembered) >= _MOST_REMEMBERED:
-                self._remembered.clear()
+            max_age = _MAX_AGE if remaining is None else min(_MAX_AGE, remaining / 1000)
+            if len(self._cached) >= _MOST_CACHED:
+                self._cached.clear()
             caller = replace(caller, max_capacity=self._max_capacity)
-            known = self._remembered[key] = _Known(mark, now + fresh, caller)
+            known = self._cached[key] = _CachedCaller(version, now + max_age, caller)
         return known.caller
 
-    def forget(self) -> None:
-        """Have all processes look again at the next request: a token, share or group has changed."""
-        self._mark.change()
-        self._remembered.clear()
+    def invalidate(self) -> None:
+        """Drop the cached callers of all processes, because a token, share or group has changed."""
+        self._version.change()
+        self._cached.clear()
 
 
 def _identity(connection: sql.Connection, name: str) -> str | None:
@@ -149,7 +149,7 @@ def _identity(connection: sql.Connection, name: str) -> str | None:
 
 
 def _create(connection: sql.Connection, name: str) -> str:
-    existing = _identity(connection, name)  # another process may have been first
+    existing = _identity(connection, name)  # another process may have made it
     if existing is not None:
         return existing
     now = ids.now_ms()
@@ -169,7 +169,7 @@ def _master_of(name: str) -> tuple[sql.ColumnElement[bool], sql.ColumnElement[bo
 
 
 def _holder(connection: sql.Connection, hash_: str, account: str) -> tuple[Caller, int | None]:
-    """Who holds a token, and for how many ms that is so; None for ever."""
+    """The holder of a token, and for how many ms the token is valid; None for ever."""
     columns = token_hashes.c.account, token_hashes.c.token_id
     row = connection.execute(sql.select(*columns).where(token_hashes.c.hash == hash_)).one_or_none()
     if row is None:
@@ -197,7 +197,7 @@ def _holder(connection: sql.Connection, hash_: str, account: str) -> tuple[Calle
 
 
 def _holder_of_shares(connection: sql.Connection, identity: str, account: str) -> tuple[Caller, int | None]:
-    granted, remaining = share_grants.held(connection, account, identity)
+    granted, remaining = share_grants.grants_of(connection, account, identity)
     if not granted:
         raise Forbidden("unknown token or account")
     return Caller(account, identity, granted, is_guest=True), remaining

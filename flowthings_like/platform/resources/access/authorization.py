@@ -64,7 +64,7 @@ def refuse_elsewhere(connection: Connection, caller: Caller, places: Collection[
     account = next(iter(places), "/").split("/")[1]
     # Shares are held by identities: only a master token acts as one elsewhere.
     if account and caller.rights is None:
-        held = share_grants.held(connection, account, caller.identity).grants
+        held = share_grants.grants_of(connection, account, caller.identity).grants
         if all(any(account_paths.covers(prefix, place) for prefix, _ in held) for place in places):
             raise Forbidden(
                 f"{what} is in the account {account}, which shares it with you: "

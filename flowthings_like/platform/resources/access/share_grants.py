@@ -1,4 +1,4 @@
-"""What the shares of an account let the identities of others do there."""
+"""The rights that an account's shares give to the identities of other accounts."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from .rights import Grants
 
 
-class Held(NamedTuple):
-    """What shares let an identity do, and for how many ms all of them still do (None: for ever)."""
+class SharedGrants(NamedTuple):
+    """The rights that shares give to an identity, and for how many ms all of them last (None: for ever)."""
 
     grants: Grants
     remaining: int | None
 
 
-def held(connection: sql.Connection, account: str, identity: str) -> Held:
-    """What `identity` may do in `account` by the shares issued to it, directly or through a group."""
+def grants_of(connection: sql.Connection, account: str, identity: str) -> SharedGrants:
+    """The rights of `identity` in `account` by the shares issued to it, directly or through a group."""
     granted: Grants = ()
     ends = []
     for share in _all(connection, "share", account):
@@ -34,7 +34,7 @@ def held(connection: sql.Connection, account: str, identity: str) -> Held:
             granted += rights.grants(share["paths"])
             if left is not None:
                 ends.append(left)
-    return Held(granted, min(ends, default=None))
+    return SharedGrants(granted, min(ends, default=None))
 
 
 def _all(connection: sql.Connection, kind: str, account: str) -> list[dict[str, Any]]:

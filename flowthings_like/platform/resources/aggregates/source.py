@@ -74,7 +74,7 @@ class Source:
         if indexed is None or not _is_kept(connection, plan, flow, indexed):
             return cls.of_documents(connection, plan, flow)
         found = query_plan.selective(connection, flow, plan.filter, now_ms())
-        source = _OfIndex(plan, flow, connection.dialect, indexed, found or query_plan.ALL_INDEXED)
+        source = _IndexSource(plan, flow, connection.dialect, indexed, found or query_plan.ALL_INDEXED)
         source.look(connection)
         return source
 
@@ -134,7 +134,7 @@ class Source:
         return json_columns.text(member, self._columns, drops.c.elems)
 
 
-class _OfIndex(Source):
+class _IndexSource(Source):
     """The same from the index of all indexed elements. It gives no lists and no text of lists and maps."""
 
     def __init__(self, plan: Plan, flow: Flow, dialect: Dialect, indexed: kept_as.Columns, hint: str) -> None:

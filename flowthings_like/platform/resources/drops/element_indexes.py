@@ -1,9 +1,9 @@
-"""Element indexes: which elements a flow indexes, what its drops hold for them, how old drops come by it.
+"""Element indexes: which elements a flow indexes, what their columns hold, and the backfill of old drops.
 
 Every write of a drop fills the columns of its flow's indexes in the same transaction. When a flow's list of
-indexes changes, the drops that are there already are brought up to it in small pieces, in the order of their
-ids, each piece a transaction that also notes how far it came. Until all are done the new indexes are written
-and not read. It does not matter who does a piece, nor when a process dies between two of them.
+indexes changes, the existing drops are backfilled in small batches, in the order of their ids. Each batch is
+a transaction that also records how far it came. Until all are done the new indexes are written and not read.
+Any process may do any batch, and may die between two of them.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 MOST = SLOTS
 """Most elements that a flow may index."""
 
-PIECE = 500
-"""Most drops that are brought up to date in one transaction."""
+BATCH = 500
+"""Most drops that are backfilled in one transaction."""
 
-PIECE_BYTES = 4 * 1024 * 1024
-"""Bytes of elements after which a piece ends before it has PIECE drops."""
+BATCH_BYTES = 4 * 1024 * 1024
+"""Bytes of elements after which a batch ends before it has BATCH drops."""
 
 _PENDING = (
     select(element_indexes.c.flow_id, element_indexes.c.slots, element_indexes.c.cursor)
@@ -48,10 +48,10 @@ _AFTER = (
     select(drops.c.id, drops.c.created, drops.c.elems)
     .where(drops.c.flow_id == bindparam("in_flow"), drops.c.id > bindparam("after"))
     .order_by(drops.c.id)
-    .limit(PIECE)
+    .limit(BATCH)
 )
 _COLUMNS = ("indexed", *SLOT_NAMES)
-_BRING_UP = (
+_BACKFILL = (
     update(drops)
     .where(drops.c.flow_id == bindparam("in_flow"), drops.c.id == bindparam("with_id"))
     .values({name: bindparam(f"new_{name}") for name in _COLUMNS})
@@ -65,7 +65,7 @@ class Indexes:
     Attributes:
         elements: by slot, the element as the flow names it; None where the slot is free.
         ready: the slots that finds may read, by the element's path.
-        pending: whether drops wait to be brought up to date.
+        pending: whether drops wait to be backfilled.
         finders: (column, what finds its element in a document), for every slot that is written.
     """
 
@@ -75,7 +75,7 @@ class Indexes:
     finders: tuple[tuple[str, Callable[[Mapping[str, Any]], Any]], ...]
 
     def columns(self, created: int, document: Mapping[str, Any]) -> dict[str, Any]:
-        """What the columns of the indexes hold for a drop."""
+        """The values of the indexes' columns for a drop."""
         if not self.finders:
             return {}
         found: dict[str, Any] = {"indexed": created}
@@ -131,7 +131,7 @@ def check(name: str, value: Any) -> list[str]:
 
 
 def define(connection: Connection, flow_id: str, wanted: Iterable[str]) -> None:
-    """Have a flow index these elements and no others, from the end of the transaction on."""
+    """Make a flow index these elements and no others, from the end of the transaction on."""
     row = connection.execute(
         select(element_indexes.c.slots).where(element_indexes.c.flow_id == flow_id)
     ).first()
@@ -155,8 +155,8 @@ def forget(connection: Connection, flow_id: str) -> None:
     connection.execute(delete(element_indexes).where(element_indexes.c.flow_id == flow_id))
 
 
-def bring_up_piece(connection: Connection) -> bool:
-    """Bring some drops up to their flow's indexes, and note how far; False if there was nothing to do."""
+def backfill_batch(connection: Connection) -> bool:
+    """Backfill some drops, and record how far. Returns False if there was nothing to do."""
     row = connection.execute(_PENDING).first()
     if row is None:
         return False
@@ -170,10 +170,10 @@ def bring_up_piece(connection: Connection) -> bool:
         new = {f"new_{name}": value for name, value in columns.items()}
         changed.append({**blank, **new, "in_flow": flow_id, "with_id": drop_id})
         size += len(elems)
-        if len(changed) == PIECE or size > PIECE_BYTES:
+        if len(changed) == BATCH or size > BATCH_BYTES:
             is_last = False
             break
-    execute_many(connection, _BRING_UP, changed)
+    execute_many(connection, _BACKFILL, changed)
     slots = orjson.loads(text)
     if is_last:
         _finish(connection, flow_id, [slot and {**slot, "ready": True} for slot in slots])

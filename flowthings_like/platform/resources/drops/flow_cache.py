@@ -1,8 +1,8 @@
-"""The catalogue: the flows and tracks that the writer needs at every drop, kept ready in memory.
+"""The cache of flows and tracks, which the writer needs for every drop.
 
-A flow is looked up by id or path; a track by the path of its source, its filter already compiled. What is
-kept is true for as long as nobody changes a flow or track: this process's own changes make it forget, and
-those of other processes show in the database's change stamp, which is looked at once per transaction.
+A flow is looked up by id or path; a track by the path of its source. Filters are cached compiled. The cache
+is cleared when this process changes a flow or track, and when another process has changed the database, which
+is checked once per transaction.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Test = Callable[[Mapping[str, Any], int], bool]
 DEFAULT_CAPACITY = 1000
 """How many drops a flow holds that does not say."""
 
-_MOST = 50_000  # flows kept; beyond it all are dropped and read again as needed
+_MOST = 50_000  # flows cached; beyond it all are dropped and read again as needed
 
 _FLOWS = (
     select(
@@ -145,7 +145,7 @@ def compiled(text: str) -> Test | None:
 
 
 class FlowCache:
-    """Flows and tracks remembered for one writer; every method is called within its transaction."""
+    """The flows and tracks cached for one writer. Every method is called within its transaction."""
 
     def __init__(self) -> None:
         self._flows: dict[str, Flow] = {}
@@ -153,12 +153,12 @@ class FlowCache:
         self._seen: tuple[Connection, int | None] | None = None
 
     def clear(self) -> None:
-        """Read everything again when it is next needed."""
+        """Drop everything: it is read again when it is needed."""
         self._flows.clear()
         self._tracks.clear()
 
     def refresh(self, connection: Connection) -> None:
-        """Forget, if another process or an earlier connection may have changed something."""
+        """Drop everything if another process, or an earlier connection, may have changed something."""
         now = engines.stamp(connection)
         seen = self._seen
         if now is None or seen is None or seen[0] is not connection or seen[1] != now:

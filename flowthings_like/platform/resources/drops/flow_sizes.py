@@ -36,7 +36,7 @@ class Size(NamedTuple):
 
 
 def resize(connection: Connection, flow_id: str, by: int, arrived: int = 0) -> Size:
-    """Note that a flow holds `by` drops more (or fewer) and that `arrived` have come; return how it is now.
+    """Add `by` to how many drops a flow holds and `arrived` to how many have arrived; return the new size.
 
     The last has the number `arrivals`, the first `arrivals - arrived + 1`: numbers rise in the order of
     the transactions, whatever the clocks of the processes say.
@@ -47,7 +47,7 @@ def resize(connection: Connection, flow_id: str, by: int, arrived: int = 0) -> S
 
 
 def fit(connection: Connection, flow_id: str, size: int, capacity: int) -> int:
-    """Evict those of a flow's `size` drops that arrived first so that `capacity` remain; return how many."""
+    """Evict the drops that arrived first until `capacity` of the flow's `size` remain; return how many."""
     if size <= capacity:
         return 0
     evicted = connection.execute(_EVICT, {"flow": flow_id, "skip": size - capacity - 1}).rowcount

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from .flow_cache import Flow, FlowCache
-    from .validation import Draft
+    from .validation import ValidatedDrop
 
 _INSERT = insert(drops)
 
@@ -65,45 +65,45 @@ class Ingest:
         self._counts: Counts = Counter()
         self.evicted = self.evicted_created = 0
 
-    def create(self, flow: Flow, drafts: list[Draft]) -> list[Arrival]:
-        """Write `drafts` and all that follows from them.
+    def create(self, flow: Flow, new: list[ValidatedDrop]) -> list[Arrival]:
+        """Write `new` and all that follows from them.
 
         Returns:
-            for each draft the drop that it became, in order; drafts of the same fhash share one.
+            for each drop the drop that it became, in order; new of the same fhash share one.
 
         Raises:
-            BadRequest: a draft does not match the flow's filter, or tracks lead too far; the caller's
+            BadRequest: a drop does not match the flow's filter, or tracks lead too far; the caller's
                 transaction must be undone.
         """
         added: list[Arrival] = []
         replaced: dict[str, Arrival] = {}
         results: list[Arrival] = []
-        by_hash = self._existing(flow, drafts)
+        by_hash = self._existing(flow, new)
         fresh: set[str] = set()
         first: list[Arrival] = []
         is_tracked = bool(self._cache.tracks(self._connection, flow.path))
-        for index, draft in enumerate(drafts):
-            arrival = self._arrival(flow, draft)
-            self._check(flow, arrival, index if len(drafts) > 1 else None)
-            known = by_hash.get(draft.fhash) if draft.fhash is not None else None
+        for index, drop in enumerate(new):
+            arrival = self._arrival(flow, drop)
+            self._check(flow, arrival, index if len(new) > 1 else None)
+            known = by_hash.get(drop.fhash) if drop.fhash is not None else None
             if known is not None:
                 self._replace(known, arrival)
-                if draft.fhash not in fresh:
+                if drop.fhash not in fresh:
                     replaced[known.row["id"]] = known
                 results.append(known)
                 continue
             added.append(arrival)
             if is_tracked:
                 first.append(Arrival(arrival.document, arrival.row))  # as the tracks are to see it
-            if draft.fhash is not None:
-                by_hash[draft.fhash] = arrival
-                fresh.add(draft.fhash)
+            if drop.fhash is not None:
+                by_hash[drop.fhash] = arrival
+                fresh.add(drop.fhash)
             results.append(arrival)
         self._write(flow, results, added, first, list(replaced.values()))
         return results
 
-    def _existing(self, flow: Flow, drafts: list[Draft]) -> dict[str, Arrival]:
-        hashes = list({draft.fhash for draft in drafts if draft.fhash is not None})
+    def _existing(self, flow: Flow, new: list[ValidatedDrop]) -> dict[str, Arrival]:
+        hashes = list({drop.fhash for drop in new if drop.fhash is not None})
         if not hashes:
             return {}
         found = rows.find_by_fhash(self._connection, flow.id, hashes)
@@ -112,8 +112,8 @@ class Ingest:
             for fhash, row in found.items()
         }
 
-    def _arrival(self, flow: Flow, draft: Draft) -> Arrival:
-        created = self._now if draft.created is None else draft.created
+    def _arrival(self, flow: Flow, drop: ValidatedDrop) -> Arrival:
+        created = self._now if drop.created is None else drop.created
         drop_id = new_id("d", created)
         document: dict[str, Any] = {
             "id": drop_id,
@@ -121,23 +121,23 @@ class Ingest:
             "path": flow.path,
             "creationDate": created,
             "creatorId": self._creator,
-            "elems": draft.elems,
+            "elems": drop.elems,
             "version": 0,
         }
-        if draft.fhash is not None:
-            document["fhash"] = draft.fhash
-        if draft.location is not None:
-            document["location"] = draft.location
+        if drop.fhash is not None:
+            document["fhash"] = drop.fhash
+        if drop.location is not None:
+            document["location"] = drop.location
         row = {
             "flow_id": flow.id,
             "id": drop_id,
             "created": created,
             "edited": None,
             "creator": self._creator,
-            "fhash": draft.fhash,
-            "elems": draft.elems_text,
-            "types": draft.types_text,
-            "location": draft.location_text,
+            "fhash": drop.fhash,
+            "elems": drop.elems_text,
+            "types": drop.types_text,
+            "location": drop.location_text,
             "parent": None,
             "arrived": 0,  # `_number` says which
         }

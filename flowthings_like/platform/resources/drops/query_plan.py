@@ -42,7 +42,7 @@ _PAGE = " LIMIT ? OFFSET ?"
 _FROM_INDEXED = f"FROM drops INDEXED BY {ALL_INDEXED} WHERE flow_id = ? AND indexed IS NOT NULL"
 
 
-class Way(NamedTuple):
+class QueryPlan(NamedTuple):
     """How a find is answered.
 
     Attributes:
@@ -127,7 +127,7 @@ def explain(connection: Connection, flow: Flow, query: Query) -> dict[str, Any]:
     }
 
 
-def choose(connection: Connection, flow: Flow, query: Query) -> Way:
+def choose(connection: Connection, flow: Flow, query: Query) -> QueryPlan:
     """The way to answer a query."""
     order = _Order.of(query)
     slots = {} if flow.indexes is None else flow.indexes.ready
@@ -224,31 +224,31 @@ def _sort_slots(
     return tuple(found)
 
 
-def _documents(flow: Flow, query: Query, order: _Order) -> Way:
+def _documents(flow: Flow, query: Query, order: _Order) -> QueryPlan:
     if query.filter is not None or order.members:
-        return Way("documents")
+        return QueryPlan("documents")
     text = f"{rows.SELECT_TEXT} WHERE flow_id = ? ORDER BY id {order.of_age}{_PAGE}"
-    return Way("documents", (), text, (flow.id,))
+    return QueryPlan("documents", (), text, (flow.id,))
 
 
-def _by_index(flow: Flow, rule: Rule, rules: list[Rule], is_whole: bool, order: _Order) -> Way:
+def _by_index(flow: Flow, rule: Rule, rules: list[Rule], is_whole: bool, order: _Order) -> QueryPlan:
     if not is_whole or order.members:
-        return Way("by_index", (rule.slot,), rule=rule)
+        return QueryPlan("by_index", (rule.slot,), rule=rule)
     text, values = _tests(rules)
     name = SLOT_NAMES[rule.slot]
     where = f" INDEXED BY drops_by_{name} WHERE flow_id = ? AND {name} IS NOT NULL{text}"
     text = f"{rows.SELECT_TEXT}{where} ORDER BY id {order.of_age}{_PAGE}"
-    return Way("by_index", (rule.slot,), text, (flow.id, *values), rule=rule)
+    return QueryPlan("by_index", (rule.slot,), text, (flow.id, *values), rule=rule)
 
 
-def _by_order(flow: Flow, slot: int, order: _Order) -> Way:
+def _by_order(flow: Flow, slot: int, order: _Order) -> QueryPlan:
     name = SLOT_NAMES[slot]
     direction = "DESC" if order.members[0][1] else "ASC"
     text = f"SELECT id {_from(slot)} AND {name} < ? ORDER BY {name} {direction}, id {order.of_age}{_PAGE}"
-    return Way("by_order", (slot,), text, (flow.id, kept_as.FIRST_MARKER), gives_ids=True)
+    return QueryPlan("by_order", (slot,), text, (flow.id, kept_as.FIRST_MARKER), gives_ids=True)
 
 
-def _indexed(flow: Flow, rules: list[Rule], by: Sequence[int], order: _Order) -> Way:
+def _indexed(flow: Flow, rules: list[Rule], by: Sequence[int], order: _Order) -> QueryPlan:
     text, values = _tests(rules)
     sorts = []
     for slot, (_, descending) in zip(by, order.members, strict=True):
@@ -259,11 +259,11 @@ def _indexed(flow: Flow, rules: list[Rule], by: Sequence[int], order: _Order) ->
     sorts += [f"indexed {order.of_age}", f"id {order.of_age}"]
     text = f"SELECT id {_FROM_INDEXED}{text} ORDER BY {', '.join(sorts)}{_PAGE}"
     used = tuple(dict.fromkeys([rule.slot for rule in rules] + list(by)))
-    return Way("indexed", used, text, (flow.id, *values), gives_ids=True)
+    return QueryPlan("indexed", used, text, (flow.id, *values), gives_ids=True)
 
 
 def _without_the_member(
-    connection: Connection, flow: Flow, query: Query, way: Way, found: int
+    connection: Connection, flow: Flow, query: Query, way: QueryPlan, found: int
 ) -> Iterable[str]:
     """The ids that follow behind those of `by_order`: of the drops where the member is missing or null."""
     (slot,), order = way.slots, _Order.of(query)
@@ -279,7 +279,7 @@ def _without_the_member(
     return [drop_id for (drop_id,) in fetch(connection, text, (*way.values, query.limit - found, skip))]
 
 
-def _statement(connection: Connection, flow: Flow, query: Query, way: Way) -> Select[Any]:
+def _statement(connection: Connection, flow: Flow, query: Query, way: QueryPlan) -> Select[Any]:
     """A query's own statement, with the index that the way looks something up in."""
     statement = query.apply(
         rows.SELECT.where(rows.IN_FLOW),

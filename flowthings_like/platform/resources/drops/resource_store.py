@@ -1,4 +1,4 @@
-"""The store with what the resources keep beside it: the cache of flows and tracks, and the index builder."""
+"""The store with the cache of flows and tracks and the index builder, which resources and drops need."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ResourceStore(Store):
 
     Attributes:
         flow_cache: the flows and tracks as the writer sees them; for use inside `write` only.
-        indexing: brings drops up to the indexes of their flows, in the background.
+        indexing: backfills the flows' element indexes, in the background.
 
     Raises:
         as Store.

@@ -1,4 +1,4 @@
-"""Drafts: what a writer sent for a drop, checked and turned into what is kept. No database here."""
+"""Validation of drops: what a writer sent, checked and turned into what is stored. No database here."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ LARGEST = 1024 * 1024
 LONGEST_FHASH = 1024
 """Most characters of an fhash."""
 
-_OURS = frozenset(
+_SET_BY_PLATFORM = frozenset(
     ("id", "flowId", "path", "creatorId", "version", "lastEditDate", "lastEditorId", "parentDropId")
 )
-"""Members that the platform sets. Clients send whole drops back; what they say here is passed over."""
+"""Members that the platform sets. Clients send whole drops back; these members are ignored then."""
 
-_THEIRS = ("elems", "fhash", "location", "creationDate")
+_SET_BY_WRITER = ("elems", "fhash", "location", "creationDate")
 _SPECIFIERS = ("city", "zip", "street", "state")
 
 
 @dataclass(slots=True)
-class Draft:
-    """A drop as its writer wants it. The `_text` attributes are JSON, ready to be kept; None where absent."""
+class ValidatedDrop:
+    """A new drop, checked. The `_text` attributes are JSON, ready to be stored; None where absent."""
 
     elems: dict[str, Any]
     elems_text: str
@@ -42,7 +42,7 @@ class Draft:
     created: int | None
 
 
-def draft(model: Any) -> Draft:
+def validated(model: Any) -> ValidatedDrop:
     """A new drop's model, checked.
 
     Args:
@@ -62,7 +62,7 @@ def draft(model: Any) -> Draft:
         raise BadRequest(
             f"creationDate must be whole milliseconds since the epoch, 0 to {LATEST}, not {created!r}"
         )
-    return Draft(
+    return ValidatedDrop(
         elems,
         elems_text(elems),
         types,
@@ -143,8 +143,8 @@ def _check_members(model: Any) -> None:
     if not isinstance(model, dict):
         raise BadRequest('a drop must be a map such as {"elems": {"temp": 39.5}}')
     for name in model:
-        if name not in _OURS and name not in _THEIRS:
-            known = ", ".join(_THEIRS)
+        if name not in _SET_BY_PLATFORM and name not in _SET_BY_WRITER:
+            known = ", ".join(_SET_BY_WRITER)
             raise BadRequest(f"a drop has no member {name!r}: you may set {known}; values go within elems")
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ..access.rights import Caller
     from .flow_cache import Flow, FlowCache
     from .resource_store import ResourceStore
-    from .validation import Draft
+    from .validation import ValidatedDrop
 
 T = TypeVar("T")
 
@@ -90,16 +90,16 @@ def create_counted(
 ) -> Created:
     """`create_many` for a list of models, `create` for one, and how many drops were evicted."""
     if not isinstance(models, (list, tuple)):
-        return _create(store, caller, flow, [validation.draft(models)], hints)
+        return _create(store, caller, flow, [validation.validated(models)], hints)
     _check_count(len(models), "drops")
-    return _create(store, caller, flow, uncollected(_drafts, models), hints)
+    return _create(store, caller, flow, uncollected(_validated, models), hints)
 
 
-def _drafts(models: Sequence[Any]) -> list[Draft]:
+def _validated(models: Sequence[Any]) -> list[ValidatedDrop]:
     prepared = []
     for index, model in enumerate(models):
         try:
-            prepared.append(validation.draft(model))
+            prepared.append(validation.validated(model))
         except Problem as problem:
             raise type(problem)(f"drop {index}: {problem.message}") from problem
     return prepared
@@ -247,7 +247,9 @@ def delete_all(store: ResourceStore, caller: Caller, flow: str) -> None:
     store.write(work)
 
 
-def _create(store: ResourceStore, caller: Caller, flow: str, prepared: list[Draft], hints: bool) -> Created:
+def _create(
+    store: ResourceStore, caller: Caller, flow: str, prepared: list[ValidatedDrop], hints: bool
+) -> Created:
     now = now_ms()
 
     def work(connection: Connection) -> tuple[list[dict[str, Any]], int, int]:

@@ -300,7 +300,7 @@ def test_an_index_is_built_for_what_is_there(store: Store) -> None:
 
 def test_finds_are_right_while_it_is_built(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store.indexing, "wake", lambda: None)
-    monkeypatch.setattr(element_indexes, "PIECE", 7)
+    monkeypatch.setattr(element_indexes, "BATCH", 7)
     flow = make(store, "/acme/halfway", index=["kind"])
     fill(store, flow, 40)
     index(store, flow, "kind", "n")
@@ -311,7 +311,7 @@ def test_finds_are_right_while_it_is_built(store: Store, monkeypatch: pytest.Mon
         assert numbers(store, flow, filter="n >= 38") == [39, 38]
         assert way(store, flow, filter="kind == 3")["uses"] == "by_index"  # that one was there before
         assert numbers(store, flow, filter="kind == 3") == [33, 23, 13, 3]
-        if not store.write(element_indexes.bring_up_piece):
+        if not store.write(element_indexes.backfill_batch):
             break
         pieces += 1
     assert pieces == 6
@@ -328,7 +328,7 @@ def test_an_element_that_takes_the_place_of_another(store: Store, monkeypatch: p
     assert numbers(store, flow, filter="new == 1") == [5, 3, 1]
     assert numbers(store, flow, filter="e0 == 1", limit=2) == [5, 4]
     verbs.create(store, ME, flow, {"elems": {"n": 6, "new": 1}})
-    while store.write(element_indexes.bring_up_piece):
+    while store.write(element_indexes.backfill_batch):
         pass
     assert way(store, flow, filter="new == 1")["uses"] == "by_index"
     assert numbers(store, flow, filter="new == 1") == [6, 5, 3, 1]
