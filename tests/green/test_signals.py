@@ -150,7 +150,6 @@ LOOPS_TO_UNDO = {
     ("platform/things/connections/listener.py", "_accept"): OWN_THREAD,
     ("platform/things/connections/outbox.py", "_write"): OWN_THREAD,
     ("testing/proxy.py", "carry"): OWN_THREAD,
-    ("transport/things/keeper.py", "_run"): OWN_THREAD,
     ("transport/things/connection.py", "_read"): OWN_THREAD,
     ("transport/things/connection.py", "_readable"): "runs in a hub",
     ("green/backends/hubs.py", "wait"): "runs in a hub",

@@ -12,12 +12,13 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from ...errors import ConnectionFailed, DeadlineExceeded
 from ...green.backends.contract import detect
-from ...wire.things.packages import MAX_BODY, Package, PackageParser, ProtocolError, check_size
+from ...wire.things.packages import MAX_BODY, Kind, Package, PackageParser, ProtocolError, check_size
 from ..forks import forget_in_child
 from ..worker import Worker
 from .in_flight import IDS, Call, InFlight, seconds_left
@@ -149,6 +150,11 @@ class PacketConnection:
             self.give_up(call)
             raise
         return call
+
+    def send_keepalive(self) -> None:
+        """Send a ping, whose answer nobody waits for: `last_heard` tells whether it has come."""
+        with suppress(ConnectionFailed):  # then it is closed, as whoever asks for signs of life sees next
+            self.begin(Kind.PING)
 
     def finish(self, call: Call, deadline: float | None = None) -> Package:
         """Wait for the answer of a call that was begun. One thread at a time may do so, and again if it was

@@ -7,7 +7,6 @@ is one.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakMethod, finalize
@@ -15,28 +14,25 @@ from weakref import WeakMethod, finalize
 from ...errors import ConfigurationError
 from ...wire.things.packages import MAX_BODY, Package
 from ..forks import forget_in_child
+from ..retry import Backoff
 from .connection import PacketConnection
-from .keeper import Keeper, Orders
+from .manager import ConnectionManager, ConnectionOptions
 
 if TYPE_CHECKING:
     from ..tls import TLS
     from .endpoints import Endpoint
 
-__all__ = ["Supervisor", "pause_before"]
+__all__ = ["Supervisor"]
 
 CONNECT_WITHIN = 10.0
 """Seconds for connecting and the handshake. A node that shuts down still takes connections, and is mute."""
+
+BACKOFF = Backoff(base=1.0, most=60.0)
 
 Hello = Callable[[PacketConnection, "Endpoint", float], object]
 OnEvent = Callable[[PacketConnection, Package], object]
 OnUp = Callable[[PacketConnection, "Endpoint"], object]
 OnDown = Callable[[BaseException | None], object]
-
-
-def pause_before(round: int) -> float:
-    """Seconds to wait before the round with this number, of which number 0 is the first: full jitter up to 1,
-    2, 4 … 60 seconds, so that clients that lost the same node do not come back all at once."""
-    return random.uniform(0.0, min(60.0, 2.0 ** (round - 1))) if round else 0.0
 
 
 class Supervisor:
@@ -75,13 +71,13 @@ class Supervisor:
         on_down: OnDown | None = None,
         tls: TLS = None,
         reconnect: bool = True,
-        backoff: Callable[[int], float] = pause_before,
+        backoff: Callable[[int], float] = BACKOFF.pause,
         connect_within: float = CONNECT_WITHIN,
         keepalive: float = 30.0,
         answer_within: float = 5.0,
         max_body: int = MAX_BODY,
     ) -> None:
-        self._orders = Orders(
+        self._options = ConnectionOptions(
             _weakly(endpoints),
             _weakly(hello),
             _weakly(on_event),
@@ -95,21 +91,21 @@ class Supervisor:
             answer_within,
             max_body,
         )
-        self._keeper: Keeper | None = None
-        self._heirs: dict[Keeper | None, Keeper] = {}  # by whose place they took
+        self._manager: ConnectionManager | None = None
+        self._heirs: dict[ConnectionManager | None, ConnectionManager] = {}  # by whose place they took
         self._closed = False
 
     @property
     def current(self) -> PacketConnection | None:
         """The connection, if there is one right now."""
-        keeper = self._keeper
-        connection = None if keeper is None else keeper.current
+        manager = self._manager
+        connection = None if manager is None else manager.current
         return None if connection is None or connection.closed or connection.retired else connection
 
     @property
     def endpoint(self) -> Endpoint | None:
         """The node that `current` leads to."""
-        return None if self._keeper is None or self.current is None else self._keeper.endpoint
+        return None if self._manager is None or self.current is None else self._manager.endpoint
 
     @property
     def closed(self) -> bool:
@@ -143,27 +139,27 @@ class Supervisor:
     def close(self) -> None:
         """Close the connection and make no other, ever. Returns at once."""
         self._closed = True
-        if self._keeper is not None:
-            self._keeper.close()
+        if self._manager is not None:
+            self._manager.close()
 
     def wait_closed(self, timeout: float | None = None) -> bool:
         """Wait until the thread and its connections have ended; False if that took too long."""
-        return self._keeper is None or self._keeper.ended.wait(timeout)
+        return self._manager is None or self._manager.ended.wait(timeout)
 
-    def _alive(self) -> Keeper:
+    def _alive(self) -> ConnectionManager:
         if self._closed:
             raise ConfigurationError("this client was closed; make a new one")
-        keeper = self._keeper
-        if keeper is None or keeper.forked:
-            if keeper is not None:
-                keeper.forget()
-            made = Keeper(self._orders)
+        manager = self._manager
+        if manager is None or manager.forked:
+            if manager is not None:
+                manager.forget()
+            made = ConnectionManager(self._options)
             finalize(self, made.close).atexit = False
             forget_in_child(made)
-            # Of all who come here at once only one has made the keeper that is used.
-            keeper = self._keeper = self._heirs.setdefault(keeper, made)
-        keeper.start()
-        return keeper
+            # Of all who come here at once only one has made the manager that is used.
+            manager = self._manager = self._heirs.setdefault(manager, made)
+        manager.start()
+        return manager
 
 
 def _weakly(callback: Callable[..., Any] | None) -> Callable[..., Any]:

@@ -21,9 +21,9 @@ from flowthings_like import errors
 from flowthings_like.green.backends import _primitives
 from flowthings_like.green.backends.contract import detect
 from flowthings_like.testing import Fault, FaultProxy
-from flowthings_like.transport import worker
+from flowthings_like.transport import reconnect, worker
 from flowthings_like.transport.things import connection as packets
-from flowthings_like.transport.things import in_flight, keeper, outbox
+from flowthings_like.transport.things import in_flight, manager, outbox
 from flowthings_like.transport.things import reconnecting as supervisor
 from flowthings_like.transport.things.connection import PacketConnection
 from flowthings_like.transport.things.endpoints import parse_endpoint
@@ -172,7 +172,7 @@ def test_an_interrupt_at_every_step_of_a_call(connect: Connect, what: str) -> No
 
 
 @threads
-@pytest.mark.parametrize("module", [keeper, supervisor, worker])
+@pytest.mark.parametrize("module", [manager, reconnect, supervisor, worker])
 def test_an_interrupt_at_every_step_of_getting_a_connection(module: ModuleType) -> None:
     """Whoever comes next gets one, though the thread that is to connect was just being started."""
     with node() as found:

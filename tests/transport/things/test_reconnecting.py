@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import random
 import socket
 import threading
 import weakref
@@ -19,8 +18,8 @@ from flowthings_like.green.backends.contract import detect
 from flowthings_like.transport.things import reconnecting as supervisor
 from flowthings_like.transport.things.connection import PacketConnection
 from flowthings_like.transport.things.endpoints import Endpoint, parse_endpoint
-from flowthings_like.transport.things.keeper import Keeper, Orders
-from flowthings_like.transport.things.reconnecting import Supervisor, pause_before
+from flowthings_like.transport.things.manager import ConnectionManager, ConnectionOptions
+from flowthings_like.transport.things.reconnecting import BACKOFF, Supervisor
 from flowthings_like.wire.things import errors as things_errors
 from flowthings_like.wire.things.packages import Kind, Package, package
 from tests.transport.support import sockets
@@ -117,20 +116,20 @@ def test_many_wait_for_one_connection(supervise: Supervise) -> None:
 
 
 def test_of_two_who_start_it_at_once_one_does(supervise: Supervise, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[Keeper] = []
+    made: list[ConnectionManager] = []
 
-    def make(orders: Orders) -> Keeper:
-        own = Keeper(orders)
+    def make(options: ConnectionOptions) -> ConnectionManager:
+        own = ConnectionManager(options)
         made.append(own)
         if len(made) == 1:
             one.supervisor.start()  # somebody else is quicker
         return own
 
-    monkeypatch.setattr(supervisor, "Keeper", make)
+    monkeypatch.setattr(supervisor, "ConnectionManager", make)
     with node() as found:
         one = supervise(found.url)
         one.ask()
-        assert one.supervisor._keeper is made[1]
+        assert one.supervisor._manager is made[1]
         assert len(made) == 2
         assert len(one.greeted) == len(found.sessions) == 1
 
@@ -143,9 +142,9 @@ def test_whoever_starts_it_hears_of_the_first_failure(
 
     def run_first(function: Callable[..., object], *args: Any) -> Any:
         thread = spawn(function, *args)
-        keeper = one.supervisor._keeper
+        manager = one.supervisor._manager
         until = monotonic() + 0.1  # time enough for an attempt, were one made
-        while keeper is not None and keeper._rounds == 0 and monotonic() < until:
+        while manager is not None and manager.failed_rounds == 0 and monotonic() < until:
             sleep(0.002)
         return thread
 
@@ -346,12 +345,11 @@ def test_signs_of_life_are_asked_for_in_silence_only(supervise: Supervise) -> No
 
 def test_defaults_notice_a_dead_connection_in_forty_seconds() -> None:
     one = Watched("things://h")
-    orders = one.supervisor._orders
-    assert orders.keepalive + orders.answer_within <= 40
-    random.seed(1)
-    assert pause_before(0) == 0
+    options = one.supervisor._options
+    assert options.keepalive + options.answer_within <= 40
+    assert BACKOFF.pause(0) == 0
     for number, most in ((1, 1), (2, 2), (6, 32), (7, 60), (1000, 60)):
-        pauses = [pause_before(number) for _ in range(300)]
+        pauses = [BACKOFF.pause(number) for _ in range(300)]
         assert 0 <= min(pauses) < most * 0.1
         assert most * 0.9 < max(pauses) <= most
 
@@ -388,10 +386,10 @@ def test_move_with_nowhere_to_go_keeps_what_there_is(supervise: Supervise, nobod
         one = supervise(found.url, nobody)
         connection = one.connection()
         one.nodes = [parse_endpoint(nobody)]
-        attempts = one.supervisor._keeper
+        attempts = one.supervisor._manager
         assert attempts is not None
         one.supervisor.move()
-        wait_until(lambda: attempts._rounds > 0)
+        wait_until(lambda: attempts.failed_rounds > 0)
         assert one.connection() is connection
         one.ask()
 
@@ -423,7 +421,7 @@ def test_close_is_for_good(supervise: Supervise) -> None:
 def test_close_frees_those_who_wait(supervise: Supervise, nobody: str) -> None:
     one = supervise(nobody, backoff=lambda round: 60.0)
     waiting = detect().spawn(one.connection, 60.0)
-    wait_until(lambda: one.supervisor._keeper is not None and bool(one.supervisor._keeper._waiting))
+    wait_until(lambda: one.supervisor._manager is not None and bool(one.supervisor._manager._waiting))
     one.supervisor.close()
     with pytest.raises(errors.ConnectionFailed, match="was closed"):
         detect().get(waiting, 10)
@@ -435,11 +433,11 @@ def test_a_forgotten_one_ends(supervise: Supervise) -> None:
         one = Watched(found.url)
         one.ask()
         gone = weakref.ref(one)
-        keeper = one.supervisor._keeper
-        assert keeper is not None
+        manager = one.supervisor._manager
+        assert manager is not None
         del one
         wait_until(lambda: gc.collect() >= 0 and gone() is None)
-        assert keeper.ended.wait(30)
+        assert manager.ended.wait(30)
         wait_until(lambda: not found.open())
         wait_until(lambda: sockets() <= before)
         wait_until(lambda: threading.active_count() <= threads)
@@ -458,11 +456,11 @@ def test_a_forgotten_one_ends_whatever_its_last_attempt_failed_of(refusal: Excep
         with pytest.raises(errors.FlowThingsError):
             one.connection(patient=False)
         gone = weakref.ref(one)
-        keeper = one.supervisor._keeper
-        assert keeper is not None
+        manager = one.supervisor._manager
+        assert manager is not None
         del one
         wait_until(lambda: gc.collect() >= 0 and gone() is None)
-        assert keeper.ended.wait(30)
+        assert manager.ended.wait(30)
 
 
 def reconnect_often(one: Watched, found: Node, times: int) -> None:

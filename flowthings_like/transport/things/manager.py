@@ -1,0 +1,205 @@
+"""Keeps one connection to a cluster of ThingsDB nodes open, and hands it to those who wait for it."""
+
+from __future__ import annotations
+
+import logging
+import random
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from copy import copy
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from ...errors import ConfigurationError, ConnectionFailed, DeadlineExceeded, FlowThingsError
+from ...green.backends.contract import detect
+from ...wire.things import errors as things_errors
+from ..reconnect import ReconnectingConnection
+from ..tls import TLS, context_for
+from ..worker import OneThread
+from .connection import PacketConnection
+from .sockets import open_stream
+
+if TYPE_CHECKING:
+    from ...green.calls.future import Latch
+    from ...wire.things.packages import Package
+    from .endpoints import Endpoint
+
+__all__ = ["ConnectionManager", "ConnectionOptions"]
+
+_log = logging.getLogger("flowthings_like")
+
+STARTING_PAUSE = 0.5
+"""Seconds between two rounds of attempts, at most, before there was ever a connection: a node that is being
+started is waited for by somebody."""
+
+
+@dataclass(frozen=True)
+class ConnectionOptions:
+    """How to connect, and whom to tell; see Supervisor."""
+
+    endpoints: Callable[[], Sequence[Endpoint]]
+    hello: Callable[[PacketConnection, Endpoint, float], object]
+    on_event: Callable[[PacketConnection, Package], object]
+    on_up: Callable[[PacketConnection, Endpoint], object]
+    on_down: Callable[[BaseException | None], object]
+    tls: TLS
+    reconnect: bool
+    backoff: Callable[[int], float]
+    connect_within: float
+    keepalive: float
+    answer_within: float
+    max_body: int
+
+
+class ConnectionManager(ReconnectingConnection[PacketConnection]):
+    """Runs a supervisor's connection in a thread of its own. It knows nothing of the supervisor, which can so
+    be forgotten.
+
+    Attributes:
+        endpoint: the node that `current` leads to.
+    """
+
+    def __init__(self, options: ConnectionOptions) -> None:
+        super().__init__(
+            reconnect=options.reconnect, keepalive=options.keepalive, answer_within=options.answer_within
+        )
+        self.options = options
+        self.endpoint: Endpoint | None = None
+        self._tls = options.tls
+        self._latch = detect().latches()
+        self._thread = OneThread(self.run)
+        self._waiting: list[Latch] = []
+        self._nodes: list[Endpoint] = []
+        self._next = random.randrange(1 << 16)  # clients of one cluster begin at different nodes
+        self._was_up = False
+
+    # For callers
+
+    def start(self) -> None:
+        """Have the thread run. Every caller does this, as the one before may have been interrupted."""
+        self._thread.start()
+
+    def wait(self, deadline: float | None, patient: bool) -> PacketConnection:
+        """The next connection; see Supervisor.connection."""
+        refusals, rounds = self.refusals, self.failed_rounds
+        self.ask()
+        while True:
+            latch = self._latch()
+            self._waiting.append(latch)
+            try:
+                connection = self.current
+                if connection is not None and not connection.closed and not connection.retired:
+                    return connection
+                failure = self.failure
+                if self._closing:
+                    raise _unsent(ConnectionFailed("the client was closed, and there was no connection"))
+                if failure is not None and self.refusals != refusals:
+                    raise copy(failure)  # each who waits has his own
+                waits_on = failure is None or self.failed_rounds == rounds or (patient and _may_pass(failure))
+                if not waits_on:
+                    raise _unsent(ConnectionFailed(f"no node answers: {failure}")) from failure
+                left = None if deadline is None else deadline - monotonic()
+                if left is not None and left <= 0:
+                    why = "" if failure is None else f": {failure}"
+                    raise _unsent(DeadlineExceeded(f"no connection in time{why}")) from failure
+                latch.wait(left)
+            finally:
+                with suppress(ValueError):
+                    self._waiting.remove(latch)
+
+    # The loop's
+
+    def _attempt(self) -> PacketConnection:
+        self._nodes = nodes = list(self.options.endpoints())
+        if not nodes:
+            raise ConfigurationError("there is no node to connect to")
+        self._next += 1
+        self._node = nodes[self._next % len(nodes)]
+        return self._greet(self._node)
+
+    def _greet(self, node: Endpoint) -> PacketConnection:
+        """A connection that has said hello."""
+        options = self.options
+        deadline = monotonic() + options.connect_within
+        if node.is_encrypted:
+            self._tls = context_for(self._tls)  # once, as it takes a while
+        slot: list[PacketConnection] = []
+        on_event = options.on_event
+
+        def hand_on(event: Package) -> None:
+            if slot:
+                on_event(slot[0], event)
+
+        stream = open_stream(node, deadline, self._tls, options.max_body)
+        try:
+            connection = PacketConnection(
+                stream,
+                on_event=hand_on,
+                on_close=lambda failure: self._wakeup.set(),
+                max_body=options.max_body,
+            )
+        except BaseException:  # no thread to be had
+            stream.close()
+            raise
+        slot.append(connection)
+        try:
+            options.hello(connection, node, deadline)
+            if self._closing:
+                raise ConnectionFailed("the client was closed")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _is_final(self, error: Exception) -> bool:
+        return isinstance(error, things_errors.AuthError | ConfigurationError)
+
+    def _places(self) -> int:
+        return max(1, len(self._nodes))
+
+    def _pause(self, failures: int) -> float:
+        pause = self.options.backoff(failures)
+        return pause if self._was_up else min(pause, STARTING_PAUSE)
+
+    def _on_up(self, connection: PacketConnection) -> None:
+        self._was_up = True
+        self.endpoint = self._node
+        self._call(self.options.on_up, connection, self._node)
+
+    def _on_down(self, connection: PacketConnection) -> None:
+        self.failure = ConnectionFailed(f"{connection.peer}: the connection was lost")
+        self._call(self.options.on_down, connection.failure)
+
+    def _on_refused(self, error: Exception) -> None:
+        _log.error("no connection: %s", error)
+
+    def _on_failed(self, error: Exception) -> None:
+        if not isinstance(error, FlowThingsError):
+            _log.exception("connecting to a node failed in an unforeseen way")
+        # A node that is being replaced is away for a moment: only a second round that fails is a warning.
+        replaced = self._was_up or isinstance(error, things_errors.NodeError)
+        level = logging.INFO if replaced and self._attempts <= self._places() else logging.WARNING
+        _log.log(level, "no connection: %s", error)
+
+    def _on_change(self) -> None:
+        for latch in self._waiting.copy():
+            latch.set()
+
+    def _call(self, callback: Callable[..., object], *args: object) -> None:
+        try:
+            callback(*args)
+        except Exception:
+            _log.exception("a callback of the connection's failed")
+
+
+def _may_pass(failure: Exception) -> bool:
+    """Whether trying again may help: a node may be starting, a name may not be known yet. A certificate that
+    is not trusted stays so."""
+    return not isinstance(failure.__cause__, ssl.SSLCertVerificationError)
+
+
+def _unsent(error: ConnectionFailed | DeadlineExceeded) -> ConnectionFailed | DeadlineExceeded:
+    error.sent = False
+    return error
