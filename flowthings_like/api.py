@@ -260,7 +260,7 @@ class API(Services):
         connection = self._connection
         allowed = connection.timeout
         client = Client._of(
-            nodes_of(self._things_url, self._platform, connection),
+            nodes_of(self._things_url, self._platform, lambda: connection.creds),
             tls=connection.verify_ssl,
             timeout=allowed.read if allowed.total is None else allowed.total,
             async_lib=lambda: connection.async_lib,

@@ -15,10 +15,10 @@ from ...wire.things.packages import Kind, Package
 from .answers import value_of
 from .arguments import check_scope, check_variables, deadline_in
 from .builtins import Builtins
+from .query_future import QueryFuture
 
 if TYPE_CHECKING:
     from .session import Session
-    from .underway import UnderwayQuery
 
 __all__ = ["Calls"]
 
@@ -136,13 +136,13 @@ class Calls(Builtins):
 
     # How they are made
 
-    def _begin_query(self, *args: Any, **kwargs: Any) -> UnderwayQuery | None:
+    def _begin_query(self, *args: Any, **kwargs: Any) -> QueryFuture | None:
         return self._begin_request(_QUERY, *self._asked(*args, **kwargs), value_of)
 
-    def _begin_raw(self, *args: Any, **kwargs: Any) -> UnderwayQuery | None:
+    def _begin_raw(self, *args: Any, **kwargs: Any) -> QueryFuture | None:
         return self._begin_request(_QUERY, *self._asked(*args, **kwargs), attrgetter("body"))
 
-    def _begin_run(self, *args: Any, **kwargs: Any) -> UnderwayQuery | None:
+    def _begin_run(self, *args: Any, **kwargs: Any) -> QueryFuture | None:
         return self._begin_request(_RUN, *self._called(*args, **kwargs), value_of)
 
     def _asked(
@@ -193,12 +193,12 @@ class Calls(Builtins):
         timeout: float | None,
         idempotent: bool,
         value_of: Callable[[Package], Any],
-    ) -> UnderwayQuery | None:
+    ) -> QueryFuture | None:
         session = self._session
         if session is None or not session.is_here():
             return None
         deadline = deadline_in(self._timeout if timeout is None else timeout)
-        return session.begin(kind, content, deadline, idempotent, value_of)
+        return QueryFuture.send(session, kind, content, deadline, idempotent, value_of)
 
     def _request(self, kind: int, content: Any, timeout: float | None, idempotent: bool = False) -> Package:
         session = self._session or self._connected()

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...errors import ConfigurationError
 from ...transport.things.endpoints import Endpoint, parse_endpoint
 
-if TYPE_CHECKING:
-    from ...transport.http.client import Connection
-
 __all__ = ["nodes_of"]
 
 
-def nodes_of(url: str | None, platform: Any, connection: Connection) -> Callable[[], Sequence[Endpoint]]:
+def nodes_of(url: str | None, platform: Any, account: Callable[[], Any]) -> Callable[[], Sequence[Endpoint]]:
     """What a client asks before each attempt to connect.
 
     Args:
-        url: of a node, or None. Where it says nobody, the account and its token ask.
+        url: of a node, or None. If there is no user in it, the account and its token authenticate.
         platform: an embedded platform, whose own node is meant without a URL; or None.
-        connection: says who the account is.
+        account: the account's Token, or an object like it.
 
     Raises:
         ConfigurationError: the URL cannot be one. And, when asked: there is neither of the two.
@@ -30,8 +27,8 @@ def nodes_of(url: str | None, platform: Any, connection: Connection) -> Callable
         node = parse_endpoint(url)
 
         def named() -> list[Endpoint]:
-            creds = connection.creds
-            return [node if node.auth else replace(node, user=creds.account, password=creds.token)]
+            token = account()
+            return [node if node.auth else replace(node, user=token.account, password=token.token)]
 
         return named
 

@@ -16,7 +16,6 @@ from ...wire.things import errors as things_errors
 from ...wire.things.packages import Kind, Package, pack
 from ...wire.things.status import SHUTTING_DOWN
 from .answers import decode, refusal_in, value_of
-from .underway import UnderwayQuery
 
 if TYPE_CHECKING:
     from ...transport.things.connection import PacketConnection
@@ -122,26 +121,6 @@ class Session:
                 raise refusal
             detect().sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
-
-    def begin(
-        self,
-        kind: int,
-        content: Any,
-        deadline: float | None,
-        idempotent: bool,
-        value_of: Callable[[Package], Any],
-    ) -> UnderwayQuery | None:
-        """Send a request, and leave its answer for later. None if there is no connection right now.
-
-        Args:
-            value_of: what the answer comes to.
-        """
-        connection = self.supervisor.current
-        if connection is None:
-            return None
-        body = pack(content, resolve)
-        call = connection.begin(kind, body)
-        return UnderwayQuery(self, connection, call, (kind, body), deadline, idempotent, value_of)
 
     def may_repeat(self, failure: ConnectionFailed, idempotent: bool) -> bool:
         """Whether a call that ended so does no harm if it is made again."""

@@ -1,58 +1,80 @@
-"""A lazy query on its way: it was sent, and its answer is looked at when somebody needs the result."""
+"""QueryFuture: the result of a lazy query, which was sent and is answered when somebody needs the result."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConnectionFailed
+from ...transport.values import resolve
+from ...wire.things.packages import Package, pack
 from .answers import refusal_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ...transport.things.connection import PacketConnection
     from ...transport.things.in_flight import Call
-    from ...wire.things.packages import Package
     from .session import Session
 
-__all__ = ["UnderwayQuery"]
+__all__ = ["QueryFuture"]
 
 
-class UnderwayQuery:
-    """See `green.begun.Underway`.
+class QueryFuture:
+    """A request that is on its way, without a thread of its own: an `Underway` of `lazy()`.
 
     Args:
-        session: makes the call again where that does no harm.
-        connection, call: which was begun there.
-        request: its kind and its packed body.
+        session: makes the request again where that does no harm.
+        connection: over which it is sent.
+        kind, body: the request, packed.
         deadline: the `time.monotonic()` until which to wait for the answer.
         idempotent: whether it may run twice.
-        value_of: what the answer comes to.
+        value_of: the result, from the answer.
     """
 
     __slots__ = (
-        "_call", "_connection", "_deadline", "_given_up", "_idempotent", "_request", "_session", "_value_of"
-    )  # fmt: skip
+        *("_body", "_call", "_connection", "_deadline", "_idempotent", "_is_cancelled", "_kind", "_session"),
+        "_value_of",
+    )
+
+    @classmethod
+    def send(
+        cls,
+        session: Session,
+        kind: int,
+        content: Any,
+        deadline: float | None,
+        idempotent: bool,
+        value_of: Callable[[Package], Any],
+    ) -> QueryFuture | None:
+        """Send a request. None if there is no connection right now, so that it would have to wait.
+
+        Args:
+            content: is packed, with the values of the thunks in it.
+        """
+        connection = session.current
+        if connection is None:
+            return None
+        return cls(session, connection, kind, pack(content, resolve), deadline, idempotent, value_of)
 
     def __init__(
         self,
         session: Session,
         connection: PacketConnection,
-        call: Call,
-        request: tuple[int, bytes],
+        kind: int,
+        body: bytes,
         deadline: float | None,
         idempotent: bool,
         value_of: Callable[[Package], Any],
     ) -> None:
         self._session = session
         self._connection = connection
-        self._call: Call | None = call  # None while it is made again
-        self._request = request
+        self._kind = kind
+        self._body = body
         self._deadline = deadline
         self._idempotent = idempotent
         self._value_of = value_of
-        self._given_up = False
+        self._is_cancelled = False
+        self._call: Call | None = connection.begin(kind, body)  # None while the request is made again
 
     def hold(self, holder: object) -> None:
         """Keep `holder` alive until there is an answer, or none will come."""
@@ -88,19 +110,19 @@ class UnderwayQuery:
         try:
             answer = self._connection.finish(call, self._deadline)
         except ConnectionFailed as error:
-            if self._given_up or not session.may_repeat(error, self._idempotent):
+            if self._is_cancelled or not session.may_repeat(error, self._idempotent):
                 raise
             answer = self._again()
         else:
             refusal = refusal_in(answer)
             if refusal is not None:
-                if self._given_up or not session.is_passing(refusal):
+                if self._is_cancelled or not session.is_passing(refusal):
                     raise refusal
                 answer = self._again()
         return self._value_of(answer)
 
     def give_up(self) -> None:
-        self._given_up = True
+        self._is_cancelled = True
         call = self._call
         if call is not None and call.answer is None:
             self._connection.give_up(call)
@@ -108,4 +130,4 @@ class UnderwayQuery:
     def _again(self) -> Package:
         """Make the call as if for the first time. Interrupted in that, it is not made a third time."""
         self._call = None
-        return self._session.complete(*self._request, self._deadline, idempotent=self._idempotent)[1]
+        return self._session.complete(self._kind, self._body, self._deadline, idempotent=self._idempotent)[1]
