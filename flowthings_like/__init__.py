@@ -47,8 +47,7 @@ if TYPE_CHECKING:
     from .diagnostics.checks.findings import Finding, GreenWarning
     from .diagnostics.monitor import Block, block_monitor
     from .diagnostics.report import doctor
-    from .services.things.client import Client, set_package_fail_file
-    from .services.things.room import EventsLost, NotJoined, Room, event
+    from .things import Client, EventsLost, NotJoined, Room, event, set_package_fail_file
     from .transport.http.evictions import CapacityWarning
 
 __version__ = about.VERSION
@@ -116,16 +115,16 @@ __all__ = [
 _LATE = {
     "Block": "diagnostics.monitor",
     "CapacityWarning": "transport.http.evictions",
-    "Client": "services.things.client",
-    "EventsLost": "services.things.room",
+    "Client": "things",
+    "EventsLost": "things",
     "Finding": "diagnostics.checks.findings",
     "GreenWarning": "diagnostics.checks.findings",
-    "NotJoined": "services.things.room",
-    "Room": "services.things.room",
+    "NotJoined": "things",
+    "Room": "things",
     "block_monitor": "diagnostics.monitor",
     "doctor": "diagnostics.report",
-    "event": "services.things.room",
-    "set_package_fail_file": "services.things.client",
+    "event": "things",
+    "set_package_fail_file": "things",
 }
 
 

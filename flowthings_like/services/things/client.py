@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,19 +17,18 @@ from .answers import set_package_fail_file
 from .arguments import check_auth, check_scope, check_timeout, deadline_in, endpoint_at, endpoints_of
 from .calls import Calls
 from .rooms import Rooms
-from .session import Session
 
 if TYPE_CHECKING:
+    import ssl
+
     from ...transport.things.endpoints import Endpoint
     from ...transport.tls import TLS
     from .handlers import BaseRoom
+    from .session import Session
 
     Nodes = Callable[[], Sequence[Endpoint]]
 
 __all__ = ["Client", "set_package_fail_file"]
-
-# Plain numbers, as looking up an Enum's member takes a while.
-_QUERY, _RUN = int(Kind.QUERY), int(Kind.RUN)
 
 
 class Client(Calls, InParallel):
@@ -282,6 +280,9 @@ class Client(Calls, InParallel):
     def _begin(
         self, nodes: Nodes, auth: tuple[str, ...], several: bool, rooms: Rooms | None = None
     ) -> Session:
+        # Brings in ssl and sockets: only now, so that a program may patch them after it has imported this.
+        from .session import Session
+
         first_time("network")
         return Session(
             nodes,

@@ -2,7 +2,7 @@
 
 Several have the name of a Python builtin and are one as well, so `except LookupError` catches the node's too:
 
-    from flowthings_like import things_errors
+    from flowthings_like.things import things_errors
 
     try:
         api.things.query(".missing")
