@@ -126,15 +126,25 @@ class Calls(Builtins):
         timeout: float | None = None,
     ) -> None:
         """What Room.emit does."""
+        kind, content = self._emitted(room, event, *args, scope=scope, peers_only=peers_only)
+        self._request(kind, content, timeout)
+
+    # How they are made
+
+    def _emitted(
+        self, room: int | str, event: str, *args: Any, scope: str | None, peers_only: bool
+    ) -> tuple[Kind, list[Any]]:
+        """An emit's arguments as the request they make."""
         if not isinstance(event, str):
             raise InvalidInput(f"an event's name is a str, not {type(event).__name__}")
         session = self._session
         if peers_only and session is not None and not session.is_here():
             raise foreign_call()  # over another connection it would be heard here as well
         kind = Kind.EMIT_PEER if peers_only else Kind.EMIT
-        self._request(kind, [scope or self._scope, room, event, *args], timeout)
+        return kind, [scope or self._scope, room, event, *args]
 
-    # How they are made
+    def _begin_emit(self, *args: Any, timeout: float | None, **kwargs: Any) -> QueryFuture | None:
+        return self._begin_request(*self._emitted(*args, **kwargs), timeout, False, value_of)
 
     def _begin_query(self, *args: Any, **kwargs: Any) -> QueryFuture | None:
         return self._begin_request(_QUERY, *self._asked(*args, **kwargs), value_of)

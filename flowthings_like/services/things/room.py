@@ -8,9 +8,11 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from ...errors import FlowThingsError, InvalidInput
+from ...green.calls.marks import begins, plain
 from ...transport.values import resolve
 from ...wire.things import errors as things_errors
 from ...wire.things.scopes import cnscope, is_name
+from ..in_parallel import InParallel
 from .arguments import deadline_in
 from .events import EventsLost, RoomEvents
 from .handlers import BaseRoom, EventDispatcher, event
@@ -19,6 +21,7 @@ from .membership import Membership, Subscriber, collection_scope
 
 if TYPE_CHECKING:
     from .client import Client
+    from .query_future import QueryFuture
 
 __all__ = ["EventsLost", "NotJoined", "Room", "event"]
 
@@ -27,12 +30,15 @@ class NotJoined(FlowThingsError, RuntimeError):
     """The room must be joined first, or it is joined with another client."""
 
 
-class Room(BaseRoom):
+class Room(BaseRoom, InParallel):
     """A room of a collection, seen from here. Derive a class from it, with a handler for each event.
 
     The methods `on_…` and the handlers run in a green thread of the room's own, one after the other, in the
     order of the events. What they raise is logged, with the room and the event, and the next one goes on.
     They may make any call, and join and leave rooms.
+
+    `room.lazy()` and `room.async_()` make the room's own calls in parallel: `room.lazy().emit("msg", 1)`
+    returns as soon as the event is sent, and events that are sent so keep their order.
 
     Args:
         room: an id, the room's name, or code that returns the id of a room.
@@ -160,6 +166,7 @@ class Room(BaseRoom):
         if not self.client._rooms.leave(self._subscriber, deadline):
             raise things_errors.LookupError(f"{self!r}: the node does not know it any more")
 
+    @begins("_begin_emit")
     def emit(self, event: str, *args: Any, peers_only: bool = False, timeout: float | None = None) -> None:
         """Emit an event to all who have joined the room.
 
@@ -174,8 +181,7 @@ class Room(BaseRoom):
             LookupError: the room is gone.
             ConnectionFailed: the connection broke; if its `sent` is true, the event may have been emitted.
         """
-        client, id, membership = self.client, self._id, self._membership
-        assert id is not None
+        (client, id), membership = self._target(), self._membership
 
         def send(scope: str | None) -> None:
             client._emit(id, event, *args, scope=scope, peers_only=peers_only, timeout=timeout)
@@ -185,6 +191,21 @@ class Room(BaseRoom):
         else:
             in_its_scope(membership, send)
 
+    def _begin_emit(
+        self, event: str, *args: Any, peers_only: bool = False, timeout: float | None = None
+    ) -> QueryFuture | None:
+        """Send the event of a lazy `emit`. None if it has to wait, or may be sent twice."""
+        (client, id), membership = self._target(), self._membership
+        if membership is not None and membership.former is not None:
+            return None
+        return client._begin_emit(id, event, *args, scope=self.scope, peers_only=peers_only, timeout=timeout)
+
+    def _target(self) -> tuple[Client, int]:
+        client, id = self.client, self._id
+        assert id is not None
+        return client, id
+
+    @plain
     def events(self, timeout: float | None = None) -> RoomEvents:
         """What is emitted from now on, to loop over:
 
@@ -207,6 +228,9 @@ class Room(BaseRoom):
         if self._id is None:
             return f"<{type(self).__name__} {self._room!r:.60}>"
         return f"<{type(self).__name__} {self._id} in {self.scope or 'no scope yet'}>"
+
+    def _async_lib(self) -> Any:
+        return None if self._client is None else self._client._async_lib()
 
     @property
     def _membership(self) -> Membership | None:

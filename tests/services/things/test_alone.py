@@ -7,7 +7,7 @@ import builtins
 import pytest
 
 import flowthings_like
-from flowthings_like import API, things
+from flowthings_like import API, InvalidInput, force, things
 from flowthings_like.things import Client, NotJoined, Room, ThingsDBError, event, things_errors
 from tests.test_import import HEAVY, run
 
@@ -100,3 +100,31 @@ def test_a_client_has_lazy_and_async(other: Client) -> None:
             calls.query("number * 2;", number=number)
     assert calls.results() == [0, 2, 4]
     assert lazy.is_connected() is True
+
+
+def test_a_room_has_lazy_and_async(other: Client) -> None:
+    chat = Chat()
+    with pytest.raises(NotJoined):
+        force(chat.lazy().emit("said", "too early"))
+    chat.join(other)
+    heard = chat.events(timeout=20)
+    lazy = chat.lazy()
+    emitted = [lazy.emit("said", str(number)) for number in range(50)]
+    assert [next(heard) for _ in emitted] == [("said", [str(number)]) for number in range(50)]
+    assert all(force(each) is None for each in emitted)
+    with chat.async_() as calls:
+        calls.emit("said", "once more", peers_only=True)
+    assert calls.results() == [None]
+    assert lazy.id == chat.id
+    force(lazy.leave())
+    assert other.get_rooms() == ()
+
+
+def test_a_lazy_emit_that_the_node_refuses(other: Client) -> None:
+    chat = Chat()
+    chat.no_join(other)
+    other.query(".del('chat');", "//stuff")
+    with pytest.raises(LookupError):
+        force(chat.lazy().emit("said", "into the void"))
+    with pytest.raises(InvalidInput, match="name is a str"):
+        force(chat.lazy().emit(7))
