@@ -23,7 +23,7 @@ def platform(folder: Path) -> Iterator[Platform]:
 
 @pytest.fixture
 def connect(platform: Platform) -> Iterator[Callable[..., Peer]]:
-    """Makes a peer that has come in, as the account or as another."""
+    """A function that opens a connection and logs in, as the account or another user."""
     peers: list[Peer] = []
 
     def make(account: str = "") -> Peer:
@@ -42,7 +42,7 @@ def peer(connect: Callable[..., Peer]) -> Peer:
 
 @pytest.fixture
 def stranger(platform: Platform) -> Iterator[Peer]:
-    """One that has not come in."""
+    """A connection that has not logged in."""
     found = Peer(*platform.things_address()[:2])
     yield found
     found.close()

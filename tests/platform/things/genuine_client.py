@@ -19,7 +19,7 @@ HOST, PORT, USER, PASSWORD = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.arg
 
 
 class Chat(Room):
-    """The document's room, its events noted down."""
+    """The room of the document, which records its events."""
 
     def on_init(self) -> None:
         self.told: list[Any] = []

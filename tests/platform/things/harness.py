@@ -24,7 +24,7 @@ class Peer:
 
     @classmethod
     def of(cls, platform: Platform, account: str = "") -> Peer:
-        """One that has come in."""
+        """A connection that has logged in to the platform's node."""
         host, port, user, password = platform.things_address()
         peer = cls(host, port)
         assert peer.ask(Kind.AUTH, [account or user, password]) == (Kind.OK, None)
@@ -42,27 +42,27 @@ class Peer:
         return self.unread.pop(0)
 
     def read(self) -> tuple[Kind, Any]:
-        """The next package, whatever it is."""
+        """Read the next package."""
         found = self.next()
         if found.kind < 16:
             assert found.id == EVENT_ID
         return Kind(found.kind), unpack(found.body) if found.body else None
 
     def ask(self, kind: int, body: Any = None, id: int = 1) -> tuple[Kind, Any]:
-        """The very next package after a request, which has to answer it."""
+        """Send a request and read the next package, which has to be its answer."""
         self.say(kind, body, id)
         found = self.next()
         assert found.id == id, found
         return Kind(found.kind), unpack(found.body) if found.body else None
 
     def query(self, code: str, scope: str = "//stuff", **variables: Any) -> Any:
-        """The result."""
+        """Run code and return its result."""
         kind, body = self.ask(Kind.QUERY, [scope, code, variables])
         assert kind == Kind.DATA, body
         return body
 
     def error(self, kind: int, body: Any) -> int:
-        """The code of the error that answers a request."""
+        """Send a request and return the code of the error that answers it."""
         found, said = self.ask(kind, body)
         assert found == Kind.ERROR, said
         assert list(said) == ["error_code", "error_msg"]
@@ -70,11 +70,11 @@ class Peer:
         return code
 
     def nothing_more(self) -> bool:
-        """Whether nothing is on its way: a ping's answer is the next that comes."""
+        """Whether nothing else was sent: the next package is the answer to a ping."""
         return self.ask(Kind.PING, id=77) == (Kind.PONG, None)
 
     def gone(self) -> bool:
-        """Whether the node has hung up."""
+        """Whether the node has closed the connection."""
         try:
             while True:
                 self.next()

@@ -1,4 +1,4 @@
-"""Users, passwords, tokens, privileges; and what of them is kept."""
+"""Users, passwords, tokens and privileges, and what of them is stored."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ QUERY, CHANGE, GRANT, JOIN, RUN = 1, 2, 4, 8, 16
 
 @pytest.fixture
 def iris(platform: Platform, peer: Peer) -> Iterator[Peer]:
-    """A user who may do nothing yet."""
+    """A user without privileges."""
     peer.query("new_user('iris'); set_password('iris', 'siri');", "@t")
     found = Peer(*platform.things_address()[:2])
     assert found.ask(Kind.AUTH, ["iris", "siri"]) == (Kind.OK, None)
@@ -86,8 +86,8 @@ def test_a_change_that_was_forbidden_has_not_happened(peer: Peer, iris: Peer) ->
     assert peer.query("[.n, .list.len(), .has('room')];") == [1, 1, True]
 
 
-def test_what_was_allowed_meanwhile_is_not_lost_with_it(peer: Peer, iris: Peer) -> None:
-    """What is forbidden throws away what is in memory, while other changes are on their way to the disk."""
+def test_allowed_changes_survive_a_forbidden_one(peer: Peer, iris: Peer) -> None:
+    """A forbidden change discards the state in memory while other changes are being written."""
     allow(peer, QUERY)
     for number in range(30):
         peer.say(Kind.QUERY, ["//stuff", ".n = n; .set(`k{n}`, n);", {"n": number}])
@@ -97,7 +97,7 @@ def test_what_was_allowed_meanwhile_is_not_lost_with_it(peer: Peer, iris: Peer) 
     assert peer.query("[.n, .len()];") == [29, 31]
 
 
-def test_nobody_gives_what_they_have_not(peer: Peer, iris: Peer) -> None:
+def test_only_privileges_that_one_has_can_be_granted(peer: Peer, iris: Peer) -> None:
     allow(peer, QUERY | CHANGE, "@t")
     peer.query("new_user('bob');", "@t")
     for code in (
@@ -112,11 +112,11 @@ def test_nobody_gives_what_they_have_not(peer: Peer, iris: Peer) -> None:
     ):
         assert iris.error(Kind.QUERY, ["@t", code]) == -55, code
     allow(peer, GRANT)
-    assert iris.error(Kind.QUERY, ["@t", "grant('//stuff', 'bob', 1);"]) == -55  # a mask that iris has not
+    assert iris.error(Kind.QUERY, ["@t", "grant('//stuff', 'bob', 1);"]) == -55  # a privilege that iris lacks
     iris.query("grant('//stuff', 'bob', 4); set_password('iris', 'new');", "@t")
 
 
-def test_who_makes_a_collection_may_use_it(peer: Peer, iris: Peer) -> None:
+def test_the_creator_of_a_collection_may_use_it(peer: Peer, iris: Peer) -> None:
     allow(peer, QUERY | CHANGE, "@t")
     iris.query("new_collection('mine');", "@t")
     assert iris.query(".n = 1;", "//mine") == 1
@@ -158,7 +158,7 @@ def test_a_token_that_has_expired(peer: Peer, stranger: Peer, monkeypatch: pytes
     assert peer.query("has_token(token);", "@t", token=token) is False
 
 
-def test_what_is_refused(peer: Peer) -> None:
+def test_refused_queries(peer: Peer) -> None:
     for code, error in (
         ("new_user('acme');", -54),
         ("new_user('');", -60),
@@ -194,7 +194,7 @@ def test_a_users_name_belongs_to_one_account(peer: Peer, connect: Callable[..., 
     assert peer.query("has_user('eris') && !has_user('iris');", "@t") is True
 
 
-def test_everything_is_kept_and_no_password_or_token_in_clear(folder: Path) -> None:
+def test_everything_is_stored_and_no_password_or_token_in_clear(folder: Path) -> None:
     with open_platform(folder, "acme") as platform:
         peer = Peer.of(platform)
         peer.query(

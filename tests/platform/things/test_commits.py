@@ -1,4 +1,4 @@
-"""Commits that are interrupted as they are asked for, and those after them."""
+"""Commits that are interrupted while they are submitted, and later commits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.needs("threads", "a signal handler raises between two s
 
 
 class Disk:
-    """A store, and the sessions that are told of what it has written."""
+    """A store, and a recipient that gets the packages after it has written."""
 
     def __init__(self) -> None:
         self.busy = self.most = 0
@@ -32,7 +32,7 @@ class Disk:
     def write(self, work: Any) -> None:
         self.busy += 1
         self.most = max(self.most, self.busy)
-        time.sleep(0.005)  # as a disk does; a second thread would come in between
+        time.sleep(0.005)  # long enough for a second thread to get in between
         self.busy -= 1
 
     def send(self, package: bytes) -> None:
@@ -45,7 +45,7 @@ class Disk:
 
 
 @pytest.mark.parametrize("module", [commits, _threads, _primitives], ids=lambda each: each.__name__)
-def test_after_an_interrupt_one_thread_writes_and_all_is_answered_in_order(module: ModuleType) -> None:
+def test_after_an_interrupt_one_thread_writes_and_answers_stay_in_order(module: ModuleType) -> None:
     for at in itertools.count(1):
         disk, lock = Disk(), BACKEND.lock()
         told = CommitQueue(disk, lock, lambda: None)  # type: ignore[arg-type]

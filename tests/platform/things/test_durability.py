@@ -1,4 +1,4 @@
-"""What was answered is on disk; what could not be written was not done."""
+"""Answered changes are on disk; changes that cannot be written are rolled back."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WRITERS = 3
 
 @contextmanager
 def serving(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Any]]:
-    """A process that serves the folder, and the address that it printed."""
+    """Start a process that serves the folder. Returns it and the address that it printed."""
     script = [sys.executable, "-W", "ignore", serving_process.__file__, backend.detect().name, str(folder)]
     root = str(Path(__file__).parents[3])
     process = subprocess.Popen(script, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": root})
@@ -42,7 +42,7 @@ def serving(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Any]]:
 
 
 class Writer:
-    """Pipelines changes, and keeps account of those that were acknowledged."""
+    """Sends changes without waiting, and notes the acknowledged ones."""
 
     def __init__(self, address: Any, name: str) -> None:
         host, port, *credentials = address
@@ -55,7 +55,7 @@ class Writer:
         self.peer.query(".set(name, [])", name=self.name)
 
     def run(self) -> None:
-        """Until the node is gone."""
+        """Send until the connection breaks."""
         code = ".get(name).push({n: n}); n;"
         sent = 0
         try:
@@ -69,7 +69,7 @@ class Writer:
             self.peer.close()
 
 
-def test_kill_9(folder: Path) -> None:
+def test_every_acknowledged_change_survives_kill_9(folder: Path) -> None:
     dice = random.Random(4)
     open_platform(folder, "acme").close()
     for round_ in range(2):
@@ -91,13 +91,13 @@ def test_kill_9(folder: Path) -> None:
                 kept = peer.query("return .get(name), 2;", name=writer.name)
                 assert len(kept) >= writer.acknowledged
                 assert [thing["n"] for thing in kept] == list(range(len(kept)))
-            assert peer.query(".n = 5;") == 5  # and it goes on
+            assert peer.query(".n = 5;") == 5  # the next leader accepts changes
             peer.close()
 
 
 @pytest.fixture
 def break_disk(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
-    """Makes writing fail, or work again."""
+    """A function that makes writing fail, or work again."""
 
     def failing(work: object, **_: object) -> None:
         raise Unavailable("the store cannot do that now: disk full")
@@ -111,7 +111,7 @@ def break_disk(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Callable[
     return switch
 
 
-def test_a_change_that_cannot_be_written_was_not_done(
+def test_a_change_that_cannot_be_written_is_rolled_back(
     connect: Callable[..., Peer], break_disk: Callable[[bool], None]
 ) -> None:
     peer, member = connect(), connect()
@@ -120,16 +120,16 @@ def test_a_change_that_cannot_be_written_was_not_done(
     member.read()
     break_disk(True)
     kind, said = peer.ask(Kind.QUERY, ["//stuff", ".n = 2; .del('chat'); .other = room();"])
-    assert (kind, said["error_code"]) == (Kind.ERROR, -51)  # which clients take as leave to try again
+    assert (kind, said["error_code"]) == (Kind.ERROR, -51)  # clients may send it again
     assert "disk full" in said["error_msg"]
     break_disk(False)
     assert peer.query("[.n, .has('chat'), .has('other')];") == [1, True, False]
     assert peer.ask(Kind.EMIT, ["//stuff", room, "still"]) == (Kind.OK, None)
-    assert member.read()[1]["event"] == "still"  # it was never told that the room is gone, and is in it
+    assert member.read()[1]["event"] == "still"  # the room was not deleted
     assert peer.query(".n = 3;") == 3
 
 
-def test_what_rests_on_such_a_change_is_not_answered_either(
+def test_requests_that_follow_such_a_change_fail_as_well(
     platform: Platform, connect: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     peer, member = connect(), connect()
@@ -162,13 +162,13 @@ def test_what_rests_on_such_a_change_is_not_answered_either(
 
 
 class Killed(BaseException):
-    """As a green thread's end, or Ctrl-C."""
+    """Stands for the end of a green thread, or Ctrl-C."""
 
 
-def test_who_waits_for_a_commit_that_is_interrupted_is_cut(
+def test_an_interrupted_commit_closes_the_connections_that_wait(
     platform: Platform, connect: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may have been written or not, so there is nothing true to answer."""
+    """It may have been written or not, so no answer would be true."""
     asking, bystander = connect(), connect()
     asking.query(".n = 1;")
     write = platform.store.write
@@ -181,7 +181,7 @@ def test_who_waits_for_a_commit_that_is_interrupted_is_cut(
     monkeypatch.setattr(platform.store, "write", interrupted)
     asking.say(Kind.QUERY, ["//stuff", ".n = 2;"])
     assert asking.gone()
-    assert bystander.query(".n;") == 2  # it had been, this time
+    assert bystander.query(".n;") == 2  # it was written in this case
     assert bystander.query(".n = 3;") == 3
 
 
@@ -209,7 +209,7 @@ def test_a_read_waits_for_the_change_that_it_sees(
     assert peer.read() == (Kind.DATA, 2)
 
 
-def test_changes_of_many_share_a_commit(
+def test_changes_of_many_requests_share_a_commit(
     platform: Platform, peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     peer.query(".n = 0;")

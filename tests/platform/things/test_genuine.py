@@ -1,4 +1,4 @@
-"""The genuine python-thingsdb works against the node, on TCP and on a WebSocket."""
+"""The original python-thingsdb works with the node, over TCP and over a WebSocket."""
 
 from __future__ import annotations
 

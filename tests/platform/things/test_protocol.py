@@ -1,4 +1,4 @@
-"""Packages, logins, queries and procedures, as ThingsDB has them on the wire."""
+"""Packages, logins, queries and procedures, as they are in ThingsDB's protocol."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .harness import PATIENCE, Peer
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """One for all of these, which leave nothing behind that another would see."""
+    """One platform for all tests here, because none leaves anything that another could see."""
     with open_platform(tmp_path_factory.mktemp("shared"), "acme") as opened:
         yield opened
 
@@ -28,11 +28,11 @@ def test_ping_needs_no_login(stranger: Peer) -> None:
 
 
 @pytest.mark.parametrize("kind", [Kind.QUERY, Kind.RUN, Kind.JOIN, Kind.LEAVE, Kind.EMIT, Kind.EMIT_PEER])
-def test_everything_else_does(stranger: Peer, kind: Kind) -> None:
+def test_everything_else_needs_a_login(stranger: Peer, kind: Kind) -> None:
     assert stranger.error(kind, ["//stuff", "1"]) == -56
 
 
-def test_a_kind_that_is_none_is_answered(stranger: Peer, peer: Peer) -> None:
+def test_an_unknown_kind_is_answered_with_an_error(stranger: Peer, peer: Peer) -> None:
     assert stranger.error(60, ["//stuff"]) == -56
     assert peer.error(60, ["//stuff"]) == -53
 
@@ -48,7 +48,7 @@ def test_packages_in_one_segment_are_answered_in_order(platform: Platform, stran
     ]
     stranger.sock.sendall(b"".join(said))
     answers = [(found.kind, found.id) for found in (stranger.next() for _ in said)]
-    answers.remove((Kind.PONG, 5))  # a ping rests on no commit, so it may be answered before the change is
+    answers.remove((Kind.PONG, 5))  # a ping waits for no commit, so its answer may come first
     assert answers == [(Kind.PONG, 1), (Kind.OK, 2), (Kind.DATA, 3), (Kind.DATA, 4)]
 
 
@@ -64,7 +64,7 @@ def test_a_wrong_check_byte_ends_the_connection(peer: Peer, connect: Callable[[]
     assert connect().query("1") == 1
 
 
-def test_who_has_not_come_in_may_not_send_much(stranger: Peer) -> None:
+def test_an_unauthenticated_connection_may_not_send_much(stranger: Peer) -> None:
     start = package(Kind.AUTH, 1, b"\0" * (MAX_BYTES_BEFORE_LOGIN + 1))
     try:
         stranger.sock.sendall(start)
@@ -73,7 +73,7 @@ def test_who_has_not_come_in_may_not_send_much(stranger: Peer) -> None:
     assert stranger.gone()
 
 
-def test_who_only_listens_any_more_gets_the_answers(peer: Peer) -> None:
+def test_a_client_that_has_shut_down_its_side_gets_the_answers(peer: Peer) -> None:
     for number in range(20):
         peer.say(Kind.QUERY, ["//stuff", ".n = number", {"number": number}], id=number)
     peer.sock.shutdown(socket.SHUT_WR)
@@ -148,7 +148,7 @@ def test_a_body_that_is_no_messagepack(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize("third", [None, [1], 5])
-def test_what_are_no_variables_is_ignored(peer: Peer, third: object) -> None:
+def test_variables_of_a_wrong_type_are_ignored(peer: Peer, third: object) -> None:
     assert peer.ask(Kind.QUERY, ["//stuff", "2", third, "more"]) == (Kind.DATA, 2)
 
 
@@ -167,13 +167,13 @@ def test_all_forms_of_a_scope(peer: Peer) -> None:
         assert peer.query("1", scope) == 1
 
 
-def test_a_log_is_told_before_the_answer(peer: Peer) -> None:
+def test_a_log_is_sent_before_the_answer(peer: Peer) -> None:
     peer.say(Kind.QUERY, ["//stuff", "log('look'); 5;"])
     assert peer.read() == (Kind.WARNING, {"warn_code": 2, "warn_msg": "look"})
     assert peer.read() == (Kind.DATA, 5)
 
 
-def test_a_change_that_the_text_does_not_show_has_to_be_said(peer: Peer) -> None:
+def test_a_change_that_the_text_does_not_show_has_to_be_declared(peer: Peer) -> None:
     peer.query(".mine = [1]; .add = |x| .mine.push(x);")
     assert peer.error(Kind.QUERY, ["//stuff", "x = .mine; x.push(2);"]) == -63
     assert peer.error(Kind.QUERY, ["//stuff", ".add.call(2);"]) == -63
@@ -206,7 +206,7 @@ def test_procedures(peer: Peer) -> None:
     assert peer.ask(Kind.RUN, ["@t", "two"]) == (Kind.DATA, 2)
 
 
-def test_garbage_harms_nobody_else(
+def test_garbage_affects_no_other_connection(
     platform: Platform, connect: Callable[[], Peer], caplog: pytest.LogCaptureFixture
 ) -> None:
     dice = random.Random(11)

@@ -1,4 +1,4 @@
-"""Who is told what, and in which order."""
+"""Which events the members of rooms get, and in which order."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_leave_and_join_in_one_go(connect: Connect, room: int) -> None:
     assert [peer.read() for _ in range(4)] == [left(room), answers, answers, joined(room)]
 
 
-def test_everybody_in_a_room_is_told(connect: Connect, room: int) -> None:
+def test_every_member_gets_the_event(connect: Connect, room: int) -> None:
     here, there = member(connect, room), member(connect, room)
     here.say(Kind.EMIT, ["//stuff", "chat", "msg", "hello", {"deep": [1, {"er": b"x"}]}])
     told = emitted(room, "msg", "hello", {"deep": [1, {"er": b"x"}]})
@@ -111,14 +111,14 @@ def test_emits_that_are_refused(peer: Peer, room: int) -> None:
         assert peer.error(Kind.EMIT_PEER, body) == code, body
 
 
-def test_rooms_that_cannot_be_asked_for(peer: Peer, room: int) -> None:
+def test_invalid_rooms(peer: Peer, room: int) -> None:
     for kind in (Kind.JOIN, Kind.LEAVE):
         assert peer.error(kind, ["//stuff", room, 1.5]) == -53
         assert peer.error(kind, ["@n", room]) == -53
         assert peer.nothing_more()
 
 
-def test_a_room_that_is_gone(connect: Connect, peer: Peer, room: int) -> None:
+def test_a_room_that_is_deleted(connect: Connect, peer: Peer, room: int) -> None:
     listener = member(connect, room)
     peer.query(".del('chat');")
     assert listener.read() == deleted(room)
@@ -126,14 +126,14 @@ def test_a_room_that_is_gone(connect: Connect, peer: Peer, room: int) -> None:
     assert listener.ask(Kind.LEAVE, ["//stuff", room]) == (Kind.DATA, [None])
 
 
-def test_a_collection_that_is_gone_takes_its_rooms_along(connect: Connect, peer: Peer, room: int) -> None:
+def test_deleting_a_collection_deletes_its_rooms(connect: Connect, peer: Peer, room: int) -> None:
     listener = member(connect, room)
     peer.query("del_collection('stuff');", "@t")
     assert listener.read() == deleted(room)
     assert listener.error(Kind.JOIN, ["//stuff", room]) == -54
 
 
-def test_a_collection_with_a_new_name(connect: Connect, peer: Peer, room: int) -> None:
+def test_renaming_a_collection(connect: Connect, peer: Peer, room: int) -> None:
     listener = member(connect, room)
     peer.query("rename_collection('stuff', 'things');", "@t")
     assert peer.ask(Kind.EMIT, ["//things", room, "msg"]) == (Kind.OK, None)
@@ -150,7 +150,7 @@ def test_rooms_of_two_collections_with_one_number(connect: Connect, peer: Peer, 
     assert listener.nothing_more()
 
 
-def test_who_hangs_up_is_in_no_room(platform: Platform, connect: Connect, room: int) -> None:
+def test_a_client_that_disconnects_leaves_its_rooms(platform: Platform, connect: Connect, room: int) -> None:
     staying = member(connect, room)
     leaving = member(connect, room)
     leaving.sock.close()
@@ -162,7 +162,7 @@ def test_who_hangs_up_is_in_no_room(platform: Platform, connect: Connect, room: 
     assert staying.nothing_more()
 
 
-def test_rooms_of_another_account_are_elsewhere(connect: Connect, room: int) -> None:
+def test_accounts_have_separate_rooms(connect: Connect, room: int) -> None:
     listener = member(connect, room)
     other = connect("bravo")
     assert other.ask(Kind.JOIN, ["//stuff", room]) == (Kind.DATA, [None])
@@ -171,7 +171,7 @@ def test_rooms_of_another_account_are_elsewhere(connect: Connect, room: int) -> 
     assert listener.nothing_more()
 
 
-def test_coming_in_as_another_account_leaves_the_rooms(
+def test_logging_in_as_another_account_leaves_the_rooms(
     platform: Platform, connect: Connect, peer: Peer, room: int
 ) -> None:
     listener = member(connect, room)
@@ -181,7 +181,7 @@ def test_coming_in_as_another_account_leaves_the_rooms(
     assert listener.nothing_more()
 
 
-def test_events_come_in_the_order_of_what_caused_them(connect: Connect, peer: Peer, room: int) -> None:
+def test_events_come_in_the_order_of_their_causes(connect: Connect, peer: Peer, room: int) -> None:
     listener = member(connect, room)
     for number in range(50):
         if number % 3:
@@ -191,7 +191,7 @@ def test_events_come_in_the_order_of_what_caused_them(connect: Connect, peer: Pe
     assert [listener.read() for _ in range(50)] == [emitted(room, "n", number) for number in range(50)]
 
 
-def test_a_room_in_things_that_refer_to_each_other_goes_with_pythons_collector(
+def test_a_room_in_a_reference_cycle_is_deleted_by_the_garbage_collector(
     connect: Connect, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(node, "SWEEP_INTERVAL", 0.01)
@@ -206,6 +206,6 @@ def test_a_room_in_things_that_refer_to_each_other_goes_with_pythons_collector(
     finally:
         gc.enable()
     gc.collect()
-    assert listener.read() == deleted(id)  # though nobody asks for anything
+    assert listener.read() == deleted(id)  # without any further request
     kept = platform.store.read(lambda connection: tables.load(connection, "acme"))["values"]
     assert [kind for _, kind, _ in kept] == ["thing"] * 2  # the roots of stuff and of @thingsdb

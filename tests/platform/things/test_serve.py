@@ -18,7 +18,7 @@ pytestmark = pytest.mark.once
 
 
 def told(served: Served) -> tuple[str, int]:
-    """Where the rooms are: the next line that a worker prints."""
+    """The address of the rooms, from the next line that a worker prints."""
     assert served.process.stdout is not None
     line = served.process.stdout.readline()
     return parsed(line)
@@ -43,7 +43,7 @@ def test_a_worker_that_dies_is_replaced_and_nothing_is_lost(tmp_path: Path) -> N
         assert peer.query(".kept = 1;") == 1
         worker = peer.query("node_info();", "@n")["pid"]
         assert worker != served.process.pid
-        with open_platform(tmp_path, "acme") as platform:  # the folder's rooms are there for others, too
+        with open_platform(tmp_path, "acme") as platform:  # another process uses the same rooms
             here = Peer.of(platform)
             assert here.query(".kept;") == 1
             here.close()

@@ -1,4 +1,4 @@
-"""Which process serves a folder's rooms, and what happens when it goes."""
+"""Which process serves a folder's rooms, and what happens when that process ends."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from .harness import Peer, wait_until
 from .test_durability import serving
 
 
-def test_nothing_runs_until_somebody_asks(folder: Path) -> None:
+def test_nothing_runs_until_an_address_is_asked_for(folder: Path) -> None:
     with open_platform(folder, "acme") as platform:
         assert not (folder / FILE).exists()
         assert platform.things._running is None
 
 
 @pytest.mark.once
-def test_a_platform_without_rooms_does_not_pay_for_them(folder: Path) -> None:
+def test_the_language_is_imported_only_when_it_is_needed(folder: Path) -> None:
     code = (
         "import sys; from flowthings_like.platform.embedded import open_platform; "
         f"open_platform({str(folder)!r}, 'acme').close(); "
@@ -63,7 +63,7 @@ def test_two_platforms_on_one_folder_share_a_node(platform: Platform, folder: Pa
         assert second.things_address()[:2] == platform.things_address()[:2]
         there = Peer.of(second)
         here.query(".mine = 1;")
-        assert there.query(".has('mine');") is False  # another account, another universe
+        assert there.query(".has('mine');") is False  # another account, another database
         with open_platform(folder, "acme") as third:
             again = Peer.of(third)
             assert again.query(".mine;") == 1
@@ -73,7 +73,7 @@ def test_two_platforms_on_one_folder_share_a_node(platform: Platform, folder: Pa
     here.close()
 
 
-def test_the_next_one_takes_over(folder: Path) -> None:
+def test_the_next_process_takes_over(folder: Path) -> None:
     with open_platform(folder, "acme") as second:
         with open_platform(folder, "acme") as first:
             address = first.things_address()
@@ -108,7 +108,7 @@ def test_another_process_serves_until_it_is_killed(folder: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
-def test_a_child_lets_go_of_what_it_inherits(folder: Path) -> None:
+def test_a_forked_child_closes_what_it_inherits(folder: Path) -> None:
     """Otherwise the folder would stay locked, and the port open, for as long as the child lives."""
     before = sockets()
     platform = open_platform(folder, "acme")
@@ -119,7 +119,7 @@ def test_a_child_lets_go_of_what_it_inherits(folder: Path) -> None:
     if child == 0:
         os.write(writing, b"%d" % (sockets() - before))
         while True:
-            signal.pause()  # which asks nothing of a hub
+            signal.pause()  # waits without the hub
     try:
         assert os.read(reading, 9) == b"1"  # the peer's end of the connection, which is the test's
         assert peer.query("'the parent goes on'") == "the parent goes on"
@@ -137,7 +137,7 @@ def test_a_child_lets_go_of_what_it_inherits(folder: Path) -> None:
         peer.close()
 
 
-def test_a_closed_platform_says_so(folder: Path) -> None:
+def test_a_closed_platform_raises(folder: Path) -> None:
     platform = open_platform(folder, "acme")
     platform.close()
     with pytest.raises(ConfigurationError, match="closed"):
@@ -145,14 +145,14 @@ def test_a_closed_platform_says_so(folder: Path) -> None:
     platform.close()
 
 
-def test_a_node_that_closes_says_so(platform: Platform, peer: Peer) -> None:
+def test_a_node_that_closes_sends_its_status(platform: Platform, peer: Peer) -> None:
     platform.close()
     assert peer.read() == (Kind.NODE_STATUS, {"id": 0, "status": "SHUTTING_DOWN"})
     assert peer.read() == (Kind.NODE_STATUS, {"id": 0, "status": "OFFLINE"})
     assert peer.gone()
 
 
-def test_who_holds_the_folder_and_does_not_say_where(platform: Platform, folder: Path) -> None:
+def test_a_leader_that_publishes_no_address(platform: Platform, folder: Path) -> None:
     platform.things_address()
     (folder / FILE).write_text("{")
     second = open_platform(folder, "acme")
@@ -167,12 +167,12 @@ def test_a_port_that_is_taken(folder: Path, platform: Platform) -> None:
         with pytest.raises(ConfigurationError, match=f"cannot listen at 127.0.0.1:{port}"):
             service.serve()
         service.close()
-        free = Service(store, Accounts(store), ports=(0, 0))  # and the folder is not left locked
+        free = Service(store, Accounts(store), ports=(0, 0))  # the lock was released
         assert free.serve()
         free.close()
 
 
-def test_an_attendant_waits_for_its_turn(folder: Path, platform: Platform) -> None:
+def test_an_elector_waits_until_it_can_lead(folder: Path, platform: Platform) -> None:
     platform.things_address()
     with Store(folder) as store:
         served: list[tuple[str, int]] = []

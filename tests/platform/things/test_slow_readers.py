@@ -1,4 +1,4 @@
-"""A client that does not read costs nobody else anything, and is cut off at a stated bound."""
+"""A client that does not read affects no other client, and is disconnected at a stated limit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BOUND = 1 << 20
 
 @pytest.fixture
 def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Two ends of a connection that holds little."""
+    """Two ends of a connection with small buffers."""
     listener = socket.create_server(("127.0.0.1", 0))
     there = socket.socket()
     there.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -42,7 +42,9 @@ def received(sock: socket.socket, size: int) -> bytes:
     return bytes(found)
 
 
-def test_what_does_not_go_at_once_goes_later_and_in_order(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_what_the_socket_does_not_take_is_sent_later_in_order(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
     here, there = pair
     box = Outbox(here, lambda: None)
     parts = [bytes([number % 251]) * (1 + number * 37 % 50_000) for number in range(200)]
@@ -55,7 +57,7 @@ def test_what_does_not_go_at_once_goes_later_and_in_order(pair: tuple[socket.soc
     box.close()
 
 
-def test_what_is_held_goes_in_one_piece(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_corked_packages_are_sent_in_one_write(pair: tuple[socket.socket, socket.socket]) -> None:
     here, there = pair
     box = Outbox(here, lambda: None)
     box.cork()
@@ -70,7 +72,7 @@ def test_what_is_held_goes_in_one_piece(pair: tuple[socket.socket, socket.socket
     box.close()
 
 
-def test_beyond_the_bound_the_reader_is_cut_off(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_beyond_the_limit_the_connection_is_closed(pair: tuple[socket.socket, socket.socket]) -> None:
     here, _ = pair
     cut: list[bool] = []
     box = Outbox(here, lambda: cut.append(True), max_unsent=BOUND)
@@ -86,7 +88,7 @@ def test_beyond_the_bound_the_reader_is_cut_off(pair: tuple[socket.socket, socke
     box.close()
 
 
-def test_one_package_may_be_larger_than_the_bound(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_one_package_may_be_larger_than_the_limit(pair: tuple[socket.socket, socket.socket]) -> None:
     here, there = pair
     box = Outbox(here, lambda: pytest.fail("cut off"), max_unsent=BOUND)
     large = b"y" * (4 * BOUND)
@@ -95,7 +97,7 @@ def test_one_package_may_be_larger_than_the_bound(pair: tuple[socket.socket, soc
     box.close()
 
 
-def test_a_reader_that_takes_nothing_for_too_long_is_cut_off(
+def test_a_client_that_takes_nothing_for_too_long_is_disconnected(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:
     here, _ = pair
@@ -107,7 +109,7 @@ def test_a_reader_that_takes_nothing_for_too_long_is_cut_off(
     box.close()
 
 
-def test_a_client_that_is_gone(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_a_client_that_has_disconnected(pair: tuple[socket.socket, socket.socket]) -> None:
     here, there = pair
     cut: list[bool] = []
     box = Outbox(here, lambda: cut.append(True))
@@ -121,7 +123,7 @@ def test_a_client_that_is_gone(pair: tuple[socket.socket, socket.socket]) -> Non
     box.close()
 
 
-def test_a_member_that_does_not_read_is_cut_and_the_others_go_on(
+def test_a_member_that_does_not_read_is_disconnected_and_others_are_not(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, "MAX_UNSENT", BOUND)
@@ -139,12 +141,12 @@ def test_a_member_that_does_not_read_is_cut_and_the_others_go_on(
     assert reader.query("'still here'") == "still here"
 
 
-def test_a_client_that_asks_and_does_not_read_is_asked_to_wait(connect: Connect) -> None:
+def test_requests_of_a_client_that_does_not_read_wait(connect: Connect) -> None:
     peer, other = connect(), connect()
     peer.query(".text = text;", text="x" * 100_000)
     count = 300
     for _ in range(count):
         peer.say(Kind.QUERY, ["//stuff", ".text"])
-    assert other.query("1") == 1  # nobody else notices
+    assert other.query("1") == 1  # other clients are not affected
     for _ in range(count):
         assert len(peer.read()[1]) == 100_000

@@ -1,4 +1,4 @@
-"""The same on a WebSocket, at the same port: one message is one package."""
+"""The protocol over a WebSocket, on the same port: each message is one package."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read(connection: websocket.WebSocket) -> tuple[Kind, Any]:
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """One for all of these, which leave nothing behind that another would see."""
+    """One platform for all tests here, because none leaves anything that another could see."""
     with open_platform(tmp_path_factory.mktemp("shared"), "acme") as opened:
         yield opened
 
@@ -67,7 +67,7 @@ def test_a_message_in_fragments(connection: websocket.WebSocket) -> None:
         websocket.ABNF.create_frame(whole[6:], websocket.ABNF.OPCODE_CONT, 1),
     ]
     connection.send_frame(frames[0])
-    connection.ping(b"between")  # control frames may come in the middle
+    connection.ping(b"between")  # a control frame may come between fragments
     for frame in frames[1:]:
         connection.send_frame(frame)
     assert read(connection) == (Kind.DATA, "whole")

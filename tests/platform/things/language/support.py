@@ -1,4 +1,4 @@
-"""A collection to ask, as short as it can be said."""
+"""A collection that runs code when it is called."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flowthings_like.platform.things.language import Collection, Journal, Scope,
 
 
 class Stuff:
-    """A collection named stuff, empty, and what its queries log."""
+    """An empty collection named stuff, and what its queries log."""
 
     def __init__(self, collection: Collection | None = None) -> None:
         self.collection = collection or Collection("stuff")
@@ -16,9 +16,9 @@ class Stuff:
         self.logs: list[str] = []
 
     def __call__(self, code: str, **variables: Any) -> Any:
-        """The result of the code."""
+        """Run code and return its result."""
         return run(parse(code), Scope("@collection:stuff", self.collection), variables, self.logs)
 
     def journal(self) -> Journal:
-        """What changed since it was last asked."""
+        """Return what changed since the last call."""
         return self.collection.take_journal()

@@ -1,4 +1,4 @@
-"""What is stored: ids, the journal, what is gone when, and that a collection comes back from its rows."""
+"""What is stored: ids, the journal, when things are deleted, and loading a collection from its rows."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_every_change_is_in_the_journal(code: str) -> None:
     assert ids(list(disk.rows.values())) == {thing.id for thing in stuff.collection.things}
 
 
-def test_a_list_in_a_variable_s_thing_is_that_thing_s() -> None:
+def test_a_list_is_owned_by_the_thing_it_is_a_property_of() -> None:
     stuff, disk = Stuff(Collection("stuff")), Disk()
     stuff.collection.mark_changed(stuff.collection.root)
     stuff(".book = book", book={"tags": ["old"], "more": {"tags": []}})
@@ -136,7 +136,7 @@ def test_a_list_in_a_variable_s_thing_is_that_thing_s() -> None:
 
 
 @pytest.mark.parametrize("code", ["x = .l; .del('l'); x.push({})", "x = .l; .l = 1; x.push({})"])
-def test_a_list_that_is_no_property_any_more_is_not_stored(code: str) -> None:
+def test_a_list_that_stops_being_a_property_is_not_stored(code: str) -> None:
     stuff = Stuff()
     stuff(".l = [1]")
     stuff.journal()
@@ -163,7 +163,7 @@ def test_changes_before_an_error_stay() -> None:
     assert stuff(".keys()") == ["a"]
 
 
-def test_what_nothing_refers_to_is_gone_at_once() -> None:
+def test_what_nothing_refers_to_is_deleted_at_once() -> None:
     stuff = Stuff()
     stuff(".a = {b: {}}; .r = room()")
     stuff.journal()
@@ -186,7 +186,7 @@ def test_an_error_keeps_nothing_alive(code: str) -> None:
     assert raised.value.__context__ is None
 
 
-def test_what_a_variable_or_the_result_holds_is_gone_after_the_query() -> None:
+def test_what_only_a_variable_or_the_result_refers_to_is_deleted_after_the_query() -> None:
     stuff = Stuff()
     stuff(".a = {n: 1}")
     stuff.journal()
@@ -202,7 +202,7 @@ def test_a_thing_that_moves_keeps_its_id() -> None:
     assert stuff.journal().deleted == set()
 
 
-def test_things_in_a_circle_go_with_the_collector() -> None:
+def test_things_in_a_reference_cycle_are_deleted_by_the_garbage_collector() -> None:
     stuff = Stuff()
     stuff(".a = {}; .a.me = .a; .a.r = room()")
     stuff.journal()
@@ -264,7 +264,7 @@ def test_only_a_collection_has_a_root_and_only_a_node_no_procedures() -> None:
         run(parse("new_procedure('f', || 1)"), Scope("@node", own, kind="node"), {})
 
 
-def test_what_is_loaded_but_not_reachable_is_gone() -> None:
+def test_what_is_loaded_but_not_reachable_is_deleted() -> None:
     stuff, disk = Stuff(Collection("stuff")), Disk()
     stuff.collection.mark_changed(stuff.collection.root)
     stuff(".a = {b: {}}")
@@ -338,7 +338,7 @@ def test_serialise_stops_at_depth_and_at_itself() -> None:
     assert serialise(a, 2, ids=False) == {"b": {"c": {}, "a": {}}}
 
 
-def test_a_closure_that_no_longer_parses_is_there_until_it_is_called() -> None:
+def test_a_closure_that_no_longer_parses_raises_when_it_is_called() -> None:
     closure = stored_closure("|x| #5")
     assert (closure.text, closure.definition, closure.source) == ("|x| #5",) * 3
     stuff = Stuff()

@@ -1,4 +1,4 @@
-"""Any text and any made-up program ends in a result or in an error of ThingsDB's, soon; nothing breaks."""
+"""Every text and every random program soon ends with a result or a ThingsDB error, and nothing breaks."""
 
 from __future__ import annotations
 
@@ -93,11 +93,11 @@ ODD += [
 ]
 ODD += ["procedures_info()", "nan", "'-'", "[[], []]", "[1, 2, 1]", "['b', 'a']", "-9223372036854775808"]
 LONGEST = 10.0
-"""Seconds of computing for one query; a hang is longer. By the clock, anything is on a busy machine."""
+"""Seconds of processor time for one query; a hang takes longer. Clock time says nothing on a busy machine."""
 
 
 def survives(stuff: Stuff, code: str) -> None:
-    """The code ends in a result that can be sent, or in an error that can; the collection stays good."""
+    """Check that code ends with a result or an error that can be sent, and the collection stays usable."""
     start = time.process_time()
     try:
         pack(stuff(code))
@@ -109,7 +109,7 @@ def survives(stuff: Stuff, code: str) -> None:
 
 
 def mutated(chance: random.Random) -> str:
-    """Two programs cut and put together, a few pieces changed."""
+    """A program made of parts of two programs, with a few pieces changed."""
     text = chance.choice(CODE)
     other = chance.choice(CODE)
     text = text[: chance.randint(0, len(text))] + other[chance.randint(0, len(other)) :]

@@ -1,4 +1,4 @@
-"""Laws: arithmetic, precedence, sorting and slices agree with Python's; what is quoted is read back."""
+"""Laws: arithmetic, precedence, sorting and slices agree with Python's; literals are read back."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_quotient_and_remainder(a: int, b: int) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(int64)
-def test_a_number_is_what_it_spells(a: int) -> None:
+def test_a_number_literal_has_the_number_that_it_spells(a: int) -> None:
     assert Stuff()(str(a)) == a
     assert Stuff()(f"int('{a}')") == a
     if a >= 0:
@@ -51,7 +51,7 @@ def test_a_number_is_what_it_spells(a: int) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.text())
-def test_a_string_is_what_it_quotes(text: str) -> None:
+def test_a_string_literal_has_the_text_that_it_quotes(text: str) -> None:
     doubled = {quote: text.replace(quote, quote * 2) for quote in "'\""}
     assert Stuff()("'" + doubled["'"] + "'") == text
     assert Stuff()('"' + doubled['"'] + '"') == text

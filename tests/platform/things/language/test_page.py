@@ -1,4 +1,4 @@
-"""docs/language.md names every function and method there is, and none that is not."""
+"""docs/language.md names every function and method that exists, and no other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAGE = (Path(__file__).parents[4] / "docs" / "language.md").read_text(encoding="
 
 
 def rows(heading: str) -> dict[str, set[str]]:
-    """The names in each row of the table below the heading."""
+    """Return the names in each row of the table below the heading."""
     section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     table = re.findall(r"^\| ([^|]+) \| (.+) \|$", section, re.MULTILINE)
     return {first: set(re.findall(r"`(\w+)`", names)) for first, names in table}

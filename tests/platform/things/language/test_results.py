@@ -1,4 +1,4 @@
-"""What code comes to: one table of results, one of errors. Each line runs on a collection of its own."""
+"""The results of code: a table of results and a table of errors. Each line has a collection of its own."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ RESULTS: list[tuple[str, Any]] = [
     ("1; 2;", 2),
     ("1 // one\n; /* two */ 2", 2),
     ("10 / 4 // 2", 2),
-    # operators, tightest first
+    # operators, from the highest precedence
     ("2 + 3 * 4 + 1", 15),
     ("2 * 3 + 4 * 2", 14),
     ("(2 + 3) * 4", 20),
@@ -421,7 +421,7 @@ ERRORS: list[tuple[str, type[errors.ThingsDBError], str]] = [
         "already has a room",
     ),
     ("room().emit()", errors.NumArgumentsError, "requires at least 1 argument"),
-    # what would run for ever, or fill the memory
+    # code that would run for ever, or fill the memory
     ("for (x in range(100000)) for (y in range(100)) nil", errors.MaxQuotaError, "steps"),
     ("range(100).each(|| range(100).each(|| range(1000)))", errors.MaxQuotaError, "steps|range"),
     ("range(9223372036854775807)", errors.OperationError, "maximum range length exceeded"),
@@ -459,11 +459,11 @@ ERRORS: list[tuple[str, type[errors.ThingsDBError], str]] = [
     ("l = range(9000); for (i in range(1000)) l.reverse()", errors.MaxQuotaError, "steps"),
     ("s = set(range(900).map(|| {})); for (i in range(9000)) s | s", errors.MaxQuotaError, "steps"),
     (f"s = {BIG}.replace('a', '[],'); json_load(`[{{s}}0]`)", errors.MaxQuotaError, "steps"),
-    # a part of a text, counted in bytes, is a text
+    # a part of a text is counted in bytes and has to be valid text
     ("'é'[0]", errors.ValueError, "no valid UTF8"),
     ("'aé'[:2]", errors.ValueError, "no valid UTF8"),
     ("'é'[::-1]", errors.ValueError, "no valid UTF8"),
-    # an error says only so much
+    # messages of errors have a maximal length
     (f"raise({BIG})", errors.ValueError, "error messages should not exceed 16383 characters, got 2097152"),
     (f"err(-100, {BIG})", errors.ValueError, "should not exceed"),
     (f"type_err({BIG})", errors.ValueError, "should not exceed"),
@@ -487,7 +487,7 @@ def test_custom_codes_are_kept() -> None:
     assert raised.value.error_code == -120
 
 
-def test_variables_come_as_values() -> None:
+def test_variables_become_values() -> None:
     stuff = Stuff()
     given = {"book": {"title": "T"}, "tags": [1, [2]]}
     types = stuff("[book.title, type(book), type(tags), type(tags[1])]", **given)
@@ -507,12 +507,12 @@ def test_variables_come_as_values() -> None:
         ({"a": functools.reduce(lambda inner, _: {"a": inner}, range(5000), {})}, errors.ValueError),
     ],
 )
-def test_variables_that_cannot_be(variables: dict[str, Any], kind: type[errors.ThingsDBError]) -> None:
+def test_invalid_variables(variables: dict[str, Any], kind: type[errors.ThingsDBError]) -> None:
     with pytest.raises(kind):
         Stuff()("nil", **variables)
 
 
-def test_logs_go_to_whoever_asked() -> None:
+def test_logs_are_returned_with_the_query() -> None:
     stuff = Stuff()
     stuff("log('one'); log({a: 1}); log(2)")
     assert stuff.logs == ["one", "thing:nil", "2"]
@@ -520,13 +520,13 @@ def test_logs_go_to_whoever_asked() -> None:
         stuff("log([])")
 
 
-def test_a_query_does_not_take_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_query_has_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MAX_SECONDS", 0.05)
     with pytest.raises(errors.MaxQuotaError, match="seconds"):
         Stuff()("x = range(100000); for (i in range(100000)) x.has(-1)")
 
 
-def test_a_result_does_not_unfold_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_a_result_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MAX_VALUES", 10_000)
     with pytest.raises(errors.ResultTooLargeError, match="at most 10000 values"):
         Stuff()("a = {}; for (x in range(50)) a = {l: a, r: a}; return a, 127")

@@ -1,4 +1,4 @@
-"""Whether the node answers what a real ThingsDB 1.9 does: thingsdb.txt says what that is.
+"""The node answers as a real ThingsDB 1.9 does. Its answers are in thingsdb.txt.
 
 Each line runs on a collection of its own, after SETUP. An expected float has to be a float, an int an int.
 """
@@ -31,7 +31,7 @@ LINES = (Path(__file__).parent / "thingsdb.txt").read_text(encoding="utf-8").spl
 
 
 def read(sign: str) -> list[tuple[str, str]]:
-    """The lines with this sign: code, and what stands behind the sign."""
+    """The lines with this sign: the code, and what follows the sign."""
     found = [line.partition(f"  {sign}  ") for line in LINES if not line.startswith("#") and line]
     return [(code.replace("⏎", "\n").replace("⇥", "\t"), rest) for code, middle, rest in found if middle]
 
@@ -39,7 +39,7 @@ def read(sign: str) -> list[tuple[str, str]]:
 RESULTS, REFUSED = read("->"), read("!!")
 
 
-def test_every_line_is_one_or_the_other() -> None:
+def test_every_line_is_a_result_or_an_error() -> None:
     assert len(RESULTS) + len(REFUSED) == sum(1 for line in LINES if line and not line.startswith("#"))
 
 
@@ -51,7 +51,7 @@ def stuff() -> Stuff:
 
 
 def alike(result: Any, expected: Any) -> bool:
-    """Equal, and of equal types except that a truth value may be written as 1 or 0."""
+    """Whether values are equal and of equal types; a bool may be written as 1 or 0."""
     if isinstance(result, bool):
         return bool(result == expected)
     if type(result) is not type(expected):
@@ -80,7 +80,7 @@ def test_refused(stuff: Stuff, code: str, expected: str) -> None:
     assert type(raised.value) is kind
 
 
-def test_procedures_need_no_wse_when_they_say_that_they_change(stuff: Stuff) -> None:
+def test_procedures_with_side_effects_need_no_wse(stuff: Stuff) -> None:
     stuff("new_procedure('write', |x| .x = x); new_procedure('hidden', |x| .test.call(x))")
     scope = Scope("@collection:stuff", stuff.collection)
     assert call_procedure("write", [7], scope) == 7

@@ -1,4 +1,4 @@
-"""Connections that do not come in: how long they are waited for, and how many are kept."""
+"""Connections that have not logged in: their time limit, and how many may be open."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_login_has_a_time_limit(platform: Platform, monkeypatch: pytest.Monkey
     known.close()
 
 
-def test_pings_do_not_prolong_it(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pings_do_not_extend_the_time_limit(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "LOGIN_TIMEOUT", 0.2)
     stranger = Peer(*platform.things_address()[:2])
     until = time.monotonic() + PATIENCE
@@ -43,7 +43,9 @@ def test_pings_do_not_prolong_it(platform: Platform, monkeypatch: pytest.MonkeyP
     stranger.close()
 
 
-def test_who_has_come_in_may_be_silent(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_has_logged_in_may_be_silent(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(session, "LOGIN_TIMEOUT", 2.0)
     known = Peer.of(platform)
     time.sleep(2.5)
@@ -51,7 +53,7 @@ def test_who_has_come_in_may_be_silent(platform: Platform, monkeypatch: pytest.M
     known.close()
 
 
-def test_so_many_strangers_are_kept_and_whoever_knows_the_word_comes_in(
+def test_many_unauthenticated_connections_do_not_block_a_login(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(node, "MAX_UNAUTHENTICATED", 5)
@@ -71,7 +73,7 @@ def test_so_many_strangers_are_kept_and_whoever_knows_the_word_comes_in(
     wait_until(lambda: serving.node.connections == 0 and not serving.node._unauthenticated)
 
 
-def test_guessing_ends_the_connection(platform: Platform) -> None:
+def test_failed_logins_end_the_connection(platform: Platform) -> None:
     stranger = Peer(*platform.things_address()[:2])
     for _ in range(session.MAX_FAILED_LOGINS):
         kind, _body = stranger.ask(Kind.AUTH, ["acme", "wrong"])

@@ -1,4 +1,4 @@
-"""The source of a closure, laid out or without white space, still says the same."""
+"""The source of a closure parses to the same tree when it is formatted, and without white space."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def tree(text: str) -> Any:
 
 
 def sources() -> list[str]:
-    codes = [code for code, *_ in [*RESULTS, *ANSWERED] if not code.startswith("5 .")]  # needs its space
+    codes = [code for code, *_ in [*RESULTS, *ANSWERED] if not code.startswith("5 .")]  # a significant space
     found = [f"|| {{{code}\n}}" for code in codes]
     kept: list[str] = []
     for source in dict.fromkeys(found):
@@ -31,12 +31,12 @@ def sources() -> list[str]:
 
 
 @pytest.mark.once
-def test_laid_out_it_says_the_same() -> None:
+def test_formatted_source_parses_to_the_same_tree() -> None:
     for source in sources():
         assert tree(program._format(source)) == tree(source), source
 
 
 @pytest.mark.once
-def test_without_white_space_it_says_the_same() -> None:
+def test_compacted_source_parses_to_the_same_tree() -> None:
     for source in sources():
         assert tree(program._compact(source)) == tree(source), source
