@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .....wire.things import errors
 from .. import limits
@@ -63,6 +63,14 @@ def split_by(run: Run, regex: Regex, text: str, most: int | None) -> List:
     return run.items(parts)
 
 
+class _Place(NamedTuple):
+    """A part of a text that is to be replaced, and what a closure is called with before the positions."""
+
+    start: int
+    end: int
+    groups: list[str]
+
+
 def replaced(run: Run, text: str, old: str | Regex, new: str | Closure, most: int | None) -> str:
     """Replace each `old` by `new`: at most `most` times, from the right if that is negative.
 
@@ -78,23 +86,23 @@ def replaced(run: Run, text: str, old: str | Regex, new: str | Closure, most: in
                 "when used with a regular expression"
             )
         places = [
-            (found.start(), found.end(), [*_groups(found), found[0]])
+            _Place(found.start(), found.end(), [*_groups(found), found[0]])
             for found in _matches(run, old, text, most)
         ]
     else:
-        places = [(at, at + len(old), []) for at in _positions(run, text, old, most)]
+        places = [_Place(at, at + len(old), []) for at in _positions(run, text, old, most)]
     parts: list[str] = []
     size = at = 0
     behind = 0  # position in bytes: the closure gets positions in bytes
-    for start, end, groups in places:
+    for place in places:
         if isinstance(new, str):
             part = new
         else:
-            first = behind + len(text[at:start].encode())
-            behind = first + len(text[start:end].encode())
-            part = _called(run, new, [*groups, first, behind, text])
-        parts += [text[at:start], part]
-        at = end
+            first = behind + len(text[at : place.start].encode())
+            behind = first + len(text[place.start : place.end].encode())
+            part = _called(run, new, [*place.groups, first, behind, text])
+        parts += [text[at : place.start], part]
+        at = place.end
         size += len(part)
         if size + len(text) > limits.MAX_TEXT:
             raise errors.MaxQuotaError(f"expected a text of at most {limits.MAX_TEXT} characters")
