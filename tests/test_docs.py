@@ -47,3 +47,35 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}, which is not there"
+
+
+def numbers() -> list[tuple[str, str]]:
+    """Sentences with numbers in them: (page, what it must say while the code has these numbers)."""
+    from flowthings_like import Retry, defaults
+    from flowthings_like.filters import geography, indexed, nodes, operands, patterns, sql
+
+    assert isinstance(defaults.timeout, tuple)
+    connect, read = defaults.timeout
+    size = f"{defaults.max_response_bytes >> 20} MiB"
+    return [
+        ("filters.md", f"a text of more than {nodes.MAX_LENGTH:,} characters"),
+        ("filters.md", f"nested more than {nodes.MAX_DEPTH} deep"),
+        ("filters.md", f"members of more than {operands.MAX_PARTS} names"),
+        ("filters.md", f"patterns of more than {patterns.MAX_PATTERN:,} characters"),
+        ("filters.md", f"a radius of {geography.EARTH_RADIUS} km"),
+        ("filters.md", f"filters of more than {sql.MOST_RULES} rules or {sql.MOST_LEVELS} levels"),
+        ("indexes.md", f"Strings of more than {indexed.LONGEST} characters"),
+        ("errors.md", f"| `({connect:g}, {read:g})` | Seconds to connect"),
+        ("errors.md", f"(by default {size})"),
+        ("errors.md", f"up to {Retry().attempts} times"),
+        ("errors.md", f"`Retry.within` ({Retry().within:g} seconds)"),
+        ("errors.md", "status {}, {}, {} or {}.".format(*Retry().statuses)),
+        ("transport.md", f"| {size} |"),
+        ("compatibility.md", f"{connect:g} s to connect and {read:g} s between two reads"),
+        ("compatibility.md", f'the default version is "{defaults.version}"'),
+    ]
+
+
+@pytest.mark.parametrize(("page", "sentence"), numbers())
+def test_numbers_in_the_pages_are_those_of_the_code(page: str, sentence: str) -> None:
+    assert sentence in " ".join((ROOT / "docs" / page).read_text(encoding="utf-8").split())
