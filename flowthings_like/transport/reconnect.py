@@ -19,11 +19,13 @@ import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
 from ..green.backends.contract import detect
 from ..green.calls.future import without_frames
+from .keepalive import KeepAlive, Watched
 
 __all__ = ["TRANSITIONS", "KeptConnection", "ReconnectingConnection", "State"]
 
@@ -59,7 +61,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 """The states that may follow each state."""
 
 
-class KeptConnection(Protocol):
+class KeptConnection(Watched, Protocol):
     """A connection as the loop needs it.
 
     Attributes:
@@ -74,18 +76,11 @@ class KeptConnection(Protocol):
         """Whether it can be used no more."""
 
     @property
-    def last_heard(self) -> float:
-        """The `time.monotonic()` at which something last came."""
-
-    @property
     def in_flight(self) -> int:
         """Calls that were not answered yet."""
 
     def send_keepalive(self) -> None:
         """Send what the other end has to answer. Does not wait for the answer."""
-
-    def delivery(self) -> tuple[int, int]:
-        """How many bytes the other end's system has acknowledged, and how many it has not."""
 
     def close(self) -> None:
         """End the connection, at once."""
@@ -98,24 +93,6 @@ class KeptConnection(Protocol):
 
 
 C = TypeVar("C", bound=KeptConnection)
-
-
-@dataclass(frozen=True)
-class _KeepAlive:
-    """A keep-alive whose answer has not come.
-
-    Attributes:
-        at: when it was sent.
-        delivered, backlog: what the connection's `delivery` was then.
-    """
-
-    at: float
-    delivered: int
-    backlog: int
-
-    def is_moving(self, connection: KeptConnection) -> bool:
-        """Whether it waits behind a large request, which moves on."""
-        return self.backlog > 0 and connection.delivery()[0] > self.delivered
 
 
 @dataclass(frozen=True)
@@ -161,9 +138,9 @@ class ReconnectingConnection(ABC, Generic[C]):
         self.failed_rounds = self.refusals = 0
         self.ended = backend.event()
         self._reconnect = reconnect
-        self._keepalive = keepalive
+        self._new_keepalive = partial(KeepAlive, keepalive, answer_within, periodic)
+        self._keepalive = self._new_keepalive(monotonic())
         self._answer_within = answer_within
-        self._periodic = periodic
         self._pid = os.getpid()
         self._wakeup = backend.event()  # something has changed that the loop should look at
         # Requests to the loop
@@ -171,8 +148,7 @@ class ReconnectingConnection(ABC, Generic[C]):
         # The loop's own
         self._attempts = 0  # that failed since the last connection
         self._failures = 0  # in a row, as far as pauses are concerned
-        self._resume_at = self._connected_at = self._keepalive_at = 0.0
-        self._unanswered: _KeepAlive | None = None
+        self._resume_at = self._connected_at = 0.0
         self._replaced: list[_Replaced[C]] = []
 
     # For subclasses to say
@@ -308,8 +284,9 @@ class ReconnectingConnection(ABC, Generic[C]):
         self._enter(State.CONNECTED)
         self._attempts = 0
         self._asked = self._moving = False
-        self.failure = self._unanswered = None
-        self._connected_at = self._keepalive_at = monotonic()
+        self.failure = None
+        self._connected_at = monotonic()
+        self._keepalive = self._new_keepalive(self._connected_at)
         if old is not None:
             self._replaced.append(_Replaced(old, monotonic() + DRAIN_TIMEOUT))
         if self._closing:
@@ -369,30 +346,15 @@ class ReconnectingConnection(ABC, Generic[C]):
 
     def _keep_alive(self, connection: C) -> None:
         """Send a keep-alive if it is time; else wait until it is, or for what comes."""
+        keepalive = self._keepalive
         now = monotonic()
-        unanswered = self._unanswered
-        if unanswered is not None and connection.last_heard >= unanswered.at:
-            unanswered = self._unanswered = None
-        if unanswered is not None and now - unanswered.at >= self._answer_within:
-            if not unanswered.is_moving(connection):
-                self._on_silence(connection, now - connection.last_heard)
-                return
-            unanswered = self._unanswered = None
-        due = (self._keepalive_at if self._periodic else connection.last_heard) + self._keepalive
-        if now >= due:
-            if self._periodic or unanswered is None:
-                self._send_keepalive(connection, now)
-            due = now + self._keepalive
-        if self._unanswered is not None:
-            due = min(due, self._unanswered.at + self._answer_within)
-        self._rest(max(0.0, due - now))
-
-    def _send_keepalive(self, connection: C, now: float) -> None:
-        if self._unanswered is None:
-            delivered, backlog = connection.delivery()
-            self._unanswered = _KeepAlive(now, delivered, backlog)
-        self._keepalive_at = now
-        connection.send_keepalive()
+        if keepalive.is_dead(connection, now):
+            self._on_silence(connection, now - connection.last_heard)
+            return
+        if keepalive.is_due(connection, now):
+            keepalive.sent(connection, now)
+            connection.send_keepalive()
+        self._rest(keepalive.pause(connection, now))
 
     def _rest(self, seconds: float | None) -> None:
         """Wait for what is new, or so long."""

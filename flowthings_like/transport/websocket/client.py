@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import websocket
 
-from .frames import Kind, Message, MessageParser, frame
+from .frames import Kind, MessageParser, frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..byte_stream import ByteStream
+    from .frames import Message
 
 __all__ = ["RedirectError", "WebSocket", "upgrade"]
 
@@ -96,21 +97,31 @@ class WebSocket:
         if not self._offer([frame(kind, data)]):
             self._below.flush()
 
+    def send_owed(self) -> None:
+        """Send the answers to pings that have come, and wait until they are out.
+
+        Raises:
+            OSError: the connection is broken.
+        """
+        if not self._offer([]):
+            self._below.flush()
+
     def receive_messages(self) -> list[Message]:
         """Wait for bytes: the messages that they complete, control frames included, and maybe none.
 
-        The end of the connection is a message of the kind CLOSE. Pings are answered with what is sent next;
-        see `owes`.
+        The end is a message of the kind CLOSE. Pings are answered with what is sent next; see `owes`.
 
         Raises:
-            OSError: the connection is broken, or what came is no WebSocket.
+            OSError: the connection is broken or ends without CLOSE, or what came is no WebSocket.
             TimeoutError: not within the limit.
         """
         early, self._early = self._early, b""
         return self._parse(early or self._below.receive() or b"")
 
     def _parse(self, data: bytes) -> list[Message]:
-        messages = self._parser.feed(data) if data else [Message(Kind.CLOSE, b"")]
+        if not data:
+            raise ConnectionResetError("the connection was closed")
+        messages = self._parser.feed(data)
         for message in messages:
             if message.kind == Kind.PING:
                 self._owed.append(frame(Kind.PONG, message.data))

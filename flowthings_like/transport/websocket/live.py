@@ -1,4 +1,4 @@
-"""The client end of a live connection: subscriptions, replies, signs of life, and coming back after a loss.
+"""The client end of live messages: subscriptions, replies, and the handlers that are called with what comes.
 
 Messages are JSON texts. A request carries a `msgId`, which its reply repeats in its head; drops come unasked,
 as `{"type": "message", "resource": …, "value": …}`.
@@ -8,46 +8,41 @@ from __future__ import annotations
 
 import logging
 import os
-import random
-import socket
-import ssl
-import threading
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
-
-import websocket
 
 from ... import errors
 from ...green.backends.contract import detect
-from ..forks import cut_off, forget_in_child
 from ..values import resolve, text
-from .live_socket import LiveSocket, bound_messages
+from .client import RedirectError
+from .live_connection import LiveConnection, open_websocket
+from .live_session import LiveSession
+from .requests import Request, Requests
 
 if TYPE_CHECKING:
-    from ..http.client import Connection
+    import socket
 
 __all__ = ["WebSocketClient"]
 
 _log = logging.getLogger("flowthings_like")
-_LONGEST_TICK = 5.0
-_PATIENCE = 5.0  # seconds at least that a peer has to answer a ping
-_LONGEST_PAUSE = 60.0
-_LOST = (OSError, websocket.WebSocketException)
+
+LONGEST_TICK = 5.0
+"""Seconds that one step of reading or writing may take."""
 
 Callback = Callable[["WebSocketClient", Any], Any]
 
 
-@dataclass(slots=True)
-class _Waiting:
-    """A request whose reply is still to come."""
+class APIConnection(Protocol):
+    """What a client needs of the connection of its API."""
 
-    callback: Callback | None
-    asked: dict[str, Any]
-    until: float
+    creds: Any
+    encoder: Any
+    timeout: Any
+    verify_ssl: bool | str
+    ws_host: str | None
+
+    def encode(self, value: Any) -> bytes | str: ...
 
 
 class WebSocketClient:
@@ -61,7 +56,7 @@ class WebSocketClient:
     def __init__(
         self,
         new_session: Callable[[], str],
-        connection: Connection,
+        connection: APIConnection,
         *,
         first_url: str | None,
         on_open: Callable[..., Any] | None,
@@ -84,14 +79,9 @@ class WebSocketClient:
         self._connection = connection
         self._url = first_url
         self._options = options
-        self._lock = threading.RLock()
         self._stopping = detect().event()
-        self._socket: Any = None
-        self._queue: list[dict[str, Any]] = []
-        self._waiting: dict[int | str, _Waiting] = {}
-        self._subscribed: dict[str, None] = {}
-        self._next_id = 0
-        self._live: LiveSocket | None = None
+        self._requests = Requests()
+        self._session: LiveSession | None = None
 
     def run(self) -> None:
         """Connect and handle what comes, until `close()`; without `reconnect`, until the connection ends.
@@ -100,30 +90,13 @@ class WebSocketClient:
             FlowThingsError: a session is refused for a reason that trying again does not change, or, without
                 `reconnect`, no connection can be made.
         """
-        failures = 0
-        process = os.getpid()
-        # A copy of this call that a fork has made ends: the connection is the parent's.
-        while not self._stopping.is_set() and process == os.getpid():
-            began = time.monotonic()
-            try:
-                self._connect()
-                if process != os.getpid():
-                    return
-            except errors.FlowThingsError as error:
-                self._report(error)
-                if not (self.reconnect and error.retryable):
-                    self._abandon(error)
-                    raise
-            else:
-                self._serve()
-            if process != os.getpid():
-                return
-            if not self.reconnect:
-                break
-            failures = 1 if time.monotonic() - began > self.heartbeat else failures + 1
-            # Full jitter: clients that lost the same server do not come back all at once.
-            self._stopping.wait(random.uniform(0, min(_LONGEST_PAUSE, 2.0**failures)))
-        self._abandon(errors.ConnectionFailed("the connection was closed"))
+        session = LiveSession(_Listener(self), reconnect=self.reconnect, heartbeat=self.heartbeat)
+        self._session = session
+        if self._stopping.is_set():  # asked after it is there: whoever closes sets this first
+            session.close()
+        session.run()
+        if not session.forked:  # a copy of this call that a fork has made: the connection is the parent's
+            self._abandon(errors.ConnectionFailed("the connection was closed"))
 
     def subscribe(self, resource: str, callback: Callback | None = None) -> None:
         """Ask for the drops of a flow from now on.
@@ -137,8 +110,8 @@ class WebSocketClient:
 
     def unsubscribe(self, resource: str, callback: Callback | None = None) -> None:
         """Ask for no more of them. Arguments as for `subscribe`."""
-        with self._lock:
-            self._subscribed.pop(text(resource, "a flow's id or path"), None)
+        with self._requests.lock:
+            self._requests.subscribed.pop(text(resource, "a flow's id or path"), None)
         self.send({"object": "drop", "type": "unsubscribe", **_flow(resource)}, callback)
 
     def send(self, data: Mapping[str, Any], callback: Callback | None = None) -> None:
@@ -157,140 +130,71 @@ class WebSocketClient:
             raise errors.InvalidInput(f"a message is a dict, not {type(data).__name__}")
         if self._stopping.is_set():
             raise errors.ConfigurationError("this client was closed; connect again")
-        with self._lock:
-            id = self._take_id(message)
-            self._connection.encode(message)
-            self._waiting[id] = _Waiting(callback, message, time.monotonic() + self.reply_timeout)
-            if self._socket is None:
-                self._queue.append(message)
-                return
-        self._transmit(message)
+        is_due = self._requests.add(
+            message,
+            callback,
+            self.reply_timeout,
+            check=self._connection.encode,
+            is_connected=lambda: self._open is not None,
+        )
+        if is_due:
+            self._transmit(message)
 
     def close(self) -> None:
         """End the connection and make `run()` return. Closing again does nothing."""
         self._stopping.set()
-        with self._lock:
-            open_socket = self._socket
-        if open_socket is None:
-            return
-        try:
-            open_socket.send_close()
-            # Only this wakes a thread that is reading.
-            open_socket.sock.shutdown(socket.SHUT_RDWR)
-        except (*_LOST, AttributeError):
-            pass
+        session = self._session
+        if session is not None:
+            session.close()
 
-    def _take_id(self, message: dict[str, Any]) -> int | str:
-        id = message.get("msgId")
-        if id is None:
-            id, self._next_id = self._next_id, self._next_id + 1
-            message["msgId"] = id
-        if not isinstance(id, int | str) or isinstance(id, bool) or id in self._waiting:
-            raise errors.InvalidInput(f"msgId {id!r} must be an int or a str that no open request has")
-        return id
+    @property
+    def _open(self) -> LiveConnection | None:
+        """The connection, if there is one."""
+        session = self._session
+        return None if session is None else session.current
 
-    def _connect(self) -> None:
+    def _transmit(self, message: Mapping[str, Any]) -> None:
+        self._requests.note_sent(message)
+        encoded = self._connection.encode(message)
+        connection = self._open
+        if connection is not None:
+            connection.send(encoded.encode() if isinstance(encoded, str) else encoded)
+
+    def _connect(self, hold: Callable[[socket.socket], object]) -> LiveConnection:
         url, self._url = self._url or self._new_session(), None
-        connect_within = self._connection.timeout.connect
-        options = {"sslopt": _tls(self._connection.verify_ssl), "timeout": connect_within, **self._options}
-        made: list[Any] = []
-        kind = options.pop("class_", websocket.WebSocket)
-
-        def make(**given: Any) -> Any:
-            made.append(kind(**given))
-            return made[-1]
-
+        host = self._connection.ws_host
         try:
-            # A redirect would be handed the headers and cookies that are for this host.
-            opened: Any = websocket.create_connection(
-                url,
-                class_=make,  # type: ignore[arg-type]
-                **{**options, "redirect_limit": 0},
+            opened = open_websocket(
+                url, self._trusted(), self._connection.timeout.connect, dict(self._options), hold
             )
-            self._refuse_redirect(opened)
-        except _LOST as error:
-            self._refuse_redirect(made[-1] if made else None)
-            raise errors.ConnectionFailed(
-                f"WebSocket to {self._connection.ws_host}: {type(error).__name__}"
-            ) from error
-        bound_messages(opened)
-        self._live = opened.sock = LiveSocket(opened.sock)
-        forget_in_child(self)
-        opened.settimeout(min(self.heartbeat, self.reply_timeout, _LONGEST_TICK))
-        with self._lock:
-            self._socket = opened
+        except RedirectError as error:
+            place = urlsplit(error.location).netloc.rpartition("@")[2]
+            raise errors.InvalidResponse(
+                f"WebSocket to {host}: {error.status}, a redirect to {place or 'another path'}, "
+                "which is not followed: headers and cookies would travel along. "
+                "Give the final host as ws_host="
+            ) from None
+        except OSError as error:
+            reason = type(error.__cause__ or error).__name__
+            raise errors.ConnectionFailed(f"WebSocket to {host}: {reason}") from error
+        return LiveConnection(opened, min(self.heartbeat, self.reply_timeout, LONGEST_TICK))
 
-    def _refuse_redirect(self, opened: Any) -> None:
-        answer = getattr(opened, "handshake_response", None)
-        status = getattr(answer, "status", None)
-        if answer is None or status is None or not 300 <= status < 400:
-            return
-        opened.shutdown()
-        place = urlsplit(str(answer.headers.get("location") or "")).netloc.rpartition("@")[2]
-        raise errors.InvalidResponse(
-            f"WebSocket to {self._connection.ws_host}: {status}, a redirect to {place or 'another path'}, "
-            "which is not followed: headers and cookies would travel along. Give the final host as ws_host="
-        )
-
-    def forget(self) -> None:
-        """In a forked child: leave the socket to the parent."""
-        if self._live is not None:
-            cut_off(self._live.fileno())
-
-    def _serve(self) -> None:
-        """One connection, from its first message to its last."""
-        opened = self._socket
-        try:
-            self._greet()
-            self._listen(opened)
-        except _LOST as error:
-            if not self._stopping.is_set():
-                self._report(errors.ConnectionFailed(f"the connection was lost: {type(error).__name__}"))
-        finally:
-            with self._lock:
-                self._socket = None
-            self._live = None
-            opened.shutdown()
-        self._fail_waiting(errors.ConnectionFailed("the connection was lost before the reply came"))
-        self._handle(self.on_close)
+    def _trusted(self) -> bool | str:
+        """The API's choice of certificates."""
+        verify = self._connection.verify_ssl
+        if verify is not True:
+            return verify
+        return os.environ.get("REQUESTS_CA_BUNDLE") or True
 
     def _greet(self) -> None:
-        with self._lock:
-            before, self._subscribed = self._subscribed, {}
-            queued, self._queue = self._queue, []
+        queued, before = self._requests.begin()
         for message in queued:
             self._transmit(message)
         self._handle(self.on_open)
         for resource in before:
             # on_open may have subscribed to it again already.
-            if resource not in self._subscribed:
+            if resource not in self._requests.subscribed:
                 self.subscribe(resource)
-
-    def _listen(self, opened: Any) -> None:
-        due = time.monotonic() + self.heartbeat
-        patience = max(self.heartbeat, _PATIENCE)
-        asked: float | None = None  # when a sign of life was asked for that has not come
-        while not self._stopping.is_set():
-            try:
-                # With control frames, or a peer that sends many would keep us from all the rest.
-                opcode, payload = opened.recv_data(control_frame=True)
-            except websocket.WebSocketTimeoutException:
-                opcode, payload = None, b""
-            if opcode == websocket.ABNF.OPCODE_CLOSE:
-                return
-            if opcode in (websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY):
-                self._receive(payload)
-            now = time.monotonic()
-            if asked is not None and opened.sock.heard >= asked:
-                asked = None
-            if asked is not None and now - asked > patience:
-                raise ConnectionResetError(f"nothing came for {now - opened.sock.heard:.0f} seconds")
-            if now >= due:
-                due = now + self.heartbeat
-                self._write({"type": "heartbeat"})
-                self._send(opened.ping)
-                asked = asked or now
-            self._expire(now)
 
     def _receive(self, payload: bytes) -> None:
         try:
@@ -305,13 +209,13 @@ class WebSocketClient:
             self._reply(message["head"], message.get("body"))
 
     def _reply(self, head: Mapping[str, Any], body: Any) -> None:
-        waiting = self._claim(head.get("msgId"))
+        request = self._requests.claim(head.get("msgId"))
         if head.get("ok", True):
-            if waiting is not None:
-                self._handle(waiting.callback, body)
+            if request is not None:
+                self._handle(request.callback, body)
             return
         status = head.get("status") or 0
-        asked = waiting.asked if waiting is not None else {}
+        asked = request.message if request is not None else {}
         error = errors.from_status(status)(
             [str(part) for part in head.get("errors") or ()],
             status=status,
@@ -319,76 +223,31 @@ class WebSocketClient:
             path=str(asked.get("flowId") or asked.get("path") or asked.get("object") or ""),
             creds=str(self._connection.creds.account),
         )
-        if asked.get("type") == "subscribe":
-            with self._lock:
-                self._subscribed.pop(asked.get("flowId") or asked.get("path") or "", None)
+        self._requests.note_refused(asked)
         self._report(error)
-        if waiting is not None:
-            self._handle(waiting.callback, error)
+        if request is not None:
+            self._handle(request.callback, error)
 
-    def _claim(self, id: Any) -> _Waiting | None:
-        """The request with this msgId, which some servers return as a text."""
-        with self._lock:
-            if isinstance(id, int | str) and id in self._waiting:
-                return self._waiting.pop(id)
-            if isinstance(id, str) and id.isascii() and id.isdigit():
-                return self._waiting.pop(int(id), None)
-            return self._waiting.pop(str(id), None) if isinstance(id, int) else None
+    def _expire(self) -> None:
+        for request in self._requests.take_expired():
+            self._fail(request, errors.DeadlineExceeded(f"no reply within {self.reply_timeout} s"))
 
-    def _transmit(self, message: dict[str, Any]) -> None:
-        if message.get("type") == "subscribe":
-            with self._lock:
-                self._subscribed[message.get("flowId") or message.get("path") or ""] = None
-        self._write(message)
-
-    def _write(self, message: Mapping[str, Any]) -> None:
-        encoded = self._connection.encode(message)
-        opened = self._socket
-        if opened is None:
-            return
-        self._send(opened.send, encoded.decode() if isinstance(encoded, bytes) else encoded)
-
-    def _send(self, send: Callable[..., object], *message: str) -> None:
-        live = self._live
-        try:
-            send(*message)
-        except BaseException as error:
-            # Half of a frame may have gone, and nothing can follow it. The reader meets the end of the
-            # connection, tells everybody and connects again.
-            if live is not None:
-                live.cut()
-            if not isinstance(error, _LOST):
-                raise
-            _log.debug("a message could not be sent: the connection is lost")
-
-    def _expire(self, now: float) -> None:
-        with self._lock:
-            expired = self._take_expired(now)
-        for waiting in expired:
-            self._fail(waiting, errors.DeadlineExceeded(f"no reply within {self.reply_timeout} s"))
-
-    def _take_expired(self, now: float) -> list[_Waiting]:
-        late = [id for id, waiting in self._waiting.items() if waiting.until <= now]
-        return [self._waiting.pop(id) for id in late]
-
-    def _fail_waiting(self, error: errors.FlowThingsError) -> None:
-        with self._lock:
-            lost = self._take_sent()
-        for waiting in lost:
-            self._fail(waiting, error)
-
-    def _take_sent(self) -> list[_Waiting]:
-        queued = {message["msgId"] for message in self._queue}
-        return [self._waiting.pop(id) for id in list(self._waiting) if id not in queued]
+    def _lost(self, failure: Exception | None) -> None:
+        if failure is not None and not self._stopping.is_set():
+            self._report(errors.ConnectionFailed(f"the connection was lost: {type(failure).__name__}"))
+        lost = errors.ConnectionFailed("the connection was lost before the reply came")
+        for request in self._requests.take_sent():
+            self._fail(request, lost)
+        self._handle(self.on_close)
 
     def _abandon(self, error: errors.FlowThingsError) -> None:
-        with self._lock:
-            self._queue.clear()
-        self._fail_waiting(error)
+        """There will be no other connection."""
+        for request in self._requests.take_all():
+            self._fail(request, error)
 
-    def _fail(self, waiting: _Waiting, error: errors.FlowThingsError) -> None:
-        if waiting.callback is not None:
-            self._handle(waiting.callback, error)
+    def _fail(self, request: Request, error: errors.FlowThingsError) -> None:
+        if request.callback is not None:
+            self._handle(request.callback, error)
         elif not self._stopping.is_set():
             self._report(error)
 
@@ -413,16 +272,35 @@ class WebSocketClient:
             _log.error("on_error itself failed", exc_info=failure)
 
 
+class _Listener:
+    """Passes on to a client what happens to its session."""
+
+    def __init__(self, client: WebSocketClient) -> None:
+        self._client = client
+
+    def connect(self, hold: Callable[[socket.socket], object]) -> LiveConnection:
+        return self._client._connect(hold)
+
+    def connected(self, connection: LiveConnection) -> None:
+        self._client._greet()
+
+    def heard(self, text: bytes) -> None:
+        self._client._receive(text)
+
+    def tick(self) -> None:
+        self._client._expire()
+
+    def failed(self, error: Exception) -> None:
+        self._client._report(error)
+
+    def refused(self, error: errors.FlowThingsError) -> None:
+        self._client._report(error)
+        self._client._abandon(error)
+
+    def lost(self, connection: LiveConnection) -> None:
+        self._client._lost(connection.failure)
+
+
 def _flow(resource: Any) -> dict[str, str]:
     name = text(resource, "a flow's id or path")
     return {"path": name} if name.startswith("/") else {"flowId": name}
-
-
-def _tls(verify_ssl: bool | str) -> dict[str, Any]:
-    """The API's choice of certificates in the words of websocket-client."""
-    if verify_ssl is False:
-        return {"cert_reqs": ssl.CERT_NONE, "check_hostname": False}
-    bundle = verify_ssl if isinstance(verify_ssl, str) else os.environ.get("REQUESTS_CA_BUNDLE")
-    if not bundle:
-        return {}
-    return {"ca_cert_path" if Path(bundle).is_dir() else "ca_certs": bundle}

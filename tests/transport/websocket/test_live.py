@@ -23,7 +23,10 @@ from flowthings_like import (
     Token,
 )
 from flowthings_like.green.backends import _primitives
-from flowthings_like.transport.websocket import live as transport
+from flowthings_like.transport import reconnect
+from flowthings_like.transport.retry import Backoff
+from flowthings_like.transport.websocket import live as client
+from flowthings_like.transport.websocket import live_connection
 from tests.transport.opcodes import interrupted_at
 
 from .live import PING, Live, Peer, live
@@ -32,7 +35,7 @@ from .live import PING, Live, Peer, live
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """Coming back takes a random time, of which these tests take the shortest."""
-    monkeypatch.setattr("random.uniform", lambda least, most: least)
+    monkeypatch.setattr(Backoff, "pause", lambda self, failures: 0.0)
 
 
 def api_for(server: Live, **options: Any) -> API:
@@ -120,7 +123,7 @@ def test_replies_find_their_callbacks_whatever_the_type_of_their_id() -> None:
         ws.send({"object": "flow", "type": "find", "id": "f1", "msgId": "mine"}, take)
         run(ws)
     assert heard == ["c", "b", "a"]
-    assert ws._waiting == {}
+    assert ws._requests.waiting == {}
 
 
 def test_refusals_reach_the_callback_and_on_error() -> None:
@@ -142,7 +145,7 @@ def test_refusals_reach_the_callback_and_on_error() -> None:
     assert isinstance(heard[0], FlowThingsNotFound)
     assert (heard[0].errors, heard[0].status, heard[0].path) == (["no such flow"], 404, "f404")
     assert errors == heard
-    assert ws._subscribed == {}
+    assert ws._requests.subscribed == {}
 
 
 def test_failing_handlers_and_odd_messages_go_to_on_error() -> None:
@@ -233,19 +236,19 @@ def test_a_lost_connection_comes_back_with_its_subscriptions() -> None:
     assert events[:2] == ["open", ConnectionFailed]
     assert isinstance(events[2], ConnectionFailed)
     assert events[3:] == ["closed", "open", 1, "closed"]
-    assert ws._waiting == {}
+    assert ws._requests.waiting == {}
 
 
 def test_a_server_that_hangs_up_at_once_is_given_more_and_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
 
-    def uniform(least: float, most: float) -> float:
-        pauses.append(most)
+    def pause(backoff: Backoff, failures: int) -> float:
+        pauses.append(backoff.longest(failures))
         if len(pauses) == 8:
             ws.close()
-        return least
+        return 0.0
 
-    monkeypatch.setattr("random.uniform", uniform)
+    monkeypatch.setattr(Backoff, "pause", pause)
     with live(lambda peer, number: peer.cut()) as server, api_for(server) as api:
         ws = api.websocket.connect()
         run(ws)
@@ -327,11 +330,11 @@ def test_bad_requests_are_refused_and_a_closed_client_says_so() -> None:
         ):
             with pytest.raises(InvalidInput):
                 bad()
-        assert list(ws._waiting) == ["x"]
+        assert list(ws._requests.waiting) == ["x"]
         ws.close()
         ws.close()
         run(ws)
-        assert ws._waiting == {}
+        assert ws._requests.waiting == {}
         with pytest.raises(ConfigurationError, match="closed"):
             ws.subscribe("f1")
 
@@ -353,7 +356,11 @@ def test_the_apis_choice_of_certificates_reaches_the_socket(certificate: tuple[P
 
 
 @pytest.mark.needs("threads", "a signal handler raises between two steps of one thread")
-@pytest.mark.parametrize("module", [threading, _primitives, transport], ids=lambda each: each.__name__)
+@pytest.mark.parametrize(
+    "module",
+    [threading, _primitives, client, live_connection, reconnect],
+    ids=lambda each: each.__name__,
+)
 def test_an_interrupted_close_keeps_nobody_from_closing(module: ModuleType) -> None:
     with live(lambda peer, number: None) as server, api_for(server) as api:
         for at in itertools.count(1):

@@ -22,8 +22,8 @@ from flowthings_like import (
     InvalidResponse,
     Token,
 )
-from flowthings_like.transport.websocket import live as websocket
-from flowthings_like.transport.websocket import live_socket
+from flowthings_like.transport.retry import Backoff
+from flowthings_like.transport.websocket import live_connection, live_session
 from tests.forked import forked
 from tests.transport.support import answer, raw
 
@@ -34,7 +34,7 @@ GRANTED = answer(b'{"head": {"ok": true}, "body": {"id": "s1"}}', Connection="cl
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("random.uniform", lambda least, most: least)
+    monkeypatch.setattr(Backoff, "pause", lambda self, failures: 0.0)
 
 
 def api_for(address: str, **options: Any) -> API:
@@ -88,7 +88,7 @@ with live(script) as server:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP here")
 def test_a_peer_that_falls_silent_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(websocket, "_PATIENCE", 0.5)
+    monkeypatch.setattr(live_session, "ANSWER_WITHIN", 0.5)
     errors: list[BaseException] = []
     heard: list[Any] = []
     root = str(Path(__file__).parents[3])
@@ -121,7 +121,7 @@ def test_a_peer_that_falls_silent_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_whatever_comes_is_a_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(websocket, "_PATIENCE", 2.0)
+    monkeypatch.setattr(live_session, "ANSWER_WITHIN", 2.0)
     beats: list[int] = []
 
     def script(peer: Peer, number: int) -> None:
@@ -170,7 +170,7 @@ def test_a_subscribe_that_fails_is_reported_without_a_callback(
 
 @pytest.mark.parametrize("kind", ["one frame", "many frames", "a promise"])
 def test_a_message_is_bounded(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_socket, "MAX_MESSAGE", 1000)
+    monkeypatch.setattr(live_connection, "MAX_MESSAGE", 1000)
 
     def script(peer: Peer, number: int) -> None:
         if kind == "a promise":
