@@ -19,7 +19,9 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from benchmarks._processes import on_last_core
-from flowthings_like.wire.things.packages import EVENT_ID, HEADER, Kind, pack, package, unpack
+from flowthings_like.wire.things.header import HEADER
+from flowthings_like.wire.things.packages import EVENT_ID, Kind, package
+from flowthings_like.wire.things.values import pack, unpack
 
 SCOPE = "@collection:stuff"
 ROOM = 1

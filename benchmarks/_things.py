@@ -18,7 +18,8 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from benchmarks._canned_things import ROOM, SCOPE, SUM
-from flowthings_like.wire.things.packages import Kind, PackageParser, pack, package
+from flowthings_like.wire.things.packages import Kind, PackageParser, package
+from flowthings_like.wire.things.values import pack
 
 ROUNDS = 5
 """Into which the calls of a run are divided; one more comes before, unmeasured."""

@@ -18,8 +18,8 @@ import sqlalchemy as sql
 from ...green.backends import contract as backend
 from ...green.backends.contract import native
 from ...wire.things import errors as things_errors
-from ...wire.things.packages import unpack
 from ...wire.things.tokens import TOKEN_LENGTH
+from ...wire.things.values import unpack
 from ..problems import Problem
 from ..resources.access.accounts import check_name
 from ..store.schema import accounts, things_tokens, things_users

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ...wire.things.packages import EVENT_ID, Kind, pack, package
+from ...wire.things.packages import EVENT_ID, Kind, package
 from ...wire.things.privileges import Privilege
+from ...wire.things.values import pack
 from .contract import Client, Delivery, Node
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...wire.things import errors as things_errors
-from ...wire.things.packages import Kind, pack, package
+from ...wire.things.packages import Kind, package
 from ...wire.things.privileges import Privilege
 from ...wire.things.scopes import Scope, is_name, parse_scope
+from ...wire.things.values import pack
 from .language import call_procedure, parse, run
 from .resolved_scope import resolve_scope
 from .scopes.registry import open_scope

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...wire.things.packages import EVENT_ID, Kind, pack, package
+from ...wire.things.packages import EVENT_ID, Kind, package
+from ...wire.things.values import pack
 from .contract import Client, Delivery
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...wire.things import errors as things_errors
-from ...wire.things.packages import pack, unpack
 from ...wire.things.privileges import Privilege
+from ...wire.things.values import pack, unpack
 
 __all__ = ["NODE", "THINGSDB", "ScopeKey", "User", "describe_privileges", "privileges"]
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from ...errors import InvalidResponse
 from ...wire.things import errors as things_errors
-from ...wire.things.packages import Kind, Package, UnpackError, unpack
+from ...wire.things.packages import Kind, Package
+from ...wire.things.values import UnpackError, unpack
 
 __all__ = ["decode", "refusal_in", "set_package_fail_file", "value_of"]
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from ...errors import InvalidResponse
 from ...wire.things import errors as things_errors
-from ...wire.things.packages import Kind, Package, pack
+from ...wire.things.packages import Kind, Package
+from ...wire.things.values import pack
 from .answers import value_of
 from .membership import ByScope, Membership, RoomEvent, collection_scope
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ConnectionFailed
 from ...transport.values import resolve
-from ...wire.things.packages import Package, pack
+from ...wire.things.values import pack
 from .answers import refusal_in
 
 if TYPE_CHECKING:
     from ...transport.things.connection import PacketConnection
     from ...transport.things.in_flight import Call
+    from ...wire.things.packages import Package
     from .session import Session
 
 __all__ = ["QueryFuture"]

@@ -13,8 +13,9 @@ from ...green.backends.contract import detect
 from ...transport.things.reconnecting import Supervisor
 from ...transport.values import resolve
 from ...wire.things import errors as things_errors
-from ...wire.things.packages import Kind, Package, pack
+from ...wire.things.packages import Kind, Package
 from ...wire.things.status import SHUTTING_DOWN
+from ...wire.things.values import pack
 from .answers import decode, refusal_in, value_of
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from ...errors import ConnectionFailed, DeadlineExceeded
 from ...green.backends.contract import detect
-from ...wire.things.packages import MAX_BODY, Kind, Package, PackageParser, ProtocolError, check_size
+from ...wire.things.header import ProtocolError
+from ...wire.things.packages import MAX_BODY, Kind, Package, PackageParser, check_size
 from ..forks import forget_in_child
 from ..worker import Worker
 from .in_flight import IDS, Call, InFlight, seconds_left

@@ -7,7 +7,8 @@ import ssl
 from typing import TYPE_CHECKING
 
 from ...errors import ConnectionFailed, DeadlineExceeded
-from ...wire.things.packages import HEADER, MAX_BODY
+from ...wire.things.header import HEADER
+from ...wire.things.packages import MAX_BODY
 from ..dial import dial, dial_unix
 from ..socket_stream import SocketStream
 from ..tls import TLSStream, context_for, warn_if_unverified

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from flowthings_like.platform.embedded import Platform
-from flowthings_like.wire.things.packages import EVENT_ID, Kind, Package, PackageParser, pack, package, unpack
+from flowthings_like.wire.things.packages import EVENT_ID, Kind, Package, PackageParser, package
+from flowthings_like.wire.things.values import pack, unpack
 
 PATIENCE = 60.0
 STUFF = "@collection:stuff"

@@ -10,7 +10,8 @@ import pytest
 
 from flowthings_like.platform.embedded import Platform, open_platform
 from flowthings_like.platform.things.connections.session import MAX_BYTES_BEFORE_LOGIN
-from flowthings_like.wire.things.packages import Kind, pack, package
+from flowthings_like.wire.things.packages import Kind, package
+from flowthings_like.wire.things.values import pack
 
 from .harness import PATIENCE, Peer
 

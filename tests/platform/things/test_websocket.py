@@ -10,7 +10,9 @@ import pytest
 import websocket
 
 from flowthings_like.platform.embedded import Platform, open_platform
-from flowthings_like.wire.things.packages import HEADER, Kind, PackageParser, pack, package, unpack
+from flowthings_like.wire.things.header import HEADER
+from flowthings_like.wire.things.packages import Kind, PackageParser, package
+from flowthings_like.wire.things.values import pack, unpack
 
 from .harness import PATIENCE, STUFF, Peer
 

@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 from flowthings_like import Room, event
-from flowthings_like.wire.things.packages import EVENT_ID, Kind, Package, pack, package, unpack
+from flowthings_like.wire.things.packages import EVENT_ID, Kind, Package, package
+from flowthings_like.wire.things.values import pack, unpack
 
 from ...transport.things.scripted_node import Node, Session, wait_until
 

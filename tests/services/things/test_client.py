@@ -28,7 +28,8 @@ from flowthings_like import (
 from flowthings_like.green.backends.contract import detect
 from flowthings_like.services.things.arguments import endpoint_at
 from flowthings_like.wire.things import errors as things_errors
-from flowthings_like.wire.things.packages import Kind, Package, pack, package, unpack
+from flowthings_like.wire.things.packages import Kind, Package, package
+from flowthings_like.wire.things.values import pack, unpack
 from tests.transport.support import sockets
 
 from ...transport.things.scripted_node import Node, Session, node, wait_until

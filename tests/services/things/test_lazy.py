@@ -13,7 +13,8 @@ import pytest
 from flowthings_like import Client, ConnectionFailed, DeadlineExceeded, force, is_ready
 from flowthings_like.green import LazyAPI, UnretrievedFailure, detect
 from flowthings_like.wire.things import errors as things_errors
-from flowthings_like.wire.things.packages import Kind, Package, pack, package, unpack
+from flowthings_like.wire.things.packages import Kind, Package, package
+from flowthings_like.wire.things.values import pack, unpack
 from tests.green.fakes import interrupted
 
 from ...transport.things.scripted_node import Node, Session, wait_until

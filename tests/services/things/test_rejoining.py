@@ -10,7 +10,8 @@ import pytest
 
 from flowthings_like import Client, ConnectionFailed, DeadlineExceeded
 from flowthings_like.green.backends.contract import detect
-from flowthings_like.wire.things.packages import EVENT_ID, Kind, Package, pack, package
+from flowthings_like.wire.things.packages import EVENT_ID, Kind, Package, package
+from flowthings_like.wire.things.values import pack
 
 from ...transport.things.scripted_node import Node, Session, node, wait_until
 from .support import STUFF, USER, Heard, Script, error

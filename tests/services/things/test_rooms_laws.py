@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from flowthings_like.services.things.events import Lifecycle
 from flowthings_like.services.things.membership import Subscriber
 from flowthings_like.services.things.rooms import Rooms
-from flowthings_like.wire.things.packages import Kind, Package, pack, unpack
+from flowthings_like.wire.things.packages import Kind, Package
+from flowthings_like.wire.things.values import pack, unpack
 
 from .support import STUFF
 

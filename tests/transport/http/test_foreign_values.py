@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from flowthings_like import API, InvalidInput, JSONEncoder, P, Token, force, mem
-from flowthings_like.wire.things.packages import pack, unpack
+from flowthings_like.wire.things.values import pack, unpack
 
 np = pytest.importorskip("numpy")
 pd = pytest.importorskip("pandas")

@@ -18,7 +18,8 @@ from flowthings_like.green.backends.contract import detect
 from flowthings_like.testing import Fault, FaultProxy
 from flowthings_like.transport.things.connection import PacketConnection
 from flowthings_like.transport.things.in_flight import IDS
-from flowthings_like.wire.things.packages import Kind, Package, ProtocolError, package
+from flowthings_like.wire.things.header import ProtocolError
+from flowthings_like.wire.things.packages import Kind, Package, package
 from tests.transport.support import sockets
 from tests.transport.things.scripted_node import Session, echo, node, wait_until
 

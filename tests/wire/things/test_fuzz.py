@@ -9,17 +9,9 @@ from itertools import pairwise
 
 import pytest
 
-from flowthings_like.wire.things.packages import (
-    EVENT_ID,
-    HEADER,
-    Kind,
-    PackageParser,
-    ProtocolError,
-    UnpackError,
-    pack,
-    package,
-    unpack,
-)
+from flowthings_like.wire.things.header import HEADER, ProtocolError
+from flowthings_like.wire.things.packages import EVENT_ID, Kind, PackageParser, package
+from flowthings_like.wire.things.values import UnpackError, pack, unpack
 
 SEED = 12_969_780
 MAX_BODY = 4096

@@ -13,15 +13,8 @@ from thingsdb.client.package import Package as GenuinePackage
 
 from flowthings_like.wire.things import errors as things_errors
 from flowthings_like.wire.things import packages as things
-from flowthings_like.wire.things.packages import (
-    EVENT_ID,
-    HEADER,
-    Kind,
-    Package,
-    PackageParser,
-    ProtocolError,
-    package,
-)
+from flowthings_like.wire.things.header import HEADER, ProtocolError
+from flowthings_like.wire.things.packages import EVENT_ID, Kind, Package, PackageParser, package
 
 ids = st.integers(0, 65_535)
 kinds = st.integers(0, 255)

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowthings_like.wire.things import errors as things_errors
-from flowthings_like.wire.things import packages as things
-from flowthings_like.wire.things.packages import UnpackError, pack, unpack
+from flowthings_like.wire.things import values as things
+from flowthings_like.wire.things.values import UnpackError, pack, unpack
 from tests.wire.things import strategies
 
 msgspec = pytest.importorskip("msgspec")

@@ -9,7 +9,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Protocol
 
-from ....wire.things.packages import HEADER, MAX_BODY, Package, PackageParser, ProtocolError
+from ....wire.things.header import HEADER, ProtocolError
+from ....wire.things.packages import MAX_BODY, Package, PackageParser
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,16 +9,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ....wire.things import errors as things_errors
-from ....wire.things.packages import (
-    EVENT_ID,
-    Kind,
-    Package,
-    ProtocolError,
-    UnpackError,
-    pack,
-    package,
-    unpack,
-)
+from ....wire.things.header import ProtocolError
+from ....wire.things.packages import EVENT_ID, Kind, Package, package
+from ....wire.things.values import UnpackError, pack, unpack
 from ..database.database import Database, error_package
 from ..forks import abandon_socket
 from ..requests import REQUESTS

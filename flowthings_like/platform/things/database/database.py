@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from ....green.backends import contract as backend
 from ....wire.things import errors as things_errors
-from ....wire.things.packages import Kind, pack, package
+from ....wire.things.packages import Kind, package
+from ....wire.things.values import pack
 from ...problems import Problem
 from ..contract import Client, Delivery, Node
 from ..request_context import RequestContext

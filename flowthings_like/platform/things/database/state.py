@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ....wire.things import errors as things_errors
-from ....wire.things.packages import pack, unpack
 from ....wire.things.scopes import is_name
+from ....wire.things.values import pack, unpack
 from ..language import Collection, Journal, Row, load_collection
 from ..users import User
 from .tables import Change, Rows

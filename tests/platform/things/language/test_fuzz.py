@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from flowthings_like.platform.things.language import parse
 from flowthings_like.platform.things.language.runtime.builtin import FUNCTIONS, METHODS
 from flowthings_like.wire.things import errors
-from flowthings_like.wire.things.packages import pack
+from flowthings_like.wire.things.values import pack
 
 from .support import Stuff
 from .test_results import ERRORS, RESULTS
