@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ConnectionFailed, DeadlineExceeded, InvalidResponse
 from ...green.backends.contract import detect
-from ...transport.things.reconnecting import Supervisor
+from ...transport.things.supervisor import Supervisor
 from ...transport.values import resolve
 from ...wire.things import errors as things_errors
 from ...wire.things.packages import Kind, Package
@@ -43,7 +43,7 @@ class Session:
         nodes: asked for the nodes before each attempt to connect. It must not refer to the session.
         rooms: the client's rooms, which are told of connections and events.
         auth: who asks: (token,), (user, password), or () for whoever the node's URL says.
-        tls: how to verify nodes; see `open_stream`.
+        tls: how to verify nodes; see `dial_node`.
         auto_reconnect: connect again by itself after a loss, and make calls again that were never sent.
         several: whether there is another node to go to when one shuts down.
     """

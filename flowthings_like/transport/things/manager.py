@@ -19,7 +19,7 @@ from ..reconnect import ReconnectingConnection
 from ..tls import TLS, context_for
 from ..worker import OneThread
 from .connection import PacketConnection
-from .sockets import open_stream
+from .dialing import dial_node
 
 if TYPE_CHECKING:
     from ...green.calls.future import Latch
@@ -132,7 +132,7 @@ class ConnectionManager(ReconnectingConnection[PacketConnection]):
             if slot:
                 on_event(slot[0], event)
 
-        stream = open_stream(node, deadline, self._tls, options.max_body)
+        stream = dial_node(node, deadline, self._tls, options.max_body)
         try:
             connection = PacketConnection(
                 stream,

@@ -12,8 +12,8 @@ import pytest
 
 from flowthings_like.transport.byte_stream import ByteStream
 from flowthings_like.transport.things.connection import PacketConnection
+from flowthings_like.transport.things.dialing import dial_node
 from flowthings_like.transport.things.endpoints import parse_endpoint
-from flowthings_like.transport.things.sockets import open_stream
 from tests.certificates import certificate
 from tests.transport.things.scripted_node import Answer, Node, echo, node
 
@@ -56,7 +56,7 @@ def dial(certificate: tuple[Path, Path]) -> Iterator[Callable[..., ByteStream]]:
 
     def run(url: str, **options: Any) -> ByteStream:
         options.setdefault("tls", str(certificate[0]))
-        opened.append(open_stream(parse_endpoint(url), monotonic() + 10, **options))
+        opened.append(dial_node(parse_endpoint(url), monotonic() + 10, **options))
         return opened[-1]
 
     yield run

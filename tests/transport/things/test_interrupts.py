@@ -23,8 +23,7 @@ from flowthings_like.green.backends.contract import detect
 from flowthings_like.testing import Fault, FaultProxy
 from flowthings_like.transport import reconnect, worker
 from flowthings_like.transport.things import connection as packets
-from flowthings_like.transport.things import in_flight, manager, outbox
-from flowthings_like.transport.things import reconnecting as supervisor
+from flowthings_like.transport.things import in_flight, manager, outbox, supervisor
 from flowthings_like.transport.things.connection import PacketConnection
 from flowthings_like.transport.things.endpoints import parse_endpoint
 from flowthings_like.wire.things.packages import Kind

@@ -50,7 +50,7 @@ class Supervisor:
         on_event: called with the connection and what came unasked on it, hello included, in its order.
         on_up: called with each connection that is ready, and the node it leads to.
         on_down: called when it is lost, with the reason; not after `close`.
-        tls: how to verify nodes, see `open_stream`.
+        tls: how to verify nodes, see `dial_node`.
         reconnect: whether to connect again after a loss before somebody asks.
         backoff: seconds to wait before a round of attempts, by its number; after a success numbers begin
             with 0 again.

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from ..tls import TLS
     from .endpoints import Endpoint
 
-__all__ = ["open_stream"]
+__all__ = ["dial_node"]
 
 TRUST = "give the path of a bundle of authorities that has it as ssl= of a Client, or verify_ssl= of an API"
 """What to do about a certificate."""
 
 
-def open_stream(
+def dial_node(
     endpoint: Endpoint, deadline: float | None = None, tls: TLS = None, max_message: int = MAX_BODY
 ) -> ByteStream:
     """Connect to a node.

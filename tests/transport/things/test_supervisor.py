@@ -15,11 +15,11 @@ import pytest
 
 from flowthings_like import errors
 from flowthings_like.green.backends.contract import detect
-from flowthings_like.transport.things import reconnecting as supervisor
+from flowthings_like.transport.things import supervisor
 from flowthings_like.transport.things.connection import PacketConnection
 from flowthings_like.transport.things.endpoints import Endpoint, parse_endpoint
 from flowthings_like.transport.things.manager import ConnectionManager, ConnectionOptions
-from flowthings_like.transport.things.reconnecting import BACKOFF, Supervisor
+from flowthings_like.transport.things.supervisor import BACKOFF, Supervisor
 from flowthings_like.wire.things import errors as things_errors
 from flowthings_like.wire.things.packages import Kind, Package, package
 from tests.transport.support import sockets

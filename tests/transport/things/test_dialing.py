@@ -16,8 +16,8 @@ from flowthings_like import errors
 from flowthings_like.green.backends.contract import detect
 from flowthings_like.transport.byte_stream import ByteStream
 from flowthings_like.transport.things.connection import PacketConnection
+from flowthings_like.transport.things.dialing import dial_node
 from flowthings_like.transport.things.endpoints import parse_endpoint
-from flowthings_like.transport.things.sockets import open_stream
 from flowthings_like.wire.things.packages import Kind
 from tests.transport.support import sockets
 from tests.transport.things.scripted_node import Session, node, wait_until
@@ -88,7 +88,7 @@ def test_nobody_there(scheme: str, tmp_path: Path) -> None:
     before = sockets()
     url = f"unix://{tmp_path}/none" if scheme == "unix" else f"{scheme}://me:s3cret@127.0.0.1:{port}"
     with pytest.raises(errors.ConnectionFailed) as caught:
-        open_stream(parse_endpoint(url), monotonic() + 30)
+        dial_node(parse_endpoint(url), monotonic() + 30)
     assert caught.value.sent is False
     assert "s3cret" not in str(caught.value)
     assert sockets() == before
@@ -101,7 +101,7 @@ def test_a_mute_listener(scheme: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
         with pytest.raises(errors.DeadlineExceeded) as caught:
-            open_stream(parse_endpoint(url), monotonic() + 0.2)
+            dial_node(parse_endpoint(url), monotonic() + 0.2)
         assert caught.value.sent is False
     assert sockets() == before
 
@@ -111,18 +111,18 @@ def test_strangers_are_not_believed(websocket: bool, certificate: tuple[Path, Pa
     with node(tls=certificate, websocket=websocket) as found:
         for tls in (None, True):
             with pytest.raises(errors.ConnectionFailed, match=r"is not trusted.* ssl= of a Client"):
-                open_stream(parse_endpoint(found.url), monotonic() + 10, tls)
+                dial_node(parse_endpoint(found.url), monotonic() + 10, tls)
         with pytest.warns(Warning, match="is believed"):
-            open_stream(parse_endpoint(found.url), monotonic() + 10, False).close()
+            dial_node(parse_endpoint(found.url), monotonic() + 10, False).close()
         with pytest.raises(errors.ConfigurationError, match="cannot be read"):
-            open_stream(parse_endpoint(found.url), monotonic() + 10, "/no/such/bundle")
+            dial_node(parse_endpoint(found.url), monotonic() + 10, "/no/such/bundle")
 
 
 def test_another_hosts_certificate(certificate: tuple[Path, Path]) -> None:
     with node(tls=certificate) as found:
         url = found.url.replace("127.0.0.1", "localhost")
         with pytest.raises(errors.ConnectionFailed, match="certificate is not trusted"):
-            open_stream(parse_endpoint(url), monotonic() + 10, str(certificate[0]))
+            dial_node(parse_endpoint(url), monotonic() + 10, str(certificate[0]))
 
 
 def test_no_websocket_there(dial: Dial) -> None:
@@ -208,7 +208,7 @@ def test_a_handshake_that_never_ends_ends_in_time() -> None:
     with saying(b"x", 0.02) as address:
         began = monotonic()
         with pytest.raises(errors.DeadlineExceeded):
-            open_stream(parse_endpoint(f"ws://{address}"), monotonic() + 0.5)
+            dial_node(parse_endpoint(f"ws://{address}"), monotonic() + 0.5)
         assert monotonic() - began < 20
 
 
@@ -217,4 +217,4 @@ def test_an_answer_to_the_handshake_is_bounded() -> None:
         saying(b"X-Padding: " + b"x" * 1000 + b"\r\n", 0.0) as address,
         pytest.raises(errors.ConnectionFailed, match="more than 65536 bytes"),
     ):
-        open_stream(parse_endpoint(f"ws://{address}"), monotonic() + 30)
+        dial_node(parse_endpoint(f"ws://{address}"), monotonic() + 30)
