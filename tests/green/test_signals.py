@@ -40,7 +40,7 @@ def test_many_signals_at_random_moments_beside_another_thread():
         [sys.executable, "-m", "tests.green.signals", "1500"],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=500,
         cwd=ROOT,
         check=False,
     )
