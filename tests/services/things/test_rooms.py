@@ -227,7 +227,7 @@ def test_not_waiting_for_on_join(things: Client) -> None:
     assert room.heard == ["init"]
     late = Slow(ROOM)
     with pytest.raises(DeadlineExceeded, match="is joined, but its on_join"):
-        late.join(things, wait=0.1)
+        late.join(things, wait=2)
     assert late in things.get_rooms()
     going.set()
     room.expect("init", "join")
