@@ -47,7 +47,7 @@ class Talk(socketserver.BaseRequestHandler):
 
 def connect(proxy: FaultProxy) -> socket.socket:
     host, _, port = proxy.address.rpartition(":")
-    return socket.create_connection((host, int(port)), timeout=10)
+    return socket.create_connection((host, int(port)), timeout=30)
 
 
 def everything(connection: socket.socket, upto: int = 10_000) -> bytes:
