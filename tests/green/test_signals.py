@@ -149,7 +149,7 @@ LOOPS_TO_UNDO = {
     ("platform/things/database/commits.py", "_run"): OWN_THREAD,
     ("platform/things/connections/listener.py", "_accept"): OWN_THREAD,
     ("platform/things/connections/outbox.py", "_write"): OWN_THREAD,
-    ("testing/proxy.py", "carry"): OWN_THREAD,
+    ("testing/proxy.py", "run"): OWN_THREAD,
     ("transport/things/connection.py", "_read"): OWN_THREAD,
     ("transport/things/connection.py", "_readable"): "runs in a hub",
     ("green/backends/hubs.py", "wait"): "runs in a hub",
@@ -207,7 +207,7 @@ WRITTEN_IN_PYTHON = {
 MODULES_OF_THEM = {"threading", "queue", "concurrent", "concurrent.futures"}
 USES = {
     ("green/backends/_primitives.py", "Thread"): "started in a thread in which no signal handler runs",
-    ("doctor/monitor/_eventlet.py", "Thread"): "a native thread beside eventlet's hub",
+    ("diagnostics/monitor/_eventlet.py", "Thread"): "a native thread beside eventlet's hub",
     ("testing/proxy.py", "Thread"): "started and joined by the one thread that starts and closes the proxy",
     ("testing/server.py", "Thread"): "started and joined by the one thread that starts and closes the server",
     ("transport/homes.py", "LifoQueue"): "each belongs to one hub: never used on plain threads",

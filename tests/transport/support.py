@@ -153,7 +153,7 @@ class Slow:
 @contextmanager
 def slow_server(tls: Certificate | None = None) -> Iterator[Slow]:
     """A running one. It answers /<number> with {"number": …} in pieces, /quick/<number> in one."""
-    command = [sys.executable, str(Path(__file__).parent / "http" / "slow.py"), *map(str, tls or ())]
+    command = [sys.executable, str(Path(__file__).with_name("slow.py")), *map(str, tls or ())]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdin is not None

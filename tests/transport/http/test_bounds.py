@@ -192,15 +192,15 @@ def test_a_bound_that_is_none(size: Any, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_bound_is_an_option_like_the_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert API(Token("a", "b"))._most == defaults.max_response_bytes == 256 << 20
+    assert API(Token("a", "b"))._max_response_bytes == defaults.max_response_bytes == 256 << 20
     profile = tmp_path / "credentials"
     profile.write_text("[default]\naccount = a\ntoken = t\nmax_response_bytes = 1000\n")
     profile.chmod(0o600)
     monkeypatch.setenv("FLOWTHINGS_CREDENTIALS", str(profile))
-    assert API.connect()._most == 1000
+    assert API.connect()._max_response_bytes == 1000
     monkeypatch.setenv("FLOWTHINGS_MAX_RESPONSE_BYTES", "2000")
-    assert API.connect()._most == 2000
-    assert API.connect(max_response_bytes=3000)._most == 3000
+    assert API.connect()._max_response_bytes == 2000
+    assert API.connect(max_response_bytes=3000)._max_response_bytes == 3000
     monkeypatch.setenv("FLOWTHINGS_MAX_RESPONSE_BYTES", "1 GB")
     with pytest.raises(ConfigurationError, match="'1 GB'"):
         API.connect()
