@@ -11,7 +11,7 @@ import pytest
 
 from flowthings_like.platform.embedded import Platform, open_platform
 from flowthings_like.platform.things import authentication
-from flowthings_like.platform.things.scopes import thingsdb
+from flowthings_like.platform.things.scopes import tokens
 from flowthings_like.wire.things.packages import Kind
 
 from .harness import Peer
@@ -152,7 +152,7 @@ def test_a_token_that_has_expired(peer: Peer, stranger: Peer, monkeypatch: pytes
     assert peer.query("has_token(token);", "@t", token=token) is True
     an_hour_on = SimpleNamespace(time=lambda: time.time() + 3601)
     monkeypatch.setattr(authentication, "time", an_hour_on)
-    monkeypatch.setattr(thingsdb, "time", an_hour_on)
+    monkeypatch.setattr(tokens, "time", an_hour_on)
     assert stranger.error(Kind.AUTH, token) == -56
     peer.query("del_expired();", "@t")
     assert peer.query("has_token(token);", "@t", token=token) is False

@@ -7,24 +7,20 @@ import platform
 import time
 from typing import TYPE_CHECKING, Any
 
-from ....wire.things.privileges import Privilege
 from ....wire.things.status import READY
 from ..counters import Counters
-from .functions import Functions, context_of, declare_in
+from .functions import context_of, node_function, require_change
 
 if TYPE_CHECKING:
     from ..language import Run
 
-__all__ = ["FUNCTIONS", "VERSION"]
-
-FUNCTIONS: Functions = {}
-_function = declare_in(FUNCTIONS)
+__all__ = ["VERSION"]
 
 VERSION = "1.9.0"
 """The version of ThingsDB whose protocol the node speaks. Clients decide by it what they may use."""
 
 
-@_function
+@node_function
 def node_info(run: Run) -> dict[str, Any]:
     node = context_of(run).node
     return {
@@ -41,24 +37,22 @@ def node_info(run: Run) -> dict[str, Any]:
     }
 
 
-@_function
+@node_function
 def nodes_info(run: Run) -> list[Any]:
     node = context_of(run).node
     return [{"node_id": node.id, "version": VERSION, "status": READY, "node_name": platform.node()}]
 
 
-@_function
+@node_function
 def counters(run: Run) -> dict[str, Any]:
     return vars(context_of(run).node.counters)
 
 
-@_function
+@node_function
 def reset_counters(run: Run) -> None:
-    context = context_of(run)
-    context.require(Privilege.CHANGE)
-    context.node.counters = Counters()
+    require_change(run).node.counters = Counters()
 
 
-@_function
+@node_function
 def has_node(run: Run, id: int) -> bool:
     return id == context_of(run).node.id
