@@ -1,6 +1,6 @@
 """`flowthings-like serve`: the embedded platform, for other processes to talk to.
 
-The first start prints the account and its token, once: what is kept is the token's hash.
+The first start prints the account and its token, once, because only the token's hash is stored.
 """
 
 from __future__ import annotations

@@ -26,10 +26,10 @@ class Platform:
     Attributes:
         application: the WSGI application.
         account: whose resources the token opens.
-        token: a secret made when the platform was opened. It lets whoever holds it in as the account, through
-            this very application only, and is worth nothing once it is closed.
+        token: a secret made when the platform was opened. Its holder acts as the account, in this application
+            only, until it is closed.
         store: the data.
-        things: rooms and queries. They run as soon as somebody asks where.
+        things: rooms and queries. Their node starts when its address is first asked for.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class Platform:
         return self.things.address(self.account)
 
     def things_endpoints(self) -> list[str]:
-        """The same as URLs, which hold the password. To be asked again before each attempt to connect: the
-        node may be in another process, and another one after that."""
+        """The same as URLs, which hold the password. Ask again before each attempt to connect: the node may
+        have moved to another process."""
         return self.things.endpoints(self.account)
 
     def close(self) -> None:
-        """Write down what is left and close the store."""
+        """Write what is still in memory and close the store."""
         self.things.close()
         self.application.close()
         self.store.close()

@@ -20,7 +20,7 @@ LATEST = 0xFFFFFFFF * 1000 + 999
 """The last creation time an id can hold, in ms since the epoch (the year 2106). The first is 0."""
 
 STEP = 60_000
-"""Milliseconds by which clocks are corrected."""
+"""The largest correction of a clock, in ms, that ids hide."""
 
 _COUNTER_BITS = 28
 _SHAPE = re.compile(r"[a-z][0-9a-f]{24}", re.ASCII)
@@ -33,11 +33,11 @@ class _Source(NamedTuple):
 
 
 _source: _Source | None = None
-_latest = 0  # what now_ms has said last
+_latest = 0  # what now_ms returned last
 
 
 def _renew() -> _Source:
-    """A source of this process's own: a forked child must not go on counting where its parent does."""
+    """A new source for this process: a forked child must not continue its parent's counter."""
     global _source
     # The upper quarter stays free at the start, so that the order survives 67 million ids before it wraps.
     first = secrets.randbelow(3 << (_COUNTER_BITS - 2))
@@ -48,8 +48,8 @@ def _renew() -> _Source:
 def now_ms() -> int:
     """The wall clock in whole milliseconds since the epoch.
 
-    Where the clock is set back by up to STEP, this stands still until it has caught up, so that what a
-    process makes later does not sort before what it made earlier. One that is set back further was wrong.
+    If the clock is set back by up to STEP, this stands still until it has caught up, so that ids made later
+    do not sort before earlier ones. A larger step back corrects a clock that was wrong.
     """
     global _latest
     now, latest = time.time_ns() // 1_000_000, _latest

@@ -1,6 +1,6 @@
-"""What the platform refuses, as exceptions that carry the status of the answer.
+"""Problems: exceptions that carry the status of the response that reports them.
 
-The nouns raise these; only the application turns them into an envelope.
+Any module of the platform raises them. The HTTP front turns them into envelopes.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from http import HTTPStatus
 
 
 class Problem(Exception):
-    """A request that cannot be answered as asked. `status` is the answer's, `message` its one error.
+    """A request that cannot be served. `status` is the response's, `message` its one error.
 
-    `retry_after` is the number of seconds after which it may be made again; None says nothing about that.
+    `retry_after` is the number of seconds after which a retry may succeed; None if that is not known.
     """
 
     status = 500
@@ -23,7 +23,7 @@ class Problem(Exception):
 
     @property
     def errors(self) -> list[str]:
-        """What to tell the caller: the message, or what the status means."""
+        """The message as the list that a response holds; without one, the phrase of the status."""
         status = HTTPStatus(self.status)
         return [self.message or f"{status.value} {status.phrase}"]
 
@@ -63,13 +63,13 @@ class TooLarge(Problem):
 
 
 class TooManyRequests(Problem):
-    """One caller asks for too much at the same time."""
+    """One caller makes too many requests at the same time."""
 
     status = 429
     retry_after = 1
 
 
 class Unavailable(Problem):
-    """The platform cannot do it right now: the disk is full, another process holds the file."""
+    """The platform cannot do it now: the disk is full, or another process holds the file."""
 
     status = 503

@@ -1,4 +1,4 @@
-"""The packages that the platform needs, looked for before it opens."""
+"""Checks for the packages that the platform needs, before it opens."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["check_requirements"]
 
 _INSTALL = "pip install 'flowthings_like[embedded]'"
 _NEEDED = {"lark": "lark", "msgpack": "msgpack", "wsproto": "wsproto"}
-"""{module: package} of what rooms and queries need. They are imported when somebody uses those."""
+"""{module: package} of what rooms and queries need. They are imported when these are first used."""
 
 
 def check_requirements() -> None:
-    """Raise ConfigurationError, naming the package, if one is missing that would be missed only later.
+    """Raise ConfigurationError, naming the package, if one is missing whose absence would show only later.
 
     google-re2 is imported, not only looked for: it is compiled, and a build for another system is found but
     cannot be loaded.

@@ -1,4 +1,4 @@
-"""Devices: things in the field. Each reports to a flow, `<path>/default`, made with it and outliving it."""
+"""Devices: things in the field. Each reports to a flow, `<path>/default`, created with it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Flows: named places that drops are put in.
+"""Flows: named collections that drops are created in.
 
-A path is for life: tracks, tokens and shares name flows by it. Deleting a flow deletes its drops with it;
-tracks that name it stay and do nothing until a flow of that path exists again.
+A path cannot be changed, because tracks, tokens and shares name flows by it. Deleting a flow deletes its
+drops; tracks that name it stay and do nothing until a flow of that path exists again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Identities: who acts. Each account has one, made with the account and staying as long as it does."""
+"""Identities: who acts. Each account has one, which is created with it and stays."""
 
 from __future__ import annotations
 

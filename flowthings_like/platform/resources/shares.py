@@ -1,6 +1,6 @@
 """Shares: rights on paths of this account, for the identity of another one or for a group of identities.
 
-Whoever holds several shares has the union of their rights.
+An identity with several shares has the union of their rights.
 """
 
 from __future__ import annotations

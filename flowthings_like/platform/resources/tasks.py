@@ -1,5 +1,5 @@
-"""Tasks: work that the real platform does by the clock or for a broker. Here they are checked and stored, not
-run.
+"""Tasks: work that the real platform does on a schedule or for a broker. Here they are validated and stored,
+not run.
 
 Three kinds: `api-task` polls an HTTP API, `rss` a feed, `mqtt` follows or feeds a topic of the user's broker.
 """

@@ -1,6 +1,6 @@
-"""Tracks: whatever enters the source flow and passes the filter is copied to the destinations.
+"""Tracks: copy the drops that arrive in the source flow and match the filter to the destinations.
 
-Tracks written in JavaScript are the real platform's: this one has no engine for them and says so.
+Tracks written in JavaScript are refused, because there is no JavaScript engine here.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def destinations(track: Document) -> list[str]:
 
 
 def simulate(request: Any) -> Document:
-    """What a track with this filter would make of this drop; nothing is stored.
+    """What a track with this filter would do with this drop; nothing is stored.
 
     Args:
         request: {drop, filter}.

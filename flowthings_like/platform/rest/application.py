@@ -1,7 +1,7 @@
-"""The platform's front: a WSGI application, one request in, one envelope out.
+"""The platform's HTTP front: a WSGI application that turns a request into an envelope.
 
-It knows HTTP and who may come in; what a request means is the nouns' business, and they know no HTTP. It
-keeps no state but the store's, so any number of threads and processes may run one each over the same store.
+It authenticates the caller, applies the limits and calls the handler that the router finds. It keeps no state
+but the store's, so any number of threads and processes may run one each over the same store.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
-_PACKED_FROM = 1400
-"""Bytes from which a reply is worth packing: more than one network packet."""
-_PACKED_ASIDE = 256 * 1024
-"""Bytes from which packing is left to another thread, so that the other requests go on meanwhile."""
+_COMPRESSED_FROM = 1400
+"""Bytes from which a response is compressed: more than one network packet."""
+_COMPRESSED_IN_THREAD_FROM = 256 * 1024
+"""Bytes from which a native thread compresses, so that other requests go on meanwhile."""
 _ACCEPTS_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))")
 
 log = logging.getLogger("flowthings_like.platform")
@@ -51,7 +51,7 @@ _BODIES = PermitLimits(per_caller=2, total=4, waiting=100)
 
 @dataclass(frozen=True)
 class Limits:
-    """What the requests of a served platform may take up, in each process.
+    """Limits on the requests of a served platform, in each process.
 
     Attributes:
         searches: finds and aggregates.
@@ -67,8 +67,8 @@ class Application:
 
     Args:
         store: all its data.
-        accounts: who may come in; those it trusts are in this process and get no packed replies.
-        limits: what requests may take up; None: as much as they need, for callers in this process.
+        accounts: authenticates callers. Trusted ones are in this process and get no compressed responses.
+        limits: what requests may use; None: as much as they need, for callers in this process.
     """
 
     def __init__(self, store: ResourceStore, accounts: Accounts, limits: Limits | None = None) -> None:
@@ -89,8 +89,9 @@ class Application:
         answer = self._answer(environ, method, path)
         content = encode(answer, requests_in.pretty(environ))
         headers = [("Content-Type", "application/json; charset=utf-8"), *answer.headers]
-        if len(content) >= _PACKED_FROM and self._packs(environ):
-            content = native(_pack, content) if len(content) >= _PACKED_ASIDE else _pack(content)
+        if len(content) >= _COMPRESSED_FROM and self._accepts_gzip(environ):
+            in_thread = len(content) >= _COMPRESSED_IN_THREAD_FROM
+            content = native(_compress, content) if in_thread else _compress(content)
             headers += [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
         headers.append(("Content-Length", str(len(content))))
         start_response(REASONS[answer.status], headers)
@@ -99,7 +100,7 @@ class Application:
         return [] if method == "HEAD" else [content]
 
     def close(self) -> None:
-        """Write down what is still only in memory. The store is the caller's to close."""
+        """Write the counts that are still in memory. The caller closes the store."""
         self._calls.flush()
 
     def _answer(self, environ: Environ, method: str, path: str) -> Response:
@@ -149,11 +150,11 @@ class Application:
                 request.store = self._keys.once(request, key, environ["HTTP_X_AUTH_TOKEN"])
             if self._searches is not None and isinstance(handler, Search):
                 if method not in ("GET", "HEAD"):
-                    request.body()  # a place is not for waiting for the client
+                    request.body()  # before the permit is taken: receiving it may take long
                 return self._searches.run(lambda: handler(request), who, _hung_up(environ))
             return handler(request)
 
-    def _packs(self, environ: Environ) -> bool:
+    def _accepts_gzip(self, environ: Environ) -> bool:
         accepted = environ.get("HTTP_ACCEPT_ENCODING", "")
         return bool(_ACCEPTS_GZIP.search(accepted)) and not self._accounts.is_trusted(
             environ.get("HTTP_X_AUTH_TOKEN")
@@ -161,10 +162,10 @@ class Application:
 
 
 def _hung_up(environ: Environ) -> Callable[[], bool] | None:
-    """What tells whether the client has hung up, where the server knows."""
+    """The function that tells whether the client has hung up, if the server has one."""
     found: Callable[[], bool] | None = environ.get("flowthings.is_gone")
     return found or getattr(environ.get("gunicorn.socket"), "is_gone", None)
 
 
-def _pack(content: bytes) -> bytes:
+def _compress(content: bytes) -> bytes:
     return gzip.compress(content, compresslevel=1, mtime=0)

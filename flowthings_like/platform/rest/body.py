@@ -1,7 +1,7 @@
-"""Request bodies: read and unpacked within a bound, parsed as JSON whatever their Content-Type.
+"""Request bodies: received and decompressed within a limit, and parsed as JSON whatever their Content-Type.
 
-What a body may become in memory is bounded by how many values it holds: `[],[],…` is three bytes a list, and
-a list is seventy. They are counted before anything is parsed.
+What a body may become in memory is limited by the number of its values: in `[],[],…` a list is three bytes,
+and in memory seventy. They are counted before anything is parsed.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from ..problems import BadRequest, RequestTimeout, TooLarge
 from . import oversized_integers
 
 LIMIT = 32 * 1024 * 1024
-"""Most bytes of a body, packed or unpacked."""
+"""Most bytes of a body, compressed or not."""
 
 LARGE = 1024 * 1024
-"""Bytes, packed or unpacked, from which a body is a large one."""
+"""Bytes, compressed or not, from which a body is a large one."""
 
 MOST_VALUES = 1_000_000
 """Most values in a body: they take up to 100 MB, and less than a tenth of a second to make."""
 
 _STEP = 256 * 1024
 _DRAIN = 512 * 1024 * 1024
-_ASIDE = 128 * 1024  # bytes from which a body is parsed in another thread
-_PACKED_ASIDE = 4 * 1024  # the same for unpacking: this may become a thousand times as many
+_PARSED_IN_THREAD_FROM = 128 * 1024  # bytes
+_DECOMPRESSED_IN_THREAD_FROM = 4 * 1024  # bytes: these may become a thousand times as many
 _PIECE = 64 * 1024
-_COLLECTED = 4 * 1024  # bytes that may become enough lists to start Python's collector more than once
+_COLLECTED = 4 * 1024  # bytes: more may hold enough lists to start Python's collector more than once
 _MARKS = (b",", b":", b"[", b"{")
 
 
@@ -40,13 +40,13 @@ def read(environ: Mapping[str, Any], limit: int = LIMIT) -> Any:
     """The request's body as a JSON value.
 
     Args:
-        environ: the WSGI environment. A gzip Content-Encoding is unpacked.
-        limit: most bytes, before and after unpacking.
+        environ: the WSGI environment. A gzip Content-Encoding is decompressed.
+        limit: most bytes, before and after decompression.
 
     Raises:
         BadRequest: no body, one that is not JSON (saying where), or an unknown Content-Encoding.
-        TooLarge: more than `limit`, or more values than MOST_VALUES. What the client is still sending has
-            then been read and thrown away, within a bound, so that it gets to read the answer.
+        TooLarge: more than `limit`, or more values than MOST_VALUES. What the client still sends has then
+            been read and discarded, within a limit, so that the client reads the response.
         RequestTimeout: it did not come in time.
     """
     return parse(receive(environ, limit))
@@ -55,7 +55,7 @@ def read(environ: Mapping[str, Any], limit: int = LIMIT) -> Any:
 def receive(
     environ: Mapping[str, Any], limit: int = LIMIT, before_large: Callable[[], object] = lambda: None
 ) -> bytes:
-    """The request's body as text, unpacked. Raises as `read` does, but for what the text says.
+    """The request's body as text, decompressed. Raises as `read` does, except for what is wrong with JSON.
 
     Args:
         environ, limit: as for `read`.
@@ -86,7 +86,7 @@ def parse(raw: bytes) -> Any:
     """
     if not raw:
         raise BadRequest("the request needs a body, and it must be JSON")
-    return native(_parse, raw) if len(raw) >= _ASIDE else _parse(raw)
+    return native(_parse, raw) if len(raw) >= _PARSED_IN_THREAD_FROM else _parse(raw)
 
 
 def _parse(raw: bytes) -> Any:
@@ -111,7 +111,7 @@ def _holds_more(raw: bytes, most: int) -> bool:
         if (len(piece) - len(piece.rstrip(b"\\"))) % 2:  # it ends in the middle of an escape
             piece = raw[start : start + _PIECE + 1]
         start += len(piece)
-        # Marks within strings do not count. Without escaped quotes, every other part is a string.
+        # Marks within strings do not count. Once escaped quotes are removed, every other part is a string.
         parts = piece.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
         outside = b"".join(parts[within::2])
         found += sum(map(outside.count, _MARKS))
@@ -156,7 +156,7 @@ def _receive(environ: Mapping[str, Any], limit: int, about_to_hold: Callable[[in
 
 
 def _drain(stream: Any, length: int) -> None:
-    """Read on, so that a client in the middle of sending gets to the answer; one without end is cut off."""
+    """Read and discard, up to a limit, because a client reads the response only after it has sent."""
     left = min(length, _DRAIN)
     while left > 0 and (chunk := _take(stream, min(left, _STEP))):
         left -= len(chunk)
@@ -167,7 +167,7 @@ def _take(stream: Any, size: int) -> bytes:
         taken: bytes = stream.read(size)
     except TimeoutError as error:
         raise RequestTimeout("the body did not come in time: the connection is closed") from error
-    except Exception as error:  # each server has its own errors for a broken body
+    except Exception as error:  # servers raise errors of their own for a broken body
         raise BadRequest(f"the body could not be read to its end ({type(error).__name__})") from error
     return taken
 
@@ -176,7 +176,7 @@ def _unpack(packed: bytes, limit: int, about_to_hold: Callable[[int], None]) -> 
     unpacked, is_whole = _decompress(packed, min(limit, LARGE))
     if len(unpacked) > LARGE:
         about_to_hold(len(unpacked))
-        del unpacked  # and from the beginning again: joining two parts would need both of them twice
+        del unpacked  # decompressed again from the start: joining two parts would need both of them twice
         unpacked, is_whole = _decompress(packed, limit)
     if len(unpacked) > limit:
         raise too_large(limit)
@@ -186,11 +186,11 @@ def _unpack(packed: bytes, limit: int, about_to_hold: Callable[[int], None]) -> 
 
 
 def _decompress(packed: bytes, most: int) -> tuple[bytes, bool]:
-    """What a gzip member holds, or `most` + 1 bytes of it; and whether it ends there, with nothing behind."""
+    """The content of a gzip member, at most `most` + 1 bytes; and whether nothing is missing or behind it."""
     member = zlib.decompressobj(wbits=31)
     decompress = partial(member.decompress, packed, most + 1)
     try:
-        unpacked: bytes = native(decompress) if len(packed) >= _PACKED_ASIDE else decompress()
+        unpacked: bytes = native(decompress) if len(packed) >= _DECOMPRESSED_IN_THREAD_FROM else decompress()
     except zlib.error as error:
         raise BadRequest(f"the body is not gzip: {error}") from None
     return unpacked, member.eof and not member.unused_data

@@ -1,8 +1,8 @@
-"""The connections of a served platform: each with a clock, all of them counted by address.
+"""The connections of a served platform: their timeouts, and how many each address may have.
 
 A connection waits for a request's head, or it is busy: its request is being received, worked on or answered.
-One that waits may be ended to make room for a new one; one that is busy may not. So neither idle connections
-nor half-sent requests keep anybody out.
+A waiting one may be ended to make room for a new one; a busy one may not. So neither idle connections nor
+half-sent requests keep new clients out.
 
     waiting   idle for `keep_alive` seconds at most; from its first byte on a head has `head` seconds
     busy      a body or an answer that stops moving is given up after `stall` seconds, and so is one that
@@ -30,7 +30,7 @@ _ESTABLISHED = 1
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """What one client may take up.
+    """Limits on the connections of one client.
 
     Attributes:
         per_address: connections of one address (of one /64 network for IPv6) in each worker; 0: no bound.
@@ -76,7 +76,8 @@ class Connection:
         self._limits = limits
         self._ended = False
         self._received = 0
-        self._begun = True  # whether the next request's head has: a new connection is there to send one
+        # Whether the next request's head has begun: a new connection is expected to send one.
+        self._begun = True
         self.origin = _origin(host)
         self.phase = Phase.WAITING
         self.since = time.monotonic()
@@ -141,7 +142,7 @@ class Connection:
     """What gunicorn sends with `send` is a few bytes long."""
 
     def end(self) -> None:
-        """Whoever reads is told that there is no more, and the client hangs up."""
+        """End the connection: a reader gets the end of the stream, and so does the client."""
         self._ended = True
         with suppress(OSError):
             self._plain.shutdown(socket.SHUT_RDWR)
@@ -166,7 +167,7 @@ class Connection:
 
 
 class Connections:
-    """All connections of one worker. Used in its hub only, and never switching in between."""
+    """All connections of one worker. Used in its hub only; no method switches to another green thread."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self._limits = limits
@@ -190,7 +191,7 @@ class Connections:
             if not _end_longest_waiting(same):
                 return False
         elif self._count >= limits.total:
-            # Whoever has most connections loses one.
+            # The address with the most connections loses one.
             most = sorted(self._by_origin.values(), key=len, reverse=True)
             if not any(_end_longest_waiting(others) for others in most):
                 return False
@@ -215,7 +216,7 @@ class Connections:
                 connection.end()
 
     def end_silent(self, seconds: float) -> None:
-        """End those whose client owes a byte for longer than this."""
+        """End those that have waited for a byte of their client for longer than this."""
         before = time.monotonic() - seconds
         for connection in self._all():
             if connection.listening_since is not None and connection.listening_since < before:
@@ -234,7 +235,7 @@ class Connections:
 def _end_longest_waiting(connections: set[Connection]) -> bool:
     waiting = [one for one in connections if one.phase is Phase.WAITING and not one._ended]
     if not waiting:
-        # Those that were ended have yet to notice: they are as good as gone.
+        # Ended ones do not know it yet, but are as good as gone.
         return any(one._ended for one in connections)
     min(waiting, key=lambda one: one.since).end()
     return True

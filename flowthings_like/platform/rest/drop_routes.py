@@ -1,4 +1,4 @@
-"""What the methods do at `/drop`, `/drop/<flow>` (a flow's id or path) and `/drop/<flow>/<drop>`."""
+"""Routes of drops: `/drop`, `/drop/<flow>` (a flow's id or path) and `/drop/<flow>/<drop>`."""
 
 from __future__ import annotations
 

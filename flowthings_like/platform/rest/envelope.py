@@ -1,4 +1,4 @@
-"""The envelope: the one shape of every answer.
+"""The envelope: the one shape of every response.
 
     {"head": {"status": 200, "ok": true, "errors": [], "messages": [], "references": {}}, "body": …}
 
@@ -22,13 +22,13 @@ REASONS = {status.value: f"{status.value} {status.phrase}" for status in HTTPSta
 
 @dataclass(slots=True)
 class Response:
-    """What a request comes to, before it is written out.
+    """A response before it is encoded.
 
     Attributes:
         body: any JSON value.
         status: the HTTP status.
-        messages, errors: what to tell the reader.
-        references: {kind: {id: object}} of what the body's objects point to, where it was asked for.
+        messages, errors: texts for the reader.
+        references: {resource: {id: object}} of what the body's objects point to, if it was asked for.
         head: further members of the head, such as how many drops a create evicted.
         headers: HTTP headers beyond the usual ones.
     """
@@ -48,7 +48,7 @@ def created(body: Any) -> Response:
 
 
 def failed(problem: Problem) -> Response:
-    """The answer that a problem comes to."""
+    """The response to a problem."""
     answer = Response({}, problem.status, errors=problem.errors)
     if problem.retry_after is not None:
         answer.headers.append(("Retry-After", str(problem.retry_after)))
@@ -56,7 +56,7 @@ def failed(problem: Problem) -> Response:
 
 
 def encode(answer: Response, pretty: bool = False) -> bytes:
-    """The answer as JSON text in UTF-8; `pretty` indents it."""
+    """The response as JSON text in UTF-8; `pretty` indents it."""
     envelope = {
         "head": {
             "status": answer.status,

@@ -1,17 +1,16 @@
-"""Idempotency keys: a write that is sent again is answered as it was the first time, and not done twice.
+"""Idempotency keys: a write that is sent again gets the result of the first time, and is not done twice.
 
-A request names its write by a key of the client's choice in the header Idempotency-Key. What the write came
-to is kept under that key, in the transaction that writes it, for a day: the two are on disk together or not
-at all. Failures are not kept, so what failed may be tried again under the same key.
+A request names its write by a key of the client's choice in the header Idempotency-Key. The result is stored
+under that key, in the transaction of the write, for a day: both are on disk, or neither. Failures are not
+stored, so a failed write may be retried under the same key.
 
-Nothing is looked up on the usual way, when the key is new: the work is done, then the key is inserted. If
-that finds it taken, everything is undone and the kept answer given instead; of two equal requests at the same
-moment the single writer does one first. A write that is refused may be a repetition, too (what was to be
-deleted is gone), so there the key is looked up before the refusal is believed.
+In the usual case, when the key is new, nothing is looked up: the work is done, then the key is inserted. If
+the key is there already, everything is undone and the stored result returned instead; of two equal requests
+at the same time the single writer does one first. A refused write may be a repetition, too (what it should
+delete is gone), so the key is looked up before a refusal is reported.
 
-What is kept may hold what nobody else gets to see, such as the string of a new token. So it can be opened
-only with what a repetition brings along again: the key, the request and the caller's token, of which there is
-no copy.
+A result may hold a secret, such as the string of a new token. So it is encrypted with what a repetition sends
+again: the key, the request and the caller's token, of which there is no copy.
 """
 
 from __future__ import annotations
@@ -43,13 +42,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 KEPT = 24 * 3_600_000
-"""How long an answer is kept, in ms."""
+"""How long a result is stored, in ms."""
 
 _SHAPE = re.compile(r"[\x21-\x7e]{1,255}")
-_PREFIX = 12  # characters of a key that its mark begins with
-_PACKED_FROM = 1024  # bytes
-_PACKED = b"\x78"  # how zlib begins, and no JSON does
-_SEAL = bytes(8)
+_PREFIX = 12  # characters of a key that its row's mark begins with
+_COMPRESSED_FROM = 1024  # bytes
+_COMPRESSED = b"\x78"  # zlib's first byte, with which no JSON begins
+_MAGIC = bytes(8)
 _SWEEP_EVERY = 256  # writes
 _SWEPT_AT_ONCE = 1024  # rows
 
@@ -69,14 +68,14 @@ _SWEEP = _EXPIRED.where(table.c.mark > sql.bindparam("after"))
 
 
 class IdempotencyKeys:
-    """The keys of one store, as far as they need somebody to look after them."""
+    """Makes stores that write once for each idempotency key, and removes expired keys."""
 
     def __init__(self) -> None:
         self._writes = itertools.count(1)
         self._swept = b""
 
     def once(self, request: Request, key: str, token: str) -> ResourceStore:
-        """The request's store, in which it can write once, and only if that was not done before.
+        """The request's store, which does the request's one write only if it was not done before.
 
         Args:
             key: the request's idempotency key.
@@ -90,7 +89,7 @@ class IdempotencyKeys:
         return _IdempotentStore(request, key, token, self)
 
     def sweep(self, connection: Connection, now: int) -> None:
-        """Remove a few expired rows, every now and then: a hand that goes round and round the table."""
+        """Remove some expired rows at every 256th write, each time from the next part of the table."""
         if next(self._writes) % _SWEEP_EVERY:
             return
         after = self._swept
@@ -101,29 +100,29 @@ class IdempotencyKeys:
 
 
 class _KeyTaken(Exception):
-    """The key is there already."""
+    """The key is in the table already."""
 
 
 class _IdempotentStore(ResourceStore):
-    """A store as one request sees it: all the parts are the shared ones, only `write` is its own."""
+    """A store for one request: its parts are those of the shared store, and `write` checks the key."""
 
     def __init__(self, request: Request, key: str, token: str, keys: IdempotencyKeys) -> None:
         vars(self).update(vars(request.store))
         self._request: Request | None = request
         self._key = key
         self._secret = secret = f"{key} {token} ".encode()
-        # Keys that begin with the time stay in order, which makes them cheap to insert.
+        # Keys that begin with the time are inserted in order, which is cheap.
         self._mark = key[:_PREFIX].encode() + hashlib.blake2b(secret, digest_size=10).digest()
         self._keys = keys
 
     def write(self, work: Callable[[Connection], T], *, clears_cache: bool = False) -> T:
-        """What `work` returns, or what it returned when the request came for the first time.
+        """The result of `work`, or its result when the request came for the first time.
 
         Raises:
             BadRequest: the key was used for another request.
             Whatever ResourceStore.write raises.
         """
-        # Forgotten at once: request and store would keep each other alive until the next garbage collection.
+        # Dropped at once: request and store would keep each other alive until the next garbage collection.
         request, self._request = self._request, None
         if request is None:
             raise RuntimeError("a request with an idempotency key writes once, or part of it could be lost")
@@ -159,7 +158,7 @@ class _IdempotentStore(ResourceStore):
         self._keys.sweep(connection, now)
 
     def _find(self, secret: bytes) -> bytes | None:
-        """The text that is kept under the key, None if there is none, or none young enough."""
+        """The result stored under the key; None if there is none, or only an expired one."""
         named = {"mark": self._mark, "since": ids.now_ms() - KEPT}
         encrypted = self.read(lambda connection: connection.execute(_KNOWN, named).scalar_one_or_none())
         if encrypted is None:
@@ -191,17 +190,17 @@ def _insert(dialect: str) -> Any:
 
 def _encrypt(text: bytes, secret: bytes) -> bytes:
     """JSON made short and unreadable without the secret, which must never be used for another text."""
-    content = _SEAL + (zlib.compress(text, 1) if len(text) >= _PACKED_FROM else text)
+    content = _MAGIC + (zlib.compress(text, 1) if len(text) >= _COMPRESSED_FROM else text)
     return _masked(content, secret)
 
 
 def _decrypt(encrypted: bytes, secret: bytes) -> bytes | None:
-    """The JSON again, None if this is not the secret it was encrypted with."""
+    """The JSON text, None if it was encrypted with another secret."""
     content = _masked(encrypted, secret)
-    if not content.startswith(_SEAL):
+    if not content.startswith(_MAGIC):
         return None
-    text = content[len(_SEAL) :]
-    return zlib.decompress(text) if text.startswith(_PACKED) else text
+    text = content[len(_MAGIC) :]
+    return zlib.decompress(text) if text.startswith(_COMPRESSED) else text
 
 
 def _masked(content: bytes, secret: bytes) -> bytes:

@@ -1,7 +1,7 @@
-"""Whole numbers in a body's text that no document can hold.
+"""Refuses bodies with integers that do not fit 64 bits, which no document can hold.
 
-orjson reads a whole number beyond 64 bits as a float, which is another number, so these are looked for in the
-text itself. Nearly every text is done with after a search in C for a long run of digits.
+orjson reads such an integer as a float, which is another number, so the text itself is searched. For nearly
+every text one search in C for a long run of digits is enough.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from ...wire.integers import LEAST, MOST
 from ..problems import BadRequest
 
 _DIGITS = bytes(ord("0") if chr(byte) in "123456789" else byte for byte in range(256))
-_LONG = 19 * b"0"  # the shortest that may be too large
+_LONG = 19 * b"0"  # the shortest integer that may be too large
 _BLOCK = 1 << 20
-_NUMBER = rb"(?<![\d.eE+-])(-?\d{19,})([.eE]?)"  # looked at from its beginning only
+_NUMBER = rb"(?<![\d.eE+-])(-?\d{19,})([.eE]?)"  # matched from its first digit only
 _CANDIDATE = re.compile(_NUMBER)
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|' + _NUMBER, re.DOTALL)  # steps over strings as a whole
 

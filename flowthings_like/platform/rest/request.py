@@ -1,9 +1,9 @@
-"""A request taken apart: which resource of which account, with which parameters.
+"""The request context: which resource of which account is asked for, by whom, with which parameters.
 
     /v4.0/acme/drop/f51e6a3c0…/d51e6a3c0…?only=id
      version account resource rest             params
 
-Segments are told apart before they are percent-decoded, so `/drop/%2Facme%2Fweather` names a flow by its path
+Segments are split before they are percent-decoded, so `/drop/%2Facme%2Fweather` names a flow by its path
 in one segment. The doubled slash of old clients, `/drop//acme/weather`, means the same.
 """
 
@@ -39,7 +39,7 @@ class Target(NamedTuple):
 
 
 class Request:
-    """One request, once it is known who makes it.
+    """One request of an authenticated caller.
 
     Attributes:
         params: the query's parameters, each with all its values.
@@ -92,30 +92,30 @@ class Request:
         return self._parsed
 
     def text(self) -> bytes:
-        """What tells this request from others: method, path, query and the body as far as it was read."""
+        """What distinguishes this request from others: method, path, query, and the body if it was read."""
         environ = self._environ
         where = environ.get("RAW_URI") or f"{raw_path(environ)}?{environ.get('QUERY_STRING')}"
         return f"{environ['REQUEST_METHOD']} {where}\n".encode() + self._body
 
     @property
     def typed(self) -> bool:
-        """Whether elements are shown as {type, value}: as `hints` says, else as the version is used to."""
+        """Whether elements are shown as {type, value}: as `hints` says, else as the version's default is."""
         hints = switch(self.params, "hints")
         return self.target.version.startswith("v0") if hints is None else hints
 
     @property
     def refs(self) -> bool:
-        """Whether the answer shall carry what its objects refer to."""
+        """Whether the response is to hold what its objects refer to."""
         return switch(self.params, "refs") is True
 
     @property
     def each(self) -> bool:
-        """Whether each of several finds is to be answered by itself, in a list."""
+        """Whether each of several finds is to have its own result, in a list."""
         return switch(self.params, "each") is True
 
     @property
     def explain(self) -> bool:
-        """Whether the answer shall say how a find would be done, in place of doing it."""
+        """Whether to explain how a find would be done instead of doing it."""
         return switch(self.params, "explain") is True
 
 
@@ -172,7 +172,7 @@ def target(path: str) -> Target:
 
 
 def _spread(segments: list[str]) -> list[str]:
-    """A flow's path spread over segments, and what follows it: a drop's id or `aggregate` ends it."""
+    """A flow's path given as several segments, joined, and what follows it: a drop's id or `aggregate`."""
     end = next((index for index, segment in enumerate(segments) if ids.is_id(segment, "d")), len(segments))
     if end == len(segments) > 2 and segments[-1] == "aggregate":
         end -= 1

@@ -1,4 +1,4 @@
-"""What the methods do at `/<resource>`, `/<resource>/<id>` and `/<resource>/<id>/<member>`."""
+"""Routes of a resource: `/<resource>`, `/<resource>/<id>` and `/<resource>/<id>/<member>`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is answered at `/statistics/<statistic>/<id>[/<year>[/<month>[/<day>]]]`."""
+"""Routes of statistics: what GET returns at `/statistics/<statistic>/<id>[/<year>[/<month>[/<day>]]]`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""gunicorn's gevent worker, with bounds on what a client may take up and a quick, clean end."""
+"""gunicorn's gevent worker, with limits for each client and a graceful shutdown."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from ..problems import Unavailable
 from .connections import Connection, Connections
 from .envelope import REASONS, encode, failed
 
-_LOOK_AGAIN = 0.1  # seconds
+_POLL_INTERVAL = 0.1  # seconds
 _SILENT = 5.0  # seconds that a client may be silent within a request while the worker waits to end
 _SPARE_FILES = 512  # descriptors for other things than clients
 
 
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn comes without types
-    """Serves connections until SIGTERM; then it answers what has begun, hangs up on the rest and ends.
+    """Serves connections until SIGTERM; then it answers requests that have begun, closes the rest and ends.
 
     `app`, which gunicorn hands it, is a `platform.server.Server`.
     """
 
     def run(self) -> None:
-        """Serve, and return when everything has been answered."""
+        """Serve, and return when every request has been answered."""
         limits = self.app.connection_limits
         _allow_files(limits.total + _SPARE_FILES)
         self._limits = limits
@@ -46,7 +46,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn comes without type
         self.app.accepting()
         while self.alive:
             self.notify()
-            gevent.sleep(_LOOK_AGAIN)
+            gevent.sleep(_POLL_INTERVAL)
         for server in servers:
             server.close()
         self._connections.close()
@@ -54,11 +54,11 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn comes without type
         while len(self._connections) and time.monotonic() < deadline:
             self.notify()
             self._connections.end_silent(_SILENT)
-            gevent.sleep(_LOOK_AGAIN)
+            gevent.sleep(_POLL_INTERVAL)
         self._connections.end()
 
     def timeout_ctx(self) -> Any:
-        """The connection itself keeps the time."""
+        """No timeout here: the connection has its own."""
         return nullcontext()
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:

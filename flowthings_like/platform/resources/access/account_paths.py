@@ -16,7 +16,7 @@ _SEGMENT = re.compile(r"[A-Za-z0-9_:.-]+")
 
 
 def check(path: Any, account: str, member: str = "path") -> str:
-    """The path itself, if it may name something in `account`.
+    """Return `path` if it may name something in `account`; refuse it if it is outside the account.
 
     Args:
         path: what the writer sent.
@@ -44,7 +44,7 @@ def check(path: Any, account: str, member: str = "path") -> str:
 
 
 def check_prefix(path: Any, account: str, member: str = "paths") -> str:
-    """Like `check`, but the account's own root `/account` and one trailing slash are welcome too."""
+    """Like `check`, but the account's root `/account` and trailing slashes are allowed too."""
     if isinstance(path, str):
         path = path.rstrip("/")
         if path == f"/{account}":
@@ -53,7 +53,7 @@ def check_prefix(path: Any, account: str, member: str = "paths") -> str:
 
 
 def is_inside(account: str, path: str) -> bool:
-    """Whether `path` lies in `account`. What lies outside is refused, whatever the rights are."""
+    """Whether `path` lies in `account`. A caller gets to no path outside, whatever its rights are."""
     return covers(f"/{account}", path)
 
 

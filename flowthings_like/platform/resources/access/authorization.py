@@ -51,21 +51,21 @@ def authorize(
     return found
 
 
-def refuse_elsewhere(connection: Connection, caller: Caller, places: Collection[str], what: str) -> None:
-    """Raise for something that lies at `places` in another account.
+def refuse_elsewhere(connection: Connection, caller: Caller, paths: Collection[str], what: str) -> None:
+    """Raise for something that lies at `paths` in another account.
 
     Args:
         what: as the caller named it.
 
     Raises:
-        Forbidden: it is shared with the caller, who is told how to ask.
+        Forbidden: it is shared with the caller; the message says how to ask for it.
         NotFound: it is not.
     """
-    account = next(iter(places), "/").split("/")[1]
-    # Shares are held by identities: only a master token acts as one elsewhere.
+    account = next(iter(paths), "/").split("/")[1]
+    # Shares belong to identities, and only a master token acts as an identity in other accounts.
     if account and caller.rights is None:
         held = share_grants.grants_of(connection, account, caller.identity).grants
-        if all(any(account_paths.covers(prefix, place) for prefix, _ in held) for place in places):
+        if all(any(account_paths.covers(prefix, path) for prefix, _ in held) for path in paths):
             raise Forbidden(
                 f"{what} is in the account {account}, which shares it with you: "
                 f"ask there with your own token, as Token({account!r}, …)"

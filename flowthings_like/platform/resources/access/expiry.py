@@ -12,7 +12,7 @@ LONGEST = 100 * 365 * 24 * 3_600_000
 
 
 def remaining(document: Mapping[str, Any]) -> int | None:
-    """Milliseconds until the document's `duration`, from its creation on, is over; None if it never is."""
+    """Milliseconds until the document's `duration`, counted from its creation, is over; None without one."""
     duration = document.get("duration")
     if duration is None:
         return None
@@ -25,6 +25,6 @@ def expired(document: Mapping[str, Any]) -> bool:
 
 
 def presented(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with `expiresInMs`, if it runs out at all."""
+    """The document with `expiresInMs`, if it expires at all."""
     left: Any = remaining(document)
     return document if left is None else {**document, "expiresInMs": left}

@@ -1,4 +1,4 @@
-"""Rights: who calls, and what they may do where.
+"""Rights: what a caller may do, and at which paths.
 
 The permissions are the platform's five. `dropRead` and `dropWrite` concern the drops of the flows at and
 beneath a path; `read` and `write` the objects there (flows, tracks, tasks, …); `administer` is all four, and
@@ -22,14 +22,14 @@ Grants = tuple[tuple[str, frozenset[str]], ...]
 
 @dataclass(frozen=True)
 class Caller:
-    """Whoever makes a request, as far as the nouns need to know.
+    """The caller of a request, as far as resources need to know.
 
     Attributes:
         account: the account whose resources are asked for.
-        identity: id of the caller's own identity; written down as creatorId and lastEditorId.
-        rights: what the caller may do and where; None means everything (the account's own master token).
-        token: id of the token resource that the caller came with, None for a master token.
-        is_guest: whether the caller's own account is another one, so that shares are all that lead here.
+        identity: id of the caller's own identity; stored as creatorId and lastEditorId.
+        rights: what the caller may do and where; None for everything (the account's own master token).
+        token: id of the token resource that the caller authenticated with, None for a master token.
+        is_guest: whether the caller belongs to another account, so that it has rights here only by shares.
         max_capacity: the largest capacity that the operator lets a flow have, None for any.
     """
 
@@ -41,7 +41,7 @@ class Caller:
     max_capacity: int | None = None
 
     def may(self, path: str, permission: str) -> bool:
-        """Whether the caller has `permission` at `path`; nobody has any outside the account."""
+        """Whether the caller has `permission` at `path`. It has none outside the account."""
         if not account_paths.is_inside(self.account, path):
             return False
         if self.rights is None:
@@ -55,8 +55,8 @@ class Caller:
         """Raise unless the caller has `permission` at `path`.
 
         Args:
-            what: what was asked for, as the caller named it, if that was not by its path: the error must not
-                tell the path.
+            what: what was asked for, as the caller named it, if not by its path: the message must not reveal
+                the path.
 
         Raises:
             Forbidden: there is no such right.
@@ -122,7 +122,7 @@ def grants(granted: Mapping[str, Mapping[str, bool]], always: frozenset[str] = f
 
 
 def require_to_grant(caller: Caller, granted: Iterable[str]) -> None:
-    """Raise Forbidden unless the caller administers all these paths: nobody else hands on rights to them."""
+    """Raise Forbidden unless the caller administers all these paths, and so may grant rights at them."""
     for path in granted:
         caller.require(path, "administer")
 

@@ -7,9 +7,9 @@
 
 Averages, sums and extremes are over the numbers that a member holds; what is missing or no number does not
 count, and where there is none the output is null. A sum of whole numbers is one as long as 64 bits hold it; a
-sum that no number can be is refused. A rule is a member that is 1 where its filter matches and 0
-elsewhere, so its average is a share. Dates are UTC; a date selector reads milliseconds or an ISO 8601 string.
-The database does the counting, one pass over the flow, or over its indexes where they hold all that is asked.
+sum that no number can be is refused. A rule is a member that is 1 if its filter matches and 0 otherwise, so
+its average is a share. Dates are UTC; a date selector reads milliseconds or an ISO 8601 string. The database
+computes everything in one pass over the flow, or over its indexes if they hold all that is asked.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Parts of the UTC calendar as spans of time: a group of days or months is then one walk along an index."""
+"""Parts of the UTC calendar as spans of time, so that a group of a day or month is one range of an index."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from .plan import UNITS
 
 MOST = 500
-"""Most spans that are looked at one by one."""
+"""Most spans that are read one by one."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _STEPS = {

@@ -1,4 +1,4 @@
-"""What an aggregate asks for: its request, checked and put in terms of groups, outputs and order."""
+"""The plan of an aggregate: its request, validated, as groups, outputs and order."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ _NUMBERS = ("integer", "real")
 
 
 class Source:
-    """The drops that count, and what a plan's names mean among their columns.
+    """The drops that a plan's filter leaves, and the columns that its names mean.
 
     Args:
         indexed: the columns that filters may read in place of the documents.
@@ -69,26 +69,26 @@ class Source:
 
     @classmethod
     def of(cls, connection: Connection, plan: Plan, flow: Flow) -> Source:
-        """What gives a plan's outputs with the fewest steps."""
+        """The cheapest source that has all that a plan needs."""
         indexed = query_plan.columns(connection, flow)
         if indexed is None or not _is_kept(connection, plan, flow, indexed):
             return cls.of_documents(connection, plan, flow)
         found = query_plan.selective(connection, flow, plan.filter, now_ms())
         source = _IndexSource(plan, flow, connection.dialect, indexed, found or query_plan.ALL_INDEXED)
-        source.look(connection)
+        source.find_numeric(connection)
         return source
 
     @classmethod
     def of_documents(cls, connection: Connection, plan: Plan, flow: Flow) -> Source:
-        """What gives everything."""
+        """The source of all members, which reads the documents."""
         return Source(plan, flow, connection.dialect, query_plan.columns(connection, flow))
 
     def spans(self, connection: Connection) -> list[Span] | None:
-        """The groups, where each is a span of time that is best walked through by itself; None otherwise."""
+        """The groups as spans of time, if each is best read by itself; None otherwise."""
         return None
 
     def select(self, *wanted: ColumnElement[Any], in_span: bool = False) -> Select[Any]:
-        """The drops that count; with `in_span`, those from the parameter span_start until span_end."""
+        """The drops that the filter leaves; with `in_span`, those between two parameters."""
         query = select(*wanted).where(rows.IN_FLOW)
         if self._hint:
             query = query.with_hint(drops, f"INDEXED BY {self._hint}", "sqlite")
@@ -135,15 +135,15 @@ class Source:
 
 
 class _IndexSource(Source):
-    """The same from the index of all indexed elements. It gives no lists and no text of lists and maps."""
+    """A source that reads the index of all indexed elements. It has no lists and maps."""
 
     def __init__(self, plan: Plan, flow: Flow, dialect: Dialect, indexed: kept_as.Columns, hint: str) -> None:
         super().__init__(plan, flow, dialect, indexed, hint)
         self._indexed = indexed
         self._numeric: set[int] = set()
 
-    def look(self, connection: Connection) -> None:
-        """Find the columns that hold only numbers, which need not be asked for their type row by row."""
+    def find_numeric(self, connection: Connection) -> None:
+        """Find the columns that hold only numbers: their type need not be checked row by row."""
         for member, _ in _members(self._plan):
             slot = self._slot(member)
             if not query_plan.holds(connection, self._flow.id, slot, ">=", kept_as.FIRST_TEXT):
@@ -207,7 +207,7 @@ def _is_kept(connection: Connection, plan: Plan, flow: Flow, indexed: kept_as.Co
 
 
 def _members(plan: Plan) -> Iterator[tuple[tuple[str, ...], bool]]:
-    """The members that the outputs are about, and whether it is not only their numbers that count."""
+    """The members that a plan reads, and whether it needs more of them than their numbers."""
     rules = {(name,) for name in plan.rules} | {_AGE, ()}
     for output in plan.outputs:
         if not isinstance(output.measure, ListMeasure) and output.member not in rules:

@@ -1,8 +1,8 @@
-"""What a resource's members may hold: small checks that the declarations put together.
+"""Checks of members' values, for the declarations of resources.
 
 A check takes the member's name and the value sent, and returns the value to store or raises BadRequest saying
-what would be right. A member that is sent as null is removed; members that no check names are kept as they
-are, so that what a client adds for itself comes back to it (near_misses says which are typing errors).
+what would be right. A member that is sent as null is removed. Members without a check are stored as they are,
+so that a client may add its own (query.misspellings refuses those that are typing errors).
 """
 
 from __future__ import annotations

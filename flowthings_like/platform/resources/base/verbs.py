@@ -48,7 +48,7 @@ def create(store: ResourceStore, caller: Caller, resource: Resource, model: Any)
 def insert(
     connection: sql.Connection, caller: Caller, resource: Resource, model: Mapping[str, Any]
 ) -> Document:
-    """What `create` does, inside a transaction that is already under way."""
+    """Do what `create` does, within a transaction of the caller's."""
     now = ids.now_ms()
     misspellings.check(model, resource.known, "member")
     document = resource.validated(caller, _writable(resource, model))
@@ -82,7 +82,7 @@ def read(store: ResourceStore, caller: Caller, resource: Resource, id_: str) -> 
 
 
 def fetch(connection: sql.Connection, caller: Caller, resource: Resource, id_: str) -> Document:
-    """The stored document, whoever asks within the account.
+    """The stored document, whatever the caller's rights in the account are.
 
     Raises:
         NotFound: there is none.
@@ -121,9 +121,9 @@ def read_many(store: ResourceStore, caller: Caller, resource: Resource, wanted: 
 
 def find(store: ResourceStore, caller: Caller, resource: Resource, query: Query) -> list[Document]:
     """The documents that the query asks for and the caller may read, newest first unless it says else."""
-    # Where the right to a document is not in a column it is looked at here, before the page is cut out.
-    by_hand = caller.rights is not None and not resource.path_members
-    page = replace(query, start=0, limit=LARGEST_LIMIT) if by_hand else query
+    # If rights are not in the path column, they are checked here, before the page is cut out.
+    checked_here = caller.rights is not None and not resource.path_members
+    page = replace(query, start=0, limit=LARGEST_LIMIT) if checked_here else query
     everything = sql.select(table.c.body).where(
         table.c.kind == resource.name, table.c.account == caller.account, *_within(caller, resource)
     )
@@ -139,7 +139,7 @@ def find(store: ResourceStore, caller: Caller, resource: Resource, query: Query)
         return list(connection.execute(statement).scalars())
 
     found: list[Document] = [orjson.loads(body) for body in store.read(work)]
-    if by_hand:
+    if checked_here:
         mine = [document for document in found if may(caller, resource, document, "read")]
         found = mine[query.start : query.start + query.limit]
     return [query.pick(resource.present(document)) for document in found]
@@ -208,7 +208,7 @@ def _change(
 ) -> Document:
     before = fetch(connection, caller, resource, id_)
     _require(caller, resource, before, "write", f"{resource.name} {id_}")
-    # What is stored already may be sent back, or removed.
+    # Members that are stored already may be sent back, or removed.
     misspellings.check(members.keys() - before.keys(), resource.known, "member")
     kept = {name: value for name, value in before.items() if name in SET_BY_PLATFORM | resource.readonly}
     checked = resource.validated(caller, {**_writable(resource, before), **_writable(resource, members)})
@@ -247,7 +247,7 @@ def may(caller: Caller, resource: Resource, document: Document, permission: str)
 def _require(
     caller: Caller, resource: Resource, document: Document, permission: str, what: str | None = None
 ) -> None:
-    """Raise unless the caller has the right to a document; `what`: as it was named, if not by its path."""
+    """Raise unless the caller has the right to a document. `what`: how it was named, if not by its path."""
     if caller.rights is None:
         return
     paths = resource.rights_at(document)
@@ -258,13 +258,13 @@ def _require(
 
 
 def _within(caller: Caller, resource: Resource) -> list[sql.ColumnElement[bool]]:
-    """The rows that the caller may read, as conditions, where the right to them is in the path column."""
+    """Conditions for the rows that the caller may read, if the right to them is in the path column."""
     prefixes = caller.prefixes("read")
     if prefixes is None or not resource.path_members:
         return []
     path = table.c.path
     beneath: list[sql.ColumnElement[bool]] = []
-    for prefix in prefixes:  # substr, because SQLite's LIKE takes upper and lower case for the same
+    for prefix in prefixes:  # substr, because SQLite's LIKE ignores case
         beneath += [path == prefix, sql.func.substr(path, 1, len(prefix) + 1) == prefix + "/"]
     return [sql.or_(sql.false(), *beneath)]
 

@@ -1,8 +1,8 @@
-"""Elements: the values that a drop carries, checked on the way in, typed on the way out where that is asked.
+"""Elements: the values of a drop, checked when written, and shown with their types if that is asked.
 
-Elements are kept plain: `{"temp": 39.5}`. A writer may state a type, at any level, as `{"type": "date",
-"value": …}`; the value is kept and the type is remembered beside it, unless it is the one that the value
-would be given anyway. Readers of the platform's version 0 get every value in that typed form.
+Elements are stored plain: `{"temp": 39.5}`. A writer may state a type, at any level, as `{"type": "date",
+"value": …}`; the value is stored and the type beside it, unless it is the type that is
+inferred from the value. Readers of the platform's version 0 get every value in that typed form.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _FITS: dict[str, tuple[type, ...]] = {
 
 
 def accept(elems: Any) -> tuple[dict[str, Any], dict[str, str] | None]:
-    """The elements as they are kept, and the types that were stated and must be remembered (None for none).
+    """The elements as they are stored, and the stated types that must be stored too (None for none).
 
     Args:
         elems: what the writer sent, plain or typed values, mixed at will.
@@ -72,7 +72,7 @@ def accept(elems: Any) -> tuple[dict[str, Any], dict[str, str] | None]:
         elif kind is not str and kind is not bool and value is not None:
             break
     else:
-        return dict(elems), None  # flat and plain, as nearly all are
+        return dict(elems), None  # flat and plain, as nearly all drops are
     types: dict[str, str] = {}
     plain = {_name(name, "elems"): _plain(value, ("elems", name), types, 1) for name, value in elems.items()}
     return plain, types or None
@@ -88,7 +88,7 @@ def with_hints(plain: Mapping[str, Any], types: Types | None = None) -> dict[str
 
 
 def inferred(value: Any) -> str:
-    """The type that a plain value is given: integer, float, string, boolean, map, list or null."""
+    """The type inferred from a plain value: integer, float, string, boolean, map, list or null."""
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""Finds over drops: one, several by flow, and many in a list that each have an answer of their own."""
+"""Finds over drops: one, several by flow, and many in a list that each have a result of their own."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ MOST_FINDS = 1000
 
 _MEMBERS = frozenset({"flowId", "params"})
 
-SECONDS = 1.0
-"""How long the finds of one list may take together before those that are left are handed back."""
+TIME_LIMIT = 1.0
+"""Seconds that the finds of one list may take together. The rest of the list is returned undone."""
 
 MOST_FOUND = 10_000
-"""Drops after which the finds of one list that are left are handed back."""
+"""Drops that the finds of one list may find together. The rest of the list is returned undone."""
 
 
 class Found(NamedTuple):
-    """The drops of a find, and whether the flow has some that wait to be brought up to its indexes."""
+    """The drops of a find, and whether the flow has drops that wait to be backfilled."""
 
     drops: list[dict[str, Any]]
     is_pending: bool
@@ -58,7 +58,7 @@ def find_in(connection: Connection, flow: Flow, query: Query, hints: bool) -> Fo
     """The drops that a query asks for.
 
     Args:
-        hints: whether elements are shown as {type, value} where the query does not say.
+        hints: whether elements are shown as {type, value} if the query does not say.
     """
     if query.hints is not None:
         hints = query.hints
@@ -94,14 +94,14 @@ def multi_find(
 
 
 def find_each(store: ResourceStore, caller: Caller, requests: Any, *, hints: bool = False) -> list[Any]:
-    """Several finds, in one flow or many, that see the same moment; each has its own answer.
+    """Several finds, in one flow or many, that see the same moment; each has its own result.
 
     Args:
         requests: as for `multi_find`.
 
     Returns:
         for each find, in order: its drops; or `{"status": …, "errors": […]}` if it was refused; or None if
-        it was not made, because those before it took long or found much.
+        it was not done, because those before it took long or found much.
 
     Raises:
         BadRequest, TooLarge: this is no list of at most MOST_FINDS.
@@ -123,7 +123,7 @@ def find_each(store: ResourceStore, caller: Caller, requests: Any, *, hints: boo
         return found.drops
 
     def work(connection: Connection) -> list[Any]:
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + TIME_LIMIT
         answers: list[Any] = []
         count = 0
         for asked in wanted:
@@ -161,7 +161,7 @@ def _numbered(index: int, work: Callable[..., T], *arguments: Any) -> T:
 
 
 def _or_refusal(work: Callable[..., T], *arguments: Any) -> T | dict[str, Any]:
-    """What `work` returns, or what is answered for the problem that it raises."""
+    """What `work` returns, or the result that reports the problem it raises."""
     try:
         return work(*arguments)
     except Problem as problem:

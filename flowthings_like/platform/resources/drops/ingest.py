@@ -1,9 +1,10 @@
-"""Ingest: everything that one create writes, within the transaction it is given.
+"""Ingest: everything that one create writes, within the caller's transaction.
 
-A drop that comes in is checked against its flow's filter, replaces the one with the same fhash or is added,
-is copied along the flow's tracks, and pushes out what arrived first where a flow overflows: what was taken in
-stays until as many have come after it as the flow holds, however old it says it is. All of it is collected
-first and written at the end, a few statements for any number of drops.
+A new drop is checked against its flow's filter. It replaces the drop with the same fhash, or is added. It is
+copied along the flow's tracks. If a flow is full, the drop that arrived first is evicted, whatever the
+creation
+dates say: a drop stays until as many have arrived after it as the flow holds. All of it is collected first
+and written at the end, with a few statements for any number of drops.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Ingest:
         now: ms since the epoch.
 
     Attributes:
-        evicted: how many drops the flow gave up for those that came.
+        evicted: how many drops the flow evicted.
         evicted_created: how many of these came with this very create.
     """
 
@@ -94,7 +95,7 @@ class Ingest:
                 continue
             added.append(arrival)
             if is_tracked:
-                first.append(Arrival(arrival.document, arrival.row))  # as the tracks are to see it
+                first.append(Arrival(arrival.document, arrival.row))  # before a replacement
             if drop.fhash is not None:
                 by_hash[drop.fhash] = arrival
                 fresh.add(drop.fhash)
@@ -148,8 +149,8 @@ class Ingest:
             raise refused(flow, index)
 
     def _replace(self, known: Arrival, by: Arrival) -> None:
-        """A repeated fhash: the drop keeps its id and age, and its location unless it is given a new one."""
-        # New maps: the old ones are what the tracks still have to see, if the drop is of this same batch.
+        """Replace a drop of the same fhash: it keeps its id and age, and its location if none is given."""
+        # New maps: if the drop is of this create, tracks still have to see the old ones.
         known.document = {**known.document, "elems": by.document["elems"], "lastEditDate": self._now}
         changed = {"elems": by.row["elems"], "types": by.row["types"], "edited": self._now}
         if "location" in by.document:
@@ -177,14 +178,14 @@ class Ingest:
         tracker.follow(flow, first)
         self.evicted = self._store(flow, added, size)
         if self.evicted:
-            # What came first goes first: of these only those that the flow could not hold by themselves.
+            # Drops are evicted in the order of arrival: of the new ones only those that exceed the capacity.
             self.evicted_created = max(0, len(added) + len(replaced) - flow.capacity)
         for target, copies in tracker.arrived:
             self._store(target, copies, self._number(target, copies, len(copies)))
         record(self._connection, self._counts, self._now)
 
     def _number(self, flow: Flow, arrivals: list[Arrival], added: int) -> int:
-        """Number what arrives, of which `added` drops are new; returns how many drops the flow then holds."""
+        """Number the arrivals, of which `added` drops are new. Returns how many drops the flow then holds."""
         if flow.capacity == 0:
             return 0
         size = flow_sizes.resize(self._connection, flow.id, added, len(arrivals))
@@ -193,7 +194,7 @@ class Ingest:
         return size.held
 
     def _store(self, flow: Flow, added: list[Arrival], size: int) -> int:
-        """Insert drops that have been counted already, and evict what is too much; returns how many."""
+        """Insert drops that were counted already, evict what exceeds the capacity, return how many."""
         if flow.capacity == 0:
             return 0
         indexes = flow.indexes
@@ -205,7 +206,7 @@ class Ingest:
         return flow_sizes.fit(self._connection, flow.id, size, flow.capacity)
 
     def _replacement(self, flow: Flow, known: Arrival) -> dict[str, Any]:
-        """The parameters that bring a drop's row up to what it was replaced by."""
+        """The parameters of the statement that replaces a drop's row."""
         row = known.row
         changed = {name: row[name] for name in ("elems", "types", "location", "edited", "arrived")}
         if flow.indexes is not None:
@@ -215,6 +216,6 @@ class Ingest:
 
 
 def refused(flow: Flow, index: int | None = None) -> BadRequest:
-    """The error for a drop that its flow's filter keeps out; `index` is its place among several."""
+    """The error for a drop that does not match its flow's filter; `index` if it is one of several."""
     which = "the drop" if index is None else f"drop {index}"
     return BadRequest(f"{which} does not match the filter of {flow.path}: {flow.filter}")

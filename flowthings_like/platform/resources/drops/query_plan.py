@@ -1,9 +1,9 @@
-"""Finds: which way a query over one flow's drops is answered, and the rows that come out.
+"""The query planner: how a find over one flow's drops is done, and the rows it gives.
 
-There are four ways. `by_index` walks the part of one element's index that the filter leaves; `by_order` walks
-an element's index as it is sorted; `indexed` reads the index of all indexed elements in place of the
-documents; and `documents` reads the drops themselves, newest first, with everything that may be asked. A find
-goes the first of these ways that can answer it with few steps; all of them give the same rows.
+There are four plans. `by_index` reads the part of one element's index that the filter leaves. `by_order`
+reads an element's index in its order. `indexed` reads the index of all indexed elements instead of the
+documents. `documents` reads the drops themselves, newest first, and can do everything. The first plan that
+gives the result with few steps is chosen; all of them give the same rows.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from .flow_cache import Flow
 
 FEW = 1000
-"""Drops up to which an index is worth going through for a filter that does not ask for one value."""
+"""Drops up to which reading an index pays for a filter that does not ask for one value."""
 
 MOST_RULES = 16
-"""Most rules, and most members to sort by, that a statement over indexes is made of."""
+"""Most rules, and most members to sort by, in a statement over indexes."""
 
 ALL_INDEXED = "drops_indexed"
 """The index that holds all indexed elements, in the order of time."""
@@ -43,14 +43,14 @@ _FROM_INDEXED = f"FROM drops INDEXED BY {ALL_INDEXED} WHERE flow_id = ? AND inde
 
 
 class QueryPlan(NamedTuple):
-    """How a find is answered.
+    """How a find is done.
 
     Attributes:
         name: `by_index`, `by_order`, `indexed` or `documents`.
         slots: the indexed elements that are used.
-        text, values: the statement, but for the page; "" where it is the query's own.
-        gives_ids: whether its rows are the ids of the drops, which are then read.
-        rule: for `by_index`, what is looked up.
+        text, values: the statement without the page; "" if it is the query's own.
+        gives_ids: whether its rows are ids, whose drops are read afterwards.
+        rule: for `by_index`, what is looked up in the index.
     """
 
     name: str
@@ -62,7 +62,7 @@ class QueryPlan(NamedTuple):
 
 
 class _Order(NamedTuple):
-    """The members that decide the order, and whether the oldest comes first where they leave it open."""
+    """The members that decide the order, and whether the oldest comes first among equal ones."""
 
     members: tuple[tuple[str, bool], ...]
     oldest_first: bool
@@ -86,49 +86,49 @@ _NEWEST_FIRST = _Order((), oldest_first=False)
 
 def find(connection: Connection, flow: Flow, query: Query) -> list[Any]:
     """The rows of the drops that a query asks for, in its order."""
-    way = choose(connection, flow, query)
-    if not way.text:
-        return list(connection.execute(_statement(connection, flow, query, way), rows.of(flow)).all())
-    found = fetch(connection, way.text, (*way.values, query.limit, query.start))
-    if not way.gives_ids:
+    plan = choose(connection, flow, query)
+    if not plan.text:
+        return list(connection.execute(_statement(connection, flow, query, plan), rows.of(flow)).all())
+    found = fetch(connection, plan.text, (*plan.values, query.limit, query.start))
+    if not plan.gives_ids:
         return found
     ids = [drop_id for (drop_id,) in found]
-    if way.name == "by_order" and len(ids) < query.limit:
-        ids += _without_the_member(connection, flow, query, way, len(ids))
+    if plan.name == "by_order" and len(ids) < query.limit:
+        ids += _without_the_member(connection, flow, query, plan, len(ids))
     by_id = rows.find_by_id(connection, flow.id, ids)
     return [by_id[drop_id] for drop_id in ids]
 
 
 def explain(connection: Connection, flow: Flow, query: Query) -> dict[str, Any]:
-    """What a find would do, without doing it.
+    """How a find would be done, without doing it.
 
     Returns:
-        `uses`, the name of the way; `elements`, whose indexes are used; `building`, the elements whose index
+        `uses`, the name of the plan; `elements`, whose indexes are used; `building`, the elements whose index
         is not ready yet; `plan`, the database's own account.
     """
-    way = choose(connection, flow, query)
-    text, values = way.text, (*way.values, query.limit, query.start)
+    plan = choose(connection, flow, query)
+    text, values = plan.text, (*plan.values, query.limit, query.start)
     if not text:
-        compiled = _statement(connection, flow, query, way).compile(
+        compiled = _statement(connection, flow, query, plan).compile(
             dialect=connection.dialect, compile_kwargs={"render_postcompile": True}
         )
         named = {**compiled.construct_params(), **rows.of(flow)}
         text, values = str(compiled), tuple(named[name] for name in compiled.positiontup or ())
-    plan = []
+    account = []
     if connection.dialect.name == "sqlite":
-        plan = [line[-1] for line in fetch(connection, f"EXPLAIN QUERY PLAN {text}", values)]
+        account = [line[-1] for line in fetch(connection, f"EXPLAIN QUERY PLAN {text}", values)]
     listed = () if flow.indexes is None else flow.indexes.elements
     ready = () if flow.indexes is None else flow.indexes.ready.values()
     return {
-        "uses": way.name,
-        "elements": [listed[slot] for slot in way.slots],
+        "uses": plan.name,
+        "elements": [listed[slot] for slot in plan.slots],
         "building": [name for slot, name in enumerate(listed) if name and slot not in ready],
-        "plan": plan,
+        "plan": account,
     }
 
 
 def choose(connection: Connection, flow: Flow, query: Query) -> QueryPlan:
-    """The way to answer a query."""
+    """The plan for a query."""
     order = _Order.of(query)
     slots = {} if flow.indexes is None else flow.indexes.ready
     if not slots:
@@ -164,7 +164,7 @@ def selective(connection: Connection, flow: Flow, node: Filter | None, now: int)
 
 def span(connection: Connection, flow: Flow) -> tuple[int, int] | None:
     """When the first and the last drop of a flow with indexes were created; None if it has no drops."""
-    # In two statements: SQLite looks up one extreme, and walks through everything for two.
+    # In two statements: SQLite looks up one extreme, but reads everything for two in one statement.
     first, last = (
         fetch(connection, f"SELECT {extreme}(indexed) {_FROM_INDEXED}", (flow.id,))[0][0]
         for extreme in ("min", "max")
@@ -179,7 +179,7 @@ def holds(connection: Connection, flow_id: str, slot: int, op: str, value: bytes
 
 
 def _rules(connection: Connection, flow: Flow, query: Query, slots: kept_as.Slots) -> tuple[list[Rule], bool]:
-    """The rules that must all hold and that indexes answer; whether these are the whole filter."""
+    """The filter's rules that indexes can check, and whether these are the whole filter."""
     rules: list[Rule] = []
     node, is_whole = query.filter, True
     for one in node.filters if isinstance(node, And) else () if node is None else (node,):
@@ -193,7 +193,7 @@ def _rules(connection: Connection, flow: Flow, query: Query, slots: kept_as.Slot
 
 
 def _best(connection: Connection, flow: Flow, rules: list[Rule], is_sorted: bool) -> Rule | None:
-    """The rule that leaves few drops, or leaves them in the order in which they are wanted."""
+    """The rule that leaves few drops, or leaves them in the wanted order."""
     equal = None if is_sorted else next((rule for rule in rules if rule.is_equality), None)
     if len(rules) == 1 and equal is not None:
         return equal
@@ -263,36 +263,36 @@ def _indexed(flow: Flow, rules: list[Rule], by: Sequence[int], order: _Order) ->
 
 
 def _without_the_member(
-    connection: Connection, flow: Flow, query: Query, way: QueryPlan, found: int
+    connection: Connection, flow: Flow, query: Query, plan: QueryPlan, found: int
 ) -> Iterable[str]:
     """The ids that follow behind those of `by_order`: of the drops where the member is missing or null."""
-    (slot,), order = way.slots, _Order.of(query)
+    (slot,), order = plan.slots, _Order.of(query)
     name = SLOT_NAMES[slot]
     skip = 0
     if not found and query.start:
         counted = f"SELECT count(*) {_from(slot)} AND {name} < ?"
-        skip = query.start - fetch(connection, counted, way.values)[0][0]
+        skip = query.start - fetch(connection, counted, plan.values)[0][0]
     text = (
         f"SELECT id {_FROM_INDEXED} AND ({name} IS NULL OR {name} >= ?) "
         f"ORDER BY indexed {order.of_age}, id {order.of_age}{_PAGE}"
     )
-    return [drop_id for (drop_id,) in fetch(connection, text, (*way.values, query.limit - found, skip))]
+    return [drop_id for (drop_id,) in fetch(connection, text, (*plan.values, query.limit - found, skip))]
 
 
-def _statement(connection: Connection, flow: Flow, query: Query, way: QueryPlan) -> Select[Any]:
-    """A query's own statement, with the index that the way looks something up in."""
+def _statement(connection: Connection, flow: Flow, query: Query, plan: QueryPlan) -> Select[Any]:
+    """A query's own statement, with the index that the plan reads."""
     statement = query.apply(
         rows.SELECT.where(rows.IN_FLOW),
         columns=rows.COLUMNS,
         document=drops.c.elems,
         newest=rows.NEWEST,
         dialect=connection.dialect,
-        indexed=None if way.rule is None else columns(connection, flow),
+        indexed=None if plan.rule is None else columns(connection, flow),
     )
-    if way.rule is None:
+    if plan.rule is None:
         return statement
-    column = SLOT_COLUMNS[way.rule.slot]
-    tests = [test_of(column, op, value) for op, value in way.rule.tests]
+    column = SLOT_COLUMNS[plan.rule.slot]
+    tests = [test_of(column, op, value) for op, value in plan.rule.tests]
     statement = statement.where(column.is_not(None), *tests)
     return statement.with_hint(drops, f"INDEXED BY drops_by_{column.name}", "sqlite")
 

@@ -1,4 +1,4 @@
-"""Drops as rows of the database and as documents, and the way from one to the other."""
+"""Drops as rows of the database and as documents: reading rows and converting them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NEWEST = (drops.c.id,)
 
 _IN_CHUNKS = 500
 
-# For many hashes SQLite would rather read the whole flow, which it takes for a handful of drops.
+# For many hashes SQLite would read the whole flow, because it expects a flow to hold few drops.
 _HINTS = {"id": "", "fhash": "INDEXED BY one_drop_a_hash"}
 
 IN_FLOW = drops.c.flow_id == bindparam("in_flow", required=False)
@@ -63,7 +63,7 @@ def of(flow: Flow) -> dict[str, str]:
 
 
 def to_document(row: Any, path: str, hints: bool = False) -> dict[str, Any]:
-    """A row as the drop that people see.
+    """A row as the document that readers see.
 
     Args:
         row: the columns of SELECT.

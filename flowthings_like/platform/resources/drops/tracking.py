@@ -1,9 +1,9 @@
-"""Tracking: drops that arrive in a flow are copied along the tracks that begin there.
+"""Tracking: copies drops that arrive in a flow along the tracks that begin there.
 
 A copy is a drop of its own in the destination: its own id, the same creator, age and elements, and the drop
 it was copied from as `parentDropId`. It has no fhash, which belongs to the flow it was given for. Copies are
-tracked in turn. A chain of tracks visits no flow twice, so circles end by themselves; a net of tracks so
-dense that there are thousands of chains is refused.
+tracked in turn. A chain of tracks visits no flow twice, so circles end by themselves. A create whose chains
+reach too many flows is refused.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ MOST_COPIES = 200_000
 
 @dataclass(slots=True)
 class Arrival:
-    """A drop on its way into a flow: as people will see it, and as its row will be."""
+    """A drop on its way into a flow: the document that readers will see, and the row that is stored."""
 
     document: dict[str, Any]
     row: dict[str, Any]
 
     def filtered(self) -> dict[str, Any]:
-        """The document as filters are to see it: with the types that were stated."""
+        """The document for filters, with the types that the writer stated."""
         types = self.row["types"]
         return self.document if types is None else {**self.document, TYPES: orjson.loads(types)}
 
@@ -84,7 +84,7 @@ class Tracker:
     def _visit(self, path: str, arrivals: list[Arrival], visited: frozenset[str]) -> None:
         try:
             flow = self._cache.flow(self._connection, path)
-        except Problem:  # gone, or not there yet: the track waits for it
+        except Problem:  # it was deleted, or does not exist yet: the track does nothing
             return
         copies = [_copy(arrival, flow) for arrival in arrivals]
         accepts = flow.accepts

@@ -1,4 +1,4 @@
-"""Drops: what is read, written and found in a flow.
+"""The verbs of drops: create, read, find, update, delete, within one flow.
 
 A flow is named by its id or its path everywhere. Documents are plain maps; `hints=True` gives their elements
 in typed form. Every writing call is one transaction, on disk when it returns.
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class Created(NamedTuple):
-    """What a create came to.
+    """The result of a create.
 
     Attributes:
         drops: one for each model, in order.
@@ -161,7 +161,7 @@ def update(
 ) -> dict[str, Any]:
     """Change the members that `changes` lists (elems as a whole, location, fhash); return the drop.
 
-    The drop keeps its id and age and is not tracked again. Members that the platform sets are passed over.
+    The drop keeps its id and age and is not tracked again. Members that the platform sets are ignored.
 
     Raises:
         BadRequest: a member is wrong, the result does not match the flow's filter, or the fhash is taken.
@@ -263,8 +263,8 @@ def _create(
             made = [arrival.document for arrival in arrivals]
         return made, ingest.evicted, ingest.evicted_created
 
-    # A repeated write is answered with what was kept of the first one: JSON, and of an earlier version the
-    # drops alone.
+    # A repeated write returns the stored result of the first one: lists in place of tuples, and the drops
+    # alone if an earlier version stored it.
     found = store.write(work)
     return Created(*found) if len(found) == 3 and isinstance(found[0], list) else Created(list(found), 0, 0)
 

@@ -1,7 +1,7 @@
-"""Names that are nearly right: a parameter or member that is one typing error away from one that is known.
+"""Refuses misspelt names: a parameter or member that is one typing error away from a known one.
 
-Other unknown names are passed over, or kept as a client's own. Of these one that was meant to be known would
-have no effect, and nobody would notice.
+Other unknown names are ignored, or stored as a client's own. A misspelt one would be, too: it would have no
+effect, and nobody would notice.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ PARAMETERS = frozenset(
         *("level", "pretty", "flatten"),  # of statistics; of every answer; of old clients, without effect
     }
 )
-"""The parameters that mean something somewhere."""
+"""The parameters that any request may have."""
 
-_SHORTEST, _LONGEST = 3, 40  # characters of a name that is compared
-_ONE_ERROR = 7  # most characters of a name in which one error is enough to make it another
+_SHORTEST, _LONGEST = 3, 40  # characters of names that are compared
+_SHORT_NAME = 7  # characters; longer names may have two errors
 
 
 def check(names: Iterable[str], known: frozenset[str], what: str) -> None:
@@ -48,13 +48,19 @@ def nearest(name: str, known: frozenset[str]) -> str | None:
 
 def _is_near(name: str, known: str) -> bool:
     if len(known) < _SHORTEST or re.findall(r"\d", name) != re.findall(r"\d", known):
-        return False  # category2 is meant to be another one
+        return False  # category2 is not a misspelt category1
     if name in (known, known + "s", known + "es"):
         return True
-    # In a short name every letter counts: port is not sort.
+    # A short name must begin with the same letter: port is not a misspelt sort.
     if len(known) < 5 and name[:1] != known[:1]:
         return False
-    return abs(len(name) - len(known)) <= 2 and _errors(name, known) <= (1 if len(known) <= _ONE_ERROR else 2)
+    return abs(len(name) - len(known)) <= 2 and _errors(name, known) <= (
+        1 if len(known) <= _SHORT_NAME else 2
+    )
+
+
+def _most_errors(known: str) -> int:
+    return 1 if len(known) <= _SHORT_NAME else 2
 
 
 def _folded(name: str) -> str:
@@ -62,7 +68,7 @@ def _folded(name: str) -> str:
 
 
 def _errors(one: str, other: str) -> int:
-    """How many letters must be put in, left out, exchanged with their neighbour or replaced."""
+    """The edit distance: letters inserted, left out, replaced or exchanged with their neighbour."""
     before: list[int] = []
     row = list(range(len(other) + 1))
     for i, letter in enumerate(one, 1):

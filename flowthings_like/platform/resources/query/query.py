@@ -36,11 +36,11 @@ YES = ("1", "true", "True", "TRUE")
 NO = ("0", "false", "False", "FALSE")
 
 _LARGEST_START = 2**62
-_USUAL = frozenset({"filter", "limit"})  # what look-ups ask with, which come in large numbers
+_USUAL = frozenset({"filter", "limit"})  # the parameters of look-ups, which come in large numbers
 _NAME = r"(?:`(?:[^`\\]|\\.)*`|\w[\w-]*)"
 _SORTABLE = re.compile(rf"{_NAME}(?:\.{_NAME})*", re.DOTALL)
 BY_AGE = ("creationDate", "id")
-"""Members that sort by age: what stands behind them decides nothing any more."""
+"""Members that sort by age. Further members decide nothing, because no two documents are equal in these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,10 @@ class Query:
         filter: a node of the filter language, None for everything.
         start: how many to leave out at the beginning.
         limit: how many at most.
-        sort: (member, descending) pairs, the first one decides; none for newest first. Documents without the
-            member come last either way; numbers come before strings; equal ones newest first.
+        sort: (member, descending) pairs, the most significant first; none for newest first. Documents without
+            the member come last either way; numbers come before strings; equal ones newest first.
         only: the top-level members wanted, besides `id`; None for all.
-        hints: whether elements are shown as {type, value}; None where it does not say.
+        hints: whether elements are shown as {type, value}; None if the query does not say.
     """
 
     filter: Filter | None = None
@@ -67,7 +67,7 @@ class Query:
 
     @classmethod
     def from_params(cls, params: Mapping[str, Sequence[str]], known: frozenset[str] = frozenset()) -> Query:
-        """A query from URL parameters, each a list of the values given. Unknown ones are passed over.
+        """A query from URL parameters, each a list of the values given. Unknown ones are ignored.
 
         Args:
             known: the members that the platform knows; a near miss of these in `only` is refused.
@@ -148,7 +148,7 @@ class Query:
 
 
 class Excerpt(dict[str, Any]):
-    """Some members of a document, which still knows the others: references may be asked of it.
+    """Some members of a document. It keeps the whole document, because references are found in that.
 
     Attributes:
         whole: the document.
@@ -190,7 +190,7 @@ def condition(
 
 
 def member_parts(member: str) -> tuple[str, ...]:
-    """A dotted member name in its parts; a part in backquotes may hold dots. Raises BadRequest."""
+    """The parts of a dotted member name; a part in backquotes may hold dots. Raises BadRequest."""
     try:
         return split_path(member)
     except InvalidInput as error:

@@ -50,7 +50,7 @@ class ApiCallCounter:
             self.flush()
 
     def flush(self) -> None:
-        """Write down what has been counted. A failure is logged, and the counts kept for the next time."""
+        """Write the counts. A failure is logged, and the counts are kept for the next time."""
         with self._lock:
             counted, self._counts = self._counts, Counter()
             self._pending = 0

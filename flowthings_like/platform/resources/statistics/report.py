@@ -46,7 +46,8 @@ def read(
             that a year has 12 counts, a month its days and a day 24.
 
     Returns:
-        One count for each step of the level, the first for the beginning of the date, zero where nothing was.
+        One count for each step of the level, the first for the beginning of the date, zero if there was
+        nothing.
     """
     counted = registry.statistics().get(stat)
     if counted is None:
@@ -75,7 +76,7 @@ def read(
 
 
 def _period(date: Sequence[str], object_id: str) -> tuple[datetime, datetime]:
-    """The moments at which the date begins and ends."""
+    """The times at which the date begins and ends."""
     if not date:
         made = ids.created_of(object_id) // 1000
         first = datetime.fromtimestamp(made, timezone.utc).year

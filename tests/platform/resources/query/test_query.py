@@ -259,7 +259,7 @@ class TestFindEach:
             None,
             None,
         ]
-        monkeypatch.setattr(find, "SECONDS", -1.0)
+        monkeypatch.setattr(find, "TIME_LIMIT", -1.0)
         assert find.find_each(store, ME, wanted) == [None] * 4
 
     def test_bounds(self, store: Store) -> None:
