@@ -34,7 +34,7 @@ def _before_write(
     connection: sql.Connection, caller: Caller, document: Document, before: Document | None
 ) -> None:
     path, most = document["path"], caller.max_capacity
-    # A flow that was given more before the operator allowed less keeps it.
+    # A flow keeps a larger capacity from before the operator lowered the limit.
     if most is not None and document["capacity"] > max(most, before["capacity"] if before else 0):
         raise BadRequest(
             f"capacity must be at most {most}, which is what the platform's operator allows, "
@@ -45,7 +45,7 @@ def _before_write(
         if holder is not None:
             raise BadRequest(f"a flow with this path exists: {holder}")
     elif before["path"] != path:
-        raise BadRequest(f"the path of a flow cannot be changed, {before['path']} it is: create another flow")
+        raise BadRequest(f"the path of a flow cannot be changed, it is {before['path']}: create another flow")
     elif before["capacity"] > document["capacity"]:
         flow_sizes.shrink(connection, before["id"], document["capacity"])
     if before is not None and before.get("index") != document.get("index"):

@@ -1,4 +1,4 @@
-"""Identities: who acts. Each account has one, which is created with it and stays."""
+"""Identities: who creates and edits. Each account has one, which is created with it and stays."""
 
 from __future__ import annotations
 

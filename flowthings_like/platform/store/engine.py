@@ -131,7 +131,7 @@ def unusable(engine: Engine, error: DatabaseError) -> ConfigurationError:
 
 
 def stamp(connection: Connection) -> int | None:
-    """A number that changes when anybody but this connection has changed the database; None if unknown."""
+    """A number that changes when another connection has changed the database; None if unknown."""
     if connection.dialect.name != "sqlite":
         return None
     number: int = connection.exec_driver_sql("PRAGMA data_version").scalar_one()

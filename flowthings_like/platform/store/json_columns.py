@@ -30,24 +30,24 @@ _AWKWARD = re.compile(r'["\\\x00-\x1f]|^[0-9]+$')  # versions of SQLite differ a
 
 def value(parts: Sequence[str], columns: Columns, document: ColumnElement[Any]) -> ColumnElement[Any]:
     """A member as an SQL value: a number or text; truth as 1 or 0; lists and maps as JSON text; else null."""
-    place, path = _locate(parts, columns, document)
-    return place if path is None else func.json_extract(place, path)
+    column, path = _locate(parts, columns, document)
+    return column if path is None else func.json_extract(column, path)
 
 
 def number(parts: Sequence[str], columns: Columns, document: ColumnElement[Any]) -> ColumnElement[Any]:
     """A member's value where it is a number, null where it is anything else."""
-    place, path = _locate(parts, columns, document)
-    kind = func.typeof(place) if path is None else func.json_type(place, path)
-    found = place if path is None else func.json_extract(place, path)
+    column, path = _locate(parts, columns, document)
+    kind = func.typeof(column) if path is None else func.json_type(column, path)
+    found = column if path is None else func.json_extract(column, path)
     return case((kind.in_(_NUMBERS), found), else_=null())
 
 
 def text(parts: Sequence[str], columns: Columns, document: ColumnElement[Any]) -> ColumnElement[Any]:
     """A member as JSON text, null where it is missing."""
-    place, path = _locate(parts, columns, document)
+    column, path = _locate(parts, columns, document)
     if path is None:
-        return case((place.is_not(None), func.json_quote(place)), else_=null())
-    return place if path == _WHOLE else place.op("->")(path)
+        return case((column.is_not(None), func.json_quote(column)), else_=null())
+    return column if path == _WHOLE else column.op("->")(path)
 
 
 def register(connection: Any) -> None:

@@ -1,11 +1,11 @@
-"""The tables. Two hold everything people see: resources, one row a flow, track, token, …; and drops.
+"""The tables. Two hold everything that users see: resources (flows, tracks, tokens, …) and drops.
 
-A resource's whole public document is JSON in `body`; the other columns repeat the members that are looked up
-by. `path` is a flow's or device's own path and a track's source. A drop's elements are plain JSON in `elems`
-(no {type, value} wrappers: `types` remembers the types that were given explicitly), so one JSON path means
-one element wherever it is read. Drops are clustered by flow and id, and ids begin with the creation time, so
-"the newest n of this flow" is one short walk down the primary key. Age is by the wall clock, or by what a
-writer says; the order in which drops came is kept apart, in `arrived`: it decides what a full flow gives up.
+A resource's whole public document is JSON in `body`; the other columns repeat the members that look-ups use.
+`path` is a flow's or device's own path and a track's source. A drop's elements are plain JSON in `elems` (no
+{type, value} wrappers: `types` remembers the types that were given explicitly), so the same JSON path finds
+an element everywhere. Drops are clustered by flow and id, and ids begin with the creation time, so "the
+newest n of this flow" is a short range of the primary key. Age is by the wall clock, or by what a writer
+says. The order of arrival is stored apart, in `arrived`: it decides what a full flow evicts.
 
 A flow may index elements: each gets one of the columns `s0`, `s1`, … of the flow's drops, as filters.indexed
 keeps it. These columns have one index each, for all flows, so their number does not grow with the flows. One
@@ -75,7 +75,7 @@ SLOTS = 8
 
 
 class Kept(UserDefinedType[Any]):
-    """A column that keeps every value as it comes: whole numbers, floats, text and bytes."""
+    """A column that stores every value unchanged: integers, floats, text and bytes."""
 
     cache_ok = True
 
@@ -123,18 +123,18 @@ drops = Table(
     sqlite_with_rowid=False,
 )
 
-# Which elements a flow indexes, and how far its drops have been brought up to that.
+# Which elements a flow indexes, and how far the backfill of its drops is.
 element_indexes = Table(
     "element_indexes",
     metadata,
     Column("flow_id", Text, primary_key=True),
     Column("slots", Text, nullable=False),  # JSON [null | {"element": name, "ready": bool}], by slot
-    Column("cursor", Text),  # id of the last drop that was brought up to it, "" at the start; null when done
+    Column("cursor", Text),  # id of the last drop that was backfilled, "" at the start; null when done
     sqlite_with_rowid=False,
 )
 
-# How many drops a flow holds (counting them would cost a walk over all of them at every write) and how many
-# have ever arrived in it.
+# How many drops a flow holds, because counting would read all of them at every write; and how many have ever
+# arrived in it.
 sizes = Table(
     "sizes",
     metadata,
@@ -154,7 +154,7 @@ counters = Table(
     sqlite_with_rowid=False,
 )
 
-# What writes with an idempotency key came to, so that a repetition is answered and not done again.
+# Results of writes with an idempotency key, so that a repetition gets the result and is not done again.
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
@@ -164,7 +164,7 @@ idempotency_keys = Table(
     sqlite_with_rowid=False,
 )
 
-# The things node: collections, what is in them, and who may come in besides the accounts themselves.
+# The things node: collections, their values, and the users and tokens that it accepts besides the accounts.
 things_collections = Table(
     "things_collections",
     metadata,
@@ -203,8 +203,8 @@ things_tokens = Table(
 )
 
 UPGRADES: dict[int, tuple[str, ...]] = {
-    # Until then what came first was told by the ids, which begin with the creation time. Their unique hashes
-    # are kept by a constraint of the table, not by an index of its own.
+    # Before, the order of arrival was that of the ids, which begin with the creation time. In those tables a
+    # constraint keeps the hashes unique, not an index.
     1: (
         "ALTER TABLE drops ADD COLUMN arrived BIGINT NOT NULL DEFAULT 0",
         "ALTER TABLE sizes ADD COLUMN arrivals BIGINT NOT NULL DEFAULT 0",

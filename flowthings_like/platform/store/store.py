@@ -34,7 +34,7 @@ class Store:
     Args:
         place: a folder (made if missing, the database is `platform.db` in it) or an SQLAlchemy URL.
 
-        cache: what its users remember between transactions; nothing by default.
+        cache: what is cached between write transactions; nothing by default.
 
     Attributes:
         folder: where the database is, None if a server has it.
@@ -82,7 +82,7 @@ class Store:
         return self._writers.here().submit(work, clears_cache)
 
     def close(self) -> None:
-        """Write what is queued, then let go of the files. More calls do nothing."""
+        """Write what is queued, then close the files. More calls do nothing."""
         self._writers.close()
         native(self._readers.close)
 

@@ -1,4 +1,4 @@
-"""What a writer's owner may remember between transactions: the contract, and a cache that holds nothing."""
+"""The contract of a writer's cache, which is kept between transactions, and a cache that holds nothing."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class Accounts:
         }
 
     def ensure(self, name: str) -> str:
-        """The id of the account's identity; account and identity are made if they do not exist yet."""
+        """The id of the account's identity. Account and identity are created if they do not exist."""
         check_name(name)
         return self._store.read(lambda connection: _identity(connection, name)) or self._store.write(
             lambda connection: _create(connection, name)
@@ -89,7 +89,7 @@ class Accounts:
         return self._store.read(lambda connection: bool(connection.execute(statement).scalar_one()))
 
     def new_master(self, name: str) -> str:
-        """Issue a master token in place of the one there may be. Returns its string, which is not stored."""
+        """Issue a master token and revoke the previous one. Returns its string, which is not stored."""
         string = token_strings.new_string(token_strings.MASTER_LENGTH)
         row = {"hash": token_strings.hashed(string), "account": name, "token_id": None}
 
@@ -103,7 +103,7 @@ class Accounts:
         return string
 
     def is_trusted(self, token: str | None) -> bool:
-        """Whether this is the secret of a caller within the process."""
+        """Whether this is the secret of a trusted caller."""
         return token in self._trusted
 
     def caller(self, token: str | None, account: str) -> Caller:

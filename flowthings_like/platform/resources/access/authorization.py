@@ -1,4 +1,4 @@
-"""Authorization: whether a caller gets to a flow, and what a caller is told who does not.
+"""Authorization: whether a caller may use a flow, and how a request for another account's is refused.
 
 What lies in another account is reported as missing, however it was named, so that nobody learns of it. If it
 is shared with the caller, the message says so, and how to ask for it.

@@ -28,7 +28,7 @@ __all__ = ["MEASURES", "Accumulator", "CountMeasure", "ListMeasure", "Measure", 
 
 
 class Accumulator(Protocol):
-    """Takes numbers one by one and tells what they come to: an SQLite aggregate function in Python."""
+    """An SQLite aggregate function in Python: it takes numbers one by one and returns a result."""
 
     def step(self, value: float | None) -> None:
         """Take one drop's number, None if it has none."""

@@ -1,6 +1,6 @@
 """What an aggregate reads: the documents of a flow's drops, or the index of all its indexed elements.
 
-The index is read where it holds everything that the outputs ask for: it is a fraction of the documents' size
+The index is read if it holds everything that the outputs ask for: it is a fraction of the documents' size
 and needs no parsing.
 """
 

@@ -17,7 +17,7 @@ __all__ = ["Counted", "resources", "statistics"]
 
 _PACKAGE = "flowthings_like.platform.resources"
 _TAKEN = {"drop": "d", "statistics": ""}
-"""Names and letters of what is served at a resource's place and is none."""
+"""{name: letter} of what is served beside the resources: a resource must not use these."""
 
 
 class Counted(NamedTuple):

@@ -210,8 +210,8 @@ def _best(connection: Connection, flow: Flow, rules: list[Rule], is_sorted: bool
 def _sort_slots(
     connection: Connection, flow: Flow, slots: kept_as.Slots, order: _Order
 ) -> tuple[int, ...] | None:
-    """The slots of the members that decide the order; None if one is not indexed or holds what is sorted
-    otherwise than it is kept."""
+    """The slots of the members that decide the order; None if one is not indexed, or holds values that are
+    sorted otherwise than it is kept."""
     found: list[int] = []
     if len(order.members) > MOST_RULES:
         return None

@@ -38,7 +38,7 @@ _IN_CHUNKS = 500
 _HINTS = {"id": "", "fhash": "INDEXED BY one_drop_a_hash"}
 
 IN_FLOW = drops.c.flow_id == bindparam("in_flow", required=False)
-"""The condition that keeps to one flow; `of(flow)` says which."""
+"""The condition that selects one flow's drops; `of(flow)` gives its parameter."""
 
 COLUMNS: dict[str, ColumnElement[Any]] = {
     "id": drops.c.id,
@@ -112,14 +112,14 @@ def find_one(connection: Connection, flow_id: str, drop_id: str) -> Any:
 
 def find_by_id(connection: Connection, flow_id: str, ids: list[str]) -> dict[str, Any]:
     """The rows of those of `ids` that exist, by id."""
-    place = _COLUMNS.index("id")
-    return {row[place]: row for row in _in_chunks(connection, "id", flow_id, ids)}
+    column = _COLUMNS.index("id")
+    return {row[column]: row for row in _in_chunks(connection, "id", flow_id, ids)}
 
 
 def find_by_fhash(connection: Connection, flow_id: str, hashes: list[str]) -> dict[str, Any]:
     """The rows of those of `hashes` that exist, by fhash."""
-    place = _COLUMNS.index("fhash")
-    return {row[place]: row for row in _in_chunks(connection, "fhash", flow_id, hashes)}
+    column = _COLUMNS.index("fhash")
+    return {row[column]: row for row in _in_chunks(connection, "fhash", flow_id, hashes)}
 
 
 def _in_chunks(connection: Connection, column: str, flow_id: str, names: list[str]) -> list[Any]:
