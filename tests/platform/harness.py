@@ -50,7 +50,7 @@ def counted(store: Store) -> dict[tuple[str, str], int]:
 
 
 def sizes_agree(store: Store) -> None:
-    """The sizes that are kept are those that counting gives."""
+    """Assert that the stored sizes are those that counting gives."""
 
     def work(connection: Any) -> None:
         kept = {row.flow_id: row.count for row in connection.execute(select(sizes)) if row.count}
@@ -88,13 +88,13 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
-class Held:
-    """Keeps the database's write lock, as another process might, with the writer at its door.
+class HeldWriteLock:
+    """Holds the database's write lock, as another process might, while the writer waits for it.
 
     Everything written meanwhile queues up, and is one group when the block ends. What the store writes by
     itself is waited for first: it would come before the writer's first job here, or count as queued.
 
-        with Held(store, folder):
+        with HeldWriteLock(store, folder):
             …
     """
 
@@ -102,7 +102,7 @@ class Held:
         self._store = store
         self._connection = sqlite3.connect(folder / "platform.db", isolation_level=None)
 
-    def __enter__(self) -> Held:
+    def __enter__(self) -> HeldWriteLock:
         until(lambda: is_indexed(self._store))
         self._connection.execute("BEGIN IMMEDIATE")
         writer: Any = self._store._writers.here()

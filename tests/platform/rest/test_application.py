@@ -115,7 +115,7 @@ class TestPackedReplies:
             api.flow(f"flow{index}", description="all work and no play " * 5)
         return api.as_(platform.accounts.new_master("acme"))
 
-    def test_large_ones_are_packed_for_who_accepts_it(self, outside: Client) -> None:
+    def test_large_ones_are_compressed_if_the_client_accepts_gzip(self, outside: Client) -> None:
         plain = outside.get("/flow")
         packed = outside.get("/flow", HTTP_ACCEPT_ENCODING="deflate, gzip;q=0.5")
         assert packed.headers["Content-Encoding"] == "gzip"
@@ -124,7 +124,7 @@ class TestPackedReplies:
         assert len(packed.content) < len(plain.content) / 2
 
     @pytest.mark.parametrize("accepted", ["", "identity", "gzip;q=0", "deflate, gzip; q=0.0, br"])
-    def test_not_for_who_does_not(self, outside: Client, accepted: str) -> None:
+    def test_they_are_not_if_it_does_not(self, outside: Client, accepted: str) -> None:
         assert "Content-Encoding" not in outside.get("/flow", HTTP_ACCEPT_ENCODING=accepted).headers
 
     def test_not_small_ones(self, outside: Client) -> None:

@@ -152,7 +152,7 @@ def test_chunks_are_counted_as_they_come() -> None:
     assert sender.left == 0
 
 
-def test_exactly_the_limit_is_welcome() -> None:
+def test_exactly_the_limit_is_accepted() -> None:
     raw = b'"' + b"x" * 98 + b'"'
     assert body.read(environ(raw), limit=100) == "x" * 98
     with pytest.raises(TooLarge):
@@ -229,13 +229,13 @@ def test_a_body_of_very_many_values_is_refused_before_it_is_parsed(
     assert parsed == []
 
 
-def test_text_with_very_many_commas_is_welcome() -> None:
+def test_text_with_very_many_commas_is_accepted() -> None:
     text = '[{"a":' * 500_000
     assert body.read(environ(json.dumps([text]).encode())) == [text]
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_somebody_is_asked_once_before_a_large_body_is_held(packed: bool) -> None:
+def test_before_large_is_called_once(packed: bool) -> None:
     raw = json.dumps("x" * 3 * body.LARGE).encode()
     sent = environ(gzip.compress(raw), HTTP_CONTENT_ENCODING="gzip") if packed else environ(raw)
     asked: list[int] = []

@@ -108,7 +108,7 @@ def test_a_body_that_keeps_coming_may_take_longer(short: Pair) -> None:
             left -= len(short.connection.recv(left))
 
 
-def test_an_answer_that_nobody_reads_is_given_up(short: Pair) -> None:
+def test_a_response_that_is_not_read_is_abandoned(short: Pair) -> None:
     short.connection.begin()
     limits = ConnectionLimits(stall=0.05, slowest=1 << 30)
     short.connection._limits = limits
@@ -133,7 +133,7 @@ def ended(pair: Pair) -> bool:
         return False
 
 
-def test_a_newcomer_takes_the_place_of_who_has_waited_longest(crowd: Connections, pairs: list[Pair]) -> None:
+def test_a_new_connection_ends_the_one_that_has_waited_longest(crowd: Connections, pairs: list[Pair]) -> None:
     first, second, third = pairs
     first.connection.begin()  # busy: never the one
     second.connection.since = third.connection.since + 1
@@ -145,7 +145,7 @@ def test_a_newcomer_takes_the_place_of_who_has_waited_longest(crowd: Connections
     assert len(crowd) == 3
 
 
-def test_where_all_are_busy_a_newcomer_is_refused(crowd: Connections, pairs: list[Pair]) -> None:
+def test_if_all_are_busy_a_new_connection_is_refused(crowd: Connections, pairs: list[Pair]) -> None:
     for pair in pairs:
         pair.connection.begin()
     pairs.append(Pair(PATIENT))
@@ -186,7 +186,7 @@ def test_closing_ends_those_that_wait_and_lets_the_busy_go_on(crowd: Connections
 
 
 @pytest.mark.parametrize("unread", [b"", b"more"])
-def test_who_has_hung_up_is_noticed_behind_what_is_unread(unread: bytes) -> None:
+def test_a_hang_up_is_noticed_behind_unread_bytes(unread: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         client = socket.create_connection(listening.getsockname())
         server, _ = listening.accept()

@@ -1,4 +1,4 @@
-"""What each noun's documents must look like."""
+"""What each resource's documents must look like."""
 
 from __future__ import annotations
 

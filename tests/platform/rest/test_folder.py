@@ -1,4 +1,4 @@
-"""The folder of an embedded platform: whose it is, and what is said of one that cannot be used."""
+"""The folder of an embedded platform: its owner and modes, and the errors for one that cannot be used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Restricted tokens and shares: who reaches what."""
+"""Restricted tokens and shares: what each caller may do."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ class TestShares:
         assert other.get(place).head["references"]["identity"] == {me["id"]: shown}
         assert api.get(place).head["references"]["identity"][me["id"]]["email"] == "private@example.com"
 
-    def test_whoever_asks_in_the_own_account_is_told_where_to_ask(
+    def test_a_request_in_the_callers_own_account_is_told_where_to_ask(
         self, api: Client, other: Client, theirs: str, flows: Any
     ) -> None:
         at_home = other.as_(other.token, "other")
@@ -261,7 +261,7 @@ class TestShares:
             changed = other.put(path, {"displayName": "x"})  # no right to write anything comes before it
             assert (changed.status, changed.error) == (403, "no write right anywhere in /acme")
 
-    def test_they_are_issued_to_who_exists(self, api: Client, other: Client, theirs: str) -> None:
+    def test_they_are_issued_to_existing_identities(self, api: Client, other: Client, theirs: str) -> None:
         paths = {"/acme/weather": {"dropRead": True}}
         for nobody, said in (
             ("i" + "0" * 24, "there is no identity i0"),
@@ -274,7 +274,7 @@ class TestShares:
         assert "no group" in api.post("/share", {"issuedTo": group["id"], "paths": paths}).error
         assert api.get("/share").ok() == []
 
-    def test_groups_hold_who_exists(self, api: Client, theirs: str) -> None:
+    def test_groups_hold_existing_identities(self, api: Client, theirs: str) -> None:
         nobody = "i" + "0" * 24
         refused = api.post("/group", {"memberIds": [theirs, nobody]})
         assert refused.error == f"memberIds: there is no identity {nobody}"
@@ -297,7 +297,7 @@ class TestShares:
 
 
 def test_an_error_tells_no_path_that_was_not_named(api: Client, flows: Any) -> None:
-    """A restricted token that asks by an id it has come by."""
+    """A restricted token that asks by an id that it has learnt elsewhere."""
     caller = token(api, dropRead=True)
     secret = flows["secret"]["id"]
     track = api.post("/track", {"source": "/acme/secret", "destination": "/acme/weather"}).ok(201)

@@ -19,7 +19,7 @@ from flowthings_like.platform.rest import idempotency
 from flowthings_like.platform.rest.idempotency import _decrypt, _encrypt
 from flowthings_like.platform.store.schema import idempotency_keys
 
-from ..harness import Held, at_once, queued, until
+from ..harness import HeldWriteLock, at_once, queued, until
 from .harness import Client, Reply, client_of
 
 
@@ -166,7 +166,7 @@ def test_no_tokens_string_lies_in_the_file(api: Client, platform: Platform, tmp_
     assert made["tokenString"].encode() not in stored
 
 
-def test_a_large_answer_is_kept_small(api: Client, platform: Platform) -> None:
+def test_a_large_result_is_stored_compressed(api: Client, platform: Platform) -> None:
     flow = api.flow("a", capacity=5000)["id"]
     models = [{"elems": {"n": n, "name": f"name {n}"}} for n in range(2000)]
     reply = twice(lambda: api.post(f"/drop/{flow}", models, **keyed()))
@@ -196,7 +196,7 @@ def test_several_at_the_same_moment_are_one(api: Client, platform: Platform, tmp
         for n in range(1, 6)
     ]
     outcome: list[Reply] = []
-    with Held(platform.store, tmp_path / "data"):
+    with HeldWriteLock(platform.store, tmp_path / "data"):
         waiting = threading.Thread(target=lambda: outcome.extend(at_once([send, send, *others, send])))
         waiting.start()
         until(lambda: queued(platform.store) == 8)
@@ -224,7 +224,7 @@ def test_another_process_knows_the_keys(api: Client, platform: Platform, tmp_pat
 
 
 def test_key_and_write_are_one_transaction(api: Client, platform: Platform, tmp_path: Path) -> None:
-    """Where the key cannot be kept, nothing is written; where nothing is written, no key is kept."""
+    """If the key cannot be stored, nothing is written; if nothing is written, no key is stored."""
     flow = api.flow("a")["id"]
     with sqlite3.connect(tmp_path / "data" / "platform.db") as other:
         other.execute(

@@ -1,4 +1,4 @@
-"""What a served platform's requests may take up: rights come first, searches end, large bodies wait."""
+"""Limits of a served platform's requests: rights come first, searches end, large bodies wait."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DROPS = 1000
 
 
 class Unread:
-    """A body that nobody may look at."""
+    """A body that must not be read."""
 
     def read(self, size: int) -> bytes:
         raise AssertionError("the body was read")
@@ -39,7 +39,7 @@ class Unread:
 
 @pytest.fixture
 def refusing(platform: Platform) -> Client:
-    """The platform as somebody sees it who may read one flow and nothing else."""
+    """The platform for a caller that may read one flow and nothing else."""
     api = client_of(platform)
     api.flow("mine")
     api.flow("other")
@@ -148,7 +148,7 @@ def held(platform: Platform, name: str, caller: Any) -> Any:
     return getattr(platform.application, name).hold(caller)
 
 
-def test_a_caller_with_a_search_too_many_is_told_when_to_come_again(folder: Path) -> None:
+def test_a_caller_with_too_many_searches_is_told_when_to_retry(folder: Path) -> None:
     limits = SearchLimits(quick_permits=ONE, permits=ONE)
     with limited(folder, searches=limits) as platform:
         api = client_of(platform)

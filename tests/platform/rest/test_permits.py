@@ -1,4 +1,4 @@
-"""Places for what takes much: who gets one, who waits, and who is told to come again."""
+"""Permits for expensive work: which work gets one, which waits, and which is refused."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_callers_take_turns(queue: Queue) -> None:
     until(lambda: len(queue.got) == 5)
 
 
-def test_a_caller_that_has_its_places_does_not_keep_others_out(queue: Queue) -> None:
+def test_a_caller_with_all_its_permits_does_not_block_others(queue: Queue) -> None:
     with queue.permits.hold("ada"), queue.permits.hold("ada"):
         queue.join("ada")
         with queue.permits.hold("bob"):
@@ -88,7 +88,7 @@ def test_a_caller_that_has_its_places_does_not_keep_others_out(queue: Queue) -> 
     until(lambda: queue.got == ["ada"])
 
 
-def test_who_waits_too_long_is_told_whose_places_they_are() -> None:
+def test_work_that_waits_too_long_is_told_which_callers_hold_the_permits() -> None:
     permits = Permits("searches", IMPATIENT)
     with permits.hold("ada"), permits.hold("ada"):
         with pytest.raises(TooManyRequests, match="2 searches of this caller") as own, permits.hold("ada"):
@@ -115,7 +115,7 @@ def test_not_more_than_so_many_wait(queue: Queue) -> None:
         queue.go_on.set()
 
 
-def test_who_is_interrupted_while_waiting_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_that_is_interrupted_while_waiting_takes_no_permit(monkeypatch: pytest.MonkeyPatch) -> None:
     class Interrupted(BaseException):
         pass
 

@@ -1,4 +1,4 @@
-"""The verbs that all stored nouns share, shown on flows and groups."""
+"""The verbs that all resources share, tested on flows and groups."""
 
 from __future__ import annotations
 

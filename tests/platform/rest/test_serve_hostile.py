@@ -1,4 +1,4 @@
-"""`flowthings-like serve` among clients that mean no good: an ordinary one goes on all the while."""
+"""`flowthings-like serve` among hostile clients: an ordinary one is served all the while."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def caller(served: Served) -> Iterator[Caller]:
     ],
     ids=["idle", "half a head", "half a body, no token"],
 )
-def test_connections_that_wait_keep_nobody_out(
+def test_waiting_connections_do_not_block_others(
     served: Served, caller: Caller, count: int, said: bytes
 ) -> None:
     caller("GET", "/flow")
@@ -91,7 +91,7 @@ def test_connections_that_wait_keep_nobody_out(
     assert served.errors == []
 
 
-def test_uploads_that_stop_half_way_keep_nobody_out_either(served: Served, caller: Caller) -> None:
+def test_uploads_that_stop_half_way_do_not_block_others(served: Served, caller: Caller) -> None:
     """With a good token each is a request under way, so the last ones are refused; others read."""
     head = (
         f"POST /v4.0/acme/flow HTTP/1.1\r\nHost: x\r\nX-Auth-Token: {served.token}\r\n"
@@ -239,7 +239,7 @@ def ticks(served: Served) -> int:
     return int(fields[11]) + int(fields[12])
 
 
-def test_slow_searches_keep_nobody_out_and_end_with_their_clients(served: Served, caller: Caller) -> None:
+def test_slow_searches_do_not_block_others_and_end_with_their_clients(served: Served, caller: Caller) -> None:
     flow = caller("POST", "/flow", {"path": "/acme/slow", "capacity": 100_000})["id"]
     for _ in range(5):
         caller("POST", f"/drop/{flow}", [{"elems": {"text": "abcdefgh " * 20}} for _ in range(5000)])

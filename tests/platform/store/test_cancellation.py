@@ -1,4 +1,4 @@
-"""Reads that end before they are done: statements without an end of their own show it."""
+"""Reads that are cancelled, tested with statements that never end by themselves."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_read_ends_when_its_client_is_gone(store: Store, statement: str) -> No
     assert len(looked) == 3
 
 
-def test_a_read_that_nobody_waits_for_ends(store: Store) -> None:
+def test_a_cancelled_read_ends(store: Store) -> None:
     scope = CancelScope(None)
     here = backend.detect()
     ended: list[BaseException] = []
@@ -88,7 +88,7 @@ def test_the_next_read_on_the_same_connection_is_not_ended(store: Store) -> None
     assert store.read(count) == 300000
 
 
-def test_each_read_has_an_ending_of_its_own(store: Store) -> None:
+def test_each_read_has_a_scope_of_its_own(store: Store) -> None:
     failures: list[BaseException] = []
 
     def work(seconds: float) -> None:

@@ -23,7 +23,7 @@ from flowthings_like.platform.store import engine as engines
 from flowthings_like.platform.store import writer as writers
 from flowthings_like.platform.store.schema import accounts
 
-from ..harness import ME, Held, at_once, queued, sizes_agree, until
+from ..harness import ME, HeldWriteLock, at_once, queued, sizes_agree, until
 
 
 def add(name: str) -> Any:
@@ -98,7 +98,7 @@ def test_writes_that_come_at_once_share_a_transaction(store: Store, folder: Path
         return lambda: store.write(run)
 
     store.write(add("first"))
-    with Held(store, folder):
+    with HeldWriteLock(store, folder):
         waiting = threading.Thread(target=at_once, args=([work(f"n{index:02}") for index in range(40)],))
         waiting.start()
         until(lambda: queued(store) == 40)
@@ -119,7 +119,7 @@ def test_a_failure_costs_its_neighbours_nothing_but_time(store: Store, folder: P
     store.write(add("first"))
     works = [add("a"), bad, add("b"), refused, add("c")]
     outcome: list[Any] = []
-    with Held(store, folder):
+    with HeldWriteLock(store, folder):
         waiting = threading.Thread(
             target=lambda: outcome.extend(at_once([lambda work=work: store.write(work) for work in works]))
         )
@@ -144,7 +144,7 @@ def test_a_refusal_before_any_change_does_not_take_the_group_apart(store: Store,
         raise NotFound("nothing there")
 
     store.write(add("first"))
-    with Held(store, folder):
+    with HeldWriteLock(store, folder):
         works = [good, good, refused, good]
         waiting = threading.Thread(
             target=at_once, args=([lambda work=work: store.write(work) for work in works],)
@@ -158,7 +158,7 @@ def test_a_refusal_before_any_change_does_not_take_the_group_apart(store: Store,
 def test_an_interrupted_caller_leaves_the_writer_sound(store: Store, folder: Path) -> None:
     green = backend.detect()
     store.write(add("first"))
-    with Held(store, folder):
+    with HeldWriteLock(store, folder):
         others = [green.spawn(store.write, add(f"n{index}")) for index in range(5)]
         until(lambda: queued(store) == 5)
         for thread in others[:3]:
@@ -170,7 +170,7 @@ def test_an_interrupted_caller_leaves_the_writer_sound(store: Store, folder: Pat
 
 
 class Interruption(BaseException):
-    """Stands for whatever may hit the dispatcher's own thread: Ctrl-C, a kill."""
+    """Stands for any exception in the dispatcher's own thread: Ctrl-C, a kill."""
 
 
 def each_step(monkeypatch: pytest.MonkeyPatch, step: int) -> list[int]:
@@ -216,7 +216,7 @@ def test_an_interrupted_dispatcher_is_replaced(
     assert runs == names(store) == ["a", "b", "c"]
 
 
-def test_a_dispatcher_that_goes_while_its_group_is_written_disturbs_nothing(
+def test_a_dispatcher_that_ends_while_its_group_is_written_disturbs_nothing(
     store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The native call that has taken a group finishes it; another dispatcher's call waits for its turn."""
@@ -224,7 +224,7 @@ def test_a_dispatcher_that_goes_while_its_group_is_written_disturbs_nothing(
     store.write(add("first"))
     writer = store._writers.here()
     outcome: list[Any] = []
-    with Held(store, folder):
+    with HeldWriteLock(store, folder):
         waiting = threading.Thread(
             target=lambda: outcome.extend(
                 at_once([lambda index=index: store.write(add(f"n{index}")) for index in range(4)])
@@ -385,7 +385,7 @@ def test_a_lock_held_too_long_fails_every_caller(folder: Path, monkeypatch: pyte
     monkeypatch.setattr(engines, "BUSY_SECONDS", 0.05)
     with Store(folder) as store:
         store.write(add("first"))
-        with Held(store, folder):
+        with HeldWriteLock(store, folder):
             outcomes = at_once([lambda index=index: store.write(add(f"n{index}")) for index in range(3)])
         assert [type(outcome) for outcome in outcomes] == [Unavailable] * 3
         assert "locked" in outcomes[0].message
@@ -398,7 +398,7 @@ def test_a_commit_that_fails_fails_every_caller(store: Store, folder: Path) -> N
     store.write(add("first"))
     outcome: list[Any] = []
     works = [add("a"), lambda connection: connection.exec_driver_sql("ROLLBACK"), lambda connection: None]
-    with Held(store, folder):
+    with HeldWriteLock(store, folder):
         waiting = threading.Thread(
             target=lambda: outcome.extend(at_once([lambda work=work: store.write(work) for work in works]))
         )
@@ -413,7 +413,7 @@ def test_a_commit_that_fails_fails_every_caller(store: Store, folder: Path) -> N
 def test_close_writes_what_is_queued(folder: Path) -> None:
     store = Store(folder)
     store.write(add("first"))
-    with Held(store, folder):
+    with HeldWriteLock(store, folder):
         threads = [threading.Thread(target=store.write, args=(add(f"n{index}"),)) for index in range(5)]
         for thread in threads:
             thread.start()

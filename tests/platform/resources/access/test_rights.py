@@ -49,7 +49,7 @@ def test_rights_add_up(one: Any, other: Any, path: str, permission: str) -> None
     assert Caller("acme", "i0", one + other).may(path, permission) is alone
 
 
-def test_nobody_has_a_right_outside_the_account() -> None:
+def test_there_is_no_right_outside_the_account() -> None:
     master = Caller("acme", "i0")
     assert master.may("/acme/x", "administer")
     assert master.prefixes("read") is None

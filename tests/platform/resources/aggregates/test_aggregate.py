@@ -46,7 +46,7 @@ def fill(store: Store, flow: str, *elems: dict[str, Any], step: int = HOUR) -> N
     verbs.create_many(store, ME, flow, models)
 
 
-def test_figures_over_the_whole_flow(store: Store, flow: str) -> None:
+def test_measures_over_the_whole_flow(store: Store, flow: str) -> None:
     fill(
         store,
         flow,
@@ -170,7 +170,7 @@ def test_groups_keep_types_apart_and_missing_last(store: Store, flow: str) -> No
     assert found[0]["$unique:v"] == [None, True, 0.5, 1, "1", "x", [1], {"a": 1}]
 
 
-def test_sorts_by_figures(store: Store, flow: str) -> None:
+def test_sorts_by_outputs(store: Store, flow: str) -> None:
     fill(store, flow, {"k": "a", "n": 1}, {"k": "b", "n": 3}, {"k": "c"}, {"k": "d", "n": 3})
     found = rows_of(store, flow, output=["$avg:n"], groupBy=["k"], sorts=["$avg:n:desc"])
     assert [row["id"]["k"] for row in found] == ["b", "d", "a", "c"]
@@ -251,7 +251,7 @@ def test_a_sum_that_no_number_can_be_is_refused(store: Store, flow: str, sign: i
         ({"output": ["$count"] * 1 + [f"$avg:x{n}" for n in range(100)]}, "output has 101 entries"),
     ],
 )
-def test_bad_requests_say_what_goes(store: Store, flow: str, request_: Any, said: str) -> None:
+def test_bad_requests_say_what_is_allowed(store: Store, flow: str, request_: Any, said: str) -> None:
     with pytest.raises(BadRequest) as caught:
         aggregate(store, ME, flow, request_)
     assert said in caught.value.message

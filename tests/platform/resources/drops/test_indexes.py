@@ -422,8 +422,8 @@ def building(folder: Path) -> subprocess.Popen[str]:
     )
 
 
-def test_a_find_wakes_whoever_builds(store: Store) -> None:
-    """Whoever began it may be gone: the process that is asked next goes on."""
+def test_a_find_starts_the_backfill(store: Store) -> None:
+    """The process that began it may have ended: the next one continues."""
     flow = make(store, "/acme/woken")
     fill(store, flow, 600)
     wake, store.indexing.wake = store.indexing.wake, lambda: None  # type: ignore[method-assign]

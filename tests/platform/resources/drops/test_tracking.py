@@ -129,7 +129,7 @@ def test_circles_end(store: Store, flows: dict[str, str]) -> None:
     assert [numbers(store, flows[name]) for name in "abc"] == [[1, 2], [1, 2, 2], [1, 2]]
 
 
-def test_a_net_too_dense_is_refused_whole(store: Store, flows: dict[str, str]) -> None:
+def test_tracks_that_reach_too_many_flows_are_refused(store: Store, flows: dict[str, str]) -> None:
     paths = [f"/acme/net{index}" for index in range(8)]
     for path in paths:
         add_flow(store, path)

@@ -1,4 +1,4 @@
-"""What counts as a typing error, and what as a name of somebody's own."""
+"""Which names count as misspelt, and which as a client's own."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ OF = {resource.name: resource.known for resource in RESOURCES}
         ("levle", "level"),
     ],
 )
-def test_near_misses_of_parameters(name: str, meant: str) -> None:
+def test_misspelt_parameters(name: str, meant: str) -> None:
     assert nearest(name, PARAMETERS) == meant
     with pytest.raises(BadRequest, match=f"there is no parameter '{name}': did you mean '{meant}'"):
         check([name], PARAMETERS, "parameter")
@@ -75,7 +75,7 @@ def test_near_misses_of_parameters(name: str, meant: str) -> None:
         ("mqtt", "usrname", "username"),
     ],
 )
-def test_near_misses_of_members(kind: str, name: str, meant: str) -> None:
+def test_misspelt_members(kind: str, name: str, meant: str) -> None:
     assert nearest(name, OF[kind]) == meant
 
 
@@ -150,6 +150,6 @@ def test_a_letter_left_out_is_noticed_and_what_is_known_is_not(known: str, data:
 
 
 @given(st.text(max_size=60), st.sampled_from(sorted(OF)))
-def test_any_name_is_known_near_or_ones_own(name: str, kind: str) -> None:
+def test_any_name_is_known_misspelt_or_a_clients_own(name: str, kind: str) -> None:
     found = nearest(name, OF[kind])
     assert found is None or difflib.SequenceMatcher(None, name.lower(), found.lower()).ratio() > 0.5

@@ -248,7 +248,7 @@ class TestFindEach:
         assert isinstance(answers[8], dict)
         assert "line 1" in answers[2]["errors"][0]
 
-    def test_what_takes_too_long_or_finds_too_much_is_handed_back(
+    def test_finds_beyond_the_limits_are_returned_undone(
         self, store: Store, many: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(find, "MOST_FOUND", 60)
