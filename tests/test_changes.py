@@ -1,4 +1,4 @@
-"""P and M."""
+"""P, which collects query parameters, and M, which collects changes to a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens, and where they are looked for."""
+"""Tokens, and the places in which credentials are searched."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flowthings_like import API, ConfigurationError, FlowThingsError, Token
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home, and no variable of ours in the environment."""
+    """An empty home folder, and no FLOWTHINGS_ variable in the environment."""
     for name in (
         "ACCOUNT",
         "TOKEN",

@@ -1,4 +1,4 @@
-"""The main job, run as a user runs it: once, again, and after a kill -9 half way."""
+"""The demo, run as a user runs it: once, a second time, and after a kill -9 in the middle."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def run(folder: Path) -> str:
 
 
 def stored(folder: Path) -> dict[str, dict[str, object]]:
-    """{fhash: elems} of all observations, after a look at how many there are of everything."""
+    """{fhash: elems} of all observations. Also checks the numbers of flows, tracks and drops."""
     with API.embedded(folder / "data") as api:
         found: dict[str, dict[str, object]] = {}
         for airport in ("ewr", "jfk", "lga"):
@@ -66,7 +66,7 @@ def count_drops(database: Path) -> int:
     try:
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
             return int(connection.execute("SELECT count(*) FROM drops").fetchone()[0])
-    except sqlite3.OperationalError:  # not there yet
+    except sqlite3.OperationalError:  # the table does not exist yet
         return 0
 
 
@@ -85,7 +85,7 @@ def test_running_the_job_twice_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("after", [1, 9_000, 20_000])
 def test_a_killed_job_is_finished_by_the_next_one(tmp_path: Path, after: int) -> None:
     database = tmp_path / "data" / "platform.db"
-    for _ in range(5):  # a job that ended before it could be killed proves nothing
+    for _ in range(5):  # a job that ends before it is killed proves nothing
         process = subprocess.Popen([sys.executable, str(find_example()), *command(tmp_path)[4:]])
         try:
             while process.poll() is None and count_drops(database) < after:

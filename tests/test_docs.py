@@ -1,7 +1,8 @@
-"""Every Python snippet of the pages at the root and in docs/ runs, top to bottom, as a reader would paste it.
+"""Every Python snippet of the pages at the root and in docs/ runs, as a reader would paste it.
 
-A file's snippets are one script, run in an interpreter of its own (unpatched, so on plain threads) in an
-empty folder. Where a snippet says what it prints (`print(x)  # -> 42`), the output is held against it.
+The snippets of a page are one script, which runs from top to bottom in a new interpreter (unpatched, so on
+plain threads) and an empty folder. If a snippet says what it prints (`print(x)  # -> 42`), the output must
+have it.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def test_links_between_pages_lead_somewhere() -> None:
 
 
 def numbers() -> list[tuple[str, str]]:
-    """Sentences with numbers in them: (page, what it must say while the code has these numbers)."""
+    """(page, sentence) pairs. The sentences contain numbers of the code, and must be in the page."""
     from flowthings_like import Retry, defaults
     from flowthings_like.filters import geography, indexed, nodes, operands, patterns, sql
 

@@ -1,4 +1,4 @@
-"""What importing the package brings in, and what it leaves alone. Each in an interpreter of its own."""
+"""What `import flowthings_like` imports and makes, each tested in a new interpreter."""
 
 from __future__ import annotations
 

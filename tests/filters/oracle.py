@@ -1,4 +1,4 @@
-"""The meaning of filters a second time, written to be read and not to be fast, to hold the others against."""
+"""A second implementation of filters, simple and slow, with which predicate and SQL are compared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOTHING = object()
 
 
 def holds(node: nodes.Filter, document: dict[str, Any], now: int) -> bool:
-    """Whether the filter is true of the document."""
+    """Whether the document matches the filter."""
     match node:
         case nodes.And(filters):
             return all(holds(one, document, now) for one in filters)
@@ -134,7 +134,7 @@ def modulo(value: Any, divisor: float, remainder: float) -> bool:
 
 def found(pattern: str, flags: str, value: Any) -> bool:
     wanted = sum(getattr(re, flag.upper()) for flag in flags if flag != "g")
-    # Python's $ also looks before a last line break; re2's does so only with the flag m.
+    # Python's $ also matches before a last line break; re2's only with the flag m.
     pattern = pattern if "m" in flags else re.sub(r"\$$", r"\\Z", pattern)
     return isinstance(value, str) and re.search(pattern, value, wanted) is not None
 
@@ -169,7 +169,7 @@ def apart(place: dict[str, float], point: tuple[float, float]) -> float:
 
 
 def encloses(polygon: tuple[tuple[float, float], ...], lat: float, lon: float) -> bool:
-    """Even-odd rule, as on the page of a textbook."""
+    """The even-odd rule, as in textbooks."""
     odd = False
     for (lat1, lon1), (lat2, lon2) in zip(polygon, (polygon[-1], *polygon[:-1]), strict=True):
         if (lat1 > lat) != (lat2 > lat) and lon < (lon2 - lon1) * (lat - lat1) / (lat2 - lat1) + lon1:

@@ -1,4 +1,4 @@
-"""Generated filters and documents that meet: few names, few values, so that rules are often true."""
+"""Hypothesis strategies for filters and documents. Names and values are few, so rules are often true."""
 
 from __future__ import annotations
 
@@ -103,13 +103,13 @@ near = st.one_of(
     st.builds(math.nextafter, _edges.map(float), st.sampled_from([-math.inf, math.inf])),
     st.sampled_from([2**63 - 1, -(2**63), -(2.0**63), 2.0**63, 1234567890123456789, 1.5, 0]),
 )
-"""Numbers of both kinds that are other numbers as soon as one is taken for the other kind."""
+"""Ints and floats that change their value when they are converted to the other type."""
 scalars = st.none() | st.booleans() | numbers | text
 names = st.sampled_from(NAMES) | any_text.filter(bool)
 
 
 def shape(value: Any) -> Any:
-    """A node spelled out, types and all: equality that does not rely on the nodes' own."""
+    """A node as text, with all types: a comparison that does not rely on the nodes' own equality."""
     if isinstance(value, Node):
         return type(value).__name__, [(one.name, shape(getattr(value, one.name))) for one in fields(value)]
     if isinstance(value, tuple):

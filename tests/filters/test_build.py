@@ -1,4 +1,4 @@
-"""Python operators to filters: the text of well-formed ones, and the refusal of everything else."""
+"""Filters from Python operators: the text of well-formed filters, and errors for everything else."""
 
 from __future__ import annotations
 
@@ -283,7 +283,7 @@ def test_members_are_ordinary_objects() -> None:
 
 
 class OnItsWay:
-    """As a lazy call's result is, until somebody needs it."""
+    """Stands for the result of a lazy call."""
 
     def __init__(self, value: Any) -> None:
         self.value = value

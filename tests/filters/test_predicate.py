@@ -1,4 +1,4 @@
-"""What filters mean, case by case, on plain documents."""
+"""The predicate: which filters match which plain documents."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ TRUE = [
     "seen == Date('1970-01-01T00:16:39Z')",
     "seen == Date('1970-01-01T02:16:39+02:00')",
     "id == ObjectId('d1')",
-    # places
+    # locations
     "location WITHIN 1 KM OF [40.64,-73.78]",
     "location WITHIN 3450 MILES OF [51.47,-0.45]",
     "NOT location WITHIN 3400 MILES OF [51.47,-0.45]",
@@ -219,7 +219,7 @@ def test_a_resource_is_read_whole() -> None:
     "pattern", ["(?=x)", "(?<!x)y", r"(a)\1", "(", "a{2000}", "((a{100}){100}){100}", "(?P<n>", "[z-a]", "*"]
 )
 def test_patterns_re2_does_not_take_are_refused_when_compiled(pattern: str) -> None:
-    node = mem.a.re(pattern)  # a platform may well take it, so it can be written
+    node = mem.a.re(pattern)  # another platform may take the pattern, so it can be written
     with pytest.raises(InvalidInput, match="re2's syntax"):
         compile_predicate(node)
 

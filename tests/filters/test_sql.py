@@ -1,4 +1,4 @@
-"""The predicate, the SQL and a plain third reading of the rules agree, on a real SQLite."""
+"""The predicate, the SQL on a real SQLite, and a third simple implementation agree."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def store(connection: sa.Connection, documents: list[dict[str, Any]]) -> None:
 
 
 def answers(connection: sa.Connection, node: nodes.Filter, now: int = NOW) -> list[Any]:
-    """What the SQL says of every drop, in order: 1 or 0, and neither null nor anything else."""
+    """The result of the SQL for every drop, in order. It must be 1 or 0, and never null."""
     rows = connection.execute(sa.select(DROPS.c.id, of_drops(node, now)))
     return [value for _, value in sorted(rows, key=lambda row: int(row[0]))]
 
@@ -171,7 +171,7 @@ def test_numbers_of_any_size_compare_alike(connection: sa.Connection, value: Any
 def test_integers_and_reals_compare_exactly(
     connection: sa.Connection, values: Any, items: Any, divisor: Any
 ) -> None:
-    """In every operator, in SQL as in the predicate, on elements and on columns."""
+    """With every operator, in SQL and in the predicate, for elements and columns."""
     whole = [value for value in values if type(value) is int] or [0]
     documents = [
         {"id": str(number), "creationDate": whole[number % len(whole)], "elems": {"a": value, "b": items[0]}}
@@ -199,7 +199,7 @@ def test_integers_and_reals_compare_exactly(
 
 
 def variations() -> list[dict[str, Any]]:
-    """The drop of the predicate's cases, each of its members taken away or made something else."""
+    """Variants of one drop, in which each member is removed or replaced."""
     found = [DROP]
     for name in DROP["elems"]:
         others = {key: value for key, value in DROP["elems"].items() if key != name}
@@ -232,7 +232,7 @@ def test_every_documented_case_is_the_same_in_sql(connection: sa.Connection) -> 
 @settings(max_examples=500, deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_this_sqlite_reads_doubles_as_they_were_written(value: float) -> None:
-    """Equality on reals rests on it. Where it fails, SQLite was built without a long double."""
+    """Equality of reals relies on it. It fails if SQLite was built without a long double."""
     connection = sqlite3.connect(":memory:")
     for written in (orjson.dumps({"a": value}), json.dumps({"a": value})):
         (read,) = connection.execute(
@@ -326,7 +326,7 @@ def test_no_filter_is_too_large_for_the_database(connection: sa.Connection, node
 
 @pytest.mark.once
 def test_the_longest_text_is_no_longer_than_the_database_takes(connection: sa.Connection) -> None:
-    node = parse("||".join(["a<1"] * 13_000))  # 64 KiB as it came, twice that with its blanks and parentheses
+    node = parse("||".join(["a<1"] * 13_000))  # 64 KiB, and twice that when written
     assert node is not None
     store(connection, [{"id": str(n), "creationDate": 0, "elems": {"a": n}} for n in range(2)])
     assert answers(connection, node) == [1, 0]
@@ -359,7 +359,7 @@ def test_what_cannot_run_is_refused_before_the_query() -> None:
 
 
 def test_every_operator_against_every_kind_of_value(connection: sa.Connection) -> None:
-    """No luck needed: all pairs."""
+    """All pairs of rules, so that nothing depends on chance."""
     values = [
         None,
         True,

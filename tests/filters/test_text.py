@@ -1,4 +1,4 @@
-"""The filter language: there and back, what other clients write, what is refused and where."""
+"""The filter language: parsing and writing, texts of other clients, and errors with their positions."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ def test_a_pattern_keeps_its_meaning_through_text(pattern: str, letters: str) ->
     read = parse(str(rule))
     assert isinstance(read, nodes.Matches)
     assert (read.pattern, read.flags) == (rule.pattern, letters)
-    assert nodes.Matches(rule.pattern, letters) == rule  # normal form of the normal form
+    assert nodes.Matches(rule.pattern, letters) == rule  # normalising twice changes nothing
 
 
 ACCEPTED: list[tuple[str, Filter]] = [
-    # as other clients write it
+    # the form in which other clients write
     ("elems.num>3", mem.elems.num > 3),
     ('path=="x"', mem.path == "x"),
     (r'path=="say \"hi\" \\ \n \u0041"', mem.path == 'say "hi" \\ \n A'),
@@ -283,7 +283,7 @@ def test_long_nonsense_is_an_error_like_any_other(text: str) -> None:
 
 @pytest.mark.once
 def test_mutated_texts_parse_or_fail_cleanly() -> None:
-    """Whatever comes: a filter that reads back as itself, or a FilterSyntaxError. Nothing else gets out."""
+    """Every text is a filter that can be written and parsed again, or raises FilterSyntaxError."""
     chance = random.Random(20161121)
     seeds = [text for text, _ in ACCEPTED] + [row[0] for row in REFUSED if len(row[0]) < 200]
     pieces = [
@@ -363,7 +363,7 @@ VALUES += ["true", "b", "", "'\ud800'", "'" + "x" * (MAX_LENGTH + 1) + "'"]
     "path", ["a", "elems.a", "_x.y1", "null", "AGE", "elems.AGE", "a.null", "é", "a.0", "a" + ".b" * 50]
 )
 def test_a_single_comparison_is_read_as_the_whole_language_is(path: str, op: str) -> None:
-    """Look-ups take a shorter way than through the parser."""
+    """Single comparisons are parsed by one regular expression instead of the parser."""
 
     def outcome(read: Any) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""A platform that only repeats what it was asked, and a real HTTP server for what a transport does."""
+"""A fake platform that returns the requests it gets, and a real HTTP server for tests of the transport."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CREDS = Token("acc", "tok-of-acc")
 
 
 class Identity:
-    """An encoder that leaves everything as it is."""
+    """An encoder that changes nothing."""
 
     def loads(self, text: Any) -> Any:
         return text
@@ -46,13 +46,13 @@ def envelope(
 def echo(
     method: str, url: str, params: Any = None, data: Any = None, creds: Any = None
 ) -> tuple[Any, Mapping[str, str], int]:
-    """A sender in the original's shape: the answer's body is what was asked."""
+    """A sender with the original's signature. The body of its answer is the request."""
     asked = {"method": method, "url": url, "params": params, "data": data, "creds": creds}
     return envelope(asked), {}, 200
 
 
 def make_api(creds: Any = CREDS, **options: Any) -> API:
-    """An API on a platform that repeats what it was asked."""
+    """An API whose answers are the requests."""
     chosen: dict[str, Any] = {
         "request": echo,
         "encoder": Identity(),
@@ -67,7 +67,7 @@ def make_api(creds: Any = CREDS, **options: Any) -> API:
 def asked(
     method: str, path: str, *, params: dict[str, Any] | None = None, data: Any = None
 ) -> dict[str, Any]:
-    """What `echo` answers to that request."""
+    """The answer of `echo` to that request."""
     return {
         "method": method,
         "url": f"https://test/vtest/acc{path}",
@@ -78,13 +78,13 @@ def asked(
 
 
 def answering(body: Any, status: int = 200, **head: Any) -> Callable[..., Any]:
-    """A sender that always gives this answer."""
+    """A sender that always returns this answer."""
     return lambda *args, **options: (envelope(body, status, **head), {}, status)
 
 
 @dataclass
 class Seen:
-    """One request as the server got it."""
+    """One request that the server has received."""
 
     method: str
     target: str
@@ -95,7 +95,7 @@ class Seen:
 
 @dataclass
 class Answer:
-    """What the server says next."""
+    """The answer of the server to a request."""
 
     status: int = 200
     body: bytes = json.dumps(envelope({"id": "f1"})).encode()
@@ -159,7 +159,7 @@ def serving(
         request_queue_size = 64
 
         def handle_error(self, request: Any, client_address: Any) -> None:
-            """Clients that hang up are part of what is tested."""
+            """Report nothing: some tests close connections."""
 
     server = Quiet(("127.0.0.1", 0), Handler)
     if tls is not None:

@@ -56,7 +56,7 @@ def test_a_client_of_no_api() -> None:
 
 
 def test_what_makes_parallel_is_no_call_itself(api: API) -> None:
-    """Seen through `lazy()` it makes a view at once, and no thunk of one."""
+    """Through `lazy()` its call returns a view at once, and not a thunk."""
     assert force(api.lazy().flow.lazy().read("x1"))["id"] == "x1"
 
 

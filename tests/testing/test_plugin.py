@@ -1,4 +1,4 @@
-"""The fixtures, used as a reader of the documentation would."""
+"""The fixtures, used as the documentation shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The proxy that fails on purpose, between plain sockets, and the server behind it."""
+"""The proxy with faults, between plain sockets and in front of the test server."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def connect(proxy: FaultProxy) -> socket.socket:
 
 
 def everything(connection: socket.socket, upto: int = 10_000) -> bytes:
-    """What comes until the end, or `upto` bytes."""
+    """The bytes until the end of the stream, or the first `upto` bytes."""
     got = b""
     while len(got) < upto and (data := connection.recv(upto - len(got))):
         got += data
@@ -108,7 +108,7 @@ def test_a_reset_is_an_error_to_the_client(upstream: Clockmaker) -> None:
     ):
         connection.sendall(ASK)
         assert select.select([connection], [], [], 10)[0]
-        # Asked of the socket itself: eventlet's recv takes a reset for an orderly end.
+        # From the socket's own error: eventlet's recv returns b"" for a reset, too.
         assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNRESET
 
 

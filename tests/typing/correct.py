@@ -1,4 +1,4 @@
-"""A user's script without a mistake: mypy --strict has nothing to say."""
+"""A user's script without mistakes. mypy --strict must report nothing."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A user's script full of mistakes: mypy --strict must find each line that is marked, and no other."""
+"""A user's script with mistakes. mypy --strict must report each marked line, and no other."""
 
 import re
 
@@ -31,7 +31,7 @@ api.track.simulate({"elems": {}})  # !
 api.flow.read("f1", timeout="5")  # !
 API(Token("acme", "secret"), hots="flows.example.com")  # !
 
-# Members that are not there.
+# Members that do not exist.
 flows = api.flow.find(mem.path == "/acme/a", limit=10)
 flows[0]["pth"]  # !
 api.flow.read("f1")["capcity"]  # !
@@ -52,7 +52,7 @@ first, references = api.flow.read("f1", refs=True), 1
 first["path"]  # !
 api.drop("f1").multi_find(["f1"])[0]  # !
 
-# A thunk where only a plain value will do.
+# A thunk where a plain value is necessary.
 found = lazy.flow.find(limit=10)
 flow = lazy.flow.read("f1")
 "".join(lazy.flow.read("f1")["path"] for _ in range(2)) + flow["capacity"]  # !
@@ -62,7 +62,7 @@ shout(lazy.call(shout, "a"))  # !
 ",".join([lazy.call(shout, "a")])  # !
 plain: list[str] = lazy.map(shout, ["a"])  # !
 
-# The wrong use of what a thunk stands for.
+# Uses that do not fit the value of a thunk.
 found["f1"]  # !
 found[0]["pth"]  # !
 flow["pth"]  # !

@@ -1,4 +1,4 @@
-"""What a type checker says of users' scripts: of correct ones nothing, and of every mistake that it is one.
+"""A type checker reports nothing in correct scripts of users, and every mistake in others.
 
 The two scripts and the documentation's snippets are checked in one run of mypy, which is most of the cost.
 """
@@ -31,7 +31,7 @@ PAGES = (
 
 @pytest.fixture(scope="module")
 def errors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[int, str]]:
-    """{script: {line: what mypy --strict says of it}}"""
+    """{script: {line: the error that mypy --strict reports}}"""
     folder = tmp_path_factory.mktemp("scripts")
     for name in ("correct", "mistakes"):
         (folder / f"{name}.py").write_text((HERE / f"{name}.py").read_text(encoding="utf-8"))
@@ -114,7 +114,7 @@ def test_a_service_says_what_it_is_and_what_it_has(flowthings_platform: API) -> 
 
 def test_a_service_of_a_thunk_is_shown_without_waiting(flowthings_platform: API) -> None:
     class Late:
-        """Stands for a thunk: it must not be asked for its value."""
+        """Stands for a thunk that must not be waited for."""
 
         def unwrap(self) -> str:
             raise AssertionError("waited")

@@ -1,4 +1,4 @@
-"""What a flow's capacity costs is said: in the head of the answer, and by the client as a warning."""
+"""Drops that are replaced in a full flow: their number in the answer, and the client's warning."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_bulk_that_does_not_fit_warns_once_a_flow(api: API) -> None:
 
 
 def test_ageing_warns_of_nothing(api: API) -> None:
-    """What goes to make room for others has had its time: that is what a capacity is for."""
+    """Replacing drops of earlier calls is what a capacity is for, so there is no warning."""
     drops = api.drop(api.flow.create({"path": "/acme/ring", "capacity": 10}))
     assert caught(lambda: [drops.create_many(models(10)) for _ in range(3)]) == []
     assert caught(lambda: [drops.create(model) for model in models(30)]) == []
@@ -98,7 +98,7 @@ def test_the_operator_sets_the_ceiling(tmp_path: Path) -> None:
             api.flow.create({"path": "/acme/a", "capacity": 501})
         assert api.flow.create({"path": "/acme/a"})["capacity"] == 500
         assert api.flow.create({"path": "/acme/b", "capacity": 500})["capacity"] == 500
-        # What was given before stays, and the flow can be changed otherwise.
+        # A capacity that was given before the limit stays, and the flow can be changed.
         assert api.flow.update({"id": large["id"], "displayName": "L"})["capacity"] == 10_000_000
         assert api.flow.update({"id": large["id"], "capacity": 5_000_000})["capacity"] == 5_000_000
         with pytest.raises(FlowThingsBadRequest, match="at most 500"):
@@ -111,7 +111,7 @@ def test_the_operator_sets_the_ceiling(tmp_path: Path) -> None:
 @pytest.mark.once
 @pytest.mark.exhaustive
 def test_a_million_rows_in_one_flow(tmp_path: Path) -> None:
-    """As the README shows it, by four threads at a time."""
+    """The example of the README, run by four threads at once."""
     million, at_once = 1_000_000, 10_000
     with API.embedded(tmp_path) as api:
         flow = api.flow.create({"path": "/acme/sensor", "capacity": million})
@@ -134,5 +134,5 @@ def test_a_million_rows_in_one_flow(tmp_path: Path) -> None:
         assert (row["$min:n"], row["$max:n"]) == (0, million - 1)
         assert row["$sum:n"] == million * (million - 1) // 2
         assert [drop["elems"]["n"] for drop in drops.find(mem.n == 123_456)] == [123_456]
-        drops.create({"elems": {"n": million}})  # and the one that came first makes room
+        drops.create({"elems": {"n": million}})  # replaces the first drop
         assert drops.aggregate(["$count"])[0]["$count"] == million

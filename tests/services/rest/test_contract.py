@@ -1,4 +1,4 @@
-"""The original client's contract: its options, its call shapes, its fake platform and fake green library."""
+"""The original client's interface: its options, its signatures, its fake platform and fake green library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many lazy finds: one request where the platform answers each, else requests at the same time."""
+"""Many lazy finds: one request if the platform knows `each`, else requests at the same time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..support import CREDS, Answer, Seen, envelope, make_api, serving
 
 
 class Foreign:
-    """A platform that knows multi-finds by flow and nothing else, and refuses the filter `bad`."""
+    """A platform that knows only multi-finds by flow, and refuses the filter `bad`."""
 
     def __init__(self, status: int = 0) -> None:
         self.status = status
@@ -70,7 +70,7 @@ def test_a_map_by_flow_says_that_the_platform_does_not() -> None:
     assert [each["flowId"] for each in sender.asked[-1][2]] == ["a", "b", "c"]
     asked = len(sender.asked)
     assert find_each(connection, [query("a", n=n) for n in range(3)], {}) == [ALONE] * 3
-    assert len(sender.asked) == asked  # nothing that a map by flow could answer
+    assert len(sender.asked) == asked  # a map by flow cannot answer it
 
 
 def test_a_refusal_of_one_leaves_the_others_to_themselves() -> None:
@@ -132,7 +132,7 @@ def test_a_platform_without_it_is_asked_for_many_at_the_same_time(flows: list[st
         if request.method == "MGET":
             found = {each["flowId"]: [] for each in json.loads(request.body)}
             return Answer(body=json.dumps(envelope(found)).encode())
-        if "limit=1" not in request.target:  # the first find may be on its way before the others exist
+        if "limit=1" not in request.target:  # the first find may be sent before the others are made
             arrived.append(request.target)
             if len(arrived) >= at_once:
                 enough.set()

@@ -1,4 +1,4 @@
-"""What lazy calls put on the wire: one bulk request for several of them, the plain request for one."""
+"""The requests of lazy calls: one bulk request for several calls, the plain request for one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..support import CREDS, Answer, Seen, envelope, make_api, serving
 
 
 class Recorder:
-    """A sender that answers as a platform with nothing in it would, and keeps what it was asked."""
+    """A sender that answers like an empty platform, and records the requests."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, Any, Any]] = []
@@ -51,7 +51,7 @@ def sender() -> Recorder:
 
 
 def lazily(api: API, program: Any) -> list[Any]:
-    """What a program's thunks come to; on threads too its calls are enrolled before the first leaves."""
+    """The values of a program's thunks. Also on threads all calls are queued before the first is sent."""
     lazy = api.lazy()
     with enrolled_together(lazy):
         thunks = program(lazy)

@@ -1,4 +1,4 @@
-"""Nothing lost, nothing twice: writes through a proxy that cuts connections after the request was taken."""
+"""No write is lost or done twice when a proxy closes connections after the server got the request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CALLERS = 8
 
 
 def in_turns(count: int, work: Callable[[int], Any]) -> list[Any]:
-    """`work` of each number below `count`, from several threads of the running backend."""
+    """`work(n)` for each number below `count`, from several threads of the backend."""
     results: list[Any] = [None] * count
     failures: list[BaseException] = []
 
@@ -98,7 +98,7 @@ def test_updates_and_deletes(flowthings_server: Server, flowthings_proxy: FaultP
             return api.drop(flow).update_member(id, "elems.n", number + 1000)
 
         answers = in_turns(300, change)
-        # A second time is another call, with a key of its own: there is nothing left to delete.
+        # The second call has a key of its own, and there is nothing left to delete.
         with pytest.raises(FlowThingsNotFound):
             api.drop(flow).delete(drops[0]["id"])
         flowthings_proxy.plan = None
@@ -137,7 +137,7 @@ def test_without_retries_a_lost_answer_is_an_error_that_does_not_know(
 
 
 def test_a_server_that_is_killed_between_attempt_and_retry(tmp_path: Path) -> None:
-    """kill -9 after the write was acknowledged to nobody; the retry meets another process."""
+    """kill -9 after the write and before its answer; another process gets the retry."""
     running = Served(tmp_path / "data")
     token = running.token
     try:

@@ -1,6 +1,6 @@
-"""A resource is added by one module in services/rest/: the generated files, the API and mypy then know it.
+"""One module in services/rest/ adds a resource, which the generated files, the API and mypy then know.
 
-Done to a copy of the package, in interpreters of their own.
+The tests add it to a copy of the package, and use that copy in other interpreters.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class ThermostatService(FullService[Thermostat]):
     path = "/thermostat"
 
     def boost(self, id: str, degrees: float, **params: Any) -> Thermostat:
-        """Warmer by so many degrees."""
+        """Raise the target by so many degrees."""
         boosted: Thermostat = self._call("POST", f"/{id}/boost", {"degrees": degrees}, params)
         return boosted
 '''
@@ -106,7 +106,7 @@ api.thermostats.find()
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the package in it, one resource richer, and the scripts."""
+    """A folder with a copy of the package, to which the resource was added, and the scripts."""
     folder = tmp_path_factory.mktemp("with_thermostat")
     package = folder / "flowthings_like"
     shutil.copytree(

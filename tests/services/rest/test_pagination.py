@@ -1,4 +1,4 @@
-"""Going through all pages, while others create and delete."""
+"""Iterating over all pages while others create and delete."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ BEYOND = re.compile(r"id ([<>]) '(\w+)'")
 
 
 class Shelf:
-    """A platform with one flow of drops, which sorts by id and knows filters that compare the id.
+    """A fake platform with one flow of drops. It sorts by id and knows filters that compare the id.
 
     Attributes:
-        ids: what is there, changed by `between` after every page.
+        ids: the ids of the drops, which `between` changes after every page.
         asked: the parameters of every request.
     """
 

@@ -1,4 +1,4 @@
-"""What the verbs add to the original: checks before anything is sent, bulk forms, shared settings."""
+"""What the methods add to the original: checks before anything is sent, bulk forms, shared settings."""
 
 from __future__ import annotations
 
