@@ -192,7 +192,7 @@ class API(Services):
             ConfigurationError: the name is taken, or it cannot be an attribute.
         """
         if not name.isidentifier() or name.startswith("_") or hasattr(type(self), name):
-            raise ConfigurationError(f"add_service: {name!r} is taken, or is no name for an attribute")
+            raise ConfigurationError(f"add_service: {name!r} is taken, or cannot be the name of an attribute")
         service = cls(self._connection)
         self._services[name] = service
         setattr(self, name, service)

@@ -50,7 +50,9 @@ class Token:
             if not isinstance(value, str) or not value:
                 raise ConfigurationError(f"Token: {name} must be a non-empty str")
             if not value.isprintable() or " " in value or not _fits_header(value):
-                raise ConfigurationError(f"Token: {name} holds characters that no HTTP header can carry")
+                raise ConfigurationError(
+                    f"Token: {name} has characters that cannot be sent in an HTTP header"
+                )
 
     def __repr__(self) -> str:
         return f"Token({self.account!r}, '…')"
@@ -194,7 +196,7 @@ def _read_profile(path: Path, section: str, *, required: bool) -> dict[str, str]
 
 
 def _state(path: Path, section: str) -> str:
-    return f"there, without account and token in [{section}]" if path.exists() else "no such file"
+    return f"exists, without account and token in [{section}]" if path.exists() else "no such file"
 
 
 def _boolean(name: str, text: str) -> bool:

@@ -149,7 +149,9 @@ class DropService(FullService[Drop]):
             A list of rows, one for each group.
         """
         if (outputs is None) == (output is None):
-            raise InvalidInput("aggregate: give the outputs, for instance ['$avg:temp', '$count'], once")
+            raise InvalidInput(
+                "aggregate: give outputs (or output) once, for instance ['$avg:temp', '$count']"
+            )
         data: dict[str, Any] = {"output": _names(outputs if output is None else output, "outputs")}
         if not data["output"]:
             raise InvalidInput("aggregate: outputs is empty; give for instance ['$count']")
@@ -235,7 +237,7 @@ def _rules(given: Any) -> dict[str, str]:
             f"not {type(rules).__name__}"
         )
     if not all(isinstance(name, str) and name for name in rules):
-        raise InvalidInput("aggregate: each of the rules' names is a non-empty str")
+        raise InvalidInput("aggregate: the name of each rule is a non-empty str")
     return {name: filter_text(rule) for name, rule in rules.items()}
 
 

@@ -78,7 +78,7 @@ class WebSocketService(BaseService):
         session = self.request("POST", retry=retry)
         id = session.get("id") if isinstance(session, dict) else None
         if not isinstance(id, str) or not id:
-            raise InvalidResponse("the platform granted a session without an id")
+            raise InvalidResponse("the platform opened a session without an id")
         return self.connection.socket_url(f"{self.path}/{segment(id)}/ws")
 
     def _url(self, path: str) -> str:

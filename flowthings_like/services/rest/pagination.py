@@ -37,7 +37,7 @@ def pages(
     unfit = sorted({"sort", "start", "skip"} & params.keys()) + (["refs"] if params.get("refs") else [])
     if unfit:
         raise InvalidInput(
-            f"iterate goes by id, from one end to the other, without {', '.join(unfit)}; use find"
+            f"iterate goes through all ids in their order and does not take {', '.join(unfit)}; use find"
         )
     limit = params.pop("limit", None)
     if limit is not None and (not _is_count(limit) or limit < 0):

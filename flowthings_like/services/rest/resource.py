@@ -338,12 +338,12 @@ class Findable(BaseService, Generic[R]):
             return "find_many", ()
         first = resolve(what[0])
         if isinstance(first, list | tuple) and any(isinstance(part, Filter) for part in first):
-            raise InvalidInput("find: give several filters as arguments of their own, or joined by &")
+            raise InvalidInput("find: give several filters as several arguments, or join them by &")
         if not isinstance(first, str | bytes | list | tuple):
             return "find_many", what
         if len(what) > 1:
             raise InvalidInput(
-                "find: an id or a list of ids stands alone; a filter's text goes to find_many or to filter="
+                "find: an id or a list of ids stands alone; give a filter's text to find_many, or as filter="
             )
         if isinstance(first, str | bytes):
             return "read", (text(first, "an id"),)

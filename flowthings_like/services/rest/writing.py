@@ -64,9 +64,7 @@ class Saveable(Creatable[R]):
         for model in items(models, "update_many", "models", "for one model write update(model)"):
             id, change = _changes(model)
             if id in changes:
-                raise InvalidInput(
-                    f"update_many: the id {id!r} occurs twice, and only one of the two could win"
-                )
+                raise InvalidInput(f"update_many: the id {id!r} occurs twice; give one model for each id")
             changes[id] = change
         return self._call("MPUT", "", changes, params) if changes else {}
 
@@ -131,6 +129,6 @@ def _changes(model: Any) -> tuple[str, Mapping[str, Any]]:
     whole, changes = model.done() if isinstance(model, M) else (_model(model), None)
     if whole.get("id") is None:
         raise InvalidInput(
-            "this model has no 'id' to say which resource to change; create(model) makes a new one"
+            "this model has no 'id', which names the resource to change; create(model) makes a new resource"
         )
     return text(whole["id"], "the model's 'id'"), whole if changes is None else changes
