@@ -17,7 +17,7 @@ from ..wire.integers import LEAST, MOST
 from .nodes import Age, And, Compare, Exists, Filter, In, Json, Member, Not, Or, Regex
 from .operands import plain
 from .predicate import MIRRORED
-from .values import DROP_MEMBERS, ELEMENTS, MISSING, is_number, transparent
+from .values import DROP_MEMBERS, ELEMENTS, MISSING, ends_in_value, is_number
 
 LONGEST = 512
 """The longest string that is stored as it is. An index entry of PostgreSQL holds 2,700 bytes."""
@@ -80,7 +80,7 @@ def path_of(parts: Path) -> Path | None:
     path = tuple(parts[1:] if parts[0] == ELEMENTS else parts)
     if parts[0] != ELEMENTS and parts[0] in DROP_MEMBERS:
         return None
-    return None if not path or transparent((ELEMENTS, *path)) else path
+    return None if not path or ends_in_value((ELEMENTS, *path)) else path
 
 
 def kept(value: Any) -> Any:

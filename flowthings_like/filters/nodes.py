@@ -297,11 +297,11 @@ class Not(Filter):
 
     def __post_init__(self) -> None:
         _filter(self.filter)
-        _set_depth(self, self.filter.depth + (2 if isinstance(self.filter, _Many) else 1))
+        _set_depth(self, self.filter.depth + (2 if isinstance(self.filter, _Combination) else 1))
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class _Many(Filter):
+class _Combination(Filter):
     filters: tuple[Filter, ...]
     depth: int = field(init=False, compare=False)
     sign: ClassVar[str]
@@ -314,21 +314,21 @@ class _Many(Filter):
         _set_depth(self, 1 + max(one.depth for one in self.filters))
 
 
-class And(_Many):
+class And(_Combination):
     """`(a) && (b) && …`: all the filters hold."""
 
     __slots__ = ()
     sign = "&&"
 
 
-class Or(_Many):
+class Or(_Combination):
     """`(a) || (b) || …`: at least one of the filters holds."""
 
     __slots__ = ()
     sign = "||"
 
 
-def _members_of(kind: type[_Many], one: Filter) -> tuple[Filter, ...]:
+def _members_of(kind: type[_Combination], one: Filter) -> tuple[Filter, ...]:
     return one.filters if isinstance(one, kind) else (one,)
 
 

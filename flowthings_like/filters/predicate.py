@@ -37,9 +37,9 @@ from .values import (
     TYPES,
     Document,
     comparable,
+    equality_key,
     finder,
     is_number,
-    key,
     remainder,
 )
 
@@ -159,8 +159,8 @@ def _compare(left: Member, op: str, value: Operand) -> Test:
             return type(value) is str and compare(value, wanted)
 
         return string
-    wanted_key = key(wanted)
-    return lambda document, now: key(find(document)) == wanted_key
+    wanted_key = equality_key(wanted)
+    return lambda document, now: equality_key(find(document)) == wanted_key
 
 
 def _compare_members(find: Callable[[Document], Any], op: str, find_other: Callable[[Document], Any]) -> Test:
@@ -168,7 +168,7 @@ def _compare_members(find: Callable[[Document], Any], op: str, find_other: Calla
 
         def equal(document: Document, now: int) -> bool:
             value = find(document)
-            return value is not MISSING and key(value) == key(find_other(document))
+            return value is not MISSING and equality_key(value) == equality_key(find_other(document))
 
         return equal
     compare = COMPARE[op]
@@ -182,11 +182,11 @@ def _compare_members(find: Callable[[Document], Any], op: str, find_other: Calla
 
 def _in(node: In) -> Test:
     members = [_compare(node.left, "==", item) for item in node.items if isinstance(item, Member)]
-    wanted = frozenset(key(plain(item)) for item in node.items if not isinstance(item, Member))
+    wanted = frozenset(equality_key(plain(item)) for item in node.items if not isinstance(item, Member))
     find = finder(node.left)
 
     def one_of(document: Document, now: int) -> bool:
-        return key(find(document)) in wanted
+        return equality_key(find(document)) in wanted
 
     return _any([one_of, *members]) if members else one_of
 
@@ -194,14 +194,14 @@ def _in(node: In) -> Test:
 def _contains(node: Contains) -> Test:
     find = finder(node.left)
     others = [finder(item) for item in node.items if isinstance(item, Member)]
-    wanted = frozenset(key(plain(item)) for item in node.items if not isinstance(item, Member))
+    wanted = frozenset(equality_key(plain(item)) for item in node.items if not isinstance(item, Member))
 
     def holds(document: Document, now: int) -> bool:
         value = find(document)
         if type(value) is not list:
             return False
-        held = set(map(key, value))
-        return wanted <= held and all(key(other(document)) in held for other in others)
+        held = set(map(equality_key, value))
+        return wanted <= held and all(equality_key(other(document)) in held for other in others)
 
     return holds
 

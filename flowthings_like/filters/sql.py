@@ -42,7 +42,7 @@ from .operands import plain
 from .parser import Parser
 from .predicate import COMPARE, MIRRORED, Test, compile_predicate
 from .text import write
-from .values import DROP_MEMBERS, ELEMENTS, TYPES, is_index, is_number, transparent
+from .values import DROP_MEMBERS, ELEMENTS, TYPES, ends_in_value, is_index, is_number
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
@@ -209,7 +209,7 @@ class Writer(ABC):
 
     def _is_native(self, member: Member) -> bool:
         _, path = self._place(member)
-        return not transparent(member.parts) and (path is None or self.is_native(path))
+        return not ends_in_value(member.parts) and (path is None or self.is_native(path))
 
     def _exists(self, member: Member) -> ColumnElement[bool]:
         column, path = self._place(member)

@@ -47,7 +47,7 @@ TYPE_NAMES: dict[str, type] = {
 """The types that HAS recognises in plain JSON, by the platform's names."""
 
 
-def transparent(parts: tuple[str, ...]) -> bool:
+def ends_in_value(parts: tuple[str, ...]) -> bool:
     """Whether a path ends in `.value` and may mean the member before it.
 
     `elems.temp.value` finds the value of `{"temp": {"type": …, "value": 5}}` and of `{"temp": 5}`.
@@ -58,7 +58,7 @@ def transparent(parts: tuple[str, ...]) -> bool:
 def finder(member: Member) -> Callable[[Document], Any]:
     """A function that returns a member's value in a document, or MISSING."""
     parts = member.parts
-    if transparent(parts):
+    if ends_in_value(parts):
         wrapped, outer = _walker(parts), finder(Member(parts[:-1]))
 
         def unwrapped(document: Document) -> Any:
@@ -104,15 +104,15 @@ def is_index(part: str) -> bool:
     return part.isascii() and part.isdigit() and len(part) < 10 and (part == "0" or part[0] != "0")
 
 
-def key(value: Any) -> Any:
+def equality_key(value: Any) -> Any:
     """A hashable key: two values are equal exactly if their keys are. 1 equals 1.0, but not true."""
     kind = type(value)
     if kind is str or kind is float or kind is int:
         return value
     if kind is list:
-        return list, tuple(map(key, value))
+        return list, tuple(map(equality_key, value))
     if kind is dict:
-        return dict, frozenset((name, key(item)) for name, item in value.items())
+        return dict, frozenset((name, equality_key(item)) for name, item in value.items())
     return kind, value  # true, false, null, MISSING
 
 
