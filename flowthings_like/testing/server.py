@@ -29,7 +29,7 @@ class Server:
     Args:
         folder: the folder with the data. It is created if it is missing.
         account: the account to create.
-        limits: a `platform.application.Limits`, for the bounds on searches and bodies that `serve` has. None
+        limits: a `platform.rest.application.Limits`, for the bounds on searches and bodies that `serve` has. None
             for no bounds.
 
     Attributes:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MEASURES", "Accumulator", "CountMeasure", "ListMeasure", "Measure", "NumberMeasure", "described"]
 
+_INSTALLED = "flowthings-measures"
+"""Where a raw connection's record says which accumulators the connection knows."""
+
 
 class Accumulator(Protocol):
     """An SQLite aggregate function in Python: it takes numbers one by one and returns a result."""
@@ -62,9 +65,11 @@ class NumberMeasure:
 
     def install(self, connection: Connection, *, exact: bool = False) -> None:
         """Make the accumulator known to a connection before a statement uses it."""
-        if self._is_in_python(exact):
+        installed: dict[str, type[Accumulator] | None] = connection.info.setdefault(_INSTALLED, {})
+        if self._is_in_python(exact) and installed.get(self.name) is not self.accumulator:
             raw: Any = connection.connection.driver_connection
             raw.create_aggregate(self._python_name, 1, self.accumulator)
+            installed[self.name] = self.accumulator
 
     def _is_in_python(self, exact: bool) -> bool:
         return self.function is None or (exact and self.accumulator is not None)
