@@ -99,7 +99,9 @@ setup(
     package_data={
         "flowthings_like": ["py.typed"],
         "flowthings_like.green.calls": ["*.pyi"],
+        "flowthings_like.services": ["*.pyi"],
         "flowthings_like.services.rest": ["*.pyi"],
+        "flowthings_like.services.things": ["*.pyi"],
         "flowthings_like.platform.things.language.syntax": ["grammar.lark"],
     },
     data_files=[

@@ -19,7 +19,7 @@ from .transport.http.urls import check_size, check_transport
 if TYPE_CHECKING:
     import requests
 
-    from .services.rest.parallel import AsyncServices, LazyServices
+    from .services.parallel import AsyncServices, LazyServices
     from .services.things.client import Client
     from .transport.http.encoder import Encoder
     from .transport.http.sender import HTTPSender

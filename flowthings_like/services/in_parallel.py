@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from ..green.calls.marks import plain
 
-__all__ = ["InParallel"]
+__all__ = ["InParallel", "RunningCall"]
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class RunningCall(Protocol[T_co]):
+    """What a call under `async_()` returns: gevent's Greenlet, eventlet's GreenThread or a ThreadCall."""
+
+    def get(self, timeout: float | None = None) -> T_co:
+        """Wait for the call's result."""
+
+    def wait(self) -> T_co:
+        """Wait for the call's result, as eventlet names it."""
+
+    def __hash__(self) -> int: ...
 
 
 class InParallel:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flowthings_like import AGE, API, M, P, Token, force, is_none, mem, services, unwrap
+from flowthings_like.things import Client, Room, event
 
 
 def highest(drops: list[services.Drop]) -> float:
@@ -82,3 +83,28 @@ with api.async_() as calls:
     print(thread.get(timeout=5)[0]["path"], calls.drop("f1").read("d1").get()["elems"], paths)
     for error, result in calls.results(with_exceptions=True):
         print(error, result)
+
+# ThingsDB alone
+
+
+class Chat(Room):
+    @event("said")
+    def on_said(self, text: str) -> None:
+        print(text, self.client.has_user("ada"))
+
+    def tell(self, text: str) -> None:
+        self.emit("said", text, peers_only=True)
+
+
+client = Client()
+client.connect_pool(["localhost", ("localhost", 9201)], "admin", "pass")
+chat = Chat(".chat.id();", scope="//stuff")
+chat.join(client)
+for name, arguments in chat.events(timeout=10):
+    print(name.upper(), arguments[0])
+print(client.lazy().users_info()[0]["name"], force(client.lazy().query("1 + 1")) + 1)
+print(api.lazy().things.has_user("ada"), api.async_().things.time_zones_info().get()[0].upper())
+with client.async_() as queries:
+    running = queries.query("2 + 2")
+print(running.get(timeout=5), [room.scope for room in client.get_rooms()])
+print(force(chat.lazy().emit("said", "hello")), chat.lazy().tell("hello"), chat.async_().leave().get())

@@ -3,10 +3,13 @@
 import re
 
 from flowthings_like import API, Token, force, mem
+from flowthings_like.things import Client, Room
 
 api = API(Token("acme", "secret"), host="flows.example.com")
 lazy = api.lazy()
 calls = api.async_()
+client = Client()
+room = Room(7)
 
 
 def total(values: list[float]) -> float:
@@ -82,3 +85,12 @@ thread.get()[0]["pth"]  # !
 total(thread.get())  # !
 calls.flow.find().get(timeout="5")  # !
 calls.results(with_exception=True)  # !
+
+# ThingsDB alone.
+client.query(7)  # !
+client.lazy().users_info()[0].name  # !
+client.lazy().connect(port="9200")  # !
+client.get_rooms()[0].emit(7)  # !
+room.join("localhost")  # !
+room.lazy().emit("said", timeout="5")  # !
+api.lazy().things.usrs_info()  # !

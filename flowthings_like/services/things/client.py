@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ...transport.things.endpoints import Endpoint
     from ...transport.tls import TLS
     from .handlers import BaseRoom
+    from .parallel import AsyncClient, LazyClient
     from .session import Session
 
     Nodes = Callable[[], Sequence[Endpoint]]
@@ -92,6 +93,11 @@ class Client(Calls, InParallel):
 
     def _async_lib(self) -> Any:
         return self._wanted_lib()
+
+    if TYPE_CHECKING:
+
+        def async_(self, pool: Any = None) -> AsyncClient: ...
+        def lazy(self, pool: Any = None) -> LazyClient: ...
 
     # Connecting
 

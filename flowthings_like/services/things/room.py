@@ -21,6 +21,7 @@ from .membership import Membership, Subscriber, collection_scope
 
 if TYPE_CHECKING:
     from .client import Client
+    from .parallel import AsyncRoom, LazyRoom
     from .query_future import QueryFuture
 
 __all__ = ["EventsLost", "NotJoined", "Room", "event"]
@@ -60,6 +61,11 @@ class Room(BaseRoom, InParallel):
         self._collection = None if scope is None else cnscope(scope)
         self._client: Client | None = None
         self._subscriber: Subscriber | None = None  # of the last `join`
+
+    if TYPE_CHECKING:
+
+        def async_(self, pool: Any = None) -> AsyncRoom: ...
+        def lazy(self, pool: Any = None) -> LazyRoom: ...
 
     @property
     def id(self) -> int | None:
