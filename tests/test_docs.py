@@ -80,3 +80,16 @@ def numbers() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("page", "sentence"), numbers())
 def test_numbers_in_the_pages_are_those_of_the_code(page: str, sentence: str) -> None:
     assert sentence in " ".join((ROOT / "docs" / page).read_text(encoding="utf-8").split())
+
+
+def test_the_architecture_names_files_that_exist() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"[\w/]+\.py\b|(?<=`)[\w/]+/(?=`)", page))
+    there = {
+        f"/{path.relative_to(ROOT)}{'/' if path.is_dir() else ''}"
+        for folder in ("flowthings_like", "tests", "tools")
+        for path in (ROOT / folder).rglob("*")
+    } | {f"/{folder}/" for folder in ("flowthings_like", "tests", "tools")}
+    missing = sorted(name for name in named if not any(path.endswith(f"/{name}") for path in there))
+    assert named
+    assert not missing

@@ -29,8 +29,8 @@ class Server:
     Args:
         folder: the folder with the data. It is created if it is missing.
         account: the account to create.
-        limits: a `platform.rest.application.Limits`, for the bounds on searches and bodies that `serve` has. None
-            for no bounds.
+        limits: a `platform.rest.application.Limits`, for the bounds on searches and bodies that `serve` has.
+            None for no bounds.
 
     Attributes:
         address: host:port.
