@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from flowthings_like.green.backends import contract as backend
 from flowthings_like.platform.things.connections import outbox
 from flowthings_like.platform.things.connections.outbox import Outbox
 from flowthings_like.wire.things.packages import Kind
@@ -54,6 +55,31 @@ def test_what_the_socket_does_not_take_is_sent_later_in_order(
     whole = b"".join(parts)
     assert received(there, len(whole)) == whole
     wait_until(lambda: box.unsent == 0)
+    box.close()
+
+
+def test_a_thread_that_has_written_everything_does_not_disturb_its_successor(
+    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = pair
+    box = Outbox(here, lambda: None)
+    first, second = b"1" * BOUND, b"2" * BOUND
+    to_send = [second]
+    take_next = Outbox._next
+
+    def next_and_send(self: Outbox) -> bytes | None:
+        data = take_next(self)
+        if data is None and to_send:
+            self.send(to_send.pop())  # finds no thread that writes, and starts one
+        return data
+
+    monkeypatch.setattr(Outbox, "_next", next_and_send)
+    box.send(first)
+    assert received(there, len(first)) == first
+    wait_until(lambda: not to_send)
+    backend.detect().sleep(0.05)  # the first thread ends; the second waits for the reader
+    box.send(b"3")
+    assert received(there, len(second) + 1) == second + b"3"
     box.close()
 
 

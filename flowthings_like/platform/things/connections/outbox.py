@@ -148,7 +148,11 @@ class Outbox:
         return b"".join(parts)
 
     def _write(self) -> None:
-        """Write until nothing waits. This thread blocks while the client does not read."""
+        """Write until nothing waits. This thread blocks while the client does not read.
+
+        Only `_next` notes that this ends, with the lock held: a sender may start the next thread before this
+        one returns. After a failure no thread writes again.
+        """
         try:
             while (data := self._next()) is not None:
                 left = memoryview(data)
@@ -163,8 +167,6 @@ class Outbox:
             with self._lock:
                 self._fail()
             raise
-        finally:
-            self._is_writing = False
 
     def _next(self) -> bytes | None:
         with self._lock:
