@@ -39,21 +39,21 @@ def _statistic(
 
     statistic.__name__, statistic.__doc__ = name, meaning
     statistic.__qualname__ = f"StatisticsService.{name}"
-    service, _, *arguments = inspect.signature(count).parameters.values()
-    statistic.__signature__ = inspect.Signature([service, *arguments])  # type: ignore[attr-defined]
+    own = inspect.signature(count)
+    arguments = [argument for argument in own.parameters.values() if argument.name != "name"]
+    statistic.__signature__ = own.replace(parameters=arguments)  # type: ignore[attr-defined]
+    statistic.__annotations__ = {part: kind for part, kind in count.__annotations__.items() if part != "name"}
     return statistic
 
 
 class StatisticsService(BaseService):
     """`api.statistics`. Every statistic takes the id of a resource, and a year, a month or a day.
 
-    Args (of every statistic):
-        year, month, day: whole numbers. A month needs a year, and a day needs a month.
-        level: "year", "month", "day" or "hour", in lower or upper case: the time span of one count.
+    - year, month, day are whole numbers. A month needs a year, and a day needs a month.
+    - level is "year", "month", "day" or "hour", in lower or upper case: the time span of one count.
 
-    Returns (every statistic): a list of counts: 12 for a year, one for each day of a month, 24 for a day.
-
-    Raises (every statistic): InvalidInput for a date or a level that does not exist.
+    It returns a list of counts: 12 for a year, one for each day of a month, 24 for a day. It raises
+    InvalidInput for a date or a level that does not exist.
     """
 
     name = "statistics"
