@@ -267,7 +267,8 @@ def _age(node: Age) -> Test:
 def _within(node: Within) -> Test:
     if node.point is None:
         raise InvalidInput(
-            f"expected a point, WITHIN … OF [lat,lon]: no table of zip codes is at hand to look up {node.zip}"
+            f"expected a point, WITHIN … OF [lat,lon], not the zip code {node.zip}: "
+            "there is no table of zip codes here"
         )
     find, centre, limit = finder(node.left), node.point, node.distance * UNITS[node.unit]
 

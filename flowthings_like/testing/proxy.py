@@ -199,7 +199,7 @@ class _Relay:
         self._server: socket.socket | None = None
         self._fault: Fault | None = None
         self._asked = 0
-        self._answered: int | None = None  # bytes of the answer under way; None before the first exchange
+        self._answered: int | None = None  # bytes of the current answer; None before the first exchange
         self.forgotten = False
 
     def run(self) -> None:

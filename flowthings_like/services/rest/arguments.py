@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     On: TypeAlias = Literal[True, 1]
     Off: TypeAlias = Literal[False, 0] | None
 
-    Verb = TypeVar("Verb", bound=Callable[..., Any])
+    Method = TypeVar("Method", bound=Callable[..., Any])
 
 __all__ = ["takes_find_parameters", "takes_read_parameters"]
 
@@ -62,15 +62,15 @@ def _find(
     """The keywords of every method that finds, besides its own arguments."""
 
 
-def _shows(prototype: Callable[..., Any]) -> Callable[[Verb], Verb]:
+def _shows(prototype: Callable[..., Any]) -> Callable[[Method], Method]:
     """A decorator: `help` and editors list the prototype's keywords in place of the method's `**params`."""
     keywords = inspect.signature(prototype).parameters.values()
 
-    def mark(verb: Verb) -> Verb:
-        own = inspect.signature(verb)
+    def mark(method: Method) -> Method:
+        own = inspect.signature(method)
         kept = [part for part in own.parameters.values() if part.kind is not part.VAR_KEYWORD]
-        verb.__signature__ = own.replace(parameters=[*kept, *keywords])  # type: ignore[attr-defined]
-        return verb
+        method.__signature__ = own.replace(parameters=[*kept, *keywords])  # type: ignore[attr-defined]
+        return method
 
     return mark
 

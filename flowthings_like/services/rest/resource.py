@@ -321,7 +321,7 @@ class Findable(BaseService, Generic[R]):
     ) -> list[R]: ...
     @overload
     def find(self, *filters: Filters, refs: On, **params: Any) -> tuple[list[R], References]: ...
-    @chooses("_verb_for")
+    @chooses("_method_for")
     @takes_find_parameters
     def find(self, *what: Any, **params: Any) -> Any:
         """Call `read`, `read_many` or `find_many`, depending on the first argument.
@@ -329,10 +329,10 @@ class Findable(BaseService, Generic[R]):
         A str is an id and is read. A list or tuple of str are ids. Filters are given to `find_many`, which is
         also called without arguments. `find_many` documents the keywords.
         """
-        verb, what = self._verb_for(*what)
-        return getattr(self, verb)(*what, **params)
+        method, what = self._method_for(*what)
+        return getattr(self, method)(*what, **params)
 
-    def _verb_for(self, *what: Any) -> tuple[str, tuple[Any, ...]]:
+    def _method_for(self, *what: Any) -> tuple[str, tuple[Any, ...]]:
         """The name of the method that `find` calls, and its positional arguments."""
         if not what:
             return "find_many", ()

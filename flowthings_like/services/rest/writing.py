@@ -72,13 +72,13 @@ class Saveable(Creatable[R]):
     def save(self, model: Model, **params: Any) -> R: ...
     @overload
     def save(self, model: list[Model] | tuple[Model, ...], **params: Any) -> dict[str, R]: ...
-    @chooses("_verb_to_save")
+    @chooses("_method_to_save")
     def save(self, model: Any, **params: Any) -> Any:
         """Call `update_many` for a list or tuple, `update` for a model with an id, else `create`."""
-        verb, what = self._verb_to_save(model)
-        return getattr(self, verb)(*what, **params)
+        method, what = self._method_to_save(model)
+        return getattr(self, method)(*what, **params)
 
-    def _verb_to_save(self, model: Any) -> tuple[str, tuple[Any, ...]]:
+    def _method_to_save(self, model: Any) -> tuple[str, tuple[Any, ...]]:
         if not isinstance(model, M):
             model = resolve(model)
         if isinstance(model, list | tuple):
