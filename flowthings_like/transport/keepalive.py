@@ -81,8 +81,9 @@ class KeepAlive:
 
     def pause(self, connection: Watched, now: float) -> float:
         """Seconds until there is something to decide again."""
-        since = self._sent_at if self._periodic else max(connection.last_heard, self._sent_at)
-        until = since + self._interval
+        until = (self._sent_at if self._periodic else connection.last_heard) + self._interval
+        if until <= now:  # it was due, and an answer is waited for
+            until = now + self._interval
         if self._unanswered is not None:
             until = min(until, self._unanswered.at + self._answer_within)
         return max(0.0, until - now)

@@ -154,6 +154,9 @@ def test_when_keepalives_are_due_in_silence() -> None:
     one.sent(watched, 18.0)
     assert not one.is_due(watched, 30.0)
     assert one.pause(watched, 19.0) == 4.0
+    waiting = KeepAlive(1.0, 5.0, False, 0.0)
+    waiting.sent(watched, 18.0)
+    assert [waiting.pause(watched, now) for now in (18.0, 20.0, 22.5)] == [1.0, 1.0, 0.5]
     assert not one.is_dead(watched, 22.9)
     assert one.is_dead(watched, 23.0)
     watched.last_heard = 18.5
