@@ -28,13 +28,16 @@ def _places(code: CodeType) -> frozenset[int]:
     return frozenset(found)
 
 
-def interrupted_at(at: int, module: ModuleType, work: Callable[..., Any], *args: Any) -> bool:
-    """Run `work(*args)`, interrupted at the at-th place within `module`. False if it has fewer of them."""
+def interrupted_at(
+    at: int, modules: ModuleType | tuple[ModuleType, ...], work: Callable[..., Any], *args: Any
+) -> bool:
+    """Run `work(*args)`, interrupted at the at-th place within `modules`. False if they have fewer."""
     count = 0
+    files = {each.__file__ for each in (modules if isinstance(modules, tuple) else (modules,))}
 
     def trace(frame: FrameType, event: str, arg: Any) -> Any:
         nonlocal count
-        if frame.f_code.co_filename != module.__file__:
+        if frame.f_code.co_filename not in files:
             return None
         frame.f_trace_opcodes = True
         if event == "call" or (event == "opcode" and frame.f_lasti in _places(frame.f_code)):

@@ -150,7 +150,7 @@ def test_a_thread_that_ends_takes_its_connections_along(way: str) -> None:
         api.close()
 
 
-def test_a_pool_has_a_stock_for_each_hub() -> None:
+def test_a_pool_has_connections_for_each_hub() -> None:
     opened: list[object] = []
     closed: list[object] = []
 

@@ -16,10 +16,13 @@ import pytest
 
 from flowthings_like import DeadlineExceeded
 from flowthings_like.green.backends import contract as backend
-from flowthings_like.transport import pool as module
+from flowthings_like.transport import pool as pool_module
+from flowthings_like.transport import waiters
 from flowthings_like.transport.pool import Lease, Pool, Statistics
 
 from .opcodes import Interrupted, interrupted_at
+
+MODULES = (pool_module, waiters)
 
 
 class Line:
@@ -134,7 +137,7 @@ def test_what_cannot_be_used_any_more_is_replaced() -> None:
 
 def test_idle_connections_age(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr(module, "monotonic", lambda: now)
+    monkeypatch.setattr(pool_module, "monotonic", lambda: now)
     pool, lines = make(size=3, idle_for=60)
     with pool.lease() as first, pool.lease() as second:
         first.complete()
@@ -336,7 +339,7 @@ def test_an_interrupt_at_every_place(work: Callable[[Pool[Line]], None], used_be
         pool, lines = make(size=2)
         if used_before:
             crowd(pool)
-        if not interrupted_at(at, module, work, pool):
+        if not interrupted_at(at, MODULES, work, pool):
             break
         check(pool, lines)
     assert at > 20 or work is Pool.close
@@ -347,7 +350,7 @@ def test_those_who_wait_are_not_forgotten_by_one_who_is_interrupted(
     complete: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two wait while the interrupted one gives its connection back, or drops it."""
-    monkeypatch.setattr(module, "RECHECK", 0.01)
+    monkeypatch.setattr(waiters, "RECHECK", 0.01)
     for at in itertools.count(1):
         pool, lines = make(size=1)
         library = backend.detect()
@@ -356,7 +359,7 @@ def test_those_who_wait_are_not_forgotten_by_one_who_is_interrupted(
         threads = [spawn_waiter(pool, lambda lease: None) for _ in range(2)]
         if complete:
             lease.complete()
-        reached = interrupted_at(at, module, lease.__exit__, None, None, None)
+        reached = interrupted_at(at, MODULES, lease.__exit__, None, None, None)
         del lease
         for thread in threads:
             library.get(thread, 20)
@@ -367,10 +370,10 @@ def test_those_who_wait_are_not_forgotten_by_one_who_is_interrupted(
 
 
 def test_a_waiter_interrupted_at_every_place_passes_on_what_it_got(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RECHECK", 0.01)
+    monkeypatch.setattr(waiters, "RECHECK", 0.01)
     for at in itertools.count(1):
         pool, lines = make(size=1)
-        stock = pool._stock()
+        state = pool._state()
         holder = pool.lease()
         holder.__enter__()
 
@@ -385,11 +388,11 @@ def test_a_waiter_interrupted_at_every_place_passes_on_what_it_got(monkeypatch: 
             return True
 
         with monkeypatch.context() as patch:
-            patch.setattr(module._Waiter, "sleep", sleep)
-            reached = interrupted_at(at, module, use, pool)
+            patch.setattr(waiters.Waiter, "sleep", sleep)
+            reached = interrupted_at(at, MODULES, use, pool)
         if not holder._complete:
             holder.__exit__(None, None, None)
-        assert not [waiter for waiter in stock.waiters if waiter.place is None]
+        assert not [waiter for waiter in state.waiting if waiter.slot is None]
         check(pool, lines)
         if not reached:
             break
@@ -433,9 +436,9 @@ def test_a_child_leaves_its_parents_connections_alone() -> None:
 
 def test_the_interrupts_of_these_tests_are_real() -> None:
     pool, lines = make()
-    assert interrupted_at(1, module, use, pool)
+    assert interrupted_at(1, MODULES, use, pool)
     assert lines.made == []
     with pytest.raises(ZeroDivisionError):
-        interrupted_at(10_000, module, lambda: 1 // 0)
+        interrupted_at(10_000, MODULES, lambda: 1 // 0)
     assert issubclass(Interrupted, BaseException)
     assert not issubclass(Interrupted, Exception)

@@ -295,7 +295,7 @@ def test_what_nobody_asked_for_is_not_the_next_answer(transport: NativeTransport
         assert use(transport, server) == b"mine"
         (connection,) = server.open
         connection.sendall(answer(b"not yours", "408 Request Timeout"))
-        ours = transport.pools[0]._stock().idle[0].connection
+        ours = transport.pools[0]._state().idle[0].connection
         assert ours is not None
         ours._socket.settimeout(10)  # type: ignore[union-attr]
         assert ours._socket.recv(1, socket.MSG_PEEK)  # type: ignore[union-attr]
