@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ... import errors
 from ...changes import P
 from ...credentials import credentials_of
-from ...green.backends.turnstile import pass_through
+from ...green.backends.turnstile import LARGE, pass_through, turn
 from ...wire.rest import IDEMPOTENCY_KEY
 from ..forks import forked_call
 from ..retry import Clock, Limits, check_retry, check_timeout, limits, new_key, persist, retry_after
@@ -289,6 +289,12 @@ class Connection:
         encoder = self.encoder
         return pass_through(encoder.dumps, data if isinstance(encoder, JSONEncoder) else plain(data))
 
+    def _decode(self, text: Any) -> Any:
+        """What the encoder makes of a text. Decoding a large one holds the hub, so it waits for a turn."""
+        if isinstance(text, bytes | str) and len(text) >= LARGE:
+            turn()
+        return self.encoder.loads(text)
+
     def _body(
         self,
         text: Any,
@@ -302,7 +308,7 @@ class Connection:
         asked = f"{method} {path}"
         fault = None
         try:
-            answer = pass_through(self.encoder.loads, text)
+            answer = self._decode(text)
         except ValueError as error:
             if not isinstance(self.encoder, JSONEncoder):
                 raise

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ...errors import InvalidResponse
-from .json_text import describe_fault
+from .encoder import describe_fault
 
 __all__ = ["Envelope", "describe_unreadable", "open_envelope"]
 

@@ -20,8 +20,7 @@ from flowthings_like import (
     InvalidResponse,
     Token,
 )
-from flowthings_like.transport.http.encoder import JSONEncoder
-from flowthings_like.transport.http.json_text import parse
+from flowthings_like.transport.http.encoder import JSONEncoder, parse
 
 from ...services.support import Answer, envelope, serving
 
