@@ -14,12 +14,9 @@ from weakref import ref
 
 from ..green.backends._primitives import Event
 from ..green.backends.contract import detect
+from .waiters import RECHECK
 
 __all__ = ["close_elsewhere", "pool_queue"]
-
-_RECHECK = 1.0
-"""Seconds after which one who waits for a connection looks for himself, in case whoever put it back was
-interrupted before he could wake him."""
 
 
 def close_elsewhere(sock: Any) -> None:
@@ -61,7 +58,7 @@ class _Stack:
                     self._waiting.add(came)  # first: what is put in after the look below sets it
                 return self._items.pop()
             except IndexError:
-                left = _RECHECK if until is None else min(_RECHECK, until - monotonic())
+                left = RECHECK if until is None else min(RECHECK, until - monotonic())
                 if not block or left <= 0:
                     raise Empty from None
                 came.wait(left)

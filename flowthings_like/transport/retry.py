@@ -38,8 +38,10 @@ __all__ = [
 Answer = TypeVar("Answer", bound="tuple[Any, Mapping[str, str], int]")
 
 _log = logging.getLogger("flowthings_like")
+SHORTEST = 0.001
+"""Seconds, the shortest time-out. What is left of a deadline may be negative, a time-out may not."""
+
 _LONGEST = 1e9  # seconds; a socket takes no time-out that is much longer
-_SHORTEST = 0.001  # seconds: what is left of a deadline may be less than nothing, a timeout may not
 
 
 @dataclass(frozen=True)
@@ -266,7 +268,7 @@ class Deadline:
         left = self.left()
         if math.isinf(left):
             return seconds
-        left = max(left, _SHORTEST)
+        left = max(left, SHORTEST)
         return left if seconds is None else min(seconds, left)
 
 
@@ -340,7 +342,7 @@ def persist(
 
 def _half(read: float | None, left: float) -> float | None:
     longest = left if read is None else min(read, left)
-    return None if math.isinf(longest) else max(longest / 2, _SHORTEST)
+    return None if math.isinf(longest) else max(longest / 2, SHORTEST)
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:

@@ -24,6 +24,7 @@ from ...green.backends.contract import detect
 from ...wire.http import MAX_HEAD, TOO_MUCH_HEAD
 from ..forks import cut_off, forget_in_child
 from ..homes import pool_queue
+from ..retry import SHORTEST
 from ..timing import sooner
 from .native_transport import SUSPICIOUS
 
@@ -52,7 +53,7 @@ class Seconds(float):
     @classmethod
     def of(cls, timeout: float | None, until: float, first_by: float | None = None) -> Seconds:
         """`timeout` seconds for each step, or as many as are left until then."""
-        left = max(until - monotonic(), 0.001)
+        left = max(until - monotonic(), SHORTEST)
         made = cls(left if timeout is None else min(timeout, left))
         made.until, made.first_by = until, first_by
         return made
