@@ -1,4 +1,4 @@
-"""What a node answered: a value, or an error to raise; and where a body is kept that is neither."""
+"""Decodes a node's answers to values and errors, and keeps a body that does not decode in a file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...wire.things import errors as things_errors
 from ...wire.things.packages import Kind, Package
 from ...wire.things.values import UnpackError, unpack
 
-__all__ = ["decode", "refusal_in", "set_package_fail_file", "value_of"]
+__all__ = ["decode", "error_in", "set_package_fail_file", "value_of"]
 
 _log = logging.getLogger("flowthings_like")
 _ERROR = int(Kind.ERROR)
@@ -21,20 +21,20 @@ _fail_file = ""
 
 
 def set_package_fail_file(fn: str = "") -> None:
-    """Name a file for the bodies of packages that do not decode, for all clients of this process.
+    """Name a file for the body of a package that does not decode. It counts for all clients of this process.
 
-    The last one is in it, MessagePack without the package's header, in place of the one before. With an empty
-    name none is kept.
+    Each such body replaces the one before. It is MessagePack, without the package's header. An empty name
+    keeps none.
     """
     global _fail_file
     _fail_file = fn
 
 
 def decode(body: bytes) -> Any:
-    """The value in a package's body.
+    """Decode a package's body.
 
     Raises:
-        InvalidResponse: it does not decode; it is kept if there is a file for that.
+        InvalidResponse: it does not decode. It is written to the file of `set_package_fail_file`.
     """
     try:
         return unpack(body)
@@ -44,25 +44,25 @@ def decode(body: bytes) -> Any:
 
 
 def value_of(answer: Package) -> Any:
-    """What a request was answered: a value, None if the node only says that it is done.
+    """The value of an answer. None if the node only says that the request is done.
 
     Raises:
-        ThingsDBError: it was answered with this error.
-        InvalidResponse: the answer does not decode, or is of a kind that answers nothing.
+        ThingsDBError: the answer is this error.
+        InvalidResponse: the answer does not decode, or is of a kind that answers no request.
     """
     if answer.kind == _DATA:
         return decode(answer.body)
-    refusal = refusal_in(answer)
-    if refusal is not None:
-        raise refusal
+    error = error_in(answer)
+    if error is not None:
+        raise error
     return None
 
 
-def refusal_in(answer: Package) -> things_errors.ThingsDBError | None:
-    """The error that a request was answered with, if it was.
+def error_in(answer: Package) -> things_errors.ThingsDBError | None:
+    """The error that an answer is; None if it is none.
 
     Raises:
-        InvalidResponse: the answer does not decode, or is of a kind that answers nothing.
+        InvalidResponse: the answer does not decode, or is of a kind that answers no request.
     """
     kind = answer.kind
     if kind in (_DATA, _OK):
@@ -76,7 +76,7 @@ def refusal_in(answer: Package) -> things_errors.ThingsDBError | None:
 
 
 def _keep(body: bytes) -> str:
-    """Write a body to the file for that; what to tell of it."""
+    """Write a body to the file of `set_package_fail_file`; returns what to add to the error's text."""
     if not _fail_file:
         return ""
     try:

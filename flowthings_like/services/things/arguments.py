@@ -1,4 +1,4 @@
-"""What callers of a Client hand over, checked before anything is sent."""
+"""Checks the arguments of a Client's methods, before anything is sent."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ def _known_scope(scope: str) -> str:
 
 
 def check_scope(scope: Any) -> str:
-    """`scope`, if it is one.
+    """Check a scope and return it.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not one.
     """
     return _known_scope(scope if type(scope) is str else text(scope, "scope"))
 
 
 def check_variables(variables: Any, more: dict[str, Any]) -> dict[str, Any]:
-    """The variables of a query, from its argument `variables` and its keywords."""
+    """Merge a query's argument `variables` and its keywords, and check their names."""
     if variables:
         variables = resolve(variables)
         if not isinstance(variables, Mapping):
@@ -57,19 +57,19 @@ def check_variables(variables: Any, more: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_auth(auth: tuple[Any, ...]) -> tuple[str, ...]:
-    """(token,) or (user, password), from what `authenticate` takes."""
+    """Check the arguments of `authenticate` and return (token,) or (user, password)."""
     auth = tuple(map(resolve, auth))
     if len(auth) == 1 and isinstance(auth[0], tuple | list):
         auth = tuple(map(resolve, auth[0]))
         if len(auth) != 2:
             auth = ()
     if len(auth) not in (1, 2) or not all(isinstance(part, str) for part in auth):
-        raise InvalidInput('who asks is a token, or ("user", "password")')
+        raise InvalidInput('the credentials are not valid; give a token, or ("user", "password")')
     return auth
 
 
 def endpoint_at(host: Any, port: Any = DEFAULT_PORT, *, encrypted: bool = False) -> Endpoint:
-    """The node at an address as `connect` takes it: a host and a port, or a URL."""
+    """The node that the arguments of `connect` name: a host and a port, or a URL."""
     host, port = text(host, "a node's host"), resolve(port)
     if "://" in host:
         node = parse_endpoint(host)
@@ -84,7 +84,7 @@ def endpoint_at(host: Any, port: Any = DEFAULT_PORT, *, encrypted: bool = False)
 
 
 def endpoints_of(pool: Any, *, encrypted: bool = False) -> list[Endpoint]:
-    """The nodes of a pool as `connect_pool` takes it."""
+    """The nodes that the argument `pool` of `connect_pool` names."""
     pool = resolve(pool)
     if isinstance(pool, str) or not isinstance(pool, Iterable):
         raise InvalidInput(f"a pool is a list of nodes, not {type(pool).__name__}; write [{_POOLED}, …]")
@@ -100,7 +100,7 @@ def endpoints_of(pool: Any, *, encrypted: bool = False) -> list[Endpoint]:
 
 
 def check_timeout(timeout: Any, name: str = "timeout") -> float | None:
-    """Seconds, 0 or more; None for no limit, which inf is as well."""
+    """Check a time-out: seconds, 0 or more. None and inf stand for no limit."""
     timeout = resolve(timeout)
     if timeout is None or timeout == math.inf:
         return None
@@ -110,7 +110,7 @@ def check_timeout(timeout: Any, name: str = "timeout") -> float | None:
 
 
 def deadline_in(timeout: Any, name: str = "timeout") -> float | None:
-    """The `time.monotonic()` in so many seconds; None for no limit."""
+    """The `time.monotonic()` at which a time-out ends; None for no limit."""
     if timeout is None:
         return None
     timeout = check_timeout(timeout, name)

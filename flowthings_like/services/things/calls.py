@@ -1,10 +1,10 @@
-"""Queries and procedures: what a Client may be asked to run."""
+"""Calls: the methods of a Client that run queries and procedures, and emit events."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from ...diagnostics.checks.seen_running import foreign_call
 from ...errors import InvalidInput
@@ -22,13 +22,29 @@ if TYPE_CHECKING:
 
 __all__ = ["Calls"]
 
-# Plain numbers, as looking up an Enum's member takes a while.
+# Plain numbers, because looking up an Enum's member takes longer.
 _QUERY, _RUN = int(Kind.QUERY), int(Kind.RUN)
 
 CLOSE_WITHIN = 1.0
 """Seconds to wait for the end of a connection that was opened for one call."""
 
-_Request: TypeAlias = "tuple[Any, float | None, bool]"  # content, timeout, idempotent
+
+class _Request:
+    """A request, as the arguments of a call describe it.
+
+    Attributes:
+        kind, content: what is sent.
+        timeout: seconds; None for the client's own.
+        idempotent: whether it may run twice.
+    """
+
+    __slots__ = ("content", "idempotent", "kind", "timeout")
+
+    def __init__(self, kind: int, content: list[Any], timeout: float | None, idempotent: bool) -> None:
+        self.kind = kind
+        self.content = content
+        self.timeout = timeout
+        self.idempotent = idempotent
 
 
 class Calls(Builtins):
@@ -38,12 +54,12 @@ class Calls(Builtins):
     _timeout: float | None
     _session: Session | None
 
-    def _connected(self) -> Session:
-        """The session; begins one if the client knows its nodes."""
+    def _opened(self) -> Session:
+        """The session; made now if the client knows its nodes."""
         raise NotImplementedError
 
-    def _elsewhere(self, home: Session) -> Session:
-        """A session for one call in another OS thread than that of the client's own session."""
+    def _session_for_thread(self, session: Session) -> Session:
+        """A session for one call, in another OS thread than that of the client's own session."""
         raise NotImplementedError
 
     @begins("_begin_query")
@@ -57,26 +73,26 @@ class Calls(Builtins):
         variables: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Run code and return what its last statement comes to.
+        """Run code and return the value of its last statement.
 
         Args:
-            code: what to run.
-            scope: where; None in the default scope.
+            code: the code.
+            scope: where it runs; None for the default scope.
             timeout: seconds to wait, also while there is no connection; None for the client's own.
-            skip_strip_code: leave blanks and a comment at the start, so that line numbers in errors match.
-            idempotent: it does no harm if it runs twice. Then it is sent again when the connection breaks
-                before the answer has come.
-            variables: what the code may use, by name; for names that are arguments here.
-            kwargs: more of them.
+            skip_strip_code: keep blanks and a comment at the start, so that line numbers in errors match.
+            idempotent: the code may run twice. Then it is sent again when the connection breaks before the
+                answer has come.
+            variables: variables of the code, by name, also those whose names are arguments of this method.
+            kwargs: more variables.
 
         Raises:
-            ThingsDBError: what the code raised, or why the node would not run it; see `things_errors`.
+            ThingsDBError: the code raised it, or the node refused to run the code; see `things_errors`.
             ConnectionFailed: the connection broke; if its `sent` is true, the code may have run.
             DeadlineExceeded: no result in time. The code may run all the same.
             InvalidResponse: the result does not decode. No other call is affected.
         """
-        asked = self._asked(code, scope, timeout, skip_strip_code, idempotent, variables, **kwargs)
-        return value_of(self._request(_QUERY, *asked))
+        request = self._query_request(code, scope, timeout, skip_strip_code, idempotent, variables, **kwargs)
+        return value_of(self._answer(request))
 
     @begins("_begin_raw")
     def query_raw(
@@ -89,9 +105,9 @@ class Calls(Builtins):
         variables: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> bytes:
-        """Like `query`, but return the result as it came: MessagePack."""
-        asked = self._asked(code, scope, timeout, skip_strip_code, idempotent, variables, **kwargs)
-        return self._request(_QUERY, *asked).body
+        """Like `query`, but return the result's MessagePack as it came."""
+        request = self._query_request(code, scope, timeout, skip_strip_code, idempotent, variables, **kwargs)
+        return self._answer(request).body
 
     @begins("_begin_run")
     def run(
@@ -113,49 +129,32 @@ class Calls(Builtins):
         Raises:
             InvalidInput: both `args` and `kwargs` were given. And what `query` raises.
         """
-        asked = self._called(procedure, *args, scope=scope, timeout=timeout, idempotent=idempotent, **kwargs)
-        return value_of(self._request(_RUN, *asked))
+        request = self._run_request(
+            procedure, *args, scope=scope, timeout=timeout, idempotent=idempotent, **kwargs
+        )
+        return value_of(self._answer(request))
 
-    def _emit(
-        self,
-        room: int | str,
-        event: str,
-        *args: Any,
-        scope: str | None = None,
-        peers_only: bool = False,
-        timeout: float | None = None,
-    ) -> None:
-        """What Room.emit does."""
-        kind, content = self._emitted(room, event, *args, scope=scope, peers_only=peers_only)
-        self._request(kind, content, timeout)
+    def _emit(self, *args: Any, **kwargs: Any) -> None:
+        """Emit an event, for Room.emit; takes the arguments of `_emit_request`."""
+        self._answer(self._emit_request(*args, **kwargs))
 
-    # How they are made
-
-    def _emitted(
-        self, room: int | str, event: str, *args: Any, scope: str | None, peers_only: bool
-    ) -> tuple[Kind, list[Any]]:
-        """An emit's arguments as the request they make."""
-        if not isinstance(event, str):
-            raise InvalidInput(f"an event's name is a str, not {type(event).__name__}")
-        session = self._session
-        if peers_only and session is not None and not session.is_here():
-            raise foreign_call()  # over another connection it would be heard here as well
-        kind = Kind.EMIT_PEER if peers_only else Kind.EMIT
-        return kind, [scope or self._scope, room, event, *args]
-
-    def _begin_emit(self, *args: Any, timeout: float | None, **kwargs: Any) -> QueryFuture | None:
-        return self._begin_request(*self._emitted(*args, **kwargs), timeout, False, value_of)
+    # The same for `lazy()`: sends the request and returns its future, or None if it would have to wait
 
     def _begin_query(self, *args: Any, **kwargs: Any) -> QueryFuture | None:
-        return self._begin_request(_QUERY, *self._asked(*args, **kwargs), value_of)
+        return self._begin(self._query_request(*args, **kwargs), value_of)
 
     def _begin_raw(self, *args: Any, **kwargs: Any) -> QueryFuture | None:
-        return self._begin_request(_QUERY, *self._asked(*args, **kwargs), attrgetter("body"))
+        return self._begin(self._query_request(*args, **kwargs), attrgetter("body"))
 
     def _begin_run(self, *args: Any, **kwargs: Any) -> QueryFuture | None:
-        return self._begin_request(_RUN, *self._called(*args, **kwargs), value_of)
+        return self._begin(self._run_request(*args, **kwargs), value_of)
 
-    def _asked(
+    def _begin_emit(self, *args: Any, **kwargs: Any) -> QueryFuture | None:
+        return self._begin(self._emit_request(*args, **kwargs), value_of)
+
+    # The request that the arguments of a call describe
+
+    def _query_request(
         self,
         code: str,
         scope: str | None = None,
@@ -165,7 +164,6 @@ class Calls(Builtins):
         variables: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> _Request:
-        """A query's arguments as the request they make."""
         if type(code) is not str:
             code = text(code, "code")
         content: list[Any] = [
@@ -174,9 +172,9 @@ class Calls(Builtins):
         ]
         if kwargs or variables:
             content.append(check_variables(variables, kwargs))
-        return content, timeout, idempotent
+        return _Request(_QUERY, content, timeout, idempotent)
 
-    def _called(
+    def _run_request(
         self,
         procedure: str,
         *args: Any,
@@ -185,7 +183,6 @@ class Calls(Builtins):
         idempotent: bool = False,
         **kwargs: Any,
     ) -> _Request:
-        """A procedure's arguments as the request they make."""
         if args and kwargs:
             raise InvalidInput("give a procedure its arguments in order or by name, not both")
         content: list[Any] = [
@@ -194,30 +191,49 @@ class Calls(Builtins):
         ]
         if args or kwargs:
             content.append(args or kwargs)
-        return content, timeout, idempotent
+        return _Request(_RUN, content, timeout, idempotent)
 
-    def _begin_request(
+    def _emit_request(
         self,
-        kind: int,
-        content: Any,
-        timeout: float | None,
-        idempotent: bool,
-        value_of: Callable[[Package], Any],
-    ) -> QueryFuture | None:
+        room: int,
+        event: str,
+        *args: Any,
+        scope: str | None = None,
+        peers_only: bool = False,
+        timeout: float | None = None,
+    ) -> _Request:
+        if not isinstance(event, str):
+            raise InvalidInput(f"an event's name is a str, not {type(event).__name__}")
         session = self._session
-        if session is None or not session.is_here():
-            return None
-        deadline = deadline_in(self._timeout if timeout is None else timeout)
-        return QueryFuture.send(session, kind, content, deadline, idempotent, value_of)
+        if peers_only and session is not None and not session.is_in_this_thread():
+            raise foreign_call()  # over another connection this client would get the event too
+        kind = Kind.EMIT_PEER if peers_only else Kind.EMIT
+        return _Request(kind, [scope or self._scope, room, event, *args], timeout, False)
 
-    def _request(self, kind: int, content: Any, timeout: float | None, idempotent: bool = False) -> Package:
-        session = self._session or self._connected()
-        deadline = deadline_in(self._timeout if timeout is None else timeout)
-        if session.is_here():
-            return session.request(kind, content, deadline, idempotent=idempotent)[1]
-        session = self._elsewhere(session)
+    # How a request is made
+
+    def _begin(self, request: _Request, value_of: Callable[[Package], Any]) -> QueryFuture | None:
+        session = self._session
+        if session is None or not session.is_in_this_thread():
+            return None
+        return QueryFuture.send(
+            session, request.kind, request.content, self._deadline(request), request.idempotent, value_of
+        )
+
+    def _answer(self, request: _Request) -> Package:
+        session, deadline = self._session or self._opened(), self._deadline(request)
+        if session.is_in_this_thread():
+            return _ask(session, request, deadline)
+        session = self._session_for_thread(session)
         try:
-            return session.request(kind, content, deadline, idempotent=idempotent)[1]
+            return _ask(session, request, deadline)
         finally:
             session.close()
             session.supervisor.wait_closed(CLOSE_WITHIN)
+
+    def _deadline(self, request: _Request) -> float | None:
+        return deadline_in(self._timeout if request.timeout is None else request.timeout)
+
+
+def _ask(session: Session, request: _Request, deadline: float | None) -> Package:
+    return session.request(request.kind, request.content, deadline, idempotent=request.idempotent)[1]

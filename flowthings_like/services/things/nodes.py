@@ -1,4 +1,4 @@
-"""Which ThingsDB nodes an API's `things` connects to, and as whom."""
+"""The ThingsDB nodes that an API's `things` connects to, with the credentials."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ __all__ = ["nodes_of"]
 
 
 def nodes_of(url: str | None, platform: Any, account: Callable[[], Any]) -> Callable[[], Sequence[Endpoint]]:
-    """What a client asks before each attempt to connect.
+    """Returns the function that a client calls for its nodes before each attempt to connect.
 
     Args:
         url: of a node, or None. If there is no user in it, the account and its token authenticate.
-        platform: an embedded platform, whose own node is meant without a URL; or None.
+        platform: an embedded platform, whose own node is used if there is no URL; or None.
         account: the account's Token, or an object like it.
 
     Raises:
-        ConfigurationError: the URL cannot be one. And, when asked: there is neither of the two.
+        ConfigurationError: the URL is not valid. The function raises it if there is neither URL nor
+            platform.
     """
     if url is not None:
         node = parse_endpoint(url)

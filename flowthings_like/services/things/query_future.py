@@ -1,4 +1,4 @@
-"""QueryFuture: the result of a lazy query, which was sent and is answered when somebody needs the result."""
+"""QueryFuture: a lazy query that was sent. Whoever needs its result waits for the answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import ConnectionFailed
 from ...transport.values import resolve
 from ...wire.things.values import pack
-from .answers import refusal_in
+from .answers import error_in
 
 if TYPE_CHECKING:
     from ...transport.things.connection import PacketConnection
@@ -21,15 +21,15 @@ __all__ = ["QueryFuture"]
 
 
 class QueryFuture:
-    """A request that is on its way, without a thread of its own: an `Underway` of `lazy()`.
+    """A request that was sent, and that has no thread of its own: an `Underway` of `lazy()`.
 
     Args:
-        session: makes the request again where that does no harm.
-        connection: over which it is sent.
+        session: repeats the request where that does no harm.
+        connection: sends it.
         kind, body: the request, packed.
         deadline: the `time.monotonic()` until which to wait for the answer.
         idempotent: whether it may run twice.
-        value_of: the result, from the answer.
+        value_of: computes the result from the answer.
     """
 
     __slots__ = (
@@ -47,7 +47,7 @@ class QueryFuture:
         idempotent: bool,
         value_of: Callable[[Package], Any],
     ) -> QueryFuture | None:
-        """Send a request. None if there is no connection right now, so that it would have to wait.
+        """Send a request. Returns None if there is no connection right now, because it would have to wait.
 
         Args:
             content: is packed, with the values of the thunks in it.
@@ -75,7 +75,7 @@ class QueryFuture:
         self._idempotent = idempotent
         self._value_of = value_of
         self._is_cancelled = False
-        self._call: Call | None = connection.begin(kind, body)  # None while the request is made again
+        self._call: Call | None = connection.begin(kind, body)  # None while the request is repeated
 
     def hold(self, holder: object) -> None:
         """Keep `holder` alive until there is an answer, or none will come."""
@@ -103,7 +103,7 @@ class QueryFuture:
         call = self._call
         if call is None:
             error = ConnectionFailed(
-                "the wait was interrupted while the request was made again; it may have run"
+                "the wait was interrupted while the request was repeated; it may have run"
             )
             error.sent = True
             raise error
@@ -113,13 +113,13 @@ class QueryFuture:
         except ConnectionFailed as error:
             if self._is_cancelled or not session.may_repeat(error, self._idempotent):
                 raise
-            answer = self._again()
+            answer = self._repeat()
         else:
-            refusal = refusal_in(answer)
+            refusal = error_in(answer)
             if refusal is not None:
-                if self._is_cancelled or not session.is_passing(refusal):
+                if self._is_cancelled or not session.is_temporary(refusal):
                     raise refusal
-                answer = self._again()
+                answer = self._repeat()
         return self._value_of(answer)
 
     def give_up(self) -> None:
@@ -128,7 +128,9 @@ class QueryFuture:
         if call is not None and call.answer is None:
             self._connection.give_up(call)
 
-    def _again(self) -> Package:
-        """Make the call as if for the first time. Interrupted in that, it is not made a third time."""
+    def _repeat(self) -> Package:
+        """Make the request again. If that is interrupted, it is not made a third time."""
         self._call = None
-        return self._session.complete(self._kind, self._body, self._deadline, idempotent=self._idempotent)[1]
+        return self._session.request_packed(
+            self._kind, self._body, self._deadline, idempotent=self._idempotent
+        )[1]

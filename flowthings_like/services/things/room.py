@@ -109,7 +109,7 @@ class Room(BaseRoom, InParallel):
         wait, client = resolve(wait), _client_of(client)
         deadline = _deadline("wait", wait or None)
         client._rooms.check_process()
-        ask = client._at_home().ask
+        ask = client._session_of_rooms().ask
         if self._membership is not None:
             if client is not self._client:
                 raise NotJoined(f"{self!r}: it is joined with another client; leave() it there first")
@@ -168,7 +168,7 @@ class Room(BaseRoom, InParallel):
             self._client._rooms.check_process()
         if self._subscriber is None or self._membership is None:
             raise NotJoined(f"{self!r}: it is not joined")
-        self.client._at_home()
+        self.client._session_of_rooms()
         if not self.client._rooms.leave(self._subscriber, deadline):
             raise things_errors.LookupError(f"{self!r}: the node does not know it any more")
 

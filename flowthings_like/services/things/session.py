@@ -1,4 +1,4 @@
-"""A client's time with its nodes: who it says it is, how its calls are made, where events go."""
+"""Session: authenticates, makes requests and hands out events, over a client's successive connections."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ConnectionFailed, DeadlineExceeded, InvalidResponse
 from ...green.backends.contract import detect
+from ...transport.retry import Backoff
 from ...transport.things.supervisor import Supervisor
 from ...transport.values import resolve
 from ...wire.things import errors as things_errors
 from ...wire.things.packages import Kind, Package
 from ...wire.things.status import SHUTTING_DOWN
 from ...wire.things.values import pack
-from .answers import decode, refusal_in, value_of
+from .answers import decode, error_in, value_of
 
 if TYPE_CHECKING:
     from ...transport.things.connection import PacketConnection
@@ -29,23 +30,24 @@ __all__ = ["Session"]
 _log = logging.getLogger("flowthings_like")
 _ROOM_EVENTS = frozenset((int(Kind.ROOM_EMIT), int(Kind.ROOM_DELETE)))
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
-"""Seconds before a node that cannot serve now is asked again."""
+BACKOFF = Backoff(base=0.05, most=1.0)
+"""The pauses before a node that cannot serve now is asked again; without jitter."""
 
-PATIENCE = 60.0
-"""Seconds for which it is asked again, in a call without a deadline."""
+RETRY_TIMEOUT = 60.0
+"""Seconds for which such a node is asked again, in a call without a deadline."""
 
 
 class Session:
-    """From `connect` to `close`, over as many connections as it takes. Nothing is sent before the first call.
+    """What a client has from `connect` to `close`. It connects when the first request is made.
 
     Args:
-        nodes: asked for the nodes before each attempt to connect. It must not refer to the session.
+        nodes: called for the nodes before each attempt to connect. It must not refer to the session, which
+            would otherwise never be garbage collected.
         rooms: the client's rooms, which are told of connections and events.
-        auth: who asks: (token,), (user, password), or () for whoever the node's URL says.
+        auth: the credentials: (token,), (user, password), or () for those in the node's URL.
         tls: how to verify nodes; see `dial_node`.
-        auto_reconnect: connect again by itself after a loss, and make calls again that were never sent.
-        several: whether there is another node to go to when one shuts down.
+        auto_reconnect: connect again after a loss, and repeat requests that were never sent.
+        has_other_nodes: whether there is another node to go to when one shuts down.
     """
 
     def __init__(
@@ -56,38 +58,40 @@ class Session:
         auth: tuple[str, ...],
         tls: TLS,
         auto_reconnect: bool,
-        several: bool,
+        has_other_nodes: bool,
     ) -> None:
         self.auth = auth
         self._rooms = rooms
         self._auto_reconnect = auto_reconnect
-        self._several = several
-        self._was_up = False
+        self._has_other_nodes = has_other_nodes
+        self._was_connected = False
         self._hub = detect().hub()
-        self._arrivals: list[Any] = []  # events to set when there is a new connection
+        self._reconnects: list[Any] = []  # events of those who wait in `reconnect`
         self.supervisor = Supervisor(
             nodes,
-            hello=self._greet,
-            on_event=self._hear,
-            on_up=self._up,
-            on_down=self._down,
+            hello=self._handshake,
+            on_event=self._dispatch,
+            on_up=self._connected,
+            on_down=self._disconnected,
             tls=tls,
             reconnect=auto_reconnect,
         )
 
-    # Calls
+    # Requests
 
-    def is_here(self) -> bool:
-        """Whether a call can be waited for in this OS thread: on threads always, else in the hub's own."""
+    def is_in_this_thread(self) -> bool:
+        """Whether this OS thread can wait for an answer. On threads all can; under gevent and eventlet only
+        the thread whose hub watches the connection."""
         return self._hub is None or self._hub is detect().hub()
 
     def request(
         self, kind: int, content: Any, deadline: float | None, *, idempotent: bool = False
     ) -> tuple[PacketConnection, Package]:
-        """Make a call until it is answered for good.
+        """Make a request, and repeat it where that does no harm.
 
         Args:
-            kind, content: the request; `content` is packed, with what thunks in it stand for.
+            kind: the request's kind.
+            content: is packed, with the values of the thunks in it.
             deadline: the `time.monotonic()` until which to wait.
             idempotent: send it again if the connection broke and it may have run already.
 
@@ -95,17 +99,17 @@ class Session:
             The connection that answered, and its answer.
 
         Raises:
-            ThingsDBError: the answer is an error. A node that cannot serve now is asked again, as it has not
-                run anything.
+            ThingsDBError: the answer is an error. A node that cannot serve now has not run the request, and
+                is asked again.
             ConnectionFailed, DeadlineExceeded: see `PacketConnection.call`.
         """
-        return self.complete(kind, pack(content, resolve), deadline, idempotent=idempotent)
+        return self.request_packed(kind, pack(content, resolve), deadline, idempotent=idempotent)
 
-    def complete(
+    def request_packed(
         self, kind: int, body: bytes, deadline: float | None, *, idempotent: bool
     ) -> tuple[PacketConnection, Package]:
-        """`request`, with its content packed."""
-        pause, enough = FIRST_PAUSE, deadline
+        """`request`, with content that is packed."""
+        refusals, until = 0, deadline
         while True:
             connection = self.supervisor.current or self.connection(deadline)
             try:
@@ -114,26 +118,31 @@ class Session:
                 if not self.may_repeat(error, idempotent):
                     raise
                 continue
-            refusal = refusal_in(answer)
+            refusal = error_in(answer)
             if refusal is None:
                 return connection, answer
-            enough = enough or time.monotonic() + PATIENCE
-            if not self.is_passing(refusal) or time.monotonic() + pause > enough:
+            refusals += 1
+            pause = BACKOFF.longest(refusals)
+            until = until or time.monotonic() + RETRY_TIMEOUT
+            if not self.is_temporary(refusal) or time.monotonic() + pause > until:
                 raise refusal
             detect().sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
 
     def may_repeat(self, failure: ConnectionFailed, idempotent: bool) -> bool:
-        """Whether a call that ended so does no harm if it is made again."""
+        """Whether a request that failed so does no harm when it is sent again."""
         return self._auto_reconnect and (idempotent or not failure.sent)
 
     @staticmethod
-    def is_passing(refusal: things_errors.ThingsDBError) -> bool:
+    def is_temporary(refusal: things_errors.ThingsDBError) -> bool:
         """Whether the node only says that it cannot serve now."""
         return isinstance(refusal, things_errors.NodeError)
 
     def ask(self, kind: int, content: Any, deadline: float) -> tuple[PacketConnection, Any]:
-        """For `Rooms`: a request that may be made twice; the connection, and the answer's value."""
+        """Make an idempotent request, for Rooms.
+
+        Returns:
+            The connection that answered, and the value of its answer.
+        """
         connection, answer = self.request(kind, content, deadline, idempotent=True)
         return connection, value_of(answer)
 
@@ -145,21 +154,22 @@ class Session:
         return self.supervisor.current
 
     def connection(self, deadline: float | None, *, patient: bool = True) -> PacketConnection:
-        """The connection; waits for it, and goes on trying until the deadline.
+        """Wait for a connection. Attempts are repeated until the deadline.
 
         Args:
+            deadline: the `time.monotonic()` until which to wait.
             patient: False to wait only until each node has failed once.
 
         Raises:
-            AuthError: the node does not take the credentials.
+            AuthError: the node does not accept the credentials.
             ConnectionFailed: no node is to be trusted, the session is closed, or it does not reconnect by
-                itself; and no node answers, if not `patient`.
+                itself; or, if not `patient`, no node answers.
             DeadlineExceeded: there was none in time; its text says why.
         """
         supervisor = self.supervisor
         if supervisor.closed:
             raise _unsent("the client was closed")
-        if self._was_up and not self._auto_reconnect:
+        if self._was_connected and not self._auto_reconnect:
             connection = supervisor.current
             if connection is None:
                 raise _unsent("the connection was lost; call reconnect()")
@@ -169,28 +179,32 @@ class Session:
     def reconnect(self, deadline: float | None) -> None:
         """Go to the next node, and wait until that is done.
 
-        Raises: as `connection` does.
+        Raises:
+            DeadlineExceeded: it was not done in time.
+            AuthError, ConnectionFailed: see `connection`.
         """
         supervisor = self.supervisor
         if supervisor.current is None:
             supervisor.connection(deadline)
             return
-        arrived = detect().event()
-        self._arrivals.append(arrived)
+        reconnected = detect().event()
+        self._reconnects.append(reconnected)
         try:
             supervisor.move()
-            if not arrived.wait(None if deadline is None else max(0.0, deadline - time.monotonic())):
+            if not reconnected.wait(None if deadline is None else max(0.0, deadline - time.monotonic())):
                 raise DeadlineExceeded("no other connection in time; the one there was is still used")
         finally:
             with suppress(ValueError):
-                self._arrivals.remove(arrived)
+                self._reconnects.remove(reconnected)
 
     def close(self) -> None:
-        """End it. Returns at once."""
+        """Close the connection for good. Returns at once."""
         self.supervisor.close()
 
-    def _greet(self, connection: PacketConnection, endpoint: Endpoint, deadline: float) -> None:
-        """What is first said on a connection, all in one write: a sign of life, who asks, which rooms."""
+    # Callbacks of the supervisor
+
+    def _handshake(self, connection: PacketConnection, endpoint: Endpoint, deadline: float) -> None:
+        """Send a keep-alive, authenticate, and join all rooms again, in one write."""
         auth = self.auth or endpoint.auth
         rejoin = self._rooms.begin_rejoin(connection)
         try:
@@ -209,28 +223,27 @@ class Session:
             self._rooms.cancel_rejoin(rejoin)
             raise
 
-    def _up(self, connection: PacketConnection, endpoint: Endpoint) -> None:
-        self._was_up = True
-        while self._arrivals:
-            self._arrivals.pop().set()
+    def _connected(self, connection: PacketConnection, endpoint: Endpoint) -> None:
+        self._was_connected = True
+        while self._reconnects:
+            self._reconnects.pop().set()
 
-    def _down(self, failure: BaseException | None) -> None:
+    def _disconnected(self, failure: BaseException | None) -> None:
         self._rooms.lost()
 
-    # Events; called by the connection's reader, which must not wait
-
-    def _hear(self, connection: PacketConnection, event: Package) -> None:
+    def _dispatch(self, connection: PacketConnection, event: Package) -> None:
+        """Hand out an event. Called by the connection's event dispatcher, so it must not wait."""
         kind = event.kind
         if kind in _ROOM_EVENTS:
             self._rooms.deliver(connection, kind, decode(event.body))
         elif kind == Kind.NODE_STATUS:
             said = decode(event.body)
             _log.debug("node %s of %s: %s", said.get("id"), connection.peer, said.get("status"))
-            leaving = said.get("status") == SHUTTING_DOWN and connection is self.current
-            if leaving and self._auto_reconnect:
-                if self._several:
+            is_leaving = said.get("status") == SHUTTING_DOWN and connection is self.current
+            if is_leaving and self._auto_reconnect:
+                if self._has_other_nodes:
                     self.supervisor.move()
-                else:  # its calls are answered, and new ones wait for whatever comes after it
+                else:  # the node still answers what it was sent; new requests wait for the next connection
                     connection.retired = True
         elif kind == Kind.WARNING:
             said = decode(event.body)
