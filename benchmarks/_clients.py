@@ -103,10 +103,10 @@ def geventhttpclient_raw() -> Callable[[], object]:
 
 def native_transport() -> Callable[[], object]:
     from flowthings_like.transport.http.native_transport import NativeTransport
-    from flowthings_like.transport.retry import as_limits
+    from flowthings_like.transport.retry import as_timeout
     from flowthings_like.wire.http import header_lines
 
-    transport, where, timeout = NativeTransport(), url(), as_limits(30)
+    transport, where, timeout = NativeTransport(), url(), as_timeout(30)
     lines = header_lines({"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "benchmark"})
     return lambda: transport.handle("GET", where, lines, timeout=timeout).body
 
@@ -154,7 +154,7 @@ def httpx_async(calls: int, in_flight: int) -> float:
     import httpx
 
     async def run() -> float:
-        limits = httpx.Limits(max_connections=IN_FLIGHT, max_keepalive_connections=IN_FLIGHT)
+        limits = httpx.Timeout(max_connections=IN_FLIGHT, max_keepalive_connections=IN_FLIGHT)
         async with httpx.AsyncClient(limits=limits, timeout=30) as client:
             return await in_coroutines(lambda: client.get(url()), calls, in_flight)
 

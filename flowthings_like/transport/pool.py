@@ -133,7 +133,7 @@ class Pool(Generic[C]):
             opened=state.opened, expired=state.expired, discarded=discarded,
         )  # fmt: skip
 
-    def drop_idle(self, since: float) -> None:
+    def close_idle(self, since: float) -> None:
         """Close the connections that have been idle since then: `time.monotonic()` is the clock."""
         self._state().expire(since)
 

@@ -1,11 +1,11 @@
-"""Patience: how long a call may take, and whether, when and how often it is made again.
+"""Deadlines and retries: how long a call may take, and whether, when and how often it is repeated.
 
     call      |-- attempt --x   pause   |-- attempt --x      pause      |-- attempt --> answer
     deadline  |---------------------------------------------------------------------------------|
 
-A `Retry` says what is tried again and how long the pauses are; `persist` is the loop. Nothing here knows HTTP
-beyond a status and the Retry-After header, or which green library runs it: pauses are `time.sleep`, looked up
-when it is called, so green threads go on meanwhile and any of them can be interrupted.
+A `Retry` says what is repeated, `Backoff` computes the pauses, and `call_with_retries` is the loop. Nothing
+here knows HTTP beyond a status and the Retry-After header. Pauses are `time.sleep`, looked up when it is
+called: so other green threads run meanwhile, and a pause can be interrupted.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ __all__ = [
     "Backoff",
     "Clock",
     "Deadline",
-    "Limits",
     "Retry",
+    "Timeout",
+    "call_with_retries",
     "check_retry",
     "check_timeout",
-    "limits",
-    "new_key",
-    "persist",
+    "new_idempotency_key",
+    "parse_timeout",
     "retry_after",
 ]
 
@@ -85,23 +85,23 @@ def _draw() -> float:
 
 @dataclass(frozen=True)
 class Retry:
-    """When a call is made again.
+    """Says when a failed call is repeated.
 
     >>> Retry(attempts=3).new(most=1.0)
     Retry(attempts=3, base=0.1, most=1.0, within=60.0, statuses=(429, 502, 503, 504), writes=True)
 
-    The pause after an attempt follows `Backoff(base, most)`. Where the platform said Retry-After that much is
-    added. A pause that would outlast the deadline is not begun.
+    The pause after an attempt follows `Backoff(base, most)`. If the platform sent Retry-After, that time is
+    added. If the pause would outlast the deadline, the call fails at once.
 
     Attributes:
-        attempts: how often a call is made at most; 1 for no second time.
-        base: seconds, the longest first pause.
-        most: seconds, the longest pause whatever the attempt.
+        attempts: how many attempts a call has at most, the first one included.
+        base: seconds, the longest pause after the first attempt.
+        most: seconds, the longest pause after any attempt.
         within: seconds after which no further attempt begins, where `timeout` does not bound the whole call.
-        statuses: answers after which a call is made again.
-        writes: whether writes are made again, too, when they may have reached the platform. Each carries an
-            idempotency key, so a platform that keeps keys, as the embedded one does, does not write twice;
-            for one that does not, say False.
+        statuses: the HTTP statuses after which a call is repeated.
+        writes: whether writes are repeated that may have reached the platform. Each carries an idempotency
+            key, so a platform that keeps keys, as the embedded one does, does not write twice. For a platform
+            that does not, say False.
 
     Raises:
         InvalidInput: numbers that make no sense.
@@ -133,15 +133,15 @@ class Retry:
             raise InvalidInput(f"Retry has no {', '.join(sorted(unknown))}: it has {known}")
         return replace(self, **changes)
 
-    def pause(self, attempt: int, chance: float, told: float = 0.0) -> float:
+    def pause(self, attempt: int, jitter: float, retry_after: float = 0.0) -> float:
         """Seconds to wait after an attempt.
 
         Args:
-            attempt: which one it was, from 1.
-            chance: 0 to 1, where in its range the pause lies.
-            told: seconds that the platform asked for.
+            attempt: its number, from 1.
+            jitter: 0 to 1, where in its range the pause lies.
+            retry_after: seconds that the platform asked for.
         """
-        return told + Backoff(self.base, self.most).pause(attempt, chance)
+        return retry_after + Backoff(self.base, self.most).pause(attempt, jitter)
 
 
 def _is_status(value: Any) -> bool:
@@ -149,7 +149,7 @@ def _is_status(value: Any) -> bool:
 
 
 def check_retry(retry: Any) -> Retry | None:
-    """A policy from what an option says: a Retry, or None and False for none at all.
+    """The policy that an option names: a Retry; None and False stand for no retries.
 
     Raises:
         InvalidInput: it is something else.
@@ -161,15 +161,15 @@ def check_retry(retry: Any) -> Retry | None:
     raise InvalidInput(f"retry is {retry!r}; give a Retry, or False to make each call once")
 
 
-class Limits(NamedTuple):
-    """What a `timeout=` comes to, in seconds. None waits for ever.
+class Timeout(NamedTuple):
+    """Time-outs of one call, in seconds. None waits for ever.
 
     Attributes:
         connect: to connect, in one attempt.
         read: between two reads, in one attempt.
-        total: for the whole call, retries included; None if the timeout said nothing of it, inf for ever.
-        reused: until something of the answer comes, on a connection that was used before and may have died
-            since; None for no such bound.
+        total: for the whole call, retries included; None if none was given, inf waits for ever.
+        reused: until the first byte of the answer, on a connection that was used before and may be dead; None
+            for no such bound.
     """
 
     connect: float | None
@@ -178,20 +178,22 @@ class Limits(NamedTuple):
     reused: float | None = None
 
 
-def limits(timeout: Any) -> Limits:
-    """One number is for the whole call; (to connect, between two reads) is for each attempt.
+def parse_timeout(timeout: Any) -> Timeout:
+    """The time-outs that an option `timeout=` means.
+
+    One number is for the whole call. A pair (to connect, between two reads) is for each attempt.
 
     Raises:
         InvalidInput: it is neither.
     """
     connect, read = check_timeout(timeout)
     if isinstance(timeout, tuple):
-        return Limits(connect, read, None)
-    return Limits(connect, read, math.inf if timeout > _LONGEST else float(timeout))
+        return Timeout(connect, read, None)
+    return Timeout(connect, read, math.inf if timeout > _LONGEST else float(timeout))
 
 
 def check_timeout(timeout: Any) -> tuple[float | None, float | None]:
-    """(seconds to connect, seconds between two reads); None in it waits for ever.
+    """Check an option `timeout=`; returns (seconds to connect, seconds between two reads), None for ever.
 
     Raises:
         InvalidInput: not one positive number or two; `float("inf")` is how to wait for ever.
@@ -209,28 +211,28 @@ def _is_seconds(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
 
 
-def as_limits(timeout: Any) -> Limits:
-    """A time-out as a sender takes it: Limits, one number for each step, or (connect, read[, total]).
+def as_timeout(timeout: Any) -> Timeout:
+    """The time-outs that a sender is given: a Timeout, one number for each step, or (connect, read[, total]).
 
-    None, for all or in the tuple, waits for ever.
+    None waits for ever.
 
     Raises:
         InvalidInput: it is something else.
     """
-    if isinstance(timeout, Limits):
+    if isinstance(timeout, Timeout):
         return timeout
     given = timeout if isinstance(timeout, tuple) else (timeout, timeout)
     if not 2 <= len(given) <= 3 or not all(part is None or _is_seconds(part) for part in given):
         raise InvalidInput(f"timeout is {timeout!r}; give seconds above 0, or (to connect, for each read)")
     connect, read, total = (*(None if part is None or part > _LONGEST else part for part in given), None)[:3]
-    return Limits(connect, read, total)
+    return Timeout(connect, read, total)
 
 
 class Clock:
-    """Where retries take time and chance from. Tests have one of their own."""
+    """The time and the random numbers that retries use. Tests replace it."""
 
     def now(self) -> float:
-        """Seconds that only ever grow."""
+        """Monotonic seconds."""
         return time.monotonic()
 
     def wall(self) -> float:
@@ -238,19 +240,19 @@ class Clock:
         return time.time()
 
     def sleep(self, seconds: float) -> None:
-        """Wait, while other green threads go on."""
+        """Wait. Other green threads run meanwhile."""
         time.sleep(seconds)
 
-    def chance(self) -> float:
+    def jitter(self) -> float:
         """A random number from 0 to 1."""
         return _draw()
 
 
 class Deadline:
-    """A moment by which something must be done.
+    """A time by which something must be done.
 
     Args:
-        end: the moment, as `clock.now()` counts; inf for never.
+        end: the time, as `clock.now()` counts; inf for never.
     """
 
     __slots__ = ("_clock", "_end")
@@ -260,11 +262,11 @@ class Deadline:
         self._end = end
 
     def left(self) -> float:
-        """Seconds until then; negative afterwards."""
+        """Seconds that are left; negative after the deadline."""
         return self._end - self._clock.now()
 
     def bound(self, seconds: float | None) -> float | None:
-        """`seconds` or what is left, whichever is less; None is for ever."""
+        """The shorter of `seconds` and what is left; None is for ever."""
         left = self.left()
         if math.isinf(left):
             return seconds
@@ -272,72 +274,73 @@ class Deadline:
         return left if seconds is None else min(seconds, left)
 
 
-def new_key() -> str:
-    """A fresh idempotency key: 128 bits in hex, 48 of the clock in ms and 80 of chance.
+def new_idempotency_key() -> str:
+    """Make an idempotency key: 128 bits in hex, 48 of the clock in ms and 80 random ones.
 
     It begins with the time because a platform keeps many keys, and sorted ones are cheap to insert.
     """
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
-def persist(
-    attempt: Callable[[Limits], Answer],
+def call_with_retries(
+    attempt: Callable[[Timeout], Answer],
     policy: Retry | None,
-    allowed: Limits,
+    timeout: Timeout,
     *,
     repeatable: bool,
     clock: Clock,
     what: str = "",
 ) -> tuple[Answer, int]:
-    """Make a call until it is answered for good.
+    """Make a call, and repeat it after failures as the policy says.
 
     Args:
-        attempt: makes it once, within the limits it is given.
-        policy: None makes it once.
-        allowed: how long everything may take.
-        repeatable: whether the call may be made again although it may have reached the platform.
+        attempt: makes the call once, within the time-outs that it is given.
+        policy: None makes one attempt.
+        timeout: how long everything may take.
+        repeatable: whether the call may be repeated although it may have reached the platform.
         what: the call, for the log.
 
     Returns:
-        The last answer, whatever its status, and how many attempts it took.
+        The last answer, whatever its status, and the number of attempts.
 
     Raises:
         ConnectionFailed, DeadlineExceeded: what the last attempt raised; `attempts` says how many there were.
         Whatever else `attempt` raises, at once.
     """
-    connect, read, total, _ = allowed
-    timeout = allowed._replace(total=None) if total == math.inf else allowed
+    connect, read, total, _ = timeout
+    timeout = timeout._replace(total=None) if total == math.inf else timeout
     if policy is None:
         return attempt(timeout), 1
-    begun = clock.now()
-    whole = Deadline(math.inf if total is None else begun + total, clock)
-    horizon = Deadline(begun + policy.within, clock) if total is None else whole
+    started = clock.now()
+    deadline = Deadline(math.inf if total is None else started + total, clock)
+    retry_deadline = Deadline(started + policy.within, clock) if total is None else deadline
     number = 1
     while True:
         if repeatable and number < policy.attempts:
-            # What is waited for on a dead connection must leave time for another attempt, on a new one.
-            timeout = timeout._replace(reused=_half(timeout.read, horizon.left()))
+            # A wait on a dead connection must leave time for another attempt, on a new connection.
+            timeout = timeout._replace(reused=_half(timeout.read, retry_deadline.left()))
         try:
             answer = attempt(timeout)
         except (ConnectionFailed, DeadlineExceeded) as error:
             error.attempts = number
             if number == policy.attempts or not error.retryable or not (repeatable or not error.sent):
                 raise
-            pause = policy.pause(number, clock.chance())
-            if pause >= horizon.left():
+            pause = policy.pause(number, clock.jitter())
+            if pause >= retry_deadline.left():
                 raise
             reason = type(error).__name__
         else:
-            if answer[2] not in policy.statuses or not repeatable or number == policy.attempts:
+            _, headers, status = answer
+            if status not in policy.statuses or not repeatable or number == policy.attempts:
                 return answer, number
-            pause = policy.pause(number, clock.chance(), retry_after(answer[1], clock.wall()) or 0.0)
-            if pause >= horizon.left():
+            pause = policy.pause(number, clock.jitter(), retry_after(headers, clock.wall()) or 0.0)
+            if pause >= retry_deadline.left():
                 return answer, number
-            reason = str(answer[2])
+            reason = str(status)
         _log.debug("%s: %s, attempt %d of %d; again in %.3f s", what, reason, number, policy.attempts, pause)
         clock.sleep(pause)
         number += 1
-        timeout = Limits(whole.bound(connect), whole.bound(read), whole.bound(None))
+        timeout = Timeout(deadline.bound(connect), deadline.bound(read), deadline.bound(None))
 
 
 def _half(read: float | None, left: float) -> float | None:
@@ -346,7 +349,7 @@ def _half(read: float | None, left: float) -> float | None:
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds that the platform asks to wait; None if it does not say so, or not so that it can be read.
+    """Seconds that the platform asks to wait by Retry-After; None if the header is missing or unreadable.
 
     Args:
         headers: of the answer. Retry-After is a number of seconds or an HTTP date.

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from flowthings_like.transport.http.native_transport import NativeTransport
-from flowthings_like.transport.retry import as_limits
+from flowthings_like.transport.retry import as_timeout
 from flowthings_like.wire.http import Answer, header_lines
 
 Certificate = tuple[Path, Path]
@@ -179,7 +179,7 @@ def handle(
 ) -> Answer:
     """Send one request through the native transport."""
     lines = header_lines(headers or {})
-    return transport.handle(method, url, lines, body, timeout=as_limits(timeout), **options)
+    return transport.handle(method, url, lines, body, timeout=as_timeout(timeout), **options)
 
 
 def sockets() -> int:

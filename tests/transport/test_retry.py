@@ -29,7 +29,15 @@ from flowthings_like import (
     Token,
     defaults,
 )
-from flowthings_like.transport.retry import Backoff, Clock, Limits, limits, new_key, persist, retry_after
+from flowthings_like.transport.retry import (
+    Backoff,
+    Clock,
+    Timeout,
+    call_with_retries,
+    new_idempotency_key,
+    parse_timeout,
+    retry_after,
+)
 
 from ..services.support import Answer, Seen, echo, envelope, serving
 
@@ -53,7 +61,7 @@ class FakeClock(Clock):
         self.slept.append(seconds)
         self.time += seconds
 
-    def chance(self) -> float:
+    def jitter(self) -> float:
         return 1.0 if self.chances is None else next(self.chances)
 
 
@@ -62,9 +70,9 @@ class Script:
 
     def __init__(self, clock: FakeClock, outcomes: list[Any], lasts: float = 0.0) -> None:
         self.clock, self.outcomes, self.lasts = clock, outcomes, lasts
-        self.given: list[Limits] = []
+        self.given: list[Timeout] = []
 
-    def __call__(self, timeout: Limits) -> tuple[Any, dict[str, str], int]:
+    def __call__(self, timeout: Timeout) -> tuple[Any, dict[str, str], int]:
         self.given.append(timeout)
         self.clock.time += self.lasts
         outcome = self.outcomes[min(len(self.given), len(self.outcomes)) - 1]
@@ -75,7 +83,9 @@ class Script:
 
 
 def run(script: Script, policy: Retry | None, timeout: Any = (1.0, 2.0), repeatable: bool = True) -> Any:
-    return persist(script, policy, limits(timeout), repeatable=repeatable, clock=script.clock)
+    return call_with_retries(
+        script, policy, parse_timeout(timeout), repeatable=repeatable, clock=script.clock
+    )
 
 
 def failing(**attributes: Any) -> ConnectionFailed:
@@ -279,7 +289,7 @@ def test_chance_is_spread_and_is_not_the_programs_own() -> None:
     random.seed(1)
     expected = random.random()
     random.seed(1)
-    drawn = [Clock().chance() for _ in range(200)]
+    drawn = [Clock().jitter() for _ in range(200)]
     assert random.random() == expected
     assert len(set(drawn)) == 200
     assert all(0 <= each < 1 for each in drawn)
@@ -314,7 +324,7 @@ def test_policies_that_make_no_sense(wrong: dict[str, Any]) -> None:
 
 
 def test_keys_are_random_and_in_order() -> None:
-    keys = [new_key() for _ in range(2000)]
+    keys = [new_idempotency_key() for _ in range(2000)]
     assert len({key[12:] for key in keys}) == 2000
     assert [key[:12] for key in keys] == sorted(key[:12] for key in keys)
     assert {len(key) for key in keys} == {32}

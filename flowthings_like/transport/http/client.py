@@ -18,7 +18,16 @@ from ...credentials import credentials_of
 from ...green.backends.turnstile import LARGE, pass_through, turn
 from ...wire.rest import IDEMPOTENCY_KEY
 from ..forks import forked_call
-from ..retry import Clock, Limits, check_retry, check_timeout, limits, new_key, persist, retry_after
+from ..retry import (
+    Clock,
+    Timeout,
+    call_with_retries,
+    check_retry,
+    check_timeout,
+    new_idempotency_key,
+    parse_timeout,
+    retry_after,
+)
 from ..values import plain
 from .encoder import Encoder, JSONEncoder
 from .envelope import describe_unreadable, open_envelope
@@ -54,7 +63,7 @@ class Connection:
         sender: the caller's own function that sends one request; None for the built-in sender.
         http: the built-in sender.
         verify_ssl: True, False, or the path of a bundle of certificate authorities.
-        timeout: how long a call may take, as Limits.
+        timeout: how long a call may take, as Timeout.
         retry: when a call is made again; None for never.
         clock: where retries take time and chance from.
         answers_each: whether the platform answers each of several finds by itself; None while unknown.
@@ -90,7 +99,7 @@ class Connection:
         self._http: HTTPSender | None = None
         self.sender = sender
         self.verify_ssl = verify_ssl
-        self.timeout = limits(timeout)
+        self.timeout = parse_timeout(timeout)
         self.retry = check_retry(retry)
         self.clock = Clock()
         self._evictions: Evictions | None = None  # made when there are some
@@ -217,19 +226,19 @@ class Connection:
             given = {} if timeout is None else {"timeout": check_timeout(timeout)}
             return own(method, url, params=params, data=data, creds=creds, **given), 1
         writes = method not in _HARMLESS
-        headers = {IDEMPOTENCY_KEY: new_key()} if writes else None
+        headers = {IDEMPOTENCY_KEY: new_idempotency_key()} if writes else None
         process, sender = os.getpid(), self.http
 
-        def attempt(timeout: Limits) -> tuple[Any, Mapping[str, str], int]:
+        def attempt(timeout: Timeout) -> tuple[Any, Mapping[str, str], int]:
             self._check_open()
             if process != os.getpid():  # the copy of a call, out of a pause of the parent's
                 raise forked_call(f"{method} {url}", process)
             return sender(method, url, params, data, creds, timeout, headers)
 
-        return persist(
+        return call_with_retries(
             attempt,
             policy,
-            self.timeout if timeout is None else limits(timeout),
+            self.timeout if timeout is None else parse_timeout(timeout),
             repeatable=not writes or policy is None or policy.writes,
             clock=self.clock,
             what=f"{method} {url}",

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from ...wire.http import Answer
     from ..byte_stream import ByteStream
 
-__all__ = ["HTTPConnection", "LostError"]
+__all__ = ["ConnectionLostError", "HTTPConnection"]
 
 PIECE = 1 << 20  # bytes of a request that are encrypted and sent at once
 LARGE_PACKED = LARGE // 8  # what JSON is packed to that takes a turn to unpack
 _ADVICE = "leave verify_ssl (or verify) on, or give it the path of the bundle of authorities to trust"
 
 
-class LostError(Exception):
+class ConnectionLostError(Exception):
     """The connection broke before the answer was complete.
 
     Attributes:
@@ -113,7 +113,8 @@ class HTTPConnection:
             limit: bytes that the body may have, as it comes and unpacked; None for any number.
 
         Raises:
-            LostError: the connection broke. TimeoutError: too late. ProtocolError: what came is no HTTP.
+            ConnectionLostError: the connection broke. TimeoutError: too late.
+            ProtocolError: what came is no HTTP.
             BodyTooLargeError: the body is larger than that.
         """
         stream, parser = self._stream, self._parser
@@ -128,7 +129,7 @@ class HTTPConnection:
                 if parser.feed(data) if data else parser.finish():
                     break
                 if not data:
-                    raise LostError(
+                    raise ConnectionLostError(
                         broken or "it was closed before the answer was complete",
                         sent=True,
                         answered=parser.started,
@@ -141,7 +142,7 @@ class HTTPConnection:
         except TimeoutError:
             raise
         except OSError as error:
-            raise LostError(broken or _said(error), sent=True, answered=parser.started) from error
+            raise ConnectionLostError(broken or _said(error), sent=True, answered=parser.started) from error
         if broken is not None:
             parser.reusable = False
         if total >= LARGE_PACKED and parser.packing:
@@ -163,7 +164,7 @@ class HTTPConnection:
         except OSError as error:
             if sent:
                 return _said(error)
-            raise LostError(_said(error), sent=False, answered=False) from error
+            raise ConnectionLostError(_said(error), sent=False, answered=False) from error
         return None
 
     def usable(self) -> bool:

@@ -25,13 +25,13 @@ from ...errors import (
 from ...wire.http import BodyTooLargeError, PackingError, ProtocolError, UnsafeRequestError, request_head
 from ..pool import Pool
 from ..tls import client_context
-from .connection import HTTPConnection, LostError
+from .connection import ConnectionLostError, HTTPConnection
 
 if TYPE_CHECKING:
     from ...wire.http import Answer
-    from ..retry import Limits
+    from ..retry import Timeout
 
-__all__ = ["ORIGIN", "POOL_SIZE", "NativeTransport", "Origin", "too_large"]
+__all__ = ["ORIGIN", "POOL_SIZE", "NativeTransport", "Origin", "describe_too_large"]
 
 ORIGIN = re.compile(r"(https?)://(?:([a-z0-9_.-]+)|\[([0-9a-f:.]+)\])(?::([0-9]{1,5}))?", re.IGNORECASE)
 """A URL up to its path, in the forms that this transport takes: scheme, name or address, port."""
@@ -42,7 +42,7 @@ POOL_SIZE = 100
 MOST_ORIGINS = 64
 """Origins that one transport keeps connections to."""
 
-SUSPICIOUS = 1.0
+STALE_AFTER = 1.0
 """Seconds of idleness after which a connection may have died without a word: a proxy, a balancer or a
 firewall on the way has forgotten it, and what is sent on it is lost."""
 
@@ -50,7 +50,7 @@ IDLE_SECONDS = 50.0
 """Shorter than the minute after which most servers and balancers hang up."""
 
 # Doing one of these twice leaves what doing it once leaves.
-_REPEATABLE = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "MGET", "MPUT"))
+_IDEMPOTENT = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "MGET", "MPUT"))
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -62,7 +62,7 @@ class NativeTransport:
     """Sends requests and reads answers. Nothing is opened before it is needed; any thread may use it.
 
     >>> lines = header_lines({"Accept": "*/*"})
-    >>> NativeTransport().handle("GET", url, lines, timeout=Limits(5, 5, 30))  # doctest: +SKIP
+    >>> NativeTransport().handle("GET", url, lines, timeout=Timeout(5, 5, 30))  # doctest: +SKIP
     Answer(status=200, reason='OK', headers=Headers({…}), body=b'…')
     """
 
@@ -82,7 +82,7 @@ class NativeTransport:
         lines: bytes,
         body: bytes | None = None,
         *,
-        timeout: Limits,
+        timeout: Timeout,
         verify: bool | str = True,
         most: int | None = None,
     ) -> Answer:
@@ -111,7 +111,7 @@ class NativeTransport:
             return origin.exchange(method, target, lines, body, timeout, most)
         except FlowThingsError:
             raise
-        except (UnsafeRequestError, NotConnectedError, LostError, TimeoutError) as error:
+        except (UnsafeRequestError, NotConnectedError, ConnectionLostError, TimeoutError) as error:
             raise _failure(error, method, url) from error.__cause__ or error
         except (BodyTooLargeError, PackingError, ProtocolError) as error:
             raise _failure(error, method, url) from error
@@ -165,7 +165,7 @@ class Origin:
         self._context: tuple[int, ssl.SSLContext] | None = None
 
     def exchange(
-        self, method: str, target: str, lines: bytes, body: bytes | None, timeout: Limits, most: int | None
+        self, method: str, target: str, lines: bytes, body: bytes | None, timeout: Timeout, most: int | None
     ) -> Answer:
         """Send one request and read the whole answer.
 
@@ -175,7 +175,7 @@ class Origin:
         Raises:
             UnsafeRequestError: a method or a target that would become another request.
             NotConnectedError: no connection could be opened.
-            LostError: the connection broke. ProtocolError: what came is no HTTP.
+            ConnectionLostError: the connection broke. ProtocolError: what came is no HTTP.
             TimeoutError: the answer came too late. DeadlineExceeded: no connection was free in time.
             BodyTooLargeError, PackingError: the body is too large, or cannot be unpacked.
         """
@@ -191,7 +191,7 @@ class Origin:
             with self.pool.lease(wait_until, timeout.connect, until, fresh=fresh) as lease:
                 connection = lease.connection
                 first_by = None
-                if timeout.reused is not None and lease.idled >= SUSPICIOUS:
+                if timeout.reused is not None and lease.idled >= STALE_AFTER:
                     first_by = monotonic() + timeout.reused
                 try:
                     answer = connection.exchange(
@@ -200,10 +200,10 @@ class Origin:
                 except TimeoutError:
                     if lease.reused:
                         # It may have died while it was idle, and others at the same time.
-                        self.pool.drop_idle(began)
+                        self.pool.close_idle(began)
                     raise
-                except LostError as error:
-                    repeatable = method in _REPEATABLE or not error.sent
+                except ConnectionLostError as error:
+                    repeatable = method in _IDEMPOTENT or not error.sent
                     forked = process != os.getpid()
                     if fresh or not lease.reused or error.answered or not repeatable or forked:
                         raise
@@ -233,7 +233,7 @@ class Origin:
         return found[1]
 
 
-def too_large(error: BodyTooLargeError) -> str:
+def describe_too_large(error: BodyTooLargeError) -> str:
     """Describe an answer that is too large, and what to write."""
     unpacked = "unpacks to" if error.unpacked else "is"
     return (
@@ -250,7 +250,7 @@ def _failure(error: Exception, method: str, url: str) -> FlowThingsError:
     if isinstance(error, UnsafeRequestError):
         return InvalidInput(f"{asked}: {error}")
     if isinstance(error, BodyTooLargeError):
-        return ResponseTooLarge(f"{asked}: {too_large(error)}")
+        return ResponseTooLarge(f"{asked}: {describe_too_large(error)}")
     if isinstance(error, PackingError):
         return InvalidResponse(f"{asked}: the answer cannot be unpacked: {error}")
     if isinstance(error, NotConnectedError):
@@ -268,7 +268,7 @@ def _failure(error: Exception, method: str, url: str) -> FlowThingsError:
     if isinstance(error, TimeoutError):
         return DeadlineExceeded(f"{asked}: the time ran out while waiting for the answer")
     failed = ConnectionFailed(f"{asked}: {error}")
-    failed.sent = not isinstance(error, LostError) or error.sent
+    failed.sent = not isinstance(error, ConnectionLostError) or error.sent
     return failed
 
 

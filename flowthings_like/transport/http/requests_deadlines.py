@@ -1,7 +1,7 @@
 """Deadlines and a bound on headers for what goes through requests, where a time-out is for one read.
 
 A time-out that carries its deadline, `Seconds`, travels through requests and urllib3 as the number that it
-is, down to the connection. There `keep_deadlines` has put a kind of connection that knows what it carries:
+is, down to the connection. There `install_deadlines` has put a kind of connection that knows what it carries:
 each of its steps waits for no longer than is left.
 """
 
@@ -26,13 +26,13 @@ from ..forks import cut_off, forget_in_child
 from ..homes import pool_queue
 from ..retry import SHORTEST
 from ..timing import sooner
-from .native_transport import SUSPICIOUS
+from .native_transport import STALE_AFTER
 
 if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
     from urllib3.poolmanager import PoolManager
 
-__all__ = ["Seconds", "drop_idle", "keep_deadlines"]
+__all__ = ["Seconds", "close_idle", "install_deadlines"]
 
 _MOMENT = 0.05
 _PIECE = 16_384  # what TLS takes at once
@@ -59,7 +59,7 @@ class Seconds(float):
         return made
 
 
-def keep_deadlines(adapter: object, proxy: str | None = None) -> None:
+def install_deadlines(adapter: object, proxy: str | None = None) -> None:
     """Have an adapter's connections keep to the deadlines of `Seconds`.
 
     Connections that it has are closed, once. An adapter that is not of requests' kind is left as it is.
@@ -79,7 +79,7 @@ def keep_deadlines(adapter: object, proxy: str | None = None) -> None:
             manager.clear()
 
 
-def drop_idle(adapter: object) -> None:
+def close_idle(adapter: object) -> None:
     """Close an adapter's idle connections: one of them has turned out to be dead."""
     if isinstance(adapter, HTTPAdapter):
         managers: tuple[PoolManager, ...] = (adapter.poolmanager, *adapter.proxy_manager.values())
@@ -201,7 +201,7 @@ class _TimedConnection(HTTPConnection):
         until = getattr(self.timeout, "until", None)
         if until is not None:
             first_by = None
-            if self._answered is not None and monotonic() - self._answered >= SUSPICIOUS:
+            if self._answered is not None and monotonic() - self._answered >= STALE_AFTER:
                 first_by = getattr(self.timeout, "first_by", None)
             raw = _TimedReader(raw, sock, sock.gettimeout(), until, first_by)
         response.fp = _BoundedReader(raw)

@@ -23,12 +23,12 @@ from ...wire.http import Answer, header_lines
 from ..byte_stream import CHUNK
 from .connection import LARGE_PACKED
 from .failures import AnswerTooLargeError, BadRedirectError, translated, without_request
-from .native_transport import too_large
+from .native_transport import describe_too_large
 from .proxies import check_proxy, without_password
-from .requests_deadlines import Seconds, drop_idle, keep_deadlines
+from .requests_deadlines import Seconds, close_idle, install_deadlines
 
 if TYPE_CHECKING:
-    from ..retry import Limits
+    from ..retry import Timeout
 
 __all__ = ["send"]
 
@@ -39,7 +39,7 @@ def send(
     session: requests.Session,
     request: requests.Request,
     *,
-    timeout: Limits,
+    timeout: Timeout,
     settings: dict[str, Any] | None = None,
     verify: bool | str | None = None,
     most: int | None = None,
@@ -78,12 +78,12 @@ def send(
             proxy = check_proxy(proxy)
         adapter = session.get_adapter(target)
         allowed = _timeout(timeout)
-        keep_deadlines(adapter, proxy or None)
+        install_deadlines(adapter, proxy or None)
         answer = session.send(prepared, timeout=allowed, allow_redirects=False, **settings)
         return Answer(answer.status_code, answer.reason, answer.headers, _read(answer, most))
     except requests.RequestException as error:
         if isinstance(error, requests.Timeout):
-            drop_idle(adapter)
+            close_idle(adapter)
         by = without_password(proxy) if proxy else None
         raise translated(error, method, url, by) from without_request(error)
 
@@ -98,7 +98,7 @@ def _check_location(answer: requests.Response, *args: Any, **options: Any) -> No
             raise BadRedirectError(f"{answer.status_code}, a redirect to what is no URL") from None
 
 
-def _timeout(limits: Limits) -> tuple[float | None, float | None] | None:
+def _timeout(limits: Timeout) -> tuple[float | None, float | None] | None:
     """A time-out as requests takes it, with the deadline within."""
     if limits.total is None and limits.reused is None:
         return None if limits.connect is None and limits.read is None else (limits.connect, limits.read)
@@ -113,7 +113,7 @@ def _read(answer: requests.Response, most: int | None) -> bytes:
     try:
         return _collected(_parts(answer, most), answer, most)
     except BodyTooLargeError as error:
-        raise AnswerTooLargeError(too_large(error)) from error
+        raise AnswerTooLargeError(describe_too_large(error)) from error
     except PackingError as error:
         raise ContentDecodingError(str(error)) from error
     finally:

@@ -26,7 +26,7 @@ from ...errors import FlowThingsError, InvalidInput
 from ...wire.http import Answer, UnsafeRequestError, header_lines
 from ...wire.rest import AUTH_ACCOUNT, AUTH_TOKEN
 from ..forks import forked_call
-from ..retry import Limits, as_limits
+from ..retry import Timeout, as_timeout
 from . import requests_transport
 from .embedded import WSGIAdapter, call
 from .failures import redirected
@@ -127,7 +127,7 @@ class HTTPSender:
             params: the query.
             data: the body, bytes or str.
             creds: whose account and token go into the headers.
-            timeout: Limits, or (seconds to connect, between two reads); None in it waits for ever.
+            timeout: Timeout, or (seconds to connect, between two reads); None in it waits for ever.
             headers: more headers.
 
         Returns:
@@ -146,7 +146,7 @@ class HTTPSender:
             named += ((AUTH_TOKEN, creds.token), (AUTH_ACCOUNT, creds.account))
         body = data.encode() if isinstance(data, str) else data
         try:
-            answer = self._send(method.upper(), url, params, body, named, headers or {}, as_limits(timeout))
+            answer = self._send(method.upper(), url, params, body, named, headers or {}, as_timeout(timeout))
         except UnsafeRequestError as error:
             raise InvalidInput(f"{method} {urlsplit(url).path}: {error}") from None
         except FlowThingsError:
@@ -167,7 +167,7 @@ class HTTPSender:
         body: bytes | None,
         named: tuple[tuple[str, str], ...],
         more: Mapping[str, str],
-        timeout: Limits,
+        timeout: Timeout,
     ) -> Answer:
         """Send through the transport that the settings ask for."""
         complete = f"{url}?{urlencode(params, doseq=True)}" if params else url

@@ -18,10 +18,10 @@ WAYS = ["auto", "requests"]
 
 
 @pytest.fixture(autouse=True)
-def suspicious_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def stale_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that nobody has to wait for connections to become suspicious."""
-    monkeypatch.setattr(native_transport, "SUSPICIOUS", 0.0)
-    monkeypatch.setattr(requests_deadlines, "SUSPICIOUS", 0.0)
+    monkeypatch.setattr(native_transport, "STALE_AFTER", 0.0)
+    monkeypatch.setattr(requests_deadlines, "STALE_AFTER", 0.0)
 
 
 class Meeting:
@@ -79,8 +79,8 @@ def test_eight_dead_connections_cost_one_wait(
         # One wait: then all eight were closed, and one new connection was made.
         assert proxy.counts["connections"] == before + 1
         # However slowly this machine answers now, it is not because a connection has died.
-        monkeypatch.setattr(native_transport, "SUSPICIOUS", 1000.0)
-        monkeypatch.setattr(requests_deadlines, "SUSPICIOUS", 1000.0)
+        monkeypatch.setattr(native_transport, "STALE_AFTER", 1000.0)
+        monkeypatch.setattr(requests_deadlines, "STALE_AFTER", 1000.0)
         for _ in range(8):
             assert api.flow.read("f1", timeout=60) == {"id": "f1"}
         assert proxy.counts["connections"] == before + 1
@@ -121,7 +121,7 @@ def test_what_may_not_be_made_again_gets_all_the_time(way: str) -> None:
 def test_only_a_connection_that_was_idle_is_suspected(
     idle: float, asked: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(native_transport, "SUSPICIOUS", idle)
+    monkeypatch.setattr(native_transport, "STALE_AFTER", idle)
     answered = threading.Event()
 
     def late(seen: Seen) -> Answer:
