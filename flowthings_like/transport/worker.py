@@ -1,10 +1,11 @@
-"""Threads that start when they are first needed; and one that does the same again each time it is woken."""
+"""Background threads: one that is started on demand, and one that works whenever it is woken."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ..green.backends.contract import detect
+from .permit import Permit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,20 +16,20 @@ __all__ = ["OneThread", "Worker"]
 
 
 class OneThread:
-    """Runs a function in a thread of its own, once.
+    """Runs a function once, in a thread of its own that is started on demand.
 
-    That there is such a thread is noted by the thread itself. So a start that fails, or is interrupted, costs
-    nothing: the next one tries again.
+    The thread itself notes that it runs. So a start that fails or is interrupted leaves nothing behind, and
+    the next one tries again.
     """
 
     def __init__(self, run: Callable[[], object]) -> None:
         self._run = run
         self._spawn = detect().spawn
         self._started = False
-        self._running: dict[str, object] = {}
+        self._running = Permit()
 
     def start(self) -> None:
-        """Start it, unless that was done. It may be called any number of times, at once too.
+        """Start the thread, unless it was started. May be called any number of times, by several threads.
 
         Raises:
             RuntimeError: the system gives no thread.
@@ -39,35 +40,34 @@ class OneThread:
 
     @property
     def started(self) -> bool:
-        """Whether there is such a thread, or was."""
-        return self._started or bool(self._running)
+        """Whether the thread was started."""
+        return self._started or self._running.is_taken
 
     def _run_once(self) -> None:
-        mine = object()
-        # Two threads are started where a caller is interrupted, or two call at once: one of them ends here.
-        if self._running.setdefault("by", mine) is mine:
+        # Two threads start if a caller is interrupted, or if two call at once. The second one ends here.
+        if self._running.take(object()):
             self._run()
 
 
 class Worker:
-    """Runs `work()` in a thread of its own each time it is woken; the first time starts it.
+    """Runs a function in a thread of its own each time it is woken. The first `wake` starts the thread.
 
     Args:
-        work: does what there is to do at the moment, and returns whether that was the last.
+        work: called when the thread was woken. Returns whether the thread ends.
     """
 
     def __init__(self, work: Callable[[], bool]) -> None:
         self._work = work
-        self._latch = detect().latches()
+        self._new_event = detect().latches()
         self._thread = OneThread(self._run)
-        self._asleep: Latch | None = None  # where it waits, or is about to
-        self._woken: Latch | None = None  # the last one that was set
+        self._asleep: Latch | None = None  # what the thread waits for, or is about to
+        self._woken: Latch | None = None  # the last event that was set
 
     def wake(self) -> None:
-        """There is something to do.
+        """Have `work` called.
 
-        Nothing is taken away here before it is used, so a call that fails or is interrupted costs nobody
-        else anything: the next one does the same again.
+        Nothing is changed before it has been acted on. So if a call fails or is interrupted, the next one
+        does the same again, and no other caller is affected.
         """
         self._thread.start()
         asleep = self._asleep
@@ -77,8 +77,8 @@ class Worker:
 
     def _run(self) -> None:
         while True:
-            latch = self._asleep = self._latch()
-            # What comes from here on wakes it; this is for what came before.
+            event = self._asleep = self._new_event()
+            # From here on `wake` sets this event. What came before is done by this call.
             if self._work():
                 return
-            latch.wait()
+            event.wait()

@@ -155,8 +155,8 @@ LOOPS_TO_UNDO = {
     ("green/backends/hubs.py", "wait"): "runs in a hub",
     (
         "transport/things/outbox.py",
-        "push",
-    ): "at the loop's end it has not got the turn: there is nothing to undo",
+        "send_queued",
+    ): "at the loop's end it does not have the permit: there is nothing to undo",
     (
         "transport/http/requests_deadlines.py",
         "_first_reachable",

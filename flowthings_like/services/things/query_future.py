@@ -75,7 +75,7 @@ class QueryFuture:
         self._idempotent = idempotent
         self._value_of = value_of
         self._is_cancelled = False
-        self._call: Call | None = connection.begin(kind, body)  # None while the request is repeated
+        self._call: Call | None = connection.submit(kind, body)  # None while the request is repeated
 
     def hold(self, holder: object) -> None:
         """Keep `holder` alive until there is an answer, or none will come."""
@@ -95,9 +95,9 @@ class QueryFuture:
         if deadline is not None:
             left = max(0.0, deadline - time.monotonic())
             if timeout is None or left <= timeout:
-                call.latch.wait(left)
+                call.event.wait(left)
                 return True  # answered or too late: that is the result
-        return call.latch.wait(timeout)
+        return call.event.wait(timeout)
 
     def result(self) -> Any:
         call = self._call
@@ -109,7 +109,7 @@ class QueryFuture:
             raise error
         session = self._session
         try:
-            answer = self._connection.finish(call, self._deadline)
+            answer = self._connection.result(call, self._deadline)
         except ConnectionFailed as error:
             if self._is_cancelled or not session.may_repeat(error, self._idempotent):
                 raise
@@ -126,7 +126,7 @@ class QueryFuture:
         self._is_cancelled = True
         call = self._call
         if call is not None and call.answer is None:
-            self._connection.give_up(call)
+            self._connection.cancel(call)
 
     def _repeat(self) -> Package:
         """Make the request again. If that is interrupted, it is not made a third time."""

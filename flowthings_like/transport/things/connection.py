@@ -1,8 +1,8 @@
-"""One connection to a node that any number of calls use at once.
+"""One connection to a ThingsDB node, used by any number of calls at once.
 
-Each call has an id, which the node repeats in its answer. Under gevent and eventlet the hub itself takes
-answers to whom they are for, and lets them go on at once; on threads a thread of the connection's own does.
-A call may be interrupted at any moment: nothing of it stays half done.
+Each call has an id, which the node repeats in its answer. Under gevent and eventlet the hub reads the answers
+and lets the callers go on at once; on threads a thread of the connection reads. A call may be interrupted at
+any moment: nothing of it stays half done.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ E = TypeVar("E", ConnectionFailed, DeadlineExceeded)
 _log = logging.getLogger("flowthings_like")
 
 READS_IN_A_ROW = 16
-"""Reads after which the others get a turn, however much there is to read."""
+"""Reads after which other green threads may run, however much there is to read."""
 
 _FIRST_ANSWER = 16  # kinds below are events
 
@@ -45,11 +45,11 @@ class Statistics:
     """Numbers of one connection.
 
     Attributes:
-        in_flight: calls that were not answered yet, those given up by their callers included.
+        in_flight: calls that were not answered yet, cancelled ones included.
         answers: answers that came.
-        late: those among them that nobody waited for any more.
-        events: what came unasked.
-        writes: how often something was sent; `answers / writes` calls travelled together.
+        late: answers that came after their calls were cancelled.
+        events: packages that answer no call.
+        writes: how many writes there were; `answers / writes` calls travelled together.
     """
 
     in_flight: int
@@ -60,19 +60,20 @@ class Statistics:
 
 
 class PacketConnection:
-    """A stream of packages.
+    """Sends requests to a node, and hands each answer to its caller.
 
     Args:
         stream: connected; the connection owns it from now on.
-        on_event: called with each package that came unasked, in their order, by a thread for that alone.
-        on_close: called once, when the connection is at its end, with what ended it; None after `close`.
+        on_event: called with each package that answers no call, in their order, in a thread of its own.
+        on_close: called once, after the last event, with the error that ended the connection; None after
+            `close`.
         max_body: bytes of an answer's body, at most. More ends the connection.
 
     Attributes:
         peer: the node's address.
         is_websocket: whether packages travel as WebSocket messages.
-        failure: what ended the connection, if it was not `close`.
-        retired: whether it takes no new calls: the node has said that it ends, and will hang up.
+        failure: the error that ended the connection; None after `close`.
+        retired: whether no new calls should be made: the node has said that it shuts down.
     """
 
     def __init__(
@@ -92,20 +93,20 @@ class PacketConnection:
         self._on_event = on_event
         self._on_close = on_close
         self._parser = PackageParser(max_body)
-        self._latch = backend.latches()
+        self._new_event = backend.latches()
         self._in_flight = InFlight()
-        self._outbox = Outbox(stream, self._in_flight, self._break)
-        self._events: deque[Any] = deque()  # packages, and what `wait_heard` waits for
-        self._herald = Worker(self._announce)
+        self._outbox = Outbox(stream, self._in_flight, self._fail)
+        self._events: deque[Any] = deque()  # packages, and events that `wait_heard` waits for
+        self._dispatcher = Worker(self._dispatch_events)
         self._pid = os.getpid()
         self._closed = False
-        self._over = False  # nothing comes any more
+        self._is_over = False  # nothing more will come
         self._ended = backend.event()
-        self._answers = self._late = self._announced = 0
+        self._answers = self._late = self._dispatched = 0
         forget_in_child(self)
         self._in_hub = stream.watch(self._readable)
         if self._in_hub:
-            self._readable()  # what came with a handshake is no longer in the socket, and no news to the hub
+            self._readable()  # the hub does not tell of what was read together with a handshake
         else:
             backend.spawn(self._read)
 
@@ -120,82 +121,85 @@ class PacketConnection:
             deadline: the `time.monotonic()` until which to wait; None waits as long as there is a connection.
 
         Returns:
-            The answer as it came, be it an error of the node's.
+            The answer as it came. It may say that the request failed.
 
         Raises:
-            DeadlineExceeded: the answer did not come in time; when it comes, it is dropped.
-            ConnectionFailed: the connection broke, or had. `sent` says whether the request may have run.
+            DeadlineExceeded: the answer did not come in time. It is dropped when it comes.
+            ConnectionFailed: the connection is broken. `sent` says whether the request may have run.
         """
         call = self._new_call(kind, body)
         try:
-            self._outbox.post(call)
-            in_time = call.latch.wait(None if deadline is None else seconds_left(deadline))
+            self._outbox.enqueue(call)
+            in_time = call.event.wait(None if deadline is None else seconds_left(deadline))
             return call.answer or self._without_answer(call, in_time)
         finally:
             if call.answer is None:
-                self.give_up(call)
+                self.cancel(call)
 
-    def begin(self, kind: int, body: bytes = b"") -> Call:
-        """Send a request, and leave its answer for later.
+    def submit(self, kind: int, body: bytes = b"") -> Call:
+        """Send a request without waiting for its answer.
 
         Returns:
-            The call, for `wait`, `finish` and `give_up`.
+            The call, for `result` and `cancel`.
 
         Raises:
             ConnectionFailed: as `call` does.
         """
         call = self._new_call(kind, body)
         try:
-            self._outbox.post(call)
+            self._outbox.enqueue(call)
         except BaseException:
-            self.give_up(call)
+            self.cancel(call)
             raise
         return call
 
     def send_keepalive(self) -> None:
-        """Send a ping, whose answer nobody waits for: `last_heard` tells whether it has come."""
-        with suppress(ConnectionFailed):  # then it is closed, as whoever asks for signs of life sees next
-            self.begin(Kind.PING)
+        """Send a ping without waiting for its answer: `last_heard` changes when it comes."""
+        with suppress(ConnectionFailed):  # the caller looks at `closed` next
+            self.submit(Kind.PING)
 
-    def finish(self, call: Call, deadline: float | None = None) -> Package:
-        """Wait for the answer of a call that was begun. One thread at a time may do so, and again if it was
-        interrupted.
+    def result(self, call: Call, deadline: float | None = None) -> Package:
+        """Wait for the answer of a submitted call. One thread at a time may do so, and may do so again after
+        an interrupt.
 
         Raises:
             DeadlineExceeded, ConnectionFailed: as `call` does.
         """
-        # A latch is set once, and who has waited for it may be back for the answer.
+        # A one-shot event may be waited for only once, and an interrupted caller has done that.
         over = call.answer is not None or self.closed
-        in_time = over or call.latch.wait(seconds_left(deadline))
+        in_time = over or call.event.wait(seconds_left(deadline))
         return call.answer or self._without_answer(call, in_time)
 
-    def give_up(self, call: Call) -> None:
-        """Nobody waits for the answer. The id stays taken until it has come: it must not be another's."""
-        call.given_up = True  # in one step, and before all else: who sends passes over it from now on
+    def cancel(self, call: Call) -> None:
+        """Give up a call: it is not sent any more, or its answer is dropped.
+
+        Its id stays in use until the answer has come: else the answer could reach another call.
+        """
+        call.cancelled = True  # first, in a single step: from now on it is not sent
         call.body = b""
         call.held = None
 
     def pipeline(self, requests: Sequence[tuple[int, bytes]], deadline: float | None = None) -> list[Package]:
-        """Send several requests with one write, and wait for all answers, which have the requests' order.
+        """Send several requests with one write, and wait for their answers, in the order of the requests.
 
         Raises:
             DeadlineExceeded, ConnectionFailed: as `call` does, for the first request that was not answered.
         """
         calls = [self._new_call(kind, body) for kind, body in requests]
         try:
-            self._outbox.post_all(calls)
-            return self._finish_all(calls, deadline)
+            self._outbox.enqueue_all(calls)
+            return self._results(calls, deadline)
         finally:
             for call in calls:
                 if call.answer is None:
-                    self.give_up(call)
+                    self.cancel(call)
 
-    def _finish_all(self, calls: list[Call], deadline: float | None) -> list[Package]:
-        return [self.finish(call, deadline) for call in calls]
+    def _results(self, calls: list[Call], deadline: float | None) -> list[Package]:
+        return [self.result(call, deadline) for call in calls]
 
     @property
     def in_flight(self) -> int:
-        """Calls that were not answered yet, those given up included."""
+        """Calls that were not answered yet, cancelled ones included."""
         return len(self._in_flight) + self._outbox.waiting
 
     @property
@@ -204,35 +208,35 @@ class PacketConnection:
         return self._stream.last_heard
 
     def statistics(self) -> Statistics:
-        """What the numbers are now."""
-        return Statistics(self.in_flight, self._answers, self._late, self._announced, self._outbox.writes)
+        """The connection's numbers."""
+        return Statistics(self.in_flight, self._answers, self._late, self._dispatched, self._outbox.writes)
 
     def wait_heard(self, timeout: float) -> bool:
-        """Wait until what has come unasked so far was handed to `on_event`; False if that took too long."""
+        """Wait until all events that have come so far were handed to `on_event`. False after `timeout` s."""
         reached = detect().event()
         self._events.append(reached)
-        self._herald.wake()
+        self._dispatcher.wake()
         return self._ended.is_set() or bool(reached.wait(timeout))
 
     @property
     def closed(self) -> bool:
-        """Whether the connection can be used no more; nor can a forked child use its parent's."""
+        """Whether the connection has ended. A forked child cannot use its parent's."""
         return self._closed or self._pid != os.getpid()
 
     def delivery(self) -> tuple[int, int]:
-        """How many of the bytes sent the node's system has acknowledged, and how many it has not."""
+        """How many of the sent bytes the node's kernel has acknowledged, and how many it has not."""
         return self._stream.delivery()
 
     def close(self) -> None:
-        """End the connection. Calls in flight end with ConnectionFailed. Returns at once."""
+        """End the connection; calls in flight fail with ConnectionFailed. Does not wait."""
         if self._pid != os.getpid():
             self.forget()
             return
         self._closed = True
-        self._stream.close()  # whoever reads sees the end, and does the rest
+        self._stream.close()  # the reader sees the end, and calls `_end`
 
     def wait_closed(self, timeout: float | None = None) -> bool:
-        """Wait until the connection is at its end and `on_close` was called; False if that took too long."""
+        """Wait until `on_close` was called. Returns whether it was."""
         return bool(self._ended.wait(timeout))
 
     def forget(self) -> None:
@@ -242,15 +246,15 @@ class PacketConnection:
 
     def _new_call(self, kind: int, body: bytes) -> Call:
         check_size(body)
-        call = Call(kind, body, self._latch())
+        call = Call(kind, body, self._new_event())
         if self.closed:
-            raise self._failed(call)
+            raise self._failure_of(call)
         return call
 
     def _without_answer(self, call: Call, in_time: bool) -> NoReturn:
         if in_time or self.closed:
-            raise self._failed(call)
-        self.give_up(call)
+            raise self._failure_of(call)
+        self.cancel(call)
         late = "no answer in time"
         if not call.sent:
             late = (
@@ -260,7 +264,7 @@ class PacketConnection:
             )
         raise _with(DeadlineExceeded(f"{self.peer}: {late}"), call.sent)
 
-    def _failed(self, call: Call) -> ConnectionFailed:
+    def _failure_of(self, call: Call) -> ConnectionFailed:
         failure = self.failure
         reason = "the connection was closed" if failure is None else f"{type(failure).__name__}: {failure}"
         outcome = "; the request was sent and may have run" if call.sent else ""
@@ -268,32 +272,32 @@ class PacketConnection:
         error.__cause__ = failure
         return error
 
-    # For whoever reads
+    # Reading
 
     def _readable(self) -> None:
-        """Called by the hub: there is something to read."""
-        if self._pid != os.getpid():  # a child that has inherited the hub
+        """Read what has come. The hub calls this when the socket is readable."""
+        if self._pid != os.getpid():  # a forked child, which has a copy of the hub
             self.forget()
             return
         try:
             for _ in range(READS_IN_A_ROW):
                 data = self._stream.receive_now()
                 if data is not None:
-                    self._take(data)
+                    self._parse(data)
                 if self._stream.owes:
-                    self._outbox.push()
+                    self._outbox.send_queued()
                 if data is None:
                     return
-                if not self._outbox.silent:  # what is sent acknowledges by itself
+                if not self._outbox.silent:  # what was sent has acknowledged it as well
                     return
-                self._stream.acknowledge()  # after which what the node held back is often here already
+                self._stream.acknowledge()  # the node often sends at once what it has held back
         except BaseException as error:
             self._end(error)
             if not isinstance(error, OSError | ProtocolError):
                 raise
 
     def _read(self) -> None:
-        """The thread that reads, where there is no hub to do it."""
+        """Read until the end, in a thread: there is no hub."""
         sleep = detect().sleep
         try:
             for number in itertools.count(1):
@@ -301,9 +305,9 @@ class PacketConnection:
                 if self._pid != os.getpid():
                     return
                 if data is not None:
-                    self._take(data)
+                    self._parse(data)
                 if self._stream.owes:
-                    self._outbox.push()
+                    self._outbox.send_queued()
                 if number % READS_IN_A_ROW == 0:
                     sleep(0)
         except BaseException as error:
@@ -311,8 +315,8 @@ class PacketConnection:
             if not isinstance(error, OSError | ProtocolError):
                 raise
 
-    def _take(self, data: bytes) -> None:
-        """Take what came to whom it is for."""
+    def _parse(self, data: bytes) -> None:
+        """Hand answers to their callers, and queue events."""
         if not data:
             raise ConnectionResetError("the node closed the connection")
         self._outbox.silent = True
@@ -320,64 +324,64 @@ class PacketConnection:
         for found in self._parser.feed(data):
             if found.kind < _FIRST_ANSWER:
                 self._events.append(found)
-                self._herald.wake()
+                self._dispatcher.wake()
                 continue
             self._answers += 1
             call = answered(found)
-            if call is None or call.given_up:
+            if call is None or call.cancelled:
                 self._late += 1
             else:
                 call.answer = found
                 if in_hub:
-                    call.latch.hand_over()
+                    call.event.hand_over()
                 else:
-                    call.latch.set()
+                    call.event.set()
                 call.held = None
         self._outbox.answered()
 
-    def _announce(self) -> bool:
-        """The thread for events, and for the end after the last of them: hand out what came."""
+    def _dispatch_events(self) -> bool:
+        """Call `on_event` for each event, and `on_close` after the last. Returns whether it is over."""
         while self._events:
             event = self._events.popleft()
             if not isinstance(event, Package):
                 event.set()
                 continue
-            self._announced += 1
+            self._dispatched += 1
             try:
                 self._on_event(event)
             except Exception:
-                _log.exception("%s: what handles events failed on one of kind %d", self.peer, event.kind)
-        if not self._over:
+                _log.exception("%s: the handler of events failed on one of kind %d", self.peer, event.kind)
+        if not self._is_over:
             return False
         try:
             self._on_close(self.failure)
         except Exception:
-            _log.exception("%s: what handles the end of the connection failed", self.peer)
+            _log.exception("%s: the handler of the connection's end failed", self.peer)
         finally:
             self._ended.set()
-            for waiter in self._events:  # who came too late for the loop above
+            for waiter in self._events:  # that came after the loop above
                 waiter.set()
         return True
 
-    def _break(self, error: BaseException) -> None:
+    def _fail(self, error: BaseException) -> None:
         """End the connection because of `error`."""
         if not self._closed:
             self.failure = error
         self.close()
 
     def _end(self, error: BaseException) -> None:
-        """It is over: tell everyone."""
+        """The reader has met the end: end all calls, and have `on_close` called."""
         if not self._closed:
             self.failure = error
         self.close()
         self._stream.unwatch()
         self._outbox.end()
         self._in_flight.end()
-        self._over = True
+        self._is_over = True
         try:
-            self._herald.wake()
-        except RuntimeError:  # no thread to be had
-            self._announce()
+            self._dispatcher.wake()
+        except RuntimeError:  # no thread could be started
+            self._dispatch_events()
 
 
 def _with(error: E, sent: bool) -> E:

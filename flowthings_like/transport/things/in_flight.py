@@ -1,4 +1,4 @@
-"""The calls of a connection that were sent and not answered yet, by the ids that the node repeats."""
+"""Calls that were sent and not answered yet, by their ids."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ class Call:
         body: packed.
         id: that of its package, given when it is sent.
         sent: whether some of its bytes may have reached the node.
-        given_up: whether nobody waits for the answer any more. One that was not sent yet never will be.
+        cancelled: whether nobody waits for the answer any more. A call that was not sent yet never will be.
         answer: as it came.
-        latch: where the caller waits.
-        held: what stays alive until the answer has come, or none will.
+        event: set when the answer has come or the connection has ended; a one-shot event.
+        held: an object to keep alive until then.
     """
 
-    __slots__ = ("answer", "body", "given_up", "held", "id", "kind", "latch", "sent")
+    __slots__ = ("answer", "body", "cancelled", "event", "held", "id", "kind", "sent")
 
-    def __init__(self, kind: int, body: bytes, latch: Latch) -> None:
+    def __init__(self, kind: int, body: bytes, event: Latch) -> None:
         self.kind = kind
         self.body = body
-        self.latch = latch
+        self.event = event
         self.id = -1
         self.sent = False
-        self.given_up = False
+        self.cancelled = False
         self.answer: Package | None = None
         self.held: object = None
 
     def end(self) -> None:
-        """No answer comes any more: let who waits go on."""
-        self.latch.set()
+        """Wake the caller: no answer will come."""
+        self.event.set()
         self.held = None
 
 
 class InFlight:
-    """Gives each call an id that no other call has until its answer has come.
+    """Gives each call an id of its own until its answer has come.
 
-    Whoever sends gives ids, and whoever reads takes them back; callers have no part in it. So there is no
-    lock, and no interrupted caller can lose an id.
+    The thread that sends gives ids, and the thread that reads takes them back. Callers do neither, so there
+    is no lock, and an interrupted caller cannot lose an id.
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class InFlight:
 
     @property
     def full(self) -> bool:
-        """Whether all ids are taken."""
+        """Whether all ids are in use."""
         return len(self._calls) >= IDS
 
     def enter(self, call: Call) -> None:
@@ -78,11 +78,11 @@ class InFlight:
                 return
 
     def answered(self, answer: Package) -> Call | None:
-        """The call that an answer is for. Its id is free."""
+        """The call that an answer is for, if there is one. Its id becomes free."""
         return self._calls.pop(answer.id, None)
 
     def end(self) -> None:
-        """No answer comes any more: let everyone go on who waits."""
+        """Wake all callers: no answer will come."""
         while self._calls:
             with suppress(KeyError):
                 self._calls.popitem()[1].end()

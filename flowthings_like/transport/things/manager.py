@@ -68,9 +68,9 @@ class ConnectionManager(ReconnectingConnection[PacketConnection]):
         self.options = options
         self.endpoint: Endpoint | None = None
         self._tls = options.tls
-        self._latch = detect().latches()
+        self._new_event = detect().latches()
         self._thread = OneThread(self.run)
-        self._waiting: list[Latch] = []
+        self._waiters: list[Latch] = []
         self._nodes: list[Endpoint] = []
         self._next = random.randrange(1 << 16)  # clients of one cluster begin at different nodes
         self._was_up = False
@@ -86,8 +86,8 @@ class ConnectionManager(ReconnectingConnection[PacketConnection]):
         refusals, rounds = self.refusals, self.failed_rounds
         self.ask()
         while True:
-            latch = self._latch()
-            self._waiting.append(latch)
+            event = self._new_event()
+            self._waiters.append(event)
             try:
                 connection = self.current
                 if connection is not None and not connection.closed and not connection.retired:
@@ -104,10 +104,10 @@ class ConnectionManager(ReconnectingConnection[PacketConnection]):
                 if left is not None and left <= 0:
                     why = "" if failure is None else f": {failure}"
                     raise _unsent(DeadlineExceeded(f"no connection in time{why}")) from failure
-                latch.wait(left)
+                event.wait(left)
             finally:
                 with suppress(ValueError):
-                    self._waiting.remove(latch)
+                    self._waiters.remove(event)
 
     # The loop's
 
@@ -184,8 +184,8 @@ class ConnectionManager(ReconnectingConnection[PacketConnection]):
         _log.log(level, "no connection: %s", error)
 
     def _on_change(self) -> None:
-        for latch in self._waiting.copy():
-            latch.set()
+        for event in self._waiters.copy():
+            event.set()
 
     def _call(self, callback: Callable[..., object], *args: object) -> None:
         try:

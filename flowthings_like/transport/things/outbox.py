@@ -1,12 +1,14 @@
-"""What is to be sent on a connection: by whoever calls, if that needs no waiting, else by a worker.
+"""Queues the requests of a connection and writes them to its stream.
 
-A caller never waits here, so its deadline is about the answer alone. Green threads that call in one turn of
-the hub send together: the first one at once, and the worker all others with one write, when they have had
-their turn.
+Callers write themselves if that needs no waiting; else a worker does. So a caller never waits here, and its
+deadline is about the answer alone.
+
+Under gevent and eventlet, requests that are made in one round of the hub are sent with two writes: the first
+request at once, and the others by the worker, which runs at the end of the round.
 
 On threads a signal handler may raise between any two steps of the main thread, and nowhere else. So the main
-thread writes nothing: it puts its call into the queue and wakes the worker. Whoever writes is therefore never
-interrupted with half a package sent, and no other thread's call notices an interrupt.
+thread writes nothing: it queues its request and wakes the worker. A write is therefore never interrupted with
+half of a package sent, and no call of another thread notices an interrupt.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from ...green.backends.contract import detect
 from ...wire.things.packages import package
+from ..permit import Permit
 from ..worker import Worker
 
 if TYPE_CHECKING:
@@ -27,111 +30,109 @@ if TYPE_CHECKING:
 
 __all__ = ["Outbox"]
 
-GATHERED = 1 << 20
-"""Bytes that are sent together, at most, but for a single larger package."""
-
-
-TURN = "turn"
+MAX_WRITE = 1 << 20
+"""Bytes of one write, at most, unless a single package is larger."""
 
 
 class Outbox:
-    """The only one who writes to a stream.
+    """Sends the requests of one connection. Nothing else writes to its stream.
 
     Args:
-        stream: where to.
+        stream: what to write to.
         in_flight: gives calls their ids.
-        broken: called with what has gone wrong, after which nothing is sent.
+        on_failure: called with the error that ended the sending.
 
     Attributes:
         silent: whether nothing was sent since something was read; the reader sets it.
-        writes: how often something was sent.
+        writes: how many writes there were.
     """
 
     def __init__(
-        self, stream: ByteStream, in_flight: InFlight, broken: Callable[[BaseException], object]
+        self, stream: ByteStream, in_flight: InFlight, on_failure: Callable[[BaseException], object]
     ) -> None:
         self.silent = True
         self.writes = 0
         self._stream = stream
         self._in_flight = in_flight
-        self._broken = broken
-        self._gathers = detect().in_turns
+        self._on_failure = on_failure
+        self._joins_writes = detect().in_turns
         self._main = threading.main_thread().ident
         self._queue: deque[Call] = deque()
-        # Whoever has the turn writes, from the first byte of a package until after its last. Nobody waits for
-        # it: who does not get it leaves his call in the queue, where the one who has it looks again.
-        self._turn: dict[str, object] = {}
-        self._to_flush = False  # the turn is the worker's, until the stream has sent all it took
+        # Who has the permit writes, from the first byte of a package to its last. Nobody waits for it: a call
+        # whose thread does not get it stays in the queue, and the holder looks there before it is done.
+        self._permit = Permit()
+        self._to_flush = False  # the worker has the permit, until the stream has sent all it took
         self._ended = False
         self._worker = Worker(self._work)
 
     @property
     def waiting(self) -> int:
-        """How many calls wait to be sent."""
-        return sum(not call.given_up for call in self._queue.copy())
+        """How many calls are queued."""
+        return sum(not call.cancelled for call in self._queue.copy())
 
-    def post(self, call: Call) -> None:
-        """Have a call sent: now, or with others of this turn of the hub, or by the worker."""
-        self.post_all((call,))
+    def enqueue(self, call: Call) -> None:
+        """Queue a call. It is sent at once, or by the worker."""
+        self.enqueue_all((call,))
 
-    def post_all(self, calls: Iterable[Call]) -> None:
-        """Have several calls sent at once, with one write."""
+    def enqueue_all(self, calls: Iterable[Call]) -> None:
+        """Queue several calls, which are sent with one write."""
         self._queue.extend(calls)
-        if self._ended:  # asked after they are there: the end finds all that came before
+        if self._ended:  # read after the calls are queued: `end` drops those that were queued before
             self._drop()
-        elif self.silent if self._gathers else threading.get_ident() != self._main:
-            self.push()
+        elif self.silent if self._joins_writes else threading.get_ident() != self._main:
+            self.send_queued()
         else:
             self._worker.wake()
 
-    def push(self) -> None:
-        """Send what is there to send, unless another thread is at it."""
-        turn, mine = self._turn, object()
+    def send_queued(self) -> None:
+        """Send all that is queued, unless another thread is doing it."""
+        permit, token = self._permit, object()
         try:
-            # Asked without the turn: who finds it taken relies on the one who has it to ask again.
+            # Checked again after each time the permit was given back: others rely on its holder for that.
             while (self._queue and not self._in_flight.full) or self._stream.owes:
-                if self._ended or turn.setdefault(TURN, mine) is not mine:
+                if self._ended or not permit.take(token):
                     return
                 if not self._send():
                     self._to_flush = True
                     self._worker.wake()
                     return
-                del turn[TURN]
+                permit.give_back()
         except BaseException as error:
-            if turn.get(TURN) is not mine:
+            if not permit.is_held_by(token):
                 raise
-            self.end()  # a package may be out in part: nobody ever has the turn again
-            self._broken(error)
-            if not isinstance(error, OSError):  # which is the connection's affair, not the caller's
+            self.end()  # part of a package may have been sent, so the permit is never given back
+            self._on_failure(error)
+            if not isinstance(error, OSError):  # an OSError ends the connection, which tells the caller
                 raise
 
     def answered(self) -> None:
-        """Ids are free that calls may wait for."""
+        """Ids have become free: send the calls that wait for one."""
         if self._queue:
             self._worker.wake()
 
     def end(self) -> None:
-        """Send nothing from now on."""
+        """Stop sending, and end the calls that are queued."""
         self._ended = True
         self._drop()
         self._worker.wake()
 
     def _drop(self) -> None:
-        """Let those go on whose calls will never be sent."""
+        """End the calls that are queued."""
         with suppress(IndexError):
             while True:
                 self._queue.popleft().end()
 
     def _send(self) -> bool:
+        """Write what is queued, up to MAX_WRITE. Returns whether it is sent; else it must be flushed."""
         queue, in_flight = self._queue, self._in_flight
         calls: list[Call] = []
         packages: list[bytes] = []
         size = 0
         with suppress(IndexError):
-            while size < GATHERED and not in_flight.full:
+            while size < MAX_WRITE and not in_flight.full:
                 call = queue.popleft()
                 body = call.body
-                if call.given_up:  # asked after its body was taken, as that is dropped then
+                if call.cancelled:  # read after the body: cancelling sets this first, then drops the body
                     continue
                 in_flight.enter(call)
                 calls.append(call)
@@ -143,7 +144,7 @@ class Outbox:
         self.writes += 1
         for call in calls:
             call.sent = True
-        if self._ended:  # asked after they have their ids: the end finds all that have one
+        if self._ended:  # read after the calls have ids: the connection's end finds those that had one before
             in_flight.end()
         try:
             return self._stream.offer(packages)
@@ -153,14 +154,15 @@ class Outbox:
             raise
 
     def _work(self) -> bool:
+        """What the worker does when it is woken. Returns whether it is over."""
         if self._to_flush:
             try:
                 self._stream.flush()
             except OSError as error:
                 self.end()
-                self._broken(error)
+                self._on_failure(error)
                 return True
             self._to_flush = False
-            del self._turn[TURN]
-        self.push()
+            self._permit.give_back()
+        self.send_queued()
         return self._ended

@@ -143,7 +143,7 @@ def test_one_more_than_there_are_ids_waits(connect: Connect) -> None:
     holding = Holding()
     with node(holding) as found:
         connection = connect(found.url)
-        calls = [connection.begin(Kind.QUERY) for _ in range(IDS)]
+        calls = [connection.submit(Kind.QUERY) for _ in range(IDS)]
         wait_until(lambda: len(holding.asked) == IDS, within=60)
         assert len({request.id for request in holding.asked}) == IDS
         with pytest.raises(errors.DeadlineExceeded, match="65536 calls in flight") as caught:
@@ -157,7 +157,7 @@ def test_one_more_than_there_are_ids_waits(connect: Connect) -> None:
         found.session().send(package(Kind.DATA, freed, b"free"))
         assert detect().get(waiting, 30).body == b"mine"
         assert [request.id for request in found.session().requests[IDS:]] == [freed]
-        assert connection.finish(calls[4711]).body == b"free"
+        assert connection.result(calls[4711]).body == b"free"
 
 
 @pytest.mark.parametrize("proxied", [False, True])

@@ -421,7 +421,7 @@ def test_close_is_for_good(supervise: Supervise) -> None:
 def test_close_frees_those_who_wait(supervise: Supervise, nobody: str) -> None:
     one = supervise(nobody, backoff=lambda round: 60.0)
     waiting = detect().spawn(one.connection, 60.0)
-    wait_until(lambda: one.supervisor._manager is not None and bool(one.supervisor._manager._waiting))
+    wait_until(lambda: one.supervisor._manager is not None and bool(one.supervisor._manager._waiters))
     one.supervisor.close()
     with pytest.raises(errors.ConnectionFailed, match="was closed"):
         detect().get(waiting, 10)
