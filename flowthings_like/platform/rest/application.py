@@ -86,40 +86,42 @@ class Application:
         started = time.perf_counter()
         method: str = environ["REQUEST_METHOD"]
         path = requests_in.raw_path(environ)
-        answer = self._answer(environ, method, path)
-        content = encode(answer, requests_in.pretty(environ))
-        headers = [("Content-Type", "application/json; charset=utf-8"), *answer.headers]
+        response = self._response(environ, method, path)
+        content = encode(response, requests_in.pretty(environ))
+        headers = [("Content-Type", "application/json; charset=utf-8"), *response.headers]
         if len(content) >= _COMPRESSED_FROM and self._accepts_gzip(environ):
             in_thread = len(content) >= _COMPRESSED_IN_THREAD_FROM
             content = native(_compress, content) if in_thread else _compress(content)
             headers += [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
         headers.append(("Content-Length", str(len(content))))
-        start_response(REASONS[answer.status], headers)
+        start_response(REASONS[response.status], headers)
         if log.isEnabledFor(logging.INFO):
-            log.info("%s %s %d %.1f ms", method, path, answer.status, (time.perf_counter() - started) * 1000)
+            log.info(
+                "%s %s %d %.1f ms", method, path, response.status, (time.perf_counter() - started) * 1000
+            )
         return [] if method == "HEAD" else [content]
 
     def close(self) -> None:
         """Write the counts that are still in memory. The caller closes the store."""
         self._calls.flush()
 
-    def _answer(self, environ: Environ, method: str, path: str) -> Response:
+    def _response(self, environ: Environ, method: str, path: str) -> Response:
         try:
             return self._handle(environ, method, path)
         except MethodNotAllowed as problem:
-            answer = failed(problem)
-            answer.headers.append(("Allow", ", ".join(problem.allowed)))
+            response = failed(problem)
+            response.headers.append(("Allow", ", ".join(problem.allowed)))
         except Unauthorized as problem:
-            answer = failed(problem)
-            answer.headers.append(("WWW-Authenticate", AUTH_TOKEN))
+            response = failed(problem)
+            response.headers.append(("WWW-Authenticate", AUTH_TOKEN))
         except Problem as problem:
-            answer = failed(problem)
+            response = failed(problem)
         except InvalidInput as error:
-            answer = failed(BadRequest(str(error)))
+            response = failed(BadRequest(str(error)))
         except Exception:
             log.exception("%s %s failed", method, path)
-            answer = failed(Problem("the platform failed, its log says why"))
-        return answer
+            response = failed(Problem("the platform failed, its log says why"))
+        return response
 
     def _handle(self, environ: Environ, method: str, path: str) -> Response:
         target = requests_in.target(path)

@@ -5,7 +5,7 @@ A waiting one may be ended to make room for a new one; a busy one may not. So ne
 half-sent requests keep new clients out.
 
     waiting   idle for `keep_alive` seconds at most; from its first byte on a head has `head` seconds
-    busy      a body or an answer that stops moving is given up after `stall` seconds, and so is one that
+    busy      a body or a response that stops moving is given up after `stall` seconds, and so is one that
               after as many seconds is slower than `slowest` bytes a second on average
 """
 
@@ -37,8 +37,8 @@ class ConnectionLimits:
         total: connections of all addresses in each worker.
         head: seconds for a request's head, and for a TLS handshake.
         keep_alive: seconds that a connection may be idle between two requests.
-        stall: seconds without a byte after which a body or an answer is given up.
-        slowest: bytes a second that a body or an answer must reach on average, after `stall` seconds.
+        stall: seconds without a byte after which a body or a response is given up.
+        slowest: bytes a second that a body or a response must reach on average, after `stall` seconds.
     """
 
     per_address: int = 512

@@ -47,10 +47,10 @@ def _create(request: Request) -> Response:
 
 def _created(request: Request, flow: str, model: Any) -> Response:
     made = verbs.create_counted(request.store, request.caller, flow, model, hints=request.typed)
-    answer = created(made.drops if isinstance(model, list) else made.drops[0])
+    response = created(made.drops if isinstance(model, list) else made.drops[0])
     if made.evicted:
-        answer.head = {"evicted": made.evicted, "evictedCreated": made.evicted_created}
-    return references.add(request, answer)
+        response.head = {"evicted": made.evicted, "evictedCreated": made.evicted_created}
+    return references.add(request, response)
 
 
 def _find(request: Request) -> Response:

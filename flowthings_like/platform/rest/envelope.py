@@ -49,23 +49,23 @@ def created(body: Any) -> Response:
 
 def failed(problem: Problem) -> Response:
     """The response to a problem."""
-    answer = Response({}, problem.status, errors=problem.errors)
+    response = Response({}, problem.status, errors=problem.errors)
     if problem.retry_after is not None:
-        answer.headers.append(("Retry-After", str(problem.retry_after)))
-    return answer
+        response.headers.append(("Retry-After", str(problem.retry_after)))
+    return response
 
 
-def encode(answer: Response, pretty: bool = False) -> bytes:
+def encode(response: Response, pretty: bool = False) -> bytes:
     """The response as JSON text in UTF-8; `pretty` indents it."""
     envelope = {
         "head": {
-            "status": answer.status,
-            "ok": not answer.errors,
-            "errors": answer.errors,
-            "messages": answer.messages,
-            "references": answer.references,
-            **answer.head,
+            "status": response.status,
+            "ok": not response.errors,
+            "errors": response.errors,
+            "messages": response.messages,
+            "references": response.references,
+            **response.head,
         },
-        "body": answer.body,
+        "body": response.body,
     }
     return orjson.dumps(envelope, option=orjson.OPT_INDENT_2 if pretty else 0)

@@ -176,7 +176,7 @@ class _IdempotentStore(ResourceStore):
 
 
 def _digest(*parts: bytes) -> bytes:
-    """What an answer is encrypted with. SHA-256 first: of a large request it takes a third of SHAKE takes."""
+    """The key that encrypts a result. SHA-256 first: on large requests it takes a third of SHAKE's time."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)

@@ -1,4 +1,4 @@
-"""Fills in an answer's references, if the request asks for them."""
+"""Fills in a response's references, if the request asks for them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from .request import Request
 
 
-def add(request: Request, answer: Response) -> Response:
-    """`answer`, with what its objects point to if the request wants that."""
+def add(request: Request, response: Response) -> Response:
+    """`response`, with what its objects point to if the request wants that."""
     if request.refs:
-        answer.references = references.find(request.store, request.caller, answer.body)
-    return answer
+        response.references = references.find(request.store, request.caller, response.body)
+    return response

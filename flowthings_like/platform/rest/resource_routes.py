@@ -24,10 +24,10 @@ def routes(resource: Resource) -> dict[int, Methods]:
 
     def find(request: Request) -> Response:
         query = Query.from_params(request.params, resource.known)
-        return answer(request, verbs.find(request.store, request.caller, resource, query))
+        return shown(request, verbs.find(request.store, request.caller, resource, query))
 
     def read_many(request: Request) -> Response:
-        return answer(request, verbs.read_many(request.store, request.caller, resource, request.body()))
+        return shown(request, verbs.read_many(request.store, request.caller, resource, request.body()))
 
     def update_many(request: Request) -> Response:
         documents = verbs.update_many(request.store, request.caller, resource, request.body())
@@ -35,7 +35,7 @@ def routes(resource: Resource) -> dict[int, Methods]:
 
     def read(request: Request) -> Response:
         document = verbs.read(request.store, request.caller, resource, request.target.rest[0])
-        return answer(request, Query.from_params(request.params, resource.known).pick(document))
+        return shown(request, Query.from_params(request.params, resource.known).pick(document))
 
     def update(request: Request) -> Response:
         id_ = request.target.rest[0]
@@ -52,13 +52,13 @@ def routes(resource: Resource) -> dict[int, Methods]:
         document = verbs.set_member(request.store, request.caller, resource, id_, member, request.body())
         return changed(request, Response(document))
 
-    def answer(request: Request, body: Any) -> Response:
+    def shown(request: Request, body: Any) -> Response:
         return references.add(request, Response(body))
 
-    def changed(request: Request, answer: Response) -> Response:
+    def changed(request: Request, response: Response) -> Response:
         if resource.grants_rights:
             request.accounts.invalidate()
-        return references.add(request, answer)
+        return references.add(request, response)
 
     return {
         0: {"GET": Search(find), "POST": create, "MGET": read_many, "MPUT": update_many},

@@ -1,4 +1,4 @@
-"""References: the objects that an answer's objects point to, for readers that ask with `refs=1`."""
+"""References: the objects that a response's objects point to, for readers that ask with `refs=1`."""
 
 from __future__ import annotations
 

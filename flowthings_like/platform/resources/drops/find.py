@@ -124,23 +124,23 @@ def find_each(store: ResourceStore, caller: Caller, requests: Any, *, hints: boo
 
     def work(connection: Connection) -> list[Any]:
         deadline = time.monotonic() + TIME_LIMIT
-        answers: list[Any] = []
+        results: list[Any] = []
         count = 0
         for asked in wanted:
             if isinstance(asked, dict):
-                answer: Any = asked
+                result: Any = asked
             elif count > MOST_FOUND or time.monotonic() > deadline:
-                answer = None
+                result = None
             else:
-                answer = _or_refusal(one, connection, asked)
-                count += len(answer)
-            answers.append(answer)
-        return answers
+                result = _or_refusal(one, connection, asked)
+                count += len(result)
+            results.append(result)
+        return results
 
-    answers = store.read(work)
+    results = store.read(work)
     if pending:
         store.indexing.wake()
-    return answers
+    return results
 
 
 def _asked(request: Any) -> Asked:

@@ -16,7 +16,7 @@ PARAMETERS = frozenset(
     {
         *("filter", "start", "skip", "limit", "sort", "order", "only"),  # of a find
         *("path", "hints", "refs", "explain", "each"),  # of drops; of what is read
-        *("level", "pretty", "flatten"),  # of statistics; of every answer; of old clients, without effect
+        *("level", "pretty", "flatten"),  # of statistics; of every response; of old clients, without effect
     }
 )
 """The parameters that any request may have."""
