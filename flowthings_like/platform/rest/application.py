@@ -136,7 +136,7 @@ class Application:
         self._calls.count(caller.identity)
         refuse_early(method, target, caller)
         with ExitStack() as held:
-            who = (caller.identity, caller.token)
+            who = (caller.identity, caller.token)  # permits are counted by this
             bodies = self._bodies
             request = Request(
                 environ,

@@ -36,7 +36,7 @@ QUICK_PERMITS = PermitLimits(per_caller=6, total=8, waiting=1000)
 
 @dataclass(frozen=True)
 class SearchLimits:
-    """What searches may take up, in each process.
+    """Limits on searches, in each process.
 
     All permits together are fewer than the native threads of any backend.
 
@@ -59,7 +59,7 @@ class Search:
         self._handler = handler
 
     def __call__(self, request: Request) -> Response:
-        """The handler's answer."""
+        """The handler's response."""
         return self._handler(request)
 
 
@@ -67,7 +67,7 @@ class SearchLimiter:
     """Runs the searches of one process within their limits.
 
     Args:
-        limits: what they may take up.
+        limits: for how long and how many.
     """
 
     def __init__(self, limits: SearchLimits) -> None:
@@ -84,7 +84,7 @@ class SearchLimiter:
         call is interrupted.
 
         Raises:
-            As Permits.hold; Unavailable if the client has gone; SearchTooLong; whatever `search` raises.
+            As Permits.hold; Unavailable if the client has hung up; SearchTooLong; whatever `search` raises.
         """
         limits = self._limits
         if limits.seconds is None or limits.seconds > limits.quick:
@@ -98,7 +98,7 @@ class SearchLimiter:
 
 
 def _run_in(search: Callable[[], Response], scope: CancelScope) -> Response:
-    """What `search` returns, if `scope` lets it."""
+    """What `search` returns. Its reads end when the scope is cancelled."""
     if scope.is_cancelled():
         assert scope.problem is not None
         raise scope.problem
