@@ -53,7 +53,7 @@ def test_links_between_pages_lead_somewhere() -> None:
 def numbers() -> list[tuple[str, str]]:
     """(page, sentence) pairs. The sentences contain numbers of the code, and must be in the page."""
     from flowthings_like import Retry, defaults
-    from flowthings_like.filters import geography, indexed, nodes, operands, patterns, sql
+    from flowthings_like.filters import geography, index_columns, nodes, operands, patterns, sql
 
     assert isinstance(defaults.timeout, tuple)
     connect, read = defaults.timeout
@@ -65,7 +65,7 @@ def numbers() -> list[tuple[str, str]]:
         ("filters.md", f"patterns of more than {patterns.MAX_PATTERN:,} characters"),
         ("filters.md", f"a radius of {geography.EARTH_RADIUS} km"),
         ("filters.md", f"filters of more than {sql.MOST_RULES} rules or {sql.MOST_LEVELS} levels"),
-        ("indexes.md", f"Strings of more than {indexed.LONGEST} characters"),
+        ("indexes.md", f"Strings of more than {index_columns.LONGEST} characters"),
         ("errors.md", f"| `({connect:g}, {read:g})` | Seconds to connect"),
         ("errors.md", f"(by default {size})"),
         ("errors.md", f"up to {Retry().attempts} times"),

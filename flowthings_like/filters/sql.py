@@ -21,7 +21,7 @@ from sqlalchemy import Integer, Numeric, and_, bindparam, case, false, func, lit
 from sqlalchemy.types import NullType
 
 from ..errors import ConfigurationError
-from . import indexed
+from . import index_columns
 from .nodes import (
     MAX_LENGTH,
     Age,
@@ -64,7 +64,7 @@ def to_sql(
     document: ColumnElement[Any],
     dialect: str,
     now: int,
-    indexed: indexed.Columns | None = None,
+    indexed: index_columns.Columns | None = None,
 ) -> ColumnElement[bool]:
     """A filter as a condition on rows.
 
@@ -103,7 +103,7 @@ class Writer(ABC):
         columns: Columns,
         document: ColumnElement[Any],
         now: int,
-        indexed: indexed.Columns | None = None,
+        indexed: index_columns.Columns | None = None,
     ) -> None:
         self.columns = columns
         self.document = document
@@ -166,9 +166,9 @@ class Writer(ABC):
         if self.indexed is None:
             return None
         if isinstance(node, Exists):
-            slot = indexed.slot_of(node.member, self.indexed.slots)
+            slot = index_columns.slot_of(node.member, self.indexed.slots)
             return None if slot is None else self.indexed.by_slot[slot].is_not(None)
-        rule = indexed.rule(node, self.indexed.slots, self.now)
+        rule = index_columns.rule(node, self.indexed.slots, self.now)
         if rule is None or not rule.exact or (rule.orders_text and rule.slot in self.indexed.disordered):
             return None
         column = self.indexed.by_slot[rule.slot]
@@ -180,7 +180,7 @@ class Writer(ABC):
                 return self._in(left, [plain(value)])
             case Compare(left, op, value) if _is_scalar(value) and self._is_native(left):
                 return self._compare(left, op, plain(value))
-            case In(left, items) if self._is_native(left) and len(items) <= indexed.MOST_ITEMS:
+            case In(left, items) if self._is_native(left) and len(items) <= index_columns.MOST_ITEMS:
                 if all(map(_is_scalar, items)):
                     return self._in(left, [plain(item) for item in items])
             case Exists(member) if self._is_native(member):
@@ -339,7 +339,7 @@ def _is_one_of(column: ColumnElement[Any], values: list[Any]) -> ColumnElement[b
 
 
 def test_of(column: ColumnElement[Any], op: str, value: Any) -> ColumnElement[bool]:
-    """One test of an `indexed.Rule`, as a condition on the member's column."""
+    """One test of an `index_columns.Rule`, as a condition on the member's column."""
     if op == "in":
         return _is_one_of(column, value)
     return COMPARE["==" if op == "=" else op](column, value)  # type: ignore[return-value]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Integer, bindparam, case, cast, func, null, select
 
-from ....filters import indexed as kept_as
+from ....filters import index_columns
 from ...ids import now_ms
 from ...store import json_columns
 from ...store.schema import drops
@@ -45,7 +45,7 @@ class Source:
     """
 
     def __init__(
-        self, plan: Plan, flow: Flow, dialect: Dialect, indexed: kept_as.Columns | None, hint: str = ""
+        self, plan: Plan, flow: Flow, dialect: Dialect, indexed: index_columns.Columns | None, hint: str = ""
     ) -> None:
         self.parameters = rows.of(flow)
         self._plan = plan
@@ -71,7 +71,7 @@ class Source:
     def of(cls, connection: Connection, plan: Plan, flow: Flow) -> Source:
         """The cheapest source that has all that a plan needs."""
         indexed = query_plan.columns(connection, flow)
-        if indexed is None or not _is_kept(connection, plan, flow, indexed):
+        if indexed is None or not _can_answer(connection, plan, flow, indexed):
             return cls.of_documents(connection, plan, flow)
         found = query_plan.selective(connection, flow, plan.filter, now_ms())
         source = _IndexSource(plan, flow, connection.dialect, indexed, found or query_plan.ALL_INDEXED)
@@ -137,7 +137,9 @@ class Source:
 class _IndexSource(Source):
     """A source that reads the index of all indexed elements. It has no lists and maps."""
 
-    def __init__(self, plan: Plan, flow: Flow, dialect: Dialect, indexed: kept_as.Columns, hint: str) -> None:
+    def __init__(
+        self, plan: Plan, flow: Flow, dialect: Dialect, indexed: index_columns.Columns, hint: str
+    ) -> None:
         super().__init__(plan, flow, dialect, indexed, hint)
         self._indexed = indexed
         self._numeric: set[int] = set()
@@ -146,7 +148,7 @@ class _IndexSource(Source):
         """Find the columns that hold only numbers: their type need not be checked row by row."""
         for member, _ in _members(self._plan):
             slot = self._slot(member)
-            if not query_plan.holds(connection, self._flow.id, slot, ">=", kept_as.FIRST_TEXT):
+            if not query_plan.holds(connection, self._flow.id, slot, ">=", index_columns.FIRST_TEXT):
                 self._numeric.add(slot)
 
     def spans(self, connection: Connection) -> list[Span] | None:
@@ -178,7 +180,7 @@ class _IndexSource(Source):
         return found
 
     def _slot(self, member: tuple[str, ...]) -> int:
-        path = kept_as.path_of(member)
+        path = index_columns.path_of(member)
         assert path is not None
         return self._indexed.slots[path]
 
@@ -186,22 +188,24 @@ class _IndexSource(Source):
         if member == _AGE:
             return func.json_quote(drops.c.indexed)
         column = self._value(member)
-        truth = ((column == kept_as.TRUE, "true"), (column == kept_as.FALSE, "false"))
+        truth = ((column == index_columns.TRUE, "true"), (column == index_columns.FALSE, "false"))
         return case((func.typeof(column) == "text", func.json_quote(column)), *truth, else_=null())
 
 
-def _is_kept(connection: Connection, plan: Plan, flow: Flow, indexed: kept_as.Columns) -> bool:
+def _can_answer(connection: Connection, plan: Plan, flow: Flow, indexed: index_columns.Columns) -> bool:
     """Whether the index of all indexed elements holds everything that the outputs ask for."""
     now = now_ms()
     for node in (plan.filter, *plan.rules.values()):
-        if node is not None and not kept_as.is_kept(node, indexed.slots, now, indexed.disordered, _IN_INDEX):
+        if node is not None and not index_columns.can_answer(
+            node, indexed.slots, now, indexed.disordered, _IN_INDEX
+        ):
             return False
     for member, is_key in _members(plan):
-        path = kept_as.path_of(member)
+        path = index_columns.path_of(member)
         slot = None if path is None else indexed.slots.get(path)
         if slot is None:
             return False
-        if is_key and query_plan.holds(connection, flow.id, slot, ">", kept_as.TRUE):
+        if is_key and query_plan.holds(connection, flow.id, slot, ">", index_columns.TRUE):
             return False
     return True
 

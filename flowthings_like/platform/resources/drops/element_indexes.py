@@ -16,7 +16,7 @@ import orjson
 from sqlalchemy import bindparam, delete, select, update
 
 from ....errors import InvalidInput
-from ....filters.indexed import Path, Slots, kept, path_of
+from ....filters.index_columns import Path, Slots, path_of, stored_value
 from ....filters.nodes import Member
 from ....filters.quoting import split_path
 from ....filters.values import ELEMENTS, finder
@@ -81,7 +81,7 @@ class Indexes:
         found: dict[str, Any] = {"indexed": created}
         for name, find in self.finders:
             value = find(document)
-            found[name] = kept(value)
+            found[name] = stored_value(value)
         return found
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ....filters import indexed as kept_as
+from ....filters import index_columns
 from ....filters.nodes import And
 from ....filters.sql import test_of
 from ...store.bulk import fetch
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from sqlalchemy.sql.selectable import Select
 
-    from ....filters.indexed import Rule
+    from ....filters.index_columns import Rule
     from ....filters.nodes import Filter
     from .flow_cache import Flow
 
@@ -145,13 +145,15 @@ def choose(connection: Connection, flow: Flow, query: Query) -> QueryPlan:
     return _indexed(flow, rules, by, order) if by or rules else _documents(flow, query, order)
 
 
-def columns(connection: Connection, flow: Flow) -> kept_as.Columns | None:
+def columns(connection: Connection, flow: Flow) -> index_columns.Columns | None:
     """The columns that filters may read in place of a flow's documents; None if it has no index."""
     if flow.indexes is None or not flow.indexes.ready:
         return None
     slots = flow.indexes.ready
-    disordered = [slot for slot in slots.values() if holds(connection, flow.id, slot, "=", kept_as.LONG)]
-    return kept_as.Columns(slots, SLOT_COLUMNS, disordered)
+    disordered = [
+        slot for slot in slots.values() if holds(connection, flow.id, slot, "=", index_columns.LONG)
+    ]
+    return index_columns.Columns(slots, SLOT_COLUMNS, disordered)
 
 
 def selective(connection: Connection, flow: Flow, node: Filter | None, now: int) -> str:
@@ -178,13 +180,19 @@ def holds(connection: Connection, flow_id: str, slot: int, op: str, value: bytes
     return bool(fetch(connection, text, (flow_id, value)))
 
 
-def _rules(connection: Connection, flow: Flow, query: Query, slots: kept_as.Slots) -> tuple[list[Rule], bool]:
+def _rules(
+    connection: Connection, flow: Flow, query: Query, slots: index_columns.Slots
+) -> tuple[list[Rule], bool]:
     """The filter's rules that indexes can check, and whether these are the whole filter."""
     rules: list[Rule] = []
     node, is_whole = query.filter, True
     for one in node.filters if isinstance(node, And) else () if node is None else (node,):
-        rule = kept_as.rule(one, slots, query.now) if len(rules) < MOST_RULES else None
-        if rule is not None and rule.orders_text and holds(connection, flow.id, rule.slot, "=", kept_as.LONG):
+        rule = index_columns.rule(one, slots, query.now) if len(rules) < MOST_RULES else None
+        if (
+            rule is not None
+            and rule.orders_text
+            and holds(connection, flow.id, rule.slot, "=", index_columns.LONG)
+        ):
             rule = None
         if rule is not None:
             rules.append(rule)
@@ -208,7 +216,7 @@ def _best(connection: Connection, flow: Flow, rules: list[Rule], is_sorted: bool
 
 
 def _sort_slots(
-    connection: Connection, flow: Flow, slots: kept_as.Slots, order: _Order
+    connection: Connection, flow: Flow, slots: index_columns.Slots, order: _Order
 ) -> tuple[int, ...] | None:
     """The slots of the members that decide the order; None if one is not indexed, or holds values that are
     sorted otherwise than it is kept."""
@@ -216,9 +224,9 @@ def _sort_slots(
     if len(order.members) > MOST_RULES:
         return None
     for member, _ in order.members:
-        path = kept_as.path_of(member_parts(member))
+        path = index_columns.path_of(member_parts(member))
         slot = None if path is None else slots.get(path)
-        if slot is None or holds(connection, flow.id, slot, ">", kept_as.NULL):
+        if slot is None or holds(connection, flow.id, slot, ">", index_columns.NULL):
             return None
         found.append(slot)
     return tuple(found)
@@ -245,7 +253,7 @@ def _by_order(flow: Flow, slot: int, order: _Order) -> QueryPlan:
     name = SLOT_NAMES[slot]
     direction = "DESC" if order.members[0][1] else "ASC"
     text = f"SELECT id {_from(slot)} AND {name} < ? ORDER BY {name} {direction}, id {order.of_age}{_PAGE}"
-    return QueryPlan("by_order", (slot,), text, (flow.id, kept_as.FIRST_MARKER), gives_ids=True)
+    return QueryPlan("by_order", (slot,), text, (flow.id, index_columns.FIRST_MARKER), gives_ids=True)
 
 
 def _indexed(flow: Flow, rules: list[Rule], by: Sequence[int], order: _Order) -> QueryPlan:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
     from sqlalchemy.sql.selectable import Select
 
-    from ....filters.indexed import Columns
+    from ....filters.index_columns import Columns
     from ....filters.nodes import Filter
 
 DEFAULT_LIMIT = 20

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowthings_like.filters import nodes
-from flowthings_like.filters.indexed import LONGEST, literal_start
+from flowthings_like.filters.index_columns import LONGEST, literal_start
 from flowthings_like.green.backends import contract as backend
 from flowthings_like.platform.problems import BadRequest
 from flowthings_like.platform.resources.aggregates.aggregate import aggregate

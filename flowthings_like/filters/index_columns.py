@@ -83,7 +83,7 @@ def path_of(parts: Path) -> Path | None:
     return None if not path or ends_in_value((ELEMENTS, *path)) else path
 
 
-def kept(value: Any) -> Any:
+def stored_value(value: Any) -> Any:
     """The stored value: what a member's column holds for a value. None (SQL's null) for MISSING."""
     kind = type(value)
     if kind is str:
@@ -118,7 +118,7 @@ def rule(node: Filter, slots: Slots, now: int) -> Rule | None:
     return None
 
 
-def is_kept(
+def can_answer(
     node: Filter, slots: Slots, now: int, disordered: Collection[int], others: Container[str]
 ) -> bool:
     """Whether the columns answer a whole filter: those of indexed members, and those of the members `others`.
@@ -128,13 +128,13 @@ def is_kept(
     """
     match node:
         case Not(one):
-            return is_kept(one, slots, now, disordered, others)
+            return can_answer(one, slots, now, disordered, others)
         case And(filters) | Or(filters):
-            return all(is_kept(one, slots, now, disordered, others) for one in filters)
+            return all(can_answer(one, slots, now, disordered, others) for one in filters)
         case Compare(left, "!=", value):
-            return is_kept(Compare(left, "==", value), slots, now, disordered, others)
+            return can_answer(Compare(left, "==", value), slots, now, disordered, others)
         case Age(field, "!=", ms):
-            return is_kept(Age(field, "==", ms), slots, now, disordered, others)
+            return can_answer(Age(field, "==", ms), slots, now, disordered, others)
         case Exists(member):
             return slot_of(member, slots) is not None
         case Age(None, _, _):
@@ -170,7 +170,7 @@ def _scalar(item: Any) -> Any:
     if isinstance(item, (Json, Member)):
         return LONG
     value = plain(item)
-    return LONG if type(value) is int and not LEAST <= value <= MOST else kept(value)
+    return LONG if type(value) is int and not LEAST <= value <= MOST else stored_value(value)
 
 
 def _compare(slot: int, op: str, value: Any) -> Rule | None:
