@@ -38,8 +38,8 @@ from .errors import (
     WrongThread,
 )
 from .filters import AGE, EXISTS, HAS, MATCHES, NOT, Filter, Typed, mem, parse
-from .green.calls.failure import UnretrievedFailure
 from .green.calls.thunk import GreenThunk, force, is_none, is_ready, unwrap
+from .green.future import UnretrievedFailure
 from .transport.http.encoder import JSONEncoder
 from .transport.retry import Retry
 

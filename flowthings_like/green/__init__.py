@@ -2,10 +2,10 @@
 
 from .backends.contract import Backend, Pool, choose, detect, native, open_pool
 from .calls.async_ import AsyncAPI
-from .calls.failure import UnretrievedFailure
 from .calls.lazy import LazyAPI
 from .calls.marks import api_call, api_factory, plain
 from .calls.thunk import GreenThunk, force, is_none, is_ready, json_default, unwrap
+from .future import UnretrievedFailure
 
 __all__ = [
     "AsyncAPI",

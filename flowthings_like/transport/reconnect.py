@@ -24,7 +24,7 @@ from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
 from ..green.backends.contract import detect
-from ..green.calls.future import without_frames
+from ..green.future import without_frames
 from .keepalive import KeepAlive, Watched
 
 __all__ = ["TRANSITIONS", "KeptConnection", "ReconnectingConnection", "State"]

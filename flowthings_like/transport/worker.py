@@ -10,7 +10,7 @@ from .permit import Permit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..green.calls.future import Latch
+    from ..green.future import Latch
 
 __all__ = ["OneThread", "Worker"]
 

@@ -120,23 +120,23 @@ def until(condition, what="it"):
 
 
 @contextlib.contextmanager
-def enrolled_together(lazy):
-    """What is called in the block is enrolled before the first batch leaves, on threads too."""
+def submitted_together(lazy):
+    """What is called in the block is submitted before the first batch leaves, on threads too."""
     lazy._open()
-    coalescer = lazy._coalescer
-    backend, next_batch = detect(), coalescer.next_batch
+    batcher = lazy._batcher
+    backend, next_batch = detect(), batcher._next_batch
     over = backend.event()
 
     def later(dispatcher):
         assert over.wait(20)
         return next_batch(dispatcher)
 
-    coalescer.next_batch = later
+    batcher._next_batch = later
     try:
         yield
     finally:
         over.set()
-        del coalescer.next_batch
+        del batcher._next_batch
 
 
 @contextlib.contextmanager

@@ -11,13 +11,10 @@ import time
 
 import pytest
 
-from flowthings_like.green import AsyncAPI, LazyAPI, detect
+from flowthings_like.green import AsyncAPI, LazyAPI, detect, future
 from flowthings_like.green.backends import _primitives, _threads
-from flowthings_like.green.batching import batcher as coalesce
-from flowthings_like.green.batching import enrol, gather
-from flowthings_like.green.batching import queue as lanes
-from flowthings_like.green.calls import async_ as calls
-from flowthings_like.green.calls import lazy, thunk
+from flowthings_like.green.batching import batcher, dispatcher, gathering, queue
+from flowthings_like.green.calls import async_, bulk_method, lazy, task_future, thunk, views
 from tests.transport.opcodes import interrupted_at
 
 from .bulky import Platform
@@ -48,7 +45,10 @@ def test_many_signals_at_random_moments_beside_another_thread():
     assert done.stdout.startswith("1500 signals")
 
 
-MODULES = (_primitives, _threads, calls, coalesce, enrol, gather, lanes, lazy, thunk)
+MODULES = (
+    *(_primitives, _threads, future, batcher, dispatcher, gathering, queue),
+    *(async_, bulk_method, lazy, task_future, thunk, views),
+)
 KINDS = ("read", "write", "alone", "functions", "imperative", "block")
 
 
@@ -142,7 +142,7 @@ def test_no_loop_stands_in_a_block_that_holds_a_lock():
 OWN_THREAD = "runs in a thread of its own, never in the main thread"
 RELOADED = "the database is loaded again after an exception"
 LOOPS_TO_UNDO = {
-    ("green/batching/batcher.py", "run"): OWN_THREAD,
+    ("green/batching/batcher.py", "_send_batches"): OWN_THREAD,
     ("platform/resources/drops/index_builder.py", "_work"): OWN_THREAD,
     ("platform/store/writer.py", "_dispatch"): OWN_THREAD,
     ("platform/store/writer.py", "_transact"): OWN_THREAD,

@@ -18,7 +18,7 @@ from eventlet.support.greenlets import GreenletExit
 from flowthings_like.errors import CallCancelled, DeadlineExceeded
 
 from ...diagnostics.checks.seen_running import foreign_call, wrong_thread
-from ..calls.future import Raised
+from ..future import CapturedException
 from ._gate import Gate, Gated
 from ._native import in_native_thread, keep
 from .contract import PARALLEL, Backend, Pool
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from flowthings_like.errors import WrongThread
 
-    from ..calls.future import Outcome
+    from ..future import Outcome
 
 __all__ = ["EventletBackend"]
 
@@ -51,10 +51,10 @@ class CallThread(GreenThread, Gated):  # type: ignore[misc]
         try:
             self.outcome = function(*args, **kwargs), None
         except (KeyboardInterrupt, SystemExit) as error:
-            self.outcome = None, Raised.caught(error)
+            self.outcome = None, CapturedException.caught(error)
             raise
         except BaseException as error:  # eventlet.Timeout and GreenletExit are
-            self.outcome = None, Raised.caught(error)
+            self.outcome = None, CapturedException.caught(error)
         finally:
             self.end()
             self._exit_event.send()
@@ -83,7 +83,7 @@ class CallThread(GreenThread, Gated):  # type: ignore[misc]
     def settle(self, timeout: float | None = None) -> Outcome:
         value, raised = self._settled(timeout)
         if raised is not None and isinstance(raised.error, GreenletExit):
-            return None, Raised(CallCancelled("the green thread of this call was killed"), None)
+            return None, CapturedException(CallCancelled("the green thread of this call was killed"), None)
         return value, raised
 
     def _settled(self, timeout: float | None) -> Outcome:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from flowthings_like.errors import ConfigurationError, DeadlineExceeded
 
-from ..calls.future import Raised
+from ..future import CapturedException
 from ._threads import ThreadsBackend
 from .contract import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..calls.future import Outcome
+    from ..future import Outcome
 
 __all__ = ["ForeignBackend", "ForeignPool"]
 
@@ -63,9 +63,9 @@ class ForeignCall:
             except TimeoutError as error:
                 if timeout is not None and not self.ready():
                     raise DeadlineExceeded(f"the call was not done after {timeout} s") from None
-                self._outcome = None, Raised.caught(error)
+                self._outcome = None, CapturedException.caught(error)
             except Exception as error:
-                self._outcome = None, Raised.caught(error)
+                self._outcome = None, CapturedException.caught(error)
         return self._outcome
 
     def _collect(self, timeout: float | None) -> Any:

@@ -18,7 +18,7 @@ from gevent.threadpool import ThreadPool
 from flowthings_like.errors import CallCancelled, DeadlineExceeded
 
 from ...diagnostics.checks.seen_running import foreign_call, wrong_thread
-from ..calls.future import Raised
+from ..future import CapturedException
 from ._gate import Gate, Gated
 from ._native import in_native_thread, keep
 from .contract import NATIVE_THREADS, PARALLEL, Backend, Pool
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
     from flowthings_like.errors import WrongThread
 
-    from ..calls.future import Outcome
+    from ..future import Outcome
 
 __all__ = ["GeventBackend"]
 
 
-class _Kept(Raised):
+class _Kept(CapturedException):
     """What a CallGreenlet returns in place of raising: what a greenlet raises is printed by the hub."""
 
     __slots__ = ()
@@ -115,11 +115,11 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
                 value = self.value
             error = super().exception if value is None else None
             if error is not None:
-                return None, Raised(error, error.__traceback__)
+                return None, CapturedException(error, error.__traceback__)
         if isinstance(value, _Kept):
             return None, value
         if isinstance(value, gevent.GreenletExit):
-            return None, Raised(CallCancelled("the green thread of this call was killed"), None)
+            return None, CapturedException(CallCancelled("the green thread of this call was killed"), None)
         return value, None
 
     def _wait_here(self, timeout: float | None) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from ..calls.future import Raised
+from ..future import CapturedException
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..calls.future import Outcome
+    from ..future import Outcome
 
 __all__ = ["in_native_thread", "keep"]
 
@@ -33,4 +33,4 @@ def keep(function: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:
     try:
         return function(*args), None
     except BaseException as error:
-        return None, Raised.caught(error)
+        return None, CapturedException.caught(error)

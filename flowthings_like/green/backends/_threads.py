@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowthings_like.errors import CallCancelled, DeadlineExceeded, FlowThingsError
 
-from ..calls.future import Raised
+from ..future import CapturedException
 from ._primitives import Event, seconds, start_thread
 from .contract import Backend, Pool
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextvars import Context
 
-    from ..calls.future import Outcome
+    from ..future import Outcome
 
 __all__ = ["ThreadCall", "ThreadPool", "ThreadsBackend"]
 
@@ -71,7 +71,7 @@ class ThreadCall:
         """Give the call up if no thread has started on it; get() then raises CallCancelled. Says whether."""
         if not self._claim(_CANCELLED):
             return False
-        self._finish((None, Raised(CallCancelled("the call was cancelled before it ran"), None)))
+        self._finish((None, CapturedException(CallCancelled("the call was cancelled before it ran"), None)))
         return True
 
     def run(self) -> None:
@@ -132,7 +132,7 @@ def _attempt(context: Context, function: Callable[..., Any], args: Any, kwargs: 
     try:
         return context.run(function, *args, **kwargs), None
     except BaseException as error:  # a worker outlives whatever it runs
-        return None, Raised.caught(error)
+        return None, CapturedException.caught(error)
 
 
 def _pop(items: list[Any]) -> Any:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from flowthings_like.errors import WrongThread
 
-    from ..calls.future import Latch, Pending
+    from ..future import Latch, Pending
 
 __all__ = ["Backend", "Pool", "choose", "detect", "native", "open_pool"]
 

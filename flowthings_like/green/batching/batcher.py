@@ -1,7 +1,7 @@
-"""Many single calls, one bulk call: lazy calls that have a bulk form leave in batches.
+"""Lazy calls that have a bulk form, sent in batches.
 
-There is no timer. A call that is enrolled asks for a dispatcher; under gevent and eventlet that one runs on
-the hub's next turn, or once there is a whole batch, and finds whatever was enrolled meanwhile; on threads it
+There is no timer. A call that is submitted asks for a dispatcher. Under gevent and eventlet that one runs on
+the hub's next turn, or once there is a whole batch, and finds whatever was submitted meanwhile; on threads it
 runs at once, and what comes while a batch is on its way leaves when that is back, or when there is enough for
 a full one.
 """
@@ -11,327 +11,278 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from flowthings_like.errors import CallCancelled, FlowThingsError
+from flowthings_like.errors import FlowThingsError
 
 from ...diagnostics.checks.seen_running import wrong_thread
-from ..calls.exits import track_batches
-from ..calls.failure import FailedTogether
-from ..calls.future import Deliverer, Raised
-from .dispatcher import fail, send
-from .gather import Gathering
-from .queue import Batch, Lane
-from .sharing import Writes
+from .dispatcher import Dispatcher, fail
+from .gathering import Gathering
+from .queue import BatchQueue
+from .writes import Writes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from ..backends.contract import Pool
-    from ..calls.future import Latch, Pending
-    from ..calls.marks import Bulk
-    from ..calls.thunk import GreenThunk
+    from ..future import Future, Latch, Pending
+    from .bulk_form import BulkForm
+    from .queue import Batch, Call
 
-__all__ = ["Coalescer"]
+__all__ = ["DISPATCHERS", "Batcher"]
 
 DISPATCHERS = 8
 """Batches that one lazy object has on their way at once."""
 
 
-class Dispatcher:
-    """Sends batches of one lazy object, one after the other, in a thread of its own, until there are none."""
+class _DispatcherThread:
+    """One of the threads that send batches, one after the other."""
 
-    __slots__ = ("_coalescer", "thread")
+    __slots__ = ("task",)
 
-    def __init__(self, coalescer: Coalescer) -> None:
-        self._coalescer = coalescer
-        self.thread: Pending | None = None
-
-    def run(self) -> None:
-        """Send batches until there are no more."""
-        coalescer = self._coalescer
-        coalescer.joins(self)
-        try:
-            while (batch := coalescer.next_batch(self)) is not None:
-                try:
-                    batch.context.run(send, batch)
-                finally:
-                    coalescer.landed(batch)
-        finally:
-            coalescer.leaves(self)
+    def __init__(self) -> None:
+        self.task: Pending | None = None
 
 
-class Coalescer(Deliverer):
-    """The lanes of one lazy object, and the dispatchers that empty them.
+class Batcher:
+    """The queues of one lazy object, and the threads that empty them.
 
-    What follows is kept by changing it under one lock: while a lane is ready there is a dispatcher, which was
-    started before; a lane has a batch on its way only if `Lane.may_leave` allowed that.
-
-    Attributes:
-        ready: the lanes of which a batch may leave, in their order.
+    This is kept by changing it under one lock: while a queue is ready there is a dispatcher thread, which was
+    started before; a queue has a batch on its way only if `may_send` allowed that.
 
     Args:
         pool: where the calls of this lazy object run when they go alone.
         known: which bulk forms the platform has, (class of the service, method) -> bool, as far as known.
             Belongs to the api, and outlives this object.
+        track: is told of this object, once in each process that uses it.
         most: batches on their way at once.
+
+    Attributes:
+        writes: what this lazy object has written.
+        gathering: the functions that may be about to make a call; None where threads run in turns.
     """
 
-    def __init__(self, pool: Pool, known: dict[Any, bool], most: int = DISPATCHERS) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        known: dict[Any, bool],
+        track: Callable[[Batcher], object],
+        most: int = DISPATCHERS,
+    ) -> None:
         backend = pool.backend
-        self.pool = pool
-        self.in_turns = backend.in_turns
         self.writes = Writes()
-        self.ready: dict[Lane, None] = {}
+        self.gathering = None if backend.in_turns else Gathering(backend)
         self._backend = backend
         self._crew = backend.crew()
-        self._latch = backend.latches(wrong_thread)
         self._most = most
-        self._known = known
-        self._lanes: WeakValueDictionary[Any, Lane] = WeakValueDictionary()
+        self._dispatcher = Dispatcher(pool, known, self.writes)
+        self._queues: WeakValueDictionary[Any, BatchQueue] = WeakValueDictionary()
         self._lock = backend.lock()
-        self._dispatchers: set[Dispatcher] = set()
-        self.gathering = None if self.in_turns else Gathering(backend, self._lock)
-        self._waiting: dict[int, list[Latch]] = {}
-        self._ends: list[Latch] = []
+        self._ready: dict[BatchQueue, None] = {}  # of which a batch may leave, in their order
+        self._threads: set[_DispatcherThread] = set()
+        self._latches = backend.latches(wrong_thread)
+        self._track = track
         self._pid = os.getpid()
+        track(self)
 
-    def lane(self, service: Any, method: Callable[..., Any], timeout: Any = None) -> Lane:
-        """The lane for calls of this method; the same one for all services of the same path."""
-        form: Bulk = method.__api_bulk__  # type: ignore[attr-defined]
+    def queue(self, form: BulkForm, service: Any, timeout: Any = None) -> BatchQueue:
+        """The queue for calls of this method; the same one for all services of the same path.
+
+        Args:
+            timeout: of each of the calls. Writes have one queue for all time-outs, because they keep their
+                order.
+        """
         where = type(service) if form.across else getattr(service, "path", id(service))
         name = where, form.method, timeout
-        return self._lanes.get(name) or self._lanes.setdefault(
-            name, Lane(self, form, service, method, timeout)
-        )
+        found = self._queues.get(name)
+        if found is None:
+            found = self._queues.setdefault(name, BatchQueue(form, service, self._backend.in_turns))
+        return found
 
-    def has_bulk_form(self, lane: Lane) -> bool | None:
-        """Whether the platform has this bulk form; None as long as nobody knows."""
-        return self._known.get((type(lane.service), lane.form.method))
+    def new_event(self) -> Latch:
+        """What a thread waits for that needs a result."""
+        if self._pid != os.getpid():
+            self._take_over()
+        return self._latches() if self.gathering is None else self.gathering.event()
 
-    def learn_bulk_form(self, lane: Lane, has: bool) -> None:
-        """The platform has shown whether it has this bulk form."""
-        self._known[type(lane.service), lane.form.method] = has
+    # Arrivals
 
-    # Departures
+    def submit(self, call: Call) -> Future:
+        """Queue a call, or let it share the request of an equal read. Returns the future of its result.
 
-    def schedule(self, lane: Lane) -> None:
-        """A batch of this lane may leave: have a dispatcher see to it.
+        If that fails, or is interrupted, the call is not made unless it has left already.
 
         Raises:
             WrongThread: the lazy object belongs to another OS thread.
-            RuntimeError: no thread can be started. Whatever is raised, the lane is as it was.
+            RuntimeError: no thread can be started.
         """
+        queue = call.queue
+        may_share = call.key is not None and not queue.form.writes
+        if may_share and queue.share(call, self.writes):
+            return call.future
+        try:
+            queue.append(call)
+            # Without the lock: whoever takes from the queue looks at it again once it has changed these.
+            if queue not in self._ready and queue.may_send():
+                self._schedule(queue)
+            if not len(queue) % queue.form.most:
+                self._let_send()
+        except BaseException:
+            call.future.cancel()
+            raise
+        if may_share:  # last, so that what was interrupted is shared by nobody
+            queue.let_share(call)
+        return call.future
+
+    def _let_send(self) -> None:
+        """A whole batch waits: where threads run in turns, let it leave while its caller makes the next."""
+        if self._backend.in_turns and not self._backend.in_hub():
+            self._backend.give_way()
+
+    # Departures
+
+    def _schedule(self, queue: BatchQueue) -> None:
+        """A batch of this queue may leave: have a dispatcher send it. On an error the queue is as it was."""
         self._crew.check_thread()
         if self._pid != os.getpid():
             self._take_over()
         with self._lock:
-            if lane.queue and lane.may_leave():
-                self._see_to_dispatchers()
-                self.ready[lane] = None
+            if queue and queue.may_send():
+                self._start_dispatcher()
+                self._ready[queue] = None
 
-    def let_leave(self) -> None:
-        """A whole batch waits: under gevent and eventlet, let it leave while its caller prepares the next."""
-        if self.in_turns and not self._backend.in_hub():
-            self._backend.give_way()
+    def _start_dispatcher(self) -> None:
+        """Start a dispatcher thread if there may be another one. Called under the lock.
 
-    def _see_to_dispatchers(self) -> None:
-        """Start a dispatcher if there may be another. Called under the lock. An error means that there is
-        none at all."""
-        if len(self._dispatchers) >= self._most:
+        Raises:
+            RuntimeError: it cannot be started, and there is no other one.
+        """
+        if len(self._threads) >= self._most:
             return
-        dispatcher = Dispatcher(self)
+        thread = _DispatcherThread()
         try:
-            self._dispatchers.add(dispatcher)
-            track_batches(self)
-            dispatcher.thread = self._crew.start(dispatcher.run)
-            dispatcher.thread.when_done(partial(self.leaves, dispatcher))  # killed, it may never run
+            self._threads.add(thread)
+            thread.task = self._crew.start(self._send_batches, thread)
+            thread.task.when_done(partial(self._ended, thread))  # killed, it may never run
         except BaseException as error:
-            self._dispatchers.discard(dispatcher)  # if it runs nevertheless, it says so itself
-            if not self._dispatchers or not isinstance(error, Exception):
+            self._threads.discard(thread)  # if it runs nevertheless, it says so itself
+            if not self._threads or not isinstance(error, Exception):
                 raise
 
-    def joins(self, dispatcher: Dispatcher) -> None:
-        """A dispatcher has begun."""
+    def _send_batches(self, thread: _DispatcherThread) -> None:
+        """What a dispatcher thread does: send batches until there are no more."""
         with self._lock:
-            self._dispatchers.add(dispatcher)
+            self._threads.add(thread)
+        try:
+            while (batch := self._next_batch(thread)) is not None:
+                try:
+                    batch.context.run(self._dispatcher.send, batch)
+                finally:
+                    self._landed(batch)
+        finally:
+            self._ended(thread)
 
-    def next_batch(self, dispatcher: Dispatcher) -> Batch | None:
-        """What this dispatcher is to send; None if there is no more, and it has left."""
+    def _next_batch(self, thread: _DispatcherThread) -> Batch | None:
+        """What this thread is to send; None if there is no more, and it has left."""
         if self.gathering is not None:
             with self._lock:  # whoever has started it is about to say what for
-                expected = bool(self.ready)
+                expected = bool(self._ready)
             if expected:
                 self.gathering.settle_down()
         with self._lock:
             batch = self._take()
             if batch is None:
-                self._dispatchers.discard(dispatcher)
+                self._threads.discard(thread)
             return batch
 
     def _take(self) -> Batch | None:
         """Called under the lock."""
-        while self.ready:
-            lane = next(iter(self.ready))
-            del self.ready[lane]  # first: what is enrolled from here on asks for its own departure
-            # Asked again: since the lane was ready another batch of it may have left.
-            batch = lane.take() if lane.may_leave() else None
-            self._look_again(lane)
+        while self._ready:
+            queue = next(iter(self._ready))
+            del self._ready[queue]  # first: what is submitted from here on asks for its own departure
+            # Asked again: since the queue was ready another batch of it may have left.
+            batch = queue.take() if queue.may_send() else None
+            self._look_again(queue)
             if batch is not None:
                 return batch
         return None
 
-    def landed(self, batch: Batch) -> None:
-        """This batch is answered, or failed."""
-        lane = batch.lane
+    def _landed(self, batch: Batch) -> None:
+        """The calls of this batch have their results."""
         with self._lock:
-            if batch in lane.flying:
-                lane.flying.remove(batch)
-            # The frames of a failure lead to the batch; from there they must not lead back to the failure.
-            batch.thunks.clear()
-            batch.sharing.clear()
-            self._look_again(lane)
+            batch.queue.landed(batch)
+            self._look_again(batch.queue)
 
-    def _look_again(self, lane: Lane) -> None:
-        """Called by a dispatcher, under the lock: there may be more to send, with the help of another one if
-        that can be had."""
-        if lane.queue and lane.may_leave():
-            self.ready[lane] = None
+    def _look_again(self, queue: BatchQueue) -> None:
+        """Called by a dispatcher thread, under the lock: there may be more to send, with the help of another
+        one if that can be had."""
+        if queue and queue.may_send():
+            self._ready[queue] = None
             with suppress(Exception):
-                self._see_to_dispatchers()
+                self._start_dispatcher()
 
-    def leaves(self, dispatcher: Dispatcher) -> None:
-        """A dispatcher has ended: it found nothing more to do, or was killed, maybe before it began."""
-        stranded: list[Lane] = []
-        reason: BaseException | None = None
+    def _ended(self, thread: _DispatcherThread) -> None:
+        """A dispatcher thread found nothing more to do, or was killed, maybe before it began."""
         with self._lock:
-            self._dispatchers.discard(dispatcher)
-            if self.ready and not self._dispatchers:
+            self._threads.discard(thread)
+            if self._ready and not self._threads:
                 try:
-                    self._see_to_dispatchers()
+                    self._start_dispatcher()
                 except Exception as error:
-                    stranded, reason = list(self.ready), error
-                    self.ready.clear()
-            ends, self._ends = ([], self._ends) if self._dispatchers else (self._ends, [])
-        for lane in stranded:
-            assert reason is not None
-            self._fail_queued(lane, reason)
-        for end in ends:
-            end.set()
+                    self._strand(error)
 
-    # Arrivals
+    def _strand(self, error: Exception) -> None:
+        """Called under the lock: nobody will send what is ready."""
+        for queue in self._ready:
+            fail(queue.waiting(), error)
+        self._ready.clear()
 
-    def close(self, batch: Batch) -> None:
-        """From here on no read shares this batch."""
-        with self._lock:
-            batch.index = {}
+    # The end
 
-    def deliver(self, thunk: GreenThunk) -> None:
-        if self._pid != os.getpid():
-            self._take_over()
-        latch = self._latch()
-        with self._lock:
-            self._waiting.setdefault(id(thunk), []).append(latch)
-            if self.gathering is not None:
-                self.gathering.waits(latch)
-        try:
-            if thunk._pending is self:
-                latch.wait()
-        finally:
-            with self._lock:
-                latches = self._waiting.get(id(thunk), [])
-                if latch in latches:
-                    latches.remove(latch)
-                if self.gathering is not None:
-                    self.gathering.goes_on(latch)
-                if not latches:
-                    self._waiting.pop(id(thunk), None)
+    def futures(self) -> list[Future]:
+        """The results that are still to come, but for calls that were given up."""
+        found: list[Future] = []
+        queues = list(self._queues.values())
+        with self._lock:  # while a call moves from its queue to a batch it is in neither
+            found += chain.from_iterable(map(BatchQueue.futures, queues))
+        return found
+
+    def drain(self) -> bool:
+        """Wait until everything that was submitted is answered; False if there was nothing to wait for."""
+        waited = False
+        while futures := self.futures():
+            waited = True
+            for future in futures:
+                future.wait()
+        return waited
+
+    def cancel(self) -> None:
+        """Fail what has not left, and stop waiting for what has, as far as it can be stopped."""
+        for queue in list(self._queues.values()):
+            with self._lock:  # so that nothing leaves meanwhile
+                queue.give_up()
+        tasks = [thread.task for thread in tuple(self._threads)]
+        for task in [task for task in tasks if task is not None and task.abandon()]:
+            task.settle()
 
     def _take_over(self) -> None:
         """This is a forked child: the parent's dispatchers stayed there, with what they had on their way."""
         self._pid = os.getpid()
-        if self.in_turns:  # green threads come along
+        self._track(self)
+        if self._backend.in_turns:  # green threads come along
             return
         self._lock = self._backend.lock()
-        self._dispatchers.clear()
-        self.ready.clear()
-        self._waiting.clear()
+        self._threads.clear()
+        self._ready.clear()
         error = FlowThingsError(
             "this call was on its way when the process forked, and its answer goes to the parent; "
             "collect results before forking, or make the call in the child"
         )
-        for lane in list(self._lanes.values()):
-            for batch in lane.flying:
-                fail(batch, range(len(batch.thunks)), error)
-            lane.flying.clear()
-            if lane.queue:
-                self.schedule(lane)
-
-    def wake(self, batch: Batch, positions: Sequence[int]) -> None:
-        """These calls' thunks have something to settle with: tell those that wait for it."""
-        if not self._waiting:
-            return
-        for position in positions:
-            for thunk in batch.everyone(position):
-                self._wake(thunk)
-
-    def _wake(self, thunk: GreenThunk) -> None:
-        if id(thunk) in self._waiting:
-            with self._lock:
-                latches = self._waiting.pop(id(thunk), [])
-                if self.gathering is not None:
-                    self.gathering.goes_on(*latches)
-            for latch in latches:
-                latch.set()
-
-    # The end of a block
-
-    def drain(self) -> bool:
-        """Wait until everything that was enrolled is answered; False if there was nothing to wait for."""
-        waited = False
-        while True:
-            latch = self._latch()
-            with self._lock:
-                if not self._dispatchers:
-                    return waited
-                self._ends.append(latch)
-            latch.wait()
-            waited = True
-
-    def unanswered(self) -> list[GreenThunk]:
-        """The thunks that wait for this."""
-        with self._lock:
-            return self._unanswered()
-
-    def _unanswered(self) -> list[GreenThunk]:
-        """Called under the lock."""
-        thunks: list[GreenThunk] = []
-        for lane in list(self._lanes.values()):
-            for batch in lane.flying:
-                thunks += (one for at in range(len(batch.thunks)) for one in batch.everyone(at))
-            thunks += lane.queue
-        return [thunk for thunk in thunks if thunk._pending is self]
-
-    def give_up(self) -> None:
-        """Fail what has not left, and stop waiting for what has, as far as it can be stopped."""
-        for lane in list(self._lanes.values()):
-            self._fail_queued(lane, CallCancelled("the call was given up before it was sent"))
-        threads = [dispatcher.thread for dispatcher in tuple(self._dispatchers)]
-        for thread in [thread for thread in threads if thread is not None and thread.abandon()]:
-            thread.settle()
-
-    def _fail_queued(self, lane: Lane, error: BaseException) -> None:
-        with self._lock:  # so that none of them leaves meanwhile
-            thunks = self._fail_all(lane, error)
-        for thunk in thunks:
-            self._wake(thunk)
-
-    def _fail_all(self, lane: Lane, error: BaseException) -> list[GreenThunk]:
-        """Called under the lock."""
-        thunks = [thunk for thunk in lane.queue if thunk._pending is self]
-        if thunks:
-            failed = FailedTogether(Raised.caught(error), thunks[0]._call[:3], len(thunks))
-            for thunk in thunks:
-                thunk._pending = failed
-        return thunks
+        for queue in list(self._queues.values()):
+            for batch in queue.in_flight:
+                fail(batch.calls, error)
+            queue.in_flight.clear()
+            if queue:
+                self._schedule(queue)

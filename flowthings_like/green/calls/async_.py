@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..backends.contract import Pool
-    from .future import Outcome, Pending
+    from ..future import Origin, Outcome, Pending
 
 __all__ = ["AsyncAPI"]
 
@@ -44,17 +43,17 @@ class AsyncAPI(View):
     """
 
     def __init__(self, api: object, async_lib: object = None, pool: object = None) -> None:
-        super().__init__(api, self._wrap_call)
+        super().__init__(api, self._make_call)
         self.collected: list[tuple[BaseException | None, Any]] = []
         self._wanted = async_lib, pool
         self._pool: Pool | None = None
         # In call order, by identity: threads need not be hashable, and as_completed takes them out singly.
         self._queue: dict[int, tuple[Any, Pending]] = {}
 
-    def _wrap_call(self, view: View, name: str, method: Callable[..., Any], label: str) -> Callable[..., Any]:
-        """What stands for a service's method here."""
+    def _make_call(self, view: View, method: Callable[..., Any]) -> Callable[..., Any]:
+        """How calls of a service's method are made: what gets the arguments and returns a thread."""
 
-        def call(*args: Any, **kwargs: Any) -> Any:
+        def make(origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             pool = self._pool
             if pool is None:
                 pool = self._pool = open_pool(*self._wanted)
@@ -65,12 +64,11 @@ class AsyncAPI(View):
             else:
                 thread = pool.spawn(method, *args, **kwargs)
             pending = pool.pending(thread)
-            frame = sys._getframe(1)
-            track(pending, (label, frame.f_code, frame.f_lasti))
+            track(pending, origin)
             self._queue[id(thread)] = thread, pending
             return thread
 
-        return call
+        return make
 
     @overload
     def results(self, with_exceptions: Literal[False] = False, timeout: float | None = None) -> list[Any]: ...

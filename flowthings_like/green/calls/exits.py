@@ -10,23 +10,27 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import ref
 
-from .failure import Failure, describe
-from .thunk import GreenThunk
+from ..future import Failure, Future
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..batching.batcher import Coalescer
-    from .failure import Origin
-    from .future import Pending
+    from ..future import Origin, Pending
 
 __all__ = ["forget", "track", "track_batches"]
 
 LINES = 20
 """Different failures that are listed."""
+
+
+class Batches(Protocol):
+    """Sends calls in batches."""
+
+    def futures(self) -> list[Future]:
+        """The results that are still to come, but for calls that were given up."""
 
 
 class _UnderWay:
@@ -35,19 +39,19 @@ class _UnderWay:
     def __init__(self) -> None:
         self.pid = os.getpid()
         self.calls: dict[ref[Any], Origin] = {}
-        self.batches: dict[ref[Coalescer], None] = {}
+        self.batches: dict[ref[Batches], None] = {}
 
     def unfinished(self) -> list[tuple[Any, Origin]]:
-        """Each call that is not done, a Pending or a thunk, and where it was made."""
+        """Each call that is not done, a Future or a thread, and where it was made."""
         found: list[tuple[Any, Origin]] = []
         for reference, origin in self.calls.copy().items():
             call = reference()
-            if call is not None and not call.ready():
+            if call is not None and not _is_done(call):
                 found.append((call, origin))
         for owner in self.batches.copy():
-            coalescer = owner()
-            if coalescer is not None:
-                found += ((thunk, thunk._call[:3]) for thunk in coalescer.unanswered())
+            batches = owner()
+            if batches is not None:
+                found += ((future, future.origin) for future in batches.futures())
         return found
 
 
@@ -64,25 +68,23 @@ def _here() -> _UnderWay:
     return here
 
 
-def track(call: Pending, origin: Origin) -> None:
+def track(call: Future | Pending, origin: Origin) -> None:
     """Finish this call before the program ends."""
     calls = _here().calls
     calls[ref(call, calls.pop)] = origin
 
 
-def track_batches(coalescer: Coalescer) -> None:
-    """Finish what was enrolled there before the program ends."""
-    batches = _here().batches
-    batches[ref(coalescer, batches.pop)] = None
+def track_batches(batches: Batches) -> None:
+    """Finish what is submitted there before the program ends."""
+    here = _here().batches
+    here[ref(batches, here.pop)] = None
 
 
-def forget(calls: Iterable[Pending], coalescer: Coalescer | None = None) -> None:
+def forget(calls: Iterable[Future | Pending]) -> None:
     """These were given up: do not wait for them."""
     here = _here()
     for call in calls:
         here.calls.pop(ref(call), None)
-    if coalescer is not None:
-        here.batches.pop(ref(coalescer), None)
 
 
 def _finish() -> None:
@@ -110,23 +112,24 @@ def _wait_for_all(here: _UnderWay, waited: dict[int, Any], failures: dict[str, i
                 _count(failures, origin, f"{type(error).__name__}: {str(error)[:300]}")
 
 
-def _wait(call: Any) -> BaseException | None:
+def _is_done(call: Future | Pending) -> bool:
+    return call.done() if isinstance(call, Future) else call.ready()
+
+
+def _wait(call: Future | Pending) -> BaseException | None:
     """Wait for a call; why it has no value, or None."""
     try:
-        if type(call) is GreenThunk:
-            call.force()
-            return None
-        value, raised = call.settle()
-    except Exception as error:  # the call's, or nothing can wait for it here
+        value, captured = (call.failure(), None) if isinstance(call, Future) else call.settle()
+    except Exception as error:  # nothing can wait for it here
         return error
     if isinstance(value, Failure):
         value.seen = True
         return value.error
-    return None if raised is None else raised.error
+    return None if captured is None else captured.error
 
 
 def _count(failures: dict[str, int], origin: Origin, reason: str) -> None:
-    what = f"{describe(origin)}: {reason}"
+    what = f"{origin}: {reason}"
     failures[what] = failures.get(what, 0) + 1
 
 

@@ -6,12 +6,14 @@ import sys
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ..backends.contract import open_pool
-from ..batching.batcher import DISPATCHERS, Coalescer
-from ..batching.enrol import Enrolment, reader, writer
-from ..batching.queue import weigh
-from .begun import Begun
-from .exits import forget, track
-from .thunk import GreenThunk, force_all, run_lazily, unwrap
+from ..batching.batcher import DISPATCHERS, Batcher
+from ..batching.bulk_form import bulk_form
+from ..future import Future, Origin
+from .begun import BegunFuture
+from .bulk_method import BulkMethod, estimate_size
+from .exits import forget, track, track_batches
+from .task_future import TaskFuture
+from .thunk import GreenThunk, force_all, unwrap
 from .views import View
 
 if TYPE_CHECKING:
@@ -19,8 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..backends.contract import Pool
-    from .failure import Origin
-    from .future import Pending
+    from ..future import Pending
 
     Make = Callable[[Origin, tuple[Any, ...], dict[str, Any]], GreenThunk]
 
@@ -49,10 +50,10 @@ class LazyAPI(View):
     """
 
     def __init__(self, api: object, async_lib: object = None, pool: object = None) -> None:
-        super().__init__(api, self._wrap_call)
+        super().__init__(api, self._make_call)
         self._wanted = async_lib, pool
         self._pool: Pool | None = None
-        self._coalescer: Coalescer | None = None
+        self._batcher: Batcher | None = None
         self._block: _Block | None = None
 
     @overload
@@ -66,8 +67,7 @@ class LazyAPI(View):
         go on side by side. Thunks among its arguments, and inside dicts, lists and tuples there, are waited
         for before it runs.
         """
-        frame = sys._getframe(1)
-        origin = _name(function), frame.f_code, frame.f_lasti
+        origin = Origin(_name(function), sys._getframe(1))
         return self._run([(function, args, kwargs)], origin)[0]
 
     @overload
@@ -76,15 +76,13 @@ class LazyAPI(View):
     def map(self, function: Callable[[A], V], items: Iterable[A], /) -> list[GreenThunk[V]]: ...
     def map(self, function: Callable[[Any], Any], items: Iterable[Any], /) -> Any:
         """`call` the function with each of the items; a list of thunks in the order of the items."""
-        frame = sys._getframe(1)
-        origin = _name(function), frame.f_code, frame.f_lasti
+        origin = Origin(_name(function), sys._getframe(1))
         return self._run([(function, (item,), {}) for item in items], origin)
 
     def _run(self, calls: list[tuple[Any, ...]], origin: Origin) -> list[GreenThunk]:
         self._open()
-        coalescer = self._coalescer
-        gathering = None if coalescer is None else coalescer.gathering
-        if coalescer is None or gathering is None:
+        gathering = None if self._batcher is None else self._batcher.gathering
+        if gathering is None:
             return [self._start(_with_values, call, {}, origin) for call in calls]
 
         def run(function: object, *call: Any) -> Any:
@@ -92,106 +90,67 @@ class LazyAPI(View):
                 return _with_values(*call)
 
         def start(call: tuple[Any, ...]) -> GreenThunk:
-            pending = gathering.expect(lambda function: self._begin(run, (function, *call), {}, origin))
-            return GreenThunk(pending, origin)
+            future = gathering.start(lambda function: self._begin(run, (function, *call), {}, origin))
+            return GreenThunk(future, origin)
 
         return [start(call) for call in calls]
 
     # Calls of services
 
-    def _wrap_call(self, view: View, name: str, method: Callable[..., Any], label: str) -> Callable[..., Any]:
-        """What stands for a service's method here."""
+    def _make_call(self, view: View, method: Callable[..., Any]) -> Make:
+        """How calls of a service's method are made: what gets the arguments and returns a thunk."""
         self._open()
-        form = getattr(method, "__api_bulk__", None)
-        if self._coalescer is not None and form is not None and form.entry is None:
-            enrolment = self._enrolment(view, method)
-            if not enrolment.alone:
-                return (writer if form.writes else reader)(enrolment, label)
-        if self._coalescer is not None and hasattr(method, "__api_begins__"):
-            return self._beginner(getattr(view._target, method.__api_begins__), method, label)
-        make = self._maker(view, method)
-        if make is None:
-            return self._starter(method, label)
+        batcher, target = self._batcher, view._target
+        if batcher is not None:
+            form = bulk_form(method)
+            if form is not None:
+                return BulkMethod(batcher, form, target, method, self._start).call
+            if hasattr(method, "__api_begins__"):
+                return self._begun(getattr(target, method.__api_begins__), method)
+            if hasattr(method, "__api_chooses__"):
+                return self._chosen(view, getattr(target, method.__api_chooses__), method)
+            if not hasattr(method, "__api_reads__"):
+                return self._written(batcher, method)
+        return lambda origin, args, kwargs: self._start(method, args, kwargs, origin)
 
-        def call(*args: Any, **kwargs: Any) -> GreenThunk:
-            frame = sys._getframe(1)
-            return make((label, frame.f_code, frame.f_lasti), args, kwargs)
-
-        return call
-
-    def _beginner(
-        self, begin: Callable[..., Any], method: Callable[..., Any], label: str
-    ) -> Callable[..., Any]:
+    def _begun(self, begin: Callable[..., Any], method: Callable[..., Any]) -> Make:
         """For a call that can be begun without a thread."""
         pool = self._open()
 
-        def call(*args: Any, **kwargs: Any) -> GreenThunk:
-            frame = sys._getframe(1)
-            origin = label, frame.f_code, frame.f_lasti
-            if weigh(args) < 0 or (kwargs and weigh(kwargs) < 0):  # it has to wait for thunks
-                return self._start(method, args, kwargs, origin)
-            try:
-                underway = begin(*args, **kwargs)
-            except Exception:  # it makes no sense; made alone it says so where the result is needed
-                underway = None
+        def make(origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any]) -> GreenThunk:
+            underway = None
+            if estimate_size(args) >= 0 and estimate_size(kwargs) >= 0:  # else it has to wait for thunks
+                try:
+                    underway = begin(*args, **kwargs)
+                except Exception:  # it makes no sense; made alone it says so where the result is needed
+                    underway = None
             if underway is None:
                 return self._start(method, args, kwargs, origin)
-            begun = Begun(underway, origin, pool)
-            self._remember(begun, origin)
-            return GreenThunk(begun, origin)
+            future = BegunFuture(underway, origin, pool)
+            self._remember(future, future)
+            return GreenThunk(future, origin)
 
-        return call
+        return make
 
-    def _starter(self, method: Callable[..., Any], label: str) -> Callable[..., Any]:
-        """For a call that has a green thread of its own and changes nothing."""
-        start = self._open().start
-
-        def call(*args: Any, **kwargs: Any) -> GreenThunk:
-            frame = sys._getframe(1)
-            origin = label, frame.f_code, frame.f_lasti
-            pending = start(run_lazily, method, args, kwargs, origin)
-            self._remember(pending, origin)
-            return GreenThunk(pending, origin)
-
-        return call
-
-    def _maker(self, view: View, method: Callable[..., Any]) -> Make | None:
-        """How a call of this method is made; None if there is nothing special about it."""
-        coalescer = self._coalescer
-        if coalescer is not None:
-            if hasattr(method, "__api_chooses__"):
-                return self._chooser(view, method)
-            if hasattr(method, "__api_bulk__"):
-                return self._enrolment(view, method).enrol
-            if not hasattr(method, "__api_reads__"):
-                return self._writer(coalescer, method)
-        return None
-
-    def _enrolment(self, view: View, method: Callable[..., Any]) -> Enrolment:
-        assert self._coalescer is not None
-        return Enrolment(self._coalescer, view._target, method, self._start)
-
-    def _writer(self, coalescer: Coalescer, method: Callable[..., Any]) -> Make:
+    def _written(self, batcher: Batcher, method: Callable[..., Any]) -> Make:
         """For a call that may change anything: no read shares a request across it."""
-        written = coalescer.writes.note
+        note_write = batcher.writes.note
 
         def write(*args: Any, **kwargs: Any) -> Any:
             try:
                 return method(*args, **kwargs)
             finally:
-                written()
+                note_write()
 
         def make(origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any]) -> GreenThunk:
-            written()
+            note_write()
             return self._start(write, args, kwargs, origin)
 
         return make
 
-    def _chooser(self, view: View, method: Callable[..., Any]) -> Make:
+    def _chosen(self, view: View, choose: Callable[..., Any], method: Callable[..., Any]) -> Make:
         """For a call that only chooses another one."""
-        target = view._target
-        choose = getattr(target, method.__api_chooses__)  # type: ignore[attr-defined]
-        makers: dict[str, Make | None] = {}
+        makers: dict[str, Make] = {}
 
         def make(origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any]) -> GreenThunk:
             if any(type(arg) is GreenThunk for arg in args):  # what to choose depends on what it will be
@@ -201,11 +160,8 @@ class LazyAPI(View):
             except Exception:  # it makes no sense; made alone it says so where the result is needed
                 return self._start(method, args, kwargs, origin)
             if name not in makers:
-                makers[name] = self._maker(view, getattr(target, name))
-            chosen = makers[name]
-            if chosen is None:
-                return self._start(getattr(target, name), args, kwargs, origin)
-            return chosen(origin, args, kwargs)
+                makers[name] = self._make_call(view, getattr(view._target, name))
+            return makers[name](origin, args, kwargs)
 
         def make_later(origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             args, kwargs = force_all(args, kwargs)
@@ -221,15 +177,16 @@ class LazyAPI(View):
 
     def _begin(
         self, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], origin: Origin
-    ) -> Pending:
-        pending = (self._pool or self._open()).start(run_lazily, method, args, kwargs, origin)
-        self._remember(pending, origin)
-        return pending
+    ) -> TaskFuture:
+        future = TaskFuture(origin, self._pool or self._open(), method, args, kwargs)
+        self._remember(future, future.task)
+        return future
 
-    def _remember(self, call: Pending, origin: Origin) -> None:
-        track(call, origin)
+    def _remember(self, future: Future, call: Future | Pending) -> None:
+        """Finish a call before the block and the program end. What runs it holds `call`, not the future."""
+        track(call, future.origin)
         if self._block is not None:
-            self._block.add(call)
+            self._block.add(future)
 
     def _open(self) -> Pool:
         pool = self._pool
@@ -238,7 +195,8 @@ class LazyAPI(View):
             pool = open_pool(async_lib, wanted)
             if pool.runs_by_itself and (wanted is None or isinstance(wanted, int)):
                 known = vars(self._target).setdefault("_bulk_forms", {})
-                self._coalescer = Coalescer(pool, known, min(DISPATCHERS, wanted or DISPATCHERS))
+                most = min(DISPATCHERS, wanted or DISPATCHERS)
+                self._batcher = Batcher(pool, known, track_batches, most)
             self._pool = pool
         return pool
 
@@ -252,56 +210,56 @@ class LazyAPI(View):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        block, coalescer = self._block, self._coalescer
+        block, batcher = self._block, self._batcher
         assert block is not None
         try:
             if kind is not None and not issubclass(kind, Exception):
-                block.give_up(coalescer)
+                block.give_up(batcher)
             else:
-                block.wait(coalescer)
+                block.wait(batcher)
         finally:
             self._block = block.outer
 
 
 class _Block:
-    """The calls of one `with` block that run in threads of their own. Those enrolled the coalescer knows."""
+    """The calls of one `with` block that have a thread of their own or were begun. The batcher knows the
+    others."""
 
     def __init__(self, outer: _Block | None) -> None:
         self.outer = outer
-        self._fired: list[Pending] = []
+        self._futures: list[Future] = []
         self._many = 1000
 
-    def add(self, pending: Pending) -> None:
-        fired = self._fired
-        fired.append(pending)
-        if len(fired) > self._many:  # those that are done are done; do not keep their results
-            self._fired = [pending for pending in fired if not pending.ready()]
-            self._many = max(1000, 2 * len(self._fired))
+    def add(self, future: Future) -> None:
+        self._futures.append(future)
+        if len(self._futures) > self._many:  # those that are done are done; do not keep their results
+            self._futures = [future for future in self._futures if not future.done()]
+            self._many = max(1000, 2 * len(self._futures))
 
-    def wait(self, coalescer: Coalescer | None) -> None:
+    def wait(self, batcher: Batcher | None) -> None:
         """Wait for all of them, and for those that they make meanwhile."""
         try:
-            self._settle_all(coalescer)
+            self._wait_for_all(batcher)
         except BaseException:
-            self.give_up(coalescer)
+            self.give_up(batcher)
             raise
 
-    def _settle_all(self, coalescer: Coalescer | None) -> None:
+    def _wait_for_all(self, batcher: Batcher | None) -> None:
         while True:
-            while self._fired:
-                self._fired[-1].settle()
-                self._fired.pop()
-            if coalescer is None or not coalescer.drain():
+            while self._futures:
+                self._futures[-1].wait()
+                self._futures.pop()
+            if batcher is None or not batcher.drain():
                 return
 
-    def give_up(self, coalescer: Coalescer | None) -> None:
+    def give_up(self, batcher: Batcher | None) -> None:
         """Stop them all, as far as they can be stopped, and wait for those that were."""
-        fired, self._fired = self._fired, []
-        forget(fired, coalescer)
-        if coalescer is not None:
-            coalescer.give_up()
-        for pending in [pending for pending in fired if not pending.ready() and pending.abandon()]:
-            pending.settle()
+        futures, self._futures = self._futures, []
+        forget(future.task if isinstance(future, TaskFuture) else future for future in futures)
+        if batcher is not None:
+            batcher.cancel()
+        for future in [future for future in futures if not future.done() and future.cancel()]:
+            future.wait()
 
 
 def _with_values(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

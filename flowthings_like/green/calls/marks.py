@@ -19,8 +19,8 @@
         @begins("begin_query")
         def query(self, code): ...      # lazy queries need no thread: begin_query sends them
 
-`@api_call` is for a method of an object that is not a service, such as `api.request`. What is none of these
-(data, unmarked methods of other objects) is handed through as it is.
+`@bulk` is in `batching/bulk_form.py`. `@api_call` is for a method of an object that is not a service, such as
+`api.request`. What is none of these (data, unmarked methods of other objects) is handed through as it is.
 """
 
 from __future__ import annotations
@@ -33,16 +33,13 @@ if TYPE_CHECKING:
     F = TypeVar("F", bound=Callable[..., Any])
 
 __all__ = [
-    "ALONE",
     "CALL",
     "FACTORY",
     "PLAIN",
     "SERVICE",
-    "Bulk",
     "api_call",
     "api_factory",
     "begins",
-    "bulk",
     "chooses",
     "kind_of",
     "plain",
@@ -108,83 +105,6 @@ def chooses(chooser: str) -> Callable[[F], F]:
 
     def mark(function: F) -> F:
         function.__api_chooses__ = chooser  # type: ignore[attr-defined]
-        return function
-
-    return mark
-
-
-class _Alone:
-    def __repr__(self) -> str:
-        return "ALONE"
-
-
-ALONE: Any = _Alone()
-"""In a bulk form's list, in place of a result: this call was not made, make it by itself."""
-
-
-class Bulk:
-    """How many calls of one method become one call of another; what the attributes mean, `bulk` says."""
-
-    def __init__(
-        self,
-        method: str,
-        argument: str,
-        key: str | None,
-        entry: str | None,
-        most: int,
-        writes: bool,
-        across: bool,
-        whole: tuple[int, ...],
-        in_order: bool,
-    ) -> None:
-        self.method = method
-        self.argument = argument
-        self.key = key
-        self.entry = entry
-        self.most = most
-        self.writes = writes
-        self.across = across
-        self.whole = whole
-        self.in_order = in_order
-
-
-def bulk(
-    method: str,
-    *,
-    key: str | None = None,
-    entry: str | None = None,
-    most: int = 500,
-    writes: bool = False,
-    across: bool = False,
-    whole: tuple[int, ...] = (),
-    in_order: bool = False,
-) -> Callable[[F], F]:
-    """Mark a call that has a bulk form: another method of the same service, which takes a list.
-
-    Under `lazy()` such calls travel together. A call with keywords of its own (but `timeout`) goes alone.
-
-    Args:
-        method: the bulk form. It gets a list with the first argument of each call and returns a mapping by
-            key, or without a key a list in the same order.
-        key: the first argument by name, if it is the key itself ("id"), or with the member of it that is
-            ("model.id").
-        entry: in place of `key`, a method that gets the arguments of a call and returns (key, what to put
-            into the list), or None for a call that goes alone.
-        most: calls in one bulk call.
-        writes: it changes something. Such calls of one service leave in the order in which they were made.
-        across: calls of all services of this class go together, not only those of one.
-        whole: statuses of refusals that are about all of the calls, never about one of them.
-        in_order: the bulk form returns a list although there is a key, which then only tells equal calls.
-            In the list may be, besides results, the exception that one call failed with, and ALONE.
-
-    A service may have two more things to say: `__api_alone__`, true while its calls cannot travel together,
-    and `__api_missing__(key)`, the exception for a key that is not in the answer.
-    """
-
-    def mark(function: F) -> F:
-        argument = function.__code__.co_varnames[1]
-        form = Bulk(method, argument, key, entry, most, writes, across, whole, in_order)
-        function.__api_bulk__ = form  # type: ignore[attr-defined]
         return function
 
     return mark

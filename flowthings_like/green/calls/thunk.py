@@ -7,16 +7,12 @@ import math
 import operator
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from .failure import Deferred, Failure, describe
-from .future import Deliverer
 from .proxied import Proxied, T_co
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ..batching.queue import Call
-    from .failure import Origin
-    from .future import Pending, Raised
+    from ..future import Future, Origin
 
 __all__ = [
     "GreenThunk",
@@ -25,27 +21,13 @@ __all__ = [
     "is_none",
     "is_ready",
     "json_default",
-    "run_lazily",
     "unwrap",
 ]
 
 
 V = TypeVar("V")
 
-
-def run_lazily(method: Callable[..., Any], args: Any, kwargs: Any, origin: Origin) -> Any:
-    """What a lazy call's thread runs. A failure is returned, not raised: so no library prints it, and the
-    last one to hold it knows whether it was seen."""
-    try:
-        args, kwargs = force_all(args, kwargs)
-        result = method(*args, **kwargs)
-        return result.force() if type(result) is GreenThunk else result
-    except Exception as error:
-        traceback = error.__traceback__
-        return Failure(error, traceback.tb_next if traceback else None, origin)
-
-
-_ON_ITS_WAY: Any = object()
+_PENDING: Any = object()
 
 
 class GreenThunk(Proxied[T_co]):
@@ -58,15 +40,18 @@ class GreenThunk(Proxied[T_co]):
 
     Some things look at the object and not at its value, and no proxy can change that: `thunk is None`,
     `type(thunk)`, `json.dumps` without `default=json_default`, `"".join`. Use `force(thunk)` there.
+
+    Args:
+        future: the result. Other thunks may have the same one, and each gets a copy of it.
+        origin: where the call was made.
     """
 
-    __slots__ = ("__weakref__", "_call", "_failure", "_pending", "_value")
+    __slots__ = ("__weakref__", "_future", "_origin", "_value")
 
-    def __init__(self: GreenThunk[Any], pending: Pending | Deliverer, call: Origin | Call) -> None:
-        self._pending: Pending | Deliverer | None = pending
-        self._call: Any = call
-        self._value = _ON_ITS_WAY
-        self._failure: Raised | None = None
+    def __init__(self: GreenThunk[Any], future: Future, origin: Origin) -> None:
+        self._future: Future | None = future  # None once the value is here
+        self._origin = origin
+        self._value: Any = _PENDING
 
     def force(self) -> T_co:
         """Wait for the value and return it.
@@ -77,10 +62,8 @@ class GreenThunk(Proxied[T_co]):
             WrongThread: this is another OS thread than the call's, the backend is a green one, and the value
                 is not there yet.
         """
-        if self._value is _ON_ITS_WAY:
-            self._settle()
-            if self._failure is not None:
-                self._failure.again()
+        if self._value is _PENDING:
+            self._take()
         value: T_co = self._value
         return value
 
@@ -88,36 +71,27 @@ class GreenThunk(Proxied[T_co]):
         """The same as `force`: the pure data."""
         return self.force()
 
-    def _settle(self) -> None:
-        pending = self._pending
-        while isinstance(pending, Deliverer):
-            pending.deliver(self)
-            pending = self._pending
-        if pending is None:
-            return
-        if isinstance(pending, Deferred):
-            self._failure = pending.of(self._call[:3])
-            self._pending = None
-            return
-        value, raised = pending.settle()  # if this is interrupted, nothing has changed
-        if raised is not None:
-            self._failure = Failure(raised.error, raised.traceback, self._call[:3])
-        elif isinstance(value, Failure):
-            self._failure = value
-        elif self._value is _ON_ITS_WAY:  # else another thread was here first, with a copy of its own
-            self._value = value
-        self._pending = None
+    def _take(self) -> None:
+        future = self._future
+        if future is not None:  # else another thread has taken the value
+            value = force(future.result(self._origin))  # if this is interrupted, nothing has changed
+            if self._value is _PENDING:  # else another thread was here first, with a copy of its own
+                self._value = value
+            self._future = None
 
     def _ready(self) -> bool:
-        pending = self._pending
-        return pending is None or (not isinstance(pending, Deliverer) and pending.ready())
+        future = self._future
+        return future is None or future.done()
 
     def __repr__(self) -> str:
-        if not self._ready():
-            return f"<GreenThunk pending: {describe(self._call[:3])}>"
-        self._settle()
-        if self._failure is not None:
-            return f"<GreenThunk failed: {self._failure.error!r}, {describe(self._call[:3])}>"
+        future = self._future
+        if future is not None:
+            if not future.done():
+                return f"<GreenThunk pending: {self._origin}>"
+            failure = future.failure()
+            if failure is not None:
+                return f"<GreenThunk failed: {failure.error!r}, {self._origin}>"
+            self._take()
         return f"<GreenThunk ready: {self._value!r}>"
 
     @property  # type: ignore[misc]
@@ -137,7 +111,7 @@ class GreenThunk(Proxied[T_co]):
 
         def __getitem__(self, key: Any) -> Any:
             value = self._value
-            return (self.force() if value is _ON_ITS_WAY else value)[force(key)]
+            return (self.force() if value is _PENDING else value)[force(key)]
 
         def __setitem__(self, key: Any, value: Any) -> None:
             self.force()[force(key)] = value

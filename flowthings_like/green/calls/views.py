@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any
 
+from ..future import Origin
 from .marks import CALL, FACTORY, SERVICE, kind_of
 from .thunk import force_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Wrap = Callable[["View", str, Callable[..., Any], str], Callable[..., Any]]
+    Make = Callable[[Origin, tuple[Any, ...], dict[str, Any]], Any]
+    Maker = Callable[["View", Callable[..., Any]], Make]
 
 __all__ = ["View"]
 
@@ -22,13 +25,13 @@ REMEMBERED = 1000
 class View:
     """Stands for an api or one of its services.
 
-    A call is what `wrap(view, name, method, label)` makes of it; services and what factories make are viewed
+    Calls are made by `maker(view, method)(origin, args, kwargs)`; services and what factories make are viewed
     in turn; everything else is the target's own. What a name is, its marks say.
     """
 
-    def __init__(self, target: Any, wrap: Wrap, label: str = "") -> None:
+    def __init__(self, target: Any, maker: Maker, label: str = "") -> None:
         self._target = target
-        self._wrap = wrap
+        self._maker = maker
         self._label = label
         self._made: Callable[..., Any] | None = None
 
@@ -43,12 +46,12 @@ class View:
             label = f"{self._label}.{name}" if self._label else name
             seen: Any
             if kind == CALL:
-                seen = self._wrap(self, name, value, label)
+                seen = _call(self._maker(self, value), label)
                 update_wrapper(seen, value, updated=())  # what help() shows
             elif kind == SERVICE:
-                seen = View(value, self._wrap, label)
+                seen = View(value, self._maker, label)
             elif kind == FACTORY:
-                seen = _factory(self._wrap, label, value)
+                seen = _factory(self._maker, label, value)
             else:
                 return value
             # A view is asked for the same few names again and again: from here on it finds them at once.
@@ -64,14 +67,23 @@ class View:
         """The target is a service that is called to make another, as in `drop(flow)`."""
         made = self._made
         if made is None:
-            made = self._made = _factory(self._wrap, self._label, self._target)
+            made = self._made = _factory(self._maker, self._label, self._target)
         return made(*args, **kwargs)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._target!r}>"
 
 
-def _factory(wrap: Wrap, label: str, make: Callable[..., Any]) -> Callable[..., Any]:
+def _call(make: Make, label: str) -> Callable[..., Any]:
+    """What stands for a service's method."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return make(Origin(label, sys._getframe(1)), args, kwargs)
+
+    return call
+
+
+def _factory(maker: Maker, label: str, make: Callable[..., Any]) -> Callable[..., Any]:
     made: dict[str, View] = {}
 
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -83,7 +95,7 @@ def _factory(wrap: Wrap, label: str, make: Callable[..., Any]) -> Callable[..., 
         service = make(*args, **kwargs)
         if not getattr(service, "__api_service__", False):
             return service
-        view = View(service, wrap, label)
+        view = View(service, maker, label)
         if by_text:
             if len(made) >= REMEMBERED:
                 made.clear()

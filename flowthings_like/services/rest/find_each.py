@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...errors import FlowThingsException, InvalidResponse, from_status
-from ...green.calls.marks import ALONE
+from ...green.batching.bulk_form import ALONE
 from .resource import BaseService
 
 if TYPE_CHECKING:

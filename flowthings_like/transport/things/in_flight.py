@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ...green.calls.future import Latch
+    from ...green.future import Latch
     from ...wire.things.packages import Package
 
 __all__ = ["IDS", "Call", "InFlight", "seconds_left"]

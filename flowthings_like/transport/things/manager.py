@@ -22,7 +22,7 @@ from .connection import PacketConnection
 from .dialing import dial_node
 
 if TYPE_CHECKING:
-    from ...green.calls.future import Latch
+    from ...green.future import Latch
     from ...wire.things.packages import Package
     from .endpoints import Endpoint
 

@@ -17,20 +17,16 @@ from typing import Any
 
 import pytest
 
+from flowthings_like.green import detect
 from flowthings_like.green.calls.thunk import GreenThunk, force, is_ready
+from flowthings_like.green.future import Future, Origin
 
 
-class Pending:
+class Answered(Future):
     """A call that is done as soon as somebody waits for it."""
 
-    waited = False
-
-    def ready(self) -> bool:
-        return self.waited
-
-    def settle(self) -> tuple[Any, None]:
-        self.waited = True
-        return {"id": "f1"}, None
+    def wait(self, timeout: float | None = None) -> None:
+        self.set_result({"id": "f1"})
 
 
 @pytest.fixture
@@ -41,7 +37,8 @@ def log() -> logging.Logger:
 
 
 def thunk() -> GreenThunk[Any]:
-    return GreenThunk(Pending(), ("call", sys._getframe().f_code, 0))  # type: ignore[arg-type]
+    origin = Origin("call", sys._getframe())
+    return GreenThunk(Answered(origin, detect().latch), origin)
 
 
 def with_locals(value: Any) -> str:

@@ -7,11 +7,10 @@ import threading
 
 import pytest
 
-from flowthings_like.green import LazyAPI, detect, force
-from flowthings_like.green.batching import batcher as coalesce
-from flowthings_like.green.batching import enrol
-from flowthings_like.green.batching import queue as lanes
-from flowthings_like.green.calls.marks import bulk
+from flowthings_like.green import LazyAPI, detect, force, future
+from flowthings_like.green.batching import batcher, dispatcher, queue
+from flowthings_like.green.batching.bulk_form import bulk
+from flowthings_like.green.calls import bulk_method
 
 from ..bulky import Platform
 from ..fakes import until
@@ -112,12 +111,12 @@ def held_up_there(place, withdrawn):
     api.fill("a", "b")
     lazy = LazyAPI(api)
     lazy._open()
-    lazy._coalescer._crew = BACKEND.pool(1)
+    lazy._batcher._crew = BACKEND.pool(1)
     held, go_on, found = threading.Event(), threading.Event(), []
-    with traced_threads(place, held, go_on, (coalesce, lanes)):
+    with traced_threads(place, held, go_on, (batcher, queue, dispatcher, future)):
         first = lazy.flow.read("a")
         if withdrawn:
-            first._pending = None
+            first._future.cancel()
         reached = held.wait(2)
     enrolling = threading.Thread(target=lambda: found.append(lazy.flow.read("b")), daemon=True)
     enrolling.start()
@@ -157,7 +156,7 @@ def caller_held_up_there(place, call):
     first = call(lazy)
     until(lambda: api.held == 1)
     held, go_on, found = threading.Event(), threading.Event(), []
-    with traced_threads(place, held, go_on, (coalesce, lanes, enrol)):
+    with traced_threads(place, held, go_on, (batcher, queue, future, bulk_method)):
         calling = threading.Thread(target=lambda: found.append(call(lazy)), daemon=True)
         calling.start()
     while calling.is_alive() and not held.wait(0.01):

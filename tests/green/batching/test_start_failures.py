@@ -46,7 +46,7 @@ def lazy(api):
     lazy = LazyAPI(api)
     lazy._open()
     if not GREEN:  # the dispatchers of other tests are idle by now; these are none
-        lazy._coalescer._crew = type(BACKEND.crew())(BACKEND, 64)
+        lazy._batcher._crew = type(BACKEND.crew())(BACKEND, 64)
     return lazy
 
 
@@ -88,7 +88,7 @@ def test_a_create_that_could_not_begin_is_not_made_later(api, lazy, no_thread):
 
 @pytest.mark.needs("green", "OS threads may use one lazy object together")
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_a_lazy_call_in_another_os_thread_leaves_the_lane_as_it_was(api, lazy, call):
+def test_a_lazy_call_in_another_os_thread_leaves_the_queue_as_it_was(api, lazy, call):
     lazy.flow.create  # noqa: B018 (made here)
     for _ in range(3):
         with pytest.raises(WrongThread, match="G10"):
@@ -115,8 +115,8 @@ def test_a_dispatcher_that_dies_and_has_no_successor_leaves_nobody_waiting(api, 
     until(lambda: api.held == 1)
     waiting = [lazy.flow.read("b", timeout=5), lazy.flow.update({"id": "b", "value": 7})]
     with no_thread():
-        (dispatcher,) = lazy._coalescer._dispatchers
-        dispatcher.thread.abandon()
+        (dispatcher,) = lazy._batcher._threads
+        dispatcher.task.abandon()
         for thunk in waiting:
             with pytest.raises(RuntimeError, match="can't start"):
                 force(thunk)
@@ -124,14 +124,14 @@ def test_a_dispatcher_that_dies_and_has_no_successor_leaves_nobody_waiting(api, 
         force(held)
     gate.set()
     assert lazy.flow.read("b")["value"] == 1
-    assert lazy._coalescer._dispatchers == set() or GREEN
+    assert lazy._batcher._threads == set() or GREEN
 
 
 def test_functions_that_could_not_be_started_are_not_expected(api, lazy, no_thread):
     lazy._pool = BACKEND.pool(2)
     with no_thread(), pytest.raises(RuntimeError):
         lazy.map(lambda id: lazy.flow.read(id)["id"], ["a"])
-    gathering = lazy._coalescer.gathering
+    gathering = lazy._batcher.gathering
     assert gathering is None or gathering._under_way == set()
     assert lazy.map(lambda id: lazy.flow.read(id)["id"], ["a", "b"]) == ["a", "b"]
     assert gathering is None or gathering._under_way == set()

@@ -8,17 +8,18 @@ import time
 
 import pytest
 
-from flowthings_like.errors import DeadlineExceeded, WrongThread
+from flowthings_like.errors import CallCancelled, DeadlineExceeded, WrongThread
 from flowthings_like.green import GreenThunk, detect, force, native
 from flowthings_like.green.calls import begun as begun_module
-from flowthings_like.green.calls.begun import Begun
+from flowthings_like.green.calls.begun import BegunFuture
+from flowthings_like.green.future import Origin
 from tests.forked import forked
 
 from ..fakes import interrupted, until
 
 BACKEND = detect()
 GREEN = BACKEND.name != "threads"
-ORIGIN = ("things.query", (lambda: None).__code__, 0)
+ORIGIN = Origin("things.query", sys._getframe())
 
 
 class Underway:
@@ -58,7 +59,7 @@ def call():
 
 @pytest.fixture
 def begun(call):
-    return Begun(call, ORIGIN, BACKEND.pool())
+    return BegunFuture(call, ORIGIN, BACKEND.pool())
 
 
 def test_all_that_wait_get_the_one_result(call, begun):
@@ -66,74 +67,74 @@ def test_all_that_wait_get_the_one_result(call, begun):
     waiting = [BACKEND.spawn(force, thunk) for thunk in thunks]
     until(lambda: call.inside == 1)
     call.answered.set()
-    assert {id(BACKEND.get(thread)) for thread in waiting} == {id(begun.settle()[0])}
+    assert {id(BACKEND.get(thread)) for thread in waiting} == {id(begun.result())}
     assert call.looked == 1
 
 
 def test_who_has_waited_long_enough_leaves_and_another_one_waits_on(call, begun):
-    impatient = [BACKEND.spawn(begun.settle, 0.002 * n) for n in range(1, 6)]
-    patient = BACKEND.spawn(begun.settle)
+    impatient = [BACKEND.spawn(begun.wait, 0.002 * n) for n in range(1, 6)]
+    patient = BACKEND.spawn(begun.result)
     for thread in impatient:
         with pytest.raises(DeadlineExceeded, match="was not done after"):
             BACKEND.get(thread)
     until(lambda: call.inside == 1)
     call.answered.set()
-    assert BACKEND.get(patient) == (["the answer"], None)
+    assert BACKEND.get(patient) == ["the answer"]
 
 
 def test_who_is_interrupted_leaves_and_another_one_waits_on(call, begun):
     for _ in range(3):
         with interrupted():
-            begun.settle()
+            begun.wait()
             raise AssertionError("was not interrupted")
-        patient = BACKEND.spawn(begun.settle)
+        patient = BACKEND.spawn(begun.result)
         until(lambda: call.inside == 1)
     with interrupted():
-        begun.settle()
+        begun.wait()
         raise AssertionError("was not interrupted")
     call.answered.set()
-    assert BACKEND.get(patient) == (["the answer"], None)
+    assert BACKEND.get(patient) == ["the answer"]
 
 
 def test_a_call_that_was_given_up_says_so_to_all(call, begun):
-    waiting = [BACKEND.spawn(begun.settle) for _ in range(3)]
+    waiting = [BACKEND.spawn(begun.result) for _ in range(3)]
     until(lambda: call.inside == 1)
-    assert begun.abandon()
+    assert begun.cancel()
     for thread in waiting:
-        value, raised = BACKEND.get(thread)
-        assert value is None
-        assert "given up" in str(raised.error)
+        with pytest.raises(CallCancelled, match="given up"):
+            BACKEND.get(thread)
 
 
 def test_a_forked_child_waits_for_nobody_who_stayed_in_the_parent(call, begun):
-    waiting = BACKEND.spawn(begun.settle)
+    waiting = BACKEND.spawn(begun.result)
     until(lambda: call.inside == 1)
 
     def child():
         if not GREEN:  # the one who waited has stayed in the parent; green threads come along
             call.inside = 0
         call.answered.set()
-        assert begun.settle(20) == (["the answer"], None)
+        begun.wait(20)
+        assert begun.result() == ["the answer"]
 
     said = forked(child)
     assert said() == "fine"
     call.answered.set()
-    assert BACKEND.get(waiting) == (["the answer"], None)
+    assert BACKEND.get(waiting) == ["the answer"]
 
 
 @pytest.mark.needs("green", "OS threads may wait for each other")
 def test_another_os_thread_is_told_that_it_cannot_wait(call, begun):
     for _ in range(2):
         with pytest.raises(WrongThread, match="G10"):
-            native(begun.settle)
+            native(begun.wait)
         with pytest.raises(WrongThread, match="G10"):
-            native(begun.settle, 1.0)
-        waiting = BACKEND.spawn(begun.settle)
+            native(begun.wait, 1.0)
+        waiting = BACKEND.spawn(begun.result)
         until(lambda: call.inside == 1)
     call.answered.set()
-    assert native(begun.ready)
-    assert BACKEND.get(waiting) == begun.settle()
-    assert native(begun.settle) == begun.settle()
+    assert native(begun.done)
+    assert BACKEND.get(waiting) == begun.result()
+    assert native(begun.result) == begun.result()
 
 
 @pytest.mark.needs("threads", "green threads are switched at known places")
@@ -143,7 +144,7 @@ def test_no_wake_up_is_lost_wherever_a_waiter_is_held_up():
     over = False
     for place in itertools.count(1):
         call = Leaving()
-        begun = Begun(call, ORIGIN, BACKEND.pool())
+        begun = BegunFuture(call, ORIGIN, BACKEND.pool())
         held, go_on = threading.Event(), threading.Event()
 
         def hold(held=held, go_on=go_on):
@@ -154,8 +155,8 @@ def test_no_wake_up_is_lost_wherever_a_waiter_is_held_up():
             threading.Thread(target=target, args=args, daemon=True)
             for target, args in (
                 (impatient, (begun,)),
-                (begun.settle, ()),
-                (held_up, (place, hold, begun.settle)),
+                (begun.wait, ()),
+                (held_up, (place, hold, begun.wait)),
             )
         )
         leaving.start()
@@ -200,7 +201,7 @@ class Leaving(Underway):
 
 def impatient(begun):
     with contextlib.suppress(DeadlineExceeded):
-        begun.settle(60)
+        begun.wait(60)
 
 
 def held_up(place, hold, work):

@@ -19,7 +19,7 @@ from flowthings_like import (
     mem,
 )
 
-from ...green.fakes import enrolled_together
+from ...green.fakes import submitted_together
 from ..support import CREDS, Answer, Seen, envelope, make_api, serving
 
 
@@ -53,7 +53,7 @@ def sender() -> Recorder:
 def lazily(api: API, program: Any) -> list[Any]:
     """The values of a program's thunks. Also on threads all calls are queued before the first is sent."""
     lazy = api.lazy()
-    with enrolled_together(lazy):
+    with submitted_together(lazy):
         thunks = program(lazy)
         assert all(type(thunk) is GreenThunk for thunk in thunks)
     return [force(thunk) for thunk in thunks]
@@ -174,7 +174,7 @@ def test_a_value_json_cannot_say_fails_its_own_create() -> None:
 
     with serving(answer) as server, API(CREDS, host=server.address, secure=False) as api:
         lazy = api.lazy()
-        with enrolled_together(lazy):
+        with submitted_together(lazy):
             thunks = [lazy.drop("f").create({"n": n}) for n in (1.0, float("nan"), 2.0, 3.0)]
         with pytest.raises(InvalidInput, match=r"data\.n is nan"):
             force(thunks[1])

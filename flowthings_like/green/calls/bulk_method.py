@@ -1,0 +1,145 @@
+"""Turns a lazy call of a method that has a bulk form into a queued `Call`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..batching.queue import NO_ITEM, Call
+from ..future import Future
+from .thunk import GreenThunk, unwrap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..batching.batcher import Batcher
+    from ..batching.bulk_form import BulkForm
+    from ..future import Origin
+
+    Start = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any], Origin], GreenThunk]
+
+__all__ = ["BulkMethod", "estimate_size"]
+
+
+class BulkMethod:
+    """One service's method that has a bulk form, as lazy calls use it.
+
+    Args:
+        start: makes a call in a green thread of its own: one that cannot be queued, or not yet.
+    """
+
+    def __init__(
+        self, batcher: Batcher, form: BulkForm, service: Any, method: Callable[..., Any], start: Start
+    ) -> None:
+        self._batcher = batcher
+        self._form = form
+        self._service = service
+        self._method = method
+        self._start = start
+        self._goes_alone = bool(getattr(service, "__api_alone__", False))
+        self._member = (form.key or "").partition(".")[2]
+        self._queue = batcher.queue(form, service)
+
+    def call(self, origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any]) -> GreenThunk:
+        """Make a call; one that has thunks among its arguments waits for them in a thread of its own."""
+        size = estimate_size(args)
+        if size < 0 or (kwargs and estimate_size(kwargs) < 0):
+            return self._start(self._call_later, (origin, args, kwargs), {}, origin)
+        return self._submit(origin, args, kwargs, size)
+
+    def _call_later(self, origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            args, kwargs = unwrap(args), unwrap(kwargs)
+        except RecursionError:  # it holds itself; what encodes it says where
+            return self._method(*args, **kwargs)
+        size = estimate_size(args)
+        if size < 0 or estimate_size(kwargs) < 0:  # a thunk in something that unwrap does not look into
+            return self._method(*args, **kwargs)
+        return self._submit(origin, args, kwargs, size).force()
+
+    def _submit(self, origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any], size: int) -> GreenThunk:
+        batcher, queue, writes = self._batcher, self._queue, self._batcher.writes
+        try:
+            key, item = self._entry(args, kwargs)
+            if kwargs and not self._form.writes and kwargs.get("timeout") is not None:
+                queue = batcher.queue(self._form, self._service, kwargs["timeout"])
+        except Exception:  # it makes no sense; made alone it says so where the result is asked for
+            key, item = _GOES_ALONE
+        if self._form.writes:
+            writes.note(queue.place, key)
+        elif item is NO_ITEM:
+            return self._start(self._method, args, kwargs, origin)
+        future = Future(origin, batcher.new_event)
+        call = Call(queue, self._method, args, kwargs, key, item, size, writes.count, future)
+        return GreenThunk(batcher.submit(call), origin)
+
+    def _entry(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+        """(key, what goes into the list of the bulk form, or NO_ITEM)."""
+        form = self._form
+        if self._goes_alone:
+            return _GOES_ALONE
+        if form.entry is not None:
+            given = {name: value for name, value in kwargs.items() if name != "timeout"}
+            key, item = getattr(self._service, form.entry)(*args, **given) or _GOES_ALONE
+            hash(key)
+            return key, item
+        if kwargs:
+            if kwargs.keys() - {form.argument, "timeout"}:
+                return _GOES_ALONE
+            if form.argument in kwargs:
+                args = *args, kwargs[form.argument]
+        if len(args) != 1:
+            return _GOES_ALONE
+        item = args[0]
+        if form.key == form.argument:
+            key = item
+        elif type(item) is not dict and not isinstance(item, Mapping):
+            return _GOES_ALONE
+        elif form.key is None:
+            return None, item
+        else:
+            key = item.get(self._member)
+        return (key, item) if type(key) is str and key else _GOES_ALONE
+
+
+_GOES_ALONE = None, NO_ITEM
+
+
+def estimate_size(value: Any) -> int:
+    """About how many bytes of JSON `value` is; -1 if a thunk is in it, which may have to be waited for."""
+    try:
+        return _size(value)
+    except RecursionError:  # it holds itself; what encodes it says so
+        return -1
+
+
+def _size(value: Any) -> int:
+    kind = type(value)
+    if kind is dict:
+        total = 2
+        for key, item in value.items():
+            of_item = type(item)
+            if of_item is str:
+                total += len(item) + 16
+            elif of_item in _SMALL:
+                total += 16
+            elif type(key) is GreenThunk or (inner := _size(item)) < 0:
+                return -1
+            else:
+                total += inner + 16
+        return total
+    if kind is str or kind is bytes:
+        return len(value) + 3
+    if kind is GreenThunk:
+        return -1
+    if kind is list or kind is tuple or isinstance(value, Mapping):
+        total = 2
+        for item in value if kind is list or kind is tuple else (*value, *value.values()):
+            if (inner := _size(item)) < 0:
+                return -1
+            total += inner + 1
+        return total
+    return 8 if kind in _SMALL else 32
+
+
+_SMALL = frozenset((int, float, bool, type(None)))

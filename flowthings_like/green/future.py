@@ -1,0 +1,345 @@
+"""The result of a call that is under way, and the exception that it may end with.
+
+Everything else in `green` may import this module, which imports none of it.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from flowthings_like.errors import CallCancelled, DeadlineExceeded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import CodeType, FrameType, TracebackType
+    from typing import NoReturn, TypeAlias
+
+    Outcome: TypeAlias = "tuple[Any, CapturedException | None]"
+
+__all__ = [
+    "CapturedException",
+    "Failure",
+    "Future",
+    "Latch",
+    "Origin",
+    "Pending",
+    "UnretrievedFailure",
+    "as_cancelled",
+    "duplicate",
+    "too_late",
+    "without_frames",
+]
+
+E = TypeVar("E", bound=BaseException)
+
+
+class CapturedException:
+    """An exception that was caught, to be raised where the result is asked for, as often as it is.
+
+    Raising one exception object twice makes its traceback grow; `again` starts from the traceback with which
+    it was caught.
+    """
+
+    __slots__ = ("error", "traceback")
+
+    def __init__(self, error: BaseException, traceback: TracebackType | None) -> None:
+        self.error = error
+        self.traceback = traceback
+
+    @classmethod
+    def caught(cls, error: BaseException) -> CapturedException:
+        """Capture `error`, just caught, without the frame that caught it (which would make a cycle)."""
+        return cls(error, _without_catcher(error))
+
+    def again(self) -> NoReturn:
+        """Raise it."""
+        raise self.error.with_traceback(self.traceback)
+
+
+class Pending(Protocol):
+    """A green thread or an OS thread that makes a call, or has made it. All that our pools start are one."""
+
+    def ready(self) -> bool:
+        """Whether it is done: with a value, with an exception, or killed. Never waits."""
+
+    def settle(self, timeout: float | None = None) -> Outcome:
+        """Wait until it is done and return (value, None) or (None, CapturedException).
+
+        Anything *raised* here is not the call's: it interrupted the wait (a timeout, a kill, Ctrl-C), and
+        settle may be called again. `timeout` is in seconds; DeadlineExceeded when it runs out.
+        """
+
+    def when_done(self, callback: Callable[[], object]) -> bool:
+        """Have `callback` called once it is done, maybe at once. False if this kind of thread cannot tell."""
+
+    def hurry(self) -> None:
+        """Somebody waits for it: have it run now if it is still queued behind others."""
+
+    def abandon(self) -> bool:
+        """Kill it, as far as it can be killed. Never waits for it to end; says whether it soon will."""
+
+
+class Latch(Protocol):
+    """A one-shot event: one thread waits for it and another one sets it, once."""
+
+    def set(self) -> None:
+        """Let the one that waits go on, or not wait at all."""
+
+    def hand_over(self) -> bool:
+        """The same, and let it go on before the calling thread does, if that can be had."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is set; False if that takes longer than `timeout` seconds."""
+
+
+class Origin:
+    """Where a call was made. Kept for every call, so it holds what is at hand: looking up the line costs ten
+    times as much as the rest.
+
+    Attributes:
+        label: what is called, such as "flow.read".
+        code, offset: the code that calls it, and how far that has come (`f_lasti`).
+    """
+
+    __slots__ = ("code", "label", "offset")
+
+    def __init__(self, label: str, frame: FrameType) -> None:
+        self.label = label
+        self.code: CodeType = frame.f_code
+        self.offset: int = frame.f_lasti
+
+    @property
+    def line(self) -> int:
+        """The line of the call."""
+        for start, end, number in self.code.co_lines():
+            if start <= self.offset < end and number is not None:
+                return number
+        return self.code.co_firstlineno
+
+    def __str__(self) -> str:
+        return f"{self.label} called at {self.code.co_filename}:{self.line} in {self.code.co_name}"
+
+
+class UnretrievedFailure(RuntimeWarning):
+    """A lazy call failed, and its thunk went away before anybody looked at it."""
+
+
+class Failure(CapturedException):
+    """The exception of a lazy call. If it goes away before anybody has seen it, it warns, once.
+
+    Args:
+        error, traceback: the exception, and the frames that it came through.
+        origin: the call; of several that failed together, one.
+        calls: how many calls failed with it.
+        is_shared: whether several thunks may raise it. Each of them then raises a copy: a thunk that kept the
+            exception it raised would, through its traceback and the caller's frame, keep itself.
+    """
+
+    __slots__ = ("_warn", "calls", "is_shared", "origin", "seen")
+
+    def __init__(
+        self,
+        error: BaseException,
+        traceback: TracebackType | None,
+        origin: Origin,
+        calls: int = 1,
+        is_shared: bool = False,
+    ) -> None:
+        super().__init__(error, traceback)
+        self.origin = origin
+        self.calls = calls
+        self.is_shared = is_shared
+        self.seen = isinstance(error, CallCancelled)  # somebody wanted that
+        self._warn = warnings.warn_explicit  # at the end of the program the module may be gone
+
+    @classmethod
+    def of_call(cls, error: BaseException, origin: Origin) -> Failure:
+        """The failure of one call, whose exception was just caught."""
+        return cls(error, _without_catcher(error), origin)
+
+    @classmethod
+    def of_request(cls, error: BaseException, origin: Origin, calls: int) -> Failure:
+        """The failure of a request that so many calls share, whose exception was just caught."""
+        return cls(error, _without_catcher(error), origin, calls, is_shared=True)
+
+    def raise_for(self, origin: Origin) -> NoReturn:
+        """Raise it, with a note of the call that was made there."""
+        self.seen = True
+        # In no variable of this frame: the traceback will refer to it, and so would keep the exception alive.
+        raise _noted(_copied(self.error) if self.is_shared else self.error, origin).with_traceback(
+            self.traceback
+        )
+
+    def __del__(self) -> None:
+        if not self.seen:
+            others = f" (and {self.calls - 1} more in the same request)" if self.calls > 1 else ""
+            message = f"{self.origin} failed and nobody looked at its result: {self.error!r}{others}"
+            self._warn(message, UnretrievedFailure, self.origin.code.co_filename, self.origin.line)
+
+
+_PENDING: Any = object()
+
+
+class Future:
+    """A result that is set once, by the thread that makes the call. Whoever needs it waits here.
+
+    Attributes:
+        origin: where the call was made.
+        is_shared: whether several calls are to get this result, each a copy of it. Set before it is asked
+            whether the result is there: so whoever takes the result knows.
+
+    Args:
+        new_event: makes what a thread waits for until the result is there.
+    """
+
+    __slots__ = ("__weakref__", "_new_event", "_outcome", "_waiters", "is_shared", "origin")
+
+    def __init__(self, origin: Origin, new_event: Callable[[], Latch]) -> None:
+        self.origin = origin
+        self.is_shared = False
+        self._new_event = new_event
+        self._waiters: list[Latch] = []
+        self._outcome = _PENDING  # then the value, or a Failure
+
+    def done(self) -> bool:
+        """Whether `result` would not wait."""
+        return self._outcome is not _PENDING
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until the result is there.
+
+        Whatever is raised here interrupted the wait (a timeout, a kill, Ctrl-C), which may be made again: it
+        is never the call's own exception.
+
+        Raises:
+            DeadlineExceeded: that took longer than `timeout` seconds.
+            WrongThread: the wait would never end in this OS thread.
+        """
+        if self._outcome is not _PENDING:
+            return
+        event = self._new_event()
+        self._waiters.append(event)
+        try:
+            if self._outcome is _PENDING:  # asked once the event is there to be set
+                event.wait(timeout)
+        finally:
+            self._waiters.remove(event)
+        if self._outcome is _PENDING:
+            raise too_late(timeout)
+
+    def result(self, origin: Origin | None = None) -> Any:
+        """Wait for the result and return it; a copy of it if it is shared.
+
+        Args:
+            origin: the call that asks, if it shares the result of another one.
+
+        Raises:
+            Exception: what the call raised, each time.
+        """
+        if self._outcome is _PENDING:
+            self.wait()
+        outcome = self._outcome
+        if type(outcome) is Failure:
+            outcome.raise_for(origin or self.origin)
+        return duplicate(outcome) if self.is_shared else outcome
+
+    def failure(self) -> Failure | None:
+        """Wait for the result and return what it failed with; None if it has a value."""
+        self.wait()
+        return self._outcome if type(self._outcome) is Failure else None
+
+    def set_result(self, value: Any) -> None:
+        """The call returned this. It counts unless there is a result already."""
+        if self._outcome is _PENDING:
+            self._outcome = value
+            if self._waiters:
+                self._wake()
+
+    def set_exception(self, failure: Failure) -> None:
+        """The call failed with this. It counts unless there is a result already."""
+        self.set_result(failure)
+
+    def cancel(self) -> bool:
+        """Fail with CallCancelled unless the result is there. Returns whether there soon is one."""
+        self.set_exception(Failure(CallCancelled("the call was given up"), None, self.origin, is_shared=True))
+        return True
+
+    def _wake(self) -> None:
+        for event in tuple(self._waiters):  # those that go on leave the list
+            event.set()
+
+
+def too_late(timeout: float | None) -> DeadlineExceeded:
+    """The error of a wait that was bounded by so many seconds."""
+    return DeadlineExceeded(f"the call was not done after {timeout} s")
+
+
+def without_frames(error: E) -> E:
+    """The error with what it and its causes say, but without the frames they came through: those hold on to
+    whoever was at work, so an object that keeps the error of its own work would keep itself alive."""
+    due: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while due:
+        found = due.pop()
+        if found is not None and id(found) not in seen:
+            seen.add(id(found))
+            found.__traceback__ = None
+            due += (found.__cause__, found.__context__)
+    return error
+
+
+def as_cancelled(error: BaseException) -> BaseException:
+    """What `error` is outside the green thread it was raised in: CallCancelled if that one was killed."""
+    if type(error).__name__ == "GreenletExit":
+        return CallCancelled("the green thread of this call was killed")
+    return error
+
+
+def _without_catcher(error: BaseException) -> TracebackType | None:
+    """Take the frame that caught the exception off its traceback: that one knows whoever keeps the error."""
+    traceback = error.__traceback__
+    if traceback is not None:
+        error.__traceback__ = traceback = traceback.tb_next
+    return traceback
+
+
+def _copied(error: BaseException) -> BaseException:
+    try:
+        own = copy.copy(error)
+    except Exception:
+        return error  # somebody else's, that cannot be copied: then they have it in common
+    own.__cause__, own.__suppress_context__ = error.__cause__, True
+    if "__notes__" in vars(own):
+        vars(own)["__notes__"] = [*vars(own)["__notes__"]]
+    return own
+
+
+def _noted(error: BaseException, origin: Origin) -> BaseException:
+    """The same error, with a note of the call."""
+    note = f"{origin} (a lazy call; above is where its result was needed)"
+    if note not in getattr(error, "__notes__", ()):
+        if sys.version_info >= (3, 11):
+            error.add_note(note)
+        else:
+            vars(error).setdefault("__notes__", []).append(note)
+    return error
+
+
+_IMMUTABLE = frozenset((str, int, float, bool, type(None), bytes))
+
+
+def duplicate(value: Any) -> Any:
+    """A copy of what a decoder returned that shares nothing mutable with it."""
+    kind = type(value)
+    if kind is dict:
+        value = value.copy()
+        for key, item in value.items():
+            if type(item) not in _IMMUTABLE:
+                value[key] = duplicate(item)
+        return value
+    if kind is list:
+        return [item if type(item) in _IMMUTABLE else duplicate(item) for item in value]
+    return value if kind in _IMMUTABLE else copy.deepcopy(value)
