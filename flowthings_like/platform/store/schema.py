@@ -7,10 +7,10 @@ an element everywhere. Drops are clustered by flow and id, and ids begin with th
 newest n of this flow" is a short range of the primary key. Age is by the wall clock, or by what a writer
 says. The order of arrival is stored apart, in `arrived`: it decides what a full flow evicts.
 
-A flow may index elements: each gets one of the columns `s0`, `s1`, … of the flow's drops, with the values that
-filters.index_columns describes. These columns have one index each, for all flows, so their number does not grow
-with the flows. One more index holds all of them in the order of time: sums over a flow read it in place of the
-documents.
+A flow may index elements: each gets one of the columns `s0`, `s1`, … of the flow's drops, with the values
+that filters.index_columns describes. These columns have one index each, for all flows, so their number does
+not grow with the flows. One more index holds all of them in the order of time: sums over a flow read it in
+place of the documents.
 """
 
 from __future__ import annotations
