@@ -1,11 +1,11 @@
-"""What a forked child must not use: its parent's connections, threads and locks.
+"""Keeps a forked child from using its parent's connections, threads and locks.
 
 A child has copies of its parent's sockets and, under gevent and eventlet, of the green threads that read from
-them: left alone they would take turns with the parent in reading one stream. It has none of the parent's
-threads, and locks that they held stay locked.
+them: parent and child would read parts of one stream. It has none of the parent's OS threads, and locks that
+they held stay locked.
 
-So whatever holds one of these compares the process id when it is used. That is what counts: a server that
-forks in C, such as uWSGI, runs no hook of Python's. Where one is run, sockets are let go of at once.
+So each object that holds one of these compares the process id when it is used. Only this is sure: a server
+that forks in C, such as uWSGI, runs no hook of Python's. The hook, where it runs, lets go of sockets at once.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class Inherited(Protocol):
     """Something that a forked child must forget."""
 
     def forget(self) -> None:
-        """Let go, in the child, of what is the parent's: without a word to the other end, without waiting."""
+        """In the child, let go of the parent's: send nothing to the other end, and wait for nothing."""
 
 
 class LockOfProcess:
-    """A lock for each process: a child finds its own free, whoever held it in the parent.
+    """A lock for each process. A child's is free, also if the parent's was held during the fork.
 
-    `with lock.here: …` hands out the lock itself: an `__enter__` of Python's could be interrupted by a signal
-    when it has just locked it, and nobody would unlock it.
+    Write `with lock.here: …`, which uses the lock itself. A signal could interrupt an `__enter__` written in
+    Python just when it has locked it, and nothing would unlock it.
     """
 
     def __init__(self) -> None:
@@ -60,15 +60,15 @@ def forget_in_child(thing: Inherited) -> None:
 
 
 def cut_off(descriptor: int) -> None:
-    """Put a connection that is at its end in the place of one of the parent's.
+    """Replace a parent's connection, under its descriptor, by one that is at its end.
 
-    A copied green thread that waits for it wakes up and reads the end, not what the parent is sent. The
-    descriptor stays taken, so that whatever still knows its number meets nothing else.
+    A copied green thread that waits for it wakes up and reads the end, and not what is sent to the parent.
+    The descriptor stays in use, so its number cannot become another file's while something still uses it.
     """
     if descriptor < 0:
         return
     with suppress(OSError):
-        # Not Python's own socket, which may be a green one: hubs are not to be used this early in a child.
+        # Not `socket.socketpair`, which may be green: hubs cannot be used this early in a child.
         here, there = _socket.socketpair()
         there.close()
         try:
@@ -78,7 +78,7 @@ def cut_off(descriptor: int) -> None:
 
 
 def forked_call(what: str, process: int) -> ConnectionFailed:
-    """What a copy of a call raises that a fork has made: the answer is the parent's."""
+    """The error for a call that a fork has copied into the child: its answer is for the parent."""
     failed = ConnectionFailed(
         f"{what}: process {process} made this call and forked while it was under way; "
         "the answer is for that process, not for this child. Make the call again here"

@@ -1,6 +1,6 @@
-"""Where idle connections wait, and which thread may close a socket how.
+"""Sockets that belong to one hub: how another thread closes one, and where urllib3 keeps idle ones.
 
-A socket that belongs to another thread's hub is closed below it.
+Under gevent and eventlet each OS thread has a hub, and a green socket belongs to the hub it was made in.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ __all__ = ["close_elsewhere", "pool_queue"]
 
 
 def close_elsewhere(sock: Any) -> None:
-    """Close a socket that nobody waits for, without a word to the hub that it belongs to.
+    """Close a socket that nobody waits for, without its hub.
 
-    That hub may be of a thread that has ended, or is busy: only its own thread may ask anything of it.
+    Only the hub's own thread may use the hub, and that thread may be busy or have ended.
     """
     # gevent's and eventlet's sockets are made of a plain one, as `_sock` and `fd`.
     candidates = getattr(sock, "fd", None), getattr(sock, "_sock", None), sock
@@ -33,7 +33,7 @@ def close_elsewhere(sock: Any) -> None:
 
 
 def pool_queue(size: int) -> Any:
-    """What urllib3 keeps idle connections in: one for all OS threads, or one for each hub."""
+    """The queue for urllib3's idle connections: one for all OS threads, or one for each hub."""
     return _Stack(size) if detect().name == "threads" else _QueuePerHub(size)
 
 
@@ -41,7 +41,7 @@ class _Stack:
     """Like `queue.LifoQueue`, whose lock a signal handler's exception can leave held: see `_primitives`.
 
     Args:
-        size: what it holds at most. Putting in more is refused at once, which is all that urllib3 asks for.
+        size: items that it holds at most. `put` into a full queue raises Full at once: urllib3 does not wait.
     """
 
     def __init__(self, size: int) -> None:
@@ -77,7 +77,7 @@ class _Stack:
 
 
 class _QueuePerHub:
-    """Queues that look like one: each OS thread gets out what was put in there.
+    """A queue for each OS thread, behind the interface of one: a thread gets what was put in by itself.
 
     Args:
         size: of each.
@@ -112,12 +112,12 @@ class _QueuePerHub:
     def _retire(self, key: int) -> None:
         """The thread has ended: close what it has left."""
         found = self._queues.pop(key, None)
-        # Not by its methods: a green queue would ask for the hub, which is gone.
+        # Not by its methods: a green queue would use the hub, which is gone.
         for connection in list(found[1].queue) if found is not None else ():
             if connection is not None and connection.sock is not None:
                 close_elsewhere(connection.sock)
 
     def __del__(self) -> None:
-        # urllib3 has closed what it found here; the rest is in other threads' queues.
+        # urllib3 has closed what is in this thread's queue. The rest is in other threads' queues.
         for key in list(self._queues):
             self._retire(key)

@@ -1,4 +1,4 @@
-"""What a caller may hand over, and what may travel: thunks are forced, dates become milliseconds."""
+"""Converts values that callers pass in: forces thunks, turns dates into milliseconds, checks JSON data."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _DEEPEST = 200
 
 
 def resolve(value: Any) -> Any:
-    """`value` itself, or what it stands for: a GreenThunk's result, a Modify's whole model.
+    """The value that an object stands for: a GreenThunk's result, a Modify's whole model; else itself.
 
-    Anything whose class has `unwrap()` counts; the class is asked, so that asking does not wait.
+    Objects whose class has `unwrap()` are unwrapped. The class is asked, because asking a thunk would wait.
     """
     while hasattr(type(value), "unwrap"):
         value = value.unwrap()
@@ -30,7 +30,7 @@ def resolve(value: Any) -> Any:
 
 
 def text(value: Any, what: str) -> str:
-    """`value` as str: thunks are forced, UTF-8 bytes of legacy scripts decoded.
+    """Convert to str: thunks are forced, and UTF-8 bytes of legacy scripts are decoded.
 
     Args:
         what: the name of the value, for the error's text.
@@ -52,10 +52,10 @@ def text(value: Any, what: str) -> str:
 
 
 def items(given: Any, call: str, of: str, instead: str) -> list[Any]:
-    """What a list, or anything like one, holds; thunks are forced.
+    """The items of a list or another iterable; thunks are forced.
 
     Args:
-        call, of, instead: what takes it, what it holds, what to write for one alone; for the error's text.
+        call, of, instead: for the error: what takes the list, what it holds, what to write for a single one.
 
     Raises:
         InvalidInput: it is a str, bytes or a mapping, or cannot be iterated over.
@@ -67,9 +67,9 @@ def items(given: Any, call: str, of: str, instead: str) -> list[Any]:
 
 
 def milliseconds(day: date) -> int:
-    """A datetime, or the beginning of a date, as the platform writes it: milliseconds since 1970-01-01 UTC.
+    """Convert a datetime, or the beginning of a date, to the platform's milliseconds since 1970-01-01 UTC.
 
-    What names no time zone counts as UTC, as it does in filters.
+    Without a time zone it counts as UTC, as in filters.
     """
     if not isinstance(day, datetime):
         day = datetime(day.year, day.month, day.day, tzinfo=timezone.utc)
@@ -77,9 +77,9 @@ def milliseconds(day: date) -> int:
 
 
 def plain(value: Any) -> Any:
-    """The same data as dicts, lists and scalars, for encoders that know nothing of this library.
+    """Convert data to dicts, lists and scalars, for encoders that do not know this library's types.
 
-    Values of types that are not ours stay as they are: whether they can be encoded is the encoder's business.
+    Values of other types stay as they are; the encoder decides whether it can write them.
     """
     value = resolve(value)
     if isinstance(value, Mapping):
@@ -92,11 +92,11 @@ def plain(value: Any) -> Any:
 
 
 MISSING = "leave it out, or make the API with encoder=JSONEncoder(missing_as_null=True)"
-"""What to do about a value that says there is none."""
+"""What to do about a missing value."""
 
 
 def find_fault(value: Any, path: str = "data", depth: int = 0, *, nulls: bool = False) -> str | None:
-    """Why `value` cannot be JSON for the platform, with the place in it; None if nothing is wrong.
+    """Say why a value cannot be written as JSON, and where in it the fault is; None if it can be.
 
     Args:
         path: what `value` is called.

@@ -1,4 +1,4 @@
-"""Content-Encodings taken off piece by piece, under a bound on what comes out."""
+"""Unpacks bodies (gzip, deflate) piece by piece, up to a limit of unpacked bytes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class PackingError(Exception):
 
 
 class BodyTooLargeError(Exception):
-    """A body of more bytes than are wanted, as it came or unpacked.
+    """A body of more bytes than its limit.
 
     Attributes:
-        limit: how many are.
-        unpacked: whether it is too large only when unpacked.
+        limit: how many bytes it may have.
+        unpacked: whether only the unpacked body is too large.
     """
 
     def __init__(self, limit: int, unpacked: bool = False) -> None:
@@ -33,14 +33,14 @@ class BodyTooLargeError(Exception):
 
 
 class Unpacker:
-    """Unpacks one body. A coding that is not known is left on, as HTTP libraries do.
+    """Unpacks one body. It leaves codings that it does not know, as HTTP libraries do.
 
     Args:
         packing: the header Content-Encoding.
-        limit: bytes that may come out; None for any number.
+        limit: bytes that the unpacked body may have; None for any number.
 
     Raises:
-        PackingError: nobody packs a body that often.
+        PackingError: the header names too many codings.
     """
 
     def __init__(self, packing: str, limit: int | None) -> None:
@@ -50,10 +50,10 @@ class Unpacker:
         self._stages = [_Stage(coding, limit) for coding in reversed(codings)]
 
     def feed(self, data: bytes) -> Iterable[bytes]:
-        """What comes of the next piece, in pieces.
+        """Unpack the next piece; returns the result in pieces.
 
         Raises:
-            PackingError: it is broken. BodyTooLargeError: more came out than may.
+            PackingError: it is broken. BodyTooLargeError: the unpacked body is over the limit.
         """
         pieces: Iterable[bytes] = (data,)
         for stage in self._stages:
@@ -61,17 +61,17 @@ class Unpacker:
         return pieces
 
     def finish(self) -> None:
-        """Say that this was all.
+        """Check that the body is complete.
 
         Raises:
-            PackingError: something is missing.
+            PackingError: it is not.
         """
         if any(stage.is_incomplete for stage in self._stages):
             raise PackingError("the packed body is incomplete")
 
 
 class _Stage:
-    """One coding. gzip may have several members, and padding after the last."""
+    """Unpacks one coding. gzip may have several members, and padding after the last."""
 
     def __init__(self, coding: str, limit: int | None) -> None:
         self._coding = coding
@@ -115,14 +115,14 @@ class _Stage:
                 self._ended += 1
                 more = bool(data)
             else:
-                # A full piece may have left more within the decoder.
+                # After a full piece there may be more in the decoder.
                 data = decoder.unconsumed_tail
                 more = bool(data) or len(found) == _PIECE
 
     def _window(self, start: bytes) -> int:
         if self._coding in _GZIP:
             return 16 + zlib.MAX_WBITS
-        # Half of the world leaves the zlib header out.
+        # Many servers leave the zlib header out.
         wrapped = start[0] & 0x0F == 8 and int.from_bytes(start[:2], "big") % 31 == 0
         return zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS
 
@@ -134,13 +134,13 @@ class _Stage:
 
 
 def unpack(body: bytes, packing: str, limit: int | None = None) -> bytes:
-    """A whole body without its Content-Encoding.
+    """Unpack a whole body.
 
     Raises:
         PackingError: it is broken or incomplete. BodyTooLargeError: it is larger than `limit`.
     """
     unpacker = Unpacker(packing, limit)
-    # What this buffer grows to it hands out without a copy.
+    # BytesIO hands out its contents without a copy.
     found = io.BytesIO()
     for start in range(0, len(body), _PIECE):
         for piece in unpacker.feed(body[start : start + _PIECE]):

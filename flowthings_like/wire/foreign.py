@@ -1,6 +1,6 @@
-"""Values of numpy and pandas: which are plain Python values, exactly, and which say that there is none.
+"""Converts scalars of numpy to plain Python values, and recognises missing values of numpy and pandas.
 
-Neither library is imported to find out: a value of theirs tells by its class that it is one.
+Neither library is imported for it: the class of a value says where it is from.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ __all__ = ["advice_on", "is_missing", "is_numpy_scalar", "scalar"]
 
 
 def is_numpy_scalar(value: Any) -> bool:
-    """Whether it is one number, text or moment of numpy's, and no array."""
+    """Whether it is a single value of numpy's, and no array."""
     return type(value).__module__ == "numpy" and isinstance(value, sys.modules["numpy"].generic)
 
 
 def scalar(value: Any) -> Any:
-    """The plain value that a numpy scalar is, exactly; anything else as it is.
+    """Convert a numpy scalar to the exact plain value; anything else is returned as it is.
 
     A datetime64 becomes a datetime without a time zone, rounded down to microseconds.
     """
@@ -47,7 +47,7 @@ def is_missing(value: Any) -> bool:
 
 
 def advice_on(value: Any) -> str:
-    """What to write in place of a value that is refused; "" if nothing fits in general."""
+    """What to write instead of a refused value, for the error; "" if there is no general advice."""
     if isinstance(value, timedelta):
         return "write its total_seconds()"
     if isinstance(value, Decimal):

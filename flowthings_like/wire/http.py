@@ -1,7 +1,7 @@
-"""HTTP/1.1 as a client speaks it: requests to bytes, bytes to answers, no sockets.
+"""HTTP/1.1 for clients, without sockets: writes requests as bytes, and parses bytes as answers.
 
-What would end a line early, and so smuggle in a header or a second request, is refused. What comes back is
-read by llhttp in its strict mode, and what an answer may hold besides its body is bounded.
+A value that would end a line early, and so smuggle in a header or a second request, is refused. Answers are
+parsed by llhttp in its strict mode. Their headers are bounded here, and their bodies by the caller's limit.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ _BAD_VALUE = re.compile(r"[\r\n\0]|^[ \t]|[ \t]$")
 
 
 class ProtocolError(Exception):
-    """What came is not HTTP, or more of it than one answer may hold."""
+    """The answer is not HTTP, or its headers are too large."""
 
 
 class UnsafeRequestError(ValueError):
-    """A request that cannot be written without becoming another one."""
+    """A method, target or header that would turn the request into another one."""
 
 
 class Headers(Mapping[str, str]):
-    """The headers of an answer, whatever their case. One that came several times is joined by commas.
+    """The headers of an answer, by name in any case. One that came several times is joined by commas.
 
     Args:
-        lines: as they came, each with its line end; or pairs of names and values.
+        lines: the raw lines, each with its line end; or pairs of names and values.
     """
 
     __slots__ = ("_lines", "_raw", "_table")
@@ -69,7 +69,7 @@ class Headers(Mapping[str, str]):
 
     @property
     def raw(self) -> list[tuple[bytes, bytes]]:
-        """Names and values as they came."""
+        """Names and values, not joined."""
         raw = self._raw
         if raw is None:
             split = [line.partition(b":") for line in self._lines.split(b"\r\n")[:-1]]
@@ -117,7 +117,7 @@ class Answer(NamedTuple):
 
 
 def header_lines(headers: Mapping[str, str | bytes]) -> bytes:
-    """Headers as they go on the wire, each with its line end.
+    """Write headers as bytes, each with its line end.
 
     Raises:
         UnsafeRequestError: a name that is no token, or a value with a line break, a NUL or a blank at an end.
@@ -140,7 +140,7 @@ def header_lines(headers: Mapping[str, str | bytes]) -> bytes:
 
 
 def request_head(method: str, target: str, lines: bytes, length: int | None) -> bytes:
-    """A request up to its body.
+    """Write a request up to its body.
 
     Args:
         method: the verb, in capitals.
@@ -162,13 +162,13 @@ def request_head(method: str, target: str, lines: bytes, length: int | None) -> 
 
 
 class ResponseParser:
-    """Reads the answers of one connection, one after the other.
+    """Parses the answers of one connection, one after the other.
 
     Call `begin` for each request, then `feed` until it says that the answer is complete, then `answer`. The
     body is collected in a buffer that is handed out without a copy.
 
-    llhttp decides what is HTTP and where a body ends. It reports to C code alone: what a Python function
-    raises there, a signal handler's exception for instance, it would hide.
+    llhttp decides what is HTTP and where a body ends. Its callbacks are C functions: it would hide what a
+    Python function raises there, for instance a signal handler's exception.
 
     Attributes:
         started: whether anything of the answer has come.
@@ -193,7 +193,7 @@ class ResponseParser:
             limit: bytes that its body may have, as it comes and unpacked; None for any number.
         """
         if self._spent:
-            # The parser cannot be told that no body follows, so after a HEAD it still waits for one.
+            # llhttp cannot be told that no body follows: after a HEAD it still waits for one.
             self._parser = httptools.HttpResponseParser(self)
             self._spent = False
         self._bodiless = method == "HEAD"
@@ -209,10 +209,10 @@ class ResponseParser:
         self.started = self.complete = self.reusable = False
 
     def feed(self, data: bytes) -> bool:
-        """Take in what has come; returns `complete`.
+        """Parse what was received; returns `complete`.
 
         Raises:
-            ProtocolError: it is no HTTP. BodyTooLargeError: its body is larger than it may be.
+            ProtocolError: it is no HTTP. BodyTooLargeError: the body is larger than its limit.
         """
         self.started = True
         events, before, failure = self._events, len(self._events), ""
@@ -237,7 +237,7 @@ class ResponseParser:
         return False
 
     def _count(self, events: list[Any], fed: int) -> int:
-        """Hold what has come against its bounds; returns how many bytes of a body it held."""
+        """Check the bounds; returns how many bytes of a body were received."""
         parts = [len(event) for event in events if type(event) is bytes]
         size = sum(parts)
         self._received += size
@@ -283,7 +283,7 @@ class ResponseParser:
             text = text[end + 2 :]
 
     def _check_length(self) -> None:
-        """Refuse a body whose length is known to be too much before it comes."""
+        """Refuse a body whose Content-Length is over the limit before it is read."""
         if self._limit is None or self._bodiless:
             return
         length = self._value(b"\r\ncontent-length:")
@@ -312,14 +312,14 @@ class ResponseParser:
         return low[at : low.index(b"\r", at)].strip()
 
     def finish(self) -> bool:
-        """The other end has closed the connection; returns `complete`, for that is how some answers end."""
+        """Parse the end of the connection, which ends some answers; returns `complete`."""
         if self._head and not self.complete and not self._value(b"\r\ncontent-length:"):
             self.complete = not self._value(b"\r\ntransfer-encoding:").endswith(b"chunked")
         self.reusable = False
         return self.complete
 
     def release(self) -> None:
-        """Let go of the parser in C, which holds on to this one. Nothing can be fed after that."""
+        """Let go of llhttp's parser, which refers to this one. Nothing can be fed after that."""
         self._parser = None
 
     @property
@@ -331,7 +331,7 @@ class ResponseParser:
         """The complete answer.
 
         Raises:
-            PackingError: its body cannot be unpacked. BodyTooLargeError: it unpacks to more than it may.
+            PackingError: its body cannot be unpacked. BodyTooLargeError: it unpacks to more than its limit.
         """
         body = b"" if self._bodiless else self._body()
         if body and (packing := self.packing):

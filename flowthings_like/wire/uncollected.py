@@ -1,4 +1,4 @@
-"""Bulk work with the cyclic garbage collector put off until its end."""
+"""Runs bulk work with the cyclic garbage collector paused."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ _COLLECTS_WITHIN_C = sys.version_info < (3, 12)
 
 
 def uncollected(function: Callable[..., T], /, *args: Any) -> T:
-    """`function(*args)`, without a collection before it has returned. Worth it for a thousand dicts and more.
+    """Call `function(*args)` with the garbage collector paused. It pays from a thousand dicts on.
 
-    Every 700 dicts start a collection, and now and then one looks through all objects of the process: a
-    third of the time that the work takes, and the longest of the moments in which nothing else can run. For
-    functions that make many objects without cycles and do not wait for other green threads: nothing in the
-    process is collected meanwhile.
+    Every 700 new dicts start a collection, and some collections look through all objects of the process. That
+    takes a third of the time of such work, and holds the hub for longest. Use it for functions that make many
+    objects without cycles and do not wait: nothing in the process is collected meanwhile.
     """
     if not gc.isenabled():
         return function(*args)
@@ -35,5 +34,5 @@ def uncollected(function: Callable[..., T], /, *args: Any) -> T:
 
 
 def parse_uncollected(parse: Callable[[Any], T], text: Any) -> T:
-    """`parse(text)`, for a `parse` in C: from Python 3.12 on the collector waits for it by itself."""
+    """Call `parse(text)`, a parser in C, with the collector paused where Python is older than 3.12."""
     return uncollected(parse, text) if _COLLECTS_WITHIN_C else parse(text)

@@ -1,7 +1,7 @@
-"""One account's way to its platform: everything the services of one API share, by reference.
+"""Makes the calls of one API: builds the URL, encodes the data, sends with retries, and reads the answer.
 
-A service holds a Connection and nothing else, so that new credentials or another sender count everywhere at
-once, in a `drop(flow)` that somebody kept as well.
+All services of an API hold the same Connection. So new credentials, or another function that sends, count at
+once everywhere, also in a `drop(flow)` that the program has kept.
 """
 
 from __future__ import annotations
@@ -42,30 +42,30 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "Sender"]
 
 Sender = Callable[..., tuple[Any, Mapping[str, str], int]]
-"""Sends one request: `(method, url, params=, data=, creds=) -> (text, headers, status)`; `timeout=` as well
-where the call gave one. The built-in sender also takes `headers=`."""
+"""Sends one request: `(method, url, params=, data=, creds=) -> (text, headers, status)`. It is also given
+`timeout=` if the call had one. The built-in sender also takes `headers=`."""
 
 _log = logging.getLogger("flowthings_like")
 _READS = ("GET", "MGET")
-_HARMLESS = (*_READS, "HEAD", "OPTIONS")
-# Answers of gateways and of servers in distress, which speak no JSON but whose status says enough.
-_TELLING = (405, 413, 429, 500, 501, 502, 503, 504)
+_WITHOUT_EFFECT = (*_READS, "HEAD", "OPTIONS")
+# Gateways and overloaded servers answer without JSON. These statuses say enough by themselves.
+_CLEAR_STATUSES = (405, 413, 429, 500, 501, 502, 503, 504)
 
 
 class Connection:
-    """Credentials, address, encoder and sender of one API.
+    """The credentials, the address, the encoder and the sender of one API, and the calls made with them.
 
     Attributes:
         creds: a Token or an object like it; setting it checks it.
-        secure, host, ws_host, version: what URLs are made of. Hosts are None where none is known.
+        secure, host, ws_host, version: parts of URLs. A host is None if none is known.
         params: query parameters for every request.
         encoder: turns data into text and back.
         sender: the caller's own function that sends one request; None for the built-in sender.
         http: the built-in sender.
         verify_ssl: True, False, or the path of a bundle of certificate authorities.
-        timeout: how long a call may take, as Timeout.
-        retry: when a call is made again; None for never.
-        clock: where retries take time and chance from.
+        timeout: how long a call may take.
+        retry: when a call is repeated; None for never.
+        clock: the time and random numbers for retries.
         answers_each: whether the platform answers each of several finds by itself; None while unknown.
         async_lib: which backend makes calls parallel, as `open_pool` takes it.
     """
@@ -108,7 +108,7 @@ class Connection:
 
     @property
     def creds(self) -> Any:
-        """Who asks."""
+        """The account and its token."""
         return self._creds
 
     @creds.setter
@@ -141,7 +141,7 @@ class Connection:
 
     @property
     def closed(self) -> bool:
-        """Whether every call is refused."""
+        """Whether `close` was called: every call is refused."""
         return self._closed
 
     def close(self) -> None:
@@ -169,7 +169,7 @@ class Connection:
         return f"{self._scheme()}://{self._host_or(self.ws_host, HISTORIC_WS_HOST, NO_WS_HOST)}{path}"
 
     def socket_url(self, path: str) -> str:
-        """The URL of a WebSocket, which this library opens itself, whoever sends the requests.
+        """The URL of a WebSocket. This library opens it itself, also if the caller's own function sends.
 
         Raises:
             ConfigurationError: there is no host to connect to.
@@ -179,7 +179,7 @@ class Connection:
         return f"{'wss' if self.secure else 'ws'}://{self.ws_host}{path}"
 
     def _host_or(self, host: str | None, historic: str, missing: str) -> str:
-        """A host for a URL. A caller's own function, which sends where it likes, is told the original's."""
+        """A host for a URL. A caller's own function may send anywhere, so it is given the original's name."""
         if host is not None:
             return host
         if self._sender is not None:
@@ -198,11 +198,11 @@ class Connection:
         timeout: Any = None,
         retry: Any = None,
     ) -> tuple[Any, Mapping[str, str], int]:
-        """Send one request as it is and return `(text, headers, status)` as it comes.
+        """Send one request and return `(text, headers, status)`, neither encoded nor decoded.
 
         Raises:
             ConfigurationError: the API was closed.
-            InvalidInput: a timeout that is no time, a policy that is none.
+            InvalidInput: a timeout or a retry policy that is none.
         """
         return self._sent(method, url, data, params, timeout, retry)[0]
 
@@ -215,9 +215,9 @@ class Connection:
         timeout: Any,
         retry: Any,
     ) -> tuple[tuple[Any, Mapping[str, str], int], int]:
-        """What `send` returns, and how many attempts it took.
+        """What `send` returns, and the number of attempts.
 
-        A sender of the caller's own gets each request once: what may be sent again it knows best.
+        A sender of the caller's own gets each request once: only it knows what may be sent twice.
         """
         self._check_open()
         own, creds = self._sender, self._creds
@@ -225,13 +225,13 @@ class Connection:
         if own is not None:
             given = {} if timeout is None else {"timeout": check_timeout(timeout)}
             return own(method, url, params=params, data=data, creds=creds, **given), 1
-        writes = method not in _HARMLESS
+        writes = method not in _WITHOUT_EFFECT
         headers = {IDEMPOTENCY_KEY: new_idempotency_key()} if writes else None
         process, sender = os.getpid(), self.http
 
         def attempt(timeout: Timeout) -> tuple[Any, Mapping[str, str], int]:
             self._check_open()
-            if process != os.getpid():  # the copy of a call, out of a pause of the parent's
+            if process != os.getpid():  # a fork copied this call while it paused
                 raise forked_call(f"{method} {url}", process)
             return sender(method, url, params, data, creds, timeout, headers)
 
@@ -259,16 +259,16 @@ class Connection:
         timeout: Any = None,
         retry: Any = None,
     ) -> Any:
-        """Make one request and return the body of the answer, `(body, references)` if `refs` was asked for.
+        """Make one call and return the body of its answer; `(body, references)` if `refs` was asked for.
 
         Args:
             method: the HTTP verb.
-            url: where to, complete but for the query.
+            url: the URL without its query.
             path: the resource path, for logs and errors.
             data: what to send as the body; None for no body.
             params: query parameters, added to the API's own.
             timeout: seconds for this call, instead of the API's.
-            retry: a policy for this call instead of the API's; False to make it once.
+            retry: a policy for this call, instead of the API's; False for one attempt.
 
         Raises:
             FlowThingsException: the platform answered with an error.
@@ -287,7 +287,7 @@ class Connection:
     def _query(self, method: str, params: Mapping[str, Any] | P | None) -> dict[str, Any]:
         query = dict(self.params)
         if method not in _READS:
-            # Only reads have references to show: a default must not turn every delete into a pair.
+            # Only reads have references. With this default every delete would return a pair.
             query.pop("refs", None)
         if params:
             query.update(wire_params(P.of(params).to_dict()))
@@ -334,7 +334,7 @@ class Connection:
             status=envelope.status,
             method=method,
             path=path,
-            creds=_nameless(self._creds),
+            creds=_without_token(self._creds),
             attempts=attempts,
             retry_after=retry_after(headers, self.clock.wall()),
         )
@@ -359,13 +359,13 @@ class Connection:
         kind = headers.get("content-type") or headers.get("Content-Type") or "no content type"
         size = f"{len(text)} bytes" if isinstance(text, str | bytes) else type(text).__name__
         what = f"the answer is not the platform's envelope ({kind}, {size})"
-        if status in _TELLING:
+        if status in _CLEAR_STATUSES:
             return errors.from_status(status)(
                 what,
                 status=status,
                 method=method,
                 path=path,
-                creds=_nameless(self._creds),
+                creds=_without_token(self._creds),
                 attempts=attempts,
                 retry_after=retry_after(headers, self.clock.wall()),
             )
@@ -378,6 +378,6 @@ class Connection:
         )
 
 
-def _nameless(creds: Any) -> str:
-    """What an exception may say of the credentials."""
+def _without_token(creds: Any) -> str:
+    """The credentials without the token, for exceptions."""
     return str(creds.account)

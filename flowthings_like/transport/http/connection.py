@@ -1,4 +1,4 @@
-"""One connection that speaks HTTP/1.1: a socket, perhaps TLS around it, and a parser."""
+"""One HTTP/1.1 connection of the native transport: a socket, TLS on top of it for https, and a parser."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["ConnectionLostError", "HTTPConnection"]
 
 PIECE = 1 << 20  # bytes of a request that are encrypted and sent at once
-LARGE_PACKED = LARGE // 8  # what JSON is packed to that takes a turn to unpack
+LARGE_PACKED = LARGE // 8  # bytes of compressed JSON that unpack to about LARGE
 _ADVICE = "leave verify_ssl (or verify) on, or give it the path of the bundle of authorities to trust"
 
 
@@ -35,8 +35,8 @@ class ConnectionLostError(Exception):
     """The connection broke before the answer was complete.
 
     Attributes:
-        sent: whether anything of the request may have left.
-        answered: whether anything of an answer came.
+        sent: whether any of the request may have been sent.
+        answered: whether any of an answer came.
     """
 
     def __init__(self, reason: str, *, sent: bool, answered: bool) -> None:
@@ -56,7 +56,7 @@ class HTTPConnection:
         until: the `time.monotonic()` by which it must be done, or None.
 
     Raises:
-        OSError: there is no connection to be had; TimeoutError: not in time; ssl.SSLError: no trusted one.
+        OSError: it cannot connect. TimeoutError: not in time. ssl.SSLError: no trusted TLS connection.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class HTTPConnection:
 
     @property
     def reusable(self) -> bool:
-        """Whether the last exchange has left the connection fit for another."""
+        """Whether the connection can be used for another exchange."""
         return self._parser.reusable
 
     def exchange(

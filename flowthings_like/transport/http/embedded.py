@@ -1,8 +1,8 @@
-"""A WSGI application called in this process, as if it stood at the other end of a connection.
+"""Calls a WSGI application in this process instead of a server.
 
-`call` is the short way. The adapter does the same for requests, so that hooks and a session of the caller's
-own work as they do over a network. There is no socket, and no HTTP text is written or parsed. Time-outs do
-not apply: nothing is waited for that could be given up half way.
+`call` does it for the sender. `WSGIAdapter` does it for requests, so that hooks and a session of the caller's
+work as they do over a network. There is no socket, and no HTTP text is written or parsed. Time-outs do not
+apply: a call in this process cannot be given up half way.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def call(application: Any, method: str, url: str, headers: Mapping[str, Any], bo
         application: a WSGI application. PATH_INFO is the decoded path; RAW_URI is path and query as they
             were given, so that an encoded slash can be told from a plain one.
         method: the verb, in capitals.
-        url: complete, percent-encoded.
+        url: with its query, percent-encoded.
         headers: of the request, each name once.
         body: None for none.
     """
-    started = _Started()
+    started = _StartResponse()
     chunks = application(_environ(method, url, headers, body or b""), started)
     try:
         found = b"".join(chunks)
@@ -52,7 +52,7 @@ def call(application: Any, method: str, url: str, headers: Mapping[str, Any], bo
 
 
 class WSGIAdapter(BaseAdapter):
-    """Answers requests by calling an application.
+    """An adapter for requests that calls an application.
 
     Args:
         application: see `call`.
@@ -80,8 +80,8 @@ class WSGIAdapter(BaseAdapter):
         """Nothing to close: the application belongs to whoever made it."""
 
 
-class _Started:
-    """start_response, and what it was told."""
+class _StartResponse:
+    """The callable start_response of WSGI; keeps the status and headers that it is given."""
 
     def __init__(self) -> None:
         self.status = ""
@@ -154,7 +154,7 @@ def _response(request: requests.PreparedRequest, answer: Answer, adapter: WSGIAd
     response.request = request
     response.encoding = "utf-8"
     response.raw = io.BytesIO(answer.body)
-    # As if it had been read already: there is nothing left to wait for.
+    # It counts as read: nothing is left to wait for.
     response._content = answer.body
     response._content_consumed = True  # type: ignore[attr-defined]
     response.connection = adapter  # type: ignore[assignment]

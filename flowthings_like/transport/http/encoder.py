@@ -37,7 +37,7 @@ _NOT_NUMBERS = ("NaN", "Infinity", "-Infinity")
 
 
 class Encoder(Protocol):
-    """What `encoder=` may be: anything with these two. Its exceptions stay its own."""
+    """What `encoder=` takes. Exceptions of its methods are raised as they are."""
 
     def loads(self, text: Any, /) -> Any:
         """The value that `text` stands for."""

@@ -1,4 +1,4 @@
-"""The platform's envelope, `{"head": {…}, "body": …}`, read and checked member by member."""
+"""Reads and checks the platform's envelope, `{"head": {…}, "body": …}`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _JSON_STARTS = (b"{", b"\xef\xbb\xbf")
 
 
 class Envelope(NamedTuple):
-    """An answer whose every member is of the type that it should be.
+    """The members of an answer, each of the right type.
 
     Attributes:
         ok: whether the platform did what was asked.
         status: its status.
         errors: its messages.
-        references: resources that others refer to, by kind and id.
-        body: the rest.
-        evicted_created: how many of the drops that the call has created are gone already.
+        references: the resources that those in the body refer to, by kind and id.
+        body: the resources.
+        evicted_created: how many of the drops that the call created were evicted at once.
     """
 
     ok: bool
@@ -34,15 +34,15 @@ class Envelope(NamedTuple):
 
 
 def open_envelope(answer: Any, status: int, asked: str) -> Envelope | None:
-    """The envelope in a decoded answer; None if it is none at all: no object, or one without a head.
+    """Read a decoded answer as an envelope; None if it is no object with a head.
 
     Args:
-        answer: what the encoder made of the text.
-        status: HTTP's, which counts where the head has none.
+        answer: the decoded text.
+        status: the HTTP status, which counts if the head has none.
         asked: method and path, for the error.
 
     Raises:
-        InvalidResponse: it is one, with a member that is wrong.
+        InvalidResponse: a member has the wrong type.
     """
     head = answer.get("head") if isinstance(answer, Mapping) else None
     if not isinstance(head, Mapping):
@@ -51,7 +51,7 @@ def open_envelope(answer: Any, status: int, asked: str) -> Envelope | None:
     failures, references = head.get("errors"), head.get("references")
     if ok is not None and not isinstance(ok, bool):
         raise _wrong(asked, "ok", ok, "true or false")
-    # 0 or null say as little as no status at all.
+    # 0 and null count as no status.
     if said is not None and (type(said) is not int or (said != 0 and not 100 <= said <= 599)):
         raise _wrong(asked, "status", said, "a status from 100 to 599")
     if failures is not None and not (
@@ -83,7 +83,7 @@ def _wrong(asked: str, member: str, value: Any, right: str) -> InvalidResponse:
 
 
 def describe_unreadable(text: Any, error: ValueError) -> str | None:
-    """What is wrong with a text that set out to be an object in JSON; None if it never did."""
+    """Say why a text is no JSON object; None if it does not even begin as one."""
     if not isinstance(text, str | bytes):
         return None
     start = text[:64].encode(errors="replace") if isinstance(text, str) else text[:64]

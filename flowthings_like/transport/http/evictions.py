@@ -1,4 +1,4 @@
-"""The warning for creates that a flow could not hold: they were answered, and are gone."""
+"""Warns when a flow is too small for the drops of one call, so that the first are evicted at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...diagnostics.checks.findings import place_of_call
 __all__ = ["CapacityWarning", "Evictions"]
 
 MOST_FLOWS = 10_000
-"""How many flows are remembered as warned of."""
+"""Flows that are remembered, so that each is warned of once."""
 
 
 class CapacityWarning(UserWarning):
@@ -25,12 +25,12 @@ class Evictions:
         self._warned: set[str] = set()
 
     def note(self, path: str, lost: int, body: Any) -> None:
-        """Look at an answer that tells of evictions.
+        """Warn of the evictions that an answer reports.
 
         Args:
-            path: the resource path that was asked.
-            lost: how many of the drops that the call has created are gone; at least one.
-            body: the answer's; the drops that were created.
+            path: the resource path of the request.
+            lost: how many of the created drops are gone; at least one.
+            body: the created drops.
         """
         drops = body if isinstance(body, list) else [body]
         first = drops[0] if drops and isinstance(drops[0], Mapping) else {}

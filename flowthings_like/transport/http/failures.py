@@ -1,4 +1,4 @@
-"""What requests raises, in the words of this library."""
+"""Translates the exceptions of requests, and answers that are redirects, into this library's errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["AnswerTooLargeError", "BadRedirectError", "redirected", "translated"
 
 
 class AnswerTooLargeError(requests.RequestException):
-    """An answer of more bytes than are wanted."""
+    """An answer of more bytes than it may have."""
 
 
 class BadRedirectError(requests.RequestException):
@@ -33,7 +33,7 @@ class BadRedirectError(requests.RequestException):
 def translated(
     error: requests.RequestException, method: str, url: str, proxy: str | None = None
 ) -> FlowThingsError:
-    """The error of ours that says what requests' error means.
+    """The error of this library for one of requests.
 
     Args:
         proxy: the URL, without its password, of the proxy that the request went through.
@@ -72,9 +72,9 @@ def translated(
 
 
 def _is_read_timeout(error: requests.RequestException) -> bool:
-    """requests reports a time-out in the middle of a body, or of sending, as a ConnectionError."""
+    """Whether a ConnectionError is a time-out: requests raises one in the middle of a body, or of sending."""
     inner = _innermost(error)
-    # With a number the kernel has given up, before the time was up.
+    # One with an errno is the kernel's, and came before the time-out.
     late = isinstance(inner, TimeoutError) and inner.errno is None
     return late or any(isinstance(part, ReadTimeoutError) for part in error.args)
 
@@ -98,7 +98,7 @@ def _innermost(error: BaseException) -> BaseException:
 
 
 def without_request(error: requests.RequestException) -> requests.RequestException:
-    """The same error without the request it carries: that one's headers hold the token."""
+    """The same error without its request, whose headers hold the token."""
     error.request = error.response = None
     return error
 

@@ -1,4 +1,4 @@
-"""Which platform an API talks to: host names, checked before anything is sent to one."""
+"""Finds and checks the host names of an API."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ...errors import ConfigurationError
 __all__ = ["HISTORIC_HOST", "HISTORIC_WS_HOST", "NO_HOST", "NO_WS_HOST", "check_host", "find_host"]
 
 HISTORIC_HOST = "api.flowthings.io"
-"""The original platform's name, in the URLs that a caller's own `request=` function is given. Nothing is ever
-sent there by this library."""
+"""The original platform's name. It stands in the URLs that a caller's own `request=` function is given. This
+library never sends anything there."""
 
 HISTORIC_WS_HOST = "ws.flowthings.io"
 
@@ -38,7 +38,7 @@ _LONGEST_LABEL = 63
 
 
 def find_host(name: str, given: Any, default: Any) -> str | None:
-    """The first of: what was given, the default, the environment's FLOWTHINGS_<NAME>; None if there is none.
+    """Find a host: the argument, else the default, else the variable FLOWTHINGS_<NAME>, else None.
 
     Args:
         name: the option, "host" or "ws_host".
@@ -46,7 +46,7 @@ def find_host(name: str, given: Any, default: Any) -> str | None:
         default: of `defaults`, or None.
 
     Raises:
-        ConfigurationError: nobody can have a host like that.
+        ConfigurationError: it cannot be a host.
     """
     variable = f"FLOWTHINGS_{name.upper()}"
     places = (name, given), (f"defaults.{name}", default), (variable, os.environ.get(variable) or None)
@@ -54,10 +54,10 @@ def find_host(name: str, given: Any, default: Any) -> str | None:
 
 
 def check_host(name: str, host: Any, advice: str = _ADVICE) -> str:
-    """A name or an address, with an optional port, that somebody can have.
+    """Check a host: a name or an address, with an optional port.
 
     Args:
-        name: what gave it, for the error.
+        name: the option or variable that gave it, for the error.
         advice: the end of the error, which says what to write.
 
     Raises:
@@ -66,7 +66,7 @@ def check_host(name: str, host: Any, advice: str = _ADVICE) -> str:
     try:
         _check(host)
     except ValueError as fault:
-        # Whoever gives a URL may give its password, too.
+        # A URL may hold a password.
         shown = host.rpartition("@")[2] if isinstance(host, str) else host
         raise ConfigurationError(f"{name} is {shown!r}: {fault}{advice}") from None
     return str(host)
@@ -93,7 +93,7 @@ def _check(host: Any) -> None:
 
 
 def _fault_of_url(host: str) -> str | None:
-    """What makes it a URL, or part of one."""
+    """Why it is a URL, or part of one; None if it is not."""
     if "://" in host:
         return "leave out the scheme, that is all before and with '://'"
     if "@" in host:

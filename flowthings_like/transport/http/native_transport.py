@@ -84,7 +84,7 @@ class NativeTransport:
         *,
         timeout: Timeout,
         verify: bool | str = True,
-        most: int | None = None,
+        max_bytes: int | None = None,
     ) -> Answer:
         """Send one request and read the whole answer.
 
@@ -95,7 +95,7 @@ class NativeTransport:
             body: None for none.
             timeout: how long it may take. Waiting for a free connection may take as long as a read.
             verify: for https: True, False, or the path of a bundle of authorities.
-            most: bytes that the answer's body may have, as it comes and unpacked; None for any number.
+            max_bytes: bytes that the answer's body may have, as it comes and unpacked; None for any number.
 
         Raises:
             InvalidInput: a URL or a method that cannot be sent.
@@ -108,7 +108,7 @@ class NativeTransport:
         prefix, target = (url, "/") if slash < 0 else (url[:slash], url[slash:])
         try:
             origin = self._origins.get((prefix, verify)) or self._add_origin(prefix, verify)
-            return origin.exchange(method, target, lines, body, timeout, most)
+            return origin.exchange(method, target, lines, body, timeout, max_bytes)
         except FlowThingsError:
             raise
         except (UnsafeRequestError, NotConnectedError, ConnectionLostError, TimeoutError) as error:
@@ -165,7 +165,13 @@ class Origin:
         self._context: tuple[int, ssl.SSLContext] | None = None
 
     def exchange(
-        self, method: str, target: str, lines: bytes, body: bytes | None, timeout: Timeout, most: int | None
+        self,
+        method: str,
+        target: str,
+        lines: bytes,
+        body: bytes | None,
+        timeout: Timeout,
+        max_bytes: int | None,
     ) -> Answer:
         """Send one request and read the whole answer.
 
@@ -195,7 +201,7 @@ class Origin:
                     first_by = monotonic() + timeout.reused
                 try:
                     answer = connection.exchange(
-                        request, method, timeout.read, until, first_by=first_by, limit=most
+                        request, method, timeout.read, until, first_by=first_by, limit=max_bytes
                     )
                 except TimeoutError:
                     if lease.reused:

@@ -1,4 +1,4 @@
-"""Proxies: URLs that can be one, and how a failure names one without its password."""
+"""Checks the URLs of proxies, and shows them without their password."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 
 def check_proxy(url: str) -> str:
-    """The URL of a proxy, as it was set in the session or the environment.
+    """Check the URL of a proxy that was set in the session or the environment; returns it with its scheme.
 
     Raises:
         ConfigurationError: it makes no sense; its password is left out.
@@ -38,7 +38,7 @@ def check_proxy(url: str) -> str:
 
 
 def without_password(url: str) -> str:
-    """A URL to show: whoever it is for is left out, with the password."""
+    """A URL without its user and password, to show."""
     scheme, colon, rest = url.partition("://")
     if not colon:
         scheme, rest = "", url

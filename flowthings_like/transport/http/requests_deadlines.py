@@ -1,8 +1,8 @@
-"""Deadlines and a bound on headers for what goes through requests, where a time-out is for one read.
+"""Gives calls through requests a deadline and a bound on headers: its own time-outs are for one read each.
 
-A time-out that carries its deadline, `Seconds`, travels through requests and urllib3 as the number that it
-is, down to the connection. There `install_deadlines` has put a kind of connection that knows what it carries:
-each of its steps waits for no longer than is left.
+`TimeoutWithDeadline` is a float, so requests and urllib3 pass it down to the connection as they would any
+time-out. `install_deadlines` has put a connection class there that reads its deadline: each step waits for no
+longer than is left.
 """
 
 from __future__ import annotations
@@ -32,27 +32,27 @@ if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
     from urllib3.poolmanager import PoolManager
 
-__all__ = ["Seconds", "close_idle", "install_deadlines"]
+__all__ = ["TimeoutWithDeadline", "close_idle", "install_deadlines"]
 
 _MOMENT = 0.05
 _PIECE = 16_384  # what TLS takes at once
 
 
-class Seconds(float):
-    """A time-out, and the deadline behind it.
+class TimeoutWithDeadline(float):
+    """A time-out for one step, which also holds the deadline of the call.
 
     Attributes:
         until: the `time.monotonic()` by which all must be done.
-        first_by: by which something of the answer must have come, on a connection that was used before; None
-            for no such bound.
+        first_by: the same for the first byte of the answer, on a connection that was used before; None for no
+            such bound.
     """
 
     until: float
     first_by: float | None
 
     @classmethod
-    def of(cls, timeout: float | None, until: float, first_by: float | None = None) -> Seconds:
-        """`timeout` seconds for each step, or as many as are left until then."""
+    def of(cls, timeout: float | None, until: float, first_by: float | None = None) -> TimeoutWithDeadline:
+        """A time-out of `timeout` seconds, or of what is left until the deadline if that is less."""
         left = max(until - monotonic(), SHORTEST)
         made = cls(left if timeout is None else min(timeout, left))
         made.until, made.first_by = until, first_by
@@ -60,9 +60,9 @@ class Seconds(float):
 
 
 def install_deadlines(adapter: object, proxy: str | None = None) -> None:
-    """Have an adapter's connections keep to the deadlines of `Seconds`.
+    """Make an adapter's connections keep to deadlines.
 
-    Connections that it has are closed, once. An adapter that is not of requests' kind is left as it is.
+    The first time this closes the connections that it has. An adapter of another kind is left as it is.
 
     Args:
         proxy: the URL of the proxy that it is about to use.
@@ -80,7 +80,7 @@ def install_deadlines(adapter: object, proxy: str | None = None) -> None:
 
 
 def close_idle(adapter: object) -> None:
-    """Close an adapter's idle connections: one of them has turned out to be dead."""
+    """Close an adapter's idle connections, after one of them was found dead."""
     if isinstance(adapter, HTTPAdapter):
         managers: tuple[PoolManager, ...] = (adapter.poolmanager, *adapter.proxy_manager.values())
         for manager in managers:
@@ -96,34 +96,34 @@ def _pool_class(found: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
 
 @lru_cache(maxsize=64)
 def _connection_class(found: type) -> type:
-    # Test doubles take the place of urllib3's classes, and have no socket to keep to a deadline.
+    # Test doubles replace urllib3's classes, and have no socket.
     if not issubclass(found, HTTPConnection) or not found.__module__.startswith("urllib3."):
         return found
     return type(found.__name__, (_TimedConnection, found), {})
 
 
 class _TimedPool:
-    """Added to a pool of urllib3's."""
+    """A mixin for urllib3's pools."""
 
     ConnectionCls: Any
     QueueCls = staticmethod(pool_queue)
 
     def _new_conn(self) -> Any:
-        # Looked up now, in the class: what a test double has put there is there for a while.
+        # Looked up in the class each time: a test double may have replaced it for a while.
         vars(self).pop("ConnectionCls", None)
         self.ConnectionCls = _connection_class(self.ConnectionCls)
         return super()._new_conn()  # type: ignore[misc]
 
 
 class _TimedConnection(HTTPConnection):
-    """Added to a connection of urllib3's: keeps to deadlines, and leaves the socket to the parent in a fork.
+    """A mixin for urllib3's connections: keeps to deadlines, and leaves the socket to the parent in a fork.
 
-    Where its time-out is a plain number there is no deadline.
+    If its time-out is a plain number, there is no deadline.
     """
 
     _answered: float | None = None  # when it last was
 
-    _connecting = -1  # the descriptor, until `sock` is what it will be
+    _connecting = -1  # the descriptor, until `sock` is set
 
     def forget(self) -> None:
         """In a forked child: leave the socket to the parent."""
@@ -144,8 +144,8 @@ class _TimedConnection(HTTPConnection):
             super().connect()
             return
         try:
-            # Interrupts green threads; threads wait in one call after the other, each of which has a bound.
-            # A moment later than the socket's own time-out, after which urllib3 closes the socket.
+            # This interrupts green threads. In OS threads each step has a time-out of its own. It comes a
+            # moment after the socket's own time-out, at which urllib3 closes the socket.
             with detect().deadline(sooner(None, until + _MOMENT)):
                 super().connect()
         except (DeadlineExceeded, TimeoutError) as error:
@@ -163,21 +163,21 @@ class _TimedConnection(HTTPConnection):
         return made
 
     def _first_reachable(self, until: float) -> socket.socket:
-        """urllib3 gives each address of a host the whole time-out; here they share it."""
+        """Connect to the first address that answers. They share one time-out; urllib3 gives it to each."""
         name, whole = self._dns_host, self.timeout
         failure: NewConnectionError | ConnectTimeoutError | None = None
         try:
             for address in _addresses(name, self.port):
                 self._dns_host = address
                 sooner(None, until)
-                self.timeout = Seconds.of(self._each(), until)
+                self.timeout = TimeoutWithDeadline.of(self._each(), until)
                 try:
                     return super()._new_conn()
                 except (NewConnectionError, ConnectTimeoutError) as error:
                     failure = error
             if failure is not None:
                 raise failure
-            self._dns_host, self.timeout = name, Seconds.of(self._each(), until)
+            self._dns_host, self.timeout = name, TimeoutWithDeadline.of(self._each(), until)
             return super()._new_conn()
         finally:
             self._dns_host, self.timeout = name, whole
@@ -256,7 +256,7 @@ class _TimedReader(io.RawIOBase):
 
 
 class _BoundedReader(io.BufferedReader):
-    """Bounds an answer's lines: all that is not its body, chunk sizes excepted."""
+    """Bounds all of an answer but its body and the sizes of chunks."""
 
     _overhead = 0
 
@@ -271,17 +271,17 @@ class _BoundedReader(io.BufferedReader):
 
 
 def _resolves_itself(kind: type) -> bool:
-    """Whether a connection looks up the host's name: a SOCKS proxy may do that instead."""
+    """Whether a connection resolves the host's name itself, and not a SOCKS proxy for it."""
     below = kind.__mro__[kind.__mro__.index(_TimedConnection) + 1 :]
     found = next(base for base in below if "_new_conn" in vars(base))
     return found is HTTPConnection
 
 
 def _addresses(name: str, port: int | None) -> list[str]:
-    """The host's addresses, if there are several, and ones that a name can be replaced by."""
+    """The host's addresses, if there are several and they can stand in the place of its name."""
     try:
         found = socket.getaddrinfo(name.strip("[]"), port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        return []  # urllib3 has words for it
+        return []  # urllib3 raises a clear error
     addresses = [str(each[4][0]) for each in found]
     return addresses if len(addresses) > 1 and not any("%" in each for each in addresses) else []

@@ -25,7 +25,7 @@ from .connection import LARGE_PACKED
 from .failures import AnswerTooLargeError, BadRedirectError, translated, without_request
 from .native_transport import describe_too_large
 from .proxies import check_proxy, without_password
-from .requests_deadlines import Seconds, close_idle, install_deadlines
+from .requests_deadlines import TimeoutWithDeadline, close_idle, install_deadlines
 
 if TYPE_CHECKING:
     from ..retry import Timeout
@@ -42,7 +42,7 @@ def send(
     timeout: Timeout,
     settings: dict[str, Any] | None = None,
     verify: bool | str | None = None,
-    most: int | None = None,
+    max_bytes: int | None = None,
 ) -> Answer:
     """Send one request through a session, and read the whole answer.
 
@@ -52,7 +52,7 @@ def send(
         timeout: how long it may take.
         settings: the proxies, verify and cert that count; None to have the session look at the environment.
         verify: what the caller asked for, which comes before REQUESTS_CA_BUNDLE; None for the session's.
-        most: bytes that the answer's body may have, as it comes and unpacked; None for any number.
+        max_bytes: bytes that the answer's body may have, as it comes and unpacked; None for any number.
 
     Raises:
         FlowThingsError: as the native transport does.
@@ -80,7 +80,7 @@ def send(
         allowed = _timeout(timeout)
         install_deadlines(adapter, proxy or None)
         answer = session.send(prepared, timeout=allowed, allow_redirects=False, **settings)
-        return Answer(answer.status_code, answer.reason, answer.headers, _read(answer, most))
+        return Answer(answer.status_code, answer.reason, answer.headers, _read(answer, max_bytes))
     except requests.RequestException as error:
         if isinstance(error, requests.Timeout):
             close_idle(adapter)
@@ -89,7 +89,7 @@ def send(
 
 
 def _check_location(answer: requests.Response, *args: Any, **options: Any) -> None:
-    """requests looks at where a redirect leads although it is not to follow it."""
+    """Check the target of a redirect: requests parses it, although it must not follow it."""
     if answer.is_redirect:
         try:
             urlsplit(urljoin(answer.url or "", answer.headers.get("Location", "")))
@@ -99,30 +99,31 @@ def _check_location(answer: requests.Response, *args: Any, **options: Any) -> No
 
 
 def _timeout(limits: Timeout) -> tuple[float | None, float | None] | None:
-    """A time-out as requests takes it, with the deadline within."""
+    """A time-out as requests takes it, with its deadline."""
     if limits.total is None and limits.reused is None:
         return None if limits.connect is None and limits.read is None else (limits.connect, limits.read)
     now = monotonic()
     until = now + (1e9 if limits.total is None else limits.total)
     first_by = None if limits.reused is None else now + limits.reused
-    return Seconds.of(limits.connect, until, first_by), Seconds.of(limits.read, until, first_by)
+    connect = TimeoutWithDeadline.of(limits.connect, until, first_by)
+    return connect, TimeoutWithDeadline.of(limits.read, until, first_by)
 
 
-def _read(answer: requests.Response, most: int | None) -> bytes:
-    """The body, within its bound. Where it is large, reading and unpacking it takes turns."""
+def _read(answer: requests.Response, max_bytes: int | None) -> bytes:
+    """Read the body within its bound. Reading and unpacking a large one waits for turns of the hub."""
     try:
-        return _collected(_parts(answer, most), answer, most)
+        return _collected(_parts(answer, max_bytes), answer, max_bytes)
     except BodyTooLargeError as error:
         raise AnswerTooLargeError(describe_too_large(error)) from error
     except PackingError as error:
         raise ContentDecodingError(str(error)) from error
     finally:
-        # Whatever of it was not read is still in its connection; if all was, this does nothing.
+        # If not all was read, the connection cannot be used again. If all was, this does nothing.
         answer.close()
 
 
-def _collected(parts: Iterator[bytes], answer: requests.Response, most: int | None) -> bytes:
-    # What this buffer grows to it hands out without a copy.
+def _collected(parts: Iterator[bytes], answer: requests.Response, max_bytes: int | None) -> bytes:
+    # BytesIO hands out its contents without a copy.
     found = io.BytesIO()
     total, due = 0, LARGE
     length = answer.headers.get("Content-Length", "")
@@ -130,16 +131,16 @@ def _collected(parts: Iterator[bytes], answer: requests.Response, most: int | No
         turn()
     for part in parts:
         total += found.write(part)
-        if most is not None and total > most:
-            raise BodyTooLargeError(most)
+        if max_bytes is not None and total > max_bytes:
+            raise BodyTooLargeError(max_bytes)
         if total >= due:
             turn()
             due = total + LARGE
     return found.getvalue()
 
 
-def _parts(answer: requests.Response, most: int | None) -> Iterator[bytes]:
-    """What comes, unpacked."""
+def _parts(answer: requests.Response, max_bytes: int | None) -> Iterator[bytes]:
+    """The body in unpacked parts."""
     packing = answer.headers.get("Content-Encoding") or ""
     codings = [part.strip().lower() for part in packing.split(",")]
     if not (
@@ -147,20 +148,20 @@ def _parts(answer: requests.Response, most: int | None) -> Iterator[bytes]:
         and not answer._content_consumed  # type: ignore[attr-defined]
         and all(coding in _UNPACKED_HERE for coding in codings)
     ):
-        # Read already, by a hook; or made by a test double; or packed in a way that only urllib3 knows.
+        # It was read by a hook, or made by a test double, or only urllib3 can unpack it.
         yield from answer.iter_content(CHUNK)
         return
-    unpacker, received = Unpacker(packing, most), 0
+    unpacker, received = Unpacker(packing, max_bytes), 0
     for part in _raw_parts(answer):
         received += len(part)
-        if most is not None and received > most:
-            raise BodyTooLargeError(most)
+        if max_bytes is not None and received > max_bytes:
+            raise BodyTooLargeError(max_bytes)
         yield from unpacker.feed(part)
     unpacker.finish()
 
 
 def _raw_parts(answer: requests.Response) -> Iterator[bytes]:
-    """What comes, as it comes; failures as requests has them."""
+    """The body in parts, still packed. Raises the exceptions of requests."""
     try:
         yield from answer.raw.stream(CHUNK, decode_content=False)
     except ReadTimeoutError as error:

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
 __all__ = ["HTTPSender", "is_replaced"]
 
-_REMEMBERED = 256
+_CACHE_SIZE = 256
 # These headers decide over the body or the connection, which only requests knows how to follow.
-_UNUSUAL = frozenset(
+_ONLY_REQUESTS_SENDS = frozenset(
     (
         "content-length", "expect", "host", "proxy-authorization", "te", "trailer", "transfer-encoding",
         "upgrade",
@@ -79,15 +79,15 @@ class HTTPSender:
         self._own: dict[int, _OwnSession] = {}  # by process
         self._native = NativeTransport()
         self._transport = transport
-        self._most = max_response_bytes
+        self._max_bytes = max_response_bytes
         self._verify = None if verify_ssl is True else verify_ssl
         self._mounted = dict(mounted or {})
         if session is not None:
             for prefix, adapter in self._adapters().items():
                 session.mount(prefix, adapter)
         # requests reads the environment twice for each call, which takes a quarter of its time.
-        self._environment = lru_cache(_REMEMBERED)(read_environment)
-        self._header_lines = lru_cache(_REMEMBERED)(_native_header_lines)
+        self._environment = lru_cache(_CACHE_SIZE)(read_environment)
+        self._header_lines = lru_cache(_CACHE_SIZE)(_native_header_lines)
 
     @property
     def session(self) -> requests.Session:
@@ -186,14 +186,25 @@ class HTTPSender:
                 lines = self._lines(session, named, more)
                 if lines is not None:
                     return self._native.handle(
-                        method, complete, lines, body, timeout=timeout, verify=verify, most=self._most
+                        method,
+                        complete,
+                        lines,
+                        body,
+                        timeout=timeout,
+                        verify=verify,
+                        max_bytes=self._max_bytes,
                     )
             proxies = {**session.proxies, **environment.proxies}
             settings = {"proxies": proxies, "verify": verify, "cert": session.cert}
         headers = {**dict(named), **more}
         request = requests.Request(method, url, headers=headers, data=body, params=dict(params or {}))
         return requests_transport.send(
-            self.session, request, timeout=timeout, settings=settings, verify=self._verify, most=self._most
+            self.session,
+            request,
+            timeout=timeout,
+            settings=settings,
+            verify=self._verify,
+            max_bytes=self._max_bytes,
         )
 
     def _lines(
@@ -342,7 +353,9 @@ def _native_header_lines(headers: tuple[tuple[str, Any], ...]) -> bytes | None:
     for name, value in headers:
         lower = name.lower() if isinstance(name, str) else name.decode("latin-1").lower()
         merged[lower] = name, value
-    if not _UNUSUAL.isdisjoint(merged) or not _is_decodable(merged.get("accept-encoding", ("", ""))[1]):
+    if not _ONLY_REQUESTS_SENDS.isdisjoint(merged) or not _is_decodable(
+        merged.get("accept-encoding", ("", ""))[1]
+    ):
         return None
     return header_lines({name: value for name, value in merged.values() if value is not None})
 

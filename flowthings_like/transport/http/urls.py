@@ -1,4 +1,4 @@
-"""Paths and parameters as they go on the wire: what an id contains can never become another path."""
+"""Encodes paths and query parameters, so that nothing in an id can become another path."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 @lru_cache(maxsize=1024)
 def segment(name: str) -> str:
-    """One path segment, percent-encoded, slashes included.
+    """Encode one path segment, slashes included.
 
     Raises:
-        InvalidInput: it is "." or "..", which every HTTP library and proxy on the way would resolve.
+        InvalidInput: it is "." or "..", which HTTP libraries and proxies on the way resolve.
     """
     if name in (".", ".."):
         raise InvalidInput(f"{name!r} cannot be an id: in a URL it means another path")
@@ -36,7 +36,7 @@ def segment(name: str) -> str:
 
 
 def check_path(path: str) -> str:
-    """A path of several segments as a caller wrote it, safe to append to a URL.
+    """Check and encode a path of several segments, to be appended to a URL.
 
     Escapes (%2F) stay as they are; blanks, control characters and non-ASCII text are percent-encoded.
 
@@ -57,10 +57,9 @@ def check_path(path: str) -> str:
 
 
 def wire_params(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Query parameters with every value fit for a URL; those that are None are left out.
+    """Convert query parameters to values for a URL, without those that are None.
 
-    Booleans stay Python's: they travel as True and False, lists as repeated keys, as the original client
-    sent them.
+    As in the original client, booleans are sent as True and False, and lists as repeated keys.
 
     Raises:
         InvalidInput: a name that is no str, or a value that is NaN, a mapping, a set or another object.
@@ -98,7 +97,7 @@ def _wire_value(name: str, value: Any) -> Any:
 
 
 def check_transport(transport: Any) -> str:
-    """The name of a way to send requests.
+    """Check an option `transport=`.
 
     Raises:
         ConfigurationError: it is neither "auto" nor "requests".
@@ -109,7 +108,7 @@ def check_transport(transport: Any) -> str:
 
 
 def check_size(name: str, size: Any) -> int:
-    """A number of bytes.
+    """Check a number of bytes.
 
     Raises:
         InvalidInput: it is no whole number above 0.

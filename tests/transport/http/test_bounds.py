@@ -102,7 +102,7 @@ def test_each_request_of_the_native_transport_has_its_own_bound() -> None:
     transport = NativeTransport()
     with raw(answer(body_of(LIMIT + 1))) as server:
         with pytest.raises(ResponseTooLarge, match="more than 10000 bytes"):
-            handle(transport, "GET", server.url, most=LIMIT)
+            handle(transport, "GET", server.url, max_bytes=LIMIT)
         assert len(handle(transport, "GET", server.url).body) == LIMIT + 1
     transport.close()
 
