@@ -1,7 +1,7 @@
-"""ThingsDB's own functions as methods: each is a query with its arguments as variables."""
+"""Builtins: ThingsDB's functions as methods of a Client. Each makes a query; its arguments are variables."""
 
 # mypy: disable-error-code="no-any-return"
-# What a query returns only the node knows; the annotations here are what ThingsDB's documentation says.
+# The node decides what a query returns. The annotations here follow ThingsDB's documentation.
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class Builtins:
-    """The part of a Client that administers: collections, users, tokens, modules, nodes and backups.
+    """The part of a Client that manages collections, users, tokens, modules, nodes and backups.
 
-    A collection is named by its name or id. Each method raises what its query would: ForbiddenError without
-    the privilege, LookupError for what is not there, and so on.
+    A collection is given by its name or id. Each method raises what its query raises, such as ForbiddenError
+    if the user lacks the privilege, and LookupError if there is no such object.
     """
 
     @abstractmethod
@@ -40,29 +40,29 @@ class Builtins:
     # Collections
 
     def collection_info(self, collection: int | str) -> dict[str, Any]:
-        """What a collection is called, holds and takes up."""
+        """A collection's name, number of things and so on."""
         return self._thingsdb("collection_info(collection)", collection=collection)
 
     def collections_info(self) -> list[dict[str, Any]]:
-        """The same of all collections that one may see."""
+        """The same for all collections that the user may see."""
         return self._thingsdb("collections_info()")
 
     def has_collection(self, name: str) -> bool:
-        """Whether there is one of that name."""
+        """Whether there is a collection of that name."""
         return self._thingsdb("has_collection(name)", name=name)
 
     def new_collection(self, name: str) -> str:
-        """Make a collection; its name."""
+        """Make a collection. Returns its name."""
         return self._thingsdb("new_collection(name)", name=name)
 
     def rename_collection(self, collection: int | str, new_name: str) -> None:
-        """Rename a collection. Rooms that are joined in it stay joined."""
+        """Rename a collection. Its rooms stay joined."""
         return self._thingsdb(
             "rename_collection(collection, new_name)", collection=collection, new_name=new_name
         )
 
     def del_collection(self, collection: int | str) -> None:
-        """Delete a collection and all that is in it."""
+        """Delete a collection with everything in it."""
         return self._thingsdb("del_collection(collection)", collection=collection)
 
     def set_time_zone(self, collection: int | str, zone: str) -> None:
@@ -76,7 +76,7 @@ class Builtins:
     # Users, tokens and privileges
 
     def user_info(self, user: str | None = None) -> dict[str, Any]:
-        """One user: oneself, or the one named."""
+        """One user: the given one, or the client's own."""
         if user is None:
             return self._thingsdb("user_info()")
         return self._thingsdb("user_info(user)", user=user)
@@ -90,7 +90,7 @@ class Builtins:
         return self._thingsdb("has_user(name)", name=name)
 
     def new_user(self, name: str) -> str:
-        """Make a user, who has no password, no token and no privileges yet; the name."""
+        """Make a user without password, token and privileges. Returns the name."""
         return self._thingsdb("new_user(name)", name=name)
 
     def rename_user(self, name: str, new_name: str) -> None:
@@ -98,29 +98,29 @@ class Builtins:
         return self._thingsdb("rename_user(name, new_name)", name=name, new_name=new_name)
 
     def del_user(self, name: str) -> None:
-        """Delete a user, with all tokens. One cannot delete oneself."""
+        """Delete a user and the user's tokens. A user cannot delete itself."""
         return self._thingsdb("del_user(name)", name=name)
 
     def set_password(self, user: str, new_password: str | None = None) -> None:
-        """Set a user's password; None takes it away, so that only tokens let the user in."""
+        """Set a user's password. None removes it; then the user authenticates with tokens only."""
         return self._thingsdb("set_password(user, new_password)", user=user, new_password=new_password)
 
     def grant(self, target: int | str, user: str, mask: int) -> None:
-        """Give privileges.
+        """Grant privileges to a user.
 
         Args:
             target: a scope ("@thingsdb", "@node", "//stuff") or a collection.
-            user: whose.
+            user: the user's name.
             mask: the sum of QUERY 1, CHANGE 2, GRANT 4, JOIN 8 and RUN 16; 31 is all of them.
         """
         return self._thingsdb("grant(target, user, mask)", target=target, user=user, mask=mask)
 
     def revoke(self, target: int | str, user: str, mask: int) -> None:
-        """Take privileges back. Arguments as for `grant`."""
+        """Revoke privileges. Takes the arguments of `grant`."""
         return self._thingsdb("revoke(target, user, mask)", target=target, user=user, mask=mask)
 
     def new_token(self, user: str, expiration_time: datetime | None = None, description: str = "") -> str:
-        """Make a token that lets a user in; None never expires. A time without a zone is local time."""
+        """Make a token for a user. None never expires. A time without a zone is local time."""
         return self._thingsdb(
             "new_token(user, is_nil(expiration_time) ? nil : datetime(expiration_time), description)",
             user=user,
@@ -165,7 +165,7 @@ class Builtins:
         return self._thingsdb("deploy_module(name, data)", name=name, data=data)
 
     def refresh_module(self, name: str) -> None:
-        """Fetch a module's source again."""
+        """Download a module's source again."""
         return self._thingsdb("refresh_module(name)", name=name)
 
     def rename_module(self, name: str, new_name: str) -> None:
@@ -177,7 +177,7 @@ class Builtins:
         return self._thingsdb("set_module_conf(name, configuration)", name=name, configuration=configuration)
 
     def set_module_scope(self, name: str, scope: str | None) -> None:
-        """Say in which scope a module may be used; None for all."""
+        """Set the scope in which a module may be used; None for all scopes."""
         return self._thingsdb("set_module_scope(name, module_scope)", name=name, module_scope=scope)
 
     def del_module(self, name: str) -> None:
@@ -191,7 +191,7 @@ class Builtins:
     # Nodes
 
     def new_node(self, secret: str, name: str, port: int | None = 9220) -> int:
-        """Take a node that waits with this secret into the cluster; its id."""
+        """Add a node, which waits with this secret, to the cluster. Returns its id."""
         return self._thingsdb("new_node(secret, name, port)", secret=secret, name=name, port=port)
 
     def has_node(self, node_id: int) -> bool:
@@ -199,23 +199,23 @@ class Builtins:
         return self._thingsdb("has_node(id)", id=node_id)
 
     def del_node(self, node_id: int) -> None:
-        """Remove a node, which must be off."""
+        """Remove a node. It must be shut down."""
         return self._thingsdb("del_node(id)", id=node_id)
 
     def restore(self, filename: str, options: Mapping[str, Any] | None = None) -> None:
-        """Restore everything from a backup, in an empty cluster."""
+        """Restore everything from a backup. The cluster must be empty."""
         return self._thingsdb("restore(filename, options)", filename=filename, options=dict(options or {}))
 
     def node_info(self, scope: str = "@n") -> dict[str, Any]:
-        """A node's version, state and figures."""
+        """A node's version, status and statistics."""
         return self._node("node_info()", scope)
 
     def nodes_info(self, scope: str = "@n") -> list[dict[str, Any]]:
-        """All nodes, as one of them sees them."""
+        """All nodes, as one node sees them."""
         return self._node("nodes_info()", scope)
 
     def counters(self, scope: str = "@n") -> dict[str, Any]:
-        """A node's counters since it started or they were reset."""
+        """A node's counters since its start or their last reset."""
         return self._node("counters()", scope)
 
     def reset_counters(self, scope: str = "@n") -> None:
@@ -223,13 +223,13 @@ class Builtins:
         return self._node("reset_counters()", scope)
 
     def set_log_level(self, log_level: str, scope: str = "@n") -> None:
-        """Set how much a node logs: DEBUG, INFO, WARNING, ERROR or CRITICAL."""
+        """Set a node's log level: DEBUG, INFO, WARNING, ERROR or CRITICAL."""
         if log_level not in _LEVELS:
             raise InvalidInput(f"log_level is {log_level!r}; give one of {', '.join(_LEVELS)}")
         return self._node("set_log_level(log_level)", scope, log_level=_LEVELS.index(log_level))
 
     def shutdown(self, scope: str = "@n") -> None:
-        """Shut a node down. Its clients go to other nodes, where there are any."""
+        """Shut a node down. Its clients go to other nodes, if there are any."""
         return self._node("shutdown()", scope)
 
     # Backups
@@ -242,7 +242,7 @@ class Builtins:
         max_files: int | None = 7,
         scope: str = "@n",
     ) -> int:
-        """Plan a backup; its id.
+        """Schedule a backup. Returns its id.
 
         Args:
             file_template: the file's name at the node, with {DATE}, {TIME} and the like in it.
@@ -260,11 +260,11 @@ class Builtins:
         )
 
     def backup_info(self, backup_id: int, scope: str = "@n") -> dict[str, Any]:
-        """One planned backup."""
+        """One scheduled backup."""
         return self._node("backup_info(id)", scope, id=backup_id)
 
     def backups_info(self, scope: str = "@n") -> list[dict[str, Any]]:
-        """All planned backups."""
+        """All scheduled backups."""
         return self._node("backups_info()", scope)
 
     def backups_ok(self, scope: str = "@n") -> bool:
@@ -276,7 +276,7 @@ class Builtins:
         return self._node("has_backup(id)", scope, id=backup_id)
 
     def del_backup(self, backup_id: int, delete_files: bool = False, scope: str = "@n") -> None:
-        """Delete a backup's plan, and its files if so wished."""
+        """Delete a scheduled backup, and with `delete_files` its files."""
         return self._node("del_backup(id, delete_files)", scope, id=backup_id, delete_files=delete_files)
 
     # How they are asked
@@ -289,7 +289,7 @@ class Builtins:
 
 
 def _timestamp(name: str, moment: datetime | None) -> int | None:
-    """Seconds since 1970, as the functions take it."""
+    """Seconds since 1970, as ThingsDB's functions expect it."""
     if moment is None:
         return None
     if not isinstance(moment, datetime):

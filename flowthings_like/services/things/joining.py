@@ -1,4 +1,4 @@
-"""What is asked of a node about rooms: JOIN and LEAVE, for one room, or for all of them after a reconnect."""
+"""The requests JOIN and LEAVE, for one room, or for all rooms after a reconnect."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LEAVE_TIMEOUT = 10.0
 
 
 def ask_over(connection: PacketConnection) -> Ask:
-    """What makes requests over this connection and no other."""
+    """A function that makes requests over this connection only."""
 
     def ask(kind: int, content: Any, deadline: float) -> tuple[PacketConnection, Any]:
         return connection, value_of(connection.call(kind, pack(content), deadline))
@@ -40,7 +40,7 @@ def ask_over(connection: PacketConnection) -> Ask:
 
 
 def ask_out(membership: Membership, ask: Ask, deadline: float) -> bool:
-    """Ask for LEAVE, and wait until all that came before the answer was handed out.
+    """Ask for LEAVE, and wait until the events that came before the answer were handed out.
 
     Returns:
         Whether the node knows the room.
@@ -51,14 +51,14 @@ def ask_out(membership: Membership, ask: Ask, deadline: float) -> bool:
 
 
 def wait_heard(over: PacketConnection, deadline: float) -> None:
-    """Wait until the events that have come over a connection were handed out."""
+    """Wait until the events that have come over a connection so far were handed out."""
     over.wait_heard(min(LEAVE_TIMEOUT, max(0.0, deadline - time.monotonic())))
 
 
 def in_its_scope(membership: Membership, request: Callable[[str], T]) -> T:
-    """`request(scope)` for the room's scope; if that is not known, for the one that it had before.
+    """Call `request(scope)` with the room's scope, and if the node does not know that, with its former scope.
 
-    Nodes from 1.8.6 to 1.8.8 go on to use a renamed collection's former name in events, and only there.
+    Nodes from 1.8.6 to 1.8.8 keep using a renamed collection's former name in events, and only there.
     """
     try:
         return request(membership.scope)
@@ -69,10 +69,10 @@ def in_its_scope(membership: Membership, request: Callable[[str], T]) -> T:
 
 
 def room_ids(answer: Any, count: int) -> list[int | None]:
-    """A node's answer to a JOIN or LEAVE of so many rooms: the id of each, None for one that it has not.
+    """Check a node's answer to a JOIN or LEAVE: the id of each room, or None if there is no such room.
 
     Raises:
-        InvalidResponse: it is something else.
+        InvalidResponse: it is not a list of `count` members.
     """
     if isinstance(answer, list) and len(answer) == count:
         return answer
@@ -80,14 +80,14 @@ def room_ids(answer: Any, count: int) -> list[int | None]:
 
 
 class Rejoin:
-    """A new connection joins all rooms again, before anybody else uses it.
+    """Rejoins all rooms over a new connection, before the connection is used for anything else.
 
     Attributes:
-        connection: the new one.
-        before: the connection that is used meanwhile, None if there is none.
-        meanwhile: events that come over it since; they are handed out if the new one comes to nothing.
+        connection: the new connection.
+        before: the previous one, which is used meanwhile; None if there is none.
+        meanwhile: the events of `before` since then. They are handed out if the new connection fails.
         wanted: the rooms to join.
-        accepted, deleted, forbidden: what came of that; see `take_in`.
+        accepted, deleted, forbidden: these rooms by the node's answers; see `take_in`.
     """
 
     def __init__(
@@ -102,11 +102,11 @@ class Rejoin:
         self.forbidden: list[Membership] = []
 
     def requests(self) -> list[list[Any]]:
-        """What to send as JOIN: one request for each scope."""
+        """The contents of the JOIN requests, one for each scope."""
         return [[scope, *(each.id for each in found)] for scope, found in self.wanted.items()]
 
     def take_in(self, answers: Sequence[Package], deadline: float) -> None:
-        """Take in what the node has answered; `Rooms.finish_rejoin` tells the rooms."""
+        """Sort the rooms by the node's answers. `Rooms.finish_rejoin` notifies them."""
         for found, answer in zip(self.wanted.values(), answers, strict=True):
             try:
                 ids = room_ids(self._value(found, answer, deadline), len(found))

@@ -1,4 +1,4 @@
-"""Memberships: the rooms of the node that this client has joined, their states, and who gets their events."""
+"""Memberships: the rooms of the node that a client has joined, their states and their subscribers."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _log = logging.getLogger("flowthings_like")
 
 
 class State(Enum):
-    """Where a client stands with a room of the node."""
+    """The state of a client's membership in a room. The values describe the states."""
 
     OUT = "the node sends none of its events"
     JOINING = "JOIN is asked for the first time: events are held until the answer"
     JOINED = "events are handed out"
-    LOST = "it was joined over a connection that broke: the next one asks for JOIN"
+    LOST = "it was joined over a connection that is lost: the next connection asks for JOIN"
     REJOINING = "a new connection asks for JOIN: events are held until the answer"
-    ABANDONED = "nobody here is in it, but the node may still send its events: LEAVE must be asked"
+    ABANDONED = "it has no subscriber, but the node may still send its events: LEAVE must be asked"
 
 
 TRANSITIONS = {
@@ -52,12 +52,12 @@ TRANSITIONS = {
 
 
 class Subscriber:
-    """One Room object's part in a membership, from `join` to `leave`. Each `join` makes a new one.
+    """A Room object in a membership, from `join` to `leave`. Each `join` makes a new subscriber.
 
     Attributes:
-        dispatcher: gets the events, and what happens to the membership.
-        membership: None before and after.
-        joined_over: the connection for which the dispatcher was last told JOINED.
+        dispatcher: receives the events, and what happens to the membership.
+        membership: None before `join` and after `leave`.
+        joined_over: the connection for which the dispatcher was last notified of JOINED.
     """
 
     __slots__ = ("dispatcher", "joined_over", "membership")
@@ -69,10 +69,10 @@ class Subscriber:
 
 
 class Ticket:
-    """A place in the queue of those who join or leave one room, which one thread at a time may do.
+    """A thread's place in the queue of a membership. One thread at a time may join or leave a room.
 
-    This is no lock, because a signal could come just after one was locked, and nobody would unlock it. A
-    ticket is given back by the thread that made it, whether or not its turn ever came, and twice.
+    A lock would not do: a signal could raise just after it was acquired, and nobody would release it. A
+    ticket is released by the thread that made it, whether or not its turn came, and twice.
     """
 
     __slots__ = ("called", "membership")
@@ -83,16 +83,16 @@ class Ticket:
 
 
 class Membership:
-    """A client's membership in a room, which all its Room objects of that room share.
+    """A client's membership in a room. All Room objects of that room share it.
 
-    Rooms changes it, under its lock.
+    Only Rooms changes it, under its lock.
 
     Attributes:
         collection, id: which room it is.
         former: what the collection was called before, if it was renamed.
         state: see State.
         subscribers: replaced as a whole, never changed, so that it can be read without the lock.
-        tickets: of the threads that want to join or leave; the first one may.
+        tickets: of the threads that want to join or leave. The first one has the turn.
     """
 
     __slots__ = ("_held", "collection", "former", "id", "state", "subscribers", "tickets")
@@ -108,27 +108,27 @@ class Membership:
 
     @property
     def scope(self) -> str:
-        """The collection's scope, in the form that events have it in."""
+        """The collection's scope, as events name it."""
         return collection_scope(self.collection)
 
     @property
     def key(self) -> tuple[str, int]:
-        """What events say of the room: their scope and its id."""
+        """The scope and the id, as events name the room."""
         return self.scope, self.id
 
     @property
     def is_unused(self) -> bool:
-        """Whether nobody here and nothing at the node depends on it."""
+        """Whether it can be forgotten: neither a thread here nor the node uses it."""
         return self.state is State.OUT and not self.subscribers and not self.tickets
 
     def change(self, state: State) -> None:
-        """Go to a state. Doing it again changes nothing."""
+        """Go to a state, along TRANSITIONS. Doing it again changes nothing."""
         if state is not self.state:
             assert state in TRANSITIONS[self.state], f"{self.state} -> {state}"
             self.state = state
 
     def add(self, subscriber: Subscriber) -> None:
-        """Let a subscriber in; `accept` tells it when the room is joined."""
+        """Add a subscriber. `accept` notifies it when the room is joined."""
         subscriber.membership = self
         self.subscribers = (*self.subscribers, subscriber)
         if self.state is State.OUT:
@@ -136,7 +136,7 @@ class Membership:
             self.change(State.JOINING)
 
     def accept(self, connection: PacketConnection) -> None:
-        """The room is joined over a connection: tell those who do not know, then hand out what was held."""
+        """The room is joined over a connection: notify the subscribers, then hand out the held events."""
         for subscriber in self.subscribers:
             if subscriber.joined_over is not connection:
                 subscriber.joined_over = connection
@@ -159,7 +159,7 @@ class Membership:
             self._held.append((over, event))
 
     def hand_out(self, event: str | Lifecycle, args: Any) -> None:
-        """Give an event to all subscribers."""
+        """Deliver an event to all subscribers."""
         if isinstance(event, str):
             for subscriber in self.subscribers:
                 subscriber.dispatcher.deliver(event, args)
@@ -167,7 +167,7 @@ class Membership:
             self.end(event)
 
     def remove(self, subscriber: Subscriber, *, may_be_in: bool) -> None:
-        """Take a subscriber out. Doing it again changes nothing.
+        """Remove a subscriber. Doing it again changes nothing.
 
         Args:
             may_be_in: whether the node may still have this client in the room.
@@ -179,7 +179,7 @@ class Membership:
         subscriber.membership = None  # last: until then all of this can be done again
 
     def end(self, change: Lifecycle) -> None:
-        """Take all subscribers out, because of this change. Doing it again changes nothing."""
+        """Remove all subscribers and notify them of the change. Doing it again changes nothing."""
         for subscriber in self.subscribers:
             subscriber.dispatcher.notify(change)
             subscriber.membership = None
@@ -187,7 +187,7 @@ class Membership:
         self.change(State.OUT)
 
     def rename(self, collection: str) -> None:
-        """The collection is called otherwise now."""
+        """The collection has a new name."""
         self.former, self.collection = self.collection, collection
         for subscriber in self.subscribers:
             subscriber.dispatcher.room._collection = collection
@@ -233,9 +233,10 @@ class Memberships(dict["tuple[str, int]", Membership]):
         self.clear()
 
     def find(self, scope: str | None, id: int) -> Membership | None:
-        """The room that is meant by the scope and the id of an event.
+        """The membership for the scope and the id of an event.
 
-        A node before 1.8.6 names no scope; then, and when a collection was renamed, the id may be enough.
+        A node before 1.8.6 names no scope. Then, and after a collection was renamed, the id is enough if only
+        one room has it.
         """
         membership = self.get((scope, id))  # type: ignore[arg-type]
         if membership is not None:
@@ -251,7 +252,7 @@ class Memberships(dict["tuple[str, int]", Membership]):
         return found
 
     def _rename(self, former: str, collection: str) -> None:
-        """A collection is called otherwise now."""
+        """A collection has a new name."""
         _log.info("the collection %r is now called %r", former, collection)
         for membership in [each for each in self.values() if each.collection == former]:
             del self[membership.key]
@@ -263,7 +264,7 @@ class Memberships(dict["tuple[str, int]", Membership]):
     # Changes of many at once
 
     def end(self, memberships: list[Membership], change: Lifecycle) -> None:
-        """All subscribers of these are out, because of this change."""
+        """Remove all subscribers of these and notify them of the change."""
         for membership in memberships:
             membership.end(change)
             self.drop_if_unused(membership)
@@ -272,19 +273,19 @@ class Memberships(dict["tuple[str, int]", Membership]):
         """These are joined over a connection."""
         for membership in memberships:
             membership.accept(over)
-            self.drop_if_unused(membership)  # if the event of its deletion was held
+            self.drop_if_unused(membership)  # if DELETED was among its held events
 
     def lose(self) -> None:
-        """The connection broke."""
+        """The connection is lost."""
         for membership in list(self.values()):
             if membership.state in (State.JOINED, State.REJOINING):
                 membership.change(State.LOST)
-            elif membership.state is State.ABANDONED:  # a node forgets a client that hangs up
+            elif membership.state is State.ABANDONED:  # the node removes a client whose connection is closed
                 membership.change(State.OUT)
                 self.drop_if_unused(membership)
 
     def rejoin(self) -> ByScope:
-        """A new connection asks for JOIN: which rooms it has to ask for."""
+        """A new connection asks for JOIN. Returns the rooms that it must ask for."""
         by_scope: ByScope = {}
         for membership in self.values():
             if membership.state in (State.JOINED, State.LOST, State.REJOINING):
@@ -293,12 +294,12 @@ class Memberships(dict["tuple[str, int]", Membership]):
         return by_scope
 
     def cancel_rejoin(self, state: State) -> None:
-        """That connection came to nothing."""
+        """The new connection failed."""
         for membership in self.values():
             if membership.state is State.REJOINING:
                 membership.change(state)
 
 
 def collection_scope(collection: str) -> str:
-    """The scope of a collection, in the form that events have it in."""
+    """The scope of a collection, as events name it."""
     return str(Scope("collection", collection))

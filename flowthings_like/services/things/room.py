@@ -1,4 +1,4 @@
-"""Room: what a user derives from, to handle the events that are emitted into a room of ThingsDB."""
+"""Room: the class to derive from, to emit events into a room of ThingsDB and to handle them."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class NotJoined(FlowThingsError, RuntimeError):
 
 
 class Room(BaseRoom, InParallel):
-    """A room of a collection, seen from here. Derive a class from it, with a handler for each event.
+    """A room of a collection. Derive a class from it, with a handler for each event.
 
-    The methods `on_…` and the handlers run in a green thread of the room's own, one after the other, in the
-    order of the events. What they raise is logged, with the room and the event, and the next one goes on.
-    They may make any call, and join and leave rooms.
+    The methods `on_…` and the handlers run in a green thread of that room, one after the other, in the order
+    of the events. An exception in a handler is logged with the room and the event, and the next event is
+    handled. Handlers may make any call, and join and leave rooms.
 
     `room.lazy()` and `room.async_()` make the room's own calls in parallel: `room.lazy().emit("msg", 1)`
     returns as soon as the event is sent, and events that are sent so keep their order.
@@ -47,7 +47,7 @@ class Room(BaseRoom, InParallel):
             client that it is joined with.
 
     Raises:
-        ValueError: the room is none of these, or the scope is not that of a collection.
+        ValueError: the room is not one of these, or the scope is not a collection's.
     """
 
     def __init__(self, room: int | str, scope: str | None = None) -> None:
@@ -89,9 +89,9 @@ class Room(BaseRoom, InParallel):
         return self._client
 
     def join(self, client: Client, wait: float | None = 60.0) -> None:
-        """Join the room: from now on its events are handled.
+        """Join the room. From now on its events are handled.
 
-        A room that is joined already stays so. Several objects may join one room; the node is asked once.
+        Joining again changes nothing. Several objects may join the same room; the node is asked once.
 
         Args:
             client: a connected Client, such as `api.things`.
@@ -102,8 +102,8 @@ class Room(BaseRoom, InParallel):
             LookupError: there is no such room.
             WrongThread: under gevent and eventlet, in another OS thread than the client's connection.
             TypeError: the code returned something else than an int.
-            ValueError: the client's default scope is none of a collection, and the room was given no scope.
-            DeadlineExceeded: that took longer. If `on_join` was already called, the room stays joined.
+            ValueError: the room was given no scope, and the client's default scope is not a collection's.
+            DeadlineExceeded: it took longer. If `on_join` was already called, the room stays joined.
             Exception: what the first `on_join` raised; the room stays joined.
         """
         wait, client = resolve(wait), _client_of(client)
@@ -119,13 +119,13 @@ class Room(BaseRoom, InParallel):
         previous = None if before is None or before.dispatcher.is_inherited else before.dispatcher
         is_handler = previous is not None and previous.is_current()
         if previous is not None:
-            previous.close()  # which a `leave` that was interrupted has left open
+            previous.close()  # in case a `leave` was interrupted before it did
         dispatcher = EventDispatcher(self, join_waits=bool(wait), previous=previous)
         subscriber = Subscriber(dispatcher)
         try:
             self._client, self._collection, self._id = client, collection, id
             self._subscriber = subscriber
-            client._rooms.enter(subscriber, collection, id, ask, deadline)
+            client._rooms.join(subscriber, collection, id, ask, deadline)
             if previous is not None and not is_handler:
                 previous.wait_ended(deadline)
             self.on_init()
@@ -140,7 +140,7 @@ class Room(BaseRoom, InParallel):
             dispatcher.wait_joined(deadline)
 
     def no_join(self, client: Client, timeout: float | None = None) -> None:
-        """Only find the room, to emit into it without listening.
+        """Find the room without joining it, to emit only.
 
         Raises:
             TypeError: there is no room with that id, or the code returned something else than an int.
@@ -155,7 +155,7 @@ class Room(BaseRoom, InParallel):
         self._client, self._collection, self._id = client, collection, id
 
     def leave(self, timeout: float | None = 60.0) -> None:
-        """Leave the room; `on_leave` is called then. However it ends, no event is handled any more.
+        """Leave the room; then `on_leave` is called. Even if it raises, no event is handled any more.
 
         Raises:
             NotJoined: the room is not joined.
@@ -179,7 +179,7 @@ class Room(BaseRoom, InParallel):
         Args:
             event: its name.
             args: what the handlers get.
-            peers_only: to all but this connection; takes a node from 1.8.0 on.
+            peers_only: to all connections but this one; requires a node from 1.8.0 on.
             timeout: seconds; None for the client's own.
 
         Raises:
@@ -200,7 +200,7 @@ class Room(BaseRoom, InParallel):
     def _begin_emit(
         self, event: str, *args: Any, peers_only: bool = False, timeout: float | None = None
     ) -> QueryFuture | None:
-        """Send the event of a lazy `emit`. None if it has to wait, or may be sent twice."""
+        """Send the event of a lazy `emit`. Returns None if it has to wait, or may need a second attempt."""
         (client, id), membership = self._target(), self._membership
         if membership is not None and membership.former is not None:
             return None
@@ -213,18 +213,18 @@ class Room(BaseRoom, InParallel):
 
     @plain
     def events(self, timeout: float | None = None) -> RoomEvents:
-        """What is emitted from now on, to loop over:
+        """An iterator over the events that are emitted from now on:
 
             for event, args in room.events(timeout=60): ...
 
-        Handlers are called as well. It may be asked for before the room is joined.
+        Handlers are called as well. It may be called before the room is joined.
 
         Args:
             timeout: seconds until the loop ends with DeadlineExceeded; None for no limit. It ends by itself
                 when the room is left or deleted, or its client is closed.
 
-        While 100,000 events wait to be taken further ones are dropped. In their place it raises EventsLost,
-        and can be gone on with.
+        While 100,000 events wait to be taken, further ones are dropped. In their place the iterator raises
+        EventsLost, and can be continued.
         """
         events = RoomEvents(self, _deadline("timeout", timeout))
         self._loops = (*(ref for ref in self._loops if ref() is not None), weakref.ref(events))
@@ -242,7 +242,7 @@ class Room(BaseRoom, InParallel):
     def _membership(self) -> Membership | None:
         return None if self._subscriber is None else self._subscriber.membership
 
-    # How it is found
+    # Finding the room
 
     def _find(self, client: Client, deadline: float) -> tuple[int, str]:
         """The room's id, and its collection."""
@@ -278,7 +278,7 @@ class Room(BaseRoom, InParallel):
 
 
 def _client_of(client: Any) -> Client:
-    """The client that a room is to be joined with, which may be given as `async_()` or `lazy()` shows it."""
+    """The client that an argument stands for: a Client, or a view of one made by `async_()` or `lazy()`."""
     found: Client | None = getattr(resolve(client), "_itself", None)
     if found is None:
         raise InvalidInput(f"a room is joined with a Client, such as api.things, not {client!r:.60}")
@@ -286,6 +286,6 @@ def _client_of(client: Any) -> Client:
 
 
 def _deadline(name: str, seconds: float | None) -> float:
-    """The `time.monotonic()` in so many seconds; inf for None."""
+    """The `time.monotonic()` at which a time-out ends; inf for None."""
     deadline = deadline_in(seconds, name)
     return math.inf if deadline is None else deadline

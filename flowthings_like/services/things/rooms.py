@@ -1,16 +1,15 @@
-"""Which rooms a client has joined: asks the node for JOIN and LEAVE, and hands out the events that come in.
+"""Rooms: the rooms that a client has joined. Asks the node for JOIN and LEAVE, and hands out events.
 
-A node's answer to a JOIN is what counts: from then on its emits are handed out, those that overtook it first.
-Its JOIN and LEAVE events say nothing that the answers do not, and can come too late to be true, so they are
-ignored.
+The answer to a JOIN decides: from then on the room's events are handed out, first those that came before the
+answer. JOIN and LEAVE events of the node are ignored: they say nothing that the answers do not say, and may
+come when they are no longer true.
 
-When a connection is lost, or the client moves to another node, the next connection joins all rooms again. Its
-events count from the moment it asks to; those of the connection before it wait, and count only if the new one
-comes to nothing. So no event is handed out twice, and one that is emitted during a move is not handed out at
-all: `on_join`, which is called again, is where to find out.
+After a reconnect, or a move to another node, the new connection rejoins all rooms. Its events count from the
+moment it asks to. Events of the previous connection wait, and count only if the new connection fails. So no
+event is handed out twice. Events that are emitted during a move are lost, and `on_join` is called again.
 
-A JOIN that was given up may have gone through all the same. The room is ABANDONED until a LEAVE is answered,
-and whoever joins it before asks for that first. So nobody gets an event from before its own JOIN.
+A JOIN that was interrupted may have succeeded at the node. The room stays ABANDONED until a LEAVE is
+answered, and the next `join` asks for that LEAVE first. So no `join` gets an event from before its own JOIN.
 """
 
 from __future__ import annotations
@@ -42,9 +41,9 @@ T = TypeVar("T")
 _log = logging.getLogger("flowthings_like")
 _EMIT = int(Kind.ROOM_EMIT)
 
-RECHECK = 1.0
-"""Seconds after which a thread that waits for its turn looks by itself, in case the thread that should have
-called it was interrupted just then."""
+RECHECK_INTERVAL = 1.0
+"""Seconds after which a thread that waits for its turn checks by itself, in case the thread that should have
+called it was interrupted before it did."""
 
 
 class Rooms:
@@ -53,7 +52,7 @@ class Rooms:
     def __init__(self) -> None:
         self._memberships = Memberships()
         self._source: PacketConnection | None = None  # whose events count
-        self._rejoin: Rejoin | None = None  # while a new connection joins all rooms again
+        self._rejoin: Rejoin | None = None  # while a new connection rejoins all rooms
         self._lock = LockOfProcess()  # held for moments only, in which no green thread gives way
         self._pid = os.getpid()
         forget_in_child(self)
@@ -66,7 +65,7 @@ class Rooms:
         return tuple(subscriber.dispatcher.room for subscriber in subscribers)
 
     def check_process(self) -> None:
-        """In a forked child begin with no rooms, whether or not a hook was run."""
+        """In a forked child, start with no rooms. It does not rely on a fork hook."""
         if self._pid != os.getpid():
             self.forget()
 
@@ -87,17 +86,17 @@ class Rooms:
 
     # Joining and leaving
 
-    def enter(self, subscriber: Subscriber, collection: str, id: int, ask: Ask, deadline: float) -> None:
-        """Let a subscriber in, which is told JOINED. The node is asked unless the room is joined already.
+    def join(self, subscriber: Subscriber, collection: str, id: int, ask: Ask, deadline: float) -> None:
+        """Add a subscriber to a room and notify it of JOINED. Asks the node, unless the room is joined.
 
         Args:
-            ask: makes a request over the client's connection, whichever that is.
+            ask: makes a request over the client's current connection.
 
         Raises:
             LookupError: there is no such room. And what `ask` raises.
         """
 
-        def join(membership: Membership) -> None:
+        def work(membership: Membership) -> None:
             self._leave_abandoned(membership, ask, deadline)
             try:
                 self._add(membership, subscriber)
@@ -108,7 +107,7 @@ class Rooms:
                 self._leave_later(membership)
                 raise
 
-        self._in_turn(Membership(collection, id), deadline, join)
+        self._run_exclusively(Membership(collection, id), deadline, work)
 
     def _add(self, membership: Membership, subscriber: Subscriber) -> None:
         with self._lock.here:
@@ -117,30 +116,30 @@ class Rooms:
                 membership.accept(self._source)
 
     def _ask_in(self, membership: Membership, subscriber: Subscriber, ask: Ask, deadline: float) -> None:
-        # It may be joined and over at once: an event that was held can be that of its deletion.
+        # The room may be joined and deleted at once, because DELETED can be among the events that were held.
         while subscriber.membership is membership and subscriber.joined_over is None:
             over, answer = ask(Kind.JOIN, [membership.scope, membership.id], deadline)
             if room_ids(answer, 1)[0] is None:
                 raise things_errors.LookupError(f"there is no room {membership.id} in {membership.scope}")
             with self._lock.here:
-                if over is self._source:  # else another one takes over, and must be asked too
+                if over is self._source:  # else a new connection replaces it, and must be asked as well
                     membership.accept(over)
 
     def leave(self, subscriber: Subscriber, deadline: float) -> bool:
-        """Take a subscriber out, which is told LEFT. The node is told when it was the last one in its room.
+        """Remove a subscriber and notify it of LEFT. Asks the node, if it was the last one in its room.
 
         Returns:
             False if the node does not know the room any more.
         """
         membership = subscriber.membership
-        return membership is None or self._in_turn(
+        return membership is None or self._run_exclusively(
             membership, deadline, lambda membership: self._leave(membership, subscriber, deadline)
         )
 
     def _leave(self, membership: Membership, subscriber: Subscriber, deadline: float) -> bool:
         is_there = True
         over = self._source if membership.state is State.JOINED else None
-        left: PacketConnection | None = None  # whose node has confirmed that this client is out
+        left: PacketConnection | None = None
         try:
             if over is not None:
                 if membership.subscribers == (subscriber,):
@@ -149,7 +148,7 @@ class Rooms:
                 else:
                     wait_heard(over, deadline)
         except ConnectionFailed:
-            left = over  # a node forgets a client that hangs up
+            left = over  # the node removes a client whose connection is closed
         finally:
             try:
                 self._remove(subscriber, left, Lifecycle.LEFT)
@@ -159,7 +158,7 @@ class Rooms:
         return is_there
 
     def abandon(self, subscriber: Subscriber) -> None:
-        """Take a subscriber out at once, without waiting for the node."""
+        """Remove a subscriber at once, without waiting for the node."""
         membership = subscriber.membership
         if membership is not None:
             self._remove(subscriber)
@@ -168,7 +167,12 @@ class Rooms:
     def _remove(
         self, subscriber: Subscriber, left: PacketConnection | None = None, change: Lifecycle | None = None
     ) -> None:
-        """Take a subscriber out, and tell it this change. Doing it again changes nothing."""
+        """Remove a subscriber and notify it of a change. Doing it again changes nothing.
+
+        Args:
+            left: the connection whose node has confirmed that this client is out of the room.
+            change: None to notify of nothing.
+        """
         with self._lock.here:
             membership = subscriber.membership
             if membership is not None:
@@ -181,19 +185,19 @@ class Rooms:
     def _leave_later(self, membership: Membership) -> None:
         """If a room was abandoned, leave it, in another thread."""
         if membership.state is State.ABANDONED:
-            with suppress(RuntimeError):  # no thread to be had: whoever joins it next leaves it first
+            with suppress(RuntimeError):  # the system gives no thread: the next `join` leaves it first
                 detect().spawn(self._leave_quietly, membership)
 
     def _leave_quietly(self, membership: Membership) -> None:
         deadline, over = time.monotonic() + LEAVE_TIMEOUT, self._source
         if over is not None:
             with suppress(FlowThingsError):
-                self._in_turn(
+                self._run_exclusively(
                     membership, deadline, lambda found: self._leave_abandoned(found, ask_over(over), deadline)
                 )
 
     def _leave_abandoned(self, membership: Membership, ask: Ask, deadline: float) -> None:
-        """If a room was abandoned, ask the node for LEAVE, and pass over all that came before its answer."""
+        """If a room was abandoned, ask for LEAVE and wait. Events that come before the answer are dropped."""
         if membership.state is State.ABANDONED:
             with suppress(things_errors.LookupError):
                 ask_out(membership, ask, deadline)
@@ -201,21 +205,21 @@ class Rooms:
                 if membership.state is State.ABANDONED:
                     membership.change(State.OUT)
 
-    # One thread at a time
+    # Mutual exclusion
 
-    def _in_turn(self, wanted: Membership, deadline: float, work: Callable[[Membership], T]) -> T:
-        """`work(membership)`, for the membership of that room, in one thread at a time."""
+    def _run_exclusively(self, wanted: Membership, deadline: float, work: Callable[[Membership], T]) -> T:
+        """Call `work(membership)` for the membership of that room, in one thread at a time."""
         ticket = Ticket()
         try:
-            result = work(self._wait_turn(ticket, wanted, deadline))
+            result = work(self._acquire(ticket, wanted, deadline))
         finally:
             try:
-                self._end_turn(ticket)
+                self._release(ticket)
             finally:  # again, as the first time may have been interrupted
-                self._end_turn(ticket)
+                self._release(ticket)
         return result
 
-    def _wait_turn(self, ticket: Ticket, wanted: Membership, deadline: float) -> Membership:
+    def _acquire(self, ticket: Ticket, wanted: Membership, deadline: float) -> Membership:
         with self._lock.here:
             ticket.membership = membership = self._memberships.get_or_add(wanted)
             membership.tickets.append(ticket)
@@ -225,11 +229,11 @@ class Rooms:
                 raise DeadlineExceeded(
                     f"room {membership.id} in {membership.scope}: others were busy with it for too long"
                 )
-            ticket.called.wait(min(left, RECHECK))
+            ticket.called.wait(min(left, RECHECK_INTERVAL))
         return membership
 
-    def _end_turn(self, ticket: Ticket) -> None:
-        """Call the next thread. Doing it again changes nothing."""
+    def _release(self, ticket: Ticket) -> None:
+        """Give the turn to the next thread. Doing it again changes nothing."""
         membership = ticket.membership
         if membership is not None:
             with self._lock.here:
@@ -242,14 +246,14 @@ class Rooms:
     # Connections
 
     def lost(self) -> None:
-        """The connection broke."""
+        """The connection is lost."""
         with self._lock.here:
             if self._source is not None and self._source.closed:
                 self._source = None
                 self._memberships.lose()
 
     def begin_rejoin(self, connection: PacketConnection) -> Rejoin:
-        """A new connection is about to join all rooms again. Next is `finish_rejoin` or `cancel_rejoin`."""
+        """A new connection is about to rejoin all rooms. Call `finish_rejoin` or `cancel_rejoin` next."""
         self.check_process()
         with self._lock.here:
             before, self._source = self._source, connection
@@ -264,18 +268,18 @@ class Rooms:
             self._memberships.end(rejoin.deleted, Lifecycle.DELETED)
             self._memberships.accept(rejoin.accepted, rejoin.connection)
         for membership in rejoin.accepted:
-            self._leave_later(membership)  # if everybody has left it meanwhile
+            self._leave_later(membership)  # if its last subscriber was removed meanwhile
 
     def cancel_rejoin(self, rejoin: Rejoin) -> None:
-        """The new connection came to nothing: the one before it counts again, if it is still there, and so
-        do the events that came over it meanwhile."""
+        """The new connection failed. The previous one counts again, if it is still open, and so do the events
+        that came over it meanwhile."""
         with self._lock.here:
             if self._rejoin is rejoin:
                 before = None if rejoin.before is None or rejoin.before.closed else rejoin.before
                 self._rejoin = self._source = None
                 self._memberships.cancel_rejoin(State.LOST if before is None else State.JOINED)
                 if before is not None:
-                    self._hand_on_all(before, rejoin.meanwhile)
+                    self._deliver_all(before, rejoin.meanwhile)
                 self._source = before  # last: from here on events are handed out without the lock
 
     # Events
@@ -286,7 +290,7 @@ class Rooms:
         if kind == _EMIT:
             event: QueuedEvent = (data["event"], data["args"])
             membership = self._memberships.get((scope, id))  # type: ignore[arg-type]
-            # In this order: if it is joined over another connection, that one is the source by now.
+            # In this order: if the room is joined over another connection, that one is the source by now.
             if membership is not None and membership.state is State.JOINED and over is self._source:
                 membership.hand_out(*event)
                 return
@@ -294,16 +298,16 @@ class Rooms:
             event = (Lifecycle.DELETED, ())
         with self._lock.here:
             if over is self._source:
-                self._hand_on(over, RoomEvent(scope, id, event))
+                self._deliver(over, RoomEvent(scope, id, event))
             elif self._rejoin is not None and over is self._rejoin.before:
                 self._rejoin.meanwhile.append(RoomEvent(scope, id, event))
 
-    def _hand_on_all(self, over: PacketConnection, events: list[RoomEvent]) -> None:
+    def _deliver_all(self, over: PacketConnection, events: list[RoomEvent]) -> None:
         for event in events:
-            self._hand_on(over, event)
+            self._deliver(over, event)
 
-    def _hand_on(self, over: PacketConnection, event: RoomEvent) -> None:
-        """Hand out an event of a connection that counts, or keep it until its room is joined."""
+    def _deliver(self, over: PacketConnection, event: RoomEvent) -> None:
+        """Hand out an event, or keep it until the answer to JOIN has come."""
         membership = self._memberships.find(event.scope, event.id)
         if membership is None:
             _log.debug("an event of room %s in %s, which is not joined", event.id, event.scope)

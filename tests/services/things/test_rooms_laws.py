@@ -130,7 +130,7 @@ class World:
         alone = not any(other.inside and other.id == each.id for other in self.objects)
         try:
             each.subscriber = Subscriber(each)  # type: ignore[arg-type]
-            self.rooms.enter(each.subscriber, "stuff", each.id, ask, math.inf)
+            self.rooms.join(each.subscriber, "stuff", each.id, ask, math.inf)
         except LookupError:
             assert each.id not in self.there
             return
