@@ -3,8 +3,9 @@
     python examples/chat.py Ada
     python examples/chat.py Grace
 
-The first one serves the folder's rooms, the second one finds it there; whichever ends first, the other goes
-on. To chat over a network, name a node, your own (flowthings-like serve --things-port) or a ThingsDB:
+The first process serves the folder's rooms, and the second one connects to it. When the first one ends, the
+other one goes on. To chat over a network, give the URL of a node: your own (flowthings-like serve
+--things-port) or a ThingsDB:
 
     python examples/chat.py Ada --node things://user:password@host:9200 --scope //stuff
 """
@@ -41,8 +42,10 @@ class Chat(Room):
             if keep:
                 self.client.query(KEEP, self.scope, line=line)
             self.emit("said", line, peers_only=True)
-        except ConnectionFailed:  # who serves the room went just now; what comes next waits for another
-            print("-- that may not have been heard")
+        except (
+            ConnectionFailed
+        ):  # the process that serves the room has ended; the next call waits for another
+            print("-- that may not have been sent")
 
 
 def main(name, client, scope):

@@ -16,7 +16,7 @@ __all__ = ["certificate"]
 
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[API]:
-    """An embedded platform, its default scope //stuff."""
+    """An embedded platform with the default scope //stuff."""
     with API.embedded(tmp_path / "data") as opened:
         opened.things.set_default_scope("//stuff")
         yield opened
@@ -54,7 +54,7 @@ def played(script: Script) -> Iterator[Node]:
 
 @pytest.fixture
 def client(played: Node) -> Iterator[Client]:
-    """A client of that node, come in."""
+    """A client that is connected to that node and authenticated."""
     found = Client()
     found.connect_pool([played.url], *USER)
     yield found

@@ -1,4 +1,4 @@
-"""A node that plays ThingsDB from a script, and rooms that write down what they hear."""
+"""A node with scripted answers, and rooms that record what they receive."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ USER = ("ada", "correct horse")
 
 
 class Script:
-    """What a node answers. Queries come to the code itself, unless `queries` says otherwise.
+    """The answers of a node. A query returns its code or its variables, unless `queries` says otherwise.
 
     Attributes:
         rooms: (scope, id) of those that exist.
@@ -61,9 +61,9 @@ class Script:
         return package(kind, EVENT_ID, pack(said))
 
     def emit(self, id: int, name: str, *args: Any, scope: str = STUFF) -> None:
-        """Emit into a room, as some other client would."""
+        """Emit into a room, as another client would."""
         for session in self.joined.get((STUFF, id), ()):
-            with suppress(OSError):  # who has hung up, or was hung up on, hears nothing
+            with suppress(OSError):  # that connection is closed
                 session.send(self.say(Kind.ROOM_EMIT, id, scope, event=name, args=list(args)))
 
     def _query(
@@ -117,7 +117,7 @@ def _ok(request: Package) -> bytes:
 
 
 class Heard(Room):
-    """Writes down what it is told."""
+    """Records the events and the calls of its hooks."""
 
     def __init__(self, room: int | str, scope: str | None = "//stuff") -> None:
         super().__init__(room, scope)
@@ -143,7 +143,7 @@ class Heard(Room):
         self.heard.append((event, *args))
 
     def expect(self, *heard: Any) -> None:
-        """Wait until it has heard exactly this."""
+        """Wait until exactly this is recorded."""
         try:
             wait_until(lambda: len(self.heard) >= len(heard))
         except AssertionError:
@@ -152,5 +152,5 @@ class Heard(Room):
 
 
 def url(node: Node, user: str = USER[0], password: str = USER[1]) -> str:
-    """The node's address, with who asks in it."""
+    """The node's URL, with credentials."""
     return node.url.replace("://", f"://{user}:{password.replace(' ', '%20')}@", 1)

@@ -16,7 +16,7 @@ UNPACKS = {"msgpack", "msgspec"}
 
 @pytest.mark.once
 def test_importing_it_brings_in_nothing_heavy() -> None:
-    """No socket and no ssl either, so that both may still be patched."""
+    """Not even sockets and ssl, so that both may still be patched."""
     script = f"""
 import sys
 import flowthings_like
@@ -49,7 +49,7 @@ except ConnectionFailed as error:
 
 
 def test_what_it_has() -> None:
-    """What a program of its own needs, and no name of a builtin, so that `import *` shadows none."""
+    """No name of a builtin among them, so that `import *` hides none."""
     assert sorted(things.__all__) == sorted(set(things.__all__))
     assert all(hasattr(things, name) for name in things.__all__)
     assert not [name for name in things.__all__ if hasattr(builtins, name)]

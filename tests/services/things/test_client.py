@@ -1,4 +1,4 @@
-"""Calls: what is refused before it is sent, what is sent again and what never, whose error is whose."""
+"""Calls of a client: which arguments are refused, which requests are repeated, and who gets an error."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from .support import USER, Heard, Script, url
 # Coming in
 
 
-def test_a_wrong_password_is_said_at_once(played: Node) -> None:
+def test_a_wrong_password_is_raised_at_once(played: Node) -> None:
     client = Client()
     with pytest.raises(things_errors.AuthError, match="who are you"):
         client.connect_pool([played.url], "ada", "wrong")
@@ -51,7 +51,7 @@ def test_a_wrong_password_is_said_at_once(played: Node) -> None:
     client.close_and_wait()
 
 
-def test_no_live_node_is_said_within_the_timeout() -> None:
+def test_that_no_node_answers_is_raised_within_the_timeout() -> None:
     with pytest.raises(DeadlineExceeded, match=r"things://127.0.0.1:1: ConnectionRefusedError"):
         Client().connect_pool([("127.0.0.1", 1)], *USER, timeout=2)
     began = time.monotonic()
@@ -60,13 +60,13 @@ def test_no_live_node_is_said_within_the_timeout() -> None:
     assert time.monotonic() - began < 20
 
 
-def test_a_mute_node_is_given_up_in_time(script: Script, played: Node) -> None:
+def test_a_node_that_does_not_answer_is_given_up_in_time(script: Script, played: Node) -> None:
     script.mute.add(Kind.PING)  # one that shuts down still takes connections
     with pytest.raises(DeadlineExceeded):
         Client().connect(played.url, timeout=0.2)
 
 
-def test_who_asks_may_be_in_the_url_and_nowhere_else(played: Node) -> None:
+def test_credentials_may_be_in_the_url_only(played: Node) -> None:
     client = Client()
     client.connect(url(played))
     assert client.query("1") == "1"
@@ -78,7 +78,7 @@ def test_who_asks_may_be_in_the_url_and_nowhere_else(played: Node) -> None:
     assert "not the one" not in repr(caught.value) + repr(caught.value.__cause__)
 
 
-def test_its_repr_says_where_it_is_and_not_who_asks(played: Node) -> None:
+def test_its_repr_has_the_address_and_no_credentials(played: Node) -> None:
     client = Client()
     assert repr(client) == "<Client of ThingsDB: disconnected>"
     client.connect(url(played))
@@ -86,7 +86,7 @@ def test_its_repr_says_where_it_is_and_not_who_asks(played: Node) -> None:
     client.close_and_wait()
 
 
-def test_closed_means_closed(client: Client, played: Node) -> None:
+def test_a_closed_client_does_not_reconnect(client: Client, played: Node) -> None:
     client.query("1")
     client.close_and_wait()
     with pytest.raises(ConnectionFailed, match="closed") as caught:
@@ -98,7 +98,7 @@ def test_closed_means_closed(client: Client, played: Node) -> None:
     assert client.query("1") == "1"
 
 
-def test_without_auto_reconnect_a_loss_is_a_loss(played: Node) -> None:
+def test_without_auto_reconnect_a_lost_connection_stays_lost(played: Node) -> None:
     client = Client(auto_reconnect=False)
     client.connect_pool([played.url], *USER)
     played.end()
@@ -124,7 +124,7 @@ def test_ssl_verifies(script: Script, certificate: tuple[Path, Path]) -> None:
         Client(ssl=True).connect("unix:///run/none")
 
 
-def test_where_ssl_leads() -> None:
+def test_the_scheme_that_ssl_chooses() -> None:
     for host, scheme in (("h", "tls"), ("things://h", "tls"), ("ws://h", "wss"), ("wss://h", "wss")):
         assert endpoint_at(host, encrypted=True).scheme == scheme
     assert endpoint_at("h", 9400).address == "h:9400"
@@ -180,7 +180,7 @@ def test_bad_input(client: Client, script: Script, call: Any, said: str) -> None
         lambda: API(Token("a", "b"), things="host:9200").things,
     ],
 )
-def test_what_a_client_cannot_be_made_of(make: Any) -> None:
+def test_invalid_arguments_of_a_client(make: Any) -> None:
     with pytest.raises((InvalidInput, ConfigurationError)):
         make()
 
@@ -198,7 +198,7 @@ def test_variables_may_be_called_like_arguments(client: Client) -> None:
     assert client.query("x", variables=names, more=7) == {**names, "more": 7}
 
 
-def test_code_is_stripped_unless_one_says_so(client: Client) -> None:
+def test_code_is_stripped_unless_told_otherwise(client: Client) -> None:
     assert client.query("  //ti\n  1;  ") == "1;"
     assert client.query(" 1; ", skip_strip_code=True) == " 1; "
 
@@ -229,14 +229,14 @@ def test_lazy_and_queued_calls(client: Client, script: Script, api: API) -> None
     assert force(lazy.things.has_user("acme")) is True
 
 
-def test_many_calls_from_many_threads_keep_apart(client: Client) -> None:
+def test_calls_of_many_threads_get_their_own_answers(client: Client) -> None:
     pool = detect().pool(32)
     calls = [pool.spawn(client.query, "x", n=number) for number in range(500)]
     assert [call.get(timeout=20)["n"] for call in calls] == list(range(500))
 
 
 def test_plain_calls_work_in_any_os_thread(client: Client, script: Script, played: Node) -> None:
-    """Beside calls in the hub's own thread, which go over the client's connection; nothing is left open."""
+    """While calls in the hub's own thread use the client's connection. Nothing is left open."""
     backend = detect()
     client.query("first")
     before = sockets()
@@ -261,7 +261,7 @@ def test_plain_calls_work_in_any_os_thread(client: Client, script: Script, playe
 def test_what_belongs_to_one_connection_is_refused_in_another_os_thread(
     client: Client, script: Script
 ) -> None:
-    """A room's events come where it was joined."""
+    """Because a room's events come over the connection that joined it."""
     backend = detect()
     room = Heard(7)
     room.join(client, wait=30)
@@ -332,7 +332,7 @@ def test_a_node_that_cannot_serve_is_asked_again(client: Client, script: Script)
         client.query("x", timeout=0.2)
 
 
-def test_a_request_that_may_have_run_is_not_made_again(client: Client, script: Script, played: Node) -> None:
+def test_a_request_that_may_have_run_is_not_repeated(client: Client, script: Script, played: Node) -> None:
     def cut_once(code: str, variables: Any) -> Any:
         if script.count(Kind.QUERY) == 1:
             played.end()
@@ -398,7 +398,7 @@ def test_an_api_without_a_node_says_what_to_write() -> None:
     api.close()
 
 
-def test_an_api_comes_in_with_its_own_token(script: Script, played: Node) -> None:
+def test_an_api_authenticates_with_its_own_token(script: Script, played: Node) -> None:
     script.accept = [["ada", "s3cret"]]
     with API(Token("ada", "s3cret"), things=played.url, timeout=30) as api:
         assert api.things.query("1") == "1"
@@ -426,10 +426,8 @@ def test_nothing_is_connected_before_the_first_call(played: Node) -> None:
 
 
 @pytest.mark.parametrize("kind", [16, 20, 31, 200])
-def test_an_answer_of_an_unknown_kind_is_no_answer(
-    client: Client, script: Script, played: Node, kind: int
-) -> None:
-    """Neither None nor done, whatever was asked."""
+def test_an_answer_of_an_unknown_kind_raises(client: Client, script: Script, played: Node, kind: int) -> None:
+    """It raises, whatever the request was."""
 
     def strange(session: Session, request: Package) -> bytes | None:
         if request.kind == Kind.PING:

@@ -1,4 +1,4 @@
-"""Processes that share a folder end one after the other: whoever stays is served all the while."""
+"""Processes that share a folder end one after the other, and the others are served without a gap."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def test_processes_that_come_and_go_lose_no_query_and_print_nothing(tmp_path: Pa
         assert [api.things.query(f".p{number};", "//stuff") for number in range(count)] == [9] * count
 
 
-def test_queries_go_on_while_who_serves_them_ends_again_and_again(tmp_path: Path) -> None:
-    """In one process, so that each platform serves until it is closed, with queries on their way."""
+def test_queries_succeed_while_the_process_that_serves_them_ends_repeatedly(tmp_path: Path) -> None:
+    """In one process, so that each platform serves until it is closed, while queries are under way."""
     done: list[int] = []
     failures: list[BaseException] = []
     stop = threading.Event()

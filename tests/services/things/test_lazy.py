@@ -1,4 +1,4 @@
-"""Lazy queries: sent where they are written, without a thread; their results are waited for where needed."""
+"""Lazy queries: sent where they are written, without a thread, and waited for where the result is used."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GREEN = detect().name != "threads"
 
 
 class Gate:
-    """Keeps the answers to queries whose code begins with "wait", until it is opened."""
+    """Holds back the answers to queries whose code starts with "wait", until it is opened."""
 
     def __init__(self, script: Script, played: Node) -> None:
         self.script = script
@@ -55,7 +55,7 @@ def lazy(client: Client) -> LazyAPI:
 
 @pytest.fixture
 def no_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Lazy calls that would run in a thread of their own fail."""
+    """Lets lazy calls fail that would run in a thread of their own."""
 
     def start(*args: Any) -> None:
         raise AssertionError("a thread for this call")
@@ -93,7 +93,7 @@ def test_each_has_its_own_result_or_its_own_error(lazy: LazyAPI, script: Script)
 
 
 @pytest.mark.usefixtures("no_threads")
-def test_one_that_takes_long_holds_up_no_other(lazy: LazyAPI, gate: Gate) -> None:
+def test_a_slow_query_does_not_hold_up_others(lazy: LazyAPI, gate: Gate) -> None:
     slow, quick = lazy.things.query("wait for it"), lazy.things.query("quick")
     assert quick == "quick"
     assert not is_ready(slow)
@@ -102,7 +102,7 @@ def test_one_that_takes_long_holds_up_no_other(lazy: LazyAPI, gate: Gate) -> Non
     assert slow == "wait for it"
 
 
-def test_what_makes_no_sense_is_said_where_the_result_is_needed(lazy: LazyAPI) -> None:
+def test_invalid_arguments_raise_where_the_result_is_used(lazy: LazyAPI) -> None:
     thunk, both = lazy.things.query("x", scope="nonsense"), lazy.things.run("p", 1, b=2)
     with pytest.raises(ValueError, match="nonsense"):
         force(thunk)
@@ -120,7 +120,7 @@ def test_a_deadline_counts_from_the_call(lazy: LazyAPI, gate: Gate) -> None:
         force(late)
 
 
-def test_a_loss_ends_each_in_its_own_way(lazy: LazyAPI, gate: Gate, played: Node) -> None:
+def test_a_lost_connection_fails_or_repeats_each_query(lazy: LazyAPI, gate: Gate, played: Node) -> None:
     lost = [lazy.things.query(f"wait {number}") for number in range(100)]
     again = lazy.things.query("wait", idempotent=True)
     wait_until(lambda: len(gate.kept) == 101)
@@ -141,7 +141,7 @@ def test_a_node_that_cannot_serve_now_is_asked_again(lazy: LazyAPI, script: Scri
     assert lazy.things.query("back") == "back"
 
 
-def test_several_wait_for_one_and_one_of_them_is_interrupted(lazy: LazyAPI, gate: Gate) -> None:
+def test_one_of_several_threads_that_wait_for_a_result_is_interrupted(lazy: LazyAPI, gate: Gate) -> None:
     thunk = lazy.things.query("wait")
     with interrupted():
         force(thunk)
@@ -157,7 +157,7 @@ def test_several_wait_for_one_and_one_of_them_is_interrupted(lazy: LazyAPI, gate
     assert thunk == "wait"
 
 
-def test_a_block_waits_for_what_was_begun_in_it(lazy: LazyAPI, gate: Gate) -> None:
+def test_a_block_waits_for_the_calls_made_in_it(lazy: LazyAPI, gate: Gate) -> None:
     opener = None
     with lazy:
         thunk = lazy.things.query("wait")
@@ -166,7 +166,7 @@ def test_a_block_waits_for_what_was_begun_in_it(lazy: LazyAPI, gate: Gate) -> No
     detect().get(opener, 20)
 
 
-def test_a_block_that_is_left_by_an_interrupt_gives_up(lazy: LazyAPI, gate: Gate) -> None:
+def test_a_block_that_is_interrupted_does_not_wait(lazy: LazyAPI, gate: Gate) -> None:
     sent = []
 
     def work() -> None:
@@ -183,7 +183,7 @@ def test_a_block_that_is_left_by_an_interrupt_gives_up(lazy: LazyAPI, gate: Gate
 
 
 @pytest.mark.parametrize("kept_until_answered", [True, False])
-def test_a_failure_that_nobody_looks_at_is_told_once(
+def test_an_unretrieved_failure_is_reported_once(
     lazy: LazyAPI, script: Script, client: Client, kept_until_answered: bool
 ) -> None:
     script.queries = lambda code, variables: (-54, "nowhere") if code == "bad" else code
@@ -199,7 +199,7 @@ def test_a_failure_that_nobody_looks_at_is_told_once(
     assert "nowhere" in str(told[0].message)
 
 
-def test_what_succeeded_is_not_spoken_of(lazy: LazyAPI, client: Client) -> None:
+def test_an_unretrieved_success_is_not_reported(lazy: LazyAPI, client: Client) -> None:
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         lazy.things.query("fine")

@@ -1,4 +1,4 @@
-"""Several processes on one folder: one serves its rooms, and when it is killed another one does."""
+"""Several processes share a folder: one serves the rooms, and when it is killed another one does."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_killed_process_is_replaced_and_rooms_go_on(tmp_path: Path) -> None:
 def test_a_forked_child_has_a_client_of_its_own_and_no_rooms(
     client: Client, script: Script, played: Node, hooks: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where none of our hooks is run, as under uWSGI."""
+    """Also where no fork hook is run, as under uWSGI."""
     if not hooks:
         monkeypatch.setattr(forks, "_living", WeakSet())
     room = Heard(7)
@@ -95,7 +95,7 @@ def test_a_forked_child_has_a_client_of_its_own_and_no_rooms(
 
 
 class Terminal:
-    """Somebody at the chat example."""
+    """A process that runs the chat example."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.process = subprocess.Popen(
@@ -120,7 +120,7 @@ class Terminal:
         raise AssertionError(f"{line!r} is not in {read}")
 
     def leave(self) -> None:
-        """Ctrl-D."""
+        """Close the input, as Ctrl-D does."""
         self.process.communicate(timeout=60)
         assert self.process.returncode == 0
 

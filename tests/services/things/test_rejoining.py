@@ -1,4 +1,4 @@
-"""Rooms across lost connections, moves to another node, and the orders in which packages may come."""
+"""Rooms after reconnects and moves to another node, and with packages in every order that is possible."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def room(client: Client) -> Heard:
     return found
 
 
-# One node room, several objects
+# Several Room objects of one room
 
 
-def test_the_node_is_asked_once_and_told_when_the_last_one_leaves(client: Client, script: Script) -> None:
+def test_the_node_is_asked_once_and_told_when_the_last_object_leaves(client: Client, script: Script) -> None:
     first, second, third = Heard(7), Heard(7, "@:stuff"), Heard(8)
     for each in (first, second, third):
         each.join(client, wait=20)
@@ -88,7 +88,7 @@ def test_a_room_that_is_deleted_while_it_is_joined(client: Client, script: Scrip
     assert script.count(Kind.JOIN) == 1
 
 
-def test_a_join_event_that_comes_too_late_means_nothing(client: Client, script: Script, played: Node) -> None:
+def test_a_join_event_that_comes_too_late_is_ignored(client: Client, script: Script, played: Node) -> None:
     room = Heard(7)
     room.join(client, wait=20)
     room.leave()
@@ -106,7 +106,7 @@ def test_a_node_that_names_no_scope(client: Client, script: Script) -> None:
     room.expect("init", "join", 1)
 
 
-def test_a_node_that_goes_on_with_a_collections_former_name(
+def test_a_node_that_keeps_using_a_collections_former_name(
     client: Client, script: Script, room: Heard
 ) -> None:
     script.called[STUFF] = "@collection:former"
@@ -140,7 +140,7 @@ def test_an_event_of_a_room_that_was_left_renames_nothing(client: Client, script
     assert room.scope == STUFF
 
 
-def test_what_is_no_event_harms_nobody(client: Client, script: Script, played: Node, room: Heard) -> None:
+def test_invalid_events_are_ignored(client: Client, script: Script, played: Node, room: Heard) -> None:
     session = played.session()
     for kind, body in (
         (Kind.ROOM_EMIT, b"\xff"),
@@ -157,10 +157,10 @@ def test_what_is_no_event_harms_nobody(client: Client, script: Script, played: N
     assert client.query("1") == "1"
 
 
-# Joining that comes to nothing
+# Joins that fail
 
 
-def test_a_join_that_is_given_up_is_undone(client: Client, script: Script, played: Node) -> None:
+def test_a_join_that_times_out_is_undone(client: Client, script: Script, played: Node) -> None:
     room = Heard(7)
     script.mute.add(Kind.JOIN)
     with pytest.raises(DeadlineExceeded):
@@ -174,7 +174,7 @@ def test_a_join_that_is_given_up_is_undone(client: Client, script: Script, playe
 
 
 class Failing(Heard):
-    """Its first `on_init` fails, when the node has let it in already."""
+    """Its first `on_init` fails, after the node has joined it."""
 
     def on_init(self) -> None:
         super().on_init()
@@ -182,10 +182,10 @@ class Failing(Heard):
             raise KeyError("no")
 
 
-def test_a_join_does_not_hear_what_was_emitted_before_it_while_one_that_was_given_up_is_undone(
+def test_a_join_gets_no_event_from_before_it_after_a_join_that_failed(
     client: Client, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # As where the thread that undoes it does not get a turn.
+    # As if the thread that undoes it never ran.
     monkeypatch.setattr(client._rooms, "_leave_quietly", lambda *args: None)
     room = Failing(7)
     with pytest.raises(KeyError, match="no"):
@@ -197,7 +197,7 @@ def test_a_join_does_not_hear_what_was_emitted_before_it_while_one_that_was_give
     assert [kind for kind, _ in script.asked] == [Kind.JOIN, Kind.LEAVE, Kind.JOIN]
 
 
-def test_a_join_does_not_hear_what_was_emitted_before_it_after_a_leave_without_an_answer(
+def test_a_join_gets_no_event_from_before_it_after_a_leave_without_an_answer(
     client: Client, script: Script, room: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client._rooms, "_leave_quietly", lambda *args: None)
@@ -259,7 +259,7 @@ def test_closing_while_joining(client: Client, script: Script) -> None:
 # Lost connections
 
 
-def test_rooms_are_joined_anew(client: Client, script: Script, played: Node, room: Heard) -> None:
+def test_rooms_are_rejoined(client: Client, script: Script, played: Node, room: Heard) -> None:
     twin, eighth = Heard(7), Heard(8)
     twin.join(client)
     eighth.join(client)
@@ -273,7 +273,7 @@ def test_rooms_are_joined_anew(client: Client, script: Script, played: Node, roo
     twin.expect("init", "join", "join", "back")
 
 
-def test_what_is_gone_meanwhile_is_said_and_the_rest_goes_on(
+def test_rooms_that_are_gone_after_a_reconnect_are_deleted_and_others_rejoined(
     client: Client, script: Script, played: Node
 ) -> None:
     script.rooms.add(("@collection:other", 7))
@@ -288,7 +288,7 @@ def test_what_is_gone_meanwhile_is_said_and_the_rest_goes_on(
     assert client.get_rooms() == (stays,)
 
 
-def test_who_may_not_join_any_more_has_left(
+def test_a_room_that_must_not_be_rejoined_is_left(
     client: Client, script: Script, played: Node, room: Heard
 ) -> None:
     script._join = lambda session, request, *body: error(request, -55, "no more")  # type: ignore[method-assign]
@@ -298,7 +298,7 @@ def test_who_may_not_join_any_more_has_left(
 
 
 @pytest.mark.parametrize("kind", [Kind.PING, Kind.AUTH, Kind.JOIN])
-def test_a_connection_that_breaks_while_it_is_greeted(
+def test_a_connection_that_breaks_during_the_handshake(
     client: Client, script: Script, played: Node, room: Heard, kind: Kind
 ) -> None:
     broken: list[Session] = []
@@ -333,7 +333,7 @@ def test_leaving_while_there_is_no_connection(script: Script) -> None:
 
 @pytest.fixture
 def pair(script: Script) -> Iterator[tuple[Client, Node, Node]]:
-    """A client of two nodes, the one that it is connected to, and the other."""
+    """A client of two nodes, the node that it is connected to, and the other node."""
     with ExitStack() as stack:
         nodes = [stack.enter_context(node(script)) for _ in range(2)]
         client = Client()
@@ -365,9 +365,7 @@ def test_a_node_that_shuts_down_is_left_before_it_does(
     room.expect("init", "join", "join", "once", "twice")
 
 
-def test_a_move_that_comes_to_nothing_changes_nothing(
-    script: Script, pair: tuple[Client, Node, Node]
-) -> None:
+def test_a_move_that_fails_changes_nothing(script: Script, pair: tuple[Client, Node, Node]) -> None:
     client, first, second = pair
     room = Heard(7)
     room.join(client, wait=20)
@@ -380,14 +378,14 @@ def test_a_move_that_comes_to_nothing_changes_nothing(
     first.answer = second.answer = breaking
     with pytest.raises(DeadlineExceeded, match="still used"):
         client.reconnect(timeout=0.5)
-    wait_until(lambda: bool(second.sessions))  # it may still be tried, and fails in any case
+    wait_until(lambda: bool(second.sessions))  # it is tried, and fails
     script.emit(7, "msg", "still heard")
     room.expect("init", "join", "still heard")
     assert client.connection_info() == first.address
 
 
 @pytest.mark.parametrize("succeeds", [False, True])
-def test_what_is_emitted_during_a_move_is_heard_if_that_comes_to_nothing(
+def test_events_during_a_move_are_handed_out_if_the_move_fails(
     script: Script, pair: tuple[Client, Node, Node], succeeds: bool
 ) -> None:
     client, first, second = pair
@@ -446,7 +444,7 @@ def test_the_other_node_is_taken_when_one_is_lost(script: Script, pair: tuple[Cl
     assert client.connection_info() == second.address
 
 
-def test_a_forgotten_client_hangs_up(played: Node) -> None:
+def test_a_client_that_is_garbage_collected_closes_its_connection(played: Node) -> None:
     client: Any = Client()
     client.connect_pool([played.url], *USER)
     assert client.query("1") == "1"

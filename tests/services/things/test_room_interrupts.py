@@ -1,6 +1,6 @@
-"""Clients and rooms, interrupted at every step at which a signal handler could raise.
+"""Clients and rooms that are interrupted at every step at which a signal handler could raise.
 
-Whoever comes next, in this thread or another, joins and leaves in time, and hears what is emitted.
+The next call, in this thread or another, joins and leaves in time, and receives events.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MODULES = [events, handlers, joining, membership, room, rooms]
 
 
 def beside(client: Client, failures: list[BaseException]) -> None:
-    """Another thread joins the same room, hears something, and leaves."""
+    """Join and leave the same room in another thread."""
 
     def work() -> None:
         try:
@@ -75,7 +75,7 @@ def test_an_interrupt_at_every_step(client: Client, script: Script, what: str, m
 @pytest.mark.parametrize("module", [things, things_session, things_calls], ids=lambda module: module.__name__)
 @pytest.mark.parametrize("what", ["connect", "query", "close"])
 def test_an_interrupt_at_every_step_of_a_client(played: Node, what: str, module: ModuleType) -> None:
-    """It can be used as if nothing had been, or be closed and connected anew."""
+    """It can be used as before, or be closed and connected again."""
     for at in itertools.count(1):
         client = Client()
 
@@ -105,7 +105,7 @@ def test_an_interrupt_at_every_step_of_a_client(played: Node, what: str, module:
 def test_a_thread_that_cannot_be_started(
     client: Client, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The room is as if it had not been joined."""
+    """Then the room is not joined."""
 
     def refuse(*args: object) -> None:
         raise RuntimeError("can't start new thread")

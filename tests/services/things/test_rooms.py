@@ -1,4 +1,4 @@
-"""Rooms of the embedded node: who hears what, in which order, and what handlers may do."""
+"""Rooms of the embedded node: which events are handed out, in which order, and what handlers may do."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def room(things: Client) -> Heard:
 # Handlers
 
 
-def test_moments_and_events_come_in_their_order(room: Heard, things: Client) -> None:
+def test_hooks_and_handlers_are_called_in_order(room: Heard, things: Client) -> None:
     for number in range(200):
         room.emit("msg", number)
     room.emit("other", 1, 2)
@@ -180,7 +180,7 @@ def test_rooms_may_be_joined_and_left_by_handlers(things: Client) -> None:
     assert set(things.get_rooms()) == {inner, outer}
 
 
-def test_on_join_may_fail_and_join_says_so(things: Client) -> None:
+def test_join_raises_what_on_join_raises(things: Client) -> None:
     class Failing(Heard):
         def on_join(self) -> None:
             raise KeyError("no")
@@ -192,7 +192,7 @@ def test_on_join_may_fail_and_join_says_so(things: Client) -> None:
     room.expect("init", 1)
 
 
-def test_on_init_may_fail_and_nothing_is_joined(things: Client, other: Client) -> None:
+def test_nothing_is_joined_if_on_init_raises(things: Client, other: Client) -> None:
     class Failing(Heard):
         fails = True
 
@@ -334,17 +334,17 @@ def test_scopes(things: Client) -> None:
 
 
 @pytest.mark.parametrize("room", [None, True, -1, 1.5, "", b"x"])
-def test_what_is_no_room(room: Any) -> None:
+def test_invalid_rooms(room: Any) -> None:
     with pytest.raises(InvalidInput):
         Room(room)
 
 
-def test_what_is_no_client() -> None:
+def test_a_room_is_joined_with_a_client_only() -> None:
     with pytest.raises(InvalidInput, match="Client"):
         Room(7, "//stuff").join("localhost")  # type: ignore[arg-type]
 
 
-def test_a_room_may_be_joined_with_what_lazy_and_async_show(api: API) -> None:
+def test_a_room_may_be_joined_with_a_view_of_a_client(api: API) -> None:
     for shown in (api.lazy(), api.async_()):
         room = Heard(ROOM)
         room.join(shown.things)
@@ -387,7 +387,7 @@ def test_a_loop_ends_with_the_room_and_with_the_client(room: Heard, things: Clie
     assert second.heard == ["init", "join"]
 
 
-def test_an_iterator_that_is_dropped_is_forgotten(room: Heard) -> None:
+def test_an_iterator_that_is_garbage_collected_is_forgotten(room: Heard) -> None:
     for _ in range(100):
         room.events()
     assert len(room._loops) <= 2

@@ -1,4 +1,4 @@
-"""Whatever joins, leaves, breaks and moves: each event is heard once, by who is in when it is emitted."""
+"""After any sequence of joins, leaves, losses and moves, each member gets each event exactly once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OBJECTS = 4
 
 
 class Connection:
-    """What a node knows of one connection."""
+    """A connection, with what the node knows of it."""
 
     def __init__(self, there: set[int]) -> None:
         self.there = there
@@ -68,7 +68,7 @@ class Object:
 
 
 class World:
-    """A client's rooms, its connection, and a node. Everything happens at once."""
+    """A client's rooms, its connection, and a node. Nothing takes time."""
 
     def __init__(self) -> None:
         self.rooms: Any = Rooms()
@@ -80,7 +80,7 @@ class World:
         self.connect(True)
 
     def connect(self, succeeds: bool) -> None:
-        """A new connection says hello, in place of the one there is or was."""
+        """Make a new connection in place of the present one, with its handshake."""
         fresh = Connection(self.there)
         rejoin = self.rooms.begin_rejoin(fresh)
         answers = [
@@ -179,7 +179,7 @@ class World:
             self.rooms.deliver(over, Kind.ROOM_EMIT, self.event(id, what))
 
     def expect(self, id: int, what: Any) -> None:
-        """All who are in a room hear this next."""
+        """Each member of a room is to receive this next."""
         for each in self.objects:
             if each.inside and each.id == id:
                 each.expected.append(what)
@@ -199,7 +199,7 @@ STEPS = st.one_of(
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(STEPS, max_size=40))
-def test_each_event_is_heard_once_by_who_is_in(steps: list[tuple[str, int]]) -> None:
+def test_each_member_gets_each_event_exactly_once(steps: list[tuple[str, int]]) -> None:
     world = World()
     for name, argument in steps:
         getattr(world, name)(argument)

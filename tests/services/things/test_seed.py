@@ -1,4 +1,4 @@
-"""The original client's document, without await: its examples run."""
+"""The examples of the original client's document run without await."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_hello_world_over_a_websocket(things: Client) -> None:
         client.close_and_wait()
 
 
-def test_a_token_lets_in(things: Client) -> None:
+def test_a_token(things: Client) -> None:
     host, port, user, _ = things.address()
     token = things.new_token(user, description="for the test")
     assert things.has_token(token)
@@ -110,7 +110,7 @@ def test_a_chat(things: Client, other: Client) -> None:
     assert things.get_rooms() == ()
 
 
-def test_the_file_for_what_does_not_decode(tmp_path: Path) -> None:
+def test_the_file_for_a_body_that_does_not_decode(tmp_path: Path) -> None:
     set_package_fail_file(str(tmp_path / "invalid-data.mp"))
     set_package_fail_file()
 

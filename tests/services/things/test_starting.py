@@ -1,4 +1,4 @@
-"""Nodes that are not there yet when they are first needed."""
+"""Nodes that are not there yet when a client first needs them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .support import USER, Script, error
 
 @pytest.fixture
 def bound() -> Iterator[socket.socket]:
-    """A socket on a port of its own, where nobody listens yet."""
+    """A socket that is bound to a port and does not listen yet."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         yield found
@@ -93,7 +93,7 @@ def test_a_name_that_is_not_known_yet(
 @pytest.mark.parametrize("kind", [Kind.AUTH, Kind.QUERY])
 @pytest.mark.parametrize("how", HOWS)
 def test_a_node_that_is_there_and_not_ready(how: Callable[[int], Client], kind: Kind, script: Script) -> None:
-    """It answers that it cannot serve now: to whoever logs in, or to the first queries."""
+    """It answers that it cannot serve now, to the log-in or to the first queries."""
     refusals = [1, 2]
 
     def starting(session: Session, request: Package) -> bytes | None:
@@ -109,7 +109,7 @@ def test_a_node_that_is_there_and_not_ready(how: Callable[[int], Client], kind: 
         client.close_and_wait()
 
 
-def test_wrong_credentials_are_said_at_once(script: Script, caplog: pytest.LogCaptureFixture) -> None:
+def test_wrong_credentials_are_raised_at_once(script: Script, caplog: pytest.LogCaptureFixture) -> None:
     script.accept = []
     with node(script) as found:
         client = Client()
@@ -118,7 +118,7 @@ def test_wrong_credentials_are_said_at_once(script: Script, caplog: pytest.LogCa
         assert len(found.sessions) == 1
 
 
-def test_a_certificate_that_is_not_trusted_is_said_at_once(
+def test_a_certificate_that_is_not_trusted_is_raised_at_once(
     script: Script, certificate: tuple[Path, Path]
 ) -> None:
     with node(script, tls=certificate) as found:
@@ -128,7 +128,7 @@ def test_a_certificate_that_is_not_trusted_is_said_at_once(
         assert isinstance(caught.value.__cause__.__cause__, SSLCertVerificationError)  # type: ignore[union-attr]
 
 
-def test_the_timeout_is_kept_and_says_why(bound: socket.socket) -> None:
+def test_after_the_timeout_the_error_has_the_last_failure(bound: socket.socket) -> None:
     port = bound.getsockname()[1]
     with pytest.raises(
         DeadlineExceeded, match=rf"things://127.0.0.1:{port}: ConnectionRefusedError"
@@ -141,7 +141,7 @@ def test_the_timeout_is_kept_and_says_why(bound: socket.socket) -> None:
     api.things.close_and_wait()
 
 
-def test_what_is_tried_again_is_logged(bound: socket.socket, caplog: pytest.LogCaptureFixture) -> None:
+def test_failed_attempts_are_logged(bound: socket.socket, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING), pytest.raises(DeadlineExceeded):
         Client().connect_pool([("127.0.0.1", bound.getsockname()[1])], *USER, timeout=2)
     assert "ConnectionRefusedError" in caplog.text

@@ -1,4 +1,4 @@
-"""uWSGI: it forks its workers in C, without Python's fork hooks, after the application was imported."""
+"""uWSGI forks its workers in C, without Python's fork hooks, after the application was imported."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CALLS = 20
 
 @contextmanager
 def uwsgi(served: Served, backend: str) -> Iterator[str]:
-    """Two workers; the address of their socket."""
+    """Start two workers; yields the address of their socket."""
     things = served.printed[0].removeprefix("things: ")
     host = served.url.partition("://")[2]
     told = {"BACKEND": backend, "TOKEN": served.token, "HOST": host, "THINGS": things}
@@ -74,7 +74,7 @@ def ask(address: str, answers: list[dict[str, Any]]) -> None:
 
 @pytest.mark.parametrize("backend", ["threads", "gevent"])
 def test_what_was_used_before_the_fork_works_in_each_worker(backend: str, tmp_path: Path) -> None:
-    """Queries, REST calls, lazy ones of both, and rooms. Nothing is done and told as failed, or twice."""
+    """Queries, REST calls, lazy calls of both, and rooms: each is done once, and none is reported as failed."""
     with Served(tmp_path, "--things-port", "0") as served, uwsgi(served, backend) as address:
         answers: list[dict[str, Any]] = []
         callers = [threading.Thread(target=ask, args=(address, answers)) for _ in range(CALLS)]

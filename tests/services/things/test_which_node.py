@@ -1,4 +1,4 @@
-"""Which of several nodes is asked, and when: after connecting, a shutdown, a loss, and a move."""
+"""Which of several nodes a client asks after connecting, a shutdown, a lost connection and a move."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def shut_down(found: Node) -> None:
 
 
 def test_one_node_is_asked_for_everything(pooled: Client, members: list[Member], cluster: list[Node]) -> None:
-    """The one that it is connected to; others are not even connected to."""
+    """The node that it is connected to. It does not even connect to others."""
     asked = pooled.query("which")
     assert pooled.connection_info() == cluster[asked].address
     assert {pooled.query("which", scope) for scope in SCOPES for _ in range(20)} == {asked}
@@ -84,14 +84,14 @@ def test_one_node_is_asked_for_everything(pooled: Client, members: list[Member],
 
 
 def test_a_change_is_read_where_it_was_made(pooled: Client) -> None:
-    """At once, though the other nodes are behind."""
+    """At once, although other nodes have not made it yet."""
     for number in range(50):
         pooled.query("set", "/t", to=number)
         assert pooled.query("get", "/n") == number
 
 
 def test_each_client_asks_its_own_node_at_once(members: list[Member], cluster: list[Node]) -> None:
-    """A node's answer says that the change was made there. What the others have by then is theirs to say."""
+    """A node answers when it has made the change itself. Other nodes may make it later."""
     clients = []
     for found in cluster[:2]:
         client = Client()
@@ -108,7 +108,7 @@ def test_each_client_asks_its_own_node_at_once(members: list[Member], cluster: l
         client.close_and_wait()
 
 
-def test_a_node_that_shuts_down_is_left_for_the_next(pooled: Client, cluster: list[Node]) -> None:
+def test_the_client_leaves_a_node_that_shuts_down(pooled: Client, cluster: list[Node]) -> None:
     for _ in range(5):
         before = pooled.query("which", "/n")
         shut_down(cluster[before])
@@ -145,7 +145,7 @@ def test_a_call_under_way_is_answered_by_the_node_that_is_left(
     assert detect().get(under_way, 20) == before
 
 
-def test_a_lost_connection_and_a_move_lead_to_the_next(pooled: Client, cluster: list[Node]) -> None:
+def test_a_lost_connection_and_a_move_go_to_the_next_node(pooled: Client, cluster: list[Node]) -> None:
     asked = pooled.query("which")
     cluster[asked].end()
     wait_until(lambda: pooled.connection_info() not in (cluster[asked].address, "disconnected"))

@@ -37,7 +37,7 @@ assert lazy.flow.read(flow["id"])["path"] == "/acme/counted"
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Do everything once; what was done, or what went wrong."""
+    """Make each kind of call once. Returns what was done, or what failed."""
     said: dict[str, Any] = {"pid": os.getpid(), "master": MASTER}
     try:
         said["count"] = api.things.query(COUNT)
