@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import FlowThingsException, InvalidResponse, from_status
 from ...green.batching.bulk_form import ALONE
+from ...green.batching.dispatcher import NOT_ABOUT_ONE_CALL
 from .resource import BaseService
 
 if TYPE_CHECKING:
     from ...transport.http.client import Connection
-
-_ABOUT_THE_CALLER = (401, 408, 425, 429)
 
 
 def find_each(connection: Connection, queries: list[dict[str, Any]], params: dict[str, Any]) -> list[Any]:
@@ -68,7 +67,7 @@ def _request(connection: Connection, queries: list[dict[str, Any]], params: dict
 
 
 def _may_concern_one(error: FlowThingsException) -> bool:
-    return 400 <= error.status < 500 and error.status not in _ABOUT_THE_CALLER
+    return 400 <= error.status < 500 and error.status not in NOT_ABOUT_ONE_CALL
 
 
 def _first_of_each_flow(queries: list[dict[str, Any]]) -> list[int]:
