@@ -74,7 +74,7 @@ def ask(address: str, answers: list[dict[str, Any]]) -> None:
 
 @pytest.mark.parametrize("backend", ["threads", "gevent"])
 def test_what_was_used_before_the_fork_works_in_each_worker(backend: str, tmp_path: Path) -> None:
-    """Queries, REST calls, lazy calls of both, and rooms: each is done once, and none is reported as failed."""
+    """Queries, REST calls, lazy calls of both, and rooms are done once each. None is reported as failed."""
     with Served(tmp_path, "--things-port", "0") as served, uwsgi(served, backend) as address:
         answers: list[dict[str, Any]] = []
         callers = [threading.Thread(target=ask, args=(address, answers)) for _ in range(CALLS)]
