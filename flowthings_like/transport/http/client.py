@@ -26,11 +26,10 @@ from ..retry import (
     check_timeout,
     new_idempotency_key,
     parse_timeout,
-    retry_after,
 )
 from ..values import plain
 from .encoder import Encoder, JSONEncoder
-from .envelope import describe_unreadable, open_envelope
+from .envelope import Reply, describe_unreadable, open_envelope
 from .hosts import HISTORIC_HOST, HISTORIC_WS_HOST, NO_HOST, NO_WS_HOST
 from .urls import segment, wire_params
 
@@ -48,8 +47,6 @@ Sender = Callable[..., tuple[Any, Mapping[str, str], int]]
 _log = logging.getLogger("flowthings_like")
 _READS = ("GET", "MGET")
 _WITHOUT_EFFECT = (*_READS, "HEAD", "OPTIONS")
-# Gateways and overloaded servers answer without JSON. These statuses say enough by themselves.
-_CLEAR_STATUSES = (405, 413, 429, 500, 501, 502, 503, 504)
 
 
 class Connection:
@@ -282,7 +279,11 @@ class Connection:
         (text, headers, status), attempts = self._sent(method, url, payload, query, timeout, retry)
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("%s %s %s %.1f ms", method, path, status, (time.perf_counter() - started) * 1e3)
-        return self._body(text, headers, status, method, path, bool(query.get("refs")), attempts)
+        reply = Reply(method, path, text, headers, status, attempts, str(self._creds.account))
+        envelope = self._open(reply)
+        if envelope.evicted_created:
+            self._warn_of_evictions(path, envelope)
+        return (envelope.body, envelope.references) if query.get("refs") else envelope.body
 
     def _query(self, method: str, params: Mapping[str, Any] | P | None) -> dict[str, Any]:
         query = dict(self.params)
@@ -304,80 +305,25 @@ class Connection:
             turn()
         return self.encoder.loads(text)
 
-    def _body(
-        self,
-        text: Any,
-        headers: Mapping[str, str],
-        status: int,
-        method: str,
-        path: str,
-        refs: bool,
-        attempts: int,
-    ) -> Any:
-        asked = f"{method} {path}"
+    def _open(self, reply: Reply) -> Envelope:
+        """The envelope in a reply to a call that succeeded; else raises what the platform answered."""
         fault = None
         try:
-            answer = self._decode(text)
+            answer = self._decode(reply.text)
         except ValueError as error:
             if not isinstance(self.encoder, JSONEncoder):
                 raise
-            answer, fault = None, describe_unreadable(text, error)
-        envelope = open_envelope(answer, status, asked)
+            answer, fault = None, describe_unreadable(reply.text, error)
+        envelope = open_envelope(answer, reply)
         if envelope is None:
-            raise self._unintelligible(text, fault, headers, status, method, path, attempts)
-        if 200 <= status < 400 and envelope.ok:
-            if envelope.evicted_created:
-                self._note_evictions(path, envelope)
-            return (envelope.body, envelope.references) if refs else envelope.body
-        raise errors.from_status(envelope.status)(
-            envelope.errors,
-            status=envelope.status,
-            method=method,
-            path=path,
-            creds=_without_token(self._creds),
-            attempts=attempts,
-            retry_after=retry_after(headers, self.clock.wall()),
-        )
+            raise reply.unintelligible(fault, self.host or HISTORIC_HOST, self.clock.wall())
+        if not (200 <= reply.status < 400 and envelope.ok):
+            raise reply.error(envelope.status, envelope.errors, self.clock.wall())
+        return envelope
 
-    def _note_evictions(self, path: str, envelope: Envelope) -> None:
+    def _warn_of_evictions(self, path: str, envelope: Envelope) -> None:
         if self._evictions is None:
-            from .evictions import Evictions
+            from .evictions import Evictions  # which few programs need
 
             self._evictions = Evictions()
         self._evictions.note(path, envelope.evicted_created, envelope.body)
-
-    def _unintelligible(
-        self,
-        text: Any,
-        fault: str | None,
-        headers: Mapping[str, str],
-        status: int,
-        method: str,
-        path: str,
-        attempts: int,
-    ) -> errors.FlowThingsError:
-        kind = headers.get("content-type") or headers.get("Content-Type") or "no content type"
-        size = f"{len(text)} bytes" if isinstance(text, str | bytes) else type(text).__name__
-        what = f"the answer is not the platform's envelope ({kind}, {size})"
-        if status in _CLEAR_STATUSES:
-            return errors.from_status(status)(
-                what,
-                status=status,
-                method=method,
-                path=path,
-                creds=_without_token(self._creds),
-                attempts=attempts,
-                retry_after=retry_after(headers, self.clock.wall()),
-            )
-        if fault is not None:
-            return errors.InvalidResponse(
-                f"{method} {path}: {status}: the answer is damaged: {fault} ({size})"
-            )
-        return errors.InvalidResponse(
-            f"{method} {path}: {status}: {what}; is {self.host or HISTORIC_HOST} the right host?"
-        )
-
-
-def _without_token(creds: Any) -> str:
-    """The credentials without the token, for exceptions."""
-    return str(creds.account)

@@ -77,10 +77,11 @@ def test_lazy_creates_warn_too(api: API) -> None:
 
 @pytest.mark.parametrize("count", [-1, "7", True, 1.5, None])
 def test_a_count_that_is_none_is_an_invalid_answer(count: Any) -> None:
-    from flowthings_like.transport.http.envelope import open_envelope
+    from flowthings_like.transport.http.envelope import Reply, open_envelope
 
-    with pytest.raises(InvalidResponse, match="evictedCreated"):
-        open_envelope({"head": {"ok": True, "evictedCreated": count}}, 201, "POST /drop/f")
+    reply = Reply("POST", "/drop/f", b"", {}, 201, 1, "acme")
+    with pytest.raises(InvalidResponse, match=r"POST /drop/f: .*evictedCreated"):
+        open_envelope({"head": {"ok": True, "evictedCreated": count}}, reply)
 
 
 @pytest.mark.parametrize("body", [None, [], {}, "text", [7], {"path": 5}])
