@@ -282,7 +282,7 @@ class _PoolState(Generic[C]):
                 self.discard(self.idle.pop())
 
     def acquire(self, deadline: float | None) -> _Slot[C]:
-        """Take a slot, with or without a connection in it. Nobody overtakes those who wait."""
+        """Take a slot, with or without a connection in it. Callers that wait are not overtaken."""
         if not self.waiting:
             slot = self._find_slot()
             if slot is not None:

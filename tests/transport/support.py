@@ -112,7 +112,7 @@ def raw(
         yield server
     finally:
         server.stopping = True
-        # Closing a listener wakes nobody who waits in accept; a connection does.
+        # Closing a listener does not end a wait in accept; a connection does.
         with socket.create_connection(server.listener.getsockname()[:2], timeout=5):
             acceptor.join(5)
         server.listener.close()

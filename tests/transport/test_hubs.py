@@ -145,7 +145,7 @@ def test_a_thread_that_ends_takes_its_connections_along(way: str) -> None:
             count = len(done)
             native_thread(lambda: done.append(api.flow.read("f1")))
             wait_for(lambda expected=count + 1: len(done) == expected)
-        # As many as before, but for a thread that is about to end. On threads they share one stock.
+        # As many as before, but for a thread that is about to end. On threads they share one pool.
         wait_for(lambda: sockets() <= before + 2)
         api.close()
 

@@ -89,7 +89,7 @@ def test_only_a_complete_exchange_brings_a_connection_back() -> None:
     assert pool.statistics() == Statistics(2, 0, 0, 0, 5, 0, 5)
 
 
-def test_what_fails_to_open_leaves_its_place_free() -> None:
+def test_what_fails_to_open_leaves_its_slot_free() -> None:
     def refuse() -> Line:
         raise ConnectionRefusedError
 
@@ -202,7 +202,7 @@ def test_waiting_is_fair() -> None:
     assert numbers(pool.statistics()) == (1, 1, 0)
 
 
-def test_those_who_wait_get_the_place_of_a_discarded_connection() -> None:
+def test_waiting_callers_get_the_slot_of_a_discarded_connection() -> None:
     pool, lines = make(size=1)
     with pool.lease():
         thread = spawn_waiter(pool, lambda lease: None)
@@ -224,7 +224,7 @@ def test_a_deadline_names_the_pool() -> None:
 
 @pytest.mark.needs("green", "an OS thread cannot be interrupted from outside")
 def test_what_was_handed_to_one_who_gives_up_goes_to_the_next() -> None:
-    """The first waiter is killed, and is handed the place before that reaches it (on gevent)."""
+    """The first waiter is killed, and is handed the slot before the kill reaches it (on gevent)."""
     library = backend.detect()
     pool, lines = make(size=1)
     served: list[str] = []
@@ -278,7 +278,7 @@ def check(pool: Pool[Line], lines: Lines) -> None:
     found = pool.statistics()
     over = monotonic() + 20
     while backend.detect().name != "threads" and found.open != found.idle and monotonic() < over:
-        # Until it is due, a timer of the green library's may keep the frames of one who waited in time.
+        # Until it is due, a timer of the green library may keep the frames of a caller that waited.
         backend.detect().sleep(0.002)
         gc.collect()
         found = pool.statistics()
@@ -334,7 +334,7 @@ def aged(pool: Pool[Line]) -> None:
 @pytest.mark.parametrize("work", [exchange, failure, crowd, in_vain, aged, Pool.close])
 @pytest.mark.parametrize("used_before", [False, True])
 def test_an_interrupt_at_every_place(work: Callable[[Pool[Line]], None], used_before: bool) -> None:
-    """Wherever a signal handler raises: no place is lost, none is double, and all numbers are right."""
+    """Wherever a signal handler raises, no slot is lost or doubled, and all numbers are right."""
     for at in itertools.count(1):
         pool, lines = make(size=2)
         if used_before:
@@ -378,7 +378,7 @@ def test_a_waiter_interrupted_at_every_place_passes_on_what_it_got(monkeypatch: 
         holder.__enter__()
 
         def sleep(waiter: Any, deadline: Any, holder: Lease[Line] = holder) -> bool:
-            """Get the place as soon as one lies down, from somebody who is not interrupted."""
+            """Be handed the slot at the beginning of the sleep, by a caller that is not interrupted."""
             tracing = sys.gettrace()
             sys.settrace(None)
             if not holder._complete:

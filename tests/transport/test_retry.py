@@ -1,4 +1,4 @@
-"""When a call is made again, how long the pauses are, and what is left of the deadline. Time is a fake's."""
+"""When a call is repeated, how long the pauses are, and what is left of the deadline. The clock is a fake."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def test_two_numbers_are_for_each_attempt() -> None:
     with pytest.raises(ConnectionFailed):
         run(script, Retry(attempts=3), timeout=math.inf)
     assert script.given == [(None, None, None, None)] * 3
-    # The last attempt has none after it, and one that may not be made again neither.
+    # The last attempt has none after it, and one that may not be repeated has none either.
     script = Script(FakeClock(), [failing()], lasts=1.0)
     with pytest.raises(ConnectionFailed):
         run(script, Retry(attempts=2, base=0), timeout=(4.0, 5.0))

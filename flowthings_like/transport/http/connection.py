@@ -84,7 +84,7 @@ class HTTPConnection:
             raise
 
     def _hold(self, made: socket.socket) -> None:
-        """From the first moment on there is something to close, for whoever interrupts, and in a fork."""
+        """Keep the socket before it connects, so that an interrupt or a fork finds something to close."""
         self._socket = made
 
     @property
@@ -150,7 +150,7 @@ class HTTPConnection:
         return parser.answer()
 
     def _send(self, request: bytes) -> str | None:
-        """Send all of it; what went wrong in the middle is returned: there may be an answer all the same."""
+        """Send a request. Returns why only a part was sent: the server may have answered all the same."""
         stream = self._stream
         rest, sent = memoryview(request), False
         try:
@@ -183,7 +183,7 @@ class HTTPConnection:
             cut_off(self._socket.fileno())
 
     def close(self) -> None:
-        """Close the socket at once, in whichever thread."""
+        """Close the socket at once. Any thread may call it."""
         closing, self._socket = self._socket, None
         self._parser.release()
         if closing is None:

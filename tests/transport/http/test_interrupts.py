@@ -216,7 +216,7 @@ def wait_in_line(caller: Caller, others: list[Any]) -> None:
 @pytest.mark.parametrize("how", ["Timeout", "kill", "KeyboardInterrupt"])
 def test_every_switch_of_an_exchange_through_requests(slow: Slow, how: str, kind: str) -> None:
     with requests.Session() as session:
-        caller = Caller(slow, by_requests(slow, kind, session))
+        caller = Caller(slow, through_requests(slow, kind, session))
         points = 0
         while points < 14:
             for at in itertools.count(1):
@@ -229,7 +229,7 @@ def test_every_switch_of_an_exchange_through_requests(slow: Slow, how: str, kind
         caller.sender.close()
 
 
-def by_requests(slow: Slow, kind: str, session: requests.Session) -> HTTPSender:
+def through_requests(slow: Slow, kind: str, session: requests.Session) -> HTTPSender:
     if kind == "session":
         return HTTPSender(session, verify_ssl=slow.bundle)
     return HTTPSender(transport="requests", verify_ssl=slow.bundle)
