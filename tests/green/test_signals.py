@@ -157,10 +157,6 @@ LOOPS_TO_UNDO = {
         "transport/things/outbox.py",
         "send_queued",
     ): "at the loop's end it does not have the permit: there is nothing to undo",
-    (
-        "transport/http/requests_deadlines.py",
-        "_first_reachable",
-    ): "a connection that was not made is used no more",
     ("platform/server.py", "_look_at_folder"): "the process ends",
     ("platform/things/node.py", "__init__"): "the process ends, or the object is dropped with its sockets",
     ("platform/things/language/compiler/assignments.py", ""): RELOADED,

@@ -17,11 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+)
 
 from ...errors import DeadlineExceeded
 from ...green.backends.contract import detect
 from ...wire.http import MAX_HEAD, TOO_MUCH_HEAD
+from ..dial import dial
 from ..forks import cut_off, forget_in_child
 from ..homes import pool_queue
 from ..retry import SHORTEST
@@ -153,35 +159,37 @@ class _TimedConnection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         until = getattr(self.timeout, "until", None)
-        if until is None or not _resolves_itself(type(self)):
-            made = super()._new_conn()
-        else:
-            made = self._first_reachable(until)
+        made = super()._new_conn() if until is None or not _resolves_itself(type(self)) else self._dial(until)
         self._connecting = made.fileno()
         if until is not None:
             made.settimeout(sooner(self._each(), until))  # for the handshake
         return made
 
-    def _first_reachable(self, until: float) -> socket.socket:
+    def _dial(self, until: float) -> socket.socket:
         """Connect to the first address that answers. They share one time-out; urllib3 gives it to each."""
-        name, whole = self._dns_host, self.timeout
-        failure: NewConnectionError | ConnectTimeoutError | None = None
         try:
-            for address in _addresses(name, self.port):
-                self._dns_host = address
-                sooner(None, until)
-                self.timeout = TimeoutWithDeadline.of(self._each(), until)
-                try:
-                    return super()._new_conn()
-                except (NewConnectionError, ConnectTimeoutError) as error:
-                    failure = error
-            if failure is not None:
-                raise failure
-            self._dns_host, self.timeout = name, TimeoutWithDeadline.of(self._each(), until)
-            return super()._new_conn()
-        finally:
-            self._dns_host, self.timeout = name, whole
-            del failure  # its traceback leads here
+            return dial(
+                self._dns_host.strip("[]"),
+                self.port,
+                timeout=self._each(),
+                until=until,
+                hold=self._prepare,
+            )
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"Connection to {self.host} timed out.") from error
+        except OSError as error:
+            raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
+        except UnicodeError:
+            raise LocationParseError(f"{self.host!r}, label empty or too long") from None
+
+    def _prepare(self, made: socket.socket) -> None:
+        self._connecting = made.fileno()
+        for option in self.socket_options or ():
+            made.setsockopt(*option)
+        if self.source_address:
+            made.bind(self.source_address)
 
     def send(self, data: Any) -> None:
         until = getattr(self.timeout, "until", None)
@@ -275,13 +283,3 @@ def _resolves_itself(kind: type) -> bool:
     below = kind.__mro__[kind.__mro__.index(_TimedConnection) + 1 :]
     found = next(base for base in below if "_new_conn" in vars(base))
     return found is HTTPConnection
-
-
-def _addresses(name: str, port: int | None) -> list[str]:
-    """The host's addresses, if there are several and they can stand in the place of its name."""
-    try:
-        found = socket.getaddrinfo(name.strip("[]"), port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return []  # urllib3 raises a clear error
-    addresses = [str(each[4][0]) for each in found]
-    return addresses if len(addresses) > 1 and not any("%" in each for each in addresses) else []
