@@ -44,9 +44,9 @@ from .transport.http.encoder import JSONEncoder
 from .transport.retry import Retry
 
 if TYPE_CHECKING:
-    from .diagnostics.checks.findings import Finding, GreenWarning
     from .diagnostics.monitor import Block, block_monitor
     from .diagnostics.report import doctor
+    from .green.findings import Finding, GreenWarning
     from .things import Client, EventsLost, NotJoined, Room, event, set_package_fail_file
     from .transport.http.evictions import CapacityWarning
 
@@ -117,8 +117,8 @@ _LATE = {
     "CapacityWarning": "transport.http.evictions",
     "Client": "things",
     "EventsLost": "things",
-    "Finding": "diagnostics.checks.findings",
-    "GreenWarning": "diagnostics.checks.findings",
+    "Finding": "green.findings",
+    "GreenWarning": "green.findings",
     "NotJoined": "things",
     "Room": "things",
     "block_monitor": "diagnostics.monitor",

@@ -277,6 +277,7 @@ class API(Services):
 
         `getattr(api, "async")` is the same method, by the name that it had before `async` became a keyword.
         """
+        first_time("parallel")
         from .green.calls.async_ import AsyncAPI
 
         made: Any = AsyncAPI(self, self.async_lib, pool)  # only the stub knows its services' types
@@ -288,6 +289,7 @@ class API(Services):
         Args:
             pool: how many calls may run at once, or a pool of the green library in which they are spawned.
         """
+        first_time("parallel")
         from .green.calls.lazy import LazyAPI
 
         made: Any = LazyAPI(self, self.async_lib, pool)  # only the stub knows its services' types

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..diagnostics.checks.findings import Finding
+    from ..green.findings import Finding
 
 CLEAN, FOUND, USAGE = 0, 1, 2
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..green.findings import noted
 from .checks.drivers import psycopg2_without_callback, psycopg_on_eventlet, psycopg_on_gevent
-from .checks.findings import noted
 from .checks.interpreter import asyncio_stalls, free_threaded, preloaded_late
 from .checks.patching import (
     both_patched,
@@ -18,7 +18,7 @@ from .checks.patching import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .checks.findings import Finding
+    from ..green.findings import Finding
 
 __all__ = ["CHECKS", "doctor"]
 

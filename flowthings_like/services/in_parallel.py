@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeVar
 
+from ..diagnostics.checks.moments import first_time
 from ..green.calls.marks import plain
 
 __all__ = ["InParallel", "RunningCall"]
@@ -41,6 +42,7 @@ class InParallel:
 
         `getattr(service, "async")` is the same method.
         """
+        first_time("parallel")
         from ..green.calls.async_ import AsyncAPI
 
         return AsyncAPI(self, self._async_lib(), pool)
@@ -52,6 +54,7 @@ class InParallel:
         Args:
             pool: how many calls may run at once, or a pool of the green library in which they are spawned.
         """
+        first_time("parallel")
         from ..green.calls.lazy import LazyAPI
 
         return LazyAPI(self, self._async_lib(), pool)

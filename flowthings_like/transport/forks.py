@@ -18,8 +18,9 @@ from weakref import WeakSet
 
 from ..errors import ConnectionFailed
 from ..green.backends.contract import detect
+from ..green.findings import Finding, note
 
-__all__ = ["Inherited", "LockOfProcess", "cut_off", "forget_in_child", "forked_call"]
+__all__ = ["Inherited", "LockOfProcess", "cut_off", "forget_in_child", "forked_call", "session_after_fork"]
 
 
 class Inherited(Protocol):
@@ -85,6 +86,19 @@ def forked_call(what: str, process: int) -> ConnectionFailed:
     )
     failed.retryable = False
     return failed
+
+
+def session_after_fork() -> Finding:
+    """G11: a session that was given to the API, and used, is used again in a forked child."""
+    finding = Finding(
+        "G11",
+        "error",
+        "this process was forked after the session it was given had been used",
+        "parent and child write to the same sockets and read each other's answers",
+        "make the API, or its session, after the fork; without `session=` a child gets its own",
+    )
+    note(finding)
+    return finding
 
 
 def _forget() -> None:

@@ -30,7 +30,7 @@ def backend():
 @pytest.fixture(autouse=True)
 def afresh(monkeypatch):
     """Nothing noted, and nothing warned of, before and after."""
-    from flowthings_like.diagnostics.checks import findings
+    from flowthings_like.green import findings
 
     monkeypatch.setattr(findings, "_noted", {})
     monkeypatch.setattr(findings, "_warned", set())

@@ -1,5 +1,5 @@
 """The doctor's checks: one function each, which returns a Finding or None and changes nothing.
 
 They look at `sys.modules` and import none of what they look for. G08, G10, G11 and G12 cannot be seen before
-they happen: `seen_running` has what is noted when they do.
+they happen: the code that runs into them notes them with `green.findings.note`.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from ...green.backends.patched import is_patched
-from .findings import Finding
+from ...green.findings import Finding
 
 __all__ = ["psycopg2_without_callback", "psycopg_on_eventlet", "psycopg_on_gevent"]
 

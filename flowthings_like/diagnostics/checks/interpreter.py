@@ -8,7 +8,7 @@ import sysconfig
 from typing import Any
 
 from ...green.backends.patched import LIBRARIES, PATCH, is_patched
-from .findings import Finding
+from ...green.findings import Finding
 
 __all__ = ["asyncio_stalls", "free_threaded", "preloaded_late"]
 

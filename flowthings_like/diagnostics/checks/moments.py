@@ -1,5 +1,5 @@
 """The doctor's findings as warnings, given when they are about to bite: at the first network call, the first
-parallel call, the first call that is moved to a native thread.
+`lazy()` or `async_()`, the first call that is moved to a native thread.
 
 Each of these moments is looked at once in a process, so that no call pays for it.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from importlib import import_module
 from typing import Literal
+
+from ...green.findings import warn_once
 
 __all__ = ["first_time"]
 
@@ -43,8 +45,6 @@ def first_time(moment: Moment) -> None:
     if moment in _passed:
         return
     _passed.add(moment)
-    from .findings import warn_once
-
     for module, name in _CHECKS[moment]:
         finding = getattr(import_module(f".{module}", __package__), name)()
         if finding is not None:

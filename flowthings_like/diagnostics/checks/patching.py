@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from ...green.backends.patched import LIBRARIES, PATCH, is_patched, missing_parts, patching_library
-from .findings import Finding
+from ...green.findings import Finding
 from .leftovers import holds_unpatched_context, unpatched_leftovers
 
 __all__ = [

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from flowthings_like.errors import ConfigurationError, InvalidInput
 
 from ...green.backends.contract import detect
-from ..checks.findings import Finding, GreenWarning, note, warn_once
-from ..checks.seen_running import blocking_call, hub_held
+from ...green.findings import Finding, GreenWarning, note, warn_once
 from .blame import call_that_waits
+from .findings import blocking_call, hub_held
 
 if TYPE_CHECKING:
     from types import FrameType

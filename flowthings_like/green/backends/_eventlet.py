@@ -17,8 +17,8 @@ from eventlet.support.greenlets import GreenletExit
 
 from flowthings_like.errors import CallCancelled, DeadlineExceeded
 
-from ...diagnostics.checks.seen_running import foreign_call, wrong_thread
 from ..future import CapturedException
+from ..wrong_thread import foreign_call, wrong_thread
 from ._gate import Gate, Gated
 from ._native import in_native_thread, keep
 from .contract import PARALLEL, Backend, Pool

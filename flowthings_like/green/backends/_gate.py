@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from ...diagnostics.checks.seen_running import wrong_thread
+from ..wrong_thread import wrong_thread
 from .contract import Pool
 
 if TYPE_CHECKING:

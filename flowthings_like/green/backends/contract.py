@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowthings_like.errors import ConfigurationError
 
-from ...diagnostics.checks.moments import first_time
-from ...diagnostics.checks.seen_running import foreign_call
+from ..wrong_thread import foreign_call
 from .patched import PATCH, is_patched
 
 if TYPE_CHECKING:
@@ -318,7 +317,6 @@ def open_pool(async_lib: object = None, pool: object = None) -> Pool:
     Raises:
         ConfigurationError: see `choose`, or the pool has neither method.
     """
-    first_time("parallel")
     if isinstance(pool, Pool):
         return pool
     if pool is None or isinstance(pool, int):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from greenlet import getcurrent
 
-from ...diagnostics.checks.seen_running import wrong_thread
+from ..wrong_thread import wrong_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable

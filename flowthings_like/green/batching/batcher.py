@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 
 from flowthings_like.errors import FlowThingsError
 
-from ...diagnostics.checks.seen_running import wrong_thread
+from ..wrong_thread import wrong_thread
 from .dispatcher import Dispatcher, fail
 from .gathering import Gathering
 from .queue import BatchQueue

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from ...diagnostics.checks.seen_running import foreign_call
 from ...errors import InvalidInput
 from ...green.calls.marks import begins
+from ...green.wrong_thread import foreign_call
 from ...transport.values import text
 from ...wire.things.code import strip_code
 from ...wire.things.packages import Kind, Package

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...diagnostics.checks.moments import first_time
-from ...diagnostics.checks.seen_running import foreign_call
 from ...errors import ConfigurationError, ConnectionFailed, InvalidInput
 from ...green.calls.marks import plain
+from ...green.wrong_thread import foreign_call
 from ...transport.forks import LockOfProcess
 from ...transport.things.endpoints import DEFAULT_PORT
 from ...wire.things.packages import Kind

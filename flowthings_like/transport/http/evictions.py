@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from ...diagnostics.checks.findings import place_of_call
+from ...green.findings import place_of_call
 
 __all__ = ["CapacityWarning", "Evictions"]
 

@@ -20,12 +20,11 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.utils import get_environ_proxies, get_netrc_auth, select_proxy
 from urllib3.connectionpool import HTTPConnectionPool
 
-from ...diagnostics.checks.findings import warn_once
-from ...diagnostics.checks.seen_running import session_after_fork
 from ...errors import FlowThingsError, InvalidInput
+from ...green.findings import warn_once
 from ...wire.http import Answer, UnsafeRequestError, header_lines
 from ...wire.rest import AUTH_ACCOUNT, AUTH_TOKEN
-from ..forks import forked_call
+from ..forks import forked_call, session_after_fork
 from ..retry import Timeout, as_timeout
 from . import requests_transport
 from .embedded import WSGIAdapter, call
