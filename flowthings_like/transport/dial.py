@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING, Any
 
-from .timing import sooner
+from .retry import sooner
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -30,9 +30,11 @@ __all__ = [
     "call_with_retries",
     "check_retry",
     "check_timeout",
+    "earlier",
     "new_idempotency_key",
     "parse_timeout",
     "retry_after",
+    "sooner",
 ]
 
 Answer = TypeVar("Answer", bound="tuple[Any, Mapping[str, str], int]")
@@ -272,6 +274,32 @@ class Deadline:
             return seconds
         left = max(left, SHORTEST)
         return left if seconds is None else min(seconds, left)
+
+
+def sooner(timeout: float | None, until: float | None) -> float | None:
+    """The time-out for one step on a socket: at most `timeout`, and at most what is left until a deadline.
+
+    Nothing can interrupt an OS thread that waits in a socket's call. So each call is given what is left.
+
+    Args:
+        until: the deadline, a `time.monotonic()`; None for none.
+
+    Raises:
+        TimeoutError: the deadline has passed.
+    """
+    if until is None:
+        return timeout
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("the time is up")
+    return left if timeout is None else min(timeout, left)
+
+
+def earlier(one: float | None, other: float | None) -> float | None:
+    """The earlier of two deadlines; None is never."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
 
 
 def new_idempotency_key() -> str:

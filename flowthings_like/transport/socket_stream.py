@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..green.backends.contract import detect
 from .byte_stream import CHUNK
-from .timing import sooner
+from .retry import sooner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

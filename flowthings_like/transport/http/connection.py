@@ -13,8 +13,8 @@ from ...wire.http import ResponseParser
 from ..dial import dial
 from ..forks import cut_off, forget_in_child
 from ..homes import close_elsewhere
+from ..retry import earlier
 from ..socket_stream import SocketStream
-from ..timing import earlier
 from ..tls import TLSStream, warn_if_unverified
 
 if TYPE_CHECKING:

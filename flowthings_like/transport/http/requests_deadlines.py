@@ -30,8 +30,7 @@ from ...wire.http import MAX_HEAD, TOO_MUCH_HEAD
 from ..dial import dial
 from ..forks import cut_off, forget_in_child
 from ..homes import pool_queue
-from ..retry import SHORTEST
-from ..timing import sooner
+from ..retry import SHORTEST, sooner
 from .native_transport import STALE_AFTER
 
 if TYPE_CHECKING:
