@@ -1,4 +1,6 @@
-"""A server that dribbles: run as a program, `slow.py [certificate key]`, it prints its port.
+"""A server that sends its answers in small pieces.
+
+Run as a program, `slow.py [certificate key]`, it prints its port.
 
 A connection whose first byte is "?" is a control connection: each "?" is answered with the number of other
 connections. On the rest it speaks HTTP/1.1. It ends when its input does.

@@ -1,4 +1,4 @@
-"""Servers that say exactly the bytes they are told to, and one of another process that takes its time."""
+"""Servers that send exact bytes, a slow one in another process, and other helpers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where idle connections wait, on plain threads: in any thread, and whatever is interrupted there."""
+"""The queue of urllib3's idle connections on plain threads, also after interrupts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def in_another_thread(items: object) -> list[object]:
 
 @pytest.mark.parametrize("module", [threading, queue, homes, _primitives], ids=lambda each: each.__name__)
 @pytest.mark.parametrize("what", ["get", "put"])
-def test_an_interrupt_at_every_step_keeps_nobody_else_out(module: ModuleType, what: str) -> None:
+def test_an_interrupt_at_every_step_leaves_the_queue_usable(module: ModuleType, what: str) -> None:
     for at in itertools.count(1):
         items = homes.pool_queue(9)
         items.put("first")
@@ -50,7 +50,7 @@ def test_an_interrupt_at_every_step_keeps_nobody_else_out(module: ModuleType, wh
             break
 
 
-def test_one_who_waits_is_woken_by_what_is_put_in() -> None:
+def test_put_wakes_a_waiting_caller() -> None:
     items = homes.pool_queue(1)
     taken: list[object] = []
     threads = [threading.Thread(target=lambda: taken.append(items.get()), daemon=True) for _ in range(2)]

@@ -1,4 +1,4 @@
-"""The pool, with connections that are only names."""
+"""The pool, with connections that only remember whether they were closed."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_opening_gets_the_arguments_of_the_lease() -> None:
         assert lease.connection == (1, "b")
 
 
-def test_the_last_one_back_is_the_first_to_go() -> None:
+def test_the_connection_released_last_is_used_first() -> None:
     pool, _ = make()
     with pool.lease() as first, pool.lease() as second:
         first.complete()
@@ -115,7 +115,7 @@ def test_the_last_one_back_is_the_first_to_go() -> None:
     assert pool.statistics().idle == 2
 
 
-def test_a_fresh_connection_on_demand() -> None:
+def test_a_new_connection_on_demand() -> None:
     pool, lines = make(size=1)
     assert use(pool) == 0
     with pool.lease(fresh=True) as lease:
@@ -126,7 +126,7 @@ def test_a_fresh_connection_on_demand() -> None:
     assert numbers(pool.statistics()) == (1, 1, 0)
 
 
-def test_what_cannot_be_used_any_more_is_replaced() -> None:
+def test_a_dead_connection_is_replaced() -> None:
     pool, lines = make(usable=lambda line: not line.dead)
     use(pool)
     lines.made[0].dead = True
@@ -223,7 +223,7 @@ def test_a_deadline_names_the_pool() -> None:
 
 
 @pytest.mark.needs("green", "an OS thread cannot be interrupted from outside")
-def test_what_was_handed_to_one_who_gives_up_goes_to_the_next() -> None:
+def test_a_slot_handed_to_a_killed_waiter_goes_to_the_next() -> None:
     """The first waiter is killed, and is handed the slot before the kill reaches it (on gevent)."""
     library = backend.detect()
     pool, lines = make(size=1)
@@ -346,7 +346,7 @@ def test_an_interrupt_at_every_place(work: Callable[[Pool[Line]], None], used_be
 
 
 @pytest.mark.parametrize("complete", [False, True])
-def test_those_who_wait_are_not_forgotten_by_one_who_is_interrupted(
+def test_an_interrupted_release_still_wakes_the_waiters(
     complete: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two wait while the interrupted one gives its connection back, or drops it."""

@@ -141,14 +141,14 @@ class Interrupt(BaseException):
 
 
 @pytest.mark.parametrize("error", [Interrupt(), KeyboardInterrupt(), InvalidInput("no"), ZeroDivisionError()])
-def test_what_is_no_failure_of_the_way_is_raised_at_once(error: BaseException) -> None:
+def test_other_exceptions_are_raised_at_once(error: BaseException) -> None:
     script = Script(FakeClock(), [error, 200])
     with pytest.raises(type(error)):
         run(script, PLAIN)
     assert len(script.given) == 1
 
 
-def test_what_may_have_arrived_is_sent_again_only_if_that_does_no_harm() -> None:
+def test_a_call_that_may_have_arrived_is_repeated_only_if_repeatable() -> None:
     for error, attempts in ((failing(), 1), (failing(sent=False), 4), (failing(retryable=False), 1)):
         script = Script(FakeClock(), [error])
         with pytest.raises(ConnectionFailed):
@@ -161,7 +161,7 @@ def test_what_may_have_arrived_is_sent_again_only_if_that_does_no_harm() -> None
     assert len(script.given) == 1
 
 
-def test_the_platform_says_when() -> None:
+def test_retry_after_is_added_to_the_pause() -> None:
     clock = FakeClock()
     date = formatdate(clock.wall() + 1 + 20, usegmt=True)
     script = Script(clock, [(503, {"Retry-After": "7"}), (429, {"retry-after": date}), 200])
@@ -184,7 +184,7 @@ def test_the_platform_says_when() -> None:
     assert retry_after({"Retry-After": "9" * 400}, 0) == math.inf
 
 
-def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
+def test_a_pause_beyond_the_deadline_fails_at_once() -> None:
     script = Script(FakeClock(), [(503, {"Retry-After": "31"}), 200])
     answer, attempts = run(script, PLAIN, timeout=30)
     assert (answer[2], attempts, script.clock.slept) == (503, 1, [])
@@ -192,7 +192,7 @@ def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
     assert run(script, PLAIN, timeout=30)[1] == 2
 
 
-def test_one_number_is_for_everything() -> None:
+def test_one_number_is_for_the_whole_call() -> None:
     script = Script(FakeClock(), [failing()], lasts=3.0)
     with pytest.raises(ConnectionFailed):
         run(script, Retry(attempts=10, base=1.0, most=1.0), timeout=10)
@@ -283,7 +283,7 @@ def test_the_law_of_pauses(
         assert one.reused is None or 0 < one.reused <= max((one.read or 0) / 2, 0.001)
 
 
-def test_chance_is_spread_and_is_not_the_programs_own() -> None:
+def test_jitter_is_spread_and_independent_of_the_programs_seed() -> None:
     import random
 
     random.seed(1)
@@ -318,7 +318,7 @@ def test_policies_are_values() -> None:
         {"statuses": (200,)},
     ],
 )
-def test_policies_that_make_no_sense(wrong: dict[str, Any]) -> None:
+def test_invalid_policies_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput, match=f"Retry: {next(iter(wrong))} is "):
         Retry(**wrong)
 
@@ -377,7 +377,7 @@ def test_every_write_carries_a_key_and_keeps_it() -> None:
     assert [request.body for request in seen[::2]] == [request.body for request in seen[1::2]]
 
 
-def test_reads_carry_none_and_are_made_again_too() -> None:
+def test_reads_carry_no_key_and_are_repeated_too() -> None:
     with platform(until(3)) as (api, seen, clock):
         api.flow.find()
         api.flow.read_many(["f1"])
@@ -411,7 +411,7 @@ def test_gateways_speak_no_json() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 500])
-def test_what_the_platform_refuses_is_not_asked_again(status: int) -> None:
+def test_a_refused_call_is_not_repeated(status: int) -> None:
     with (
         platform(lambda n: unavailable(status)) as (api, seen, _),
         pytest.raises((FlowThingsBadRequest, FlowThingsServerError)) as caught,
@@ -453,7 +453,7 @@ def test_a_platform_that_keeps_no_keys() -> None:
         assert len(seen) == 2
 
 
-def test_a_sender_of_ones_own_is_asked_once_and_as_before() -> None:
+def test_a_callers_own_function_gets_each_call_once() -> None:
     asked: list[dict[str, Any]] = []
 
     def sender(method: str, url: str, **given: Any) -> Any:
@@ -478,7 +478,7 @@ def test_a_sender_of_ones_own_is_asked_once_and_as_before() -> None:
     assert echo("GET", "u")[2] == 200
 
 
-def test_a_certificate_nobody_vouches_for_is_tried_once(certificate: tuple[Path, Path]) -> None:
+def test_an_untrusted_certificate_is_not_retried(certificate: tuple[Path, Path]) -> None:
     with serving(tls=certificate) as server, API(CREDS, host=server.address, timeout=10) as api:
         api._connection.clock = clock = FakeClock()
         with pytest.raises(ConnectionFailed, match="TLS") as caught:

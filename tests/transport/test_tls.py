@@ -31,7 +31,7 @@ def transport() -> Iterator[NativeTransport]:
     made.close()
 
 
-def test_strangers_are_not_believed(transport: NativeTransport, certificate: Certificate) -> None:
+def test_an_untrusted_certificate_is_refused(transport: NativeTransport, certificate: Certificate) -> None:
     with raw(answer(b"x"), certificate) as server:
         with pytest.raises(ConnectionFailed, match="CERTIFICATE_VERIFY_FAILED"):
             handle(transport, "GET", server.url + "/a")
@@ -60,13 +60,13 @@ def test_a_folder_of_bundles(transport: NativeTransport, certificate: Certificat
 
 
 @pytest.mark.parametrize("name", ["none.pem", "empty.pem"])
-def test_a_bundle_that_is_none(transport: NativeTransport, tmp_path: Path, name: str) -> None:
+def test_a_file_that_is_no_bundle(transport: NativeTransport, tmp_path: Path, name: str) -> None:
     (tmp_path / "empty.pem").write_text("no certificate")
     with pytest.raises(ConnectionFailed, match=name):
         handle(transport, "GET", "https://127.0.0.1:9/a", verify=str(tmp_path / name))
 
 
-def test_anybody_is_believed_only_on_demand_and_with_a_warning(
+def test_verification_is_off_only_on_demand_and_with_a_warning(
     transport: NativeTransport, certificate: Certificate
 ) -> None:
     with raw(answer(b"x"), certificate) as server:
@@ -85,7 +85,7 @@ def test_the_name_counts(transport: NativeTransport, certificate: Certificate) -
         assert server.requests == []
 
 
-def test_the_server_hears_which_name_is_meant(transport: NativeTransport, certificate: Certificate) -> None:
+def test_the_server_is_sent_the_name(transport: NativeTransport, certificate: Certificate) -> None:
     heard: list[str | None] = []
     with raw(answer(b"x"), certificate) as server:
         assert server.context is not None

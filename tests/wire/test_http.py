@@ -1,4 +1,4 @@
-"""HTTP/1.1 as bytes: what is written, what is refused, and what is read however it comes in pieces."""
+"""HTTP/1.1 as bytes: what is written, what is refused, and answers that arrive in any pieces."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_headers() -> None:
         ("GET", b"HTTP/1.1 100 Continue\r\n\r\n" + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" * 2),
     ],
 )
-def test_after_which_a_connection_is_of_no_more_use(method: str, text: bytes) -> None:
+def test_when_a_connection_cannot_be_reused(method: str, text: bytes) -> None:
     parser = ResponseParser()
     parser.begin(method)
     assert parser.feed(text)

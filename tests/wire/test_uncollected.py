@@ -1,4 +1,4 @@
-"""Python's collector is put off during bulk work, and runs again afterwards, whatever ends the work."""
+"""The garbage collector is paused during bulk work, and runs afterwards, also after an exception."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an answer may cost: its bytes are counted while they arrive and while they are unpacked."""
+"""Answers are bounded: bytes are counted as they arrive and as they are unpacked."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ WORDY = {
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("kind", WORDY)
-def test_what_is_no_body_is_bounded(kind: str, way: str) -> None:
+def test_headers_and_trailers_are_bounded(kind: str, way: str) -> None:
     with raw(WORDY[kind]) as server:
         api = api_for(way, server.address, retry=False)
         with pytest.raises(ConnectionFailed, match="headers of more than 65536 bytes"):
@@ -183,7 +183,7 @@ def test_a_bomb_takes_no_more_memory_than_the_bound(kind: str, way: str) -> None
 
 
 @pytest.mark.parametrize("size", [0, -1, True, 1.5, "many", float("inf")])
-def test_a_bound_that_is_none(size: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_bound_is_refused(size: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidInput, match="max_response_bytes is"):
         API(Token("a", "b"), max_response_bytes=size)
     monkeypatch.setattr(defaults, "max_response_bytes", size)

@@ -1,4 +1,4 @@
-"""Connections that died without a word while they were idle: found out by one call, not by one call each."""
+"""Connections that died silently while they were idle: one call finds out, and all are closed."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def fill(api: API, count: int, meeting: Meeting) -> None:
 
 @pytest.mark.parametrize("timeout", [(1, 4), 4, (3, 4)], ids=str)
 @pytest.mark.parametrize("way", WAYS)
-def test_eight_dead_connections_cost_one_wait(
+def test_eight_dead_connections_cost_one_timeout(
     way: str, timeout: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     meeting = Meeting()
@@ -87,7 +87,7 @@ def test_eight_dead_connections_cost_one_wait(
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_write_is_made_again_under_its_key(way: str) -> None:
+def test_a_write_is_repeated_with_its_idempotency_key(way: str) -> None:
     with serving() as server, FaultProxy(server.address) as proxy:
         with API(CREDS, host=proxy.address, secure=False, timeout=6, transport=way) as api:
             api.flow.read("f1", timeout=60)
@@ -98,7 +98,7 @@ def test_a_write_is_made_again_under_its_key(way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_what_may_not_be_made_again_gets_all_the_time(way: str) -> None:
+def test_a_call_that_may_not_be_repeated_gets_the_whole_timeout(way: str) -> None:
     gone = threading.Event()
 
     def late(seen: Seen) -> Answer:

@@ -1,4 +1,4 @@
-"""One deadline for a whole call, whatever the server does, and whichever way the call goes.
+"""One deadline for a whole call, whatever the server does, on both transports.
 
 Each server here would go on for minutes. A call that kept to its deadline has ended long before, on a busy
 machine as well.

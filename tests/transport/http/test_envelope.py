@@ -1,4 +1,4 @@
-"""The envelope, member by member: what is wrong in an answer is named, and never another value or error."""
+"""The envelope of answers: a wrong member is named, and is never taken for a value."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_a_damaged_body_says_what_is_wrong_and_where(text: Any, reason: str) -> 
 @pytest.mark.parametrize(
     "text", [b"", b"<html>", b"[]", b"7", b"null", b'"x"', b'{"body": 1}', b'{"head": 7}']
 )
-def test_only_what_is_no_envelope_at_all_asks_for_the_host(text: bytes) -> None:
+def test_only_an_answer_without_an_envelope_asks_about_the_host(text: bytes) -> None:
     assert "is flows.test the right host?" in refusal(text)
 
 

@@ -1,4 +1,4 @@
-"""Values that come out of numpy, pandas and decimal: taken exactly, or refused with their place."""
+"""Values of numpy, pandas and decimal: taken exactly, or refused with their place in the data."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_numpy_scalars_are_parameters_and_operands() -> None:
 
 
 @pytest.mark.parametrize("rest", [False, True], ids=["natively", "by requests"])
-def test_both_ways_over_a_network_take_the_same(rest: bool, flowthings_server: Any) -> None:
+def test_both_transports_take_the_same(rest: bool, flowthings_server: Any) -> None:
     with flowthings_server.api(transport="requests" if rest else "auto") as api:
         api.flow.create({"path": "/acme/a", "capacity": ROWS})
         assert api.drop("/acme/a").create({"elems": {"n": np.int64(5)}})["elems"] == {"n": 5}

@@ -1,4 +1,4 @@
-"""A fork while calls are under way: their answers are the parent's, and the child's copies of them say so."""
+"""A fork during calls: the parent gets the answers, and the child's copies of the calls fail."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_child_takes_no_answer_of_its_parents(way: str, warm: bool, tls: bool,
 
 
 @green
-def test_a_copy_out_of_a_pause_or_a_queue_does_not_ask() -> None:
+def test_a_copied_call_that_pauses_or_waits_sends_nothing() -> None:
     slow = Slow()
     with serving(lambda seen: Answer(503) if "busy" in seen.target else slow(seen)) as server:
         pausing = api_for("auto", server.address, retry=Retry(attempts=2, base=600.0, most=600.0))

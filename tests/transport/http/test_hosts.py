@@ -1,4 +1,4 @@
-"""Where the token goes: only to a host that was named, and that somebody can have."""
+"""The token is sent only to a host that was named and is valid."""
 
 from __future__ import annotations
 
@@ -107,14 +107,14 @@ def no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", IMPOSSIBLE, ids=lambda host: ascii(host)[:30])
 @pytest.mark.parametrize("option", ["host", "ws_host"])
-def test_a_host_that_nobody_can_have_is_refused_when_the_api_is_made(option: str, host: Any) -> None:
+def test_an_invalid_host_is_refused_when_the_api_is_made(option: str, host: Any) -> None:
     with pytest.raises(ConfigurationError, match=f"^{option} is ") as caught:
         API(CREDS, **{option: host})
     assert "pw" not in str(caught.value)
 
 
 @pytest.mark.parametrize("host", POSSIBLE)
-def test_a_host_that_somebody_can_have_is_taken(host: str) -> None:
+def test_a_valid_host_is_taken(host: str) -> None:
     assert API(CREDS, host=host)._connection.rest_url("/x") == f"https://{host}/v4.0/acc/x"
 
 

@@ -159,7 +159,7 @@ def test_the_default_timeout_is_finite() -> None:
     assert 0 < connect <= read <= 120
 
 
-def test_nobody_there() -> None:
+def test_a_refused_connection() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -197,7 +197,7 @@ def test_redirects_are_not_followed() -> None:
         assert elsewhere.seen == []
 
 
-def test_pages_of_gateways() -> None:
+def test_html_answers_of_gateways() -> None:
     page = Answer(200, b"<html>please log in</html>", {"Content-Type": "text/html"})
     with serving(lambda seen: page) as server, api_for(server.address) as api:
         with pytest.raises(InvalidResponse, match="text/html"):
@@ -207,7 +207,7 @@ def test_pages_of_gateways() -> None:
             api.flow.read("f1")
 
 
-def test_broken_compression() -> None:
+def test_a_body_that_cannot_be_unpacked() -> None:
     broken = Answer(200, b"no gzip", {"Content-Encoding": "gzip"})
     with (
         serving(lambda seen: broken) as server,

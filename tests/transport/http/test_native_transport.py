@@ -199,7 +199,9 @@ def test_a_transport_keeps_connections_to_so_many_origins(
 
 @pytest.mark.parametrize("method", ["GET /x HTTP/1.1\r\nX:", "G\nET", ""])
 @pytest.mark.parametrize("path", ["/a", "/a b", "/ü"])
-def test_methods_and_targets_that_would_be_more(transport: NativeTransport, method: str, path: str) -> None:
+def test_methods_and_targets_with_an_injection_are_refused(
+    transport: NativeTransport, method: str, path: str
+) -> None:
     with raw(answer()) as server:
         with pytest.raises(InvalidInput, match=r"cannot be a method"):
             handle(transport, method, server.url + path)
@@ -255,7 +257,7 @@ def test_a_connection_that_breaks_under_a_request_is_replaced_once(
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-def test_what_may_have_been_done_is_not_done_again(transport: NativeTransport, method: str) -> None:
+def test_a_request_that_is_not_idempotent_is_not_repeated(transport: NativeTransport, method: str) -> None:
     said = iter([answer(b"1"), None])
     with raw(lambda number, request: next(said)) as server:
         assert use(transport, server, method) == b"1"
@@ -264,7 +266,7 @@ def test_what_may_have_been_done_is_not_done_again(transport: NativeTransport, m
         assert len(server.requests) == 2
 
 
-def test_half_an_answer_is_no_reason_to_ask_again(transport: NativeTransport) -> None:
+def test_a_request_is_not_repeated_after_half_an_answer(transport: NativeTransport) -> None:
     said = iter([answer(b"1"), answer(b"whole")[:-2], answer(b"never")])
 
     def script(number: int, request: bytes) -> bytes:
@@ -282,14 +284,14 @@ def test_half_an_answer_is_no_reason_to_ask_again(transport: NativeTransport) ->
         assert len(server.requests) == 2
 
 
-def test_a_first_connection_that_breaks_is_not_tried_again(transport: NativeTransport) -> None:
+def test_a_new_connection_that_breaks_is_not_replaced(transport: NativeTransport) -> None:
     with raw(lambda number, request: None) as server:
         with pytest.raises(ConnectionFailed):
             use(transport, server)
         assert len(server.requests) == 1
 
 
-def test_what_nobody_asked_for_is_not_the_next_answer(transport: NativeTransport) -> None:
+def test_an_unrequested_answer_is_not_taken_for_the_next(transport: NativeTransport) -> None:
     """Some servers say 408 before they hang up on an idle connection."""
     with raw(answer(b"mine")) as server:
         assert use(transport, server) == b"mine"
@@ -374,7 +376,7 @@ def test_no_free_connection_in_time(transport: NativeTransport, monkeypatch: pyt
 # Failures
 
 
-def test_nobody_there(transport: NativeTransport) -> None:
+def test_a_refused_connection(transport: NativeTransport) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -426,7 +428,7 @@ def test_an_answer_takes_too_long(transport: NativeTransport, timeout: Any) -> N
         assert transport.pools[0].statistics().discarded == 1
 
 
-def test_a_limit_for_everything(transport: NativeTransport) -> None:
+def test_a_total_timeout(transport: NativeTransport) -> None:
     """An answer that comes byte by byte, each in time."""
     stop = threading.Event()
 
@@ -453,7 +455,7 @@ def test_a_limit_for_everything(transport: NativeTransport) -> None:
         (answer(gzip.compress(BODY)[:-3], Content_Encoding="gzip"), InvalidResponse),
     ],
 )
-def test_answers_that_are_none(transport: NativeTransport, said: bytes, error: type[Exception]) -> None:
+def test_invalid_answers(transport: NativeTransport, said: bytes, error: type[Exception]) -> None:
     with raw(said) as server:
         for _ in range(2):
             with pytest.raises(error):

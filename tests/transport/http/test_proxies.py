@@ -1,4 +1,4 @@
-"""Proxies: a dead one is named, and one that makes no sense is refused without its password."""
+"""Proxies: a dead one is named, and an invalid one is refused without showing its password."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ NONSENSE = [
 
 
 @pytest.mark.parametrize("proxy", NONSENSE)
-def test_a_proxy_that_makes_no_sense_is_refused(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_proxy_is_refused(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     error = failure(api_for(proxy))
     assert isinstance(error, ConfigurationError)
     assert "makes no sense" in str(error)
@@ -136,7 +136,7 @@ def test_a_proxy_that_makes_no_sense_is_refused(proxy: str, monkeypatch: pytest.
         ("socks5h://proxy:1080", "socks5h://proxy:1080"),
     ],
 )
-def test_a_proxy_that_makes_sense(given: str, taken: str) -> None:
+def test_a_valid_proxy_is_taken(given: str, taken: str) -> None:
     assert check_proxy(given) == taken
 
 

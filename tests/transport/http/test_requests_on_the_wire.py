@@ -101,7 +101,7 @@ def test_a_value_that_fails_on_its_way_fails_as_itself(error: BaseException) -> 
     assert caught.value is error
 
 
-def test_what_holds_itself_is_refused() -> None:
+def test_data_that_contains_itself_is_refused() -> None:
     loop: list[Any] = []
     loop.append(loop)
     with pytest.raises(InvalidInput, match="holds itself"):
@@ -164,7 +164,7 @@ def test_parameters_on_the_wire() -> None:
             wire_params(bad)  # type: ignore[arg-type]
 
 
-def test_times() -> None:
+def test_timeouts() -> None:
     assert check_timeout(3) == (3.0, 3.0)
     assert check_timeout((1, math.inf)) == (1.0, None)
     for bad in (0, -1, None, "3", (1,), True, math.nan, (3, None)):

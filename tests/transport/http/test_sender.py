@@ -68,7 +68,7 @@ def headers_of(request: bytes) -> dict[bytes, bytes]:
 
 
 @pytest.mark.parametrize("transport", ["auto", "requests"])
-def test_both_ways_send_the_same(transport: str) -> None:
+def test_both_transports_send_the_same(transport: str) -> None:
     with raw(FINE) as server, api_for(server.address, transport=transport) as api:
         assert api.drop("/acc/ü x").create({"elems": {"a": 1}}, hints=False, sort=["a", "b"]) == {"id": "f1"}
         assert api.flow.find(limit=3) == {"id": "f1"}
@@ -98,7 +98,7 @@ def test_the_choice_of_a_transport() -> None:
         defaults.transport = "auto"
 
 
-def test_a_session_of_ones_own_goes_its_own_way() -> None:
+def test_a_given_session_takes_the_requests_transport() -> None:
     with raw(FINE) as server, requests.Session() as session, api_for(server.address, session=session) as api:
         session.headers["X-Mine"] = "1"
         api.flow.read("f1")
@@ -128,7 +128,7 @@ SETTINGS: dict[str, Callable[[requests.Session], object]] = {
 
 
 @pytest.mark.parametrize("setting", [*SETTINGS, "transport"])
-def test_settings_that_take_requests(setting: str) -> None:
+def test_settings_that_choose_the_requests_transport(setting: str) -> None:
     sender = HTTPSender(transport="requests" if setting == "transport" else "auto")
     SETTINGS.get(setting, lambda session: None)(sender.session)
     with raw(answer(b"x")) as server:
@@ -153,7 +153,7 @@ def test_cookies_are_sent_if_they_are_set(sender: HTTPSender) -> None:
     assert opened(sender) == 1
 
 
-def test_a_url_with_a_password_takes_requests(sender: HTTPSender) -> None:
+def test_a_url_with_a_password_chooses_the_requests_transport(sender: HTTPSender) -> None:
     with raw(answer()) as server:
         sender("GET", f"http://user:pw@{server.address}/a")
         assert headers_of(server.requests[0])[b"authorization"].startswith(b"Basic ")
@@ -248,7 +248,7 @@ def test_many_different_headers_leave_nothing_behind(sender: HTTPSender) -> None
 @pytest.mark.parametrize(
     "headers", [{"X": ["a"]}, {"X": "a\r\nY: b"}, {"X\n": "a"}, {"X": "a\0"}, {"X": " a"}, {"": "a"}]
 )
-def test_headers_that_would_be_two(sender: HTTPSender, headers: dict[str, Any]) -> None:
+def test_header_injection_is_refused(sender: HTTPSender, headers: dict[str, Any]) -> None:
     sender.session.headers.update(headers)
     with raw(answer()) as server:
         with pytest.raises(InvalidInput):
@@ -258,7 +258,7 @@ def test_headers_that_would_be_two(sender: HTTPSender, headers: dict[str, Any]) 
 
 @pytest.mark.parametrize("transport", ["auto", "requests"])
 @pytest.mark.parametrize("timeout", [(1, 2, 3, 4), (1,), 0, -1, "5", (1, "x"), True])
-def test_time_outs_that_are_none(transport: str, timeout: Any) -> None:
+def test_invalid_timeouts_are_refused(transport: str, timeout: Any) -> None:
     sender = HTTPSender(transport=transport)
     with raw(answer()) as server:
         with pytest.raises(InvalidInput, match="timeout"):
@@ -268,7 +268,9 @@ def test_time_outs_that_are_none(transport: str, timeout: Any) -> None:
     sender.close()
 
 
-def test_what_is_verified(certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificates_are_verified_as_set(
+    certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     bundle, made = str(certificate[0]), []
 
     def new(**options: Any) -> HTTPSender:
@@ -317,7 +319,7 @@ def test_hooks_that_are_added_later_count() -> None:
 
 
 @pytest.mark.parametrize("transport", ["auto", "requests"])
-def test_a_token_that_would_be_two_headers(transport: str) -> None:
+def test_a_token_with_a_line_break_is_refused(transport: str) -> None:
     creds = type("Creds", (), {"account": "acc", "token": "a\r\nX-Admin: yes"})()
     with raw(FINE) as server:
         sender = HTTPSender(transport=transport)
@@ -329,7 +331,7 @@ def test_a_token_that_would_be_two_headers(transport: str) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["/a b", "/a\r\nX: 1", "/ü"])
-def test_a_target_that_is_none(wrong: str) -> None:
+def test_an_invalid_target_is_refused(wrong: str) -> None:
     sender = HTTPSender()
     with raw(FINE) as server:
         with pytest.raises(InvalidInput, match="target"):
@@ -340,7 +342,7 @@ def test_a_target_that_is_none(wrong: str) -> None:
     sender.close()
 
 
-def test_whether_anything_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_say_whether_anything_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native_transport, "POOL_SIZE", 1)
     sender = HTTPSender()
     said = iter([FINE, None, FINE])

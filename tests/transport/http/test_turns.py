@@ -1,4 +1,4 @@
-"""Large bodies on their way in: reading and unpacking take turns, and may be interrupted there."""
+"""Reading and unpacking large bodies waits for turns of the hub, and may be interrupted there."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def api(request):
             yield api
 
 
-def test_small_bodies_take_none(api, turns):
+def test_small_bodies_wait_for_no_turn(api, turns):
     api.drop("small").find()
     assert turns == []
 
 
 @pytest.mark.parametrize("kind", ["plain", "packed"])
-def test_large_bodies_take_one_for_each_quarter_megabyte(api, turns, kind):
+def test_large_bodies_wait_for_a_turn_each_quarter_megabyte(api, turns, kind):
     assert api.drop(kind).find() == WORDS
     assert AT_LEAST <= len(turns) <= 2 * AT_LEAST
 
