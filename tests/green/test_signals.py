@@ -206,7 +206,7 @@ USES = {
     ("diagnostics/monitor/_eventlet.py", "Thread"): "a native thread beside eventlet's hub",
     ("testing/proxy.py", "Thread"): "started and joined by the one thread that starts and closes the proxy",
     ("testing/server.py", "Thread"): "started and joined by the one thread that starts and closes the server",
-    ("transport/homes.py", "LifoQueue"): "each belongs to one hub: never used on plain threads",
+    ("transport/http/hub_sockets.py", "LifoQueue"): "each belongs to one hub: never used on plain threads",
 }
 
 

@@ -12,10 +12,10 @@ from ...green.backends.turnstile import LARGE, turn
 from ...wire.http import ResponseParser
 from ..dial import dial
 from ..forks import cut_off, forget_in_child
-from ..homes import close_elsewhere
 from ..retry import earlier
 from ..socket_stream import SocketStream
 from ..tls import TLSStream, warn_if_unverified
+from .hub_sockets import close_elsewhere
 
 if TYPE_CHECKING:
     import socket

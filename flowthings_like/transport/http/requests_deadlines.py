@@ -29,8 +29,8 @@ from ...green.backends.contract import detect
 from ...wire.http import MAX_HEAD, TOO_MUCH_HEAD
 from ..dial import dial
 from ..forks import cut_off, forget_in_child
-from ..homes import pool_queue
 from ..retry import SHORTEST, sooner
+from .hub_sockets import pool_queue
 from .native_transport import STALE_AFTER
 
 if TYPE_CHECKING:

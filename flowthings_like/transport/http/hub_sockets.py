@@ -12,9 +12,9 @@ from time import monotonic
 from typing import Any
 from weakref import ref
 
-from ..green.backends._primitives import Event
-from ..green.backends.contract import detect
-from .waiters import RECHECK
+from ...green.backends._primitives import Event
+from ...green.backends.contract import detect
+from ..waiters import RECHECK
 
 __all__ = ["close_elsewhere", "pool_queue"]
 

@@ -12,9 +12,9 @@ from types import ModuleType
 import pytest
 
 from flowthings_like.green.backends import _primitives
-from flowthings_like.transport import homes
+from flowthings_like.transport.http import hub_sockets
 
-from .opcodes import interrupted_at
+from ..opcodes import interrupted_at
 
 pytestmark = pytest.mark.needs("threads", "about what OS threads share: a hub has a queue of its own")
 
@@ -35,11 +35,13 @@ def in_another_thread(items: object) -> list[object]:
     return taken
 
 
-@pytest.mark.parametrize("module", [threading, queue, homes, _primitives], ids=lambda each: each.__name__)
+@pytest.mark.parametrize(
+    "module", [threading, queue, hub_sockets, _primitives], ids=lambda each: each.__name__
+)
 @pytest.mark.parametrize("what", ["get", "put"])
 def test_an_interrupt_at_every_step_leaves_the_queue_usable(module: ModuleType, what: str) -> None:
     for at in itertools.count(1):
-        items = homes.pool_queue(9)
+        items = hub_sockets.pool_queue(9)
         items.put("first")
         step = items.get if what == "get" else partial(items.put, "second")
         reached = interrupted_at(at, module, step)
@@ -51,7 +53,7 @@ def test_an_interrupt_at_every_step_leaves_the_queue_usable(module: ModuleType, 
 
 
 def test_put_wakes_a_waiting_caller() -> None:
-    items = homes.pool_queue(1)
+    items = hub_sockets.pool_queue(1)
     taken: list[object] = []
     threads = [threading.Thread(target=lambda: taken.append(items.get()), daemon=True) for _ in range(2)]
     for thread in threads:
@@ -69,7 +71,7 @@ def test_put_wakes_a_waiting_caller() -> None:
 
 
 def test_bounds() -> None:
-    items = homes.pool_queue(2)
+    items = hub_sockets.pool_queue(2)
     for item in "ab":
         items.put(item)
     with pytest.raises(queue.Full):
