@@ -85,7 +85,7 @@ class Rejoin:
     Attributes:
         connection: the new connection.
         before: the previous one, which is used meanwhile; None if there is none.
-        meanwhile: the events of `before` since then. They are handed out if the new connection fails.
+        events: those that have come since then, over any connection.
         wanted: the rooms to join.
         accepted, deleted, forbidden: these rooms by the node's answers; see `take_in`.
     """
@@ -95,7 +95,7 @@ class Rejoin:
     ) -> None:
         self.connection = connection
         self.before = before
-        self.meanwhile: list[RoomEvent] = []
+        self.events: list[tuple[PacketConnection, RoomEvent]] = []
         self.wanted = wanted
         self.accepted: list[Membership] = []
         self.deleted: list[Membership] = []

@@ -37,16 +37,14 @@ class State(Enum):
     JOINING = "JOIN is asked for the first time: events are held until the answer"
     JOINED = "events are handed out"
     LOST = "it was joined over a connection that is lost: the next connection asks for JOIN"
-    REJOINING = "a new connection asks for JOIN: events are held until the answer"
     ABANDONED = "it has no subscriber, but the node may still send its events: LEAVE must be asked"
 
 
 TRANSITIONS = {
     State.OUT: {State.JOINING},
     State.JOINING: {State.JOINED, State.OUT, State.ABANDONED},
-    State.JOINED: {State.REJOINING, State.LOST, State.OUT, State.ABANDONED},
-    State.LOST: {State.REJOINING, State.OUT},
-    State.REJOINING: {State.JOINED, State.LOST, State.OUT, State.ABANDONED},
+    State.JOINED: {State.LOST, State.OUT, State.ABANDONED},
+    State.LOST: {State.JOINED, State.OUT, State.ABANDONED},
     State.ABANDONED: {State.OUT},
 }
 
@@ -104,7 +102,7 @@ class Membership:
         self.state = State.OUT
         self.subscribers: tuple[Subscriber, ...] = ()
         self.tickets: list[Ticket] = []
-        self._held: deque[tuple[PacketConnection, QueuedEvent]] = deque()
+        self._held: deque[QueuedEvent] = deque()
 
     @property
     def scope(self) -> str:
@@ -132,7 +130,7 @@ class Membership:
         subscriber.membership = self
         self.subscribers = (*self.subscribers, subscriber)
         if self.state is State.OUT:
-            self._held.clear()
+            self.drop_held()
             self.change(State.JOINING)
 
     def accept(self, connection: PacketConnection) -> None:
@@ -142,21 +140,18 @@ class Membership:
                 subscriber.joined_over = connection
                 subscriber.dispatcher.notify(Lifecycle.JOINED)
         while self._held:
-            over, event = self._held.popleft()
-            if over is connection:
-                self.hand_out(*event)
+            self.hand_out(*self._held.popleft())
         if self.subscribers:
             self.change(State.JOINED)  # last: from here on events are handed out without the lock
 
-    def rejoin(self) -> None:
-        """A new connection asks for JOIN."""
-        self._held.clear()
-        self.change(State.REJOINING)
+    def hold(self, event: QueuedEvent) -> None:
+        """Keep an event until the answer to JOIN has come; drop it if no answer is awaited."""
+        if self.state is State.JOINING:
+            self._held.append(event)
 
-    def hold(self, over: PacketConnection, event: QueuedEvent) -> None:
-        """Keep an event until the answer to JOIN has come; drop it if none is awaited."""
-        if self.state is State.JOINING or self.state is State.REJOINING:
-            self._held.append((over, event))
+    def drop_held(self) -> None:
+        """Drop the events that are held, because they came over a connection that does not count any more."""
+        self._held.clear()
 
     def hand_out(self, event: str | Lifecycle, args: Any) -> None:
         """Deliver an event to all subscribers."""
@@ -174,8 +169,7 @@ class Membership:
         """
         self.subscribers = tuple(other for other in self.subscribers if other is not subscriber)
         if not self.subscribers:
-            is_out = not may_be_in or self.state in (State.LOST, State.OUT)
-            self.change(State.OUT if is_out else State.ABANDONED)
+            self.change(State.ABANDONED if may_be_in and self.state is not State.OUT else State.OUT)
         subscriber.membership = None  # last: until then all of this can be done again
 
     def end(self, change: Lifecycle) -> None:
@@ -278,26 +272,24 @@ class Memberships(dict["tuple[str, int]", Membership]):
     def lose(self) -> None:
         """The connection is lost."""
         for membership in list(self.values()):
-            if membership.state in (State.JOINED, State.REJOINING):
+            if membership.state is State.JOINED:
                 membership.change(State.LOST)
             elif membership.state is State.ABANDONED:  # the node removes a client whose connection is closed
                 membership.change(State.OUT)
                 self.drop_if_unused(membership)
 
-    def rejoin(self) -> ByScope:
-        """A new connection asks for JOIN. Returns the rooms that it must ask for."""
+    def drop_held(self) -> None:
+        """Drop the events that are held, because they came over a connection that does not count any more."""
+        for membership in self.values():
+            membership.drop_held()
+
+    def to_rejoin(self) -> ByScope:
+        """The rooms that a new connection must ask for."""
         by_scope: ByScope = {}
         for membership in self.values():
-            if membership.state in (State.JOINED, State.LOST, State.REJOINING):
-                membership.rejoin()
+            if membership.state in (State.JOINED, State.LOST):
                 by_scope.setdefault(membership.scope, []).append(membership)
         return by_scope
-
-    def cancel_rejoin(self, state: State) -> None:
-        """The new connection failed."""
-        for membership in self.values():
-            if membership.state is State.REJOINING:
-                membership.change(state)
 
 
 def collection_scope(collection: str) -> str:

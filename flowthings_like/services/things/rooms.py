@@ -5,8 +5,8 @@ answer. JOIN and LEAVE events of the node are ignored: they say nothing that the
 come when they are no longer true.
 
 After a reconnect, or a move to another node, the new connection rejoins all rooms. Its events count from the
-moment it asks to. Events of the previous connection wait, and count only if the new connection fails. So no
-event is handed out twice. Events that are emitted during a move are lost, and `on_join` is called again.
+moment it asks to; those of the previous connection count only if the new one fails. So no event is handed out
+twice. Events that are emitted during a move may be lost, and `on_join` is called again.
 
 A JOIN that was interrupted may have succeeded at the node. The room stays ABANDONED until a LEAVE is
 answered, and the next `join` asks for that LEAVE first. So no `join` gets an event from before its own JOIN.
@@ -178,7 +178,7 @@ class Rooms:
             if membership is not None:
                 if change is not None:
                     subscriber.dispatcher.notify(change)
-                may_be_in = self._source is not None and self._source is not left
+                may_be_in = self._rejoin is not None or self._source not in (None, left)
                 membership.remove(subscriber, may_be_in=may_be_in)
                 self._memberships.drop_if_unused(membership)
 
@@ -253,34 +253,50 @@ class Rooms:
                 self._memberships.lose()
 
     def begin_rejoin(self, connection: PacketConnection) -> Rejoin:
-        """A new connection is about to rejoin all rooms. Call `finish_rejoin` or `cancel_rejoin` next."""
+        """A new connection is about to rejoin all rooms. Call `finish_rejoin` or `cancel_rejoin` next.
+
+        Until then no connection is the source: events of both are kept, because it is not known which count.
+        """
         self.check_process()
         with self._lock.here:
-            before, self._source = self._source, connection
-            self._rejoin = Rejoin(connection, before, self._memberships.rejoin())
+            self._rejoin = Rejoin(connection, self._source, self._memberships.to_rejoin())
+            self._source = None
             return self._rejoin
 
     def finish_rejoin(self, rejoin: Rejoin) -> None:
-        """The new connection is the one that is used from now on."""
-        with self._lock.here:
-            self._rejoin = None
-            self._memberships.end(rejoin.forbidden, Lifecycle.LEFT)
-            self._memberships.end(rejoin.deleted, Lifecycle.DELETED)
-            self._memberships.accept(rejoin.accepted, rejoin.connection)
-        for membership in rejoin.accepted:
-            self._leave_later(membership)  # if its last subscriber was removed meanwhile
-
-    def cancel_rejoin(self, rejoin: Rejoin) -> None:
-        """The new connection failed. The previous one counts again, if it is still open, and so do the events
-        that came over it meanwhile."""
+        """The new connection is used from now on."""
         with self._lock.here:
             if self._rejoin is rejoin:
-                before = None if rejoin.before is None or rejoin.before.closed else rejoin.before
-                self._rejoin = self._source = None
-                self._memberships.cancel_rejoin(State.LOST if before is None else State.JOINED)
-                if before is not None:
-                    self._deliver_all(before, rejoin.meanwhile)
-                self._source = before  # last: from here on events are handed out without the lock
+                self._rejoin = None
+                self._memberships.drop_held()
+                self._memberships.end(rejoin.forbidden, Lifecycle.LEFT)
+                self._memberships.end(rejoin.deleted, Lifecycle.DELETED)
+                self._memberships.accept(rejoin.accepted, rejoin.connection)
+                self._count(rejoin.connection, rejoin)
+        self._leave_all_later()
+
+    def cancel_rejoin(self, rejoin: Rejoin) -> None:
+        """The new connection failed. The previous one counts again, if it is still open."""
+        with self._lock.here:
+            if self._rejoin is rejoin:
+                self._rejoin = None
+                if rejoin.before is None or rejoin.before.closed:
+                    self._memberships.lose()
+                else:
+                    self._count(rejoin.before, rejoin)
+        self._leave_all_later()
+
+    def _count(self, over: PacketConnection, rejoin: Rejoin) -> None:
+        """The events of this connection count, also those that came during the rejoin."""
+        for connection, event in rejoin.events:
+            if connection is over:
+                self._deliver(event)
+        self._source = over  # last: from here on events are handed out without the lock
+
+    def _leave_all_later(self) -> None:
+        """Leave the rooms that were abandoned during a rejoin, when there was no connection to ask."""
+        for membership in list(self._memberships.values()):
+            self._leave_later(membership)
 
     # Events
 
@@ -297,16 +313,12 @@ class Rooms:
         else:
             event = (Lifecycle.DELETED, ())
         with self._lock.here:
-            if over is self._source:
-                self._deliver(over, RoomEvent(scope, id, event))
-            elif self._rejoin is not None and over is self._rejoin.before:
-                self._rejoin.meanwhile.append(RoomEvent(scope, id, event))
+            if self._rejoin is not None:
+                self._rejoin.events.append((over, RoomEvent(scope, id, event)))
+            elif over is self._source:
+                self._deliver(RoomEvent(scope, id, event))
 
-    def _deliver_all(self, over: PacketConnection, events: list[RoomEvent]) -> None:
-        for event in events:
-            self._deliver(over, event)
-
-    def _deliver(self, over: PacketConnection, event: RoomEvent) -> None:
+    def _deliver(self, event: RoomEvent) -> None:
         """Hand out an event, or keep it until the answer to JOIN has come."""
         membership = self._memberships.find(event.scope, event.id)
         if membership is None:
@@ -315,4 +327,4 @@ class Rooms:
             membership.hand_out(*event.event)
             self._memberships.drop_if_unused(membership)
         else:
-            membership.hold(over, event.event)
+            membership.hold(event.event)
