@@ -25,7 +25,7 @@ def url() -> str:
 
 def at_once(get: Callable[[], object], calls: int) -> float:
     """CPU microseconds for one call, IN_FLIGHT of them under way at any time."""
-    from flowthings_like.green.backends import contract as backend
+    from flowthings_like.green.backends import choice as backend
 
     def caller(many: int) -> None:
         for _ in range(many):

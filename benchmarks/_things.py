@@ -144,7 +144,7 @@ def in_turn_async(client: Any, act: Callable[[Any], Awaitable[object]]) -> Calla
 
 def at_once(client: Any, in_flight: int) -> Callable[[int], None]:
     """Queries by so many callers, each of which makes one after the other."""
-    from flowthings_like.green.backends import contract as backend
+    from flowthings_like.green.backends import choice as backend
 
     library = backend.detect()
 

@@ -25,7 +25,7 @@ def straight_into_sqlite(folder: Path, count: int = DROPS) -> float:
 
 def through_the_api(folder: Path) -> float:
     from flowthings_like import API
-    from flowthings_like.green.backends import contract as backend
+    from flowthings_like.green.backends import choice as backend
 
     models = drops()[:DROPS]
     with API.embedded(folder) as api:

@@ -16,7 +16,7 @@ DROPS = 20_000
 
 
 def through_the_store(folder: Path) -> float:
-    from flowthings_like.green.backends import contract as backend
+    from flowthings_like.green.backends import choice as backend
     from flowthings_like.platform.resources.drops import verbs as noun
 
     models = drops()[:DROPS]

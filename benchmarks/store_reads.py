@@ -30,7 +30,7 @@ CALLERS = 16
 
 def at_once(call: Callable[[], Any]) -> float:
     """How often a second a call can be made by CALLERS green or OS threads together."""
-    from flowthings_like.green.backends.contract import detect
+    from flowthings_like.green.backends.choice import detect
 
     threads = [detect().spawn(repeat, call) for _ in range(CALLERS)]
     return float(sum(thread.get() for thread in threads))

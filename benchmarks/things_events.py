@@ -18,7 +18,7 @@ SERVER = canned()
 
 
 def ours(client: Any) -> float:
-    from flowthings_like.green.backends import contract as backend
+    from flowthings_like.green.backends import choice as backend
 
     done, number = backend.detect().event(), count(1)
 

@@ -1,6 +1,7 @@
 """How a call becomes parallel, on gevent, eventlet or OS threads. Imports none of the green libraries."""
 
-from .backends.contract import Backend, Pool, choose, detect, native, open_pool
+from .backends.choice import choose, detect, native, open_pool
+from .backends.contract import Backend, Pool
 from .calls.async_ import AsyncAPI
 from .calls.lazy import LazyAPI
 from .calls.marks import api_call, api_factory, plain

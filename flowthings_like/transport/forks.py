@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from weakref import WeakSet
 
 from ..errors import ConnectionFailed
-from ..green.backends.contract import detect
+from ..green.backends.choice import detect
 from ..green.findings import Finding, note
 
 __all__ = ["Inherited", "LockOfProcess", "cut_off", "forget_in_child", "forked_call", "session_after_fork"]

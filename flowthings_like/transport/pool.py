@@ -39,7 +39,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import ref
 
 from ..errors import DeadlineExceeded
-from ..green.backends.contract import detect
+from ..green.backends.choice import detect
 from .forks import forked_call
 from .waiters import TooLateError, Waiters
 

@@ -23,7 +23,7 @@ from functools import partial
 from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
-from ..green.backends.contract import detect
+from ..green.backends.choice import detect
 from ..green.future import without_frames
 from .keepalive import KeepAlive, Watched
 

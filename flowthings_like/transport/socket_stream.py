@@ -10,7 +10,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from ..green.backends.contract import detect
+from ..green.backends.choice import detect
 from .byte_stream import CHUNK
 from .retry import sooner
 

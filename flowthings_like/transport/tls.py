@@ -18,7 +18,7 @@ import certifi
 from urllib3.exceptions import InsecureRequestWarning
 
 from ..errors import ConfigurationError
-from ..green.backends.contract import detect
+from ..green.backends.choice import detect
 from .byte_stream import CHUNK
 
 if TYPE_CHECKING:

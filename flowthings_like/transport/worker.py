@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..green.backends.contract import detect
+from ..green.backends.choice import detect
 from .permit import Permit
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from time import monotonic
 from types import SimpleNamespace
 
 from flowthings_like.green import api_call, api_factory, plain
-from flowthings_like.green.backends.contract import detect
+from flowthings_like.green.backends.choice import detect
 
 ROOT = Path(__file__).parents[2]
 PATCH = {

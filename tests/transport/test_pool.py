@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from flowthings_like import DeadlineExceeded
-from flowthings_like.green.backends import contract as backend
+from flowthings_like.green.backends import choice as backend
 from flowthings_like.transport import pool as pool_module
 from flowthings_like.transport import waiters
 from flowthings_like.transport.pool import Lease, Pool, Statistics

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from flowthings_like.errors import ConfigurationError, InvalidInput
 
-from ...green.backends.contract import detect
+from ...green.backends.choice import detect
 from ...green.findings import Finding, GreenWarning, note, warn_once
 from .blame import call_that_waits
 from .findings import blocking_call, hub_held

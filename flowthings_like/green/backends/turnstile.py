@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .contract import detect
+from .choice import detect
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from flowthings_like.errors import DeadlineExceeded
 
-from ..backends.contract import open_pool
+from ..backends.choice import open_pool
 from .exits import forget, track
 from .thunk import GreenThunk, force_all
 from .views import View

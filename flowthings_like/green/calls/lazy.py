@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from ..backends.contract import open_pool
+from ..backends.choice import open_pool
 from ..batching.batcher import DISPATCHERS, Batcher
 from ..batching.bulk_form import bulk_form
 from ..future import Future, Origin

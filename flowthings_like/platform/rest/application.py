@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InvalidInput
-from ...green.backends.contract import native
+from ...green.backends.choice import native
 from ...wire.rest import AUTH_ACCOUNT, AUTH_TOKEN
 from ..problems import BadRequest, Forbidden, MethodNotAllowed, Problem, Unauthorized
 from ..resources.base import registry

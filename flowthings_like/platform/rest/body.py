@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from ...green.backends.contract import native
+from ...green.backends.choice import native
 from ...wire.uncollected import parse_uncollected
 from ..problems import BadRequest, RequestTimeout, TooLarge
 from . import oversized_integers

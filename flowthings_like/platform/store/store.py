@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy.exc import OperationalError
 
-from ...green.backends.contract import native
+from ...green.backends.choice import native
 from ..problems import Problem, Unavailable
 from . import engine as engines
 from .cancellation import CURRENT, cancelled_by

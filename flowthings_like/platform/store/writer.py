@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.exc import OperationalError
 
-from ...green.backends.contract import detect, native
+from ...green.backends.choice import detect, native
 from ..problems import Problem, Unavailable
 from . import engine as engines
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sql
 
-from ...green.backends import contract as backend
-from ...green.backends.contract import native
+from ...green.backends import choice as backend
+from ...green.backends.choice import native
 from ...wire.things import errors as things_errors
 from ...wire.things.tokens import TOKEN_LENGTH
 from ...wire.things.values import unpack

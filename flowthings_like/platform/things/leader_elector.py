@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError
-from ...green.backends import contract as backend
+from ...green.backends import choice as backend
 
 if TYPE_CHECKING:
     from collections.abc import Callable

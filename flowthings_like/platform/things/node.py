@@ -8,7 +8,7 @@ import time
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from ...green.backends import contract as backend
+from ...green.backends import choice as backend
 from ...wire.things import errors as things_errors
 from ...wire.things.status import OFFLINE, SHUTTING_DOWN
 from .authentication import Authenticator, Login

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from ...errors import ConfigurationError
-from ...green.backends import contract as backend
+from ...green.backends import choice as backend
 from .leader_lock import LeaderAddress, LeaderLock
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from ...errors import DeadlineExceeded, FlowThingsError
-from ...green.backends.contract import detect
+from ...green.backends.choice import detect
 
 __all__ = ["MAX_WAITING", "EventQueue", "EventsLost", "Lifecycle", "QueuedEvent", "RoomEvents"]
 

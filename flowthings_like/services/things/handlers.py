@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from ...errors import ConnectionFailed, DeadlineExceeded, InvalidInput
-from ...green.backends.contract import detect
+from ...green.backends.choice import detect
 from ...transport.worker import OneThread
 from .events import MAX_WAITING, EventQueue, Lifecycle, RoomEvents
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ...green.backends.contract import detect
+from ...green.backends.choice import detect
 from ...wire.things.scopes import Scope, cnscope
 from .events import Lifecycle, QueuedEvent
 

@@ -22,7 +22,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import ConnectionFailed, DeadlineExceeded, FlowThingsError
-from ...green.backends.contract import detect
+from ...green.backends.choice import detect
 from ...transport.forks import LockOfProcess, forget_in_child
 from ...wire.things import errors as things_errors
 from ...wire.things.packages import Kind

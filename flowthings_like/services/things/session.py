@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConnectionFailed, DeadlineExceeded, InvalidResponse
-from ...green.backends.contract import detect
+from ...green.backends.choice import detect
 from ...transport.retry import Backoff
 from ...transport.things.supervisor import Supervisor
 from ...transport.values import resolve

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from weakref import ref
 
-from ...green.backends.contract import detect
+from ...green.backends.choice import detect
 from ...green.backends.turnstile import LARGE, turn
 from ...wire.http import ResponseParser
 from ..dial import dial

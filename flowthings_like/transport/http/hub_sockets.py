@@ -13,7 +13,7 @@ from typing import Any
 from weakref import ref
 
 from ...green.backends._primitives import Event
-from ...green.backends.contract import detect
+from ...green.backends.choice import detect
 from ..waiters import RECHECK
 
 __all__ = ["close_elsewhere", "pool_queue"]

@@ -25,7 +25,7 @@ from urllib3.exceptions import (
 )
 
 from ...errors import DeadlineExceeded
-from ...green.backends.contract import detect
+from ...green.backends.choice import detect
 from ...wire.http import MAX_HEAD, TOO_MUCH_HEAD
 from ..dial import dial
 from ..forks import cut_off, forget_in_child

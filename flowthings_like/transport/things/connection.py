@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from ...errors import ConnectionFailed, DeadlineExceeded
-from ...green.backends.contract import detect
+from ...green.backends.choice import detect
 from ...wire.things.header import ProtocolError
 from ...wire.things.packages import MAX_BODY, Kind, Package, PackageParser, check_size
 from ..forks import forget_in_child

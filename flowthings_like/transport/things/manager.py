@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError, ConnectionFailed, DeadlineExceeded, FlowThingsError
-from ...green.backends.contract import detect
+from ...green.backends.choice import detect
 from ...wire.things import errors as things_errors
 from ..reconnect import ReconnectingConnection
 from ..tls import TLS, context_for

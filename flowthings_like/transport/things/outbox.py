@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ...green.backends.contract import detect
+from ...green.backends.choice import detect
 from ...wire.things.packages import package
 from ..permit import Permit
 from ..worker import Worker

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from ... import errors
-from ...green.backends.contract import detect
+from ...green.backends.choice import detect
 from ..values import resolve, text
 from .client import RedirectError
 from .live_connection import LiveConnection, open_websocket

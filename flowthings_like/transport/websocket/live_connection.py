@@ -13,7 +13,7 @@ from websocket._http import proxy_info
 from websocket._url import get_proxy_info, parse_url
 
 from ...errors import ConfigurationError
-from ...green.backends.contract import detect
+from ...green.backends.choice import detect
 from ..dial import dial
 from ..socket_stream import SocketStream
 from ..tls import TLSStream, context_for, warn_if_unverified

@@ -9,7 +9,7 @@ from time import monotonic
 import pytest
 
 from flowthings_like import errors
-from flowthings_like.green.backends.contract import detect, native
+from flowthings_like.green.backends.choice import detect, native
 
 Pair = tuple[socket.socket, socket.socket]
 

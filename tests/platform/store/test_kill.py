@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from flowthings_like.green.backends import contract as backend
+from flowthings_like.green.backends import choice as backend
 from flowthings_like.platform.resources.drops import verbs
 from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
 from flowthings_like.platform.resources.query.query import Query

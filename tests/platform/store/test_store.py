@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from flowthings_like.errors import ConfigurationError
-from flowthings_like.green.backends import contract as backend
+from flowthings_like.green.backends import choice as backend
 from flowthings_like.platform.problems import NotFound, Unavailable
 from flowthings_like.platform.resources.drops import verbs
 from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from flowthings_like.green.backends import _primitives, _threads
-from flowthings_like.green.backends import contract as backend
+from flowthings_like.green.backends import choice as backend
 from flowthings_like.platform.things.contract import Delivery
 from flowthings_like.platform.things.database import commits
 from flowthings_like.platform.things.database.commits import Commit, CommitQueue

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from flowthings_like.green.backends import contract as backend
+from flowthings_like.green.backends import choice as backend
 from flowthings_like.platform.embedded import Platform, open_platform
 from flowthings_like.platform.problems import Unavailable
 from flowthings_like.wire.things.packages import Kind

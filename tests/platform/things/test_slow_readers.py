@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from flowthings_like.green.backends import contract as backend
+from flowthings_like.green.backends import choice as backend
 from flowthings_like.platform.things.connections import outbox
 from flowthings_like.platform.things.connections.outbox import Outbox
 from flowthings_like.wire.things.packages import Kind

@@ -25,7 +25,7 @@ from flowthings_like import (
     force,
     set_package_fail_file,
 )
-from flowthings_like.green.backends.contract import detect
+from flowthings_like.green.backends.choice import detect
 from flowthings_like.services.things.arguments import endpoint_at
 from flowthings_like.wire.things import errors as things_errors
 from flowthings_like.wire.things.packages import Kind, Package, package

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flowthings_like import Client, ConnectionFailed, DeadlineExceeded
-from flowthings_like.green.backends.contract import detect
+from flowthings_like.green.backends.choice import detect
 from flowthings_like.wire.things.packages import EVENT_ID, Kind, Package, package
 from flowthings_like.wire.things.values import pack
 

@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 
 from flowthings_like import Client, FlowThingsError, NotJoined
-from flowthings_like.green.backends.contract import detect
+from flowthings_like.green.backends.choice import detect
 from flowthings_like.services.things import calls as things_calls
 from flowthings_like.services.things import client as things
 from flowthings_like.services.things import events, handlers, joining, membership, room, rooms

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flowthings_like import API, Client, DeadlineExceeded, InvalidInput, Room, event
-from flowthings_like.green.backends.contract import detect
+from flowthings_like.green.backends.choice import detect
 from flowthings_like.services.things import events as room_events
 from flowthings_like.services.things import handlers
 from flowthings_like.services.things.room import EventsLost, NotJoined

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from flowthings_like import API, Client, ConnectionFailed, DeadlineExceeded, Token
-from flowthings_like.green.backends.contract import detect
+from flowthings_like.green.backends.choice import detect
 from flowthings_like.transport import dial
 from flowthings_like.wire.things import errors as things_errors
 from flowthings_like.wire.things.packages import Kind, Package

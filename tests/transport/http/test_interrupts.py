@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 import requests
 
-from flowthings_like.green.backends import contract as backend
+from flowthings_like.green.backends import choice as backend
 from flowthings_like.transport.http import native_transport
 from flowthings_like.transport.http.sender import HTTPSender
 from flowthings_like.transport.pool import Pool

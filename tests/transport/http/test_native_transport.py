@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from flowthings_like import ConnectionFailed, DeadlineExceeded, InvalidInput, InvalidResponse
-from flowthings_like.green.backends import contract as backend
+from flowthings_like.green.backends import choice as backend
 from flowthings_like.transport.http import native_transport
 from flowthings_like.transport.http.native_transport import NativeTransport
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from flowthings_like import errors
-from flowthings_like.green.backends.contract import detect
+from flowthings_like.green.backends.choice import detect
 from flowthings_like.testing import Fault, FaultProxy
 from flowthings_like.transport.things.connection import PacketConnection
 from flowthings_like.transport.things.in_flight import IDS

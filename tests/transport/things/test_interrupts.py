@@ -19,7 +19,7 @@ import pytest
 
 from flowthings_like import errors
 from flowthings_like.green.backends import _primitives
-from flowthings_like.green.backends.contract import detect
+from flowthings_like.green.backends.choice import detect
 from flowthings_like.testing import Fault, FaultProxy
 from flowthings_like.transport import reconnect, worker
 from flowthings_like.transport.things import connection as packets

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from flowthings_like import errors
-from flowthings_like.green.backends.contract import detect
+from flowthings_like.green.backends.choice import detect
 from flowthings_like.transport.things import supervisor
 from flowthings_like.transport.things.connection import PacketConnection
 from flowthings_like.transport.things.endpoints import Endpoint, parse_endpoint

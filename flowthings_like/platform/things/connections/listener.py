@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ....errors import ConfigurationError
-from ....green.backends import contract as backend
+from ....green.backends import choice as backend
 from ..forks import abandon_socket
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ....green.backends import contract as backend
+from ....green.backends import choice as backend
 from ..forks import abandon_socket
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ....green.backends import contract as backend
+from ....green.backends import choice as backend
 from . import tables
 
 if TYPE_CHECKING:

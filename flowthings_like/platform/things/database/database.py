@@ -10,7 +10,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ....green.backends import contract as backend
+from ....green.backends import choice as backend
 from ....wire.things import errors as things_errors
 from ....wire.things.packages import Kind, package
 from ....wire.things.values import pack

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from flowthings_like.filters import nodes
 from flowthings_like.filters.index_columns import LONGEST, literal_start
-from flowthings_like.green.backends import contract as backend
+from flowthings_like.green.backends import choice as backend
 from flowthings_like.platform.problems import BadRequest
 from flowthings_like.platform.resources.aggregates.aggregate import aggregate
 from flowthings_like.platform.resources.base import verbs as resources
