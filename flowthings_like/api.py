@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .credentials import Token, find_settings
 from .defaults import defaults
-from .diagnostics.checks.moments import first_time
+from .diagnostics.checks.first_use import first_time
 from .errors import ConfigurationError
 from .services.rest.registry import SERVICES, Services
 from .services.rest.resource import BaseService

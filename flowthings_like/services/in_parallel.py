@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeVar
 
-from ..diagnostics.checks.moments import first_time
+from ..diagnostics.checks.first_use import first_time
 from ..green.calls.marks import plain
 
 __all__ = ["InParallel", "RunningCall"]

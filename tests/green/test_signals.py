@@ -152,7 +152,7 @@ LOOPS_TO_UNDO = {
     ("testing/proxy.py", "run"): OWN_THREAD,
     ("transport/things/connection.py", "_read"): OWN_THREAD,
     ("transport/things/connection.py", "_readable"): "runs in a hub",
-    ("green/backends/hubs.py", "wait"): "runs in a hub",
+    ("green/backends/hub_events.py", "wait"): "runs in a hub",
     (
         "transport/things/outbox.py",
         "send_queued",

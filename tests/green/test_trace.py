@@ -13,8 +13,8 @@ BACKEND = detect()
 MOST_OVER_HTTP = 34
 MOST_WITH_A_FUNCTION = 20
 BOTH_WAYS = {
-    ("green/backends/_eventlet.py", "green/backends/_gate.py"),
-    ("green/backends/_gate.py", "green/backends/_gevent.py"),
+    ("green/backends/_eventlet.py", "green/backends/bounded_pool.py"),
+    ("green/backends/_gevent.py", "green/backends/bounded_pool.py"),
     ("green/backends/_eventlet.py", "green/batching/batcher.py"),
     ("green/backends/_gevent.py", "green/batching/batcher.py"),
     ("green/backends/_threads.py", "green/batching/batcher.py"),

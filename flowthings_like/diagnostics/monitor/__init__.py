@@ -16,7 +16,7 @@ from flowthings_like.errors import ConfigurationError, InvalidInput
 
 from ...green.backends.choice import detect
 from ...green.findings import Finding, GreenWarning, note, warn_once
-from .blame import call_that_waits
+from .blocking_site import call_that_waits
 from .findings import blocking_call, hub_held
 
 if TYPE_CHECKING:

@@ -19,11 +19,11 @@ from flowthings_like.errors import CallCancelled, DeadlineExceeded
 
 from ..future import CapturedException
 from ..wrong_thread import foreign_call, wrong_thread
-from ._gate import Gate, Gated
-from ._native import in_native_thread, keep
+from .bounded_pool import Gate, Gated
 from .contract import NATIVE_THREADS, PARALLEL, Backend, Pool
-from .homes import Homes
-from .hubs import Latch, OwnLatch
+from .hub_events import Latch, OwnLatch
+from .native_thread import in_native_thread, keep
+from .per_thread import Homes
 
 if TYPE_CHECKING:
     import socket

@@ -75,7 +75,7 @@ def choose(async_lib: object = None) -> Backend:
         if name != "threads":
             require_patched(name)
         return _load(name)
-    from ._foreign import ForeignBackend  # few programs need it, and it imports `socket`
+    from .foreign_pools import ForeignBackend  # few programs need it, and it imports `socket`
 
     return ForeignBackend(async_lib)
 
@@ -125,6 +125,6 @@ def open_pool(async_lib: object = None, pool: object = None) -> Pool:
         if kind is not None and isinstance(pool, kind):
             require_patched(name)
             return _load(name).adopt(pool)  # type: ignore[attr-defined,no-any-return]
-    from ._foreign import ForeignPool  # few programs need it, and it imports `socket`
+    from .foreign_pools import ForeignPool  # few programs need it, and it imports `socket`
 
     return ForeignPool(pool)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...diagnostics.checks.moments import first_time
+from ...diagnostics.checks.first_use import first_time
 from ...errors import ConfigurationError, ConnectionFailed, InvalidInput
 from ...green.calls.marks import plain
 from ...green.wrong_thread import foreign_call

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ... import errors
 from ...changes import P
 from ...credentials import credentials_of
-from ...green.backends.turnstile import LARGE, pass_through, turn
+from ...green.backends.fairness import LARGE, pass_through, turn
 from ...wire.rest import IDEMPOTENCY_KEY
 from ..forks import forked_call
 from ..retry import (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from weakref import ref
 
 from ...green.backends.choice import detect
-from ...green.backends.turnstile import LARGE, turn
+from ...green.backends.fairness import LARGE, turn
 from ...wire.http import ResponseParser
 from ..dial import dial
 from ..forks import cut_off, forget_in_child

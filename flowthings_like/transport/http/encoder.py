@@ -16,7 +16,7 @@ import orjson
 
 from ...errors import InvalidInput
 from ...filters.nodes import Filter
-from ...green.backends.turnstile import LARGE
+from ...green.backends.fairness import LARGE
 from ...wire.foreign import is_missing, scalar
 from ...wire.uncollected import parse_uncollected
 from ..values import find_fault, milliseconds, resolve

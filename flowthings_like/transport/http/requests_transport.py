@@ -17,7 +17,7 @@ from requests.utils import select_proxy
 from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError, SSLError
 from urllib3.response import HTTPResponse
 
-from ...green.backends.turnstile import LARGE, turn
+from ...green.backends.fairness import LARGE, turn
 from ...wire.content_encoding import BodyTooLargeError, PackingError, Unpacker
 from ...wire.http import Answer, header_lines
 from ..byte_stream import CHUNK

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .contract import Backend
-    from .hubs import Hub
+    from .hub_events import Hub
 
 __all__ = ["Gate", "Gated"]
 

@@ -10,7 +10,7 @@ import pytest
 from flowthings_like import API, Token
 from flowthings_like.errors import DeadlineExceeded
 from flowthings_like.green import detect, native
-from flowthings_like.green.backends.turnstile import LARGE, MANY, is_large, pass_through, turn
+from flowthings_like.green.backends.fairness import LARGE, MANY, is_large, pass_through, turn
 from flowthings_like.transport.http.encoder import JSONEncoder
 
 GREEN = detect().name != "threads"
