@@ -21,6 +21,7 @@ test-threads test-gevent test-eventlet: test-%: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m tools.imports
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
