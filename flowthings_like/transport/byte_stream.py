@@ -1,4 +1,4 @@
-"""The contract of byte streams: what a plain socket, TLS on top of it, and a WebSocket have in common."""
+"""The interface that a plain socket, TLS on top of it and a WebSocket have in common."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ CHUNK = 65_536
 class ByteStream(Protocol):
     """A two-way connection that carries bytes, or messages of bytes.
 
-    One thread reads from it and one at a time writes to it. `offer` never waits: what the socket does not
-    take at once stays in the stream, whole, until `flush`. So a caller that is interrupted can never leave
-    half of what it sent on the wire.
+    One thread reads from it, and one at a time writes to it. `offer` never waits: it keeps what the socket
+    does not take at once, until `flush`. So an interrupted caller never leaves half of what it sent on the
+    wire.
 
     Attributes:
         peer: the other end's address, for messages.
         is_websocket: whether each item of `offer` travels as one WebSocket message.
-        owes: whether something is to be sent that nobody gave to `offer`, such as the answer to a ping.
-        last_heard: the `time.monotonic()` at which something last came, whole or in part.
+        owes: whether the stream itself has something to send, such as the answer to a ping. The next `offer`,
+            also one of nothing, sends it.
+        last_heard: the `time.monotonic()` at which bytes last came.
     """
 
     peer: str
@@ -37,59 +38,64 @@ class ByteStream(Protocol):
     def last_heard(self) -> float: ...
 
     def limit(self, until: float | None, each: float | None = None) -> None:
-        """Bound what waits from now on, `receive` and `flush`.
+        """Set time limits for `receive` and `flush` from now on.
 
         Args:
-            until: the `time.monotonic()` by which all must be done, in however many steps; None for no bound.
-            each: seconds that one step may take; None for any number.
+            until: a `time.monotonic()` after which they raise TimeoutError; None for no deadline.
+            each: seconds that a single socket call may take; None for any number.
         """
 
     def offer(self, items: Sequence[bytes | memoryview]) -> bool:
-        """Take what is to be sent, and send what goes out without waiting.
+        """Take items to send, and send as much as is possible without waiting.
 
         Returns:
-            Whether all of it was sent; else `flush` must send the rest.
+            Whether everything was sent. If not, `flush` must send the rest.
 
         Raises:
-            OSError: the connection is broken; nothing of these items was sent.
+            OSError: the connection is broken. Nothing of these items was sent.
         """
 
     def flush(self) -> None:
-        """Wait until all that was taken is sent.
+        """Wait until everything that `offer` took is sent.
 
         Raises:
             OSError: the connection is broken. TimeoutError: not within the limit.
         """
 
     def receive(self) -> bytes | None:
-        """Wait for bytes: some of a byte stream, whole messages of a WebSocket; b"" at the end.
+        """Wait for bytes. A WebSocket returns whole messages.
 
-        None if nothing came but what the stream itself has to answer; see `owes`.
+        Returns:
+            What came; b"" at the end; None if nothing came but what the stream itself has to answer, see
+            `owes`.
 
         Raises:
-            OSError: the connection is broken, or what came breaks the rules of TLS or WebSocket.
-                TimeoutError: not within the limit.
+            OSError: the connection is broken, or what came violates the protocol of TLS or WebSocket.
+            TimeoutError: not within the limit.
         """
 
     def receive_now(self) -> bytes | None:
-        """Like `receive`, and None if that would have to wait, be it for the rest of a message."""
+        """Like `receive`, but return None instead of waiting, also for the rest of a message."""
 
     def watch(self, callback: Callable[[], object]) -> bool:
-        """Have the hub call `callback()` whenever there is something for `receive_now`, until `unwatch`; see
-        `Backend.watch`. False if there is no hub."""
+        """Have the hub call `callback()` when `receive_now` has something to read, until `unwatch`.
+
+        Returns:
+            Whether there is a hub to do so; see `Backend.watch`.
+        """
 
     def unwatch(self) -> None:
-        """Watch no more."""
+        """End what `watch` began."""
 
     def acknowledge(self) -> None:
-        """Have the kernel acknowledge at once what was read by `receive_now`, if nothing was sent since. Only
-        streams that were made for it do so."""
+        """Have the kernel acknowledge now what `receive_now` has read. Does nothing unless the stream was
+        made with `quick_ack`."""
 
     def delivery(self) -> tuple[int, int]:
-        """How many bytes the other end's system has acknowledged, and how many it has not."""
+        """How many of the sent bytes the other end's kernel has acknowledged, and how many it has not."""
 
     def close(self) -> None:
-        """End both directions, and whoever waits in `receive` or `flush`. Closing again does nothing."""
+        """Close both directions. Wakes threads that wait in `receive` or `flush`. May be called again."""
 
     def forget(self) -> None:
-        """In a forked child: let go of the descriptor, and leave the connection to the parent."""
+        """In a forked child: close the copy of the descriptor. The connection stays the parent's."""

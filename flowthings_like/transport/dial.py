@@ -1,11 +1,11 @@
-"""Dialling: a connected socket to a host and port, or to a UNIX socket's path, by a deadline."""
+"""Connects sockets: to a host and port, or to the path of a UNIX socket, by a deadline."""
 
 from __future__ import annotations
 
 import socket
 from typing import TYPE_CHECKING, Any
 
-from .retry import sooner
+from .retry import step_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,17 +21,17 @@ def dial(
     until: float | None = None,
     hold: Callable[[socket.socket], object] | None = None,
 ) -> socket.socket:
-    """Connect to a host by TCP: to each of its addresses in turn, until one answers.
+    """Connect to a host by TCP. Its addresses are tried in turn until one answers.
 
-    `socket` is looked up at each call, so the socket is a green one where that is patched in.
+    `socket.socket` is looked up at each call, so the socket is a green one where `socket` is patched.
 
     Args:
         host: a name or an address.
         port: its port.
         timeout: seconds for each address; None for any number.
         until: the `time.monotonic()` by which it must be connected, or None.
-        hold: called with each socket before it connects. A process that forks meanwhile can then cut it off
-            in the child.
+        hold: called with each socket before it connects. If the process forks meanwhile, the child can then
+            cut the socket off.
 
     Raises:
         OSError: no address answers; the error is that of the last one. TimeoutError: not in time.
@@ -48,7 +48,7 @@ def dial(
     try:
         raise failure or OSError(f"{host} has no address")
     finally:
-        del failure  # or its traceback and this frame keep each other alive
+        del failure  # its traceback refers to this frame: together they would be a reference cycle
 
 
 def dial_unix(path: str, *, until: float | None = None) -> socket.socket:
@@ -69,11 +69,11 @@ def _connect(
     until: float | None,
     hold: Callable[[socket.socket], object] | None,
 ) -> None:
-    """Connect a socket, or close it."""
+    """Connect a socket; close it if that fails or is interrupted."""
     try:
         if hold is not None:
             hold(made)
-        made.settimeout(sooner(timeout, until))
+        made.settimeout(step_timeout(timeout, until))
         made.connect(address)
     except BaseException:
         made.close()

@@ -30,11 +30,11 @@ __all__ = [
     "call_with_retries",
     "check_retry",
     "check_timeout",
-    "earlier",
+    "earliest",
     "new_idempotency_key",
     "parse_timeout",
     "retry_after",
-    "sooner",
+    "step_timeout",
 ]
 
 Answer = TypeVar("Answer", bound="tuple[Any, Mapping[str, str], int]")
@@ -276,8 +276,8 @@ class Deadline:
         return left if seconds is None else min(seconds, left)
 
 
-def sooner(timeout: float | None, until: float | None) -> float | None:
-    """The time-out for one step on a socket: at most `timeout`, and at most what is left until a deadline.
+def step_timeout(timeout: float | None, until: float | None) -> float | None:
+    """The time-out for one socket call: at most `timeout`, and at most what is left until a deadline.
 
     Nothing can interrupt an OS thread that waits in a socket's call. So each call is given what is left.
 
@@ -295,7 +295,7 @@ def sooner(timeout: float | None, until: float | None) -> float | None:
     return left if timeout is None else min(timeout, left)
 
 
-def earlier(one: float | None, other: float | None) -> float | None:
+def earliest(one: float | None, other: float | None) -> float | None:
     """The earlier of two deadlines; None is never."""
     if one is None or other is None:
         return other if one is None else one

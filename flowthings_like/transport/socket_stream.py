@@ -1,4 +1,4 @@
-"""A byte stream that is a connected socket, of whichever library has patched it, and nothing more."""
+"""The byte stream of a plain socket."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from typing import TYPE_CHECKING
 
 from ..green.backends.choice import detect
 from .byte_stream import CHUNK
-from .retry import sooner
+from .retry import step_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 __all__ = ["SocketStream"]
 
-_UNKNOWN = -1.0  # a time-out that no socket has
+_UNKNOWN = -1.0  # no socket has this time-out
 
 
 class SocketStream:
-    """The bytes of a connected socket; see `ByteStream`.
+    """Sends and receives the bytes of a connected socket; see `ByteStream`.
 
     Args:
-        below: the socket; the stream owns it from now on.
-        peer: what messages call the other end.
+        below: the socket, plain or green. The stream owns it from now on.
+        peer: the other end's address, for messages.
         quick_ack: whether to acknowledge at once what was read. A ThingsDB node sends small packages one by
-            one, and its kernel holds all but the first back until that is acknowledged, which takes 40 ms
-            unless it is done at once.
+            one, and its kernel holds back all but the first until that is acknowledged. Without `quick_ack`
+            that takes 40 ms.
     """
 
     is_websocket = False
@@ -43,23 +43,23 @@ class SocketStream:
         backend = detect()
         self._send_now, self._receive_now = backend.send_now, backend.receive_now
         is_tcp = below.family in (socket.AF_INET, socket.AF_INET6)
-        self._quick_ack = quick_ack and is_tcp and hasattr(socket, "TCP_QUICKACK")  # which is Linux's own
+        self._quick_ack = quick_ack and is_tcp and hasattr(socket, "TCP_QUICKACK")  # Linux only
         self._until: float | None = None
         self._each: float | None = None
-        self._timeout: float | None = _UNKNOWN  # the one that the socket has
+        self._timeout: float | None = _UNKNOWN  # that the socket has now
         self._unsent: bytes | memoryview = b""
         self._sent = 0
         self._reading = self._writing = self._closed = False
-        self._stop: Callable[[], object] | None = None  # what ends a watch
+        self._stop: Callable[[], object] | None = None  # ends the hub's watch
 
     def limit(self, until: float | None, each: float | None = None) -> None:
         self._until, self._each = until, each
 
     def _set_timeout(self) -> None:
-        """Have the next call wait at most as long as may be."""
-        timeout = sooner(self._each, self._until)
+        """Set the socket's time-out for its next call."""
+        timeout = step_timeout(self._each, self._until)
         if timeout != self._timeout:
-            self._timeout = _UNKNOWN  # for an interrupt may come now
+            self._timeout = _UNKNOWN  # an interrupt may come before or after the next line
             self._below.settimeout(timeout)
             self._timeout = timeout
 
@@ -138,7 +138,7 @@ class SocketStream:
                 self._release()
 
     def acknowledge(self) -> None:
-        # It does not last: the kernel goes back to its own judgement, so it is asked again each time.
+        # The option does not last: the kernel soon returns to delayed acknowledgements.
         if self._quick_ack:
             self._below.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
@@ -151,7 +151,7 @@ class SocketStream:
 
     def close(self) -> None:
         self._closed = True
-        with suppress(OSError):  # the other end may be quicker
+        with suppress(OSError):  # the other end may have closed it first
             self._below.shutdown(socket.SHUT_RDWR)
         self._release()
 
@@ -161,10 +161,11 @@ class SocketStream:
         self._below.close()
 
     def _release(self) -> None:
-        """Give the descriptor back, unless another thread is using it: its number could soon be a stranger's.
+        """Close the socket, unless another thread is using it: the descriptor's number could soon belong to
+        another file.
 
-        Whoever leaves last does it: users say that they are there before they look whether it is closed, and
-        closing looks for users after it has said so.
+        The last user closes it. Users set their flag before they look at `_closed`, and `close` looks at the
+        flags after it has set `_closed`, so it is closed in any case.
         """
         if not (self._reading or self._writing):
             self._below.close()

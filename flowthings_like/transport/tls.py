@@ -1,9 +1,9 @@
-"""TLS on top of any byte stream: contexts that say whom to trust, and the stream itself.
+"""TLS on top of any byte stream: contexts that say whom to trust, and the encrypted stream.
 
-The record layer works on buffers in memory. So the socket below stays an ordinary one, whichever library has
-patched it, and an interrupt finds it owned by exactly one object. The layer is used under a lock that is held
-for no wait: OpenSSL allows no two threads in one connection at once, and one that read and waited would keep
-the other from writing.
+OpenSSL works on buffers in memory here. So the socket below stays an ordinary one, plain or green, and after
+an interrupt exactly one object owns it. OpenSSL is called under a lock, because it allows only one thread at
+a time in a connection. The lock is never held while waiting: a thread that waits to read would keep others
+from writing.
 """
 
 from __future__ import annotations
@@ -60,8 +60,7 @@ def client_context(verify: bool | str, protocols: tuple[str, ...] = ("http/1.1",
 
 
 def context_for(tls: TLS) -> ssl.SSLContext:
-    """The context that a setting of `tls` stands for, without ALPN. Making one takes some 10 ms, so it is
-    worth keeping.
+    """The context for a `TLS` setting, without ALPN. Making one takes some 10 ms: keep it.
 
     Raises:
         ConfigurationError: the authorities to trust cannot be read.
@@ -76,13 +75,13 @@ def context_for(tls: TLS) -> ssl.SSLContext:
 
 
 def warn_if_unverified(context: ssl.SSLContext, protocol: str, host: str, advice: str) -> None:
-    """Warn of connections that are encrypted, and lead to nobody knows whom.
+    """Warn if a context accepts any certificate.
 
     Args:
-        context: for the connection.
-        protocol: what the message calls it.
-        host: whom the caller wants to talk to.
-        advice: what to do about it.
+        context: for a connection that is about to be made.
+        protocol: its name, for the message.
+        host: the host that is meant.
+        advice: what to do instead, for the message.
     """
     if context.verify_mode == ssl.CERT_NONE:
         warnings.warn(
@@ -93,11 +92,11 @@ def warn_if_unverified(context: ssl.SSLContext, protocol: str, host: str, advice
 
 
 class TLSStream:
-    """An encrypted byte stream on top of a plain one; see `ByteStream`.
+    """Encrypts what is sent on a byte stream, and decrypts what comes; see `ByteStream`.
 
     Args:
-        below: connected, nothing sent yet. The stream owns it from now on.
-        context: whom to trust.
+        below: connected; nothing was sent on it yet. The stream owns it from now on.
+        context: says whom to trust.
         host: the server's name or address, which its certificate must be for.
     """
 
@@ -126,7 +125,7 @@ class TLSStream:
                 self._feed(self._below.receive())
             except ssl.SSLError:
                 with suppress(OSError):
-                    self._send_records()  # the alert that tells the other end why
+                    self._send_records()  # the alert tells the other end why
                 raise
             else:
                 self._send_records()
@@ -183,9 +182,9 @@ class TLSStream:
         self._below.forget()
 
     def _feed(self, records: bytes | None) -> None:
-        """Take records from below for the next step of the layer."""
+        """Pass on records that have come to OpenSSL."""
         if not records:
-            # An end without TLS's own goodbye may be anybody's doing, so it is not the end of what was sent.
+            # Anybody on the way can close a connection. Only TLS's own closing message ends what was sent.
             raise ConnectionResetError("the connection was closed in the middle of TLS")
         with self._lock:
             self._incoming.write(records)
@@ -194,8 +193,8 @@ class TLSStream:
         if self._outgoing.pending and not self._below.offer([self._outgoing.read()]):
             self._below.flush()
 
-    # Under the lock. The loops stand in functions: a signal at the end of a loop's round could pass by the
-    # release of a lock that was taken in the same function.
+    # Called under the lock. The loops stand in functions of their own because a signal at the end of a loop's
+    # round can skip the release of a lock that the same function has taken.
 
     def _encrypt(self, items: Sequence[bytes | memoryview]) -> bytes:
         for item in items:
@@ -205,8 +204,11 @@ class TLSStream:
         return self._outgoing.read()
 
     def _decrypt(self) -> bytes | None:
-        """All that the records hold that are here: the hub only tells of what is still in the socket. None
-        if there is no whole one, b"" at the end."""
+        """Decrypt all records that have come: the hub tells only of what is still in the socket.
+
+        Returns:
+            None if there is no whole record, b"" at the end.
+        """
         with self._lock:
             return self._read_all()
 

@@ -12,7 +12,7 @@ from ...green.backends.fairness import LARGE, turn
 from ...wire.http import ResponseParser
 from ..dial import dial
 from ..forks import cut_off, forget_in_child
-from ..retry import earlier
+from ..retry import earliest
 from ..socket_stream import SocketStream
 from ..tls import TLSStream, warn_if_unverified
 from .hub_sockets import close_elsewhere
@@ -75,7 +75,7 @@ class HTTPConnection:
             below = dial(host, port, timeout=timeout, until=until, hold=self._hold)
             self._stream: ByteStream = SocketStream(below, f"{host}:{port}")
             if context is not None:
-                self._stream.limit(earlier(until, None if timeout is None else monotonic() + timeout))
+                self._stream.limit(earliest(until, None if timeout is None else monotonic() + timeout))
                 self._stream = stream = TLSStream(self._stream, context, host)
                 warn_if_unverified(context, "HTTPS", host, _ADVICE)
                 stream.handshake()
@@ -119,7 +119,7 @@ class HTTPConnection:
         """
         stream, parser = self._stream, self._parser
         parser.begin(method, limit)
-        stream.limit(earlier(until, first_by), timeout)
+        stream.limit(earliest(until, first_by), timeout)
         broken = self._send(request)
         total, due = 0, LARGE
         try:

@@ -29,7 +29,7 @@ from ...green.backends.choice import detect
 from ...wire.http import MAX_HEAD, TOO_MUCH_HEAD
 from ..dial import dial
 from ..forks import cut_off, forget_in_child
-from ..retry import SHORTEST, sooner
+from ..retry import SHORTEST, step_timeout
 from .hub_sockets import pool_queue
 from .native_transport import STALE_AFTER
 
@@ -151,7 +151,7 @@ class _TimedConnection(HTTPConnection):
         try:
             # This interrupts green threads. In OS threads each step has a time-out of its own. It comes a
             # moment after the socket's own time-out, at which urllib3 closes the socket.
-            with detect().deadline(sooner(None, until + _MOMENT)):
+            with detect().deadline(step_timeout(None, until + _MOMENT)):
                 super().connect()
         except (DeadlineExceeded, TimeoutError) as error:
             raise ConnectTimeoutError(self, f"Connection to {self.host} timed out.") from error
@@ -161,7 +161,7 @@ class _TimedConnection(HTTPConnection):
         made = super()._new_conn() if until is None or not _resolves_itself(type(self)) else self._dial(until)
         self._connecting = made.fileno()
         if until is not None:
-            made.settimeout(sooner(self._each(), until))  # for the handshake
+            made.settimeout(step_timeout(self._each(), until))  # for the handshake
         return made
 
     def _dial(self, until: float) -> socket.socket:
@@ -199,7 +199,7 @@ class _TimedConnection(HTTPConnection):
             return
         view = memoryview(data)
         while view:
-            self.sock.settimeout(sooner(self._each(), until))
+            self.sock.settimeout(step_timeout(self._each(), until))
             view = view[self.sock.send(view[:_PIECE]) :]
 
     def response_class(self, sock: Any, *args: Any, **options: Any) -> HTTPResponse:  # type: ignore[override]
@@ -251,7 +251,7 @@ class _TimedReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         until = self._until if self._first_by is None else min(self._until, self._first_by)
-        self._sock.settimeout(sooner(self._each, until))
+        self._sock.settimeout(step_timeout(self._each, until))
         read: int | None = self._raw.readinto(buffer)
         self._first_by = None
         return read
