@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["dial_node"]
 
 TRUST = "give the path of a bundle of authorities that has it as ssl= of a Client, or verify_ssl= of an API"
-"""What to do about a certificate."""
+"""What to do about a certificate that is not trusted."""
 
 
 def dial_node(
@@ -32,13 +32,13 @@ def dial_node(
     """Connect to a node.
 
     Args:
-        endpoint: where it is.
-        deadline: the `time.monotonic()` by which the connection must be there, handshakes included.
-        tls: how to verify the node, where TLS is spoken.
+        endpoint: its address.
+        deadline: the `time.monotonic()` by which the connection must be ready, handshakes included.
+        tls: how to verify the node, if the endpoint is encrypted.
         max_message: bytes of a WebSocket message's body, at most.
 
     Raises:
-        ConnectionFailed: it cannot be reached, or is not to be trusted.
+        ConnectionFailed: it cannot be reached, or its certificate is not trusted.
         DeadlineExceeded: not in time.
         ConfigurationError: the authorities to trust cannot be read.
     """
@@ -82,6 +82,6 @@ def _unsent(error: ConnectionFailed | DeadlineExceeded) -> ConnectionFailed | De
 def _said(error: OSError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({error.verify_message}); {TRUST}"
-    # Green libraries have texts of their own, or none.
+    # gevent and eventlet have texts of their own for these, or none.
     known = error.errno if isinstance(error, ConnectionError | FileNotFoundError) else None
     return f"{type(error).__name__}: {os.strerror(known) if known else error}"

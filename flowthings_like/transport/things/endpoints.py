@@ -1,4 +1,4 @@
-"""Where a ThingsDB node is, and who asks: URLs of five forms.
+"""Parses the URL of a ThingsDB node into its address and credentials. There are five forms:
 
     things://user:password@host:9200      TCP; the port may be left out
     things+tls://TOKEN@host:9400          TCP through something that ends TLS in front of the node
@@ -6,12 +6,12 @@
     wss://host                            the same over TLS
     unix:///run/thingsdb.sock             a UNIX socket of this machine
 
-What stands before the @ is percent-decoded: user:password, or a token. It may be missing, as the client can
-be told who asks in other ways.
+Before the @ stands user:password or a token, percent-encoded. It may be missing: a client can be given
+credentials in other ways.
 
-ThingsDB makes tokens with a / in them. They are taken as they are, and so is any password in the first two
-forms and the last, where nothing else has a / before the @. In ws:// and wss:// a path may have both, so a
-password's / is written %2F there; a token is known by its 22 characters.
+ThingsDB's tokens may contain a /. It needs no encoding: tokens are recognised by their 22 characters. In a
+password it needs none in the first two forms and the last. In ws:// and wss:// it is written %2F, because a
+path may contain both / and @.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ...wire.things.tokens import TOKEN_LENGTH
 __all__ = ["DEFAULT_PORT", "Endpoint", "parse_endpoint"]
 
 DEFAULT_PORT = 9200
-"""Where a node listens unless it is told otherwise."""
+"""The port on which a node listens by default."""
 
 _FORMS = (
     "give things://user:password@host:9200, things+tls://…, ws://…, wss://… or unix:///path; "
@@ -45,20 +45,21 @@ _URL_SCHEMES = {ours: written for written, ours in _SCHEMES.items()}
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One node, and whom to authenticate as there.
+    """A node's address, and the credentials to use there.
 
     Attributes:
         scheme: "tcp", "tls", "ws", "wss" or "unix".
-        host: a name or an address, an IPv6 one without brackets; "" for a UNIX socket.
+        host: a name or an address; IPv6 without brackets; "" for a UNIX socket.
         port: 0 for a UNIX socket.
         path: of the UNIX socket, or of the WebSocket's URL, with its query.
-        user, password: for authentication by name; None if the URL has none.
-        token: for authentication by token.
+        user, password: None if the URL has none.
+        token: None if the URL has none.
 
     `str` and `repr` show neither password nor token.
 
     Raises:
-        ConfigurationError: the host is neither a name nor an address: a port is in it, say, or a user.
+        ConfigurationError: the host is neither a name nor an address, because it contains a port or a user,
+            say.
     """
 
     scheme: str
@@ -82,17 +83,17 @@ class Endpoint:
 
     @property
     def is_websocket(self) -> bool:
-        """Whether packages travel as WebSocket messages there."""
+        """Whether packages are sent as WebSocket messages."""
         return self.scheme in ("ws", "wss")
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether TLS is spoken there."""
+        """Whether TLS is used."""
         return self.scheme in ("tls", "wss")
 
     @property
     def auth(self) -> tuple[str, ...]:
-        """(token,), (user, password), or nothing."""
+        """The credentials: (token,), (user, password) or ()."""
         if self.token is not None:
             return (self.token,)
         return () if self.user is None else (self.user, self.password or "")
@@ -103,24 +104,24 @@ class Endpoint:
 
 
 def parse_endpoint(url: Any) -> Endpoint:
-    """The endpoint that a URL names.
+    """Parse a URL.
 
     Raises:
-        ConfigurationError: it is none of the five forms. The message repeats no part of the URL that could be
-            a secret.
+        ConfigurationError: it has none of the five forms. The message contains no part of the URL that could
+            be a secret.
     """
     if not isinstance(url, str):
         raise ConfigurationError(f"an endpoint is a URL, not {type(url).__name__}; {_FORMS}")
     written, found, rest = url.partition("://")
     scheme = _SCHEMES.get(written.lower())
     if not found or scheme is None:
-        is_one = found and _SCHEME.fullmatch(written)  # else it could be anything, a secret too
+        is_one = found and _SCHEME.fullmatch(written)  # if not, it may be a secret, and is not shown
         raise _bad(f"its scheme is {written!r}" if is_one else "it has no scheme")
     before, rest = _split(scheme, rest)
     try:
         parts = urlsplit(f"{written}://{rest}")
         port = parts.port
-    except ValueError:  # its message repeats what stands where a port should
+    except ValueError:  # its message would show what stands in the port's place
         raise _bad("its host or its port cannot be read") from None
     if parts.fragment:
         raise _bad("it has a # in it; write %23")
@@ -142,7 +143,7 @@ def parse_endpoint(url: Any) -> Endpoint:
 
 
 def _split(scheme: str, rest: str) -> tuple[str | None, str]:
-    """What stands before the @, None without one; and the URL without it."""
+    """Split a URL at the @ before its host: what stands before it, None if there is none; and the rest."""
     token = _TOKEN.match(rest)
     if scheme == "unix":
         if token is None and rest.startswith("/"):
@@ -156,7 +157,7 @@ def _split(scheme: str, rest: str) -> tuple[str | None, str]:
 
 
 def _credentials(before: str | None) -> tuple[str | None, str | None, str | None]:
-    """(user, password, token) as they stand before the @."""
+    """Parse what stands before the @ into user, password and token."""
     if before is None:
         return None, None, None
     name, colon, rest = before.partition(":")

@@ -1,4 +1,4 @@
-"""Keeps one connection to a cluster of ThingsDB nodes open, and hands it to those who wait for it."""
+"""Keeps a connection to one of a cluster's nodes open, and hands it to waiting callers."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ __all__ = ["ConnectionManager", "ConnectionOptions"]
 _log = logging.getLogger("flowthings_like")
 
 STARTING_PAUSE = 0.5
-"""Seconds between two rounds of attempts, at most, before there was ever a connection: a node that is being
-started is waited for by somebody."""
+"""Seconds between two rounds of attempts, at most, until the first connection: while a node is starting,
+somebody is waiting for it."""
 
 
 @dataclass(frozen=True)
 class ConnectionOptions:
-    """How to connect, and whom to tell; see Supervisor."""
+    """The arguments of a `Supervisor`, which documents them."""
 
     endpoints: Callable[[], Sequence[Endpoint]]
     hello: Callable[[PacketConnection, Endpoint, float], object]
@@ -54,11 +54,11 @@ class ConnectionOptions:
 
 
 class ConnectionManager(ReconnectingConnection[PacketConnection]):
-    """Runs a supervisor's connection in a thread of its own. It knows nothing of the supervisor, which can so
-    be forgotten.
+    """Runs a supervisor's connection in a thread of its own. It does not refer to the supervisor, so that
+    that can be garbage-collected.
 
     Attributes:
-        endpoint: the node that `current` leads to.
+        endpoint: the node at the other end of `current`.
     """
 
     def __init__(self, options: ConnectionOptions) -> None:
@@ -72,17 +72,17 @@ class ConnectionManager(ReconnectingConnection[PacketConnection]):
         self._thread = OneThread(self.run)
         self._waiters: list[Latch] = []
         self._nodes: list[Endpoint] = []
-        self._next = random.randrange(1 << 16)  # clients of one cluster begin at different nodes
+        self._next = random.randrange(1 << 16)  # so that the clients of a cluster begin with different nodes
         self._was_up = False
 
     # For callers
 
     def start(self) -> None:
-        """Have the thread run. Every caller does this, as the one before may have been interrupted."""
+        """Start the thread, unless it runs. Each caller does so: an earlier one may have been interrupted."""
         self._thread.start()
 
     def wait(self, deadline: float | None, patient: bool) -> PacketConnection:
-        """The next connection; see Supervisor.connection."""
+        """Wait for a connection; see `Supervisor.connection`."""
         refusals, rounds = self.refusals, self.failed_rounds
         self.ask()
         while True:
@@ -96,7 +96,7 @@ class ConnectionManager(ReconnectingConnection[PacketConnection]):
                 if self._closing:
                     raise _unsent(ConnectionFailed("the client was closed, and there was no connection"))
                 if failure is not None and self.refusals != refusals:
-                    raise copy(failure)  # each who waits has his own
+                    raise copy(failure)  # each caller raises an exception of its own
                 waits_on = failure is None or self.failed_rounds == rounds or (patient and _may_pass(failure))
                 if not waits_on:
                     raise _unsent(ConnectionFailed(f"no node answers: {failure}")) from failure
@@ -109,7 +109,7 @@ class ConnectionManager(ReconnectingConnection[PacketConnection]):
                 with suppress(ValueError):
                     self._waiters.remove(event)
 
-    # The loop's
+    # Called by the loop
 
     def _attempt(self) -> PacketConnection:
         self._nodes = nodes = list(self.options.endpoints())
@@ -120,11 +120,11 @@ class ConnectionManager(ReconnectingConnection[PacketConnection]):
         return self._greet(self._node)
 
     def _greet(self, node: Endpoint) -> PacketConnection:
-        """A connection that has said hello."""
+        """Connect to a node and say hello."""
         options = self.options
         deadline = monotonic() + options.connect_within
         if node.is_encrypted:
-            self._tls = context_for(self._tls)  # once, as it takes a while
+            self._tls = context_for(self._tls)  # kept, because making one takes some 10 ms
         slot: list[PacketConnection] = []
         on_event = options.on_event
 
@@ -140,7 +140,7 @@ class ConnectionManager(ReconnectingConnection[PacketConnection]):
                 on_close=lambda failure: self._wakeup.set(),
                 max_body=options.max_body,
             )
-        except BaseException:  # no thread to be had
+        except BaseException:  # no thread could be started, for one
             stream.close()
             raise
         slot.append(connection)
@@ -178,7 +178,7 @@ class ConnectionManager(ReconnectingConnection[PacketConnection]):
     def _on_failed(self, error: Exception) -> None:
         if not isinstance(error, FlowThingsError):
             _log.exception("connecting to a node failed in an unforeseen way")
-        # A node that is being replaced is away for a moment: only a second round that fails is a warning.
+        # A node that is restarted is away for a moment, so the first round that fails is no warning.
         replaced = self._was_up or isinstance(error, things_errors.NodeError)
         level = logging.INFO if replaced and self._attempts <= self._places() else logging.WARNING
         _log.log(level, "no connection: %s", error)
@@ -195,8 +195,8 @@ class ConnectionManager(ReconnectingConnection[PacketConnection]):
 
 
 def _may_pass(failure: Exception) -> bool:
-    """Whether trying again may help: a node may be starting, a name may not be known yet. A certificate that
-    is not trusted stays so."""
+    """Whether another attempt may succeed. A node may be starting, and a name may not be known yet; but a
+    certificate that is not trusted stays so."""
     return not isinstance(failure.__cause__, ssl.SSLCertVerificationError)
 
 

@@ -1,8 +1,7 @@
-"""Keeps one connection to a cluster of nodes up, whether anybody calls or not.
+"""Owns the connection of a ThingsDB client to its cluster: starts it on demand, and again in a forked child.
 
-A thread of its own connects, shakes hands, asks for signs of life, and after a loss begins anew: the next
-node at once, and when all have failed after a pause. Callers ask it for the connection and wait until there
-is one.
+The connection is kept open by a `ConnectionManager` in a thread of its own. After a loss it connects to the
+next node at once, and pauses when all nodes have failed. Callers wait until there is a connection.
 """
 
 from __future__ import annotations
@@ -25,9 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["Supervisor"]
 
 CONNECT_WITHIN = 10.0
-"""Seconds for connecting and the handshake. A node that shuts down still takes connections, and is mute."""
+"""Seconds to connect and say hello. A node that shuts down still accepts connections, and answers nothing."""
 
 BACKOFF = Backoff(base=1.0, most=60.0)
+"""The pauses between rounds of attempts."""
 
 Hello = Callable[[PacketConnection, "Endpoint", float], object]
 OnEvent = Callable[[PacketConnection, Package], object]
@@ -36,28 +36,27 @@ OnDown = Callable[[BaseException | None], object]
 
 
 class Supervisor:
-    """One connection that is always there, as far as that goes.
+    """Provides one connection to a cluster, and another one after it is lost.
 
-    It starts when it is first asked for a connection. A forked child begins anew. When the supervisor is
-    forgotten its thread ends; so callbacks that are bound methods are held weakly, and others should not
-    refer to it.
+    It connects when it is first asked for a connection. When the supervisor is garbage-collected its thread
+    ends. So it holds bound methods weakly; callbacks of other kinds must not refer to it.
 
     Args:
-        endpoints: asked for the nodes before each attempt; each gets its turn.
-        hello: authenticates and joins on a new connection, by the given `time.monotonic()`. What it raises
-            counts as a failure of the node; AuthError and ConfigurationError end the attempts until somebody
-            asks again.
-        on_event: called with the connection and what came unasked on it, hello included, in its order.
-        on_up: called with each connection that is ready, and the node it leads to.
-        on_down: called when it is lost, with the reason; not after `close`.
-        tls: how to verify nodes, see `dial_node`.
-        reconnect: whether to connect again after a loss before somebody asks.
-        backoff: seconds to wait before a round of attempts, by its number; after a success numbers begin
-            with 0 again.
-        connect_within: seconds for each attempt, hello included.
-        keepalive: seconds of silence after which the node is asked for a sign of life.
-        answer_within: seconds it has for that. Together they are the time in which a connection that is dead
-            without a word is noticed.
+        endpoints: returns the nodes. Called before each attempt; the nodes are tried in turn.
+        hello: called with each new connection, its node and a deadline; logs in and joins rooms. If it
+            raises, the attempt has failed. After AuthError and ConfigurationError no other attempt is made
+            until `connection` is called again.
+        on_event: called with the connection and each package that answers no call, in their order, also
+            during `hello`.
+        on_up: called with each connection that is ready, and its node.
+        on_down: called with the error when a connection is lost; not after `close`.
+        tls: how to verify nodes.
+        reconnect: whether to connect after a loss before `connection` is called again.
+        backoff: returns the seconds to pause after so many rounds of attempts have failed in a row.
+        connect_within: seconds for each attempt, `hello` included.
+        keepalive: seconds of silence after which a ping is sent.
+        answer_within: seconds after a ping in which something has to come. A dead connection is noticed after
+            `keepalive + answer_within` seconds.
         max_body: bytes of an answer's body, at most.
     """
 
@@ -92,19 +91,19 @@ class Supervisor:
             max_body,
         )
         self._manager: ConnectionManager | None = None
-        self._heirs: dict[ConnectionManager | None, ConnectionManager] = {}  # by whose place they took
+        self._successors: dict[ConnectionManager | None, ConnectionManager] = {}  # by their predecessors
         self._closed = False
 
     @property
     def current(self) -> PacketConnection | None:
-        """The connection, if there is one right now."""
+        """The connection, if there is one now."""
         manager = self._manager
         connection = None if manager is None else manager.current
         return None if connection is None or connection.closed or connection.retired else connection
 
     @property
     def endpoint(self) -> Endpoint | None:
-        """The node that `current` leads to."""
+        """The node at the other end of `current`."""
         return None if self._manager is None or self.current is None else self._manager.endpoint
 
     @property
@@ -113,40 +112,40 @@ class Supervisor:
         return self._closed
 
     def connection(self, deadline: float | None = None, *, patient: bool = True) -> PacketConnection:
-        """The connection; waits for one if there is none.
+        """The connection. Waits for one if there is none.
 
         Args:
             deadline: the `time.monotonic()` until which to wait.
-            patient: whether to wait for as long as that takes; else only until each node has failed once.
+            patient: False to wait only until each node has failed once.
 
         Raises:
-            AuthError: the node does not take the credentials.
+            AuthError: the node refuses the credentials.
             ConnectionFailed: no node could be reached, and `patient` is False.
-            DeadlineExceeded: not in time; its cause is what kept the last node from it.
-            ConfigurationError: the supervisor was closed, or what it was given is of no use.
+            DeadlineExceeded: not in time. Its cause is the failure of the last attempt.
+            ConfigurationError: the supervisor was closed, or a node's address or the TLS setting is wrong.
         """
-        return self.current or self._alive().wait(deadline, patient)
+        return self.current or self._running_manager().wait(deadline, patient)
 
     def start(self) -> None:
-        """Begin to connect, without waiting for it."""
-        self._alive().ask()
+        """Begin to connect. Does not wait."""
+        self._running_manager().ask()
 
     def move(self) -> None:
-        """Go to the next node, as this one is about to end: a new connection first, then the old one is
-        closed, as soon as its calls are done. Returns at once."""
-        self._alive().move()
+        """Replace the connection by one to the next node. The old one is closed when the new one is there and
+        the old one's calls are done. Does not wait."""
+        self._running_manager().move()
 
     def close(self) -> None:
-        """Close the connection and make no other, ever. Returns at once."""
+        """Close the connection for good. Does not wait."""
         self._closed = True
         if self._manager is not None:
             self._manager.close()
 
     def wait_closed(self, timeout: float | None = None) -> bool:
-        """Wait until the thread and its connections have ended; False if that took too long."""
+        """Wait until the thread and its connections have ended. Returns whether they have."""
         return self._manager is None or self._manager.ended.wait(timeout)
 
-    def _alive(self) -> ConnectionManager:
+    def _running_manager(self) -> ConnectionManager:
         if self._closed:
             raise ConfigurationError("this client was closed; make a new one")
         manager = self._manager
@@ -156,14 +155,14 @@ class Supervisor:
             made = ConnectionManager(self._options)
             finalize(self, made.close).atexit = False
             forget_in_child(made)
-            # Of all who come here at once only one has made the manager that is used.
-            manager = self._manager = self._heirs.setdefault(manager, made)
+            # If several threads come here at once, they all use the manager of the first.
+            manager = self._manager = self._successors.setdefault(manager, made)
         manager.start()
         return manager
 
 
 def _weakly(callback: Callable[..., Any] | None) -> Callable[..., Any]:
-    """`callback`, without holding the object whose method it is; nothing happens once that is gone."""
+    """A function that calls a bound method without keeping its object alive. It does nothing after that."""
     if callback is None:
         return lambda *args: None
     if not hasattr(callback, "__self__"):
