@@ -154,7 +154,7 @@ def httpx_async(calls: int, in_flight: int) -> float:
     import httpx
 
     async def run() -> float:
-        limits = httpx.Timeout(max_connections=IN_FLIGHT, max_keepalive_connections=IN_FLIGHT)
+        limits = httpx.Limits(max_connections=IN_FLIGHT, max_keepalive_connections=IN_FLIGHT)
         async with httpx.AsyncClient(limits=limits, timeout=30) as client:
             return await in_coroutines(lambda: client.get(url()), calls, in_flight)
 

@@ -15,7 +15,7 @@ from ..forks import cut_off, forget_in_child
 from ..retry import earliest
 from ..socket_stream import SocketStream
 from ..tls import TLSStream, warn_if_unverified
-from .hub_sockets import close_elsewhere
+from .hub_sockets import close_without_hub
 
 if TYPE_CHECKING:
     import socket
@@ -190,7 +190,7 @@ class HTTPConnection:
             return
         home = self._home()
         if home is None or home is not detect().home():
-            close_elsewhere(closing)
+            close_without_hub(closing)
             return
         with suppress(OSError):
             closing.close()

@@ -16,10 +16,10 @@ from ...green.backends._primitives import Event
 from ...green.backends.choice import detect
 from ..waiters import RECHECK
 
-__all__ = ["close_elsewhere", "pool_queue"]
+__all__ = ["close_without_hub", "idle_queue"]
 
 
-def close_elsewhere(sock: Any) -> None:
+def close_without_hub(sock: Any) -> None:
     """Close a socket that nobody waits for, without its hub.
 
     Only the hub's own thread may use the hub, and that thread may be busy or have ended.
@@ -32,7 +32,7 @@ def close_elsewhere(sock: Any) -> None:
             _socket.socket.close(below)
 
 
-def pool_queue(size: int) -> Any:
+def idle_queue(size: int) -> Any:
     """The queue for urllib3's idle connections: one for all OS threads, or one for each hub."""
     return _Stack(size) if detect().name == "threads" else _QueuePerHub(size)
 
@@ -115,7 +115,7 @@ class _QueuePerHub:
         # Not by its methods: a green queue would use the hub, which is gone.
         for connection in list(found[1].queue) if found is not None else ():
             if connection is not None and connection.sock is not None:
-                close_elsewhere(connection.sock)
+                close_without_hub(connection.sock)
 
     def __del__(self) -> None:
         # urllib3 has closed what is in this thread's queue. The rest is in other threads' queues.

@@ -30,7 +30,7 @@ from ...wire.http import MAX_HEAD, TOO_MUCH_HEAD
 from ..dial import dial
 from ..forks import cut_off, forget_in_child
 from ..retry import SHORTEST, step_timeout
-from .hub_sockets import pool_queue
+from .hub_sockets import idle_queue
 from .native_transport import STALE_AFTER
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class _TimedPool:
     """A mixin for urllib3's pools."""
 
     ConnectionCls: Any
-    QueueCls = staticmethod(pool_queue)
+    QueueCls = staticmethod(idle_queue)
 
     def _new_conn(self) -> Any:
         # Looked up in the class each time: a test double may have replaced it for a while.

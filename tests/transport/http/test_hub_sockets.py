@@ -41,7 +41,7 @@ def in_another_thread(items: object) -> list[object]:
 @pytest.mark.parametrize("what", ["get", "put"])
 def test_an_interrupt_at_every_step_leaves_the_queue_usable(module: ModuleType, what: str) -> None:
     for at in itertools.count(1):
-        items = hub_sockets.pool_queue(9)
+        items = hub_sockets.idle_queue(9)
         items.put("first")
         step = items.get if what == "get" else partial(items.put, "second")
         reached = interrupted_at(at, module, step)
@@ -53,7 +53,7 @@ def test_an_interrupt_at_every_step_leaves_the_queue_usable(module: ModuleType, 
 
 
 def test_put_wakes_a_waiting_caller() -> None:
-    items = hub_sockets.pool_queue(1)
+    items = hub_sockets.idle_queue(1)
     taken: list[object] = []
     threads = [threading.Thread(target=lambda: taken.append(items.get()), daemon=True) for _ in range(2)]
     for thread in threads:
@@ -71,7 +71,7 @@ def test_put_wakes_a_waiting_caller() -> None:
 
 
 def test_bounds() -> None:
-    items = hub_sockets.pool_queue(2)
+    items = hub_sockets.idle_queue(2)
     for item in "ab":
         items.put(item)
     with pytest.raises(queue.Full):
