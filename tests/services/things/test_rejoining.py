@@ -427,6 +427,38 @@ def test_events_during_a_move_are_handed_out_if_the_move_fails(
     room.expect("init", "join", *before, "after")
 
 
+@pytest.mark.parametrize("succeeds", [False, True])
+def test_a_room_that_is_left_during_a_move_is_left_at_the_node_after_it(
+    script: Script, pair: tuple[Client, Node, Node], succeeds: bool
+) -> None:
+    client, first, second = pair
+    room = Heard(7)
+    room.join(client, wait=20)
+    backend = detect()
+    asked, answered = backend.event(), backend.event()
+
+    def late(session: Session, request: Package) -> bytes | None:
+        if request.kind == Kind.JOIN:
+            asked.set()
+            answered.wait(20)
+            if not succeeds:
+                session.end()
+        return script(session, request)
+
+    first.answer = second.answer = late
+    moving = backend.spawn(client.reconnect, 20 if succeeds else 0.5)
+    assert asked.wait(20)
+    room.leave(timeout=20)
+    room.expect("init", "join", "leave")
+    assert script.count(Kind.LEAVE) == 0  # it is not known yet at which node
+    answered.set()
+    wait_until(lambda: script.count(Kind.LEAVE) == 1 and not client._rooms._memberships)
+    backend.pending(moving).settle(20)
+    script.emit(7, "msg", "late")
+    assert client.query("1", timeout=20) == "1"
+    assert room.heard == ["init", "join", "leave"]
+
+
 def test_reconnect_goes_to_the_next_node(pair: tuple[Client, Node, Node]) -> None:
     client, first, second = pair
     client.reconnect()
