@@ -49,8 +49,11 @@ class EventQueue:
         self._events.put((change, ()))
 
     def offer(self, event: QueuedEvent) -> bool:
-        """Add an event, or drop it if too many wait; False for the first one dropped. One thread at a time
-        may do this."""
+        """Add an event, or drop it if too many wait. One thread at a time may do this.
+
+        Returns:
+            False for the first event that is dropped.
+        """
         if self._is_full:
             return True
         self._is_full = self._events.qsize() >= MAX_WAITING
@@ -72,14 +75,15 @@ class EventQueue:
 
 
 class EventsLost(FlowThingsError):
-    """A loop over `room.events()` was slower than the events came, and some were dropped here."""
+    """A loop over `room.events()` was slower than the events came, and some events were dropped here."""
 
 
 class RoomEvents(EventQueue):
-    """What `room.events()` returns: an iterator of (event, arguments) that waits for the next event.
+    """An iterator of (event, arguments), which waits for the next event. `room.events()` returns it.
 
     It ends when the room is left or deleted or its client is closed. Events wait in memory until they are
-    taken, up to a bound; in place of those that came while it was reached, EventsLost is raised once.
+    taken, up to a bound. In place of the events that came while the bound was reached, it raises EventsLost
+    once.
     """
 
     def __init__(self, room: object, deadline: float) -> None:

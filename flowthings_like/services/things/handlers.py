@@ -1,4 +1,4 @@
-"""A room's handlers: how they are declared, and the green thread that calls them."""
+"""Handlers of a room: the decorator that marks them, and the green thread that calls them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def event(name: str) -> Callable[[F], F]:
 
 
 class BaseRoom:
-    """What a client knows of a Room: the handlers, and what is done with a room that is joined."""
+    """The part of Room that a client needs: hooks and handlers, and the calls of a room that is joined."""
 
     event = staticmethod(event)
 
@@ -95,7 +95,7 @@ class BaseRoom:
         raise NotImplementedError
 
     def events(self, timeout: float | None = None) -> RoomEvents:
-        """What is emitted from now on, to loop over."""
+        """An iterator over the events that are emitted from now on."""
         raise NotImplementedError
 
     def leave(self, timeout: float | None = 60.0) -> None:
@@ -107,7 +107,7 @@ class EventDispatcher:
     """Calls a room's handlers one after the other, in a green thread of its own, from `join` to `leave`.
 
     Args:
-        room: whose handlers.
+        room: the room with the handlers.
         join_waits: whether `join` waits for the first `on_join`, and raises what that raises.
         previous: the dispatcher of an earlier `join` of the same room, whose last handler is called first.
     """
@@ -124,10 +124,10 @@ class EventDispatcher:
         self._ended = detect().event()
         self._pid = os.getpid()
 
-    # For the membership: none of this waits
+    # Called by the membership; never waits
 
     def deliver(self, event: str, args: Any) -> None:
-        """Take in an event. One thread at a time may do this."""
+        """Add an event to the queues. One thread at a time may do this."""
         if not self._events.offer((event, args)):
             _log.warning(
                 "%r: %d events wait for its handlers; further ones are dropped", self.room, MAX_WAITING
@@ -137,7 +137,7 @@ class EventDispatcher:
                 loop.offer((event, args))
 
     def notify(self, change: Lifecycle) -> None:
-        """Take in what happens to the membership. After any change but JOINED the thread ends."""
+        """Add a change of the membership to the queues. After any change but JOINED the thread ends."""
         self._events.put(change)
         if change is not Lifecycle.JOINED:
             for loop in self._loops():
@@ -146,13 +146,13 @@ class EventDispatcher:
     def _loops(self) -> list[RoomEvents]:
         return [loop for ref in self.room._loops if (loop := ref()) is not None]
 
-    # For the room
+    # Called by the room
 
     def start(self) -> None:
-        """Begin to call handlers.
+        """Start the thread.
 
         Raises:
-            RuntimeError: the system gives no thread; it may be tried again.
+            RuntimeError: the system gives no thread. It may be tried again.
         """
         self._thread.start()
 
@@ -170,7 +170,7 @@ class EventDispatcher:
 
         Raises:
             DeadlineExceeded: it has not at this `time.monotonic()`; inf for no limit.
-            Exception: what it has raised, or why it will not be called.
+            Exception: `on_join` raised it, or it says why `on_join` will not be called.
         """
         try:
             if not self._joined.wait(_left(deadline)):
@@ -198,7 +198,7 @@ class EventDispatcher:
         """Whether this is a forked child, and the thread its parent's."""
         return self._pid != os.getpid()
 
-    # Its thread
+    # The thread
 
     def _run(self) -> None:
         try:
@@ -241,7 +241,7 @@ class EventDispatcher:
             if name != "on_join" or not self._end_join(error):
                 _log.exception("%r: the handler of %s failed", self.room, name)
         except BaseException as error:
-            # A time-out that nobody caught must not end the room, but a kill is meant for this very thread.
+            # A time-out that the handler did not catch must not end this thread; a kill is meant to.
             if type(error).__name__ == "GreenletExit":
                 raise
             _log.exception("%r: the handler of %s was interrupted", self.room, name)
