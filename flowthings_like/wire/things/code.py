@@ -1,4 +1,4 @@
-"""What a client takes away from code before it sends it."""
+"""Strips ThingsDB code before it is sent."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _LEADING = re.compile(r"\s*(?://.*)?\s*")
 
 
 def strip_code(code: str) -> str:
-    """Code without the blanks around it, and without one line comment at its start.
+    """Remove the whitespace around code, and one line comment at its start.
 
-    A second comment, a block comment and anything inside stay. Lines and columns in the node's syntax errors
-    are those of what this returns.
+    A second comment, a block comment and anything inside stay. The lines and columns in a node's syntax
+    errors refer to the stripped code.
     """
     if code[:1] != "/" and not code[:1].isspace() and not code[-1:].isspace():
         return code

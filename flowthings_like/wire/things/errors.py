@@ -1,6 +1,6 @@
-"""The errors that a ThingsDB node answers with, each by its own name.
+"""The errors of ThingsDB, each under its own name.
 
-Several have the name of a Python builtin and are one as well, so `except LookupError` catches the node's too:
+Several have the name of a Python builtin and derive from it, so that `except LookupError` catches both:
 
     from flowthings_like.things import things_errors
 
@@ -9,7 +9,7 @@ Several have the name of a Python builtin and are one as well, so `except Lookup
     except things_errors.LookupError as error:
         print(error.error_code, error)          # -54 …
 
-Some are raised here, before anything is sent, where the node could only have answered the same.
+Some are raised by the client before anything is sent, if the node could only answer with the same error.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ __all__ = [
 
 
 class ThingsDBError(FlowThingsError):
-    """The root of what a node answers with; its text is the node's message.
+    """The base of all errors that a node answers with. Its text is the node's message.
 
     Attributes:
-        error_code: the number that the protocol has for it, negative; 0 if it has none.
+        error_code: its number in the protocol, which is negative; 0 if it has none.
     """
 
     error_code: int = 0
 
 
 class CancelledError(ThingsDBError):
-    """The operation was cancelled before it was done. It is not asyncio's error of this name, which hides
-    from `except Exception`."""
+    """The operation was cancelled. This is not asyncio's error of the same name, which `except Exception`
+    does not catch."""
 
     error_code = -64
 
@@ -82,7 +82,7 @@ class TypeError(ThingsDBError, builtins.TypeError):
 
 
 class ValueError(ThingsDBError, builtins.ValueError):
-    """The right type with a value that is not allowed; a malformed scope, too."""
+    """A value that is not allowed, or a malformed scope."""
 
     error_code = -60
 
@@ -130,13 +130,14 @@ class BadDataError(ThingsDBError):
 
 
 class SyntaxError(ThingsDBError):
-    """The code does not parse. It is no builtin SyntaxError, which is about Python source."""
+    """The code has a syntax error. It does not derive from Python's SyntaxError, which is about Python
+    source."""
 
     error_code = -52
 
 
 class NodeError(ThingsDBError):
-    """The node cannot serve now. Nothing was run, so the same request may be made again."""
+    """The node is not ready. Nothing was run, so the request can be repeated."""
 
     error_code = -51
     retryable = True
@@ -155,7 +156,7 @@ class ResultTooLargeError(ThingsDBError):
 
 
 class RequestTimeoutError(ThingsDBError):
-    """A node waited for another one in vain. It is not about the deadline of the call."""
+    """A node got no answer from another node in time. This is not about the deadline of the call."""
 
     error_code = -5
 
@@ -185,8 +186,7 @@ class InternalError(ThingsDBError):
 
 
 class CustomError(ThingsDBError):
-    """Raised by the code itself, with a code of its own: -127 to -100, which is also what is left to `raise`
-    with nothing but a text."""
+    """Raised by the code itself, with a number from -127 to -100; `raise` with only a text has -100."""
 
     error_code = -100
 
@@ -197,7 +197,7 @@ _BY_CODE: dict[int, type[ThingsDBError]] = {
 
 
 def error_from(code: int, message: str) -> ThingsDBError:
-    """The exception for an answer's code and message; CustomError for a code that has no name."""
+    """Make the exception for an error code. It is a CustomError if the code has no name."""
     cls = _BY_CODE.get(code)
     if cls is not None:
         return cls(message)

@@ -1,4 +1,4 @@
-"""The header of a ThingsDB package: read, checked and written.
+"""Reads, checks and writes the header of a ThingsDB package:
 
 bytes 0-3   length of the body, little endian
 bytes 4-5   id: chosen by the client and repeated in the answer; EVENT_ID in what nobody asked for
@@ -21,16 +21,16 @@ _CHECK = 0xFF
 
 
 class ProtocolError(Exception):
-    """What came is not ThingsDB's protocol, or more of it than was allowed."""
+    """The other end does not speak ThingsDB's protocol, or sends more than is allowed."""
 
 
 class Header(NamedTuple):
-    """A header as it came.
+    """A header.
 
     Attributes:
         size: bytes of the body.
-        id: which request it is or answers, 0 to 65535.
-        kind: what the package is, a Kind in most cases.
+        id: of the request, or of the request that is answered; 0 to 65535.
+        kind: a Kind, or another number.
     """
 
     size: int
@@ -39,10 +39,10 @@ class Header(NamedTuple):
 
 
 def read_header(data: bytes, at: int = 0) -> Header:
-    """The header that begins there.
+    """Read the header at this offset.
 
     Raises:
-        ProtocolError: its check byte is wrong: no package begins there.
+        ProtocolError: its check byte is wrong.
     """
     size, id, kind, check = _HEADER.unpack_from(data, at)
     if kind ^ check != _CHECK:
@@ -51,5 +51,5 @@ def read_header(data: bytes, at: int = 0) -> Header:
 
 
 def write_header(size: int, id: int, kind: int) -> bytes:
-    """The bytes of a header."""
+    """Return a header's 8 bytes."""
     return _HEADER.pack(size, id, kind, kind ^ _CHECK)

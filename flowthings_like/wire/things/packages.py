@@ -1,7 +1,8 @@
-"""ThingsDB's packages: to bytes, and from bytes that come in pieces.
+"""Writes ThingsDB packages, and parses them from a byte stream.
 
-A package is a header and a body, one MessagePack value or nothing. Answers come in any order, so the id alone
-says what they answer; and only the kind tells an event from an answer, as EVENT_ID is an id like others.
+A package is a header and a body, which is one MessagePack value or empty. Answers come in any order: the id
+says which request one answers. The kind says whether a package is an answer or an event, because a request
+may have the EVENT_ID as well.
 """
 
 from __future__ import annotations
@@ -24,23 +25,23 @@ __all__ = [
 ]
 
 EVENT_ID = 65_535
-"""The id of packages that answer nothing. A request may have it too."""
+"""The id of packages that answer no request. A request may have it as well."""
 
 MAX_BODY = 1 << 30
-"""Bytes of a body. A node hangs up on a header that promises more."""
+"""Bytes of a body, at most. A node closes the connection at a header that announces more."""
 
 
 class Kind(IntEnum):
-    """What a package is."""
+    """The kind of a package."""
 
-    # From a node, unasked
+    # From a node: events
     NODE_STATUS = 0
     WARNING = 5
     ROOM_JOIN = 6
     ROOM_LEAVE = 7
     ROOM_EMIT = 8
     ROOM_DELETE = 9
-    # Its answers
+    # From a node: answers
     PONG = 16
     OK = 17
     DATA = 18
@@ -57,12 +58,12 @@ class Kind(IntEnum):
 
 
 class Package(NamedTuple):
-    """A package as it came, its body still packed.
+    """A package with its body still packed.
 
     Attributes:
-        kind: a Kind, or a number that this library does not know.
+        kind: a Kind, or a number that is not in it.
         id: which request it is or answers, 0 to 65535.
-        body: MessagePack, or empty.
+        body: MessagePack; may be empty.
     """
 
     kind: int
@@ -81,7 +82,7 @@ def package(kind: int, id: int, body: bytes = b"") -> bytes:
 
 
 def check_size(body: bytes) -> None:
-    """Whether a package can have this body.
+    """Raise if a body is too large for a package.
 
     Raises:
         things_errors.ValueError: it is larger than MAX_BODY.
@@ -91,9 +92,9 @@ def check_size(body: bytes) -> None:
 
 
 class PackageParser:
-    """Takes what a stream brings, in pieces of any size, and gives the packages in it.
+    """Parses packages from bytes that come in pieces of any size.
 
-    It holds what is here of one body, so a sender that promises much and sends little costs little.
+    It takes memory for the bytes that have come, not for those that a header announces.
 
     Args:
         max_body: bytes of a body, at most.
@@ -103,22 +104,22 @@ class PackageParser:
 
     def __init__(self, max_body: int = MAX_BODY) -> None:
         self._max_body = max_body
-        self._head = b""  # of a package of which not even the header is here
-        self._body: BytesIO | None = None  # of a package of which the header is here
+        self._head = b""  # part of a header
+        self._body: BytesIO | None = None  # part of a body
         self._missing = self._kind = self._id = 0
         self._dead = ""
 
     @property
     def buffered(self) -> int:
-        """Bytes that wait here for the rest of their package, without its header."""
+        """Bytes of an incomplete package: part of its header, or of its body."""
         return len(self._head) + (0 if self._body is None else self._body.tell())
 
     def feed(self, data: bytes) -> list[Package]:
-        """The packages that `data` completes, in their order; what is left over waits for the next call.
+        """Return the packages that `data` completes, in their order. The rest is kept for the next call.
 
         Raises:
-            ProtocolError: a header's check byte is wrong, or it promises more than `max_body`. The stream is
-                lost then: each further call raises the same.
+            ProtocolError: a header's check byte is wrong, or it announces more than `max_body`. All further
+                calls raise the same, because where the next package begins is unknown.
         """
         if self._dead:
             raise ProtocolError(self._dead)

@@ -1,11 +1,12 @@
-"""Where code runs, as text: `@thingsdb`, `@node` or `@collection:NAME`, and the short forms of these.
+"""Parses scopes, which say where code runs: `@thingsdb`, `@node` or `@collection:NAME`, and their short
+forms.
 
     @t  /t                          the ThingsDB scope
-    @n  /n                          the node that one is connected to
+    @n  /n                          the node that the client is connected to
     @n:3  /n/3                      the node with this id
     @:stuff  //stuff  /c/stuff      the collection stuff
 
-Each word may be cut short, `@collection:stuff` to `@col:stuff`; `@` goes with `:`, and `/` with `/`.
+Each word may be abbreviated, as `@col:stuff`. The separator is `:` after `@`, and `/` after `/`.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ _SEPARATORS = {"@": ":", "/": "/"}
 
 
 class Scope(NamedTuple):
-    """A scope, taken apart. `str` gives its full form, the one in which a node writes it.
+    """A parsed scope. `str` returns its full form, as a node writes it.
 
     Attributes:
-        kind: what kind of scope it is.
-        name: the collection's name, empty for another kind.
-        node: the node's id; None for the one that is connected to, and for another kind.
+        kind: the kind of scope.
+        name: the collection's name; empty for other kinds.
+        node: the node's id; None for the node that the client is connected to, and for other kinds.
     """
 
     kind: Literal["thingsdb", "node", "collection"]
@@ -51,11 +52,11 @@ def is_name(text: str) -> bool:
 
 
 def parse_scope(text: str) -> Scope:
-    """The scope that `text` stands for.
+    """Parse a scope.
 
     Raises:
-        things_errors.ValueError: it stands for none; the message says what would.
-        things_errors.TypeError: it is no str.
+        things_errors.ValueError: it is malformed; the message says what is expected.
+        things_errors.TypeError: it is not a str.
     """
     if not isinstance(text, str):
         raise things_errors.TypeError(f"a scope is a str such as '@:stuff', not {type(text).__name__}")
@@ -91,8 +92,8 @@ def cnscope(scope: str) -> str:
     """The name in a collection's scope: 'stuff' for '//stuff' and for '@collection:stuff'.
 
     Raises:
-        things_errors.ValueError: it is not the scope of a collection. The genuine helper takes any text with
-            a name behind its last separator, '@node:x' too.
+        things_errors.ValueError: it is not the scope of a collection. python-thingsdb's function of this name
+            accepts any text with a name after its last separator, such as '@node:x'.
     """
     parsed = parse_scope(scope)
     if parsed.kind != "collection":

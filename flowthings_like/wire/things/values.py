@@ -1,4 +1,4 @@
-"""ThingsDB's values: Python's to MessagePack, and MessagePack's back to Python."""
+"""Packs Python's values as MessagePack for a ThingsDB node, and unpacks those that it sends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from . import errors as things_errors
 
 try:
     import msgspec
-except ImportError:  # where there is no wheel of it; msgpack reads the same, at half the speed
+except ImportError:  # not everywhere is there a wheel of it; msgpack unpacks the same, at half the speed
     msgspec = None  # type: ignore[assignment]
 
 __all__ = ["UnpackError", "pack", "unpack"]
@@ -35,18 +35,18 @@ class UnpackError(ValueError):
 
 
 def pack(value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
-    """`value` as MessagePack.
+    """Pack `value` as MessagePack.
 
     None, bool, int, float, str, bytes, lists, tuples and mappings can be packed. The keys of a mapping should
-    be str and not '#': a node refuses others.
+    be str and not '#', because a node refuses others.
 
     Args:
-        default: called with a value of any other type; returns what stands for it, or the value itself if
-            nothing does. What it raises is passed on.
+        default: called with a value of any other type. Returns a value to pack in its place, or the same
+            value if there is none. Its exceptions are passed on.
 
     Raises:
-        things_errors.TypeError: a value that nothing stands for; the message says what to send instead.
-        things_errors.OverflowError: an int beyond 64 bits with a sign.
+        things_errors.TypeError: a value of a type that cannot be packed; the message says what to send
+        instead. things_errors.OverflowError: an int that does not fit 64 bits with a sign.
         things_errors.ValueError: a str with a lone surrogate, or values nested too deep.
     """
     try:
@@ -63,15 +63,15 @@ def pack(value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
     except ValueError as error:
         failure = things_errors.ValueError(f"cannot be sent: {error}")  # too deep, or beyond 4 GiB
     else:
-        # MessagePack has 64 bits without a sign too, and msgpack uses them.
+        # msgpack packs an int up to 2**64 - 1; a node takes one up to 2**63 - 1.
         if _MAYBE_WIDE.search(packed) and (wide := _find_wide(packed)):
             raise _overflow(wide, _place_of(wide, value, default))
         return packed
-    raise failure  # here, where no other exception is being handled and would become its context
+    raise failure  # not in an except clause: the exception there would become its context
 
 
 class _FailedOutside(Exception):
-    """Carries what the caller's `default` raised past the `except` clauses that are about packing."""
+    """Carries an exception of the caller's `default` past the `except` clauses for those of msgpack."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class _FailedOutside(Exception):
 
 
 class _Refused(Exception):
-    """Carries a value that nothing stands for."""
+    """Carries a value that cannot be packed."""
 
     def __init__(self, value: Any) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class _Refused(Exception):
 
 @lru_cache(maxsize=16)
 def _stand_in(default: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
-    """What msgpack calls for a value that it cannot pack."""
+    """The function that msgpack calls for a value that it cannot pack."""
 
     def stand_in(other: Any) -> Any:
         try:
@@ -131,7 +131,8 @@ def _refusal(value: Any, place: str) -> Exception:
 
 
 def _place_of(wanted: Any, whole: Any, default: Callable[[Any], Any] | None) -> str:
-    """Where in a request's content that value stands, as `rows[3].temp: `; "" if it cannot be found again."""
+    """Find a value in the content of a request. Returns its place as `rows[3].temp: `, or "" if it is not
+    found."""
     level = [("", whole)]
     for _ in range(_DEEPEST):
         inner: list[tuple[str, Any]] = []
@@ -143,7 +144,7 @@ def _place_of(wanted: Any, whole: Any, default: Callable[[Any], Any] | None) -> 
             if issubclass(cls, Mapping):
                 inner += [(_member_of(path, key), one) for key, one in value.items()]
             elif issubclass(cls, (list, tuple)):
-                # What the request itself is a list of has names elsewhere.
+                # The indexes of the request's own list mean nothing to the caller.
                 inner += [
                     (f"{path}[{index}]" if value is not whole else "", one) for index, one in enumerate(value)
                 ]
@@ -166,9 +167,9 @@ _ADVICE: dict[Any, str] = {
 
 
 def _find_wide(packed: bytes) -> int | None:
-    """The first int beyond the signed 64 bits in what msgpack has packed; None for a mere look-alike."""
+    """Find an int that does not fit 64 bits with a sign in a packed value. Returns None if there is none."""
     values = [msgpack.unpackb(packed, strict_map_key=False, unicode_errors="surrogateescape")]
-    for value in values:  # which grows meanwhile
+    for value in values:  # the list grows in the loop
         if isinstance(value, int) and value >= _INT64:
             return value
         if isinstance(value, list):
@@ -180,13 +181,14 @@ def _find_wide(packed: bytes) -> int | None:
 
 
 def unpack(body: bytes) -> Any:
-    """The value that `body` stands for: None, bool, int, float, str, bytes, list or dict.
+    """Unpack a body: None, bool, int, float, str, bytes, list or dict.
 
-    The keys of a dict may be of any type. The protocol's own extension types, which a node takes and never
-    sends, are refused; a MessagePack timestamp becomes a datetime in UTC.
+    The keys of a dict may be of any type. ThingsDB's own extension types are refused: a node takes them and
+    never sends them. A MessagePack timestamp becomes a datetime in UTC.
 
     Raises:
-        UnpackError: it is not one value, or a str in it is not UTF-8, which ThingsDB does not prevent.
+        UnpackError: it is not one value, or contains a str that is not UTF-8, which ThingsDB does not
+            prevent.
     """
     try:
         return _decode(body) if len(body) < _LARGE else parse_uncollected(_decode, body)
