@@ -1,4 +1,4 @@
-"""When a keep-alive is due, and when silence after one means that a connection is dead."""
+"""Decides when to send a keep-alive, and when a connection is dead because nothing has answered it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ __all__ = ["KeepAlive", "Watched"]
 
 
 class Watched(Protocol):
-    """A connection whose other end is asked for signs of life."""
+    """A connection that keep-alives are sent on."""
 
     @property
     def last_heard(self) -> float:
-        """The `time.monotonic()` at which something last came."""
+        """The `time.monotonic()` at which bytes last came."""
 
     def delivery(self) -> tuple[int, int]:
-        """How many bytes the other end's system has acknowledged, and how many it has not."""
+        """How many of the sent bytes the other end's kernel has acknowledged, and how many it has not."""
 
 
 @dataclass(frozen=True)
 class _Unanswered:
-    """A keep-alive after which nothing has come.
+    """A keep-alive that was not answered yet.
 
     Attributes:
         at: when it was sent.
-        delivered, backlog: what the connection's `delivery` was then.
+        delivered, backlog: the connection's `delivery` at that time.
     """
 
     at: float
@@ -33,7 +33,7 @@ class _Unanswered:
     backlog: int
 
     def is_moving(self, connection: Watched) -> bool:
-        """Whether it waits behind a large request, which moves on."""
+        """Whether it waits behind a large request, of which more was acknowledged since."""
         return self.backlog > 0 and connection.delivery()[0] > self.delivered
 
 
@@ -44,8 +44,8 @@ class KeepAlive:
     Args:
         interval: seconds after which a keep-alive is sent.
         answer_within: seconds after it in which something has to come.
-        periodic: whether they are sent all the time; else in silence only.
-        now: when the connection was made.
+        periodic: whether they are sent all the time; else only while nothing comes.
+        now: the time at which the connection was made.
     """
 
     def __init__(self, interval: float, answer_within: float, periodic: bool, now: float) -> None:
@@ -56,7 +56,7 @@ class KeepAlive:
         self._unanswered: _Unanswered | None = None
 
     def is_dead(self, connection: Watched, now: float) -> bool:
-        """Whether the last one should have been answered by now."""
+        """Whether the connection is dead: a keep-alive was not answered in time."""
         unanswered = self._unanswered
         if unanswered is None:
             return False
@@ -69,20 +69,20 @@ class KeepAlive:
         return False
 
     def is_due(self, connection: Watched, now: float) -> bool:
-        """Whether to send one."""
+        """Whether to send a keep-alive now."""
         since = self._sent_at if self._periodic else connection.last_heard
         return now - since >= self._interval and (self._periodic or self._unanswered is None)
 
     def sent(self, connection: Watched, now: float) -> None:
-        """One is about to be sent."""
+        """Note that a keep-alive is sent now."""
         self._sent_at = now
         if self._unanswered is None:
             self._unanswered = _Unanswered(now, *connection.delivery())
 
     def pause(self, connection: Watched, now: float) -> float:
-        """Seconds until there is something to decide again."""
+        """Seconds until the next look."""
         until = (self._sent_at if self._periodic else connection.last_heard) + self._interval
-        if until <= now:  # it was due, and an answer is waited for
+        if until <= now:  # one was due, but the last one was not answered yet
             until = now + self._interval
         if self._unanswered is not None:
             until = min(until, self._unanswered.at + self._answer_within)

@@ -8,8 +8,8 @@
          (move)       v     |  (connected, or no other answers)
                      REPLACING
 
-One thread runs the loop, and it alone changes the state. Everybody else leaves a request, which is a flag,
-and wakes the loop: so whoever is interrupted leaves nothing half done.
+One thread runs the loop, and only this thread changes the state. Other threads set a flag and wake the loop,
+so an interrupt there leaves nothing half done.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ __all__ = ["TRANSITIONS", "KeptConnection", "ReconnectingConnection", "State"]
 _log = logging.getLogger("flowthings_like")
 
 DRAIN_TIMEOUT = 10.0
-"""Seconds for which a connection that was replaced stays open for its calls."""
+"""Seconds for which a connection that was replaced stays open until its calls are done."""
 
 DRAIN_STEP = 0.02
-"""Seconds between two looks at whether they are done."""
+"""Seconds between two checks whether they are done."""
 
 
 class State(Enum):
-    """What the loop is about."""
+    """The states of a reconnecting connection."""
 
-    IDLE = "there is no connection, and nobody has asked for one"
-    CONNECTING = "an attempt is under way or about to begin"
-    BACKING_OFF = "the attempts have failed, or a connection was lost: the next attempt is after a pause"
-    CONNECTED = "there is a connection"
-    REPLACING = "there is a connection, and an attempt to make one that takes its place"
+    IDLE = "no connection, and none was asked for"
+    CONNECTING = "no connection; an attempt is being made or is next"
+    BACKING_OFF = "no connection; the next attempt is made after a pause"
+    CONNECTED = "connected"
+    REPLACING = "connected; an attempt is being made to connect to another place"
     CLOSED = "the loop has ended"
 
 
@@ -58,11 +58,11 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     _S.REPLACING: frozenset((_S.CONNECTED, _S.CONNECTING, _S.BACKING_OFF, _S.IDLE, _S.CLOSED)),
     _S.CLOSED: frozenset(),
 }
-"""The states that may follow each state."""
+"""For each state the states that may follow it."""
 
 
 class KeptConnection(Watched, Protocol):
-    """A connection as the loop needs it.
+    """What a connection must have to be kept open.
 
     Attributes:
         peer: the other end's address, for messages.
@@ -73,23 +73,23 @@ class KeptConnection(Watched, Protocol):
 
     @property
     def closed(self) -> bool:
-        """Whether it can be used no more."""
+        """Whether it has ended."""
 
     @property
     def in_flight(self) -> int:
         """Calls that were not answered yet."""
 
     def send_keepalive(self) -> None:
-        """Send what the other end has to answer. Does not wait for the answer."""
+        """Send something that the other end has to answer. Does not wait for the answer."""
 
     def close(self) -> None:
-        """End the connection, at once."""
+        """End the connection. Does not wait."""
 
     def wait_closed(self, timeout: float | None = None) -> bool:
-        """Wait until it is at its end."""
+        """Wait until its last callback was called."""
 
     def forget(self) -> None:
-        """In a forked child: the connection is the parent's."""
+        """In a forked child: leave the connection to the parent."""
 
 
 C = TypeVar("C", bound=KeptConnection)
@@ -97,10 +97,11 @@ C = TypeVar("C", bound=KeptConnection)
 
 @dataclass(frozen=True)
 class _Replaced(Generic[C]):
-    """A connection that was replaced.
+    """A connection that was replaced, until it is closed.
 
     Attributes:
-        until: when it is closed, whether its calls are done or not.
+        connection: the connection.
+        until: the `time.monotonic()` at which it is closed even if its calls are not done.
     """
 
     connection: C
@@ -108,22 +109,22 @@ class _Replaced(Generic[C]):
 
 
 class ReconnectingConnection(ABC, Generic[C]):
-    """One connection that is opened again whenever it is lost.
+    """Keeps one connection open, and opens another one after it is lost.
 
-    Subclasses say how to connect, how long to pause, and what to do about what happened.
+    A subclass implements how to connect and how long to pause, and may act on what happens.
 
     Args:
-        reconnect: whether to connect again after a loss before somebody asks.
-        keepalive: seconds after which a keep-alive is sent.
-        answer_within: seconds after one in which something has to come. Together they are the time in which a
-            connection that is dead without a word is noticed.
-        periodic: whether keep-alives are sent all the time; else in silence only.
+        reconnect: whether to connect after a loss before `ask` is called.
+        keepalive: seconds between keep-alives.
+        answer_within: seconds after a keep-alive in which something has to come. A dead connection is noticed
+            after `keepalive + answer_within` seconds.
+        periodic: whether keep-alives are sent all the time; else only while nothing comes.
 
     Attributes:
-        current: the connection, from the moment it is ready until its loss was seen.
-        state: what the loop is about.
-        failure: what the last attempt failed of, or that the connection was lost.
-        failed_rounds: how often an attempt has failed with each of the places there are.
+        current: the connection, until the loop has noticed its loss.
+        state: the state.
+        failure: why the last attempt failed or the last connection was lost; None while connected.
+        failed_rounds: how many rounds have failed, in which each place was tried.
         refusals: how often the attempts were given up because of `failure`.
         ended: set when the loop and its connections have ended.
     """
@@ -142,78 +143,78 @@ class ReconnectingConnection(ABC, Generic[C]):
         self._keepalive = self._new_keepalive(monotonic())
         self._answer_within = answer_within
         self._pid = os.getpid()
-        self._wakeup = backend.event()  # something has changed that the loop should look at
-        # Requests to the loop
+        self._wakeup = backend.event()  # set when the loop has to look at what has changed
+        # Set by any thread
         self._closing = self._asked = self._moving = False
-        # The loop's own
-        self._attempts = 0  # that failed since the last connection
-        self._failures = 0  # in a row, as far as pauses are concerned
+        # Used by the loop only
+        self._attempts = 0  # failed attempts since the last connection
+        self._failures = 0  # failed rounds in a row, and losses that count as such
         self._resume_at = self._connected_at = 0.0
         self._replaced: list[_Replaced[C]] = []
 
-    # For subclasses to say
+    # Implemented by subclasses
 
     @abstractmethod
     def _attempt(self) -> C:
-        """Make a connection that is ready for use, or raise."""
+        """Make a connection that is ready for use. Raise if that fails."""
 
     @abstractmethod
     def _is_final(self, error: Exception) -> bool:
-        """Whether the attempts end with this failure, until somebody asks again."""
+        """Whether no other attempt is made after this failure, until `ask` is called again."""
 
     @abstractmethod
     def _pause(self, failures: int) -> float:
         """Seconds to pause after so many failures in a row."""
 
     def _places(self) -> int:
-        """How many attempts make a round, after which comes a pause."""
+        """How many attempts make a round. A pause follows a failed round."""
         return 1
 
     def _failures_after(self, lasted: float) -> int:
-        """What the loss of a connection that has lasted so many seconds makes the number of failures."""
+        """The number of failures in a row after the loss of a connection that has lasted so many seconds."""
         return 0
 
-    # What happened, for subclasses to act on
+    # Overridden by subclasses
 
     def _on_up(self, connection: C) -> None:
-        """There is a connection; `current` is it."""
+        """Called with a new connection, which is `current`."""
 
     def _on_down(self, connection: C) -> None:
-        """It was lost."""
+        """Called when a connection was lost."""
 
     def _on_failed(self, error: Exception) -> None:
-        """An attempt has failed."""
+        """Called when an attempt has failed, and others follow."""
 
     def _on_refused(self, error: Exception) -> None:
-        """An attempt has failed for good."""
+        """Called when an attempt has failed, and no other follows."""
 
     def _on_silence(self, connection: C, seconds: float) -> None:
-        """A keep-alive was not answered: the connection is dead."""
+        """Close a connection that has not answered a keep-alive: it is dead."""
         _log.warning("%s: no answer to a keep-alive for %.1f s", connection.peer, seconds)
         connection.close()
 
     def _on_change(self) -> None:
-        """There is news for those who wait for a connection."""
+        """Called when threads that wait for a connection should look again."""
 
-    # Requests: from any thread, at any time
+    # May be called by any thread, at any time
 
     @property
     def forked(self) -> bool:
-        """Whether this is a forked child, and the loop its parent's."""
+        """Whether this process is a forked child of the one that runs the loop."""
         return self._pid != os.getpid()
 
     def ask(self) -> None:
-        """Somebody needs a connection."""
+        """Connect, unless there is a connection. Does not wait."""
         self._asked = True
         self._wakeup.set()
 
     def move(self) -> None:
-        """Make another connection, and have it take the place of the one there is."""
+        """Replace the connection by another one. Does not wait."""
         self._moving = True
         self._wakeup.set()
 
     def close(self) -> None:
-        """Close the connection and make no other. Returns at once."""
+        """Close the connection for good. Does not wait."""
         self._closing = True
         if self.forked:
             return
@@ -224,7 +225,7 @@ class ReconnectingConnection(ABC, Generic[C]):
         self._on_change()
 
     def forget(self) -> None:
-        """In a forked child: the loop is the parent's. Where it was copied along, it ends."""
+        """In a forked child: leave the connection to the parent. A copy of the loop's green thread ends."""
         connection, self.current = self.current, None
         if connection is not None:
             connection.forget()
@@ -232,7 +233,7 @@ class ReconnectingConnection(ABC, Generic[C]):
     # The loop
 
     def run(self) -> None:
-        """Look after the connection until `close`."""
+        """Run the loop until `close`."""
         try:
             self._loop()
         finally:
@@ -268,7 +269,7 @@ class ReconnectingConnection(ABC, Generic[C]):
         self.state = state
 
     def _connect(self) -> None:
-        """One attempt."""
+        """Make one attempt."""
         try:
             connection = self._attempt()
         except Exception as error:
@@ -296,7 +297,7 @@ class ReconnectingConnection(ABC, Generic[C]):
         self._on_change()
 
     def _refused(self, error: Exception) -> None:
-        """No further attempt before somebody asks."""
+        """Make no other attempt until `ask` is called."""
         self.failure = without_frames(error)
         self.refusals += 1
         self._asked = self._moving = False
@@ -309,7 +310,7 @@ class ReconnectingConnection(ABC, Generic[C]):
         self._attempts += 1
         self._on_failed(error)
         if self._attempts % self._places():
-            return  # the next place, at once
+            return  # the next place is tried at once
         self.failed_rounds += 1
         self._failures += 1
         self._moving = False
@@ -337,7 +338,7 @@ class ReconnectingConnection(ABC, Generic[C]):
         self._enter(State.BACKING_OFF)
 
     def _back_off(self) -> None:
-        """Wait, whoever asks meanwhile: a server in trouble is not helped by more callers."""
+        """Wait for the end of the pause, even if `ask` is called: more attempts would not help the server."""
         left = self._resume_at - monotonic()
         if left <= 0:
             self._enter(State.CONNECTING)
@@ -345,7 +346,7 @@ class ReconnectingConnection(ABC, Generic[C]):
             self._rest(left)
 
     def _keep_alive(self, connection: C) -> None:
-        """Send a keep-alive if it is time; else wait until it is, or for what comes."""
+        """Send a keep-alive if one is due, and wait until the next look."""
         keepalive = self._keepalive
         now = monotonic()
         if keepalive.is_dead(connection, now):
@@ -357,7 +358,7 @@ class ReconnectingConnection(ABC, Generic[C]):
         self._rest(keepalive.pause(connection, now))
 
     def _rest(self, seconds: float | None) -> None:
-        """Wait for what is new, or so long."""
+        """Wait until woken, or for so many seconds."""
         if self._replaced:
             self._drain()
             seconds = DRAIN_STEP if seconds is None else min(seconds, DRAIN_STEP)
@@ -368,7 +369,7 @@ class ReconnectingConnection(ABC, Generic[C]):
         self._wakeup.clear()
 
     def _drain(self) -> None:
-        """Close the connections that were replaced, each when its calls are done."""
+        """Close the replaced connections whose calls are done."""
         for replaced in self._replaced.copy():
             connection = replaced.connection
             if not connection.in_flight or connection.closed or monotonic() >= replaced.until:

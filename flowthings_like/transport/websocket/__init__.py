@@ -1,1 +1,1 @@
-"""WebSocket connections: live subscriptions, and ThingsDB packages as messages."""
+"""The WebSocket client, and live messages on top of it."""

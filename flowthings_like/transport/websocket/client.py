@@ -1,6 +1,6 @@
-"""The client end of a WebSocket, on top of any byte stream: the handshake, messages, pings and their answers.
+"""The client end of a WebSocket, on top of any byte stream: handshake, messages, and the answers to pings.
 
-Both ThingsDB nodes at `ws://` and `wss://` and live messages are spoken to through it.
+It serves both ThingsDB nodes at `ws://` and `wss://` and live messages.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ _REDIRECTS = range(300, 400)
 
 
 class RedirectError(ConnectionError):
-    """The server sends the client elsewhere. That is never followed: headers and cookies would travel along.
+    """The server answered with a redirect. It is not followed, because headers and cookies would be sent
+    along.
 
     Attributes:
         status: the answer's status.
-        location: where to.
+        location: the URL in the answer.
     """
 
     def __init__(self, status: int, location: str) -> None:
@@ -41,16 +42,17 @@ class RedirectError(ConnectionError):
 
 
 def upgrade(below: ByteStream, url: str, most: int, **options: Any) -> WebSocket:
-    """Make a WebSocket of a connection.
+    """Do the handshake on a connection.
 
     Args:
-        below: connected, TLS and all, with a limit for the handshake. The WebSocket owns it from now on.
-        url: that of the request.
+        below: connected, after the TLS handshake if there is TLS. Its `limit` applies to this handshake.
+        url: of the WebSocket.
         most: bytes of a message, at most.
-        options: of the handshake, as `websocket.create_connection` takes them.
+        options: of the handshake; see `websocket.create_connection`.
 
     Raises:
-        OSError: the other end speaks no WebSocket. RedirectError: it names another place.
+        OSError: the other end does not speak WebSocket.
+        RedirectError: it answers with a redirect.
         TimeoutError: not within the limit.
     """
     source = _HandshakeSocket(below)
@@ -68,12 +70,12 @@ def upgrade(below: ByteStream, url: str, most: int, **options: Any) -> WebSocket
 
 
 class WebSocket:
-    """A WebSocket. As a `ByteStream` each item travels as one binary message.
+    """Sends and receives messages. As a `ByteStream` it sends each item as one binary message.
 
     Args:
-        below: after the handshake.
-        most: bytes of a message, at most. What is larger ends the connection.
-        early: what came with the answer to the handshake.
+        below: a connection after the handshake. The WebSocket owns it from now on.
+        most: bytes of a message, at most. A longer one is an error.
+        early: bytes that came together with the answer to the handshake.
     """
 
     is_websocket = True
@@ -82,14 +84,14 @@ class WebSocket:
         self.peer = below.peer
         self._below = below
         self._parser = MessageParser(most)
-        self._owed: deque[bytes] = deque()  # answers to pings
+        self._owed: deque[bytes] = deque()  # encoded answers to pings
         self._early = early
         self._is_over = False
 
     # Messages
 
     def send(self, kind: Kind, data: bytes) -> None:
-        """Send one message, and wait until it is out. One thread at a time may do so.
+        """Send one message, and wait until it is sent. One thread at a time may do so.
 
         Raises:
             OSError: the connection is broken.
@@ -98,7 +100,7 @@ class WebSocket:
             self._below.flush()
 
     def send_owed(self) -> None:
-        """Send the answers to pings that have come, and wait until they are out.
+        """Answer the pings that have come.
 
         Raises:
             OSError: the connection is broken.
@@ -107,12 +109,13 @@ class WebSocket:
             self._below.flush()
 
     def receive_messages(self) -> list[Message]:
-        """Wait for bytes: the messages that they complete, control frames included, and maybe none.
+        """Wait for bytes. Returns the messages that they complete, which may be none.
 
-        The end is a message of the kind CLOSE. Pings are answered with what is sent next; see `owes`.
+        Control frames are among them: the last message is of the kind CLOSE. Answers to pings are sent with
+            the next message, or by `send_owed`.
 
         Raises:
-            OSError: the connection is broken or ends without CLOSE, or what came is no WebSocket.
+            OSError: the connection is broken, ends without CLOSE, or violates the protocol.
             TimeoutError: not within the limit.
         """
         early, self._early = self._early, b""
@@ -164,12 +167,12 @@ class WebSocket:
         return None if data is None else self._joined(self._parse(data))
 
     def _joined(self, messages: list[Message]) -> bytes | None:
-        """What the messages say, all of it: a hub tells only of what is still in the socket. None if no
-        message is complete."""
+        """The bytes of all messages: a hub would not tell of those that were left here. None if there is
+        none."""
         said = b"".join([message.data for message in messages if not message.is_control])
         self._is_over = any(message.kind == Kind.CLOSE for message in messages)
         if not said and not self._is_over:
-            self._below.acknowledge()  # the rest of a message may wait for that
+            self._below.acknowledge()  # the other end may hold back the rest of a message until then
             return None
         return said
 
@@ -193,10 +196,10 @@ class WebSocket:
 
 
 class _HandshakeSocket:
-    """A stream as websocket-client sees it during the handshake: a socket that is read byte by byte.
+    """Looks like a socket to websocket-client, which reads the answer to the handshake from it byte by byte.
 
     Attributes:
-        rest: what came after the answer.
+        rest: bytes that were not read yet; after the handshake those that came after the answer.
     """
 
     def __init__(self, below: ByteStream) -> None:
@@ -222,7 +225,7 @@ class _HandshakeSocket:
         return None
 
     def settimeout(self, seconds: float | None) -> None:
-        """The stream has a limit of its own."""
+        """Do nothing: the stream has a limit."""
 
     def close(self) -> None:
-        """Whoever has opened the stream closes it."""
+        """Do nothing: the caller of `upgrade` closes the stream."""

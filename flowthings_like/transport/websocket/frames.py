@@ -1,9 +1,10 @@
-"""WebSocket frames: bytes to messages and messages to bytes. No socket, no waiting.
+"""Parses WebSocket frames, and writes them. There is no I/O here.
 
-websocket-client takes the frames apart and puts them together. Its reader of frames asks for bytes and waits
-for them; here it is given what has come and asked again when more is there, so a hub can do the reading.
-Messages are put together here: websocket-client would copy what it has for each of the fragments that a node
-cuts its answers into, 14 thousand of them for 20 MiB.
+websocket-client encodes and decodes the frames. Its frame reader waits for bytes. Here it is given those that
+have come, and is called again when there are more: so a hub can do the reading.
+
+The fragments of a message are joined here. websocket-client would copy the message for each of its fragments,
+and a ThingsDB node sends 20 MiB in 14 thousand fragments.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ LONGEST_CONTROL = 125
 """Bytes that a control frame may carry."""
 
 _FRAGMENT = 64
-"""A message may have one fragment for so many of the bytes it may have. A node sends 1,447 in each."""
+"""A message may have as many fragments as its longest form has pieces of so many bytes. A node's have
+1,447."""
 
 
 class Kind(IntEnum):
-    """What a message is: text, bytes, or one of the control frames."""
+    """The kind of a message: text, bytes or a control frame."""
 
     TEXT = ABNF.OPCODE_TEXT
     BINARY = ABNF.OPCODE_BINARY
@@ -37,28 +39,28 @@ class Kind(IntEnum):
 
 
 class Message(NamedTuple):
-    """A whole message, or a control frame, as it came."""
+    """A whole message, or a control frame."""
 
     kind: Kind
     data: bytes
 
     @property
     def is_control(self) -> bool:
-        """Whether it is about the connection, and not something that was said."""
+        """Whether it is a control frame: CLOSE, PING or PONG."""
         return self.kind >= Kind.CLOSE
 
 
 def frame(kind: Kind, data: bytes | memoryview) -> bytes:
-    """The bytes of a message in one frame, masked, as clients have to."""
+    """Encode a message as one frame. It is masked, as clients have to do."""
     return bytes(ABNF.create_frame(bytes(data), kind).format())
 
 
 class MessageParser:
-    """Takes what a connection brings, in pieces of any size, and gives the messages in it.
+    """Parses messages from bytes that come in pieces of any size.
 
     Args:
-        most: bytes of a message, at most, in however many frames. More is refused at the header that promises
-            it.
+        most: bytes of a message, at most, in any number of frames. A frame that would exceed that is refused
+            when its header has come.
     """
 
     def __init__(self, most: int) -> None:
@@ -69,10 +71,10 @@ class MessageParser:
         self._size = 0
 
     def feed(self, data: bytes) -> list[Message]:
-        """The messages that `data` completes, in their order; what is left over waits for the next call.
+        """Return the messages that `data` completes, in their order. The rest is kept for the next call.
 
         Raises:
-            ConnectionError: what came is no WebSocket, or more than is allowed. The connection is lost.
+            ConnectionError: the bytes violate the protocol, or a message is too long.
         """
         self._frames.buffered += data
         messages: list[Message] = []
@@ -88,7 +90,7 @@ class MessageParser:
             raise ConnectionError(f"what came is no WebSocket: {error}") from None
 
     def _add(self, is_last: int, opcode: int, data: bytes) -> Message | None:
-        """Take the next frame. The message, if that was the last of it."""
+        """Add the next frame. Returns the message if that was its last frame."""
         if opcode >= Kind.CLOSE:
             return Message(Kind(opcode), data)
         parts = self._parts
@@ -102,7 +104,7 @@ class MessageParser:
         return Message(self._kind, parts[0] if len(parts) == 1 else b"".join(parts))
 
     def _check(self, is_last: int, opcode: int, size: int) -> None:
-        """Refuse a frame by its header, before any more of it is taken."""
+        """Raise if a frame is not allowed, as soon as its header has come."""
         if opcode >= ABNF.OPCODE_CLOSE:
             if size > LONGEST_CONTROL or not is_last:
                 raise ConnectionError("what came is no WebSocket: a control frame that is long, or in parts")
@@ -114,18 +116,18 @@ class MessageParser:
 
 
 class _IncompleteError(Exception):
-    """The rest of the frame has not come yet."""
+    """Raised if the rest of a frame has not come yet."""
 
 
 class _FrameReader(frame_buffer):
-    """websocket-client's reader of frames. It keeps what it has read of a frame when it is interrupted by an
-    exception, and goes on from there when it is called again.
+    """websocket-client's frame reader on top of a buffer. An exception does not make it forget which parts of
+    a frame it has read, so it can be called again when more has come.
 
     Args:
-        check: called with each header: whether it is the last frame of its message, opcode, size.
+        check: called for each header: whether the frame is the last of its message, its opcode, its size.
 
     Attributes:
-        buffered: what has come and was not read.
+        buffered: bytes that have come and were not read.
     """
 
     def __init__(self, check: Callable[[int, int, int], object]) -> None:

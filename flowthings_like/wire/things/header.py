@@ -1,9 +1,11 @@
-"""Reads, checks and writes the header of a ThingsDB package:
+"""Reads, checks and writes the header of a ThingsDB package.
 
-bytes 0-3   length of the body, little endian
-bytes 4-5   id: chosen by the client and repeated in the answer; EVENT_ID in what nobody asked for
-byte  6     kind
-byte  7     the kind with all its bits turned: the only check there is
+It has 8 bytes:
+
+    bytes 0-3   length of the body, little endian
+    bytes 4-5   id: chosen by the client and repeated in the answer; EVENT_ID in events
+    byte  6     kind
+    byte  7     the kind with all bits inverted: the only check
 """
 
 from __future__ import annotations
