@@ -24,8 +24,8 @@ LONGEST_CONTROL = 125
 """Bytes that a control frame may carry."""
 
 _FRAGMENT = 64
-"""A message may have as many fragments as its longest form has pieces of so many bytes. A node's have
-1,447."""
+"""Bytes that a fragment must have on average: shorter ones take more memory than they carry. A node sends
+1,447 in each."""
 
 
 class Kind(IntEnum):

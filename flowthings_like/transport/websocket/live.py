@@ -1,7 +1,7 @@
-"""The client end of live messages: subscriptions, replies, and the handlers that are called with what comes.
+"""The client for live messages: subscribes to flows, and calls handlers with the drops that come.
 
-Messages are JSON texts. A request carries a `msgId`, which its reply repeats in its head; drops come unasked,
-as `{"type": "message", "resource": …, "value": …}`.
+Messages are JSON texts. A request has a `msgId`, which the head of its reply repeats. A drop comes as
+`{"type": "message", "resource": …, "value": …}`.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ __all__ = ["WebSocketClient"]
 _log = logging.getLogger("flowthings_like")
 
 LONGEST_TICK = 5.0
-"""Seconds that one step of reading or writing may take."""
+"""Seconds that one read or write may take, at most."""
 
 Callback = Callable[["WebSocketClient", Any], Any]
 
 
 class APIConnection(Protocol):
-    """What a client needs of the connection of its API."""
+    """The members of an API's connection that a client uses."""
 
     creds: Any
     encoder: Any
@@ -46,11 +46,11 @@ class APIConnection(Protocol):
 
 
 class WebSocketClient:
-    """What `api.websocket.connect()` returns.
+    """A client for live messages, made by `api.websocket.connect()`.
 
-    Handlers run in `run()`, one at a time; an exception in one goes to `on_error`, and to the log if there is
-    none. The other methods may be called from any thread and at any time: what is sent while there is no
-    connection leaves when there is one.
+    `run()` calls the handlers, one at a time. An exception in a handler is passed to `on_error`, or logged if
+    there is none. The other methods may be called by any thread at any time. Messages that are sent while
+    there is no connection are queued until there is one.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class WebSocketClient:
         self._session: LiveSession | None = None
 
     def run(self) -> None:
-        """Connect and handle what comes, until `close()`; without `reconnect`, until the connection ends.
+        """Connect and call the handlers, until `close()`; without `reconnect`, until the connection ends.
 
         Raises:
             FlowThingsError: a session is refused for a reason that trying again does not change, or, without
@@ -92,14 +92,14 @@ class WebSocketClient:
         """
         session = LiveSession(_Listener(self), reconnect=self.reconnect, heartbeat=self.heartbeat)
         self._session = session
-        if self._stopping.is_set():  # asked after it is there: whoever closes sets this first
+        if self._stopping.is_set():  # read after `_session` is set: `close` sets this first
             session.close()
         session.run()
-        if not session.forked:  # a copy of this call that a fork has made: the connection is the parent's
+        if not session.forked:  # in a copy of this call that a fork has made, the connection is the parent's
             self._abandon(errors.ConnectionFailed("the connection was closed"))
 
     def subscribe(self, resource: str, callback: Callback | None = None) -> None:
-        """Ask for the drops of a flow from now on.
+        """Subscribe to the drops of a flow.
 
         Args:
             resource: the flow's id, or its path (which begins with a slash).
@@ -109,20 +109,21 @@ class WebSocketClient:
         self.send({"object": "drop", "type": "subscribe", **_flow(resource)}, callback)
 
     def unsubscribe(self, resource: str, callback: Callback | None = None) -> None:
-        """Ask for no more of them. Arguments as for `subscribe`."""
+        """End a subscription. Arguments as for `subscribe`."""
         with self._requests.lock:
             self._requests.subscribed.pop(text(resource, "a flow's id or path"), None)
         self.send({"object": "drop", "type": "unsubscribe", **_flow(resource)}, callback)
 
     def send(self, data: Mapping[str, Any], callback: Callback | None = None) -> None:
-        """Send any request.
+        """Send a request.
 
         Args:
             data: the message; a `msgId` is added unless it has one, which may be a str or an int.
             callback: as for `subscribe`.
 
         Raises:
-            InvalidInput: data that is no dict or no JSON, a msgId of another type or in use.
+            InvalidInput: data is not a dict or cannot be encoded as JSON; or the msgId has a wrong type or is
+                in use.
             ConfigurationError: the client was closed.
         """
         message = dict(resolve(data)) if isinstance(resolve(data), Mapping) else None
@@ -141,7 +142,7 @@ class WebSocketClient:
             self._transmit(message)
 
     def close(self) -> None:
-        """End the connection and make `run()` return. Closing again does nothing."""
+        """Close the connection and make `run()` return. May be called again."""
         self._stopping.set()
         session = self._session
         if session is not None:
@@ -149,7 +150,7 @@ class WebSocketClient:
 
     @property
     def _open(self) -> LiveConnection | None:
-        """The connection, if there is one."""
+        """The connection, if there is one now."""
         session = self._session
         return None if session is None else session.current
 
@@ -180,7 +181,7 @@ class WebSocketClient:
         return LiveConnection(opened, min(self.heartbeat, self.reply_timeout, LONGEST_TICK))
 
     def _trusted(self) -> bool | str:
-        """The API's choice of certificates."""
+        """The authorities to trust."""
         verify = self._connection.verify_ssl
         if verify is not True:
             return verify
@@ -241,7 +242,7 @@ class WebSocketClient:
         self._handle(self.on_close)
 
     def _abandon(self, error: errors.FlowThingsError) -> None:
-        """There will be no other connection."""
+        """Fail all requests: there will be no other connection."""
         for request in self._requests.take_all():
             self._fail(request, error)
 
@@ -273,7 +274,7 @@ class WebSocketClient:
 
 
 class _Listener:
-    """Passes on to a client what happens to its session."""
+    """Calls a client's private methods when something happens to its session."""
 
     def __init__(self, client: WebSocketClient) -> None:
         self._client = client

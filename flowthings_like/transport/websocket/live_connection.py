@@ -1,4 +1,4 @@
-"""One open connection for live messages: JSON texts in both directions, and keep-alives."""
+"""Opens a connection for live messages, and sends and receives texts on it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = ["MAX_MESSAGE", "LiveConnection", "open_websocket"]
 _log = logging.getLogger("flowthings_like")
 
 MAX_MESSAGE = 64 << 20
-"""Bytes that one message may have, in however many frames."""
+"""Bytes of a message, at most, in any number of frames."""
 
 NORMAL_CLOSURE = (1000).to_bytes(2, "big")
 HEARTBEAT = b'{"type":"heartbeat"}'
@@ -47,38 +47,38 @@ _SSLOPT = (
 
 
 class LiveConnection:
-    """An open connection, for one thread that reads and any number that write.
+    """An open connection. One thread reads from it, and any number write to it.
 
     Args:
-        socket: after its handshake; the connection owns it from now on.
-        tick: seconds that one step of reading or writing may take.
+        socket: the WebSocket. The connection owns it from now on.
+        tick: seconds that one read or write may take.
 
     Attributes:
-        closed: whether its end was seen, or made.
-        failure: what ended it, if anything went wrong.
+        closed: whether it has ended.
+        failure: the error that ended it, if there was one.
     """
 
-    in_flight = 0  # nothing of it has to be waited for when it is replaced, which never happens
+    in_flight = 0  # a live connection is never replaced, so nothing waits for its calls
 
     def __init__(self, socket: WebSocket, tick: float) -> None:
         self.peer = socket.peer
         self.closed = False
         self.failure: Exception | None = None
         self._socket = socket
-        self._lock = detect().lock()  # who has it writes
+        self._lock = detect().lock()  # held while writing
         socket.limit(None, tick)
 
     @property
     def last_heard(self) -> float:
-        """The `time.monotonic()` at which something last came."""
+        """The `time.monotonic()` at which bytes last came."""
         return self._socket.last_heard
 
     def delivery(self) -> tuple[int, int]:
-        """How many bytes the other end's system has acknowledged, and how many it has not."""
+        """How many of the sent bytes the other end's kernel has acknowledged, and how many it has not."""
         return self._socket.delivery()
 
     def receive(self) -> list[bytes]:
-        """Wait for what comes, for no longer than a tick: the texts that are complete. Pings are answered."""
+        """Wait for bytes, for one tick at most. Returns the texts that are complete. Answers pings."""
         try:
             messages = self._socket.receive_messages()
         except TimeoutError:
@@ -94,11 +94,11 @@ class LiveConnection:
         return texts
 
     def send(self, text: bytes) -> None:
-        """Send a text. If the connection is lost the reader learns of it: it meets the end."""
+        """Send a text. Does not raise if the connection is broken: the reader notices that."""
         self._write(self._socket.send, Kind.TEXT, text)
 
     def send_keepalive(self) -> None:
-        """Send a heartbeat, which the platform knows, and a ping, which every peer has to answer."""
+        """Send a heartbeat, which the platform expects, and a ping, which every WebSocket has to answer."""
         self._write(self._socket.send, Kind.TEXT, HEARTBEAT)
         self._write(self._socket.send, Kind.PING, b"")
 
@@ -107,27 +107,27 @@ class LiveConnection:
             with self._lock:
                 write(*args)
         except BaseException as error:
-            # Half of a frame may have gone, and nothing can follow it.
+            # Part of a frame may have been sent, so nothing can be sent after it.
             self._socket.close()
             if not isinstance(error, OSError):
                 raise
             _log.debug("a message could not be sent: the connection is lost")
 
     def fail(self, error: Exception) -> None:
-        """End it because of `error`."""
+        """Close it because of an error."""
         self.failure = error
         self.closed = True
         self._socket.close()
 
     def close(self) -> None:
-        """End it, and say so to the other end."""
+        """Tell the other end that it is closed, and close it."""
         if not self.closed:
             self._write(self._socket.send, Kind.CLOSE, NORMAL_CLOSURE)
         self.closed = True
-        self._socket.close()  # only this wakes a thread that is reading
+        self._socket.close()  # wakes the thread that reads
 
     def wait_closed(self, timeout: float | None = None) -> bool:
-        """It is at its end as soon as it is closed."""
+        """There is nothing to wait for."""
         return True
 
     def forget(self) -> None:
@@ -145,15 +145,15 @@ def open_websocket(
     """Open a WebSocket.
 
     Args:
-        url: ws:// or wss://.
-        tls: how to verify the server, unless `options` has an `sslopt`.
-        timeout: seconds to connect, and for the handshakes.
-        options: as `websocket.create_connection` takes them.
+        url: its URL, ws:// or wss://.
+        tls: how to verify the server; `sslopt` in `options` comes first.
+        timeout: seconds to connect, and again for the handshakes.
+        options: see `websocket.create_connection`.
         hold: called with the socket before it connects; see `dial`.
 
     Raises:
-        OSError: it cannot be opened, or is not to be trusted.
-        ConfigurationError: an option that cannot be honoured.
+        OSError: it cannot be opened, or the server's certificate is not trusted.
+        ConfigurationError: an option that is not supported.
     """
     refused = [name for name in _NOT_TAKEN if name in options]
     if refused:
@@ -187,7 +187,7 @@ def _dial(
     options: dict[str, Any],
     hold: Callable[[socket.socket], object],
 ) -> socket.socket:
-    """A connected socket, through a proxy where the options or the environment name one."""
+    """Connect a socket, through a proxy if the options or the environment name one."""
     sockopt = options.get("sockopt") or ()
     given: Any = proxy_info(**options)  # type: ignore[no-untyped-call]
     proxy = get_proxy_info(host, is_secure, given.proxy_host, given.proxy_port, given.auth, given.no_proxy)
@@ -206,7 +206,7 @@ def _dial(
     settings = sock_opt(list(sockopt), {})
     settings.timeout = timeout
     try:
-        # As ws://: it would put a TLS of its own on top, which no two threads may use at once.
+        # As ws://: for wss:// it would add TLS itself, which two threads must not use at once.
         made, _ = connect_through(f"ws://{_bracketed(host)}:{port}/", settings, through, None)
     except WebSocketException as error:
         raise ConnectionError(f"no way through the proxy {proxy_host}: {error}") from error
@@ -219,7 +219,7 @@ def _bracketed(host: str) -> str:
 
 
 def _context(sslopt: dict[str, Any]) -> ssl.SSLContext:
-    """The context that an `sslopt` of websocket-client's stands for."""
+    """Make the TLS context for websocket-client's option `sslopt`."""
     unknown = sorted(set(sslopt) - set(_SSLOPT))
     if unknown:
         raise ConfigurationError(f"sslopt: {unknown[0]} is not known; it may have {', '.join(_SSLOPT)}")

@@ -1,4 +1,4 @@
-"""One run of a live client: opens its connection, sends heartbeats, and opens another one after a loss."""
+"""Keeps the connection of a live client open while its `run` is called."""
 
 from __future__ import annotations
 
@@ -18,42 +18,44 @@ __all__ = ["Listener", "LiveSession"]
 
 BACKOFF = Backoff(base=2.0, most=60.0)
 
+"""The pauses after losses and failed attempts."""
+
 ANSWER_WITHIN = 5.0
-"""Seconds that a peer has at least to answer a ping."""
+"""Seconds that the server has at least to answer a ping."""
 
 
 class Listener(Protocol):
-    """What a session asks to connect, and tells what happens."""
+    """Opens connections for a session, and is told what happens."""
 
     def connect(self, hold: Callable[[socket.socket], object]) -> LiveConnection:
-        """Make a connection. `hold` is called with the socket before it connects."""
+        """Open a connection. `hold` must be called with the socket before it connects."""
 
     def connected(self, connection: LiveConnection) -> None:
-        """There is a connection."""
+        """Called with a new connection."""
 
     def heard(self, text: bytes) -> None:
-        """A message has come."""
+        """Called with each message."""
 
     def tick(self) -> None:
-        """Called again and again while there is a connection."""
+        """Called repeatedly while there is a connection."""
 
     def failed(self, error: Exception) -> None:
-        """An attempt to connect has failed; another one follows."""
+        """Called when an attempt has failed, and another one follows."""
 
     def refused(self, error: FlowThingsError) -> None:
-        """An attempt to connect has failed, and no other follows."""
+        """Called when an attempt has failed, and no other follows."""
 
     def lost(self, connection: LiveConnection) -> None:
-        """A connection has ended."""
+        """Called when a connection has ended."""
 
 
 class LiveSession(ReconnectingConnection[LiveConnection]):
-    """Runs in the thread of whoever calls `run`.
+    """Keeps a connection open in the thread that calls `run`, and calls the listener there.
 
     Args:
         listener: the client.
-        reconnect: whether to open another connection after a loss; else `run` returns then.
-        heartbeat: seconds between two keep-alives.
+        reconnect: whether to open another connection after a loss; if not, `run` returns.
+        heartbeat: seconds between keep-alives.
     """
 
     def __init__(self, listener: Listener, *, reconnect: bool, heartbeat: float) -> None:
@@ -65,8 +67,8 @@ class LiveSession(ReconnectingConnection[LiveConnection]):
         )
         self._listener = listener
         self._heartbeat = heartbeat
-        self._socket: socket.socket | None = None  # of the latest connection
-        self._told: LiveConnection | None = None  # the one that the listener knows of
+        self._socket: socket.socket | None = None  # of the last attempt
+        self._told: LiveConnection | None = None  # the connection of which the listener was told
         forget_in_child(self)
         self.ask()
 
@@ -89,8 +91,8 @@ class LiveSession(ReconnectingConnection[LiveConnection]):
         return BACKOFF.pause(failures)
 
     def _failures_after(self, lasted: float) -> int:
-        # A server that hangs up at once is given more and more time. After any loss there is a pause, so that
-        # clients that lost the same server do not come back all at once.
+        # If the server closes each connection at once, the pauses grow. There is a pause after each loss, so
+        # that the clients of a lost server do not all come back at the same time.
         return 1 if lasted > self._heartbeat else self._failures + 1
 
     def _wait(self, seconds: float | None) -> None:

@@ -1,4 +1,5 @@
-"""The requests of a live client: those that wait for a connection, and those whose reply is still to come."""
+"""Keeps the requests of a live client until they are answered: those that are queued, and those that were
+sent."""
 
 from __future__ import annotations
 
@@ -15,7 +16,13 @@ __all__ = ["Request", "Requests"]
 
 @dataclass(slots=True)
 class Request:
-    """A request whose reply is still to come."""
+    """A request that was not answered yet.
+
+    Attributes:
+        callback: called with the client and the reply or an exception.
+        message: the request.
+        until: the `time.monotonic()` at which it fails with DeadlineExceeded.
+    """
 
     callback: Callable[..., Any] | None
     message: dict[str, Any]
@@ -23,12 +30,12 @@ class Request:
 
 
 class Requests:
-    """Knows which request a reply is for, by the `msgId` that it repeats.
+    """Matches replies with requests by their `msgId`, and remembers subscriptions.
 
     Attributes:
-        waiting: the requests by their ids.
-        subscribed: the flows that were subscribed to, in their order.
-        lock: held to look at what is here and act on it.
+        waiting: the unanswered requests by their ids.
+        subscribed: the ids and paths of subscribed flows, in their order.
+        lock: held while reading or changing these.
     """
 
     def __init__(self) -> None:
@@ -46,17 +53,20 @@ class Requests:
         check: Callable[[dict[str, Any]], object],
         is_connected: Callable[[], bool],
     ) -> bool:
-        """Note a request, and give it an id unless it has one.
+        """Add a request. It gets an id unless it has one.
 
         Args:
-            check: raises if the message cannot be sent.
-            is_connected: if not, the request is queued.
+            message: the request.
+            callback: called with the reply.
+            timeout: seconds until the request fails.
+            check: raises if the message cannot be encoded.
+            is_connected: returns whether it can be sent now. If not, it is queued.
 
         Returns:
-            Whether the message is to be sent now.
+            Whether the caller has to send the message now.
 
         Raises:
-            InvalidInput: its id is of another type, or that of an open request.
+            InvalidInput: its id has a wrong type, or belongs to an unanswered request.
         """
         with self.lock:
             id = self._take_id(message)
@@ -77,26 +87,27 @@ class Requests:
         return id
 
     def note_sent(self, message: Mapping[str, Any]) -> None:
-        """A message is about to be sent: a subscription is noted, for the next connection to repeat."""
+        """Note a subscription that is about to be sent: it is repeated on the next connection."""
         if message.get("type") == "subscribe":
             with self.lock:
                 self.subscribed[flow_of(message)] = None
 
     def note_refused(self, message: Mapping[str, Any]) -> None:
-        """A request was refused: a subscription is not repeated."""
+        """Note that a subscription was refused: it is not repeated."""
         if message.get("type") == "subscribe":
             with self.lock:
                 self.subscribed.pop(flow_of(message), None)
 
     def begin(self) -> tuple[list[dict[str, Any]], list[str]]:
-        """There is a new connection: what was queued for it, and what was subscribed to on the last one."""
+        """Begin a connection. Returns the queued messages, and the flows that were subscribed to on the last
+        one."""
         with self.lock:
             before, self.subscribed = self.subscribed, {}
             queued, self._queue = self._queue, []
         return queued, list(before)
 
     def claim(self, id: Any) -> Request | None:
-        """The request with this id, which some servers return as a text. It waits no more."""
+        """Remove and return the request with this id, which some servers send as a str."""
         with self.lock:
             if isinstance(id, int | str) and id in self.waiting:
                 return self.waiting.pop(id)
@@ -105,23 +116,23 @@ class Requests:
             return self.waiting.pop(str(id), None) if isinstance(id, int) else None
 
     def take_expired(self) -> list[Request]:
-        """The requests that have waited for too long. They wait no more."""
+        """Remove and return the requests whose time is up."""
         with self.lock:
             return self._take_expired(monotonic())
 
     def take_sent(self) -> list[Request]:
-        """The requests that were sent. They wait no more."""
+        """Remove and return the requests that were sent."""
         with self.lock:
             return self._take_sent()
 
     def take_all(self) -> list[Request]:
-        """All requests, those that were queued too. They wait no more."""
+        """Remove and return all requests."""
         with self.lock:
             self._queue.clear()
             return self._take_sent()
 
-    # Under the lock. The loops stand in functions of their own: a signal at the end of a loop's round could
-    # pass by the release of a lock that was taken in the same function.
+    # Called under the lock. The loops stand in functions of their own because a signal at the end of a loop's
+    # round can skip the release of a lock that the same function has taken.
 
     def _take_expired(self, now: float) -> list[Request]:
         late = [id for id, request in self.waiting.items() if request.until <= now]
