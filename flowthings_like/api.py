@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .credentials import Token, find_settings
 from .defaults import defaults
-from .diagnostics.checks.first_use import first_time
+from .diagnostics.checks.first_use import check_first_use
 from .errors import ConfigurationError
 from .services.rest.registry import SERVICES, Services
 from .services.rest.resource import BaseService
@@ -277,7 +277,7 @@ class API(Services):
 
         `getattr(api, "async")` is the same method, by the name that it had before `async` became a keyword.
         """
-        first_time("parallel")
+        check_first_use("parallel")
         from .green.calls.async_ import AsyncAPI
 
         made: Any = AsyncAPI(self, self.async_lib, pool)  # only the stub knows its services' types
@@ -289,7 +289,7 @@ class API(Services):
         Args:
             pool: how many calls may run at once, or a pool of the green library in which they are spawned.
         """
-        first_time("parallel")
+        check_first_use("parallel")
         from .green.calls.lazy import LazyAPI
 
         made: Any = LazyAPI(self, self.async_lib, pool)  # only the stub knows its services' types
@@ -319,7 +319,7 @@ class API(Services):
         return f"<API of {self.creds.account} at {where}>"
 
     def _make_sender(self) -> HTTPSender:
-        first_time("network" if self._application is None else "native")
+        check_first_use("network" if self._application is None else "native")
         from .transport.http.sender import HTTPSender
 
         address = f"{'https' if self._connection.secure else 'http'}://{self._connection.host}"

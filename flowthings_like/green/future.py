@@ -23,9 +23,9 @@ __all__ = [
     "CapturedException",
     "Failure",
     "Future",
-    "Latch",
+    "OneShotEvent",
     "Origin",
-    "Pending",
+    "Task",
     "UnretrievedFailure",
     "as_cancelled",
     "duplicate",
@@ -59,36 +59,36 @@ class CapturedException:
         raise self.error.with_traceback(self.traceback)
 
 
-class Pending(Protocol):
+class Task(Protocol):
     """A green thread or an OS thread that makes a call, or has made it. All that our pools start are one."""
 
     def ready(self) -> bool:
         """Whether it is done: with a value, with an exception, or killed. Never waits."""
 
-    def settle(self, timeout: float | None = None) -> Outcome:
+    def outcome(self, timeout: float | None = None) -> Outcome:
         """Wait until it is done and return (value, None) or (None, CapturedException).
 
         Anything *raised* here is not the call's: it interrupted the wait (a timeout, a kill, Ctrl-C), and
-        settle may be called again. `timeout` is in seconds; DeadlineExceeded when it runs out.
+        outcome may be called again. `timeout` is in seconds; DeadlineExceeded when it runs out.
         """
 
     def when_done(self, callback: Callable[[], object]) -> bool:
         """Have `callback` called once it is done, maybe at once. False if this kind of thread cannot tell."""
 
-    def hurry(self) -> None:
+    def start_now(self) -> None:
         """Somebody waits for it: have it run now if it is still queued behind others."""
 
-    def abandon(self) -> bool:
+    def request_cancel(self) -> bool:
         """Kill it, as far as it can be killed. Never waits for it to end; says whether it soon will."""
 
 
-class Latch(Protocol):
+class OneShotEvent(Protocol):
     """A one-shot event: one thread waits for it and another one sets it, once."""
 
     def set(self) -> None:
         """Let the one that waits go on, or not wait at all."""
 
-    def hand_over(self) -> bool:
+    def set_and_switch(self) -> bool:
         """The same, and let it go on before the calling thread does, if that can be had."""
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -197,11 +197,11 @@ class Future:
 
     __slots__ = ("__weakref__", "_new_event", "_outcome", "_waiters", "is_shared", "origin")
 
-    def __init__(self, origin: Origin, new_event: Callable[[], Latch]) -> None:
+    def __init__(self, origin: Origin, new_event: Callable[[], OneShotEvent]) -> None:
         self.origin = origin
         self.is_shared = False
         self._new_event = new_event
-        self._waiters: list[Latch] = []
+        self._waiters: list[OneShotEvent] = []
         self._outcome = _PENDING  # then the value, or a Failure
 
     def done(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeVar
 
-from ..diagnostics.checks.first_use import first_time
+from ..diagnostics.checks.first_use import check_first_use
 from ..green.calls.marks import plain
 
 __all__ = ["InParallel", "RunningCall"]
@@ -42,7 +42,7 @@ class InParallel:
 
         `getattr(service, "async")` is the same method.
         """
-        first_time("parallel")
+        check_first_use("parallel")
         from ..green.calls.async_ import AsyncAPI
 
         return AsyncAPI(self, self._async_lib(), pool)
@@ -54,7 +54,7 @@ class InParallel:
         Args:
             pool: how many calls may run at once, or a pool of the green library in which they are spawned.
         """
-        first_time("parallel")
+        check_first_use("parallel")
         from ..green.calls.lazy import LazyAPI
 
         return LazyAPI(self, self._async_lib(), pool)

@@ -145,7 +145,7 @@ class Pool(Generic[C]):
                 state.close()
 
     def _state(self) -> _PoolState[C]:
-        here = self._home = self._home or detect().home
+        here = self._home = self._home or detect().socket_owner
         home, pid = here(), os.getpid()
         return self._states.get((pid, id(home))) or self._new_state(pid, home)
 

@@ -10,7 +10,7 @@ from .permit import Permit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..green.future import Latch
+    from ..green.future import OneShotEvent
 
 __all__ = ["OneThread", "Worker"]
 
@@ -58,10 +58,10 @@ class Worker:
 
     def __init__(self, work: Callable[[], bool]) -> None:
         self._work = work
-        self._new_event = detect().latches()
+        self._new_event = detect().event_factory()
         self._thread = OneThread(self._run)
-        self._asleep: Latch | None = None  # what the thread waits for, or is about to
-        self._woken: Latch | None = None  # the last event that was set
+        self._asleep: OneShotEvent | None = None  # what the thread waits for, or is about to
+        self._woken: OneShotEvent | None = None  # the last event that was set
 
     def wake(self) -> None:
         """Have `work` called.

@@ -262,6 +262,6 @@ def test_a_cancelled_call_is_finished_however_often_that_is_interrupted():
         call.cancel()
         assert call.ready()
         gate.set()
-        call.settle(20)
+        call.outcome(20)
         if not reached:
             break

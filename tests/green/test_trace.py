@@ -30,7 +30,7 @@ def one_read(api, flow, ids):
     lazy = api.lazy()
     assert lazy.drop(flow).read(ids[0])["elems"] == {"n": 0}
     if BACKEND.name == "threads":  # threads that are traced from their beginning
-        lazy._batcher._crew = type(BACKEND.crew())(BACKEND, 4)
+        lazy._batcher._internal_pool = type(BACKEND.internal_pool())(BACKEND, 4)
     with traced() as trace:
         assert lazy.drop(flow).read(ids[1])["elems"] == {"n": 1}
     return trace

@@ -11,12 +11,12 @@ from typing import Literal
 
 from ...green.findings import warn_once
 
-__all__ = ["first_time"]
+__all__ = ["check_first_use"]
 
-Moment = Literal["network", "parallel", "native"]
+FirstUse = Literal["network", "parallel", "native"]
 
-# Where the checks are, which are imported only when their moment comes.
-_CHECKS: dict[Moment, tuple[tuple[str, str], ...]] = {
+# Where the checks are, which are imported only when their use comes.
+_CHECKS: dict[FirstUse, tuple[tuple[str, str], ...]] = {
     "network": (
         ("patching", "both_patched"),
         ("patching", "imported_unpatched"),
@@ -37,15 +37,15 @@ _CHECKS: dict[Moment, tuple[tuple[str, str], ...]] = {
     "native": (("patching", "both_patched"), ("interpreter", "free_threaded")),
 }
 
-_passed: set[Moment] = set()
+_checked: set[FirstUse] = set()
 
 
-def first_time(moment: Moment) -> None:
-    """Warn of what is wrong for this moment, if it is the first of its kind in this process."""
-    if moment in _passed:
+def check_first_use(use: FirstUse) -> None:
+    """Warn of what is wrong for this use, if it is the first of its kind in this process."""
+    if use in _checked:
         return
-    _passed.add(moment)
-    for module, name in _CHECKS[moment]:
+    _checked.add(use)
+    for module, name in _CHECKS[use]:
         finding = getattr(import_module(f".{module}", __package__), name)()
         if finding is not None:
             warn_once(finding)

@@ -16,7 +16,7 @@ from flowthings_like.errors import ConfigurationError, InvalidInput
 
 from ...green.backends.choice import detect
 from ...green.findings import Finding, GreenWarning, note, warn_once
-from .blocking_site import call_that_waits
+from .blocking_site import blocked_on
 from .findings import blocking_call, hub_held
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Watch:
         frames = list(traceback.walk_stack(frame))[::-1]
         stack = traceback.StackSummary.extract(iter(frames), lookup_lines=False)
         runs = next((f.f_code.co_name for f, _ in frames if not _is_machinery(f)), stack[0].name)
-        return f"{self._name(active)}, running {runs},", stack, call_that_waits(frame)
+        return f"{self._name(active)}, running {runs},", stack, blocked_on(frame)
 
     def _is_idle(self, frame: FrameType) -> bool:
         return str(frame.f_globals.get("__name__", "")).startswith(self._hub_modules)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["call_that_waits"]
+__all__ = ["blocked_on"]
 
 # Modules whose objects wait in the kernel, for a disk or for another process that holds a lock.
 _WAITING = {
@@ -23,7 +23,7 @@ _WAITING = {
 _CALLED = re.compile(r"([A-Za-z_][\w.]*)\.\w+\s*\(")
 
 
-def call_that_waits(frame: FrameType) -> str | None:
+def blocked_on(frame: FrameType) -> str | None:
     """What the call in the frame's current line waits for: "SQLite", "DuckDB" or "a file"; None if neither.
 
     A frame does not tell which C function it is in. But its line says on what object a method is called, and

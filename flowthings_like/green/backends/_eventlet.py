@@ -19,11 +19,11 @@ from flowthings_like.errors import CallCancelled, DeadlineExceeded
 
 from ..future import CapturedException
 from ..wrong_thread import foreign_call, wrong_thread
-from .bounded_pool import Gate, Gated
-from .contract import PARALLEL, Backend, Pool
-from .hub_events import Latch, OwnLatch
-from .native_thread import in_native_thread, keep
-from .per_thread import Homes
+from .bounded_pool import BoundedPool, PooledThread
+from .contract import DEFAULT_SIZE, Backend, Pool
+from .hub_events import HubEvent, LocalHubEvent
+from .native_thread import call_captured, in_native_thread
+from .per_thread import PerThread
 
 if TYPE_CHECKING:
     import socket
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 __all__ = ["EventletBackend"]
 
 
-class CallThread(GreenThread, Gated):  # type: ignore[misc]
+class CallThread(GreenThread, PooledThread):  # type: ignore[misc]
     """A GreenThread that keeps its exception for whoever asks, instead of printing it to stderr as well."""
 
-    outcome: Outcome | None = None
+    _outcome: Outcome | None = None
     _timer: Any = None  # that will start it
 
     def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
@@ -49,14 +49,14 @@ class CallThread(GreenThread, Gated):  # type: ignore[misc]
 
     def main(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
         try:
-            self.outcome = function(*args, **kwargs), None
+            self._outcome = function(*args, **kwargs), None
         except (KeyboardInterrupt, SystemExit) as error:
-            self.outcome = None, CapturedException.caught(error)
+            self._outcome = None, CapturedException.caught(error)
             raise
         except BaseException as error:  # eventlet.Timeout and GreenletExit are
-            self.outcome = None, CapturedException.caught(error)
+            self._outcome = None, CapturedException.caught(error)
         finally:
-            self.end()
+            self.release_permit()
             self._exit_event.send()
             self._resolve_links()
             del self  # an exception's frames lead back to this one: without self, not back to its own keeper
@@ -66,42 +66,42 @@ class CallThread(GreenThread, Gated):  # type: ignore[misc]
 
     def get(self, timeout: float | None = None) -> Any:
         """The same as `wait`, under gevent's name for it; DeadlineExceeded after `timeout` seconds."""
-        value, raised = self._settled(timeout)
+        value, raised = self._wait_for_outcome(timeout)
         if raised is not None:
             raised.again()
         return value
 
-    # Gated and Pending
+    # PooledThread and Task
 
-    def begin(self) -> None:
+    def schedule(self) -> None:
         self._timer = hubs.get_hub().schedule_call_global(0, self.switch, *self._call)
         self._call = None, (), {}  # type: ignore[assignment]
 
     def ready(self) -> bool:
-        return self.outcome is not None
+        return self._outcome is not None
 
-    def settle(self, timeout: float | None = None) -> Outcome:
-        value, raised = self._settled(timeout)
+    def outcome(self, timeout: float | None = None) -> Outcome:
+        value, raised = self._wait_for_outcome(timeout)
         if raised is not None and isinstance(raised.error, GreenletExit):
             return None, CapturedException(CallCancelled("the green thread of this call was killed"), None)
         return value, raised
 
-    def _settled(self, timeout: float | None) -> Outcome:
-        if self.outcome is None:
+    def _wait_for_outcome(self, timeout: float | None) -> Outcome:
+        if self._outcome is None:
             if self.parent is not hubs.get_hub().greenlet:
                 raise wrong_thread()
-            self.hurry()
+            self.start_now()
             self._exit_event.wait(timeout)
-        if self.outcome is None:
+        if self._outcome is None:
             raise DeadlineExceeded(f"the call was not done after {timeout} s")
-        return self.outcome
+        return self._outcome
 
     def when_done(self, callback: Callable[[], object]) -> bool:
         self.link(lambda _: callback())
         return True
 
-    def abandon(self) -> bool:
-        if self.outcome is None:
+    def request_cancel(self) -> bool:
+        if self._outcome is None:
             if not self and self._timer is not None:
                 self._timer.cancel()  # it would run until it first waits for something
             # Killing switches to the victim at once; from a timer it is no switch point of the caller's.
@@ -109,20 +109,20 @@ class CallThread(GreenThread, Gated):  # type: ignore[misc]
         return True
 
 
-class _Hub:
+class EventletHub:
     """An eventlet hub, as latches and gates see it."""
 
     def __init__(self, hub: Any) -> None:
         self._hub = hub
         self.switch = hub.switch
 
-    def here(self) -> bool:
+    def is_current(self) -> bool:
         return self._hub is hubs.get_hub()
 
-    def soon(self, function: Callable[..., object], /, *args: Any) -> object:
+    def call_soon(self, function: Callable[..., object], /, *args: Any) -> object:
         return self._hub.schedule_call_global(0, function, *args)
 
-    def later(self, seconds: float, function: Callable[[], object]) -> Callable[[], object]:
+    def call_later(self, seconds: float, function: Callable[[], object]) -> Callable[[], object]:
         return self._hub.schedule_call_global(seconds, function).cancel  # type: ignore[no-any-return]
 
 
@@ -133,40 +133,40 @@ class EventletBackend(Backend):
 
     def __init__(self) -> None:
         self._tpool_pid = os.getpid()
-        self.home = Homes(patcher.original("threading").local()).here  # type: ignore[method-assign]
+        self.socket_owner = PerThread(patcher.original("threading").local()).get  # type: ignore[method-assign]
 
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         thread = CallThread(function, args, kwargs)
-        thread.begin()
+        thread.schedule()
         return thread
 
     def pool(self, size: int | None = None) -> Pool:
-        return Gate(self, size or PARALLEL, CallThread, self._hub())
+        return BoundedPool(self, size or DEFAULT_SIZE, CallThread, self._hub())
 
     def in_hub(self) -> bool:
         return eventlet.getcurrent() is hubs.get_hub().greenlet
 
-    def latch(self) -> Latch:
-        return Latch(self._hub())
+    def one_shot_event(self) -> HubEvent:
+        return HubEvent(self._hub())
 
-    def latches(self, refusal: Callable[[], WrongThread] = foreign_call) -> Callable[[], Latch]:
-        return partial(OwnLatch, self._hub(), refusal)
+    def event_factory(self, refusal: Callable[[], WrongThread] = foreign_call) -> Callable[[], HubEvent]:
+        return partial(LocalHubEvent, self._hub(), refusal)
 
     def hub(self) -> object | None:
         return self._hub()
 
     @staticmethod
-    def _hub() -> _Hub:
+    def _hub() -> EventletHub:
         """One per hub."""
         hub = hubs.get_hub()
-        found: _Hub | None = getattr(hub, "_flowthings_hub", None)
+        found: EventletHub | None = getattr(hub, "_flowthings_hub", None)
         if found is None:
-            found = hub._flowthings_hub = _Hub(hub)
+            found = hub._flowthings_hub = EventletHub(hub)
         return found
 
     def adopt(self, pool: Any) -> Pool:
         """A user's GreenPool: spawning blocks when that pool is full."""
-        return _Adopted(self, pool)
+        return AdoptedPool(self, pool)
 
     def event(self) -> Any:
         return green_threading.Event()
@@ -196,14 +196,14 @@ class EventletBackend(Backend):
 
         return stop
 
-    def turn(self) -> None:
+    def fair_yield(self) -> None:
         if in_native_thread():
             return
         hub = hubs.get_hub()
-        turnstile = getattr(hub, "_flowthings_turnstile", None)
-        if turnstile is None:
-            turnstile = hub._flowthings_turnstile = self.lock()
-        with turnstile:
+        fairness_lock = getattr(hub, "_flowthings_fairness_lock", None)
+        if fairness_lock is None:
+            fairness_lock = hub._flowthings_fairness_lock = self.lock()
+        with fairness_lock:
             eventlet.sleep(0)  # a timer like any other, so all that are due before it run first
 
     @contextmanager
@@ -218,7 +218,7 @@ class EventletBackend(Backend):
         finally:
             timer.cancel()
 
-    def stays_here(self) -> bool:
+    def native_runs_inline(self) -> bool:
         if in_native_thread():
             return True
         if self._tpool_pid != os.getpid():
@@ -226,9 +226,9 @@ class EventletBackend(Backend):
         return not self._is_pools_thread()
 
     def native(self, function: Callable[..., Any], /, *args: Any) -> Any:
-        if self.stays_here():
+        if self.native_runs_inline():
             return function(*args)
-        value, raised = tpool.execute(copy_context().run, keep, function, args)
+        value, raised = tpool.execute(copy_context().run, call_captured, function, args)
         if raised is not None:
             raised.again()
         return value
@@ -252,7 +252,7 @@ class EventletBackend(Backend):
         tpool._setup_already = False
 
 
-class _Adopted(Pool):
+class AdoptedPool(Pool):
     def __init__(self, backend: EventletBackend, pool: Any) -> None:
         self.backend = backend
         self._pool = pool
@@ -267,5 +267,5 @@ class _Adopted(Pool):
                 pool.no_coros_running = eventlet.Event()
             pool.coroutines_running.add(thread)
             thread.link(pool._spawn_done)
-        thread.begin()
+        thread.schedule()
         return thread

@@ -19,11 +19,11 @@ from flowthings_like.errors import CallCancelled, DeadlineExceeded
 
 from ..future import CapturedException
 from ..wrong_thread import foreign_call, wrong_thread
-from .bounded_pool import Gate, Gated
-from .contract import NATIVE_THREADS, PARALLEL, Backend, Pool
-from .hub_events import Latch, OwnLatch
-from .native_thread import in_native_thread, keep
-from .per_thread import Homes
+from .bounded_pool import BoundedPool, PooledThread
+from .contract import DEFAULT_SIZE, NATIVE_THREADS, Backend, Pool
+from .hub_events import HubEvent, LocalHubEvent
+from .native_thread import call_captured, in_native_thread
+from .per_thread import PerThread
 
 if TYPE_CHECKING:
     import socket
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 __all__ = ["GeventBackend"]
 
 
-class _Kept(CapturedException):
+class ReturnedException(CapturedException):
     """What a CallGreenlet returns in place of raising: what a greenlet raises is printed by the hub."""
 
     __slots__ = ()
 
 
-class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
+class CallGreenlet(gevent.Greenlet, PooledThread):  # type: ignore[misc]
     """A Greenlet that keeps its exception for whoever asks, instead of printing it to stderr as well."""
 
     def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
@@ -55,18 +55,18 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
         except (gevent.GreenletExit, KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # gevent.Timeout is one
-            return _Kept.caught(error)
+            return ReturnedException.caught(error)
         finally:
-            self.end()
+            self.release_permit()
             del self  # an exception's frames lead back to this one: without self, not back to its own keeper
 
     def successful(self) -> bool:
-        return bool(super().successful()) and not isinstance(self.value, _Kept)
+        return bool(super().successful()) and not isinstance(self.value, ReturnedException)
 
     @property
     def exception(self) -> BaseException | None:
         value = self.value
-        if isinstance(value, _Kept):
+        if isinstance(value, ReturnedException):
             return value.error
         error: BaseException | None = super().exception
         return error
@@ -74,19 +74,19 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
     @property
     def exc_info(self) -> Any:
         value = self.value
-        if isinstance(value, _Kept):
+        if isinstance(value, ReturnedException):
             return type(value.error), value.error, value.traceback
         return super().exc_info
 
     def _raise_exception(self) -> None:
-        if isinstance(self.value, _Kept):
+        if isinstance(self.value, ReturnedException):
             self.value.again()
         super()._raise_exception()
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         if block:
             self._check_thread()
-            self.hurry()
+            self.start_now()
         return super().get(block, timeout)
 
     def wait(self, timeout: float | None = None) -> Any:
@@ -95,19 +95,19 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
 
     def join(self, timeout: float | None = None) -> None:
         self._check_thread()
-        self.hurry()
+        self.start_now()
         super().join(timeout)
 
     def _check_thread(self) -> None:
         if not self.ready() and self.parent is not get_hub():
             raise wrong_thread()
 
-    # Gated and Pending
+    # PooledThread and Task
 
-    def begin(self) -> None:
+    def schedule(self) -> None:
         self.start()
 
-    def settle(self, timeout: float | None = None) -> Outcome:
+    def outcome(self, timeout: float | None = None) -> Outcome:
         value = self.value
         if value is None:
             if not self.ready():
@@ -116,7 +116,7 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
             error = super().exception if value is None else None
             if error is not None:
                 return None, CapturedException(error, error.__traceback__)
-        if isinstance(value, _Kept):
+        if isinstance(value, ReturnedException):
             return None, value
         if isinstance(value, gevent.GreenletExit):
             return None, CapturedException(CallCancelled("the green thread of this call was killed"), None)
@@ -131,7 +131,7 @@ class CallGreenlet(gevent.Greenlet, Gated):  # type: ignore[misc]
         self.rawlink(lambda _: callback())
         return True
 
-    def abandon(self) -> bool:
+    def request_cancel(self) -> bool:
         self.kill(block=False)
         return True
 
@@ -140,18 +140,18 @@ READABLE = 1  # libev's name for it
 SHORTEST = 1e-6  # seconds: a timer that is due at once
 
 
-class _Hub:
+class GeventHub:
     """A gevent hub, as latches and gates see it."""
 
     def __init__(self, hub: Any) -> None:
         self._hub = hub
         self.switch = hub.switch
-        self.soon = hub.loop.run_callback
+        self.call_soon = hub.loop.run_callback
 
-    def here(self) -> bool:
+    def is_current(self) -> bool:
         return self._hub is get_hub()
 
-    def later(self, seconds: float, function: Callable[[], object]) -> Callable[[], object]:
+    def call_later(self, seconds: float, function: Callable[[], object]) -> Callable[[], object]:
         timer = self._hub.loop.timer(seconds, ref=False)
         timer.start(function)
         return timer.close  # type: ignore[no-any-return]
@@ -163,7 +163,7 @@ class GeventBackend(Backend):
     name = "gevent"
 
     def __init__(self) -> None:
-        self.home = Homes(monkey.get_original("threading", "local")()).here  # type: ignore[method-assign]
+        self.socket_owner = PerThread(monkey.get_original("threading", "local")()).get  # type: ignore[method-assign]
 
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         greenlet = CallGreenlet(function, args, kwargs)
@@ -171,32 +171,32 @@ class GeventBackend(Backend):
         return greenlet
 
     def pool(self, size: int | None = None) -> Pool:
-        return Gate(self, size or PARALLEL, CallGreenlet, self._hub())
+        return BoundedPool(self, size or DEFAULT_SIZE, CallGreenlet, self._hub())
 
     def in_hub(self) -> bool:
         return gevent.getcurrent() is get_hub()
 
-    def latch(self) -> Latch:
-        return Latch(self._hub())
+    def one_shot_event(self) -> HubEvent:
+        return HubEvent(self._hub())
 
-    def latches(self, refusal: Callable[[], WrongThread] = foreign_call) -> Callable[[], Latch]:
-        return partial(OwnLatch, self._hub(), refusal)
+    def event_factory(self, refusal: Callable[[], WrongThread] = foreign_call) -> Callable[[], HubEvent]:
+        return partial(LocalHubEvent, self._hub(), refusal)
 
     def hub(self) -> object | None:
         return self._hub()
 
     @staticmethod
-    def _hub() -> _Hub:
+    def _hub() -> GeventHub:
         """One per hub."""
         hub = get_hub()
-        found: _Hub | None = getattr(hub, "_flowthings_hub", None)
+        found: GeventHub | None = getattr(hub, "_flowthings_hub", None)
         if found is None:
-            found = hub._flowthings_hub = _Hub(hub)
+            found = hub._flowthings_hub = GeventHub(hub)
         return found
 
     def adopt(self, pool: Any) -> Pool:
         """A user's gevent.pool.Pool or Group: spawning blocks when that pool is full."""
-        return _Adopted(self, pool)
+        return AdoptedPool(self, pool)
 
     def event(self) -> Any:
         return Event()
@@ -215,14 +215,14 @@ class GeventBackend(Backend):
         watcher.start(callback)
         return watcher.close  # type: ignore[no-any-return]
 
-    def turn(self) -> None:
+    def fair_yield(self) -> None:
         if in_native_thread():
             return
         hub = get_hub()
-        turnstile = getattr(hub, "_flowthings_turnstile", None)
-        if turnstile is None:
-            turnstile = hub._flowthings_turnstile = self.lock()
-        with turnstile:
+        fairness_lock = getattr(hub, "_flowthings_fairness_lock", None)
+        if fairness_lock is None:
+            fairness_lock = hub._flowthings_fairness_lock = self.lock()
+        with fairness_lock:
             # Not sleep(0), which can come back before timers are looked at. Timers run in the order in which
             # they are due, by the loop's own clock: unless that is right, this one would overtake others.
             hub.loop.update_now()
@@ -244,7 +244,7 @@ class GeventBackend(Backend):
     def native(self, function: Callable[..., Any], /, *args: Any) -> Any:
         if in_native_thread():
             return function(*args)
-        value, raised = self._native_pool().apply(copy_context().run, (keep, function, args))
+        value, raised = self._native_pool().apply(copy_context().run, (call_captured, function, args))
         if raised is not None:
             raised.again()
         return value
@@ -259,7 +259,7 @@ class GeventBackend(Backend):
         return found[1]
 
 
-class _Adopted(Pool):
+class AdoptedPool(Pool):
     def __init__(self, backend: GeventBackend, pool: Any) -> None:
         self.backend = backend
         self._pool = pool

@@ -29,7 +29,7 @@ __all__ = ["ThreadCall", "ThreadPool", "ThreadsBackend"]
 THREADS = 64
 """Worker threads of the pool that all parallel calls of a process share."""
 
-LENT = 192
+MOST_EXTRA_THREADS = 192
 """Most further threads of a pool, in place of those that only wait for lazy results."""
 
 IDLE_SECONDS = 10.0
@@ -60,7 +60,7 @@ class ThreadCall:
 
     def get(self, timeout: float | None = None) -> Any:
         """Wait for the call: its value, or its exception raised. DeadlineExceeded after `timeout` seconds."""
-        value, raised = self.settle(timeout)
+        value, raised = self.outcome(timeout)
         if raised is not None:
             raised.again()
         return value
@@ -92,11 +92,11 @@ class ThreadCall:
         while callback := _pop(self._callbacks):
             callback()
 
-    # Pending
+    # Task
 
-    def settle(self, timeout: float | None = None) -> Outcome:
+    def outcome(self, timeout: float | None = None) -> Outcome:
         if self._outcome is None:
-            self.hurry()
+            self.start_now()
             if self._outcome is None:
                 self._wait(timeout)
         assert self._outcome is not None
@@ -118,13 +118,13 @@ class ThreadCall:
             due()
         return True
 
-    def hurry(self) -> None:
+    def start_now(self) -> None:
         # A worker that waits for a call which is still queued runs it itself: were it to wait, a pool whose
         # workers all wait for queued calls would stand still. (The call's own time limits then bound it.)
-        if _own_pool() is not None:
+        if _current_pool() is not None:
             self.run()
 
-    def abandon(self) -> bool:
+    def request_cancel(self) -> bool:
         return self.cancel()
 
 
@@ -145,7 +145,7 @@ def _pop(items: list[Any]) -> Any:
 _CANCELLED = object()
 
 
-class ThreadLatch:
+class ThreadEvent:
     """Waited for by one OS thread, and set once by another."""
 
     __slots__ = ("_lock",)
@@ -158,23 +158,23 @@ class ThreadLatch:
         with suppress(RuntimeError):  # it is set already: who was interrupted may come again
             self._lock.release()
 
-    def hand_over(self) -> bool:
+    def set_and_switch(self) -> bool:
         self.set()
         return False
 
     def wait(self, timeout: float | None = None) -> bool:
         limit = seconds(timeout)
-        pool = _own_pool()
+        pool = _current_pool()
         if pool is None:
             return self._lock.acquire(timeout=-1 if limit is None else limit)
-        pool.lend()
+        pool.begin_wait()
         try:
             return self._lock.acquire(timeout=-1 if limit is None else limit)
         finally:
-            pool.take_back()
+            pool.end_wait()
 
 
-def _own_pool() -> ThreadPool | None:
+def _current_pool() -> ThreadPool | None:
     """The pool that this thread works for."""
     return getattr(threading.current_thread(), "flowthings_pool", None)
 
@@ -198,7 +198,7 @@ class ThreadPool(Pool):
         self._lock = threading.Lock()
         self._workers: set[object] = set()
         self._idle = 0
-        self._lent = 0
+        self._waiting = 0
         self._pid = os.getpid()
 
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> ThreadCall:
@@ -206,27 +206,27 @@ class ThreadPool(Pool):
             self._open()
         call = ThreadCall(function, args, kwargs)
         with self._lock:
-            self._hire_for(self._calls.qsize() + 1)
+            self._ensure_workers(self._calls.qsize() + 1)
             self._calls.put(call)  # under the lock: the last worker does not leave meanwhile
         return call
 
-    def lend(self) -> None:
+    def begin_wait(self) -> None:
         """The calling worker is about to do nothing but wait."""
         if self._pid == os.getpid():
             with self._lock:
-                self._lent += 1
-                self._hire_for(self._calls.qsize())
+                self._waiting += 1
+                self._ensure_workers(self._calls.qsize())
 
-    def take_back(self) -> None:
+    def end_wait(self) -> None:
         """The calling worker goes on."""
         if self._pid == os.getpid():
             with self._lock:
-                self._lent -= 1
+                self._waiting -= 1
 
     def _has_room(self, workers: int) -> bool:
-        return workers < self.size + min(self._lent, LENT)
+        return workers < self.size + min(self._waiting, MOST_EXTRA_THREADS)
 
-    def _hire_for(self, calls: int) -> None:
+    def _ensure_workers(self, calls: int) -> None:
         """Start a worker if so many calls need one and there is room. Called under the lock.
 
         Raises:
@@ -261,7 +261,7 @@ class ThreadPool(Pool):
                     return
             with self._lock:
                 self._idle -= 1
-                self._hire_for(calls.qsize())  # earlier there may have been no room
+                self._ensure_workers(calls.qsize())  # earlier there may have been no room
             call.run()
             del call  # or the last result stays alive while this thread is idle
             with self._lock:
@@ -275,11 +275,11 @@ class ThreadsBackend(Backend):
     """OS threads, and the standard library's synchronisation."""
 
     name = "threads"
-    in_turns = False
+    is_cooperative = False
 
     def __init__(self) -> None:
         self._shared: ThreadPool | None = None
-        self._crew: ThreadPool | None = None
+        self._internal_pool: ThreadPool | None = None
 
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Not bounded, so not in the pool: a thread of its own, for what runs as long as the program."""
@@ -295,19 +295,19 @@ class ThreadsBackend(Backend):
             self._shared = ThreadPool(self, THREADS)
         return self._shared
 
-    def crew(self) -> Pool:
-        if self._crew is None:
-            self._crew = ThreadPool(self, THREADS)
-        return self._crew
+    def internal_pool(self) -> Pool:
+        if self._internal_pool is None:
+            self._internal_pool = ThreadPool(self, THREADS)
+        return self._internal_pool
 
-    def latch(self) -> ThreadLatch:
-        return ThreadLatch()
+    def one_shot_event(self) -> ThreadEvent:
+        return ThreadEvent()
 
-    def give_way(self) -> None:
+    def yield_to_others(self) -> None:
         """Let the threads that can run have their turn: what another one does only then is waited for."""
-        turn = ThreadLatch()
-        self.crew().spawn(turn.set)
-        turn.wait()
+        event = ThreadEvent()
+        self.internal_pool().spawn(event.set)
+        event.wait()
 
     def event(self) -> Any:
         return Event()
@@ -327,7 +327,7 @@ class ThreadsBackend(Backend):
         except BlockingIOError:
             return 0
 
-    def turn(self) -> None:
+    def fair_yield(self) -> None:
         pass
 
     @contextmanager

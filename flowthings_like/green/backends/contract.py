@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from flowthings_like.errors import WrongThread
 
-    from ..future import Latch, Pending
+    from ..future import OneShotEvent, Task
 
-__all__ = ["NATIVE_THREADS", "PARALLEL", "Backend", "Pool"]
+__all__ = ["DEFAULT_SIZE", "NATIVE_THREADS", "Backend", "Pool"]
 
-PARALLEL = 1000
+DEFAULT_SIZE = 1000
 """Calls that one pool of green threads runs at once, unless told otherwise."""
 
 NATIVE_THREADS = 16
@@ -41,16 +41,16 @@ class Pool(ABC):
         Returns the library's own thread object, at once: what is more than the pool's size waits its turn.
         """
 
-    def start(self, function: Callable[..., Any], /, *args: Any) -> Pending:
+    def start(self, function: Callable[..., Any], /, *args: Any) -> Task:
         """Like `spawn`, for calls whose thread nobody gets to see."""
-        return self.pending(self.spawn(function, *args))
+        return self.task(self.spawn(function, *args))
 
     def check_thread(self) -> None:  # noqa: B027 (most pools belong to none)
         """Raise WrongThread if this OS thread is not the one to which the pool belongs."""
 
-    def pending(self, thread: Any) -> Pending:
-        """The given thread, which this pool spawned, as a Pending."""
-        result: Pending = thread
+    def task(self, thread: Any) -> Task:
+        """The given thread, which this pool spawned, as a Task."""
+        result: Task = thread
         return result
 
 
@@ -59,7 +59,7 @@ class Backend(ABC):
 
     name: str
 
-    in_turns = True
+    is_cooperative = True
     """Whether threads run in turns: one that is started begins when the others have had theirs, on the hub's
     next round. OS threads begin at once."""
 
@@ -67,21 +67,21 @@ class Backend(ABC):
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Run `function` in a green thread of its own, with a copy of the context variables; not bounded."""
 
-    def pending(self, thread: Any) -> Pending:
-        """A thread that `spawn` returned, as a Pending."""
-        result: Pending = thread
+    def task(self, thread: Any) -> Task:
+        """A thread that `spawn` returned, as a Task."""
+        result: Task = thread
         return result
 
     def get(self, thread: Any, timeout: float | None = None) -> Any:
         """Wait for a thread: its value, or its exception. DeadlineExceeded after `timeout` seconds."""
-        value, raised = self.pending(thread).settle(timeout)
+        value, raised = self.task(thread).outcome(timeout)
         if raised is not None:
             raised.again()
         return value
 
     def kill(self, thread: Any) -> None:
         """Stop a spawned thread as far as that goes: an OS thread that has started runs to its end."""
-        self.pending(thread).abandon()
+        self.task(thread).request_cancel()
 
     @abstractmethod
     def pool(self, size: int | None = None) -> Pool:
@@ -92,15 +92,15 @@ class Backend(ABC):
         make calls never lock the pool up.
         """
 
-    def crew(self) -> Pool:
+    def internal_pool(self) -> Pool:
         """A pool for short work that others wait for, which therefore never queues behind them."""
         return self.pool()
 
-    def give_way(self) -> None:
+    def yield_to_others(self) -> None:
         """Let every thread that can run have its turn."""
         self.sleep(0)
 
-    def stays_here(self) -> bool:
+    def native_runs_inline(self) -> bool:
         """Whether `native` is a plain call in this OS thread, which is a native one of a green library."""
         return False
 
@@ -109,13 +109,13 @@ class Backend(ABC):
         return False
 
     @abstractmethod
-    def latch(self) -> Latch:
+    def one_shot_event(self) -> OneShotEvent:
         """The lightest event: one thread waits for it, once."""
 
-    def latches(self, refusal: Callable[[], WrongThread] = foreign_call) -> Callable[[], Latch]:
+    def event_factory(self, refusal: Callable[[], WrongThread] = foreign_call) -> Callable[[], OneShotEvent]:
         """What makes latches that are set in this OS thread, a little faster. Under gevent and eventlet it
         raises what `refusal` makes in another OS thread, where waiting for one is an error."""
-        return self.latch
+        return self.one_shot_event
 
     def hub(self) -> object | None:
         """This OS thread's event loop, to tell whether something belongs to it; None on threads."""
@@ -133,7 +133,7 @@ class Backend(ABC):
     def lock(self) -> Any:
         """A new lock, with the methods of `threading.Lock`."""
 
-    def home(self) -> object:
+    def socket_owner(self) -> object:
         """What stands for all those who may share a socket with the caller; it can be weakly referred to.
 
         On threads that is the process. Under gevent and eventlet it is the OS thread: a socket wakes those
@@ -181,8 +181,8 @@ class Backend(ABC):
     def watch(self, sock: socket.socket, callback: Callable[[], object]) -> Callable[[], object] | None:
         """Have the hub itself call `callback()` whenever there is something to read from a socket.
 
-        It must neither wait nor raise, but may let a green thread that waits for a latch go on (`hand_over`).
-        Nobody else may read from the socket meanwhile.
+        It must neither wait nor raise, but may let a green thread that waits for an event go on
+        (`set_and_switch`). Nobody else may read from the socket meanwhile.
 
         Returns:
             What ends it, to be called before the socket is closed. None on threads, which have no hub.
@@ -190,7 +190,7 @@ class Backend(ABC):
         return None
 
     @abstractmethod
-    def turn(self) -> None:
+    def fair_yield(self) -> None:
         """Wait for a turn to do something that holds up all green threads of this hub for milliseconds.
 
         Turns are given one at a time, and everything that is due runs between two of them. What the caller

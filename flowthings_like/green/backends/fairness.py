@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-__all__ = ["LARGE", "is_large", "pass_through", "turn"]
+__all__ = ["LARGE", "fair_yield", "is_large", "run_fairly"]
 
 LARGE = 256 * 1024
 """Bytes of text that take about a millisecond to parse, to write or to read from a socket."""
@@ -34,13 +34,13 @@ def is_large(value: Any) -> bool:
     return limit is not None and len(value) >= limit
 
 
-def pass_through(function: Callable[[Any], T], value: Any) -> T:
+def run_fairly(function: Callable[[Any], T], value: Any) -> T:
     """`function(value)`, which parses or writes `value`; after waiting for a turn if that is large."""
     if is_large(value):
-        turn()
+        fair_yield()
     return function(value)
 
 
-def turn() -> None:
-    """Wait for a turn: call it right before a piece of work that takes milliseconds. See Backend.turn."""
-    detect().turn()
+def fair_yield() -> None:
+    """Wait for a turn. To be called right before work that takes milliseconds; see Backend.fair_yield."""
+    detect().fair_yield()

@@ -37,7 +37,7 @@ class ForeignPool(Pool):
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         return self._spawn(copy_context().run, function, *args, **kwargs)
 
-    def pending(self, thread: Any) -> ForeignCall:
+    def task(self, thread: Any) -> ForeignCall:
         return ForeignCall(thread)
 
 
@@ -56,7 +56,7 @@ class ForeignCall:
         asked = getattr(self._thread, "ready", None) or getattr(self._thread, "done", None)
         return bool(asked()) if callable(asked) else False
 
-    def settle(self, timeout: float | None = None) -> Outcome:
+    def outcome(self, timeout: float | None = None) -> Outcome:
         if self._outcome is None:
             try:
                 self._outcome = self._collect(timeout), None
@@ -83,10 +83,10 @@ class ForeignCall:
     def when_done(self, callback: Callable[[], object]) -> bool:
         return False
 
-    def hurry(self) -> None:
+    def start_now(self) -> None:
         """Nothing is known of its queue."""
 
-    def abandon(self) -> bool:
+    def request_cancel(self) -> bool:
         stop = getattr(self._thread, "kill", None) or getattr(self._thread, "cancel", None)
         if callable(stop):
             stop()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from flowthings_like.errors import WrongThread
 
-__all__ = ["Hub", "Latch", "OwnLatch"]
+__all__ = ["Hub", "HubEvent", "LocalHubEvent"]
 
 
 class Hub(Protocol):
@@ -25,18 +25,18 @@ class Hub(Protocol):
     def switch(self) -> object:
         """Let the loop run, until somebody switches back. An error, not a wait, in the loop itself."""
 
-    def here(self) -> bool:
+    def is_current(self) -> bool:
         """Whether this is the loop's own OS thread."""
 
-    def soon(self, function: Callable[..., object], /, *args: Any) -> object:
+    def call_soon(self, function: Callable[..., object], /, *args: Any) -> object:
         """Have the loop call `function(*args)` on its next turn."""
 
-    def later(self, seconds: float, function: Callable[[], object]) -> Callable[[], object]:
+    def call_later(self, seconds: float, function: Callable[[], object]) -> Callable[[], object]:
         """Have it called in so many seconds, unless the function returned is called before. It does not keep
         the loop running."""
 
 
-class Latch:
+class HubEvent:
     """Waited for by one green thread, and set once, in the OS thread of the hub."""
 
     __slots__ = ("_hub", "_is_set", "_waiter")
@@ -50,9 +50,9 @@ class Latch:
         """Let the one that waits go on."""
         self._is_set = True
         if self._waiter is not None:
-            self._hub.soon(self._wake)
+            self._hub.call_soon(self._wake)
 
-    def hand_over(self) -> bool:
+    def set_and_switch(self) -> bool:
         """Set it, and let the one that waits go on right now, in place of the calling green thread, which
         goes on when somebody switches to it. False, at once, if nobody waits."""
         self._is_set = True
@@ -69,10 +69,10 @@ class Latch:
             WrongThread: this is another OS thread than the hub's, where the wait would never end.
         """
         if not self._is_set:
-            if not self._hub.here():
+            if not self._hub.is_current():
                 raise wrong_thread()
             self._waiter = getcurrent()
-            cancel = None if timeout is None else self._hub.later(timeout, self._wake)
+            cancel = None if timeout is None else self._hub.call_later(timeout, self._wake)
             try:
                 # A thread that is switched to by mistake goes on waiting; one whose time is up does not.
                 while not self._is_set and self._waiter is not None:
@@ -89,7 +89,7 @@ class Latch:
             waiter.switch()
 
 
-class OwnLatch(Latch):
+class LocalHubEvent(HubEvent):
     """A latch that the thread waits for which makes it.
 
     Raises:
@@ -100,9 +100,9 @@ class OwnLatch(Latch):
     __slots__ = ()
 
     def __init__(self, hub: Hub, refusal: Callable[[], WrongThread]) -> None:
-        if not hub.here():
+        if not hub.is_current():
             raise refusal()
-        # One is made for each call: not worth another call to what makes a Latch.
+        # One is made for each call: not worth another call to what makes a HubEvent.
         self._hub = hub
         self._is_set = False
         self._waiter = None

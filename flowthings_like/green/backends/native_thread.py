@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ..future import Outcome
 
-__all__ = ["in_native_thread", "keep"]
+__all__ = ["call_captured", "in_native_thread"]
 
 # A context variable rather than a thread-local: those are per green thread once patched.
 _inside: ContextVar[bool] = ContextVar("flowthings_like_native", default=False)
@@ -23,7 +23,7 @@ def in_native_thread() -> bool:
     return _inside.get()
 
 
-def keep(function: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:
+def call_captured(function: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:
     """Call `function(*args)` and return its outcome.
 
     Nothing is raised: eventlet's workers die of a SystemExit or KeyboardInterrupt and their caller waits for

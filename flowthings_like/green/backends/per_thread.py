@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["Home", "Homes"]
+__all__ = ["PerThread", "ThreadIdentity"]
 
 
-class Home:
+class ThreadIdentity:
     """Stands for an OS thread and the hub in it."""
 
     __slots__ = ("__weakref__",)
 
 
-class Homes:
+class PerThread:
     """The homes of a green library.
 
     Args:
@@ -23,10 +23,10 @@ class Homes:
     def __init__(self, local: Any) -> None:
         self._local = local
 
-    def here(self) -> Home:
+    def get(self) -> ThreadIdentity:
         """The calling OS thread's."""
         try:
-            found: Home = self._local.home
+            found: ThreadIdentity = self._local.identity
         except AttributeError:
-            found = self._local.home = Home()
+            found = self._local.identity = ThreadIdentity()
         return found

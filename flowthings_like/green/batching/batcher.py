@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..backends.contract import Pool
-    from ..future import Future, Latch, Pending
+    from ..future import Future, OneShotEvent, Task
     from .bulk_form import BulkForm
     from .queue import Batch, Call
 
@@ -43,7 +43,7 @@ class _DispatcherThread:
     __slots__ = ("task",)
 
     def __init__(self) -> None:
-        self.task: Pending | None = None
+        self.task: Task | None = None
 
 
 class Batcher:
@@ -73,16 +73,16 @@ class Batcher:
     ) -> None:
         backend = pool.backend
         self.writes = Writes()
-        self.gathering = None if backend.in_turns else Gathering(backend)
+        self.gathering = None if backend.is_cooperative else Gathering(backend)
         self._backend = backend
-        self._crew = backend.crew()
+        self._internal_pool = backend.internal_pool()
         self._most = most
         self._dispatcher = Dispatcher(pool, known, self.writes)
         self._queues: WeakValueDictionary[Any, BatchQueue] = WeakValueDictionary()
         self._lock = backend.lock()
         self._ready: dict[BatchQueue, None] = {}  # of which a batch may leave, in their order
         self._threads: set[_DispatcherThread] = set()
-        self._latches = backend.latches(wrong_thread)
+        self._event_factory = backend.event_factory(wrong_thread)
         self._track = track
         self._pid = os.getpid()
         track(self)
@@ -98,14 +98,14 @@ class Batcher:
         name = where, form.method, timeout
         found = self._queues.get(name)
         if found is None:
-            found = self._queues.setdefault(name, BatchQueue(form, service, self._backend.in_turns))
+            found = self._queues.setdefault(name, BatchQueue(form, service, self._backend.is_cooperative))
         return found
 
-    def new_event(self) -> Latch:
+    def new_event(self) -> OneShotEvent:
         """What a thread waits for that needs a result."""
         if self._pid != os.getpid():
             self._take_over()
-        return self._latches() if self.gathering is None else self.gathering.event()
+        return self._event_factory() if self.gathering is None else self.gathering.event()
 
     # Arrivals
 
@@ -138,14 +138,14 @@ class Batcher:
 
     def _let_send(self) -> None:
         """A whole batch waits: where threads run in turns, let it leave while its caller makes the next."""
-        if self._backend.in_turns and not self._backend.in_hub():
-            self._backend.give_way()
+        if self._backend.is_cooperative and not self._backend.in_hub():
+            self._backend.yield_to_others()
 
     # Departures
 
     def _schedule(self, queue: BatchQueue) -> None:
         """A batch of this queue may leave: have a dispatcher send it. On an error the queue is as it was."""
-        self._crew.check_thread()
+        self._internal_pool.check_thread()
         if self._pid != os.getpid():
             self._take_over()
         with self._lock:
@@ -164,7 +164,7 @@ class Batcher:
         thread = _DispatcherThread()
         try:
             self._threads.add(thread)
-            thread.task = self._crew.start(self._send_batches, thread)
+            thread.task = self._internal_pool.start(self._send_batches, thread)
             thread.task.when_done(partial(self._ended, thread))  # killed, it may never run
         except BaseException as error:
             self._threads.discard(thread)  # if it runs nevertheless, it says so itself
@@ -264,14 +264,14 @@ class Batcher:
             with self._lock:  # so that nothing leaves meanwhile
                 queue.give_up()
         tasks = [thread.task for thread in tuple(self._threads)]
-        for task in [task for task in tasks if task is not None and task.abandon()]:
-            task.settle()
+        for task in [task for task in tasks if task is not None and task.request_cancel()]:
+            task.outcome()
 
     def _take_over(self) -> None:
         """This is a forked child: the parent's dispatchers stayed there, with what they had on their way."""
         self._pid = os.getpid()
         self._track(self)
-        if self._backend.in_turns:  # green threads come along
+        if self._backend.is_cooperative:  # green threads come along
             return
         self._lock = self._backend.lock()
         self._threads.clear()

@@ -122,7 +122,7 @@ class Dispatcher:
             succeeded = [self._send_alone(batch, position) for position in positions]
         else:
             tasks = [self._pool.start(self._send_alone, batch, position) for position in positions]
-            succeeded = [task.settle()[0] for task in tasks]
+            succeeded = [task.outcome()[0] for task in tasks]
         if all(succeeded):
             return True
         killed = CallCancelled("the green thread of this call was killed")

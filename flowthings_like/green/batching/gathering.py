@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..backends.contract import Backend
-    from ..future import Latch
+    from ..future import OneShotEvent
 
 
 class Started(Protocol):
@@ -79,9 +79,9 @@ class Gathering:
             else:
                 self._functions[ident] = outer
 
-    def event(self) -> Latch:
+    def event(self) -> OneShotEvent:
         """What a thread waits for that needs a result."""
-        return _Event(self, self._backend.latch())
+        return _Event(self, self._backend.one_shot_event())
 
     def waits(self, event: _Event) -> None:
         """This thread is about to wait."""
@@ -103,7 +103,7 @@ class Gathering:
         silent = 0
         while self._under_way and silent < PATIENCE:
             before = self._moves
-            self._backend.give_way()
+            self._backend.yield_to_others()
             silent = silent + 1 if self._moves == before else 0
 
 
@@ -112,7 +112,7 @@ class _Event:
 
     __slots__ = ("_event", "_gathering")
 
-    def __init__(self, gathering: Gathering, event: Latch) -> None:
+    def __init__(self, gathering: Gathering, event: OneShotEvent) -> None:
         self._gathering = gathering
         self._event = event
 
@@ -121,7 +121,7 @@ class _Event:
         self._gathering.goes_on(self)
         self._event.set()
 
-    def hand_over(self) -> bool:
+    def set_and_switch(self) -> bool:
         """The same: which thread runs next the system decides."""
         self.set()
         return False

@@ -114,7 +114,7 @@ class BatchQueue:
 
     Args:
         service: whose bulk form to call.
-        in_turns: whether threads run in turns, see `Backend`.
+        is_cooperative: whether threads run in turns, see `Backend`.
 
     Attributes:
         place: the service's path.
@@ -122,11 +122,11 @@ class BatchQueue:
     """
 
     __slots__ = (
-        "__weakref__", "_calls", "_context", "_in_turns", "_unanswered",
+        "__weakref__", "_calls", "_context", "_is_cooperative", "_unanswered",
         "form", "in_flight", "place", "service",
     )  # fmt: skip
 
-    def __init__(self, form: BulkForm, service: Any, in_turns: bool) -> None:
+    def __init__(self, form: BulkForm, service: Any, is_cooperative: bool) -> None:
         self.form = form
         self.service = service
         self.place: str = getattr(service, "path", "")
@@ -134,7 +134,7 @@ class BatchQueue:
         self._unanswered: dict[Any, Call] = {}  # the last read of each key, which equal ones may share
         self._calls: deque[Call] = deque()
         self._context: Context | None = None
-        self._in_turns = in_turns
+        self._is_cooperative = is_cooperative
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -198,7 +198,7 @@ class BatchQueue:
             return True
         if self.form.writes:
             return False
-        return self._in_turns or len(self._calls) >= self.form.most or self._differs()
+        return self._is_cooperative or len(self._calls) >= self.form.most or self._differs()
 
     def _differs(self) -> bool:
         """Whether the next read has the key of one that is on its way, but could not share it."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..backends.contract import Pool
-    from ..future import Origin, Outcome, Pending
+    from ..future import Origin, Outcome, Task
 
 __all__ = ["AsyncAPI"]
 
@@ -48,7 +48,7 @@ class AsyncAPI(View):
         self._wanted = async_lib, pool
         self._pool: Pool | None = None
         # In call order, by identity: threads need not be hashable, and as_completed takes them out singly.
-        self._queue: dict[int, tuple[Any, Pending]] = {}
+        self._queue: dict[int, tuple[Any, Task]] = {}
 
     def _make_call(self, view: View, method: Callable[..., Any]) -> Callable[..., Any]:
         """How calls of a service's method are made: what gets the arguments and returns a thread."""
@@ -63,7 +63,7 @@ class AsyncAPI(View):
                     break
             else:
                 thread = pool.spawn(method, *args, **kwargs)
-            pending = pool.pending(thread)
+            pending = pool.task(thread)
             track(pending, origin)
             self._queue[id(thread)] = thread, pending
             return thread
@@ -93,7 +93,7 @@ class AsyncAPI(View):
         """
         calls = list(self._queue.values())
         remaining = _clock(timeout)
-        outcomes = [pending.settle(remaining and remaining()) for _, pending in calls]
+        outcomes = [pending.outcome(remaining and remaining()) for _, pending in calls]
         self._forget(calls)
         if with_exceptions:
             return _pairs(outcomes)
@@ -120,12 +120,12 @@ class AsyncAPI(View):
         told = [pending.when_done(partial(done.put, (thread, pending))) for thread, pending in calls]
         if not all(told):
             for call in calls:
-                call[1].settle(remaining and remaining())
+                call[1].outcome(remaining and remaining())
                 self._forget([call])
                 yield call[0]
             return
         waiting = iter(calls)
-        oldest: Pending | None = None
+        oldest: Task | None = None
         for _ in calls:
             # Whoever waits lends its place to one call that is still queued; see Pool.
             while oldest is None or oldest.ready():
@@ -133,7 +133,7 @@ class AsyncAPI(View):
                 if oldest is None:
                     break
             if oldest is not None:
-                oldest.hurry()
+                oldest.start_now()
             try:
                 call = done.get(timeout=remaining and remaining())
             except queue.Empty:
@@ -150,10 +150,10 @@ class AsyncAPI(View):
         calls = list(self._queue.values())
         self._queue.clear()
         forget(pending for _, pending in calls)
-        for pending in [pending for _, pending in calls if not pending.ready() and pending.abandon()]:
-            pending.settle()
+        for pending in [pending for _, pending in calls if not pending.ready() and pending.request_cancel()]:
+            pending.outcome()
 
-    def _forget(self, calls: list[tuple[Any, Pending]]) -> None:
+    def _forget(self, calls: list[tuple[Any, Task]]) -> None:
         for thread, _ in calls:
             self._queue.pop(id(thread), None)  # it may have been handed out meanwhile
 
@@ -174,7 +174,7 @@ class AsyncAPI(View):
 
     def _settle_all(self) -> None:
         for _, pending in list(self._queue.values()):
-            pending.settle()
+            pending.outcome()
 
 
 def _pairs(outcomes: list[Outcome]) -> list[tuple[BaseException | None, Any]]:

@@ -44,7 +44,7 @@ class BegunFuture(Future):
     __slots__ = ("_call", "_pid", "_pool", "_turn")
 
     def __init__(self, call: Underway, origin: Origin, pool: Pool) -> None:
-        super().__init__(origin, pool.backend.latch)
+        super().__init__(origin, pool.backend.one_shot_event)
         self._call = call
         self._pool = pool
         self._pid = os.getpid()
@@ -60,7 +60,7 @@ class BegunFuture(Future):
         if super().done():
             return
         self._pool.check_thread()
-        if self._pid != os.getpid() and not self._pool.backend.in_turns:
+        if self._pid != os.getpid() and not self._pool.backend.is_cooperative:
             # In a forked child: the thread that may hold it has stayed in the parent.
             self._turn, self._pid = self._pool.backend.lock(), os.getpid()
         if timeout is None:

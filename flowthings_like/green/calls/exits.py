@@ -18,7 +18,7 @@ from ..future import Failure, Future
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..future import Origin, Pending
+    from ..future import Origin, Task
 
 __all__ = ["forget", "track", "track_batches"]
 
@@ -68,7 +68,7 @@ def _here() -> _UnderWay:
     return here
 
 
-def track(call: Future | Pending, origin: Origin) -> None:
+def track(call: Future | Task, origin: Origin) -> None:
     """Finish this call before the program ends."""
     calls = _here().calls
     calls[ref(call, calls.pop)] = origin
@@ -80,7 +80,7 @@ def track_batches(batches: Batches) -> None:
     here[ref(batches, here.pop)] = None
 
 
-def forget(calls: Iterable[Future | Pending]) -> None:
+def forget(calls: Iterable[Future | Task]) -> None:
     """These were given up: do not wait for them."""
     here = _here()
     for call in calls:
@@ -112,14 +112,14 @@ def _wait_for_all(here: _UnderWay, waited: dict[int, Any], failures: dict[str, i
                 _count(failures, origin, f"{type(error).__name__}: {str(error)[:300]}")
 
 
-def _is_done(call: Future | Pending) -> bool:
+def _is_done(call: Future | Task) -> bool:
     return call.done() if isinstance(call, Future) else call.ready()
 
 
-def _wait(call: Future | Pending) -> BaseException | None:
+def _wait(call: Future | Task) -> BaseException | None:
     """Wait for a call; why it has no value, or None."""
     try:
-        value, captured = (call.failure(), None) if isinstance(call, Future) else call.settle()
+        value, captured = (call.failure(), None) if isinstance(call, Future) else call.outcome()
     except Exception as error:  # nothing can wait for it here
         return error
     if isinstance(value, Failure):

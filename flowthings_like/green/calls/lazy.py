@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..backends.contract import Pool
-    from ..future import Pending
+    from ..future import Task
 
     Make = Callable[[Origin, tuple[Any, ...], dict[str, Any]], GreenThunk]
 
@@ -182,7 +182,7 @@ class LazyAPI(View):
         self._remember(future, future.task)
         return future
 
-    def _remember(self, future: Future, call: Future | Pending) -> None:
+    def _remember(self, future: Future, call: Future | Task) -> None:
         """Finish a call before the block and the program end. What runs it holds `call`, not the future."""
         track(call, future.origin)
         if self._block is not None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..backends.contract import Pool
-    from ..future import Origin, Pending
+    from ..future import Origin, Task
 
 __all__ = ["TaskFuture"]
 
@@ -28,8 +28,8 @@ class TaskFuture(Future):
     def __init__(
         self, origin: Origin, pool: Pool, function: Callable[..., Any], args: Any, kwargs: Any
     ) -> None:
-        super().__init__(origin, pool.backend.latch)
-        self.task: Pending = pool.start(_make, function, args, kwargs, origin)
+        super().__init__(origin, pool.backend.one_shot_event)
+        self.task: Task = pool.start(_make, function, args, kwargs, origin)
 
     def done(self) -> bool:
         """Whether the thread has ended."""
@@ -39,7 +39,7 @@ class TaskFuture(Future):
         """Wait for the thread, which starts now if it is queued behind others."""
         if super().done():
             return
-        value, captured = self.task.settle(timeout)
+        value, captured = self.task.outcome(timeout)
         if captured is None:
             self.set_result(value)
         else:  # it was killed, or raised what is no Exception
@@ -47,7 +47,7 @@ class TaskFuture(Future):
 
     def cancel(self) -> bool:
         """Kill the thread, as far as that can be done. Never waits; says whether it soon will end."""
-        return self.task.abandon()
+        return self.task.request_cancel()
 
     def when_done(self, callback: Callable[[], object]) -> None:
         """Have `callback` called once the thread has ended, maybe at once."""

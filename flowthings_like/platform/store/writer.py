@@ -142,7 +142,7 @@ class Writer:
             self._wait(_Job(None, False))
 
     def _wait(self, job: _Job) -> None:
-        if detect().stays_here():
+        if detect().native_runs_inline():
             self._write_here(job)
             return
         # Started first: if no thread can be started, nothing has been queued.

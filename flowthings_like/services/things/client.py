@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...diagnostics.checks.first_use import first_time
+from ...diagnostics.checks.first_use import check_first_use
 from ...errors import ConfigurationError, ConnectionFailed, InvalidInput
 from ...green.calls.marks import plain
 from ...green.wrong_thread import foreign_call
@@ -294,7 +294,7 @@ class Client(Calls, InParallel):
         # Brings in ssl and sockets: only now, so that a program may patch them after it has imported this.
         from .session import Session
 
-        first_time("network")
+        check_first_use("network")
         return Session(
             nodes,
             self._rooms if rooms is None else rooms,

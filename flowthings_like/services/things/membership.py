@@ -76,7 +76,7 @@ class Ticket:
     __slots__ = ("called", "membership")
 
     def __init__(self) -> None:
-        self.called = detect().latch()
+        self.called = detect().one_shot_event()
         self.membership: Membership | None = None
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ... import errors
 from ...changes import P
 from ...credentials import credentials_of
-from ...green.backends.fairness import LARGE, pass_through, turn
+from ...green.backends.fairness import LARGE, fair_yield, run_fairly
 from ...wire.rest import IDEMPOTENCY_KEY
 from ..forks import forked_call
 from ..retry import (
@@ -297,12 +297,12 @@ class Connection:
     def encode(self, data: Any) -> Any:
         """`data` as the encoder writes it, with thunks waited for."""
         encoder = self.encoder
-        return pass_through(encoder.dumps, data if isinstance(encoder, JSONEncoder) else plain(data))
+        return run_fairly(encoder.dumps, data if isinstance(encoder, JSONEncoder) else plain(data))
 
     def _decode(self, text: Any) -> Any:
         """What the encoder makes of a text. Decoding a large one holds the hub, so it waits for a turn."""
         if isinstance(text, bytes | str) and len(text) >= LARGE:
-            turn()
+            fair_yield()
         return self.encoder.loads(text)
 
     def _open(self, reply: Reply) -> Envelope:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from weakref import ref
 
 from ...green.backends.choice import detect
-from ...green.backends.fairness import LARGE, turn
+from ...green.backends.fairness import LARGE, fair_yield
 from ...wire.http import ResponseParser
 from ..dial import dial
 from ..forks import cut_off, forget_in_child
@@ -69,7 +69,7 @@ class HTTPConnection:
     ) -> None:
         self._parser = ResponseParser()
         self._socket: socket.socket | None = None
-        self._home = ref(detect().home())
+        self._home = ref(detect().socket_owner())
         forget_in_child(self)
         try:
             below = dial(host, port, timeout=timeout, until=until, hold=self._hold)
@@ -137,7 +137,7 @@ class HTTPConnection:
                 stream.limit(until, timeout)
                 if total >= due:
                     # While there is data no read waits, and whoever reads holds up all the others.
-                    turn()
+                    fair_yield()
                     due = total + LARGE
         except TimeoutError:
             raise
@@ -146,7 +146,7 @@ class HTTPConnection:
         if broken is not None:
             parser.reusable = False
         if total >= LARGE_PACKED and parser.packing:
-            turn()
+            fair_yield()
         return parser.answer()
 
     def _send(self, request: bytes) -> str | None:
@@ -189,7 +189,7 @@ class HTTPConnection:
         if closing is None:
             return
         home = self._home()
-        if home is None or home is not detect().home():
+        if home is None or home is not detect().socket_owner():
             close_without_hub(closing)
             return
         with suppress(OSError):

@@ -99,7 +99,7 @@ class _QueuePerHub:
         return self._here().qsize()
 
     def _here(self) -> LifoQueue[Any]:
-        home = detect().home()
+        home = detect().socket_owner()
         key = id(home)
         found = self._queues.get(key)
         if found is None:

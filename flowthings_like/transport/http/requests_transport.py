@@ -17,7 +17,7 @@ from requests.utils import select_proxy
 from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError, SSLError
 from urllib3.response import HTTPResponse
 
-from ...green.backends.fairness import LARGE, turn
+from ...green.backends.fairness import LARGE, fair_yield
 from ...wire.content_encoding import BodyTooLargeError, PackingError, Unpacker
 from ...wire.http import Answer, header_lines
 from ..byte_stream import CHUNK
@@ -128,13 +128,13 @@ def _collected(parts: Iterator[bytes], answer: requests.Response, max_bytes: int
     total, due = 0, LARGE
     length = answer.headers.get("Content-Length", "")
     if length.isdecimal() and int(length[:18]) >= LARGE_PACKED:
-        turn()
+        fair_yield()
     for part in parts:
         total += found.write(part)
         if max_bytes is not None and total > max_bytes:
             raise BodyTooLargeError(max_bytes)
         if total >= due:
-            turn()
+            fair_yield()
             due = total + LARGE
     return found.getvalue()
 

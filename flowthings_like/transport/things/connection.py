@@ -93,7 +93,7 @@ class PacketConnection:
         self._on_event = on_event
         self._on_close = on_close
         self._parser = PackageParser(max_body)
-        self._new_event = backend.latches()
+        self._new_event = backend.event_factory()
         self._in_flight = InFlight()
         self._outbox = Outbox(stream, self._in_flight, self._fail)
         self._events: deque[Any] = deque()  # packages, and events that `wait_heard` waits for
@@ -333,7 +333,7 @@ class PacketConnection:
             else:
                 call.answer = found
                 if in_hub:
-                    call.event.hand_over()
+                    call.event.set_and_switch()
                 else:
                     call.event.set()
                 call.held = None

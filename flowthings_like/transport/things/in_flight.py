@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ...green.future import Latch
+    from ...green.future import OneShotEvent
     from ...wire.things.packages import Package
 
 __all__ = ["IDS", "Call", "InFlight", "seconds_left"]
@@ -33,7 +33,7 @@ class Call:
 
     __slots__ = ("answer", "body", "cancelled", "event", "held", "id", "kind", "sent")
 
-    def __init__(self, kind: int, body: bytes, event: Latch) -> None:
+    def __init__(self, kind: int, body: bytes, event: OneShotEvent) -> None:
         self.kind = kind
         self.body = body
         self.event = event

@@ -22,7 +22,7 @@ from .connection import PacketConnection
 from .dialing import dial_node
 
 if TYPE_CHECKING:
-    from ...green.future import Latch
+    from ...green.future import OneShotEvent
     from ...wire.things.packages import Package
     from .endpoints import Endpoint
 
@@ -68,9 +68,9 @@ class ConnectionManager(ReconnectingConnection[PacketConnection]):
         self.options = options
         self.endpoint: Endpoint | None = None
         self._tls = options.tls
-        self._new_event = detect().latches()
+        self._new_event = detect().event_factory()
         self._thread = OneThread(self.run)
-        self._waiters: list[Latch] = []
+        self._waiters: list[OneShotEvent] = []
         self._nodes: list[Endpoint] = []
         self._next = random.randrange(1 << 16)  # so that the clients of a cluster begin with different nodes
         self._was_up = False

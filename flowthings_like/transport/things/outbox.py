@@ -55,7 +55,7 @@ class Outbox:
         self._stream = stream
         self._in_flight = in_flight
         self._on_failure = on_failure
-        self._joins_writes = detect().in_turns
+        self._joins_writes = detect().is_cooperative
         self._main = threading.main_thread().ident
         self._queue: deque[Call] = deque()
         # Who has the permit writes, from the first byte of a package to its last. Nobody waits for it: a call

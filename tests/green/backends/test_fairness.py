@@ -10,7 +10,7 @@ import pytest
 from flowthings_like import API, Token
 from flowthings_like.errors import DeadlineExceeded
 from flowthings_like.green import detect, native
-from flowthings_like.green.backends.fairness import LARGE, MANY, is_large, pass_through, turn
+from flowthings_like.green.backends.fairness import LARGE, MANY, fair_yield, is_large, run_fairly
 from flowthings_like.transport.http.encoder import JSONEncoder
 
 GREEN = detect().name != "threads"
@@ -25,7 +25,7 @@ def backend():
 def counted(backend, monkeypatch):
     """A list that grows by one with each turn that is taken from here on."""
     turns = []
-    monkeypatch.setattr(type(backend), "turn", lambda self: turns.append(self))
+    monkeypatch.setattr(type(backend), "fair_yield", lambda self: turns.append(self))
     return turns
 
 
@@ -40,7 +40,7 @@ def test_what_is_due_runs_between_two_turns(backend):
 
     def work():
         for _ in range(2):
-            turn()
+            fair_yield()
             seen.append("work")
             until = time.perf_counter() + 0.002
             while time.perf_counter() < until:
@@ -58,7 +58,7 @@ def test_whoever_is_interrupted_while_waiting_for_a_turn_takes_nobody_elses(back
     done = []
 
     def work(number):
-        turn()
+        fair_yield()
         done.append(number)
 
     for victim in range(3):
@@ -71,7 +71,7 @@ def test_whoever_is_interrupted_while_waiting_for_a_turn_takes_nobody_elses(back
 
     def many():
         for _ in range(1000):
-            turn()
+            fair_yield()
 
     with pytest.raises(DeadlineExceeded), backend.deadline(0):
         many()
@@ -80,7 +80,7 @@ def test_whoever_is_interrupted_while_waiting_for_a_turn_takes_nobody_elses(back
 
 
 def test_a_native_thread_needs_no_turn():
-    assert native(pass_through, len, b" " * LARGE) == LARGE
+    assert native(run_fairly, len, b" " * LARGE) == LARGE
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_native_thread_needs_no_turn():
 def test_what_is_large(value, large, backend, monkeypatch):
     turns = counted(backend, monkeypatch)
     assert is_large(value) is large
-    assert pass_through(type, value) is type(value)
+    assert run_fairly(type, value) is type(value)
     assert len(turns) == large
 
 

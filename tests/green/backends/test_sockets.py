@@ -42,7 +42,7 @@ def test_sending_what_a_socket_takes(pair: Pair) -> None:
 def test_receiving_what_is_there(pair: Pair) -> None:
     one, other = pair
     backend = detect()
-    if not backend.in_turns:
+    if not backend.is_cooperative:
         return  # threads wait, and have no use for it
     assert backend.receive_now(one, 10) is None
     assert one.gettimeout() is None
@@ -57,18 +57,18 @@ def test_the_hub_watches_until_it_is_told_to_stop(pair: Pair) -> None:
     one, other = pair
     backend = detect()
     seen: list[bytes | None] = []
-    latch = backend.latch()
+    event = backend.one_shot_event()
 
     def readable() -> None:
         seen.append(backend.receive_now(one, 10))
-        latch.hand_over()
+        event.set_and_switch()
 
     stop = backend.watch(one, readable)
-    assert (stop is None) == (not backend.in_turns)
+    assert (stop is None) == (not backend.is_cooperative)
     if stop is None:
         return
     other.sendall(b"a")
-    assert latch.wait(10)
+    assert event.wait(10)
     assert seen == [b"a"]
     stop()
     other.sendall(b"b")
@@ -76,15 +76,15 @@ def test_the_hub_watches_until_it_is_told_to_stop(pair: Pair) -> None:
     assert seen == [b"a"]
 
 
-def test_a_latch_of_another_threads_hub_is_refused() -> None:
+def test_an_event_of_another_threads_hub_is_refused() -> None:
     backend = detect()
-    make = backend.latches()
-    latch = make()
-    if backend.in_turns:
-        for refused in (latch.wait, make):
+    make = backend.event_factory()
+    event = make()
+    if backend.is_cooperative:
+        for refused in (event.wait, make):
             with pytest.raises(errors.WrongThread, match="G10"):
                 native(refused)
-    latch.hand_over()
+    event.set_and_switch()
     began = monotonic()
-    assert latch.wait(60)
+    assert event.wait(60)
     assert monotonic() - began < 30

@@ -38,7 +38,7 @@ def log() -> logging.Logger:
 
 def thunk() -> GreenThunk[Any]:
     origin = Origin("call", sys._getframe())
-    return GreenThunk(Answered(origin, detect().latch), origin)
+    return GreenThunk(Answered(origin, detect().one_shot_event), origin)
 
 
 def with_locals(value: Any) -> str:

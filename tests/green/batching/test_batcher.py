@@ -763,7 +763,7 @@ def test_a_killed_sender_fails_its_calls_clearly_and_others_leave(api, lazy, gat
     if started:
         until(lambda: api.held == 1)
     (dispatcher,) = lazy._batcher._threads
-    dispatcher.task.abandon()
+    dispatcher.task.request_cancel()
     if started:
         assert kinds_of(thunks) == [CallCancelled] * 3
     gate.set()

@@ -111,7 +111,7 @@ def held_up_there(place, withdrawn):
     api.fill("a", "b")
     lazy = LazyAPI(api)
     lazy._open()
-    lazy._batcher._crew = BACKEND.pool(1)
+    lazy._batcher._internal_pool = BACKEND.pool(1)
     held, go_on, found = threading.Event(), threading.Event(), []
     with traced_threads(place, held, go_on, (batcher, queue, dispatcher, future)):
         first = lazy.flow.read("a")

@@ -26,7 +26,7 @@ def no_thread(monkeypatch):
     def block():
         with monkeypatch.context() as patch:
             if GREEN:
-                patch.setattr(type(BACKEND.spawn(len, "a")), "begin", refuse)
+                patch.setattr(type(BACKEND.spawn(len, "a")), "schedule", refuse)
             else:
                 patch.setattr(_thread, "start_new_thread", refuse)
             yield
@@ -46,7 +46,7 @@ def lazy(api):
     lazy = LazyAPI(api)
     lazy._open()
     if not GREEN:  # the dispatchers of other tests are idle by now; these are none
-        lazy._batcher._crew = type(BACKEND.crew())(BACKEND, 64)
+        lazy._batcher._internal_pool = type(BACKEND.internal_pool())(BACKEND, 64)
     return lazy
 
 
@@ -116,7 +116,7 @@ def test_a_dispatcher_that_dies_and_has_no_successor_leaves_nobody_waiting(api, 
     waiting = [lazy.flow.read("b", timeout=5), lazy.flow.update({"id": "b", "value": 7})]
     with no_thread():
         (dispatcher,) = lazy._batcher._threads
-        dispatcher.task.abandon()
+        dispatcher.task.request_cancel()
         for thunk in waiting:
             with pytest.raises(RuntimeError, match="can't start"):
                 force(thunk)
@@ -154,10 +154,10 @@ def test_a_queued_thread_that_could_not_be_let_in_stays_queued(no_thread):
     pool, gate = BACKEND.pool(1), BACKEND.event()
     first, second = pool.spawn(gate.wait, 20), pool.spawn(len, "ab")
     with no_thread(), pytest.raises(RuntimeError):
-        second.hurry()
+        second.start_now()
     assert pool.running == 1
     with pytest.raises(WrongThread):
-        native(second.hurry)
+        native(second.start_now)
     assert pool.running == 1
     gate.set()
     assert (BACKEND.get(first), BACKEND.get(second)) == (True, 2)
@@ -189,10 +189,10 @@ def test_one_worker_thread_is_enough_where_no_other_can_be_started(no_thread):
 def test_a_lent_place_that_nobody_takes_harms_nobody(no_thread, api):
     lazy = LazyAPI(api, pool=1)
     assert lazy.call(len, "a") == 1
-    lazy.flow.read("a")["id"]  # the crew has a thread
+    lazy.flow.read("a")["id"]  # the internal pool has a thread
     with no_thread():
         assert lazy.call(lambda: lazy.flow.read("a")["id"]) == "a"
-    assert lazy._pool._lent == 0
+    assert lazy._pool._waiting == 0
 
 
 def test_a_missing_thing_is_still_missing(lazy):

@@ -32,7 +32,7 @@ def pool():
 
 
 def run(pool, function, *args):
-    value, raised = pool.start(function, *args).settle()
+    value, raised = pool.start(function, *args).outcome()
     if raised is not None:
         raised.again()
     return value
@@ -47,7 +47,7 @@ def test_calls_at_the_same_time_have_threads_of_their_own(pool):
     jobs = [pool.start(lambda: (gate.wait(20), ident())[1]) for _ in range(10)]
     BACKEND.sleep(0)
     gate.set()
-    assert len({job.settle()[0] for job in jobs}) == 10
+    assert len({job.outcome()[0] for job in jobs}) == 10
 
 
 def test_context_variables_do_not_stay(pool):
@@ -130,7 +130,7 @@ def test_a_failure_or_a_kill_ends_the_call_and_no_other(pool):
     gate = BACKEND.event()
     job = pool.start(gate.wait, 20)
     BACKEND.sleep(0)
-    job.abandon()
+    job.request_cancel()
     with pytest.raises(CallCancelled, match="killed"):
         BACKEND.get(job)
     assert job.dead
@@ -141,12 +141,12 @@ def test_a_failure_or_a_kill_ends_the_call_and_no_other(pool):
 def test_a_call_given_up_before_it_began_never_runs(pool):
     ran = []
     job = pool.start(ran.append, 1)
-    job.abandon()
+    job.request_cancel()
     with pytest.raises(CallCancelled):
         BACKEND.get(job)
     BACKEND.sleep(0.001)
     assert ran == []
-    assert job.abandon()
+    assert job.request_cancel()
 
 
 def test_an_interrupted_wait_can_be_made_again_and_leaves_nothing_behind(pool):
@@ -154,10 +154,10 @@ def test_an_interrupted_wait_can_be_made_again_and_leaves_nothing_behind(pool):
     job = pool.start(lambda: (gate.wait(20), "done")[1])
     for _ in range(3):
         with interrupted():
-            job.settle()
+            job.outcome()
             raise AssertionError("was not interrupted")
     gate.set()
-    assert job.settle() == ("done", None)
+    assert job.outcome() == ("done", None)
 
 
 def test_a_wait_that_was_interrupted_is_not_woken_later(pool):
@@ -168,7 +168,7 @@ def test_a_wait_that_was_interrupted_is_not_woken_later(pool):
     def waiter():
         job = pool.start(gate.wait, 20)
         with interrupted():
-            job.settle()
+            job.outcome()
         gate.set()
         BACKEND.sleep(0.01)
         woken.append("in order")

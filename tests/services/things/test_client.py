@@ -267,7 +267,7 @@ def test_what_belongs_to_one_connection_is_refused_in_another_os_thread(
     room.join(client, wait=30)
     backend.native(room.emit, "msg", 1)
     room.expect("init", "join", 1)
-    if not backend.in_turns:
+    if not backend.is_cooperative:
         return
     asked = len(script.asked)
     with pytest.raises(WrongThread, match="client of its own"):

@@ -221,9 +221,9 @@ def test_a_join_that_is_killed_anywhere_leaves_nothing_behind(client: Client, sc
         room = Heard("which();")
         joining = backend.spawn(room.join, client, 20)
         for _ in range(turns):
-            backend.give_way()
+            backend.yield_to_others()
         backend.kill(joining)
-        backend.pending(joining).settle(20)
+        backend.task(joining).outcome(20)
         if room in client.get_rooms():
             ended += 1
             room.leave()

@@ -37,12 +37,12 @@ def turns(monkeypatch):
 
     found = Turns()
 
-    def turn(self):
+    def fair_yield(self):
         found.append(self)
         if len(found) == found.at:
             raise Interrupt
 
-    monkeypatch.setattr(type(detect()), "turn", turn)
+    monkeypatch.setattr(type(detect()), "fair_yield", fair_yield)
     return found
 
 

@@ -87,7 +87,7 @@ def test_calls_of_one_turn_travel_together(connect: Connect) -> None:
         pool = detect().pool(500)
         for thread in [pool.spawn(ask, connection, number) for number in range(500)]:
             thread.get()
-        if detect().in_turns:
+        if detect().is_cooperative:
             assert connection.statistics().writes < 50
         else:
             assert connection.statistics().writes <= 500
