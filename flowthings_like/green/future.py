@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Outcome: TypeAlias = "tuple[Any, CapturedException | None]"
 
 __all__ = [
+    "BatchedFuture",
     "CapturedException",
     "Failure",
     "Future",
@@ -27,6 +28,7 @@ __all__ = [
     "Origin",
     "Task",
     "UnretrievedFailure",
+    "Waiters",
     "as_cancelled",
     "duplicate",
     "too_late",
@@ -186,22 +188,16 @@ _PENDING: Any = object()
 class Future:
     """A result that is set once, by the thread that makes the call. Whoever needs it waits here.
 
+    Each kind of future has a `wait` of its own.
+
     Attributes:
         origin: where the call was made.
-        is_shared: whether several calls are to get this result, each a copy of it. Set before it is asked
-            whether the result is there: so whoever takes the result knows.
-
-    Args:
-        new_event: makes what a thread waits for until the result is there.
     """
 
-    __slots__ = ("__weakref__", "_new_event", "_outcome", "_waiters", "is_shared", "origin")
+    __slots__ = ("__weakref__", "_outcome", "origin")
 
-    def __init__(self, origin: Origin, new_event: Callable[[], OneShotEvent]) -> None:
+    def __init__(self, origin: Origin) -> None:
         self.origin = origin
-        self.is_shared = False
-        self._new_event = new_event
-        self._waiters: list[OneShotEvent] = []
         self._outcome = _PENDING  # then the value, or a Failure
 
     def done(self) -> bool:
@@ -218,23 +214,13 @@ class Future:
             DeadlineExceeded: that took longer than `timeout` seconds.
             WrongThread: the wait would never end in this OS thread.
         """
-        if self._outcome is not _PENDING:
-            return
-        event = self._new_event()
-        self._waiters.append(event)
-        try:
-            if self._outcome is _PENDING:  # asked once the event is there to be set
-                event.wait(timeout)
-        finally:
-            self._waiters.remove(event)
-        if self._outcome is _PENDING:
-            raise too_late(timeout)
+        raise NotImplementedError
 
     def result(self, origin: Origin | None = None) -> Any:
-        """Wait for the result and return it; a copy of it if it is shared.
+        """Wait for the result and return it.
 
         Args:
-            origin: the call that asks, if it shares the result of another one.
+            origin: the call that asks, if it has the future of another one.
 
         Raises:
             Exception: what the call raised, each time.
@@ -244,7 +230,7 @@ class Future:
         outcome = self._outcome
         if type(outcome) is Failure:
             outcome.raise_for(origin or self.origin)
-        return duplicate(outcome) if self.is_shared else outcome
+        return outcome
 
     def failure(self) -> Failure | None:
         """Wait for the result and return what it failed with; None if it has a value."""
@@ -255,8 +241,6 @@ class Future:
         """The call returned this. It counts unless there is a result already."""
         if self._outcome is _PENDING:
             self._outcome = value
-            if self._waiters:
-                self._wake()
 
     def set_exception(self, failure: Failure) -> None:
         """The call failed with this. It counts unless there is a result already."""
@@ -267,8 +251,79 @@ class Future:
         self.set_exception(Failure(CallCancelled("the call was given up"), None, self.origin, is_shared=True))
         return True
 
-    def _wake(self) -> None:
-        for event in tuple(self._waiters):  # those that go on leave the list
+
+class BatchedFuture(Future):
+    """The result of a call that is sent with others.
+
+    Attributes:
+        is_shared: whether several calls are to get this result, each a copy of it. Set before it is asked
+            whether the result is there: so whoever takes the result knows.
+    """
+
+    __slots__ = ("_waiters", "is_shared")
+
+    def __init__(self, origin: Origin, waiters: Waiters) -> None:
+        self.origin = origin
+        self.is_shared = False
+        self._outcome = _PENDING
+        self._waiters = waiters
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until the result is set."""
+        if self._outcome is _PENDING:
+            self._waiters.wait(self, timeout)
+            if self._outcome is _PENDING:
+                raise too_late(timeout)
+
+    def result(self, origin: Origin | None = None) -> Any:
+        """Wait for the result and return it; a copy of it if it is shared."""
+        if self._outcome is _PENDING:
+            self.wait()
+        outcome = self._outcome
+        if type(outcome) is Failure:
+            outcome.raise_for(origin or self.origin)
+        return duplicate(outcome) if self.is_shared else outcome
+
+    def set_result(self, value: Any) -> None:
+        """The call returned this, or failed. It counts unless there is a result already."""
+        if self._outcome is _PENDING:
+            self._outcome = value
+            if self._waiters.events:
+                self._waiters.wake(self)
+
+
+class Waiters:
+    """The threads that wait for results of one batcher. Each change is one step, which no signal divides.
+
+    Attributes:
+        events: what they wait for.
+
+    Args:
+        new_event: makes what one thread waits for.
+    """
+
+    __slots__ = ("_new_event", "events")
+
+    def __init__(self, new_event: Callable[[], OneShotEvent]) -> None:
+        self._new_event = new_event
+        self.events: dict[Future, list[OneShotEvent]] = {}
+
+    def wait(self, future: Future, timeout: float | None) -> None:
+        """Wait until this future has its result, or for so many seconds."""
+        event = self._new_event()
+        events = self.events.setdefault(future, [])
+        events.append(event)
+        try:
+            if not future.done():  # asked once the event is there to be set
+                event.wait(timeout)
+        finally:
+            events.remove(event)
+            if future.done():
+                self.wake(future)
+
+    def wake(self, future: Future) -> None:
+        """This future has its result: let those go on that wait for it."""
+        for event in tuple(self.events.pop(future, ())):  # those that go on leave the list
             event.set()
 
 

@@ -15,11 +15,6 @@ MOST_WITH_A_FUNCTION = 20
 BOTH_WAYS = {
     ("green/backends/_eventlet.py", "green/backends/bounded_pool.py"),
     ("green/backends/_gevent.py", "green/backends/bounded_pool.py"),
-    ("green/backends/_eventlet.py", "green/batching/batcher.py"),
-    ("green/backends/_gevent.py", "green/batching/batcher.py"),
-    ("green/backends/_threads.py", "green/batching/batcher.py"),
-    ("green/batching/batcher.py", "green/batching/dispatcher.py"),
-    ("green/batching/batcher.py", "green/batching/queue.py"),
     ("transport/http/client.py", "transport/retry.py"),
 }
 """Pairs of files that call each other; none is to be added."""

@@ -15,6 +15,9 @@ PACKAGE = str(ROOT / "flowthings_like") + "/"
 SERVER = ("platform/", "testing/")
 """Not the client's: a test has the platform in the same process."""
 
+RUNNERS = "green/backends/"
+"""Run what they are given, in another thread: that is no step from one file to another."""
+
 
 class Trace:
     """What was entered on the client's side while `traced` was on.
@@ -42,7 +45,7 @@ class Trace:
             if from_ is not None:
                 if from_.startswith(SERVER):
                     return
-                if from_ != name:
+                if from_ != name and (name.startswith(RUNNERS) or not from_.startswith(RUNNERS)):
                     self.steps.add((from_, name))
                 break
             caller = caller.f_back

@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary
 
 from flowthings_like.errors import FlowThingsError
 
+from ..future import Waiters
 from ..wrong_thread import wrong_thread
 from .dispatcher import Dispatcher, fail
 from .gathering import Gathering
@@ -61,6 +62,7 @@ class Batcher:
 
     Attributes:
         writes: what this lazy object has written.
+        waiters: the threads that wait for results.
         gathering: the functions that may be about to make a call; None where threads run in turns.
     """
 
@@ -83,6 +85,7 @@ class Batcher:
         self._ready: dict[BatchQueue, None] = {}  # of which a batch may leave, in their order
         self._threads: set[_DispatcherThread] = set()
         self._event_factory = backend.event_factory(wrong_thread)
+        self.waiters = Waiters(self._new_event)
         self._track = track
         self._pid = os.getpid()
         track(self)
@@ -101,7 +104,7 @@ class Batcher:
             found = self._queues.setdefault(name, BatchQueue(form, service, self._backend.is_cooperative))
         return found
 
-    def new_event(self) -> OneShotEvent:
+    def _new_event(self) -> OneShotEvent:
         """What a thread waits for that needs a result."""
         if self._pid != os.getpid():
             self._take_over()
@@ -118,23 +121,24 @@ class Batcher:
             WrongThread: the lazy object belongs to another OS thread.
             RuntimeError: no thread can be started.
         """
-        queue = call.queue
-        may_share = call.key is not None and not queue.form.writes
-        if may_share and queue.share(call, self.writes):
-            return call.future
+        queue, future = call.queue, call.future
+        if queue.shares:
+            equal = queue.unanswered.get(call.key)
+            if equal is not None and queue.may_share(call, equal, self.writes):
+                return equal.future
         try:
             queue.append(call)
             # Without the lock: whoever takes from the queue looks at it again once it has changed these.
             if queue not in self._ready and queue.may_send():
                 self._schedule(queue)
-            if not len(queue) % queue.form.most:
+            if not len(queue.calls) % queue.form.most:
                 self._let_send()
         except BaseException:
-            call.future.cancel()
+            future.cancel()
             raise
-        if may_share:  # last, so that what was interrupted is shared by nobody
+        if queue.shares:  # last, so that what was interrupted is shared by nobody
             queue.let_share(call)
-        return call.future
+        return future
 
     def _let_send(self) -> None:
         """A whole batch waits: where threads run in turns, let it leave while its caller makes the next."""
@@ -149,7 +153,7 @@ class Batcher:
         if self._pid != os.getpid():
             self._take_over()
         with self._lock:
-            if queue and queue.may_send():
+            if queue.calls and queue.may_send():
                 self._start_dispatcher()
                 self._ready[queue] = None
 
@@ -218,7 +222,7 @@ class Batcher:
     def _look_again(self, queue: BatchQueue) -> None:
         """Called by a dispatcher thread, under the lock: there may be more to send, with the help of another
         one if that can be had."""
-        if queue and queue.may_send():
+        if queue.calls and queue.may_send():
             self._ready[queue] = None
             with suppress(Exception):
                 self._start_dispatcher()
@@ -236,7 +240,7 @@ class Batcher:
     def _strand(self, error: Exception) -> None:
         """Called under the lock: nobody will send what is ready."""
         for queue in self._ready:
-            fail(queue.waiting(), error)
+            fail(list(queue.calls), error)
         self._ready.clear()
 
     # The end
@@ -284,5 +288,5 @@ class Batcher:
             for batch in queue.in_flight:
                 fail(batch.calls, error)
             queue.in_flight.clear()
-            if queue:
+            if queue.calls:
                 self._schedule(queue)

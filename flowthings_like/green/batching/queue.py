@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ..future import Future
+    from ..future import BatchedFuture, Future
     from .bulk_form import BulkForm
     from .writes import Writes
 
@@ -47,7 +47,7 @@ class Call:
         item: Any,
         size: int,
         writes: int,
-        future: Future,
+        future: BatchedFuture,
     ) -> None:
         self.queue = queue
         self.method = method
@@ -96,16 +96,6 @@ class Batch:
         call = self.calls[position]
         return call.method, call.args, call.kwargs
 
-    def has_room_for(self, call: Call, timeout: Any, size: int) -> bool:
-        """Whether a call may leave with those that are in it, which makes them so large."""
-        return (
-            call.key not in self.keys
-            and call.item is not NO_ITEM
-            and self.calls[-1].item is not NO_ITEM
-            and size <= LARGEST
-            and timeout == self.timeout
-        )
-
 
 class BatchQueue:
     """Calls of one method, of one service or of all of its class, in the order in which they were made.
@@ -118,12 +108,15 @@ class BatchQueue:
 
     Attributes:
         place: the service's path.
+        calls: those that have not left.
+        shares: whether equal calls share a request: those that only read.
         in_flight: batches that were sent and are not answered.
+        unanswered: the last read of each key, which equal ones may share.
     """
 
     __slots__ = (
-        "__weakref__", "_calls", "_context", "_is_cooperative", "_unanswered",
-        "form", "in_flight", "place", "service",
+        "__weakref__", "_context", "_is_cooperative",
+        "calls", "form", "in_flight", "place", "service", "shares", "unanswered",
     )  # fmt: skip
 
     def __init__(self, form: BulkForm, service: Any, is_cooperative: bool) -> None:
@@ -131,53 +124,39 @@ class BatchQueue:
         self.service = service
         self.place: str = getattr(service, "path", "")
         self.in_flight: list[Batch] = []
-        self._unanswered: dict[Any, Call] = {}  # the last read of each key, which equal ones may share
-        self._calls: deque[Call] = deque()
+        self.unanswered: dict[Any, Call] = {}
+        self.shares = not form.writes
+        self.calls: deque[Call] = deque()
         self._context: Context | None = None
         self._is_cooperative = is_cooperative
 
-    def __len__(self) -> int:
-        return len(self._calls)
-
     def append(self, call: Call) -> None:
         """Queue a call."""
-        if not self._calls:
+        if not self.calls:
             self._context = copy_context()
-        self._calls.append(call)
+        self.calls.append(call)
 
-    def share(self, call: Call, writes: Writes) -> bool:
-        """Let a read have the future of an equal one that is on its way, unless something was written in
-        between. Says whether it has."""
-        equal = self._unanswered.get(call.key)
-        if equal is None or equal.item != call.item:
+    def may_share(self, call: Call, equal: Call, writes: Writes) -> bool:
+        """Whether a read may have the future of one with the same key that is on its way: they ask for the
+        same, and nothing was written in between. If so that future is marked as shared."""
+        if equal.item != call.item:
             return False
         if equal.writes != call.writes:
             key = call.key if self.form.key else None
             if writes.touched_since(equal.writes, call.place, key):
                 return False
         equal.future.is_shared = True
-        if equal.future.done():
-            return False
-        call.future = equal.future
-        return True
+        return not equal.future.done()
 
     def let_share(self, call: Call) -> None:
-        """From here on equal reads may share this one."""
-        self._unanswered[call.key] = call
-        if call.future.done():  # and forgotten before it was remembered
-            self._forget(call)
-
-    def _forget(self, call: Call) -> None:
-        if self._unanswered.get(call.key) is call:
-            self._unanswered.pop(call.key, None)
-
-    def waiting(self) -> list[Call]:
-        """The calls that have not left."""
-        return [*self._calls]
+        """From here on equal reads may share the request of this one."""
+        self.unanswered[call.key] = call
+        if call.future.done():  # it may have landed before it was noted
+            self.unanswered.pop(call.key, None)
 
     def futures(self) -> list[Future]:
         """The results that are still to come, but for calls that were given up."""
-        calls = self.waiting()
+        calls = list(self.calls)
         for batch in self.in_flight:
             if not batch.is_given_up:
                 calls += batch.calls
@@ -185,7 +164,7 @@ class BatchQueue:
 
     def give_up(self) -> None:
         """Nobody waits for these calls any more: those that have not left are not made."""
-        for call in self.waiting():
+        for call in list(self.calls):
             call.future.cancel()  # it stays in the queue, and is passed over there
         for batch in self.in_flight:
             batch.is_given_up = True
@@ -198,12 +177,12 @@ class BatchQueue:
             return True
         if self.form.writes:
             return False
-        return self._is_cooperative or len(self._calls) >= self.form.most or self._differs()
+        return self._is_cooperative or len(self.calls) >= self.form.most or self._differs()
 
     def _differs(self) -> bool:
         """Whether the next read has the key of one that is on its way, but could not share it."""
         try:
-            key = self._calls[0].key
+            key = self.calls[0].key
         except IndexError:  # asked without the lock, and it has changed meanwhile
             return False
         return any(key in batch.keys for batch in tuple(self.in_flight))
@@ -212,20 +191,25 @@ class BatchQueue:
         """The next batch, which is on its way from here on; None if there is nothing to send."""
         context = self._context or copy_context()
         batch = Batch(self, context.copy())
-        waiting, calls, keys, size = self._calls, batch.calls, batch.keys, 0
-        while waiting and len(calls) < self.form.most:
+        waiting, calls, keys, most, size = self.calls, batch.calls, batch.keys, self.form.most, 0
+        while waiting and len(calls) < most:
             call = waiting[0]
-            if not call.future.done():  # else it was given up, or never queued
-                size += call.size
-                timeout = call.kwargs.get("timeout") if call.kwargs else None
-                if not calls:
-                    batch.timeout = timeout
-                elif not batch.has_room_for(call, timeout, size):
-                    break
-                if call.key is not None:
-                    keys.add(call.key)
-                calls.append(call)
+            if call.future.done():  # it was given up, or never queued
+                waiting.popleft()
+                continue
+            key, alone = call.key, call.item is NO_ITEM
+            timeout = call.kwargs.get("timeout") if call.kwargs else None
+            size += call.size
+            if not calls:
+                batch.timeout = timeout
+            elif key in keys or alone or size > LARGEST or timeout != batch.timeout:
+                break
+            if key is not None:
+                keys.add(key)
+            calls.append(call)
             waiting.popleft()
+            if alone:
+                break
         if not calls:
             return None
         self.in_flight.append(batch)
@@ -235,7 +219,10 @@ class BatchQueue:
         """The calls of this batch have their results."""
         if batch in self.in_flight:
             self.in_flight.remove(batch)
-        for call in batch.calls:
-            self._forget(call)
+        if self.shares:
+            unanswered = self.unanswered
+            for call in batch.calls:
+                if unanswered.get(call.key) is call:
+                    unanswered.pop(call.key, None)
         # The frames of a failure lead to the batch; from there they must not lead back to the failure.
         batch.calls.clear()

@@ -44,7 +44,7 @@ class BegunFuture(Future):
     __slots__ = ("_call", "_pid", "_pool", "_turn")
 
     def __init__(self, call: Underway, origin: Origin, pool: Pool) -> None:
-        super().__init__(origin, pool.backend.one_shot_event)
+        super().__init__(origin)
         self._call = call
         self._pool = pool
         self._pid = os.getpid()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..batching.queue import NO_ITEM, Call
-from ..future import Future
+from ..future import BatchedFuture
 from .thunk import GreenThunk, unwrap
 
 if TYPE_CHECKING:
@@ -45,33 +45,29 @@ class BulkMethod:
         size = estimate_size(args)
         if size < 0 or (kwargs and estimate_size(kwargs) < 0):
             return self._start(self._call_later, (origin, args, kwargs), {}, origin)
-        return self._submit(origin, args, kwargs, size)
+        batcher, queue, form = self._batcher, self._queue, self._form
+        try:
+            key, item = self._entry(args, kwargs)
+            if kwargs and not form.writes and kwargs.get("timeout") is not None:
+                queue = batcher.queue(form, self._service, kwargs["timeout"])
+        except Exception:  # it makes no sense; made alone it says so where the result is asked for
+            key, item = _GOES_ALONE
+        if form.writes:
+            batcher.writes.note(queue.place, key)
+        elif item is NO_ITEM:
+            return self._start(self._method, args, kwargs, origin)
+        future = BatchedFuture(origin, batcher.waiters)
+        call = Call(queue, self._method, args, kwargs, key, item, size, batcher.writes.count, future)
+        return GreenThunk(batcher.submit(call), origin)
 
     def _call_later(self, origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
             args, kwargs = unwrap(args), unwrap(kwargs)
         except RecursionError:  # it holds itself; what encodes it says where
             return self._method(*args, **kwargs)
-        size = estimate_size(args)
-        if size < 0 or estimate_size(kwargs) < 0:  # a thunk in something that unwrap does not look into
+        if estimate_size(args) < 0 or estimate_size(kwargs) < 0:  # a thunk where unwrap does not look
             return self._method(*args, **kwargs)
-        return self._submit(origin, args, kwargs, size).force()
-
-    def _submit(self, origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any], size: int) -> GreenThunk:
-        batcher, queue, writes = self._batcher, self._queue, self._batcher.writes
-        try:
-            key, item = self._entry(args, kwargs)
-            if kwargs and not self._form.writes and kwargs.get("timeout") is not None:
-                queue = batcher.queue(self._form, self._service, kwargs["timeout"])
-        except Exception:  # it makes no sense; made alone it says so where the result is asked for
-            key, item = _GOES_ALONE
-        if self._form.writes:
-            writes.note(queue.place, key)
-        elif item is NO_ITEM:
-            return self._start(self._method, args, kwargs, origin)
-        future = Future(origin, batcher.new_event)
-        call = Call(queue, self._method, args, kwargs, key, item, size, writes.count, future)
-        return GreenThunk(batcher.submit(call), origin)
+        return self.call(origin, args, kwargs).force()
 
     def _entry(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
         """(key, what goes into the list of the bulk form, or NO_ITEM)."""
@@ -107,39 +103,33 @@ _GOES_ALONE = None, NO_ITEM
 
 def estimate_size(value: Any) -> int:
     """About how many bytes of JSON `value` is; -1 if a thunk is in it, which may have to be waited for."""
-    try:
-        return _size(value)
-    except RecursionError:  # it holds itself; what encodes it says so
-        return -1
-
-
-def _size(value: Any) -> int:
     kind = type(value)
-    if kind is dict:
-        total = 2
-        for key, item in value.items():
-            of_item = type(item)
-            if of_item is str:
-                total += len(item) + 16
-            elif of_item in _SMALL:
-                total += 16
-            elif type(key) is GreenThunk or (inner := _size(item)) < 0:
-                return -1
-            else:
-                total += inner + 16
-        return total
     if kind is str or kind is bytes:
         return len(value) + 3
     if kind is GreenThunk:
         return -1
-    if kind is list or kind is tuple or isinstance(value, Mapping):
-        total = 2
-        for item in value if kind is list or kind is tuple else (*value, *value.values()):
-            if (inner := _size(item)) < 0:
+    if kind is list or kind is tuple:
+        items, total = value, 2
+    elif kind is dict or isinstance(value, Mapping):
+        if GreenThunk in map(type, value):
+            return -1
+        items, total = value.values(), 12 * len(value)
+    else:
+        return 8
+    try:
+        for item in items:
+            of_item = type(item)
+            if of_item is str:
+                total += len(item) + 4
+            elif of_item in _SMALL:
+                total += 8
+            elif (size := estimate_size(item)) < 0:
                 return -1
-            total += inner + 1
-        return total
-    return 8 if kind in _SMALL else 32
+            else:
+                total += size
+    except RecursionError:  # it holds itself; what encodes it says so
+        return -1
+    return total
 
 
 _SMALL = frozenset((int, float, bool, type(None)))

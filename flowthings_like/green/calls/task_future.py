@@ -28,7 +28,7 @@ class TaskFuture(Future):
     def __init__(
         self, origin: Origin, pool: Pool, function: Callable[..., Any], args: Any, kwargs: Any
     ) -> None:
-        super().__init__(origin, pool.backend.one_shot_event)
+        super().__init__(origin)
         self.task: Task = pool.start(_make, function, args, kwargs, origin)
 
     def done(self) -> bool:

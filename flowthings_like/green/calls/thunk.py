@@ -62,22 +62,20 @@ class GreenThunk(Proxied[T_co]):
             WrongThread: this is another OS thread than the call's, the backend is a green one, and the value
                 is not there yet.
         """
-        if self._value is _PENDING:
-            self._take()
-        value: T_co = self._value
-        return value
+        future = self._future
+        if future is not None:
+            value = future.result(self._origin)  # if this is interrupted, nothing has changed
+            if type(value) is GreenThunk:
+                value = value.force()
+            if self._value is _PENDING:  # else another thread was here first, with a copy of its own
+                self._value = value
+            self._future = None
+        found: T_co = self._value
+        return found
 
     def unwrap(self) -> T_co:
         """The same as `force`: the pure data."""
         return self.force()
-
-    def _take(self) -> None:
-        future = self._future
-        if future is not None:  # else another thread has taken the value
-            value = force(future.result(self._origin))  # if this is interrupted, nothing has changed
-            if self._value is _PENDING:  # else another thread was here first, with a copy of its own
-                self._value = value
-            self._future = None
 
     def _ready(self) -> bool:
         future = self._future
@@ -91,7 +89,7 @@ class GreenThunk(Proxied[T_co]):
             failure = future.failure()
             if failure is not None:
                 return f"<GreenThunk failed: {failure.error!r}, {self._origin}>"
-            self._take()
+            self.force()
         return f"<GreenThunk ready: {self._value!r}>"
 
     @property  # type: ignore[misc]

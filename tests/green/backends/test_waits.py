@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 
-from flowthings_like.green import detect
 from flowthings_like.green.calls.thunk import GreenThunk, force, is_ready
 from flowthings_like.green.future import Future, Origin
 
@@ -38,7 +37,7 @@ def log() -> logging.Logger:
 
 def thunk() -> GreenThunk[Any]:
     origin = Origin("call", sys._getframe())
-    return GreenThunk(Answered(origin, detect().one_shot_event), origin)
+    return GreenThunk(Answered(origin), origin)
 
 
 def with_locals(value: Any) -> str:

@@ -453,7 +453,7 @@ def test_a_room_that_is_left_during_a_move_is_left_at_the_node_after_it(
     assert script.count(Kind.LEAVE) == 0  # it is not known yet at which node
     answered.set()
     wait_until(lambda: script.count(Kind.LEAVE) == 1 and not client._rooms._memberships)
-    backend.pending(moving).settle(20)
+    backend.task(moving).outcome(20)
     script.emit(7, "msg", "late")
     assert client.query("1", timeout=20) == "1"
     assert room.heard == ["init", "join", "leave"]
