@@ -56,9 +56,12 @@ class EventQueue:
         """
         if self._is_full:
             return True
-        self._is_full = self._events.qsize() >= MAX_WAITING
-        self._events.put(_GAP if self._is_full else event)
-        return not self._is_full
+        if self._events.qsize() < MAX_WAITING:
+            self._events.put(event)
+            return True
+        self._is_full = True
+        self._events.put(_GAP)
+        return False
 
     def get(self, deadline: float = math.inf) -> QueuedEvent:
         """Wait for the next event.
@@ -66,9 +69,11 @@ class EventQueue:
         Raises:
             queue.Empty: there is none at this `time.monotonic()`.
         """
-        left = None if math.isinf(deadline) else deadline - time.monotonic()
-        is_over = left is not None and left <= 0
-        event: QueuedEvent = self._events.get_nowait() if is_over else self._events.get(timeout=left)
+        if deadline == math.inf:
+            event: QueuedEvent = self._events.get()
+        else:
+            left = deadline - time.monotonic()
+            event = self._events.get(timeout=left) if left > 0 else self._events.get_nowait()
         if event is _GAP:
             self._is_full = False
         return event
