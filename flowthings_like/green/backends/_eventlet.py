@@ -1,4 +1,4 @@
-"""The eventlet backend. Imported only once eventlet is chosen."""
+"""The eventlet backend: its green threads, hub, events, locks and thread pool. Imported once it is chosen."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ __all__ = ["EventletBackend"]
 
 
 class CallThread(GreenThread, PooledThread):  # type: ignore[misc]
-    """A GreenThread that keeps its exception for whoever asks, instead of printing it to stderr as well."""
+    """A GreenThread that keeps its exception for `get` and `wait`, and does not print it."""
 
     _outcome: Outcome | None = None
-    _timer: Any = None  # that will start it
+    _timer: Any = None  # the hub's timer that will start it
 
     def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
         super().__init__(hubs.get_hub().greenlet)
@@ -53,25 +53,25 @@ class CallThread(GreenThread, PooledThread):  # type: ignore[misc]
         except (KeyboardInterrupt, SystemExit) as error:
             self._outcome = None, CapturedException.caught(error)
             raise
-        except BaseException as error:  # eventlet.Timeout and GreenletExit are
+        except BaseException as error:  # eventlet.Timeout and GreenletExit are no Exception
             self._outcome = None, CapturedException.caught(error)
         finally:
             self.release_permit()
             self._exit_event.send()
             self._resolve_links()
-            del self  # an exception's frames lead back to this one: without self, not back to its own keeper
+            del self  # the exception's frames would otherwise keep this thread alive
 
     def wait(self) -> Any:
         return self.get()
 
     def get(self, timeout: float | None = None) -> Any:
-        """The same as `wait`, under gevent's name for it; DeadlineExceeded after `timeout` seconds."""
+        """The same as `wait`, by gevent's name for it; DeadlineExceeded after `timeout` seconds."""
         value, raised = self._wait_for_outcome(timeout)
         if raised is not None:
             raised.again()
         return value
 
-    # PooledThread and Task
+    # The methods of PooledThread and Task
 
     def schedule(self) -> None:
         self._timer = hubs.get_hub().schedule_call_global(0, self.switch, *self._call)
@@ -103,14 +103,14 @@ class CallThread(GreenThread, PooledThread):  # type: ignore[misc]
     def request_cancel(self) -> bool:
         if self._outcome is None:
             if not self and self._timer is not None:
-                self._timer.cancel()  # it would run until it first waits for something
-            # Killing switches to the victim at once; from a timer it is no switch point of the caller's.
+                self._timer.cancel()  # else it would run until it first waits for something
+            # By a timer, because `kill` switches to the killed thread at once: this method must not switch.
             hubs.get_hub().schedule_call_global(0, self.kill)
         return True
 
 
 class EventletHub:
-    """An eventlet hub, as latches and gates see it."""
+    """eventlet's hub, as events and pools use it."""
 
     def __init__(self, hub: Any) -> None:
         self._hub = hub
@@ -127,7 +127,7 @@ class EventletHub:
 
 
 class EventletBackend(Backend):
-    """GreenThreads, and eventlet's green copies of the standard library's synchronisation."""
+    """Runs calls in GreenThreads, and uses eventlet's green copies of `threading` and `queue`."""
 
     name = "eventlet"
 
@@ -157,7 +157,7 @@ class EventletBackend(Backend):
 
     @staticmethod
     def _hub() -> EventletHub:
-        """One per hub."""
+        """The EventletHub of this OS thread. There is one for each hub."""
         hub = hubs.get_hub()
         found: EventletHub | None = getattr(hub, "_flowthings_hub", None)
         if found is None:
@@ -165,7 +165,7 @@ class EventletBackend(Backend):
         return found
 
     def adopt(self, pool: Any) -> Pool:
-        """A user's GreenPool: spawning blocks when that pool is full."""
+        """Use a caller's GreenPool. `spawn` blocks while it is full."""
         return AdoptedPool(self, pool)
 
     def event(self) -> Any:
@@ -191,7 +191,7 @@ class EventletBackend(Backend):
         def stop() -> None:
             if pid == os.getpid():
                 hub.remove(listener)
-            else:  # a forked child shares the parent's epoll: what it removed there would be the parent's
+            else:  # a forked child shares the parent's epoll: removing it there would remove the parent's
                 hub.listeners[hub.READ].pop(number, None)
 
         return stop
@@ -204,7 +204,7 @@ class EventletBackend(Backend):
         if fairness_lock is None:
             fairness_lock = hub._flowthings_fairness_lock = self.lock()
         with fairness_lock:
-            eventlet.sleep(0)  # a timer like any other, so all that are due before it run first
+            eventlet.sleep(0)  # a timer like any other: those that are due before it run first
 
     @contextmanager
     def deadline(self, seconds: float | None) -> Iterator[None]:
@@ -235,10 +235,10 @@ class EventletBackend(Backend):
 
     @staticmethod
     def _is_pools_thread() -> bool:
-        """Whether this OS thread is the one that eventlet's pool answers to.
+        """Whether eventlet's thread pool returns its results to this OS thread.
 
-        In any other the answer would never come. The pool is set up by its first caller, who must outlive it,
-        so that has to be the main thread.
+        In another one a call would wait for ever. The pool belongs to the thread that uses it first. That has
+        to be the main thread, because the pool is of no use when its thread has ended.
         """
         if tpool._setup_already:
             return tpool._coro is None or tpool._coro.parent is hubs.get_hub().greenlet
@@ -246,19 +246,22 @@ class EventletBackend(Backend):
         return bool(threading.get_ident() == threading.main_thread().ident)
 
     def _forget_threads(self) -> None:
-        """After a fork eventlet's pool still counts the parent's threads as its own, and waits for ever."""
+        """Have eventlet set up its thread pool again: in a forked child it counts the parent's threads as its
+        own, and waits for them for ever."""
         self._tpool_pid = os.getpid()
         del tpool._threads[:]
         tpool._setup_already = False
 
 
 class AdoptedPool(Pool):
+    """A GreenPool that the caller has made. It bounds its threads itself."""
+
     def __init__(self, backend: EventletBackend, pool: Any) -> None:
         self.backend = backend
         self._pool = pool
 
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """GreenPool.spawn makes its own kind of thread, which prints; this keeps its books for it."""
+        """Do what GreenPool.spawn does, with a CallThread: its own kind of thread prints exceptions."""
         pool = self._pool
         thread = CallThread(function, args, kwargs)
         if not (pool.sem.locked() and eventlet.getcurrent() in pool.coroutines_running):

@@ -1,4 +1,4 @@
-"""The gevent backend. Imported only once gevent is chosen."""
+"""The gevent backend: its greenlets, hub, events, locks and thread pool. Imported once it is chosen."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ __all__ = ["GeventBackend"]
 
 
 class ReturnedException(CapturedException):
-    """What a CallGreenlet returns in place of raising: what a greenlet raises is printed by the hub."""
+    """The exception of a CallGreenlet, which returns it, because the hub prints what a greenlet raises."""
 
     __slots__ = ()
 
 
 class CallGreenlet(gevent.Greenlet, PooledThread):  # type: ignore[misc]
-    """A Greenlet that keeps its exception for whoever asks, instead of printing it to stderr as well."""
+    """A Greenlet that keeps its exception for `get`, and does not print it."""
 
     def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
         gevent.Greenlet.__init__(self, None, function, args, kwargs)
@@ -58,7 +58,7 @@ class CallGreenlet(gevent.Greenlet, PooledThread):  # type: ignore[misc]
             return ReturnedException.caught(error)
         finally:
             self.release_permit()
-            del self  # an exception's frames lead back to this one: without self, not back to its own keeper
+            del self  # the exception's frames would otherwise keep this thread alive
 
     def successful(self) -> bool:
         return bool(super().successful()) and not isinstance(self.value, ReturnedException)
@@ -90,7 +90,7 @@ class CallGreenlet(gevent.Greenlet, PooledThread):  # type: ignore[misc]
         return super().get(block, timeout)
 
     def wait(self, timeout: float | None = None) -> Any:
-        """The same as `get`, under eventlet's name for it."""
+        """The same as `get`, by eventlet's name for it."""
         return self.get(timeout=timeout)
 
     def join(self, timeout: float | None = None) -> None:
@@ -102,7 +102,7 @@ class CallGreenlet(gevent.Greenlet, PooledThread):  # type: ignore[misc]
         if not self.ready() and self.parent is not get_hub():
             raise wrong_thread()
 
-    # PooledThread and Task
+    # The methods of PooledThread and Task
 
     def schedule(self) -> None:
         self.start()
@@ -136,12 +136,12 @@ class CallGreenlet(gevent.Greenlet, PooledThread):  # type: ignore[misc]
         return True
 
 
-READABLE = 1  # libev's name for it
-SHORTEST = 1e-6  # seconds: a timer that is due at once
+READABLE = 1  # libev's EV_READ
+SHORTEST = 1e-6  # seconds; a timer of this length is due at once
 
 
 class GeventHub:
-    """A gevent hub, as latches and gates see it."""
+    """gevent's hub, as events and pools use it."""
 
     def __init__(self, hub: Any) -> None:
         self._hub = hub
@@ -158,7 +158,7 @@ class GeventHub:
 
 
 class GeventBackend(Backend):
-    """Greenlets, and gevent's own synchronisation."""
+    """Runs calls in greenlets, and uses gevent's own events, queues and locks."""
 
     name = "gevent"
 
@@ -187,7 +187,7 @@ class GeventBackend(Backend):
 
     @staticmethod
     def _hub() -> GeventHub:
-        """One per hub."""
+        """The GeventHub of this OS thread. There is one for each hub."""
         hub = get_hub()
         found: GeventHub | None = getattr(hub, "_flowthings_hub", None)
         if found is None:
@@ -195,7 +195,7 @@ class GeventBackend(Backend):
         return found
 
     def adopt(self, pool: Any) -> Pool:
-        """A user's gevent.pool.Pool or Group: spawning blocks when that pool is full."""
+        """Use a caller's gevent.pool.Pool or Group. `spawn` blocks while it is full."""
         return AdoptedPool(self, pool)
 
     def event(self) -> Any:
@@ -223,8 +223,8 @@ class GeventBackend(Backend):
         if fairness_lock is None:
             fairness_lock = hub._flowthings_fairness_lock = self.lock()
         with fairness_lock:
-            # Not sleep(0), which can come back before timers are looked at. Timers run in the order in which
-            # they are due, by the loop's own clock: unless that is right, this one would overtake others.
+            # Not sleep(0), which can return before the loop has looked at its timers. Timers run in the order
+            # in which they are due, by the loop's clock. If that were late, this one would overtake others.
             hub.loop.update_now()
             gevent.sleep(SHORTEST)
 
@@ -251,7 +251,10 @@ class GeventBackend(Backend):
 
     @staticmethod
     def _native_pool() -> Any:
-        """Our own pool, not the hub's, which resolves names. One per hub, and a new one after a fork."""
+        """The thread pool of this hub. A forked child gets a new one.
+
+        Not the hub's own pool, which must stay free to resolve names.
+        """
         hub = get_hub()
         found = getattr(hub, "_flowthings_native_pool", None)
         if found is None or found[0] != os.getpid():
@@ -260,6 +263,8 @@ class GeventBackend(Backend):
 
 
 class AdoptedPool(Pool):
+    """A pool that the caller has made. It counts and bounds its threads itself."""
+
     def __init__(self, backend: GeventBackend, pool: Any) -> None:
         self.backend = backend
         self._pool = pool

@@ -1,16 +1,16 @@
-"""How OS threads wait for each other, so that no signal leaves a thread waiting for ever.
+"""An event and the start of a thread, for OS threads, that a signal's exception cannot leave in a bad state.
 
 A signal handler runs in the main thread, between any two bytecodes, and may raise there. The `Condition`,
 `Event` and `Queue` of the standard library are written in Python: an exception inside their methods can leave
-their lock held. What is here rests on one fact about CPython, which tests/green/test_signals.py holds: a call
-into C is made as a whole or not at all, and so is `with lock:` of a lock that is written in C, as long as no
-loop stands in the block: since CPython 3.12 the end of a loop may be where no handler applies. `finally`
-and `except BaseException` are passed by in the same way: a loop that they belong to has its own function.
+their lock held. This module relies on one fact about CPython, which tests/green/test_signals.py tests: a call
+into C is made as a whole or not at all, and so is `with lock:` of a lock that is written in C, if there is no
+loop in the block. Since CPython 3.12 an exception at the end of a loop may not reach the block's handlers. It
+can also bypass `finally` and `except BaseException`, so a loop that needs them has a function of its own.
 Hence
 
 - whatever the main thread changes for others it changes by one call into C (append, add, put, release), and
-  an exception before or after that call leaves a state that is good;
-- nobody has to take something out of a shared place for others to go on: what was taken would be lost.
+  an exception before or after that call leaves a valid state;
+- no thread has to take something out of a shared place for others to go on: an exception could lose it.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ class Event:
         return self._is_set
 
     def set(self) -> None:
-        """Let all go on that wait, and those that come not wait at all."""
+        """Wake all that wait, and let later waits return at once."""
         wake: Any = map(queue.SimpleQueue.put, self._waiters, repeat(None))
         self._is_set = True
-        deque(wake, maxlen=0)  # one call, so it wakes all of them or, before it, none; it may be made again
+        deque(wake, maxlen=0)  # one call into C, so it wakes all or none; `set` may be called again
 
     def clear(self) -> None:
-        """Have those that come wait again."""
+        """Let later calls of `wait` wait again."""
         self._is_set = False
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -75,7 +75,7 @@ class Event:
 def start_thread(function: Callable[[], object], name: str) -> None:
     """Run a function in a daemon thread.
 
-    `Thread.start` waits for an Event of the standard library, so it is called in another thread, where no
+    `Thread.start` waits for an Event of the standard library. So it is called in another thread, in which no
     signal handler runs.
 
     Raises:
@@ -85,7 +85,7 @@ def start_thread(function: Callable[[], object], name: str) -> None:
     def start() -> None:
         try:
             threading.Thread(target=function, name=name, daemon=True).start()
-        except RuntimeError:  # there was no room for a second one
+        except RuntimeError:  # no second thread can be started
             function()
 
     _thread.start_new_thread(start, ())

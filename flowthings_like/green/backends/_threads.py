@@ -1,4 +1,4 @@
-"""The backend of a process that nothing has patched: OS threads, not many, used again and again."""
+"""The threads backend, for a process that is not patched: a pool of OS threads that are used again."""
 
 from __future__ import annotations
 
@@ -27,20 +27,19 @@ if TYPE_CHECKING:
 __all__ = ["ThreadCall", "ThreadPool", "ThreadsBackend"]
 
 THREADS = 64
-"""Worker threads of the pool that all parallel calls of a process share."""
+"""How many worker threads the pool has that all parallel calls of a process share."""
 
 MOST_EXTRA_THREADS = 192
-"""Most further threads of a pool, in place of those that only wait for lazy results."""
+"""How many threads a pool may start in place of workers that wait for lazy results."""
 
 IDLE_SECONDS = 10.0
-"""A worker thread that had nothing to do for this long ends."""
+"""Seconds without work after which a worker thread ends."""
 
 
 class ThreadCall:
-    """A call that runs, or will run, in a worker thread: what `spawn` returns where there are no green
-    threads.
+    """A call that runs, or will run, in a worker thread: what `spawn` returns on the threads backend.
 
-    `get` and `wait` are the same thing, so code written for gevent's or eventlet's threads finds its method.
+    `get` and `wait` are the same method, for code that was written for gevent's or eventlet's threads.
     """
 
     __slots__ = ("__weakref__", "_callbacks", "_claims", "_context", "_done", "_outcome", "_pid", "_work")
@@ -49,7 +48,7 @@ class ThreadCall:
         self._work: Any = (function, args, kwargs)
         self._context = copy_context()
         self._outcome: Outcome | None = None
-        self._claims: list[object] = []  # who is first in it runs the call, or has cancelled it
+        self._claims: list[object] = []  # the first claimant runs the call, or has cancelled it
         self._done = Event()
         self._callbacks: list[Callable[[], object]] = []
         self._pid = os.getpid()
@@ -59,7 +58,11 @@ class ThreadCall:
         return self._outcome is not None
 
     def get(self, timeout: float | None = None) -> Any:
-        """Wait for the call: its value, or its exception raised. DeadlineExceeded after `timeout` seconds."""
+        """Wait for the call, and return its value or raise its exception.
+
+        Raises:
+            DeadlineExceeded: it was not done after `timeout` seconds.
+        """
         value, raised = self.outcome(timeout)
         if raised is not None:
             raised.again()
@@ -68,31 +71,31 @@ class ThreadCall:
     wait = get
 
     def cancel(self) -> bool:
-        """Give the call up if no thread has started on it; get() then raises CallCancelled. Says whether."""
+        """Cancel the call if it has not started; `get` then raises CallCancelled. Returns whether it was."""
         if not self._claim(_CANCELLED):
             return False
         self._finish((None, CapturedException(CallCancelled("the call was cancelled before it ran"), None)))
         return True
 
     def run(self) -> None:
-        """Run the call in this thread, unless some thread has taken it already."""
+        """Run the call in this thread, unless it has started or was cancelled."""
         if self._claim(object()):
             self._finish(_attempt(self._context, *self._work))
-        del self  # an exception's frames lead back to this one: without self, not back to its own keeper
+        del self  # the exception's frames would otherwise keep this call alive
 
     def _claim(self, claimant: object) -> bool:
         self._claims.append(claimant)
         return self._claims[0] is claimant
 
     def _finish(self, outcome: Outcome) -> None:
-        """Tell the outcome to all. Interrupted, it may be called again."""
+        """Set the outcome, wake the waiters, run the callbacks. It may be called again if interrupted."""
         self._work = None
         self._outcome = outcome
         self._done.set()
         while callback := _pop(self._callbacks):
             callback()
 
-    # Task
+    # The methods of Task
 
     def outcome(self, timeout: float | None = None) -> Outcome:
         if self._outcome is None:
@@ -119,8 +122,8 @@ class ThreadCall:
         return True
 
     def start_now(self) -> None:
-        # A worker that waits for a call which is still queued runs it itself: were it to wait, a pool whose
-        # workers all wait for queued calls would stand still. (The call's own time limits then bound it.)
+        # A worker that waits for a queued call runs it itself. If it waited, a pool whose workers all wait
+        # for queued calls would be in a deadlock. (Only the call's own time-outs bound the wait then.)
         if _current_pool() is not None:
             self.run()
 
@@ -131,7 +134,7 @@ class ThreadCall:
 def _attempt(context: Context, function: Callable[..., Any], args: Any, kwargs: Any) -> Outcome:
     try:
         return context.run(function, *args, **kwargs), None
-    except BaseException as error:  # a worker outlives whatever it runs
+    except BaseException as error:  # no exception ends a worker
         return None, CapturedException.caught(error)
 
 
@@ -146,7 +149,7 @@ _CANCELLED = object()
 
 
 class ThreadEvent:
-    """Waited for by one OS thread, and set once by another."""
+    """A one-shot event of OS threads: one of them waits for it, and another one sets it."""
 
     __slots__ = ("_lock",)
 
@@ -155,7 +158,7 @@ class ThreadEvent:
         self._lock.acquire()
 
     def set(self) -> None:
-        with suppress(RuntimeError):  # it is set already: who was interrupted may come again
+        with suppress(RuntimeError):  # set already: after an interruption it may be set again
             self._lock.release()
 
     def set_and_switch(self) -> bool:
@@ -175,17 +178,17 @@ class ThreadEvent:
 
 
 def _current_pool() -> ThreadPool | None:
-    """The pool that this thread works for."""
+    """The pool of which this thread is a worker; None if it is none."""
     return getattr(threading.current_thread(), "flowthings_pool", None)
 
 
 class ThreadPool(Pool):
-    """At most `size` daemon threads, started when first needed; calls beyond that queue.
+    """Runs calls in at most `size` daemon threads, which are started when they are needed; more calls queue.
 
-    A thread that waits for a lazy result lends its place: another one may start for it, within a bound.
+    While a worker waits for a lazy result, another one may start in its place, within a bound.
 
-    Counts are changed by workers, in whose threads no signal handler runs. Whoever spawns adds to a set and a
-    queue.
+    Only workers change the counts, because no signal handler runs in their threads. `spawn`, which may run in
+    the main thread, adds to a set and to a queue.
     """
 
     def __init__(self, backend: Backend, size: int) -> None:
@@ -202,23 +205,23 @@ class ThreadPool(Pool):
         self._pid = os.getpid()
 
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> ThreadCall:
-        if self._pid != os.getpid():  # the workers stayed in the parent
+        if self._pid != os.getpid():  # a fork copies no workers
             self._open()
         call = ThreadCall(function, args, kwargs)
         with self._lock:
             self._ensure_workers(self._calls.qsize() + 1)
-            self._calls.put(call)  # under the lock: the last worker does not leave meanwhile
+            self._calls.put(call)  # under the lock, so that the last worker does not end meanwhile
         return call
 
     def begin_wait(self) -> None:
-        """The calling worker is about to do nothing but wait."""
+        """The calling worker begins to wait for a result: another one may run in its place."""
         if self._pid == os.getpid():
             with self._lock:
                 self._waiting += 1
                 self._ensure_workers(self._calls.qsize())
 
     def end_wait(self) -> None:
-        """The calling worker goes on."""
+        """The calling worker has its result."""
         if self._pid == os.getpid():
             with self._lock:
                 self._waiting -= 1
@@ -227,10 +230,10 @@ class ThreadPool(Pool):
         return workers < self.size + min(self._waiting, MOST_EXTRA_THREADS)
 
     def _ensure_workers(self, calls: int) -> None:
-        """Start a worker if so many calls need one and there is room. Called under the lock.
+        """Start a worker if that many queued calls need one and there is room. Called under the lock.
 
         Raises:
-            RuntimeError: no thread can be started, and there is none to do the work later.
+            RuntimeError: no thread can be started, and there is no worker that could run the calls later.
         """
         if calls <= self._idle or not self._has_room(len(self._workers)):
             return
@@ -239,7 +242,7 @@ class ThreadPool(Pool):
             self._workers.add(worker)
             start_thread(partial(self._serve, worker), f"flowthings-{len(self._workers)}")
         except BaseException as error:
-            self._workers.discard(worker)  # if it runs nevertheless, it says so itself
+            self._workers.discard(worker)  # if it was started nevertheless, it adds itself
             if not self._workers or not isinstance(error, RuntimeError):
                 raise
 
@@ -261,18 +264,18 @@ class ThreadPool(Pool):
                     return
             with self._lock:
                 self._idle -= 1
-                self._ensure_workers(calls.qsize())  # earlier there may have been no room
+                self._ensure_workers(calls.qsize())  # there may have been no room before
             call.run()
-            del call  # or the last result stays alive while this thread is idle
+            del call  # it would keep its result alive while this thread is idle
             with self._lock:
-                if not self._has_room(len(self._workers) - 1):  # the one whose place was lent is back
+                if not self._has_room(len(self._workers) - 1):  # the worker that it stood in for is back
                     self._workers.discard(worker)
                     return
                 self._idle += 1
 
 
 class ThreadsBackend(Backend):
-    """OS threads, and the standard library's synchronisation."""
+    """Runs calls in OS threads, and uses the standard library's queues and locks."""
 
     name = "threads"
     is_cooperative = False
@@ -282,13 +285,13 @@ class ThreadsBackend(Backend):
         self._internal_pool: ThreadPool | None = None
 
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """Not bounded, so not in the pool: a thread of its own, for what runs as long as the program."""
+        """Run it in a new thread: no pool, which is bounded, for what runs as long as the program."""
         call = ThreadCall(function, args, kwargs)
         start_thread(call.run, "flowthings-spawned")
         return call
 
     def pool(self, size: int | None = None) -> Pool:
-        """Without a size: the one pool that all calls of this process share."""
+        """A pool of that size; without a size, the pool that all calls of this process share."""
         if size is not None:
             return ThreadPool(self, size)
         if self._shared is None:
@@ -304,7 +307,7 @@ class ThreadsBackend(Backend):
         return ThreadEvent()
 
     def yield_to_others(self) -> None:
-        """Let the threads that can run have their turn: what another one does only then is waited for."""
+        """Wait until a worker of the internal pool has run: the others have had time to run meanwhile."""
         event = ThreadEvent()
         self.internal_pool().spawn(event.set)
         event.wait()

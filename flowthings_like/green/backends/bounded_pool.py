@@ -1,4 +1,4 @@
-"""A pool of green threads that queues what is too much instead of blocking whoever spawns it."""
+"""A bounded pool of green threads: what is spawned while it is full is queued, and `spawn` never blocks."""
 
 from __future__ import annotations
 
@@ -18,32 +18,33 @@ __all__ = ["BoundedPool", "PooledThread"]
 
 
 class PooledThread:
-    """What a green thread needs to pass a gate; the backends' thread classes mix it in."""
+    """A green thread that can run in a BoundedPool. Base class of the backends' green threads."""
 
     queued_in: BoundedPool | None = None
-    """The gate where it is queued, None once it has passed."""
+    """The pool in which it is queued; None if it is not queued."""
 
     permit: Permit | None = None
-    """Its place among those that run."""
+    """Its permit to run, if it runs in a pool."""
 
     def schedule(self) -> None:
-        """Schedule it to run, on the hub's next turn at the earliest."""
+        """Have the hub start it, on its next iteration at the earliest."""
         raise NotImplementedError
 
     def release_permit(self) -> None:
-        """Free its place. To be called at the end of its run."""
+        """Release its permit. To be called at the end of its run."""
         permit, self.permit = self.permit, None
         if permit is not None:
             permit.release()
 
     def ready(self) -> bool:
+        """Whether it is done, or was killed."""
         raise NotImplementedError
 
     def start_now(self) -> None:
-        """Somebody waits for it: start it now, over the limit, if it is still queued.
+        """Start it if it is still queued, although the pool is full, because another thread waits for it.
 
-        The limit slips by at most the number of threads that wait, and those do nothing else. Without this,
-        a full pool whose threads all wait for queued ones would stand still.
+        The limit is exceeded by no more than the number of threads that wait, and those do nothing else.
+        Without this, a full pool whose threads all wait for queued ones would be in a deadlock.
         """
         pool = self.queued_in
         if pool is not None:
@@ -51,7 +52,11 @@ class PooledThread:
 
 
 class Permit:
-    """A place at a gate. A thread that is killed before it runs frees it when it goes away itself."""
+    """One thread's right to run in a pool.
+
+    It is also released when it is collected as garbage, because a thread that is killed before it runs does
+    not release it.
+    """
 
     __slots__ = ("_pool",)
 
@@ -68,14 +73,13 @@ class Permit:
 
 
 class BoundedPool(Pool):
-    """At most `size` threads at once, in the order in which they were spawned; the rest exist, but do not
-    run.
+    """Runs at most `size` threads at once, in the order in which they were spawned.
 
-    A green thread that has not started costs a few hundred bytes; one that started and waits costs a stack.
-    Used in the OS thread of one hub only.
+    The others are queued before they start, because a thread that has not started costs a few hundred bytes,
+    and one that waits costs a stack. A pool belongs to one hub and is used in its OS thread only.
 
     Attributes:
-        running: the threads that have passed and not ended.
+        running: how many threads have a permit.
     """
 
     def __init__(
@@ -107,10 +111,10 @@ class BoundedPool(Pool):
             raise wrong_thread()
 
     def start_thread(self, thread: PooledThread) -> None:
-        """Let a thread start, whether there is room or not.
+        """Give a thread a permit and start it, even if the pool is full.
 
         Raises:
-            WrongThread: this is another OS thread than the hub's. The thread is still queued then.
+            WrongThread: this is not the hub's OS thread. The thread stays queued.
         """
         self.check_thread()
         thread.schedule()  # the only step that can fail, so nothing is changed before it
@@ -118,12 +122,12 @@ class BoundedPool(Pool):
         thread.permit = Permit(self)
 
     def start_queued(self) -> None:
-        """A permit is free: let those in that are next."""
+        """A permit was released: start the threads that are queued first."""
         self.running -= 1
         queued = self._queued
         while queued and self.running < self.size:
             thread = queued[0]
-            # One that was hurried has no gate any more; one that was killed in the queue is ready.
+            # Some need no start: those that `start_now` has started, and those that were killed in the queue.
             if thread.queued_in is not None and not thread.ready():
                 self.start_thread(thread)
             queued.popleft()

@@ -1,4 +1,4 @@
-"""Chooses the backend that this process runs on.
+"""Chooses the backend of this process: gevent, eventlet or OS threads.
 
 The choice is read from what is monkey-patched, in `sys.modules`: neither gevent nor eventlet is imported to
 find out.
@@ -32,7 +32,7 @@ def _load(name: str) -> Backend:
 
 
 def detect() -> Backend:
-    """The backend of this process: the library that has patched `socket`, else threads.
+    """The backend of this process: that of the library that has patched `socket`, else threads.
 
     Raises:
         ConfigurationError: both gevent and eventlet have patched it.
@@ -47,7 +47,7 @@ def detect() -> Backend:
 
 
 def native(function: Callable[..., Any], /, *args: Any) -> Any:
-    """Run `function(*args)`, which may block, without holding up other green threads. See Backend.native."""
+    """Run `function(*args)`, which may block, while other green threads go on. See `Backend.native`."""
     return detect().native(function, *args)
 
 
@@ -55,11 +55,10 @@ def choose(async_lib: object = None) -> Backend:
     """The backend for a setting of `async_lib`.
 
     Args:
-        async_lib: None (what is patched, see `detect`), "gevent", "eventlet" or "threads", one of the
-        modules gevent
-            and eventlet, a Backend, or an object that stands in for one of the modules, as the original
-            client's tests do: `__name__` is "eventlet" and it has GreenPool, or `__name__` is "gevent" and
-            it has Pool or pool.Pool. Such an object is used as it is.
+        async_lib: None for what is patched (see `detect`); "gevent", "eventlet" or "threads"; the module
+            gevent or eventlet; a Backend; or an object in place of one of the modules, as in the original
+            client's tests: its `__name__` is "eventlet" and it has GreenPool, or its `__name__` is "gevent"
+            and it has Pool or pool.Pool.
 
     Raises:
         ConfigurationError: it is none of these, or the library named has not patched `socket`.
@@ -100,13 +99,13 @@ def require_patched(name: str) -> None:
 
 
 def open_pool(async_lib: object = None, pool: object = None) -> Pool:
-    """The pool for parallel calls: the one given, else a new one of the backend chosen by `async_lib`.
+    """The pool for parallel calls: the given one, or a new one of the backend that `async_lib` names.
 
     Args:
-        async_lib: see `choose`; not looked at when a pool is given.
-        pool: a Pool, a number (the size of a new one), a gevent.pool.Pool or Group, an eventlet.GreenPool, or
-            anything with `spawn(function, *args)` or `submit(function, *args)` whose threads have one of
-            `get`, `wait` and `result`.
+        async_lib: see `choose`; ignored if `pool` is a pool.
+        pool: a Pool; a number, the size of a new one; a gevent.pool.Pool or Group; an eventlet.GreenPool; or
+            any object with `spawn(function, *args)` or `submit(function, *args)` that returns objects with
+            `get`, `wait` or `result`.
 
     Raises:
         ConfigurationError: see `choose`, or the pool has neither method.

@@ -1,4 +1,4 @@
-"""What the rest of the library may ask of a green library: each backend implements `Backend` and `Pool`."""
+"""The interface that gevent, eventlet and OS threads each implement: `Backend` and `Pool`."""
 
 from __future__ import annotations
 
@@ -19,111 +19,120 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_SIZE", "NATIVE_THREADS", "Backend", "Pool"]
 
 DEFAULT_SIZE = 1000
-"""Calls that one pool of green threads runs at once, unless told otherwise."""
+"""How many calls a pool of green threads runs at once by default."""
 
 NATIVE_THREADS = 16
-"""OS threads of the native pool under gevent. Under eventlet it is eventlet's own pool (20 unless
-EVENTLET_THREADPOOL_SIZE says otherwise)."""
+"""How many OS threads `native` uses under gevent. Under eventlet it uses eventlet's own pool, which has 20
+threads or EVENTLET_THREADPOOL_SIZE."""
 
 
 class Pool(ABC):
-    """Runs calls in green threads, a bounded number of them at once."""
+    """Runs calls in green threads, or in OS threads: a bounded number of them at once."""
 
     backend: Backend
 
     runs_by_itself = True
-    """Whether what is spawned here runs without being waited for."""
+    """Whether a thread runs without being waited for."""
 
     @abstractmethod
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """Run `function(*args, **kwargs)` in a green thread, with a copy of the caller's context variables.
+        """Run `function(*args, **kwargs)` in a thread, with a copy of the caller's context variables.
 
-        Returns the library's own thread object, at once: what is more than the pool's size waits its turn.
+        It returns the library's own thread object at once. If the pool is full, the thread is queued.
         """
 
     def start(self, function: Callable[..., Any], /, *args: Any) -> Task:
-        """Like `spawn`, for calls whose thread nobody gets to see."""
+        """Like `spawn`, but returns the thread as a Task: for calls whose thread no caller sees."""
         return self.task(self.spawn(function, *args))
 
-    def check_thread(self) -> None:  # noqa: B027 (most pools belong to none)
-        """Raise WrongThread if this OS thread is not the one to which the pool belongs."""
+    def check_thread(self) -> None:  # noqa: B027 (some pools may be used in any OS thread)
+        """Raise WrongThread if the pool cannot be used in this OS thread."""
 
     def task(self, thread: Any) -> Task:
-        """The given thread, which this pool spawned, as a Task."""
+        """The Task of a thread that `spawn` has returned."""
         result: Task = thread
         return result
 
 
 class Backend(ABC):
-    """One way to run things in parallel: gevent, eventlet or OS threads. There is one of each per process."""
+    """One way to run calls in parallel: gevent, eventlet or OS threads. A process has at most one of each."""
 
     name: str
 
     is_cooperative = True
-    """Whether threads run in turns: one that is started begins when the others have had theirs, on the hub's
-    next round. OS threads begin at once."""
+    """Whether threads are scheduled cooperatively: a new one starts on the hub's next iteration, after all
+    that can run now. False for OS threads, which start at once."""
 
     @abstractmethod
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """Run `function` in a green thread of its own, with a copy of the context variables; not bounded."""
+        """Run `function` in a new thread, outside any pool, with a copy of the context variables."""
 
     def task(self, thread: Any) -> Task:
-        """A thread that `spawn` returned, as a Task."""
+        """The Task of a thread that `spawn` has returned."""
         result: Task = thread
         return result
 
     def get(self, thread: Any, timeout: float | None = None) -> Any:
-        """Wait for a thread: its value, or its exception. DeadlineExceeded after `timeout` seconds."""
+        """Wait for a thread, and return its value or raise its exception.
+
+        Raises:
+            DeadlineExceeded: it was not done after `timeout` seconds.
+        """
         value, raised = self.task(thread).outcome(timeout)
         if raised is not None:
             raised.again()
         return value
 
     def kill(self, thread: Any) -> None:
-        """Stop a spawned thread as far as that goes: an OS thread that has started runs to its end."""
+        """Stop a thread. An OS thread that has started cannot be stopped and runs to its end."""
         self.task(thread).request_cancel()
 
     @abstractmethod
     def pool(self, size: int | None = None) -> Pool:
-        """A pool that runs at most `size` calls at once; None: the default, 1000 green threads or 64 OS
-        threads.
+        """A pool that runs at most `size` calls at once. By default 1000 green threads, or 64 OS threads.
 
-        A thread of the pool that waits for another one still queued there lends it its place, so calls that
-        make calls never lock the pool up.
+        A thread of the pool that waits for a queued one lets it start, beyond the limit. Without that, calls
+        that make calls could fill the pool and wait for each other for ever.
         """
 
     def internal_pool(self) -> Pool:
-        """A pool for short work that others wait for, which therefore never queues behind them."""
+        """A pool for the library's own short work.
+
+        Not the pool of the callers on OS threads: they wait for this work, so it must not queue behind them.
+        """
         return self.pool()
 
     def yield_to_others(self) -> None:
-        """Let every thread that can run have its turn."""
+        """Let every other thread that can run do so before this returns."""
         self.sleep(0)
 
     def native_runs_inline(self) -> bool:
-        """Whether `native` is a plain call in this OS thread, which is a native one of a green library."""
+        """Whether `native` calls its function directly here, because this OS thread may block."""
         return False
 
     def in_hub(self) -> bool:
-        """Whether the caller is the hub itself, which runs callbacks and must not wait for anything."""
+        """Whether the caller is a callback of the hub itself, which must not wait for anything."""
         return False
 
     @abstractmethod
     def one_shot_event(self) -> OneShotEvent:
-        """The lightest event: one thread waits for it, once."""
+        """A new event that one thread waits for, once: cheaper than `event`."""
 
     def event_factory(self, refusal: Callable[[], WrongThread] = foreign_call) -> Callable[[], OneShotEvent]:
-        """What makes latches that are set in this OS thread, a little faster. Under gevent and eventlet it
-        raises what `refusal` makes in another OS thread, where waiting for one is an error."""
+        """A function that makes one-shot events for this OS thread, a little faster.
+
+        Under gevent and eventlet, calling it in another OS thread raises what `refusal` returns, because a
+        wait for such an event would never end there.
+        """
         return self.one_shot_event
 
     def hub(self) -> object | None:
-        """This OS thread's event loop, to tell whether something belongs to it; None on threads."""
+        """This OS thread's event loop, to compare with another one; None on threads."""
         return None
 
     @abstractmethod
     def event(self) -> Any:
-        """A new event, with the methods of `threading.Event`. No signal can leave it half done."""
+        """A new event, with the methods of `threading.Event`. A signal's exception leaves it usable."""
 
     @abstractmethod
     def queue(self) -> Any:
@@ -134,27 +143,27 @@ class Backend(ABC):
         """A new lock, with the methods of `threading.Lock`."""
 
     def socket_owner(self) -> object:
-        """What stands for all those who may share a socket with the caller; it can be weakly referred to.
+        """An object that stands for all threads that may use the caller's sockets. It allows weak references.
 
-        On threads that is the process. Under gevent and eventlet it is the OS thread: a socket wakes those
-        who wait for it through that thread's hub. It is gone when the thread has ended.
+        On threads that is the process. Under gevent and eventlet it is the OS thread, because a socket wakes
+        its waiters through that thread's hub. The object is gone when the OS thread has ended.
         """
         return self
 
     @abstractmethod
     def sleep(self, seconds: float) -> None:
-        """Let others run for so many seconds; 0 gives way once."""
+        """Let other threads run for so many seconds; 0 yields once."""
 
     def send_now(self, sock: socket.socket, data: bytes | memoryview) -> int:
-        """Send what a connected socket takes at once; returns how many bytes that was, 0 if it takes none.
+        """Send as much as a connected socket accepts without waiting, and return how many bytes that was.
 
         It never waits, so no green thread can be interrupted in it.
 
         Raises:
-            OSError: as `socket.send`; nothing was sent then.
+            OSError: as `socket.send`. Nothing was sent.
         """
         timeout = sock.gettimeout()
-        sock.settimeout(0.0)  # a green socket's own affair: the one below it never waits
+        sock.settimeout(0.0)  # of the green socket only: the plain one below it never waits
         try:
             return sock.send(data)
         except BlockingIOError:
@@ -163,8 +172,10 @@ class Backend(ABC):
             sock.settimeout(timeout)
 
     def receive_now(self, sock: socket.socket, size: int) -> bytes | None:
-        """What a connected socket has to read, at most `size` bytes: b"" at its end, None if there is nothing
-        yet. It never waits.
+        """Read at most `size` bytes from a connected socket without waiting.
+
+        Returns:
+            The bytes; b"" at the end of the stream; None if there is nothing to read yet.
 
         Raises:
             OSError: as `socket.recv`.
@@ -179,39 +190,40 @@ class Backend(ABC):
             sock.settimeout(timeout)
 
     def watch(self, sock: socket.socket, callback: Callable[[], object]) -> Callable[[], object] | None:
-        """Have the hub itself call `callback()` whenever there is something to read from a socket.
+        """Have the hub call `callback()` whenever a socket has something to read.
 
-        It must neither wait nor raise, but may let a green thread that waits for an event go on
-        (`set_and_switch`). Nobody else may read from the socket meanwhile.
+        The callback must neither wait nor raise, but it may set a one-shot event and switch to its waiter
+        (`set_and_switch`). Nothing else may read from the socket meanwhile.
 
         Returns:
-            What ends it, to be called before the socket is closed. None on threads, which have no hub.
+            A function that stops this, to be called before the socket is closed. None on threads, which have
+            no hub.
         """
         return None
 
     @abstractmethod
     def fair_yield(self) -> None:
-        """Wait for a turn to do something that holds up all green threads of this hub for milliseconds.
+        """Let everything that is due run, before work that blocks this hub for milliseconds.
 
-        Turns are given one at a time, and everything that is due runs between two of them. What the caller
-        does before it next waits for anything is its turn. On threads, whose interpreter takes turns by
-        itself, it returns at once.
+        Callers go on one at a time, and everything that is due runs between two of them: the work of many
+        callers cannot block the hub for longer than that of one. On threads, which the interpreter switches
+        by itself, it returns at once.
         """
 
     @abstractmethod
     def deadline(self, seconds: float | None) -> AbstractContextManager[None]:
-        """A block that raises DeadlineExceeded if it takes longer; None sets no deadline.
+        """A context manager that raises DeadlineExceeded if its block takes longer; None for no deadline.
 
-        Green threads are interrupted when the time is up. Nothing can interrupt an OS thread: there the block
-        learns at its end that it was too slow.
+        A green thread is interrupted when the time is up. An OS thread cannot be interrupted: there the error
+        is raised at the end of the block.
         """
 
     @abstractmethod
     def native(self, function: Callable[..., Any], /, *args: Any) -> Any:
-        """Run `function(*args)` where it may block: in a real OS thread, while other green threads go on.
+        """Run `function(*args)`, which may block, in an OS thread, while other green threads go on.
 
-        On threads it is a plain call. Exceptions of any kind come back with their traceback. Context
-        variables are carried in, changes to them are not carried out. A call that is made within a native
-        thread stays in it. If the waiting green thread is interrupted the work is abandoned, not stopped:
-        it runs to its end and its result is dropped.
+        On threads, and within a call of `native`, it is a plain call. Exceptions of any kind are raised here,
+        with their traceback. The function gets the caller's context variables; changes that it makes to them
+        are lost. If the waiting green thread is interrupted, the function is not stopped: it runs to its end
+        and its result is dropped.
         """

@@ -1,4 +1,4 @@
-"""Pools and libraries that are not ours: anything with `spawn`, whose threads have `get` or `wait`."""
+"""Runs calls in pools of other libraries: any object with `spawn` or `submit`, such as an executor."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["ForeignBackend", "ForeignPool"]
 
 
 class ForeignPool(Pool):
-    """A pool that only promises `spawn(function, *args)` (or an executor's `submit`)."""
+    """A pool of which only `spawn(function, *args)`, or an executor's `submit`, is known."""
 
     runs_by_itself = False
 
@@ -42,7 +42,7 @@ class ForeignPool(Pool):
 
 
 class ForeignCall:
-    """A thread of a foreign pool. It can be waited for, once, and little else is known of it."""
+    """The Task of a thread in a foreign pool. Its result is asked for once and kept."""
 
     __slots__ = ("__weakref__", "_outcome", "_thread")
 
@@ -74,7 +74,7 @@ class ForeignCall:
             if hasattr(thread, name):
                 method = getattr(thread, name)
                 return method() if timeout is None else method(timeout=timeout)
-        if hasattr(thread, "wait"):  # eventlet's, which takes no timeout
+        if hasattr(thread, "wait"):  # as eventlet's, which takes no time-out
             return thread.wait()
         raise ConfigurationError(
             f"{thread!r}, which the pool's spawn returned, has none of get, wait and result"
@@ -84,7 +84,7 @@ class ForeignCall:
         return False
 
     def start_now(self) -> None:
-        """Nothing is known of its queue."""
+        """Do nothing: a foreign pool's queue is not known."""
 
     def request_cancel(self) -> bool:
         stop = getattr(self._thread, "kill", None) or getattr(self._thread, "cancel", None)
@@ -94,7 +94,7 @@ class ForeignCall:
 
 
 class ForeignBackend(ThreadsBackend):
-    """An object in gevent's or eventlet's place, such as a test's. It is only asked for pools."""
+    """An object in place of the module gevent or eventlet, such as a test's. Only its pools are used."""
 
     def __init__(self, library: Any) -> None:
         super().__init__()

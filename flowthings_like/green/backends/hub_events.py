@@ -1,4 +1,4 @@
-"""How green threads wait: what is asked of a green library's event loop, and the lightest of all events.
+"""One-shot events for green threads, and the part of a green library's event loop that they use.
 
 Imported only by the backends of green libraries.
 """
@@ -20,24 +20,26 @@ __all__ = ["Hub", "HubEvent", "LocalHubEvent"]
 
 
 class Hub(Protocol):
-    """What is asked of a green library's event loop. There is one of each per OS thread."""
+    """The event loop of a green library. Each OS thread has its own."""
 
     def switch(self) -> object:
-        """Let the loop run, until somebody switches back. An error, not a wait, in the loop itself."""
+        """Let the loop run until something switches back to this green thread. Raises in the loop itself."""
 
     def is_current(self) -> bool:
         """Whether this is the loop's own OS thread."""
 
     def call_soon(self, function: Callable[..., object], /, *args: Any) -> object:
-        """Have the loop call `function(*args)` on its next turn."""
+        """Have the loop call `function(*args)` on its next iteration."""
 
     def call_later(self, seconds: float, function: Callable[[], object]) -> Callable[[], object]:
-        """Have it called in so many seconds, unless the function returned is called before. It does not keep
-        the loop running."""
+        """Have the loop call `function()` in so many seconds. Returns a function that cancels this.
+
+        The timer does not keep the loop running.
+        """
 
 
 class HubEvent:
-    """Waited for by one green thread, and set once, in the OS thread of the hub."""
+    """An event that one green thread waits for, and that is set once, in the OS thread of its hub."""
 
     __slots__ = ("_hub", "_is_set", "_waiter")
 
@@ -47,14 +49,18 @@ class HubEvent:
         self._waiter: Any = None
 
     def set(self) -> None:
-        """Let the one that waits go on."""
+        """Have the hub switch to the waiter on its next iteration."""
         self._is_set = True
         if self._waiter is not None:
             self._hub.call_soon(self._wake)
 
     def set_and_switch(self) -> bool:
-        """Set it, and let the one that waits go on right now, in place of the calling green thread, which
-        goes on when somebody switches to it. False, at once, if nobody waits."""
+        """Set it and switch to the waiter at once. The calling green thread goes on when something switches
+        back to it.
+
+        Returns:
+            False, without a switch, if no thread waits.
+        """
         self._is_set = True
         waiter, self._waiter = self._waiter, None
         if waiter is None:
@@ -66,7 +72,7 @@ class HubEvent:
         """Wait until it is set; False if that takes longer than `timeout` seconds.
 
         Raises:
-            WrongThread: this is another OS thread than the hub's, where the wait would never end.
+            WrongThread: this is not the hub's OS thread, so the wait would never end.
         """
         if not self._is_set:
             if not self._hub.is_current():
@@ -74,7 +80,8 @@ class HubEvent:
             self._waiter = getcurrent()
             cancel = None if timeout is None else self._hub.call_later(timeout, self._wake)
             try:
-                # A thread that is switched to by mistake goes on waiting; one whose time is up does not.
+                # The loop is for switches that do not come from this event. `_wake` clears the waiter, also
+                # when the time is up.
                 while not self._is_set and self._waiter is not None:
                     self._hub.switch()
             finally:
@@ -85,16 +92,15 @@ class HubEvent:
 
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None
-        if waiter is not None:  # else it was interrupted, and waits for something else by now
+        if waiter is not None:  # it is None if the wait was interrupted: the thread may wait elsewhere now
             waiter.switch()
 
 
 class LocalHubEvent(HubEvent):
-    """A latch that the thread waits for which makes it.
+    """A HubEvent for the OS thread that makes it, which raises before anything is begun that needs the wait.
 
     Raises:
-        WrongThread: what `refusal` makes. This is another OS thread than the hub's; what was to be waited for
-            need not be begun.
+        WrongThread: made by `refusal`: this is not the hub's OS thread.
     """
 
     __slots__ = ()
@@ -102,7 +108,7 @@ class LocalHubEvent(HubEvent):
     def __init__(self, hub: Hub, refusal: Callable[[], WrongThread]) -> None:
         if not hub.is_current():
             raise refusal()
-        # One is made for each call: not worth another call to what makes a HubEvent.
+        # Not `super().__init__`, because an event is made for each call.
         self._hub = hub
         self._is_set = False
         self._waiter = None

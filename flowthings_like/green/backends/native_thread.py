@@ -1,4 +1,4 @@
-"""What runs on the far side of a native thread pool."""
+"""What `native` runs in an OS thread of a green library's thread pool."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 __all__ = ["call_captured", "in_native_thread"]
 
-# A context variable rather than a thread-local: those are per green thread once patched.
+# Not a thread-local, because a patched one has values for each green thread.
 _inside: ContextVar[bool] = ContextVar("flowthings_like_native", default=False)
 
 
 def in_native_thread() -> bool:
-    """Whether this code was called through `native`, so that it may block where it is."""
+    """Whether the caller was called through `native`, so that it may block."""
     return _inside.get()
 
 
 def call_captured(function: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:
     """Call `function(*args)` and return its outcome.
 
-    Nothing is raised: eventlet's workers die of a SystemExit or KeyboardInterrupt and their caller waits for
-    ever, and gevent's print what they raise.
+    It raises nothing: after a SystemExit or KeyboardInterrupt eventlet's worker threads end and the caller
+    waits for ever, and gevent's print every exception.
     """
     _inside.set(True)
     try:

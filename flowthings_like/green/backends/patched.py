@@ -1,4 +1,4 @@
-"""What of the standard library gevent and eventlet have monkey-patched. Neither is imported to find out."""
+"""Tells what gevent and eventlet have monkey-patched in the standard library, without importing them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ PATCH = {
     "gevent": "`from gevent import monkey; monkey.patch_all()`",
     "eventlet": "`import eventlet; eventlet.monkey_patch()`",
 }
-"""What to write, as the first lines of the program, for a library to patch everything."""
+"""The first lines of a program in which a library patches everything."""
 
-# What must be patched together for blocking code to give way. The names are each library's own: eventlet
-# answers False when it is asked for "threading" or "ssl", though it patches them with "thread" and "socket".
+# Blocking code yields only if all of these are patched. The names are each library's own: eventlet answers
+# False for "threading" and "ssl", although it patches them with "thread" and "socket".
 _PARTS = {
     "gevent": {"socket": "socket", "ssl": "ssl", "select": "select", "thread": "threading", "time": "time"},
     "eventlet": {"socket": "socket", "select": "select", "thread": "thread", "time": "time"},
@@ -33,12 +33,12 @@ def is_patched(library: str, part: str = "socket") -> bool:
 
 
 def missing_parts(library: str) -> list[str]:
-    """The parts that it has not patched, of those that belong together."""
+    """The parts that a library has not patched, although blocking code needs them."""
     return [part for part in _PARTS[library] if not is_patched(library, part)]
 
 
 def patching_library() -> str | None:
-    """The library that has patched anything of these parts; gevent if both have."""
+    """The library that has patched any part; gevent if both have; None if neither."""
     for library in LIBRARIES:
         if len(missing_parts(library)) < len(_PARTS[library]):
             return library

@@ -1,4 +1,4 @@
-"""One object for each OS thread of a patched process, gone when the thread is."""
+"""One object for each OS thread of a patched process, which is gone when the thread has ended."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ __all__ = ["PerThread", "ThreadIdentity"]
 
 
 class ThreadIdentity:
-    """Stands for an OS thread and the hub in it."""
+    """Identifies an OS thread, and the hub in it. It can be weakly referred to."""
 
     __slots__ = ("__weakref__",)
 
 
 class PerThread:
-    """The homes of a green library.
+    """The identities of all OS threads, for one green library.
 
     Args:
-        local: a thread-local of the interpreter's own kind: one that is patched belongs to a green thread.
+        local: an unpatched `threading.local`: a patched one has values for each green thread.
     """
 
     def __init__(self, local: Any) -> None:
         self._local = local
 
     def get(self) -> ThreadIdentity:
-        """The calling OS thread's."""
+        """The identity of the calling OS thread."""
         try:
             found: ThreadIdentity = self._local.identity
         except AttributeError:
