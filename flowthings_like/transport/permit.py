@@ -1,4 +1,4 @@
-"""A permit that one thread at a time has, and that nobody waits for."""
+"""A lock that is never waited for, and that an interrupt cannot leave held by nobody."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ __all__ = ["Permit"]
 
 
 class Permit:
-    """Taken by whoever comes first, until it is given back.
+    """The right to do something that one thread at a time may do.
 
-    Each who tries to take it has a token, an object of his own. An interrupt may come between taking the
-    permit and the caller's noticing it: `is_held_by` tells afterwards. No lock could.
+    A thread takes it for a token, an object of its own. If an interrupt comes when the permit has just been
+    taken, `is_held_by(token)` tells so afterwards. A lock could not.
     """
 
     __slots__ = ("_holder",)
@@ -18,18 +18,18 @@ class Permit:
         self._holder: dict[str, object] = {}
 
     def take(self, token: object) -> bool:
-        """Take it for `token`, if nobody has it. Returns whether `token` has it now."""
-        return self._holder.setdefault("token", token) is token  # a single step: no signal comes in between
+        """Take it, unless it is taken. Returns whether it was taken for this token."""
+        return self._holder.setdefault("token", token) is token  # a single step, which no signal interrupts
 
     def is_held_by(self, token: object) -> bool:
-        """Whether it was taken for `token`."""
+        """Whether it is taken for this token."""
         return self._holder.get("token") is token
 
     @property
     def is_taken(self) -> bool:
-        """Whether anybody has it."""
+        """Whether it is taken."""
         return bool(self._holder)
 
     def give_back(self) -> None:
-        """Let others have it. Only who has it may do so."""
+        """Give it back. Only its holder may do so."""
         del self._holder["token"]

@@ -1,4 +1,4 @@
-"""The states of a connection that is kept open, with connections that are none."""
+"""The states of a reconnecting connection, with fake connections; and when keep-alives are due."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .things.scripted_node import wait_until
 
 
 class Link:
-    """A connection as the loop sees it."""
+    """A fake connection."""
 
     peer = "nowhere"
     in_flight = 0
@@ -43,7 +43,7 @@ class Link:
 
 
 class Kept(ReconnectingConnection[Link]):
-    """Connects whenever there is nothing in `failures`; writes down its states."""
+    """Connects unless there is something in `failures`. Records its states."""
 
     def __init__(self, **options: Any) -> None:
         self.states = [State.IDLE]
@@ -182,4 +182,4 @@ def test_periodic_keepalives_do_not_wait_for_silence() -> None:
     assert one.pause(watched, 11.0) == 9.0
     assert one.is_due(watched, 20.0)
     one.sent(watched, 20.0)
-    assert one.is_dead(watched, 25.0)  # it is the first of them that was not answered
+    assert one.is_dead(watched, 25.0)  # the first of them was not answered

@@ -113,7 +113,7 @@ def test_bodies_of_many_records(
 
 
 def test_an_end_without_a_goodbye(transport: NativeTransport, certificate: Certificate) -> None:
-    """An answer that ends with its connection might have been cut by anybody on the way."""
+    """Anybody on the way could have cut off an answer that ends with its connection."""
     with raw(lambda number, request: None, certificate) as server, pytest.raises(ConnectionFailed):
         handle(transport, "GET", server.url + "/a", verify=str(certificate[0]))
 

@@ -51,8 +51,8 @@ class WebSocketService(BaseService):
             heartbeat: seconds between two heartbeats. If nothing arrives for as long after one, and for at
                 least 5 seconds, the connection is lost.
             reply_timeout: seconds after which a request without an answer fails with DeadlineExceeded.
-            options: for `websocket.create_connection` of the websocket-client package, such as header=.
-                Redirects are never followed.
+            options: those of `websocket.create_connection` of the websocket-client package, such as header=,
+                except class_= and socket=. Redirects are never followed.
 
         Raises:
             FlowThingsException: the platform refuses a session.

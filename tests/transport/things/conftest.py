@@ -1,4 +1,4 @@
-"""Fixtures of these tests: a node of each kind, and connections that are closed afterwards."""
+"""Fixtures: a node of each kind, and connections that are closed after the test."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Start = Callable[..., AbstractContextManager[Node]]
 
 
 def ignore(_: object) -> None:
-    """What handles events where there are none."""
+    """Do nothing: a handler for events that are of no interest."""
 
 
 @pytest.fixture(params=KINDS)
@@ -51,7 +51,7 @@ def start(kind: str, certificate: tuple[Path, Path], tmp_path: Path) -> Start:
 
 @pytest.fixture
 def dial(certificate: tuple[Path, Path]) -> Iterator[Callable[..., ByteStream]]:
-    """Opens streams, and closes them."""
+    """Opens byte streams, and closes them after the test."""
     opened: list[ByteStream] = []
 
     def run(url: str, **options: Any) -> ByteStream:
@@ -66,7 +66,7 @@ def dial(certificate: tuple[Path, Path]) -> Iterator[Callable[..., ByteStream]]:
 
 @pytest.fixture
 def connect(dial: Callable[..., ByteStream]) -> Iterator[Callable[..., PacketConnection]]:
-    """Opens connections, and closes them."""
+    """Opens connections, and closes them after the test."""
     opened: list[PacketConnection] = []
 
     def run(url: str, on_event: Any = None, on_close: Any = None, **options: Any) -> PacketConnection:

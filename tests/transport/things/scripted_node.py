@@ -1,4 +1,4 @@
-"""A node that answers as it is told to, over TCP, TLS, UNIX sockets and WebSocket."""
+"""A node whose answers a test decides, over TCP, TLS, UNIX sockets and WebSocket."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Answer = Callable[["Session", Package], "bytes | None"]
 
 
 def echo(session: Session, request: Package) -> bytes | None:
-    """Every request but a ping is answered with its own body."""
+    """Answer a ping with a pong, and any other request with its own body."""
     if request.kind == Kind.PING:
         return package(Kind.PONG, request.id)
     return package(Kind.DATA, request.id, request.body)
@@ -62,7 +62,7 @@ class SecureEnd:
             self.below.sendall(self.outgoing.read())
 
     def _step(self, step: Callable[[], T]) -> T:
-        """Do this with as much of the other end's data as it takes, and send what comes of it."""
+        """Run a step of TLS, with the reading and writing that it needs."""
         while True:
             with self.turn:
                 try:
@@ -98,7 +98,7 @@ class Session:
         self.turn = threading.Lock()
 
     def send(self, data: bytes) -> None:
-        """Say exactly this; as one message, if it is a WebSocket."""
+        """Send these bytes; as one message on a WebSocket."""
         with self.turn:
             self._send(data)
 
@@ -114,11 +114,11 @@ class Session:
         self.below.sendall(b"".join(said))
 
     def event(self, kind: int, body: bytes = b"") -> None:
-        """Send what nobody has asked for."""
+        """Send an event."""
         self.send(package(kind, EVENT_ID, body))
 
     def ping(self) -> None:
-        """A WebSocket's ping."""
+        """Send a WebSocket ping."""
         assert self.frames is not None
         with self.turn:
             self.below.sendall(self.frames.send(Ping(b"alive?")))
@@ -237,7 +237,7 @@ class Node:
         return [session for session in self.sessions if not session.ended]
 
     def session(self) -> Session:
-        """The latest one, which may have to begin yet."""
+        """The latest session. Waits for one."""
         wait_until(lambda: bool(self.open()))
         return self.open()[-1]
 
@@ -265,7 +265,7 @@ def node(
         yield found
     finally:
         found.stopping = True
-        # Closing a listener wakes nobody who waits in accept; a connection does.
+        # Closing a listener does not wake a thread that waits in accept; a connection does.
         with socket.socket(found.listener.family) as waker:
             waker.connect(found.listener.getsockname())
             acceptor.join(5)
@@ -276,7 +276,7 @@ def node(
 
 
 def wait_until(condition: Callable[[], bool], within: float = 30.0) -> None:
-    """Wait for something that another thread brings about."""
+    """Wait until a condition holds."""
     until = monotonic() + within
     while not condition():
         assert monotonic() < until, "it did not come about"

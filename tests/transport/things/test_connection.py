@@ -1,4 +1,4 @@
-"""Calls that share a connection: whose answer is whose, what is left of those given up, and how all end."""
+"""Calls that share a connection: their answers, cancelled calls, and the end of the connection."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Connect = Callable[..., PacketConnection]
 
 
 class Holding:
-    """Keeps what it is asked, to answer later."""
+    """A node that keeps the requests, to answer them later."""
 
     def __init__(self) -> None:
         self.asked: list[Package] = []
@@ -100,7 +100,7 @@ def test_a_late_answer_disturbs_nobody(start: Start, connect: Connect) -> None:
         with pytest.raises(errors.DeadlineExceeded) as caught:
             connection.call(Kind.QUERY, b"late", monotonic() + 0.05)
         assert caught.value.sent is True
-        assert connection.in_flight == 1  # the node may still answer: the id is not another's
+        assert connection.in_flight == 1  # the node may still answer, so the id is not free
         (late,) = holding.answers()
         found.answer = echo
         for number in range(20):
@@ -117,7 +117,7 @@ def test_a_deadline_that_is_over_already(connect: Connect) -> None:
 
 
 def test_ids_in_flight_are_never_used_again(connect: Connect) -> None:
-    """One call hangs while more go by than there are ids."""
+    """More calls are made than there are ids, while one is not answered."""
     asked: set[int] = set()
     holding = Holding()
     with node(holding) as found:
@@ -139,7 +139,7 @@ def test_ids_in_flight_are_never_used_again(connect: Connect) -> None:
 
 
 def test_one_more_than_there_are_ids_waits(connect: Connect) -> None:
-    """It is sent as soon as an id is free, which is never another call's."""
+    """A call waits until an id is free."""
     holding = Holding()
     with node(holding) as found:
         connection = connect(found.url)
@@ -189,7 +189,7 @@ def test_a_thousand_in_flight_when_the_node_is_cut(proxied: bool, connect: Conne
         assert len(outcomes) == 1000
         assert len(failures) >= 600
         assert all(error.sent and "may have run" in str(error) for error in failures)
-        assert len(set(map(id, failures))) == len(failures)  # each its own
+        assert len(set(map(id, failures))) == len(failures)  # each call has an exception of its own
         assert connection.wait_closed(10)
         assert len(ends) == 1
         assert isinstance(ends[0], OSError)
@@ -316,7 +316,7 @@ def test_every_byte_of_the_answers_spoiled(connect: Connect) -> None:
 
 
 def test_a_node_that_does_not_read(connect: Connect) -> None:
-    """Sending never waits: each call ends in its own time, and what was not sent is said to be unsent."""
+    """Sending never waits: each call ends at its own deadline, and says whether it was sent."""
     stop = threading.Event()
 
     def deaf(session: Session, request: Package) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Streams of every kind: what is carried, what is refused, and how they end."""
+"""Byte streams of every kind: what they carry, what they refuse, and how they end."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_nobody_there(scheme: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scheme", ["things+tls", "ws", "wss"])
 def test_a_mute_listener(scheme: str) -> None:
-    """The kernel takes the connection, and nobody ever reads from it."""
+    """The kernel accepts the connection, and nobody reads from it."""
     before = sockets()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
@@ -166,7 +166,7 @@ def test_a_message_may_have_thousands_of_fragments_and_is_bounded(dial: Dial) ->
 
 @pytest.mark.parametrize("length", [2**62, 2**63 + 1, 7_200_000])
 def test_a_frame_that_promises_too_much_is_refused_at_once(dial: Dial, length: int) -> None:
-    """Its header is all that was sent, and the node goes on to wait."""
+    """Only its header was sent."""
 
     def promise(session: Session, request: Any) -> None:
         session.below.sendall(b"\x82\x7f" + length.to_bytes(8, "big"))
@@ -204,7 +204,7 @@ def saying(what: bytes, pause: float) -> Iterator[str]:
 
 
 def test_a_handshake_that_never_ends_ends_in_time() -> None:
-    """However often something comes: there is one deadline for all of it."""
+    """There is one deadline for all of the handshake, however often something comes."""
     with saying(b"x", 0.02) as address:
         began = monotonic()
         with pytest.raises(errors.DeadlineExceeded):

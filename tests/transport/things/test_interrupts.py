@@ -1,4 +1,4 @@
-"""Calls that are interrupted everywhere, and the calls beside and after them.
+"""Interrupts at every place of a call: the call itself, and the calls beside and after it.
 
 On gevent and eventlet a call runs once for each switch of green threads it makes, and is interrupted at that
 one: by the library's Timeout, by a kill, by KeyboardInterrupt. On threads a signal with a handler that raises
@@ -40,7 +40,7 @@ threads = pytest.mark.needs("threads", "the hub is no place for signals that rai
 
 
 class Beside:
-    """Calls in a thread of its own, again and again, and keeps what goes wrong."""
+    """Makes calls in another thread, and keeps the exceptions."""
 
     def __init__(self, connection: PacketConnection) -> None:
         self.caller = Caller(connection)
@@ -71,7 +71,7 @@ HOWS = ["Timeout", "kill", "KeyboardInterrupt"]
 
 
 class Caller:
-    """Makes calls that are numbered, and checks that the answers are, too."""
+    """Makes numbered calls, and checks that each gets its own answer."""
 
     def __init__(self, connection: PacketConnection) -> None:
         self.connection = connection
@@ -117,7 +117,7 @@ def test_every_switch_of_a_call(start: Start, connect: Connect, how: str, what: 
 @green
 @pytest.mark.parametrize("how", HOWS)
 def test_every_switch_of_one_among_many(connect: Connect, how: str) -> None:
-    """Others call in the same turns of the hub, and travel in the same writes."""
+    """Other calls are made in the same rounds of the hub, and sent with the same writes."""
     with node() as found:
         caller = Caller(connect(found.url))
         library = detect()
@@ -139,7 +139,7 @@ def test_every_switch_of_one_among_many(connect: Connect, how: str) -> None:
 @pytest.mark.parametrize("kind", ["tcp", "wss"], indirect=True)
 @pytest.mark.parametrize("what", ["ask", "ask_a_lot", "ask_several"])
 def test_a_signal_at_any_time(start: Start, connect: Connect, what: str) -> None:
-    """The thread that is interrupted shares its connection with another one, which notices nothing."""
+    """Another thread uses the same connection, and none of its calls fails."""
     with start() as found:
         connection = connect(found.url)
         caller, beside = Caller(connection), Beside(connection)
@@ -173,7 +173,7 @@ def test_an_interrupt_at_every_step_of_a_call(connect: Connect, what: str) -> No
 @threads
 @pytest.mark.parametrize("module", [manager, reconnect, supervisor, worker])
 def test_an_interrupt_at_every_step_of_getting_a_connection(module: ModuleType) -> None:
-    """Whoever comes next gets one, though the thread that is to connect was just being started."""
+    """The next caller gets one, even if the interrupt came while the thread was being started."""
     with node() as found:
         endpoints = [parse_endpoint(found.url)]
         for at in itertools.count(1):
@@ -196,7 +196,7 @@ def test_an_interrupt_at_every_step_of_getting_a_connection(module: ModuleType) 
 
 @threads
 def test_a_thread_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At none of the places where one is: it is an error of that call, and the next one works."""
+    """Wherever a thread is started: that call fails, and the next one works."""
     start = threading.Thread.start
     with node() as found:
         endpoints = [parse_endpoint(found.url)]
@@ -260,7 +260,7 @@ def test_a_node_that_answers_in_pieces(connect: Connect, how: str) -> None:
 
 
 def test_one_who_waits_for_an_answer_that_never_comes(connect: Connect) -> None:
-    """Given up by a deadline around it, and nobody else notices."""
+    """A call that ends at its deadline does not affect others."""
 
     def deaf_to_x(session: Session, request: Any) -> bytes | None:
         return None if request.body == b"x" else echo(session, request)

@@ -1,4 +1,4 @@
-"""Keeping a connection up: losses, silence, refusals, moves, and being forgotten."""
+"""Keeping a connection open: losses, silence, refusals, moves, forks and garbage collection."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Supervise = Callable[..., "Watched"]
 
 
 class Watched:
-    """A supervisor and what it has told of."""
+    """A supervisor, and the calls of its callbacks."""
 
     def __init__(self, *urls: str, **options: Any) -> None:
         self.nodes = [parse_endpoint(url) for url in urls]
@@ -89,7 +89,7 @@ def supervise() -> Iterator[Supervise]:
 
 @pytest.fixture
 def nobody() -> Iterator[str]:
-    """A URL where nobody listens, and nobody else comes to listen meanwhile."""
+    """The URL of a port that is reserved, and where nobody listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"things://127.0.0.1:{taken.getsockname()[1]}"
@@ -122,7 +122,7 @@ def test_of_two_who_start_it_at_once_one_does(supervise: Supervise, monkeypatch:
         own = ConnectionManager(options)
         made.append(own)
         if len(made) == 1:
-            one.supervisor.start()  # somebody else is quicker
+            one.supervisor.start()  # another thread comes first
         return own
 
     monkeypatch.setattr(supervisor, "ConnectionManager", make)
@@ -137,7 +137,7 @@ def test_of_two_who_start_it_at_once_one_does(supervise: Supervise, monkeypatch:
 def test_whoever_starts_it_hears_of_the_first_failure(
     supervise: Supervise, nobody: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However quick that is: the next one may be a minute away."""
+    """However soon it comes: the next attempt may be a minute away."""
     spawn = detect().spawn
 
     def run_first(function: Callable[..., object], *args: Any) -> Any:
@@ -213,7 +213,7 @@ def test_no_live_node(supervise: Supervise, nobody: str) -> None:
 
 
 def test_a_mute_node_does_not_hold_up_the_others(supervise: Supervise) -> None:
-    """One that shuts down: the kernel still takes connections, and nobody reads."""
+    """A node that shuts down: the kernel still accepts connections, and nobody reads."""
     with socket.create_server(("127.0.0.1", 0)) as listener, node() as found:
         mute = f"things://127.0.0.1:{listener.getsockname()[1]}"
         one = supervise(mute, found.url, connect_within=1.0)
@@ -290,7 +290,7 @@ def test_nodes_that_cannot_be_asked_for(supervise: Supervise, caplog: pytest.Log
 
 
 def test_silence_is_noticed(supervise: Supervise) -> None:
-    """A connection that is dead without a word: the node answers nothing any more, and does not hang up."""
+    """A dead connection: the node answers nothing, and does not close it."""
     with node() as found:
         one = supervise(found.url, keepalive=0.05, answer_within=0.1, connect_within=0.3)
         one.ask()
@@ -445,7 +445,7 @@ def test_a_forgotten_one_ends(supervise: Supervise) -> None:
 
 @pytest.mark.parametrize("refusal", [things_errors.AuthError("no"), errors.ConnectionFailed("no"), None])
 def test_a_forgotten_one_ends_whatever_its_last_attempt_failed_of(refusal: Exception | None) -> None:
-    """What it failed of has frames, and they have their variables."""
+    """The frames of the failure refer to variables, and so to the supervisor's owner."""
 
     def hang_up(session: Session, request: Package) -> None:
         session.end()

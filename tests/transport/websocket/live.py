@@ -1,4 +1,4 @@
-"""A platform's live end: sessions over HTTP, and just enough of RFC 6455 to talk to a WebSocket client."""
+"""A platform with live messages: sessions over HTTP, and the part of RFC 6455 that these tests need."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Peer:
         self.connection.sendall(head + payload)
 
     def hear(self) -> Any:
-        """The next message but heartbeats; None when the client is gone."""
+        """The next message that is no heartbeat; None at the end."""
         while True:
             opcode, payload = self.read()
             if opcode in (None, CLOSE):
@@ -70,7 +70,7 @@ class Peer:
         )
 
     def cut(self) -> None:
-        """End the connection without a word."""
+        """Close the connection without a CLOSE frame."""
         self.connection.shutdown(socket.SHUT_RDWR)
 
     def _exactly(self, size: int) -> bytes:

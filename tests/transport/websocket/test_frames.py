@@ -1,4 +1,4 @@
-"""Frames in pieces of any size, and what is refused by its header."""
+"""Parsing frames from pieces of any size, and refusing them by their headers."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ from .live import PING, Live, Peer, live
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Coming back takes a random time, of which these tests take the shortest."""
+    """Reconnect without a pause."""
     monkeypatch.setattr(Backoff, "pause", lambda self, failures: 0.0)
 
 
@@ -45,7 +45,7 @@ def api_for(server: Live, **options: Any) -> API:
 
 
 def run(client: Any) -> None:
-    """Run a client to its end, which must come."""
+    """Run a client, and check that `run` returns."""
     failures: list[BaseException] = []
 
     def target() -> None:
@@ -185,7 +185,7 @@ def test_handlers_may_be_missing(caplog: pytest.LogCaptureFixture) -> None:
 
         run(api.websocket.connect(reconnect=False, on_close=on_close))
     said = [record.getMessage() for record in caplog.records]
-    # Twice the same, for there were two connections; and nothing of it is lost.
+    # There were two connections.
     assert said.count("a WebSocket handler failed") == 1
     assert said.count("WebSocket: a message that is no JSON object (InvalidResponse)") == 2
     assert said.count("WebSocket: 400: x (FlowThingsBadRequest)") == 2
@@ -312,7 +312,7 @@ def test_signs_of_life() -> None:
 
     with live(script) as server, api_for(server) as api:
         run(api.websocket.connect(heartbeat=0.02, reconnect=False))
-    # One that the platform knows, and one that every peer has to answer.
+    # The platform expects the first; every WebSocket has to answer the second.
     assert beats == [(1, b'{"type":"heartbeat"}'), (PING, b"")] * 2
 
 

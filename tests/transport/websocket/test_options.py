@@ -25,7 +25,7 @@ def say_nothing(peer: Peer, number: int) -> None:
 
 @contextmanager
 def proxy() -> Iterator[tuple[str, int, list[str]]]:
-    """A proxy that takes CONNECT; its host and port, and the first lines of what it was asked."""
+    """A proxy for CONNECT: its host, its port, and the first lines of the requests that it gets."""
     asked: list[str] = []
     workers: list[threading.Thread] = []
 
@@ -61,7 +61,7 @@ def proxy() -> Iterator[tuple[str, int, list[str]]]:
 
 
 def connect(server: Live, **options: Any) -> None:
-    """Open a connection and see it end."""
+    """Open a connection, and wait until the server closes it."""
     secure = options.pop("secure", False)
     with api_for(server, secure=secure, verify_ssl=options.pop("verify_ssl", True)) as api:
         run(api.websocket.connect(reconnect=False, **options))
@@ -78,7 +78,8 @@ def test_a_proxy(
             options: dict[str, Any] = {}
             if how == "option":
                 options = {"http_proxy_host": host, "http_proxy_port": port, "http_no_proxy": ["nowhere"]}
-            client = api.websocket.connect(reconnect=False, **options)  # the session is asked for without it
+            # The request for the session, which is made here, does not use the proxy.
+            client = api.websocket.connect(reconnect=False, **options)
             if how == "environment":
                 monkeypatch.setenv("https_proxy" if secure else "http_proxy", f"http://{host}:{port}")
                 monkeypatch.setenv("no_proxy", "nowhere")

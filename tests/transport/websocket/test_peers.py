@@ -1,4 +1,4 @@
-"""WebSocket peers that redirect, fall silent, refuse, promise too much, or talk from two sides at once."""
+"""WebSocket servers that redirect, fall silent, refuse or announce too much; and both ends sending."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_a_peer_that_falls_silent_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
             assert isinstance(errors[0], ConnectionFailed)
         finally:
             os.kill(process.pid, signal.SIGCONT)
-        wait_for(lambda: len(heard) > 1)  # it has come back by itself
+        wait_for(lambda: len(heard) > 1)  # it has reconnected
         client.close()
         runner.join(20)
         assert not runner.is_alive()
@@ -191,7 +191,7 @@ def test_a_message_is_bounded(kind: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
 def test_reading_and_writing_at_once(secure: bool, certificate: tuple[Path, Path]) -> None:
-    """Two threads in one TLS connection: OpenSSL allows that to neither of them."""
+    """Two threads use one TLS connection. OpenSSL allows only one at a time."""
     count, size = 400, 3000
     came: list[Any] = []
 

@@ -1,4 +1,4 @@
-"""Streams that were tampered with: whatever comes, the parser ends, and holds no more than its bound."""
+"""Damaged streams: the parser ends, and keeps no more bytes than its bound."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BODIES = [
 
 
 def tampered(chance: random.Random) -> bytes:
-    """A stream of a few packages in which some bytes were turned, lost, doubled, moved or made up."""
+    """A stream of a few packages in which some bytes were changed, lost, repeated, moved or added."""
     stream = bytearray()
     for _ in range(chance.randrange(1, LONGEST_STREAM)):
         kind = chance.choice(list(Kind)) if chance.random() < 0.9 else chance.randrange(256)
@@ -59,7 +59,7 @@ def tampered(chance: random.Random) -> bytes:
 
 
 def receive(stream: bytes, cuts: list[int]) -> tuple[list[object], bool]:
-    """What comes out of a stream that arrives in pieces, and whether it stayed whole to its end."""
+    """Parse a stream that comes in pieces. Returns the packages, and whether there was no error."""
     parser = PackageParser(max_body=MAX_BODY)
     read: list[object] = []
     for start, stop in pairwise([0, *cuts, len(stream)]):
@@ -79,7 +79,7 @@ def receive(stream: bytes, cuts: list[int]) -> tuple[list[object], bool]:
 
 
 def fuzz(streams: int, seed: int) -> tuple[int, int]:
-    """Send so many streams; how many packages came out, and how many streams broke."""
+    """Parse so many streams. Returns how many packages there were, and how many streams had errors."""
     chance = random.Random(seed)
     came = broke = 0
     for _ in range(streams):

@@ -1,4 +1,4 @@
-"""Packages as bytes: what is written, and what is read however it comes in pieces."""
+"""Packages as bytes: writing them, and parsing them from pieces of any size."""
 
 from __future__ import annotations
 

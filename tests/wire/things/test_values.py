@@ -1,4 +1,4 @@
-"""Values as MessagePack: both decoders read the same, and what cannot travel is refused before it is sent."""
+"""Values as MessagePack: both decoders agree, and what cannot be packed is refused before it is sent."""
 
 from __future__ import annotations
 
