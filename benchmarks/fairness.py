@@ -67,10 +67,10 @@ def through_requests(folder: Path) -> float:
 
 def without_turns(folder: Path) -> float:
     from flowthings_like.green import detect
-    from flowthings_like.wire import uncollected
+    from flowthings_like.wire import gc_paused
 
     type(detect()).turn = lambda self: None  # type: ignore[method-assign]
-    uncollected._COLLECTS_WITHIN_C = False
+    gc_paused._COLLECTS_WITHIN_C = False
     return latest_beat()
 
 

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from .diagnostics.report import doctor
     from .green.findings import Finding, GreenWarning
     from .things import Client, EventsLost, NotJoined, Room, event, set_package_fail_file
-    from .transport.http.evictions import CapacityWarning
+    from .transport.http.capacity_warning import CapacityWarning
 
 __version__ = about.VERSION
 
@@ -114,7 +114,7 @@ __all__ = [
 # These names are imported when they are first used, because few programs use them.
 _LATE = {
     "Block": "diagnostics.monitor",
-    "CapacityWarning": "transport.http.evictions",
+    "CapacityWarning": "transport.http.capacity_warning",
     "Client": "things",
     "EventsLost": "things",
     "Finding": "green.findings",

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from .services.parallel import AsyncServices, LazyServices
     from .services.things.client import Client
+    from .transport.connection_pool import Pool
     from .transport.http.encoder import Encoder
     from .transport.http.sender import HTTPSender
-    from .transport.pool import Pool
     from .transport.retry import Retry
 
 __all__ = ["API"]
@@ -255,7 +255,7 @@ class API(Services):
 
     def _make_things(self) -> Client:
         from .services.things.client import Client
-        from .services.things.nodes import nodes_of
+        from .services.things.node_addresses import nodes_of
 
         connection = self._connection
         allowed = connection.timeout

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import InvalidInput
 from .filters.nodes import Filter
 from .filters.text import parse
-from .transport.values import resolve
+from .transport.outgoing_values import resolve
 
 if TYPE_CHECKING:
     from .green.calls.thunk import GreenThunk

@@ -29,7 +29,7 @@ FLOORS = (
     ("green.batching",),
     ("green.calls",),
     ("green", "credentials"),
-    ("transport.values",),
+    ("transport.outgoing_values",),
     ("changes",),
     ("transport",),
     ("transport.websocket",),

@@ -16,7 +16,7 @@ from typing import Any
 import six
 
 from ..errors import InvalidInput
-from ..wire.foreign import is_missing, is_numpy_scalar, scalar
+from ..wire.numpy_values import is_missing, is_numpy_scalar, scalar
 from . import nodes
 from .nodes import Filter, Json, Operand, Typed
 from .operands import milliseconds

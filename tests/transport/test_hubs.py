@@ -15,7 +15,7 @@ import pytest
 
 from flowthings_like import API, Token
 from flowthings_like.green import detect
-from flowthings_like.transport.pool import Pool
+from flowthings_like.transport.connection_pool import Pool
 from tests.services.support import Answer, serving
 
 from .support import sockets

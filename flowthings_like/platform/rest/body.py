@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from ...green.backends.choice import native
-from ...wire.uncollected import parse_uncollected
+from ...wire.gc_paused import parse_with_gc_paused
 from ..problems import BadRequest, RequestTimeout, TooLarge
 from . import oversized_integers
 
@@ -93,7 +93,7 @@ def _parse(raw: bytes) -> Any:
     if _holds_more(raw, MOST_VALUES):
         raise TooLarge(f"the body holds more than {MOST_VALUES} values: send it in several requests")
     try:
-        value = parse_uncollected(orjson.loads, raw) if len(raw) >= _COLLECTED else orjson.loads(raw)
+        value = parse_with_gc_paused(orjson.loads, raw) if len(raw) >= _COLLECTED else orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise BadRequest(f"the body is not JSON: {error.msg.split(':')[0]} at {where}") from None

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import ConfigurationError
-from .forks import abandon_in_children
+from .after_fork import abandon_in_children
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from ...green.backends import choice as backend
 from ...wire.things import errors as things_errors
 from ...wire.things.status import OFFLINE, SHUTTING_DOWN
+from .after_fork import abandon_in_children
 from .authentication import Authenticator, Login
 from .connections.listener import Listener
 from .connections.session import Session
 from .counters import Counters
 from .database import tables
 from .database.database import Database
-from .forks import abandon_in_children
 
 if TYPE_CHECKING:
     import socket

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...wire.things.packages import EVENT_ID, Kind, package
 from ...wire.things.privileges import Privilege
 from ...wire.things.values import pack
-from .contract import Client, Delivery, Node
+from .interfaces import Client, Delivery, Node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...wire.things.packages import EVENT_ID, Kind, package
 from ...wire.things.values import pack
-from .contract import Client, Delivery
+from .interfaces import Client, Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

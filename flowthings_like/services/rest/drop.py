@@ -10,7 +10,7 @@ from ...errors import InvalidInput
 from ...filters.nodes import Filter
 from ...green.calls.marks import api_factory, reads
 from ...transport.http.urls import segment, wire_params
-from ...transport.values import items, resolve, text
+from ...transport.outgoing_values import items, resolve, text
 from . import bulk_forms
 from .arguments import takes_find_parameters
 from .find_each import find_each

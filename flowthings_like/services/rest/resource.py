@@ -23,7 +23,7 @@ from ...errors import FlowThingsNotFound, InvalidInput
 from ...filters.nodes import Filter
 from ...green.calls.marks import api_call, chooses, plain, reads
 from ...transport.http.urls import check_path, segment
-from ...transport.values import items, resolve, text
+from ...transport.outgoing_values import items, resolve, text
 from ..in_parallel import InParallel
 from . import bulk_forms
 from .arguments import takes_find_parameters, takes_read_parameters

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from ...errors import InvalidInput
-from ...transport.values import resolve
+from ...transport.outgoing_values import resolve
 from ...wire.rest import LEVELS
 from .resource import BaseService, id_path
 

@@ -9,7 +9,7 @@ from ...changes import M
 from ...errors import InvalidInput
 from ...green.calls.marks import api_factory, chooses
 from ...transport.http.urls import segment
-from ...transport.values import items, resolve, text
+from ...transport.outgoing_values import items, resolve, text
 from . import bulk_forms
 from .resource import BaseService, Findable, R, id_path
 

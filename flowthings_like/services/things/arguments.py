@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import Any
 
 from ...errors import InvalidInput
+from ...transport.outgoing_values import resolve, text
 from ...transport.things.endpoints import DEFAULT_PORT, Endpoint, parse_endpoint
-from ...transport.values import resolve, text
 from ...wire.things.scopes import is_name, parse_scope
 
 __all__ = [

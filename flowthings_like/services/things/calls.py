@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import InvalidInput
 from ...green.calls.marks import begins
 from ...green.wrong_thread import foreign_call
-from ...transport.values import text
+from ...transport.outgoing_values import text
 from ...wire.things.code import strip_code
 from ...wire.things.packages import Kind, Package
 from .answers import value_of

@@ -9,14 +9,14 @@ from ...diagnostics.checks.first_use import check_first_use
 from ...errors import ConfigurationError, ConnectionFailed, InvalidInput
 from ...green.calls.marks import plain
 from ...green.wrong_thread import foreign_call
-from ...transport.forks import LockOfProcess
+from ...transport.after_fork import LockOfProcess
 from ...transport.things.endpoints import DEFAULT_PORT
 from ...wire.things.packages import Kind
 from ..in_parallel import InParallel
 from .answers import set_package_fail_file
 from .arguments import check_auth, check_scope, check_timeout, deadline_in, endpoint_at, endpoints_of
 from .calls import Calls
-from .rooms import Rooms
+from .joined_rooms import Rooms
 
 if TYPE_CHECKING:
     import ssl

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeVar
 
 from ...errors import ConnectionFailed, DeadlineExceeded, InvalidInput
 from ...green.backends.choice import detect
-from ...transport.worker import OneThread
+from ...transport.background_threads import OneThread
 from .events import MAX_WAITING, EventQueue, Lifecycle, RoomEvents
 
 __all__ = ["BaseRoom", "EventDispatcher", "event"]

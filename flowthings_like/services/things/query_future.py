@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConnectionFailed
-from ...transport.values import resolve
+from ...transport.outgoing_values import resolve
 from ...wire.things.values import pack
 from .answers import error_in
 

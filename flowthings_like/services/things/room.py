@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import FlowThingsError, InvalidInput
 from ...green.calls.marks import begins, plain
-from ...transport.values import resolve
+from ...transport.outgoing_values import resolve
 from ...wire.things import errors as things_errors
 from ...wire.things.scopes import cnscope, is_name
 from ..in_parallel import InParallel

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ConnectionFailed, DeadlineExceeded, InvalidResponse
 from ...green.backends.choice import detect
+from ...transport.outgoing_values import resolve
 from ...transport.retry import Backoff
 from ...transport.things.supervisor import Supervisor
-from ...transport.values import resolve
 from ...wire.things import errors as things_errors
 from ...wire.things.packages import Kind, Package
 from ...wire.things.status import SHUTTING_DOWN
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ...transport.things.connection import PacketConnection
     from ...transport.things.endpoints import Endpoint
     from ...transport.tls import TLS
-    from .rooms import Rooms
+    from .joined_rooms import Rooms
 
 __all__ = ["Session"]
 

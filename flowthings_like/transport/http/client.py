@@ -17,7 +17,8 @@ from ...changes import P
 from ...credentials import credentials_of
 from ...green.backends.fairness import LARGE, fair_yield, run_fairly
 from ...wire.rest import IDEMPOTENCY_KEY
-from ..forks import forked_call
+from ..after_fork import forked_call
+from ..outgoing_values import plain
 from ..retry import (
     Clock,
     Timeout,
@@ -27,15 +28,14 @@ from ..retry import (
     new_idempotency_key,
     parse_timeout,
 )
-from ..values import plain
 from .encoder import Encoder, JSONEncoder
 from .envelope import Reply, describe_unreadable, open_envelope
 from .hosts import HISTORIC_HOST, HISTORIC_WS_HOST, NO_HOST, NO_WS_HOST
 from .urls import segment, wire_params
 
 if TYPE_CHECKING:
+    from .capacity_warning import Evictions
     from .envelope import Envelope
-    from .evictions import Evictions
     from .sender import HTTPSender
 
 __all__ = ["Connection", "Sender"]
@@ -323,7 +323,7 @@ class Connection:
 
     def _warn_of_evictions(self, path: str, envelope: Envelope) -> None:
         if self._evictions is None:
-            from .evictions import Evictions  # which few programs need
+            from .capacity_warning import Evictions  # which few programs need
 
             self._evictions = Evictions()
         self._evictions.note(path, envelope.evicted_created, envelope.body)

@@ -10,8 +10,8 @@ from weakref import ref
 from ...green.backends.choice import detect
 from ...green.backends.fairness import LARGE, fair_yield
 from ...wire.http import ResponseParser
+from ..after_fork import cut_off, forget_in_child
 from ..dial import dial
-from ..forks import cut_off, forget_in_child
 from ..retry import earliest
 from ..socket_stream import SocketStream
 from ..tls import TLSStream, warn_if_unverified

@@ -17,9 +17,9 @@ import orjson
 from ...errors import InvalidInput
 from ...filters.nodes import Filter
 from ...green.backends.fairness import LARGE
-from ...wire.foreign import is_missing, scalar
-from ...wire.uncollected import parse_uncollected
-from ..values import find_fault, milliseconds, resolve
+from ...wire.gc_paused import parse_with_gc_paused
+from ...wire.numpy_values import is_missing, scalar
+from ..outgoing_values import find_fault, milliseconds, resolve
 
 __all__ = ["Encoder", "JSONEncoder", "describe_fault", "parse"]
 
@@ -122,9 +122,9 @@ def parse(text: bytes | str) -> Any:
         ValueError: it is no JSON, or holds an integer of more digits than Python reads.
     """
     large = len(text) >= LARGE
-    value = parse_uncollected(orjson.loads, text) if large else orjson.loads(text)
+    value = parse_with_gc_paused(orjson.loads, text) if large else orjson.loads(text)
     if _has_long_integers(text):
-        return parse_uncollected(_parse_exactly, text) if large else _parse_exactly(text)
+        return parse_with_gc_paused(_parse_exactly, text) if large else _parse_exactly(text)
     return value
 
 

@@ -23,7 +23,7 @@ from ...errors import (
     ResponseTooLarge,
 )
 from ...wire.http import BodyTooLargeError, PackingError, ProtocolError, UnsafeRequestError, request_head
-from ..pool import Pool
+from ..connection_pool import Pool
 from ..tls import client_context
 from .connection import ConnectionLostError, HTTPConnection
 

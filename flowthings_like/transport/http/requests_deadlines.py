@@ -27,8 +27,8 @@ from urllib3.exceptions import (
 from ...errors import DeadlineExceeded
 from ...green.backends.choice import detect
 from ...wire.http import MAX_HEAD, TOO_MUCH_HEAD
+from ..after_fork import cut_off, forget_in_child
 from ..dial import dial
-from ..forks import cut_off, forget_in_child
 from ..retry import SHORTEST, step_timeout
 from .hub_sockets import idle_queue
 from .native_transport import STALE_AFTER

@@ -24,7 +24,7 @@ from ...errors import FlowThingsError, InvalidInput
 from ...green.findings import warn_once
 from ...wire.http import Answer, UnsafeRequestError, header_lines
 from ...wire.rest import AUTH_ACCOUNT, AUTH_TOKEN
-from ..forks import forked_call, session_after_fork
+from ..after_fork import forked_call, session_after_fork
 from ..retry import Timeout, as_timeout
 from . import requests_transport
 from .embedded import WSGIAdapter, call
@@ -32,7 +32,7 @@ from .failures import redirected
 from .native_transport import ORIGIN, POOL_SIZE, NativeTransport
 
 if TYPE_CHECKING:
-    from ..pool import Pool
+    from ..connection_pool import Pool
 
 __all__ = ["HTTPSender", "is_replaced"]
 

@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from ...errors import ConfigurationError, InvalidInput
-from ...wire.foreign import is_missing, scalar
-from ..values import milliseconds, resolve
+from ...wire.numpy_values import is_missing, scalar
+from ..outgoing_values import milliseconds, resolve
 
 __all__ = ["check_path", "check_size", "check_transport", "segment", "wire_params"]
 

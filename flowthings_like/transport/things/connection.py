@@ -20,8 +20,8 @@ from ...errors import ConnectionFailed, DeadlineExceeded
 from ...green.backends.choice import detect
 from ...wire.things.header import ProtocolError
 from ...wire.things.packages import MAX_BODY, Kind, Package, PackageParser, check_size
-from ..forks import forget_in_child
-from ..worker import Worker
+from ..after_fork import forget_in_child
+from ..background_threads import Worker
 from .in_flight import IDS, Call, InFlight, seconds_left
 from .outbox import Outbox
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from ...errors import ConfigurationError, ConnectionFailed, DeadlineExceeded, FlowThingsError
 from ...green.backends.choice import detect
 from ...wire.things import errors as things_errors
+from ..background_threads import OneThread
 from ..reconnect import ReconnectingConnection
 from ..tls import TLS, context_for
-from ..worker import OneThread
 from .connection import PacketConnection
 from .dialing import dial_node
 

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 
 from ...green.backends.choice import detect
 from ...wire.things.packages import package
+from ..background_threads import Worker
 from ..permit import Permit
-from ..worker import Worker
 
 if TYPE_CHECKING:
     from ..byte_stream import ByteStream

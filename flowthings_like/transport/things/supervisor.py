@@ -12,7 +12,7 @@ from weakref import WeakMethod, finalize
 
 from ...errors import ConfigurationError
 from ...wire.things.packages import MAX_BODY, Package
-from ..forks import forget_in_child
+from ..after_fork import forget_in_child
 from ..retry import Backoff
 from .connection import PacketConnection
 from .manager import ConnectionManager, ConnectionOptions

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from ... import errors
 from ...green.backends.choice import detect
-from ..values import resolve, text
+from ..outgoing_values import resolve, text
 from .client import RedirectError
 from .live_connection import LiveConnection, open_websocket
 from .live_session import LiveSession

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from ...errors import FlowThingsError
-from ..forks import cut_off, forget_in_child
+from ..after_fork import cut_off, forget_in_child
 from ..reconnect import ReconnectingConnection
 from ..retry import Backoff
 from .live_connection import LiveConnection

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgpack
 
-from ..foreign import advice_on, is_missing, scalar
-from ..uncollected import parse_uncollected
+from ..gc_paused import parse_with_gc_paused
+from ..numpy_values import advice_on, is_missing, scalar
 from . import errors as things_errors
 
 try:
@@ -191,7 +191,7 @@ def unpack(body: bytes) -> Any:
             prevent.
     """
     try:
-        return _decode(body) if len(body) < _LARGE else parse_uncollected(_decode, body)
+        return _decode(body) if len(body) < _LARGE else parse_with_gc_paused(_decode, body)
     except Exception as error:  # of many types, MemoryError and RecursionError among them
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise UnpackError(f"a body of {len(body)} bytes cannot be unpacked: {said}") from None

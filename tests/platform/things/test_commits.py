@@ -12,9 +12,9 @@ import pytest
 
 from flowthings_like.green.backends import _primitives, _threads
 from flowthings_like.green.backends import choice as backend
-from flowthings_like.platform.things.contract import Delivery
 from flowthings_like.platform.things.database import commits
 from flowthings_like.platform.things.database.commits import Commit, CommitQueue
+from flowthings_like.platform.things.interfaces import Delivery
 from tests.transport.opcodes import interrupted_at
 
 BACKEND = backend.detect()

@@ -86,7 +86,7 @@ def test_a_count_that_is_none_is_an_invalid_answer(count: Any) -> None:
 
 @pytest.mark.parametrize("body", [None, [], {}, "text", [7], {"path": 5}])
 def test_a_body_of_any_kind_does(body: Any) -> None:
-    from flowthings_like.transport.http.evictions import Evictions
+    from flowthings_like.transport.http.capacity_warning import Evictions
 
     assert len(caught(lambda: Evictions().note("/drop/f", 3, body))) == 1
 

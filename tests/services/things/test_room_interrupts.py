@@ -16,7 +16,8 @@ from flowthings_like import Client, FlowThingsError, NotJoined
 from flowthings_like.green.backends.choice import detect
 from flowthings_like.services.things import calls as things_calls
 from flowthings_like.services.things import client as things
-from flowthings_like.services.things import events, handlers, joining, membership, room, rooms
+from flowthings_like.services.things import events, handlers, joining, membership, room
+from flowthings_like.services.things import joined_rooms as rooms
 from flowthings_like.services.things import session as things_session
 from tests.transport.opcodes import interrupted_at
 

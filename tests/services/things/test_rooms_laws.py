@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowthings_like.services.things.events import Lifecycle
+from flowthings_like.services.things.joined_rooms import Rooms
 from flowthings_like.services.things.membership import Subscriber
-from flowthings_like.services.things.rooms import Rooms
 from flowthings_like.wire.things.packages import Kind, Package
 from flowthings_like.wire.things.values import pack, unpack
 

@@ -26,9 +26,9 @@ import pytest
 import requests
 
 from flowthings_like.green.backends import choice as backend
+from flowthings_like.transport.connection_pool import Pool
 from flowthings_like.transport.http import native_transport
 from flowthings_like.transport.http.sender import HTTPSender
-from flowthings_like.transport.pool import Pool
 
 from ..support import Slow, number_in, slow_server, sockets
 

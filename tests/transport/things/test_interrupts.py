@@ -21,7 +21,8 @@ from flowthings_like import errors
 from flowthings_like.green.backends import _primitives
 from flowthings_like.green.backends.choice import detect
 from flowthings_like.testing import Fault, FaultProxy
-from flowthings_like.transport import reconnect, worker
+from flowthings_like.transport import background_threads as worker
+from flowthings_like.transport import reconnect
 from flowthings_like.transport.things import connection as packets
 from flowthings_like.transport.things import in_flight, manager, outbox, supervisor
 from flowthings_like.transport.things.connection import PacketConnection

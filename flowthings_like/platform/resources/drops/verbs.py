@@ -14,7 +14,7 @@ from sqlalchemy import bindparam
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import update as sql_update
 
-from ....wire.uncollected import uncollected
+from ....wire.gc_paused import with_gc_paused
 from ...ids import is_id, now_ms
 from ...problems import BadRequest, NotFound, Problem, TooLarge
 from ...store.schema import drops as table
@@ -92,7 +92,7 @@ def create_counted(
     if not isinstance(models, (list, tuple)):
         return _create(store, caller, flow, [validation.validated(models)], hints)
     _check_count(len(models), "drops")
-    return _create(store, caller, flow, uncollected(_validated, models), hints)
+    return _create(store, caller, flow, with_gc_paused(_validated, models), hints)
 
 
 def _validated(models: Sequence[Any]) -> list[ValidatedDrop]:
@@ -255,7 +255,7 @@ def _create(
     def work(connection: Connection) -> tuple[list[dict[str, Any]], int, int]:
         found = _writable(connection, store.flow_cache, caller, flow)
         ingest = Ingest(connection, store.flow_cache, caller.identity, now)
-        create = partial(uncollected, ingest.create) if len(prepared) > 1 else ingest.create
+        create = partial(with_gc_paused, ingest.create) if len(prepared) > 1 else ingest.create
         arrivals = create(found, prepared)
         if hints:
             made = [rows.to_document(rows.to_row(arrival.row), found.path, True) for arrival in arrivals]

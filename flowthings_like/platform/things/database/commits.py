@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ...store.store import Store
-    from ..contract import Delivery
+    from ..interfaces import Delivery
     from .tables import Change
 
 __all__ = ["Commit", "CommitQueue"]

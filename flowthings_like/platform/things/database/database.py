@@ -15,7 +15,7 @@ from ....wire.things import errors as things_errors
 from ....wire.things.packages import Kind, package
 from ....wire.things.values import pack
 from ...problems import Problem
-from ..contract import Client, Delivery, Node
+from ..interfaces import Client, Delivery, Node
 from ..request_context import RequestContext
 from ..rooms import Rooms
 from . import tables

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ....wire.things import errors as things_errors
 from ....wire.things.privileges import Privilege
 from ....wire.things.scopes import parse_scope
-from ..language.values.moments import zone_names
+from ..language.values.datetimes import zone_names
 from ..language.values.plain import result_depth
 from ..resolved_scope import ResolvedScope, resolve_scope
 from .functions import context_of, require_change, thingsdb_function

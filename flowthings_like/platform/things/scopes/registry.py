@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..language import Collection
-from ..language.values.moments import zone_named
+from ..language.values.datetimes import zone_named
 from ..users import THINGSDB
 
 # Importing these declares the functions.

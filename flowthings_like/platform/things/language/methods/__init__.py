@@ -2,9 +2,9 @@
 
 from . import closures as closures
 from . import containers as containers
+from . import datetimes as datetimes
 from . import failures as failures
 from . import lists as lists
-from . import moments as moments
 from . import numbers as numbers
 from . import regexes as regexes
 from . import rooms as rooms

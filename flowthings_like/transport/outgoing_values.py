@@ -12,7 +12,7 @@ from uuid import UUID
 from ..errors import InvalidInput
 from ..filters import operands
 from ..filters.nodes import Filter
-from ..wire.foreign import advice_on, is_missing, scalar
+from ..wire.numpy_values import advice_on, is_missing, scalar
 
 __all__ = ["find_fault", "items", "milliseconds", "plain", "resolve", "text"]
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import ConnectionFailed, DeadlineExceeded, FlowThingsError
 from ...green.backends.choice import detect
-from ...transport.forks import LockOfProcess, forget_in_child
+from ...transport.after_fork import LockOfProcess, forget_in_child
 from ...wire.things import errors as things_errors
 from ...wire.things.packages import Kind
 from .events import Lifecycle, QueuedEvent

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flowthings_like.wire.uncollected import uncollected
+from flowthings_like.wire.gc_paused import with_gc_paused
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def test_it_does_not_collect_before_the_function_has_returned() -> None:
 
     gc.callbacks.append(note)
     try:
-        assert uncollected(work, 10_000) == (10_000, 0)
+        assert with_gc_paused(work, 10_000) == (10_000, 0)
     finally:
         gc.callbacks.remove(note)
     assert gc.isenabled()
@@ -40,13 +40,13 @@ def test_it_does_not_collect_before_the_function_has_returned() -> None:
 
 def test_it_collects_again_after_an_error() -> None:
     with pytest.raises(ZeroDivisionError):
-        uncollected(divmod, 1, 0)
+        with_gc_paused(divmod, 1, 0)
     assert gc.isenabled()
 
 
 def test_a_program_that_has_switched_the_collector_off_keeps_it_off() -> None:
     gc.disable()
-    assert uncollected(divmod, 7, 2) == (3, 1)
+    assert with_gc_paused(divmod, 7, 2) == (3, 1)
     assert not gc.isenabled()
 
 
@@ -68,7 +68,7 @@ def test_a_signal_at_any_moment_leaves_the_collector_on() -> None:
             try:
                 signal.setitimer(signal.ITIMER_REAL, chance.uniform(1e-6, 3e-5))
                 for _ in range(200):
-                    uncollected(len, ())
+                    with_gc_paused(len, ())
                 signal.setitimer(signal.ITIMER_REAL, 0)
             except Interrupt:
                 interrupted += 1

@@ -14,7 +14,7 @@ from ..values.types import Thing, Timeval, Value, type_name
 if TYPE_CHECKING:
     from ..runtime.builtin import Moment
     from ..runtime.run import Run
-from ..values.moments import PARTS, check_format, moment_of_parts, whole_seconds, zone_named
+from ..values.datetimes import PARTS, check_format, moment_of_parts, whole_seconds, zone_named
 
 
 @method(datetime, Timeval)

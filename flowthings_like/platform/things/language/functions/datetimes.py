@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..runtime.run import Run
-from ..values.moments import (
+from ..values.datetimes import (
     PARTS,
     moment_at,
     moment_of_parts,

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-__all__ = ["parse_uncollected", "uncollected"]
+__all__ = ["parse_with_gc_paused", "with_gc_paused"]
 
 _COLLECTS_WITHIN_C = sys.version_info < (3, 12)
 
 
-def uncollected(function: Callable[..., T], /, *args: Any) -> T:
+def with_gc_paused(function: Callable[..., T], /, *args: Any) -> T:
     """Call `function(*args)` with the garbage collector paused. It pays from a thousand dicts on.
 
     Every 700 new dicts start a collection, and some collections look through all objects of the process. That
@@ -33,6 +33,6 @@ def uncollected(function: Callable[..., T], /, *args: Any) -> T:
         gc.collect(0)  # or the next dict would start a collection, which may be a full one
 
 
-def parse_uncollected(parse: Callable[[Any], T], text: Any) -> T:
+def parse_with_gc_paused(parse: Callable[[Any], T], text: Any) -> T:
     """Call `parse(text)`, a parser in C, with the collector paused where Python is older than 3.12."""
-    return uncollected(parse, text) if _COLLECTS_WITHIN_C else parse(text)
+    return with_gc_paused(parse, text) if _COLLECTS_WITHIN_C else parse(text)

@@ -23,7 +23,7 @@ This relies on three things.
   start of a function and at backward jumps, not on the way into a handler.
 - A connection whose `open` was interrupted just when it returned closes its socket when it is collected.
 
-tests/transport/test_pool.py interrupts every operation at each place where the interpreter looks for signals.
+tests/transport/test_connection_pool.py interrupts every operation at each place where the interpreter looks for signals.
 If an interpreter came to look at other places, too, an interrupted caller could leave its waiter behind. A
 slot that is handed to that waiter is free again as soon as the exception is gone.
 """
@@ -40,7 +40,7 @@ from weakref import ref
 
 from ..errors import DeadlineExceeded
 from ..green.backends.choice import detect
-from .forks import forked_call
+from .after_fork import forked_call
 from .waiters import TooLateError, Waiters
 
 if TYPE_CHECKING:

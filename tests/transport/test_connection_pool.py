@@ -16,9 +16,9 @@ import pytest
 
 from flowthings_like import DeadlineExceeded
 from flowthings_like.green.backends import choice as backend
-from flowthings_like.transport import pool as pool_module
+from flowthings_like.transport import connection_pool as pool_module
 from flowthings_like.transport import waiters
-from flowthings_like.transport.pool import Lease, Pool, Statistics
+from flowthings_like.transport.connection_pool import Lease, Pool, Statistics
 
 from .opcodes import Interrupted, interrupted_at
 
