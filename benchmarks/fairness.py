@@ -69,7 +69,7 @@ def without_turns(folder: Path) -> float:
     from flowthings_like.green import detect
     from flowthings_like.wire import gc_paused
 
-    type(detect()).turn = lambda self: None  # type: ignore[method-assign]
+    type(detect()).fair_yield = lambda self: None  # type: ignore[method-assign]
     gc_paused._COLLECTS_WITHIN_C = False
     return latest_beat()
 

@@ -23,9 +23,9 @@ This relies on three things.
   start of a function and at backward jumps, not on the way into a handler.
 - A connection whose `open` was interrupted just when it returned closes its socket when it is collected.
 
-tests/transport/test_connection_pool.py interrupts every operation at each place where the interpreter looks for signals.
-If an interpreter came to look at other places, too, an interrupted caller could leave its waiter behind. A
-slot that is handed to that waiter is free again as soon as the exception is gone.
+tests/transport/test_connection_pool.py interrupts every operation at each place where the interpreter looks
+for signals. If an interpreter came to look at other places, too, an interrupted caller could leave its waiter
+behind. A slot that is handed to that waiter is free again as soon as the exception is gone.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The callers that wait for a slot of a pool, first come, first served.
 
 A waiter has a box. Whoever hands a slot over puts it in there and wakes the caller. A caller that gives up
-closes its box, so each slot has exactly one owner at any time: the pool, a box, or a caller. As in connection_pool.py
-every step is one operation on a dict or deque, which no interrupt divides.
+closes its box, so each slot has exactly one owner at any time: the pool, a box, or a caller. As in
+connection_pool.py every step is one operation on a dict or deque, which no interrupt divides.
 """
 
 from __future__ import annotations

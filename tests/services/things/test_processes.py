@@ -12,7 +12,6 @@ from weakref import WeakSet
 import pytest
 
 from flowthings_like import API, Client
-from flowthings_like.transport import after_fork as forks
 
 from ...transport.things.scripted_node import Node, wait_until
 from .support import Heard, Script
@@ -69,7 +68,7 @@ def test_a_forked_child_has_a_client_of_its_own_and_no_rooms(
 ) -> None:
     """Also where no fork hook is run, as under uWSGI."""
     if not hooks:
-        monkeypatch.setattr(forks, "_living", WeakSet())
+        monkeypatch.setattr(after_fork, "_living", WeakSet())
     room = Heard(7)
     room.join(client, wait=20)
     reading, writing = os.pipe()

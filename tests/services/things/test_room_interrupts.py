@@ -16,8 +16,7 @@ from flowthings_like import Client, FlowThingsError, NotJoined
 from flowthings_like.green.backends.choice import detect
 from flowthings_like.services.things import calls as things_calls
 from flowthings_like.services.things import client as things
-from flowthings_like.services.things import events, handlers, joining, membership, room
-from flowthings_like.services.things import joined_rooms as rooms
+from flowthings_like.services.things import events, handlers, joined_rooms, joining, membership, room
 from flowthings_like.services.things import session as things_session
 from tests.transport.opcodes import interrupted_at
 
@@ -25,7 +24,7 @@ from ...transport.things.scripted_node import Node, wait_until
 from .support import USER, Heard, Script
 
 pytestmark = pytest.mark.needs("threads", "signals raise between any two steps on threads only")
-MODULES = [events, handlers, joining, membership, room, rooms]
+MODULES = [events, handlers, joining, membership, room, joined_rooms]
 
 
 def beside(client: Client, failures: list[BaseException]) -> None:

@@ -21,8 +21,7 @@ from flowthings_like import errors
 from flowthings_like.green.backends import _primitives
 from flowthings_like.green.backends.choice import detect
 from flowthings_like.testing import Fault, FaultProxy
-from flowthings_like.transport import background_threads as worker
-from flowthings_like.transport import reconnect
+from flowthings_like.transport import background_threads, reconnect
 from flowthings_like.transport.things import connection as packets
 from flowthings_like.transport.things import in_flight, manager, outbox, supervisor
 from flowthings_like.transport.things.connection import PacketConnection
@@ -160,7 +159,7 @@ def test_an_interrupt_at_every_step_of_a_call(connect: Connect, what: str) -> No
         connection = connect(found.url)
         caller, beside = Caller(connection), Beside(connection)
         with beside.calling():
-            for module in (packets, outbox, in_flight, worker):
+            for module in (packets, outbox, in_flight, background_threads):
                 for at in itertools.count(1):
                     reached = interrupted_in(at, module, getattr(caller, what))
                     caller.check()
@@ -172,7 +171,7 @@ def test_an_interrupt_at_every_step_of_a_call(connect: Connect, what: str) -> No
 
 
 @threads
-@pytest.mark.parametrize("module", [manager, reconnect, supervisor, worker])
+@pytest.mark.parametrize("module", [manager, reconnect, supervisor, background_threads])
 def test_an_interrupt_at_every_step_of_getting_a_connection(module: ModuleType) -> None:
     """The next caller gets one, even if the interrupt came while the thread was being started."""
     with node() as found:
