@@ -1,1 +1,1 @@
-"""What is wrong with the patching of this process: the report, its checks, and the block monitor."""
+"""Finds mistakes in how this process runs green threads: the doctor, its checks, and the block monitor."""

@@ -1,4 +1,4 @@
-"""doctor(): what is wrong with how this process runs green threads, and what to write instead."""
+"""doctor(): reports mistakes in how this process runs green threads, with what to write instead."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ CHECKS: tuple[Callable[[], Finding | None], ...] = (
 
 
 def doctor() -> list[Finding]:
-    """Look at this process as it is now: what is patched, what was imported before that, which drivers block.
+    """Check this process: what is patched, what was imported before that, which drivers block.
 
-    Nothing is changed, and nothing is imported to look at it. What was noticed since the start (G08, G10,
-    G11, G12) is among the findings.
+    It changes nothing, and imports none of the packages that it checks. What was recorded since the program
+    started (G08, G10, G11, G12) is included.
 
     Returns:
-        Findings in the order of their codes; an empty list if there is nothing to say.
+        Findings in the order of their codes; an empty list if there are none.
     """
     found = [finding for check in CHECKS if (finding := check()) is not None]
     return sorted([*found, *noted()], key=lambda finding: finding.code)

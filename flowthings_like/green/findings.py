@@ -1,4 +1,4 @@
-"""What the doctor finds, and how it is told while the program runs."""
+"""Findings: mistakes in how a process runs green threads, which `doctor()` reports and GreenWarnings tell."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ PAGE = f"{DOCS}/doctor.md"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong with how this process runs green threads. Every part is one line of text.
+    """One mistake in how this process runs green threads. Every part is one line of text.
 
     Attributes:
-        code: "G01" to "G15"; it is never used again for something else.
-        severity: "error" for what breaks, hangs or mixes things up, "warning" for what stalls or may break.
-        seen: what was seen in this process.
-        why: what comes of it.
+        code: "G01" to "G15". A code never gets another meaning.
+        severity: "error" for what crashes, hangs or gives wrong results, "warning" for what blocks, or may
+            break.
+        seen: what was observed in this process.
+        why: what it leads to.
         write: what to write instead.
     """
 
@@ -34,11 +35,11 @@ class Finding:
 
     @property
     def link(self) -> str:
-        """Where the documentation explains it."""
+        """The URL of its description in the documentation."""
         return f"{PAGE}#{self.code.lower()}"
 
     def to_dict(self) -> dict[str, str]:
-        """All of it, for JSON."""
+        """All parts and the link, for JSON."""
         return {**asdict(self), "link": self.link}
 
     def __str__(self) -> str:
@@ -47,10 +48,10 @@ class Finding:
 
 
 class GreenWarning(RuntimeWarning):
-    """Something about green threads is about to bite. Given once per process and code.
+    """Warns of a mistake in how this process runs green threads. Given once for each code in a process.
 
     Attributes:
-        finding: what was found; `finding.code` says which.
+        finding: the mistake.
     """
 
     def __init__(self, finding: Finding) -> None:
@@ -66,21 +67,21 @@ _warned: set[str] = set()
 
 
 def note(finding: Finding) -> None:
-    """Keep what was seen at run time, so that `doctor()` can tell it later. The first of each code stays."""
+    """Record a finding made while the program runs, for `doctor()`. The first one of each code is kept."""
     _noted.setdefault(finding.code, finding)
 
 
 def noted() -> list[Finding]:
-    """What was seen at run time so far, by code."""
+    """The recorded findings, in the order of their codes."""
     return [_noted[code] for code in sorted(_noted)]
 
 
 def warn_once(finding: Finding, at: tuple[str, int] | None = None) -> None:
-    """Give a GreenWarning, unless there was one of that code in this process already.
+    """Give a GreenWarning, unless this process has given one with that code.
 
     Args:
-        finding: what to warn of.
-        at: file and line it is about; by default the line of the program that called this library.
+        finding: the mistake.
+        at: the file and line to show; by default the line in the program that called this library.
     """
     if finding.code in _warned:
         return
@@ -90,7 +91,7 @@ def warn_once(finding: Finding, at: tuple[str, int] | None = None) -> None:
 
 
 def place_of_call() -> tuple[str, int]:
-    """The innermost frame that is not this library's."""
+    """The file and line of the innermost frame outside this library."""
     frame = sys._getframe(1)
     while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
         frame = frame.f_back

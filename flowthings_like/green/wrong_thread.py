@@ -1,4 +1,4 @@
-"""The error of a wait that would never end, because it was begun in the wrong OS thread: finding G10."""
+"""WrongThread errors, finding G10: something was used in another OS thread than the one with its hub."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ __all__ = ["foreign_call", "wrong_thread"]
 
 
 def wrong_thread() -> WrongThread:
-    """G10: a lazy() or async_() object was used in two OS threads, or a result that is still on its way was
-    asked for in another one. The error to raise."""
+    """The error for a lazy() or async_() object, or a result of one that is not there yet, that is used in
+    another OS thread. Recorded as G10."""
     finding = Finding(
         "G10",
         "error",
@@ -20,11 +20,11 @@ def wrong_thread() -> WrongThread:
         "ask for results (force, get, results) in that first OS thread and pass the values on; to make calls "
         "in this one, make a lazy() or async_() object in it",
     )
-    return _refusal(finding)
+    return _recorded(finding)
 
 
 def foreign_call() -> WrongThread:
-    """G10: a call over a connection whose answers another OS thread's hub reads. The error to raise."""
+    """The error for a call over a connection that another OS thread's hub reads. Recorded as G10."""
     finding = Finding(
         "G10",
         "error",
@@ -32,9 +32,9 @@ def foreign_call() -> WrongThread:
         "that wait would never end: hubs do not wake each other's green threads",
         "make the call in that OS thread and pass the value on, or give this one a client of its own",
     )
-    return _refusal(finding)
+    return _recorded(finding)
 
 
-def _refusal(finding: Finding) -> WrongThread:
+def _recorded(finding: Finding) -> WrongThread:
     note(finding)
     return WrongThread(f"{finding.code}: {finding.seen}; {finding.why}; {finding.write}")

@@ -89,7 +89,7 @@ def forked_call(what: str, process: int) -> ConnectionFailed:
 
 
 def session_after_fork() -> Finding:
-    """G11: a session that was given to the API, and used, is used again in a forked child."""
+    """Record G11: the caller's session was used, and is used again in a forked child. Returns the finding."""
     finding = Finding(
         "G11",
         "error",

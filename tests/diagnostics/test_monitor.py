@@ -181,9 +181,9 @@ def test_what_is_over_as_it_is_stopped_is_told_once_and_before_it_has_stopped():
         told_by_the_stop.extend(told)
 
     watch = Watch(0.01, object(), "", threading.get_ident(), deliver, threading.Lock())
-    watch.look(1, None)
+    watch.check(1, None)
     time.sleep(0.02)
-    watch.look(1, None)
+    watch.check(1, None)
     looking = threading.Thread(target=watch.look, args=(2, None))
     stopping = threading.Thread(target=stop)
     looking.start()

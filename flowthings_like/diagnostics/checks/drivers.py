@@ -1,4 +1,4 @@
-"""Database drivers whose C code waits in the kernel, where no green thread can take over: G05 to G07."""
+"""Checks of database drivers whose C code blocks all green threads: G05 to G07."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["psycopg2_without_callback", "psycopg_on_eventlet", "psycopg_on_geven
 
 
 def psycopg_on_gevent() -> Finding | None:
-    """G05: psycopg was imported before gevent patched; it decides once, at import, how it waits."""
+    """G05: psycopg was imported before gevent patched. It chooses how to wait when it is imported."""
     if not (is_patched("gevent", "select") and _psycopg_waits_in_c()):
         return None
     return Finding(
@@ -24,7 +24,7 @@ def psycopg_on_gevent() -> Finding | None:
 
 
 def psycopg_on_eventlet() -> Finding | None:
-    """G06: psycopg's C code under eventlet, which it does not look for."""
+    """G06: psycopg waits in C under eventlet, which it does not check for."""
     if not (is_patched("eventlet", "select") and _psycopg_waits_in_c()):
         return None
     return Finding(
@@ -37,7 +37,7 @@ def psycopg_on_eventlet() -> Finding | None:
 
 
 def psycopg2_without_callback() -> Finding | None:
-    """G07: psycopg2 in a patched process, with nobody to wait in its place."""
+    """G07: psycopg2 in a patched process without a wait callback."""
     extensions = sys.modules.get("psycopg2.extensions")
     asked = getattr(extensions, "get_wait_callback", None)
     if asked is None or not (is_patched("gevent") or is_patched("eventlet")) or asked() is not None:

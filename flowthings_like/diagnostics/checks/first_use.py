@@ -1,7 +1,6 @@
-"""The doctor's findings as warnings, given when they are about to bite: at the first network call, the first
-`lazy()` or `async_()`, the first call that is moved to a native thread.
+"""Warns of what the doctor finds before the first network call, `lazy()` or `async_()`, and native call.
 
-Each of these moments is looked at once in a process, so that no call pays for it.
+The checks run once in a process, so later calls do not pay for them.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ __all__ = ["check_first_use"]
 
 FirstUse = Literal["network", "parallel", "native"]
 
-# Where the checks are, which are imported only when their use comes.
+# Names of checks. Their modules are imported when they are needed.
 _CHECKS: dict[FirstUse, tuple[tuple[str, str], ...]] = {
     "network": (
         ("patching", "both_patched"),
@@ -41,7 +40,7 @@ _checked: set[FirstUse] = set()
 
 
 def check_first_use(use: FirstUse) -> None:
-    """Warn of what is wrong for this use, if it is the first of its kind in this process."""
+    """Warn of what would break this use, if it is the first one in this process."""
     if use in _checked:
         return
     _checked.add(use)

@@ -1,4 +1,4 @@
-"""The interpreter and the server that runs it: G13 to G15."""
+"""Checks of the interpreter and of the server that runs it: G13 to G15."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def free_threaded() -> Finding | None:
 
 
 def preloaded_late() -> Finding | None:
-    """G14: gunicorn loads the application before its gevent worker patches."""
+    """G14: gunicorn preloads the application, and its gevent workers patch afterwards."""
     config = _gunicorn_config()
     if config is None or not config.preload_app or "gevent" not in str(config.worker_class_str):
         return None
     order = {name: place for place, name in enumerate(sys.modules)}
-    # gevent.time is imported by the patching itself, and by nothing else.
+    # gevent.time is only imported by the patching itself.
     patched_at = order.get("gevent.time") if is_patched("gevent") else None
     if patched_at is not None and patched_at < order["flowthings_like"]:
         return None
@@ -55,7 +55,7 @@ def _gunicorn_config() -> Any:
 
 
 def asyncio_stalls() -> Finding | None:
-    """G15: asyncio in a process that gevent has patched, on a Python where its executors stall."""
+    """G15: asyncio in a process that gevent has patched, with a Python version whose executors stall."""
     version = sys.version_info[:3]
     stalls = (3, 13, 12) <= version < (3, 14) or version >= (3, 14, 3)
     if not stalls or "asyncio" not in sys.modules or not is_patched("gevent", "thread"):

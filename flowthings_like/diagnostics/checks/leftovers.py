@@ -1,4 +1,4 @@
-"""Parts of the standard library that modules took while it was not patched yet."""
+"""Finds unpatched parts of the standard library that modules imported before the patching."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 __all__ = ["holds_unpatched_context", "unpatched_leftovers"]
 
-# They keep the originals on purpose.
+# These keep the originals on purpose.
 _GREEN = ("gevent", "eventlet", "greenlet")
-# Celery's worker patches as its own first step, and these are what it imports before that. It calls the
-# functions among them between attempts to reconnect; a lock or a context would hurt there as anywhere.
+# Celery's worker imports these before it patches. It calls the unpatched functions among them only between
+# attempts to reconnect, so they are ignored. An unpatched lock or context is reported here too.
 _CELERY = ("amqp", "billiard", "celery", "kombu", "vine")
-# How an original can be told without asking either library: where it says that it was defined.
+# An original is recognised by the module in which it says that it was defined. This needs neither library.
 _CLASSES = {("ssl", "SSLContext"), ("socket", "socket"), ("_thread", "RLock"), ("_thread", "_local")}
 if sys.version_info >= (3, 13):
     _CLASSES |= {("_thread", "lock")}  # threading.Lock is the class itself
@@ -22,14 +22,14 @@ _LOCKS = {("_thread", "lock"), ("_thread", "RLock")}
 
 
 def unpatched_leftovers() -> list[str]:
-    """The names of module attributes that are unpatched originals, or locks made of them, such as
-    "urllib3.util.ssl_.SSLContext". The standard library's own modules are the green libraries' to mend."""
+    """The names of module attributes that are unpatched originals, or locks made from them, such as
+    "urllib3.util.ssl_.SSLContext". The standard library is left out, because the green libraries patch it."""
     found = []
     for name, module in sorted(sys.modules.items()):
         top = name.partition(".")[0]
         if top in sys.stdlib_module_names - {"__main__"} or top in _GREEN or _is_alias(name, module):
             continue
-        # A copy, since other threads import; and no getattr, which a lazy module would answer by importing.
+        # A copy, because other threads may import. Not `getattr`, because a lazy module would import then.
         for attribute, value in list(getattr(module, "__dict__", {}).items()):
             if _is_original(value) and not (top in _CELERY and isinstance(value, BuiltinFunctionType)):
                 found.append(f"{name}.{attribute}")
@@ -37,13 +37,13 @@ def unpatched_leftovers() -> list[str]:
 
 
 def holds_unpatched_context() -> bool:
-    """Whether urllib3 took its SSLContext before the patching: the cheap part of the question."""
+    """Whether urllib3 imported SSLContext before the patching: a cheap check of one module."""
     taken = getattr(sys.modules.get("urllib3.util.ssl_"), "SSLContext", None)
     return taken is not None and taken is not getattr(sys.modules.get("ssl"), "SSLContext", None)
 
 
 def _is_alias(name: str, module: Any) -> bool:
-    """Whether it is known by another name, or is a copy that a green library made for itself."""
+    """Whether a module is an alias of another one, or a copy that a green library has made."""
     return getattr(module, "__name__", name) != name or name.startswith(("__original_", "__patched_"))
 
 

@@ -1,4 +1,4 @@
-"""Which library has patched the interpreter, how much of it, when and where: G01 to G04, G09."""
+"""Checks of the monkey-patching: which library, which parts, when, in which thread. G01 to G04, G09."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
 
 
 def both_patched() -> Finding | None:
-    """G01: gevent and eventlet have both patched."""
+    """G01: both gevent and eventlet have patched."""
     if not all(is_patched(library) for library in LIBRARIES):
         return None
     return Finding(
@@ -46,7 +46,7 @@ def imported_unpatched() -> Finding | None:
 
 
 def partly_patched() -> Finding | None:
-    """G03: some of what belongs together is patched, and some is not."""
+    """G03: only some of the parts that must be patched together are patched."""
     library = patching_library()
     missing = missing_parts(library) if library else []
     if not missing:
@@ -68,7 +68,7 @@ def patched_late() -> Finding | None:
 
 
 def context_taken_early() -> Finding | None:
-    """G04, as far as it concerns a request: urllib3 took its SSLContext before the patching."""
+    """G04 for network calls only, because it is cheap: urllib3 took its SSLContext before the patching."""
     library = patching_library()
     return _late(library, ["urllib3.util.ssl_.SSLContext"]) if library and holds_unpatched_context() else None
 
@@ -89,10 +89,10 @@ def _late(library: str, leftovers: list[str]) -> Finding | None:
 def patched_off_main_thread() -> Finding | None:
     """G09: the patching was done in another OS thread than the main one.
 
-    gevent marks the main thread. A forked child has a new one, without the mark, whose ident is a greenlet's;
-    one that was never patched still has the ident of its OS thread. eventlet leaves no mark but the hub that
-    patching makes in its own thread: that is looked at in the main thread only, and not seen any more once
-    the main thread has used eventlet.
+    gevent sets an attribute of the main thread. A forked child has a new main thread without it, whose ident
+    is that of a greenlet; a main thread that was never patched has the ident of its OS thread. eventlet's
+    patching only makes a hub, in the thread that patches. So the check is made in the main thread, and finds
+    nothing once the main thread has used eventlet.
     """
     import threading
 
@@ -103,7 +103,7 @@ def patched_off_main_thread() -> Finding | None:
         off = not marked and main.ident in sys._current_frames()
     elif library == "eventlet":
         hubs = sys.modules["eventlet.hubs"]
-        here = main.ident == hubs.threading.get_ident()  # eventlet's unpatched copy tells the OS thread
+        here = main.ident == hubs.threading.get_ident()  # eventlet's unpatched copy of `threading`
         off = here and getattr(hubs._threadlocal, "hub", None) is None
     else:
         off = False

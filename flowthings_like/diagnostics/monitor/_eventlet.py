@@ -1,4 +1,4 @@
-"""Looking at eventlet's hub, from an OS thread that is none of eventlet's."""
+"""Watches eventlet's hub from an unpatched OS thread."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
     from . import Block
 
-__all__ = ["guard"]
+__all__ = ["watch_hub"]
 
 
 class Tracer:
-    """Counts the switches of this OS thread and knows the green thread that runs: what gevent has in C."""
+    """Counts the switches in this OS thread, and keeps the green thread that runs, as gevent does in C."""
 
     def __init__(self) -> None:
         self.switches = 0
@@ -37,50 +37,50 @@ class Tracer:
         greenlet.settrace(self._previous)
 
 
-class Guard:
-    """A native thread that looks, and a green thread, the hub's heartbeat, that tells what was seen.
+class HubWatcher:
+    """An OS thread that watches the hub, and a green thread that delivers the reports.
 
-    No other OS thread can wake eventlet's hub, hence the heartbeat.
+    The green thread polls, because another OS thread cannot wake eventlet's hub.
     """
 
-    def __init__(self, longest: float, tell: Callable[[Block], None]) -> None:
+    def __init__(self, longest: float, report: Callable[[Block], None]) -> None:
         threading = patcher.original("threading")
         hub = hubs.get_hub().greenlet
         self._seen: deque[Block] = deque()
-        self._tell = tell
+        self._report_block = report
         self._watch = Watch(
             longest, hub, "eventlet.hubs.", threading.get_ident(), self._seen.append, threading.Lock()
         )
         self._tracer = Tracer()
-        self._looking = True
-        self._heart = eventlet.spawn(self._beat)
+        self._running = True
+        self._deliverer = eventlet.spawn(self._deliver)
         sleep = patcher.original("time").sleep
-        threading.Thread(target=self._look, args=(sleep,), name="flowthings-monitor", daemon=True).start()
+        threading.Thread(target=self._check, args=(sleep,), name="flowthings-monitor", daemon=True).start()
 
-    def _look(self, sleep: Callable[[float], None]) -> None:
+    def _check(self, sleep: Callable[[float], None]) -> None:
         tracer = self._tracer
-        while self._looking:
+        while self._running:
             sleep(self._watch.period)
-            if self._looking:
-                self._watch.look(tracer.switches, tracer.active)
+            if self._running:
+                self._watch.check(tracer.switches, tracer.active)
 
-    def _beat(self) -> None:
+    def _deliver(self) -> None:
         while True:
             eventlet.sleep(self._watch.period)
-            self._tell_all()
+            self._report_all()
 
-    def _tell_all(self) -> None:
+    def _report_all(self) -> None:
         while self._seen:
-            self._tell(self._seen.popleft())
+            self._report_block(self._seen.popleft())
 
     def stop(self) -> None:
-        self._looking = False
+        self._running = False
         self._tracer.remove()
-        self._heart.kill()
+        self._deliverer.kill()
         self._watch.stop()
-        self._tell_all()
+        self._report_all()
 
 
-def guard(longest: float, tell: Callable[[Block], None]) -> Guard:
-    """Watch this OS thread's hub; `tell` is called there."""
-    return Guard(longest, tell)
+def watch_hub(longest: float, report: Callable[[Block], None]) -> HubWatcher:
+    """Watch this OS thread's hub; `report` is called there."""
+    return HubWatcher(longest, report)

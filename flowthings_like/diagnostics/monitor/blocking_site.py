@@ -1,4 +1,4 @@
-"""What a line of code that does not come back is waiting for."""
+"""Tells what the line of code that blocks a hub waits for: SQLite, DuckDB or a file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["blocked_on"]
 
-# Modules whose objects wait in the kernel, for a disk or for another process that holds a lock.
+# Modules whose objects block in the kernel: for a disk, or for another process that holds a lock.
 _WAITING = {
     "sqlite3": "SQLite",
     "_sqlite3": "SQLite",
@@ -26,8 +26,8 @@ _CALLED = re.compile(r"([A-Za-z_][\w.]*)\.\w+\s*\(")
 def blocked_on(frame: FrameType) -> str | None:
     """What the call in the frame's current line waits for: "SQLite", "DuckDB" or "a file"; None if neither.
 
-    A frame does not tell which C function it is in. But its line says on what object a method is called, and
-    the frame's variables say what that is.
+    A frame does not tell which C function it is in. But its line names the object whose method is called, and
+    the frame's variables have that object.
     """
     line = linecache.getline(frame.f_code.co_filename, frame.f_lineno, frame.f_globals)
     for called in _CALLED.findall(line):
@@ -39,7 +39,7 @@ def blocked_on(frame: FrameType) -> str | None:
 
 
 def _look_up(names: list[str], frame: FrameType) -> Any:
-    """The object behind a dotted name, without running any code of its own: no properties, no __getattr__."""
+    """The object with a dotted name, looked up without running properties or `__getattr__`."""
     found = frame.f_locals.get(names[0], frame.f_globals.get(names[0]))
     for name in names[1:]:
         try:

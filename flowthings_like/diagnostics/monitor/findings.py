@@ -1,4 +1,4 @@
-"""What the block monitor finds: G08 and G12."""
+"""The findings of the block monitor: G08 and G12."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["blocking_call", "hub_held"]
 
 
 def blocking_call(thread: str, seconds: float, call: str, where: str) -> Finding:
-    """G08: a database or a file was used on the hub's thread. Seen by the block monitor."""
+    """G08: a database or a file was used in the hub's thread."""
     return Finding(
         "G08",
         "warning",
@@ -19,7 +19,7 @@ def blocking_call(thread: str, seconds: float, call: str, where: str) -> Finding
 
 
 def hub_held(thread: str, seconds: float, where: str) -> Finding:
-    """G12: one green thread ran for too long without giving way. Seen by the block monitor."""
+    """G12: a green thread ran for too long without yielding."""
     return Finding(
         "G12",
         "warning",
