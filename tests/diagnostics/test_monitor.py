@@ -184,13 +184,13 @@ def test_what_is_over_as_it_is_stopped_is_told_once_and_before_it_has_stopped():
     watch.check(1, None)
     time.sleep(0.02)
     watch.check(1, None)
-    looking = threading.Thread(target=watch.look, args=(2, None))
+    checking = threading.Thread(target=watch.check, args=(2, None))
     stopping = threading.Thread(target=stop)
-    looking.start()
+    checking.start()
     stopping.start()
     stopping.join(0.05)  # time enough to stop too early
     going.set()
-    looking.join()
+    checking.join()
     stopping.join()
     assert len(told) == 1
     assert told_by_the_stop == told
