@@ -12,6 +12,7 @@ from weakref import WeakSet
 import pytest
 
 from flowthings_like import API, Client
+from flowthings_like.transport import after_fork
 
 from ...transport.things.scripted_node import Node, wait_until
 from .support import Heard, Script
