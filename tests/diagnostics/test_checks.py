@@ -1,4 +1,4 @@
-"""Each check, with what it looks for really there, in an interpreter of its own."""
+"""The doctor's checks. Each test runs an interpreter in which the mistake is made."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ print(json.dumps([finding.to_dict() for finding in doctor()]))
 
 
 def findings(code, backend="threads"):
-    """What the doctor says at the end of such a program, by code."""
+    """The doctor's findings at the end of a program, by code."""
     told = json.loads(python(code + TELL, backend).out.splitlines()[-1])
     assert [finding["code"] for finding in told] == sorted({finding["code"] for finding in told})
     return {finding["code"]: finding for finding in told}
@@ -55,7 +55,7 @@ def test_this_package_may_be_imported_before_the_patching(before, backend):
     assert findings(f"import {before}\n{code}\nimport requests\n") == {}
 
 
-def test_nothing_is_imported_to_look():
+def test_the_doctor_imports_nothing_that_it_checks():
     code = """
 import sys
 before = set(sys.modules)
@@ -105,7 +105,7 @@ def test_g04_urllib3_before_the_patching(backend):
     found = findings(f"import warnings; warnings.simplefilter('ignore')\nimport requests\n{patch[backend]}\n")
     assert set(found) == {"G04"}
     assert "urllib3.util.ssl_.SSLContext" in found["G04"]["seen"]
-    assert "requests.packages" not in found["G04"]["seen"]  # another name of the same module
+    assert "requests.packages" not in found["G04"]["seen"]  # an alias of the same module
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_g04_urllib3_before_the_patching(backend):
         "from threading import local as thing",
     ],
 )
-def test_g04_parts_and_locks_of_the_programs_own(taken):
+def test_g04_the_programs_own_parts_and_locks(taken):
     code = f"""
 import sys, types
 app = types.ModuleType("app")
@@ -154,7 +154,7 @@ def test_g07_psycopg2_without_a_callback():
     mended = "import psycopg2.extensions as e\ne.set_wait_callback(lambda connection: None)\n"
     assert findings(mended, "gevent") == {}
     assert findings("import psycopg2.extensions\n") == {}
-    assert findings("import psycopg2.extensions\n", "eventlet") == {}  # which sets one itself
+    assert findings("import psycopg2.extensions\n", "eventlet") == {}  # eventlet sets one
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_g07_psycopg2_without_a_callback():
 def test_g09_patched_in_another_thread(patch):
     code = f"""
 import os, sys, threading, warnings
-from time import sleep  # which is G04, and true as well
+from time import sleep  # this is G04, also found
 warnings.simplefilter("ignore")
 done = []
 def patch():
@@ -174,7 +174,7 @@ while not done:
     sleep(0.01)
 from flowthings_like import doctor
 print(*[finding.code for finding in doctor()], flush=True)
-os._exit(0)  # for here even the interpreter's own end may hang
+os._exit(0)  # because the end of the interpreter may hang here
 """
     assert python(code).out == "G04 G09"
 
@@ -214,10 +214,10 @@ print(os.read(readable, 1000).decode())
         *((backend, "in_thread(fork)") for backend in GREEN),
         *((backend, "backend.get(backend.spawn(fork))") for backend in GREEN),
         ("gevent", "process()"),
-        ("gevent", "green_child()"),  # a child of eventlet's shares its parent's hub, and cannot use it
+        ("gevent", "green_child()"),  # under eventlet a child shares its parent's hub and cannot use it
     ],
 )
-def test_g09_is_not_seen_in_a_child_whose_parent_patched_in_order(backend, what):
+def test_g09_is_not_found_in_a_child_whose_parent_patched_in_the_main_thread(backend, what):
     assert python(FORKS.replace("WHAT", what), backend).out == "nothing;"
 
 
@@ -281,7 +281,7 @@ monkey.patch_all()
 
 
 @pytest.mark.parametrize("backend", GREEN)
-def test_g10_is_remembered(backend):
+def test_g10_is_recorded(backend):
     code = """
 import threading
 from flowthings_like.errors import WrongThread

@@ -1,4 +1,4 @@
-"""`flowthings-like doctor`, as a program is looked at with it."""
+"""The command `flowthings-like doctor`, run on programs with and without mistakes."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_json(run):
 
 
 @pytest.mark.parametrize("library", ["gevent", "eventlet"])
-def test_patching_first_mends_it(run, library):
+def test_with_patch_there_are_no_findings(run, library):
     assert run("--import", "my.app", "--patch", library, app="import requests\n").returncode == 0
 
 

@@ -29,7 +29,7 @@ def backend():
 
 @pytest.fixture(autouse=True)
 def afresh(monkeypatch):
-    """Nothing noted, and nothing warned of, before and after."""
+    """Without recorded findings and given warnings, before and after the test."""
     from flowthings_like.green import findings
 
     monkeypatch.setattr(findings, "_noted", {})
@@ -40,7 +40,7 @@ def afresh(monkeypatch):
 
 
 def really_sleep(seconds: float) -> None:
-    """What time.sleep was before it was patched."""
+    """The unpatched `time.sleep`."""
     if BACKEND == "gevent":
         from gevent.monkey import get_original
 
@@ -52,12 +52,12 @@ def really_sleep(seconds: float) -> None:
 
 
 def seen_in(function: str, blocks: list[Block]) -> list[Block]:
-    """The blocks that were seen in a function. A busy machine can hold the hub up anywhere."""
+    """The blocks in one function. On a busy machine there may be others."""
     return [block for block in blocks if block.stack[-1].name == function]
 
 
 @green_only
-def test_it_says_who_held_the_hub_for_how_long_and_where(backend):
+def test_it_reports_which_thread_held_the_hub_how_long_and_where(backend):
     blocks: list[Block] = []
 
     def blocker(secret):
@@ -81,7 +81,7 @@ def test_it_says_who_held_the_hub_for_how_long_and_where(backend):
 
 
 @green_only
-def test_c_code_that_computes_is_seen_too(backend):
+def test_it_reports_c_code_that_computes(backend):
     blocks: list[Block] = []
 
     def hash_slowly():
@@ -93,7 +93,7 @@ def test_c_code_that_computes_is_seen_too(backend):
 
 
 @green_only
-def test_whoever_gives_way_is_not_reported(backend):
+def test_a_thread_that_yields_is_not_reported(backend):
     blocks: list[Block] = []
 
     def polite():
@@ -104,7 +104,7 @@ def test_whoever_gives_way_is_not_reported(backend):
     with block_monitor(1.0, blocks.append):
         for thread in [backend.spawn(polite) for _ in range(6)]:  # together 1.2 s without a rest
             backend.get(thread)
-        backend.sleep(1.2)  # a hub that has nothing to do holds nobody up
+        backend.sleep(1.2)  # an idle hub is no block
         native(really_sleep, 1.2)
     assert blocks == []
 
@@ -135,7 +135,7 @@ def test_a_database_on_the_hubs_thread_is_g08(backend, tmp_path):
 
 
 @green_only
-def test_a_callback_of_the_hub_can_hold_it_too(backend):
+def test_it_reports_a_callback_of_the_hub(backend):
     blocks: list[Block] = []
 
     def callback():
@@ -156,7 +156,7 @@ def test_a_callback_of_the_hub_can_hold_it_too(backend):
 
 
 @green_only
-def test_what_is_held_when_it_is_stopped_is_reported(backend):
+def test_a_block_that_lasts_when_it_is_stopped_is_reported(backend):
     blocks: list[Block] = []
     monitor = block_monitor(0.1, blocks.append).start()
     really_sleep(0.5)
@@ -169,7 +169,7 @@ def test_what_is_held_when_it_is_stopped_is_reported(backend):
 
 
 @pytest.mark.once
-def test_what_is_over_as_it_is_stopped_is_told_once_and_before_it_has_stopped():
+def test_a_block_that_ends_while_it_is_stopped_is_delivered_once_before_stop_returns():
     going, told, told_by_the_stop = threading.Event(), [], []
 
     def deliver(block):
@@ -188,7 +188,7 @@ def test_what_is_over_as_it_is_stopped_is_told_once_and_before_it_has_stopped():
     stopping = threading.Thread(target=stop)
     checking.start()
     stopping.start()
-    stopping.join(0.05)  # time enough to stop too early
+    stopping.join(0.05)  # in this time it would stop too early, if it did
     going.set()
     checking.join()
     stopping.join()
@@ -209,7 +209,7 @@ def test_it_may_be_started_again_but_not_twice(backend):
 
 
 @green_only
-def test_by_default_it_goes_to_the_log(backend, caplog):
+def test_by_default_it_writes_to_the_log(backend, caplog):
     with caplog.at_level(logging.WARNING), block_monitor(0.1):
         really_sleep(0.3)
     assert {record.name for record in caplog.records} == {"flowthings_like.blocks"}
@@ -228,7 +228,7 @@ def test_the_first_of_each_code_is_a_warning_at_the_line_that_blocked(backend):
 
 
 @green_only
-def test_a_report_that_fails_stops_nothing(backend, capsys):
+def test_a_report_that_raises_does_not_stop_the_monitor(backend, capsys):
     blocks: list[Block] = []
 
     def report(block):
@@ -247,7 +247,7 @@ def test_a_report_that_fails_stops_nothing(backend, capsys):
 
 
 @green_only
-def test_what_goes_on_is_told_while_it_lasts(backend, capsys):
+def test_a_long_block_is_printed_while_it_lasts(backend, capsys):
     with block_monitor(0.02, lambda block: None):
         really_sleep(1.0)
         said = capsys.readouterr().err
@@ -262,7 +262,7 @@ def test_on_threads_there_is_nothing_to_watch():
 
 
 @pytest.mark.parametrize("longest", [0, -1, 0.001, float("inf"), float("nan"), "1", None, True])
-def test_times_that_cannot_be(longest):
+def test_invalid_times_are_refused(longest):
     with pytest.raises(InvalidInput, match="longest is a time in seconds"):
         block_monitor(longest)
 

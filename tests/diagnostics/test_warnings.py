@@ -1,4 +1,4 @@
-"""The findings as warnings: once, at the moment that they concern, and nowhere else."""
+"""Findings as warnings: each is given once, before the first use that it would break."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ monkey.patch_all(ssl=False)
 """
 
 
-def test_nothing_is_said_before_anything_is_called():
+def test_making_an_api_or_a_lazy_object_gives_no_warning_of_the_network():
     code = "import gevent\n" + RECORD
     code += "print(given(lambda: (API(Token('a', 'b')).drop('f'), API.embedded(tempfile.mkdtemp()).lazy())))"
     assert python(code).out == "[]"
@@ -59,7 +59,7 @@ def test_the_first_network_call_warns_once():
     assert python(code).out == "['G02'] []"
 
 
-def test_calls_that_never_leave_the_process_are_not_concerned():
+def test_calls_within_the_process_give_no_warning_of_the_network():
     code = "import gevent\n" + RECORD
     code += "print(given(lambda: API.embedded(tempfile.mkdtemp()).flow.find()))\n"
     code += 'sender = lambda *args, **options: (b\'{"head": {}, "body": []}\', {}, 200)\n'
@@ -68,14 +68,14 @@ def test_calls_that_never_leave_the_process_are_not_concerned():
 
 
 @pytest.mark.parametrize("backend", ["threads", "gevent", "eventlet"])
-def test_a_program_in_order_is_not_warned(backend):
+def test_a_program_without_mistakes_gets_no_warning(backend):
     code = (
         RECORD + "print(given(lambda: remote().flow.find()), given(lambda: len(remote().lazy().flow.find())))"
     )
     assert python(code, backend).out == "[] []"
 
 
-def test_the_first_parallel_call_warns_of_what_stops_the_others():
+def test_the_first_parallel_call_warns_of_what_blocks_others():
     code = PARTLY + "import psycopg2.extensions\n" + RECORD
     code += "api = API.embedded(tempfile.mkdtemp())\n"
     code += "lazily = lambda: len(api.lazy().flow.find())\n"
@@ -83,7 +83,7 @@ def test_the_first_parallel_call_warns_of_what_stops_the_others():
     assert python(code).out == "[] ['G03', 'G07'] []"
 
 
-def test_early_contexts_concern_the_network_only():
+def test_an_unpatched_context_is_warned_of_at_the_first_network_call_only():
     code = "import requests\nfrom gevent import monkey; monkey.patch_all()\n" + RECORD
     code += "api = API.embedded(tempfile.mkdtemp())\n"
     code += "print(given(lambda: len(api.lazy().flow.find())), given(lambda: remote().flow.find()))"
@@ -98,7 +98,7 @@ def test_a_warning_names_the_callers_line_and_the_page():
     assert f"({DOCS}/doctor.md#g02)" in said
 
 
-def test_a_warning_that_is_an_error_leaves_the_api_in_order():
+def test_a_warning_that_is_raised_leaves_the_api_usable():
     code = "import gevent\n" + RECORD
     code += """
 warnings.simplefilter("error")
@@ -137,7 +137,7 @@ print(given(api.flow.find))
     assert python(code).out.splitlines() == ["(['G11'], [], ['G11'])", nothing, nothing, "[]"]
 
 
-def test_warnings_and_findings_travel():
+def test_warnings_and_findings_can_be_pickled():
     finding = Finding("G99", "warning", "seen", "why", "write")
     again = pickle.loads(pickle.dumps(GreenWarning(finding)))
     assert again.finding == finding
@@ -152,7 +152,7 @@ def test_warnings_and_findings_travel():
     }
 
 
-def test_every_code_is_explained():
+def test_the_page_explains_every_code():
     page = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8")
     assert [line for line in page.splitlines() if line.startswith("### ")] == [
         f"### G{number:02}" for number in range(1, 16)

@@ -127,7 +127,7 @@ class AsyncAPI(View):
         waiting = iter(calls)
         oldest: Task | None = None
         for _ in calls:
-            # Whoever waits lends its place to one call that is still queued; see Pool.
+            # While this thread waits, one call that is queued may start in its place; see `Backend.pool`.
             while oldest is None or oldest.ready():
                 oldest = next(waiting, (None, None))[1]
                 if oldest is None:

@@ -1,4 +1,4 @@
-"""The contract, on whichever backend this interpreter is patched for."""
+"""The interface of a backend, tested on the one that this interpreter is patched for."""
 
 import queue
 import threading
@@ -82,7 +82,7 @@ def test_a_spawned_call_sees_the_callers_context_and_keeps_its_changes(backend):
         tenant.reset(token)
 
 
-def test_a_pool_runs_so_many_at_once_and_queues_the_rest_in_order(backend):
+def test_a_pool_runs_a_bounded_number_at_once_and_queues_the_others_in_order(backend):
     service, gate, pool = Base(), backend.event(), backend.pool(3)
     threads = [pool.spawn(service.wait, gate, i) for i in range(20)]  # this does not block
     until(lambda: service.running == 3, "three running")
@@ -90,12 +90,12 @@ def test_a_pool_runs_so_many_at_once_and_queues_the_rest_in_order(backend):
     assert service.running == 3
     gate.set()
     assert [backend.get(thread) for thread in threads] == list(range(20))
-    # A green thread that waits for a queued one lends it its place: here the test itself did.
+    # A green thread that waits for a queued one starts it beyond the limit: here the test waited.
     assert service.peak <= 4
     assert service.running == 0
 
 
-def test_the_pool_is_free_again_after_failures_and_kills(backend):
+def test_failures_and_kills_release_the_permits_of_a_pool(backend):
     pool, gate = backend.pool(2), backend.event()
 
     def fail_and_kill():
@@ -110,12 +110,12 @@ def test_the_pool_is_free_again_after_failures_and_kills(backend):
     fail_and_kill()
     service = Base()
     more = [pool.spawn(service.wait, gate, i) for i in range(4)]
-    until(lambda: service.running == 2, "both places taken")
+    until(lambda: service.running == 2, "both permits in use")
     gate.set()
     assert [backend.get(thread) for thread in more] == [0, 1, 2, 3]
 
 
-def test_calls_that_make_calls_do_not_lock_a_pool_of_one(backend):
+def test_calls_that_make_calls_are_no_deadlock_in_a_pool_of_one(backend):
     pool = backend.pool(1)
 
     def count_down(n):
@@ -127,7 +127,7 @@ def test_calls_that_make_calls_do_not_lock_a_pool_of_one(backend):
     assert backend.get(pool.spawn(count_down, 12), timeout=20) == 12
 
 
-def test_running_out_of_time_leaves_the_call_alone(backend):
+def test_a_wait_that_times_out_does_not_stop_the_call(backend):
     gate = backend.event()
     thread = backend.spawn(Base().wait, gate, "done")
     with pytest.raises(DeadlineExceeded, match=r"0\.01"):
@@ -136,7 +136,7 @@ def test_running_out_of_time_leaves_the_call_alone(backend):
     assert backend.get(thread, timeout=20) == "done"
 
 
-def test_an_interrupted_wait_can_be_made_again(backend):
+def test_an_interrupted_wait_can_be_repeated(backend):
     gate = backend.event()
     thread = backend.spawn(Base().wait, gate, "done")
     for _ in range(3):
@@ -149,7 +149,7 @@ def test_an_interrupted_wait_can_be_made_again(backend):
 
 @pytest.mark.needs("green", "an OS thread cannot be killed")
 @pytest.mark.parametrize("started", [False, True])
-def test_a_killed_thread_says_so(backend, started):
+def test_a_killed_thread_raises_call_cancelled(backend, started):
     gate = backend.event()
     thread = backend.spawn(gate.wait, 20)
     if started:
@@ -178,7 +178,7 @@ def test_native_returns_and_raises_with_a_traceback():
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit])
-def test_native_hands_back_exceptions_of_any_kind_and_its_pool_survives(kind):
+def test_native_raises_exceptions_of_any_kind_and_its_pool_survives(kind):
     def leave():
         raise kind("now")
 
@@ -199,13 +199,13 @@ def test_native_carries_context_and_may_be_nested():
 
 @pytest.mark.needs("green", "native is a plain call on threads")
 def test_native_runs_in_another_os_thread_and_the_hub_goes_on(backend):
-    """The native call ends when it has seen a green thread tick: so it can only end if those go on."""
+    """The native call waits for a green thread to count, so it only ends if green threads run."""
     ticks = []
 
     def ticker():
         while True:
             ticks.append(1)
-            backend.sleep(0.001)  # not 0: a hub that spins hardly lets another OS thread start
+            backend.sleep(0.001)  # not 0: a hub that spins leaves little time for another OS thread
 
     def watch():
         end = time.monotonic() + 20
@@ -223,7 +223,7 @@ def test_native_runs_in_another_os_thread_and_the_hub_goes_on(backend):
 
 
 @pytest.mark.needs("green", "native is a plain call on threads")
-def test_native_work_is_abandoned_when_its_waiter_is_interrupted(backend):
+def test_native_work_goes_on_when_its_waiter_is_interrupted(backend):
     done = queue.SimpleQueue()
 
     def slow(release):
@@ -237,7 +237,7 @@ def test_native_work_is_abandoned_when_its_waiter_is_interrupted(backend):
         raise AssertionError("was not interrupted")
     assert done.empty()
     release.append(True)
-    until(lambda: not done.empty(), "the abandoned work's end")
+    until(lambda: not done.empty(), "the end of the work")
     assert native(len, "abc") == 3
 
 
@@ -280,7 +280,7 @@ def test_synchronisation(backend):
     backend.get(thread)
 
 
-def test_an_event_wakes_all_that_wait_and_can_be_used_again(backend):
+def test_an_event_wakes_all_waiters_and_can_be_cleared(backend):
     event = backend.event()
     for _ in range(3):
         waiting = [backend.spawn(event.wait, 20) for _ in range(5)]

@@ -1,4 +1,4 @@
-"""Which backend is chosen. Each case in an interpreter of its own, since patching cannot be undone."""
+"""The choice of the backend. Each test runs an interpreter, because patching cannot be undone."""
 
 import sys
 
@@ -26,7 +26,7 @@ def attempt(async_lib=None, pool=None):
 """
 
 
-def test_importing_brings_in_neither_library():
+def test_importing_this_package_imports_neither_library():
     done = python(
         """
         import sys
@@ -58,7 +58,7 @@ def test_a_library_that_has_patched_nothing_is_refused_with_what_to_write(name):
 
 
 @pytest.mark.parametrize("name", ["gevent", "eventlet"])
-def test_a_library_that_is_not_even_imported_is_not_imported_to_find_out(name):
+def test_a_library_that_is_not_imported_is_not_imported_by_the_choice(name):
     done = python(TRY + f"attempt('{name}'); import sys; print('{name}' in sys.modules)")
     message, imported = done.out.splitlines()
     assert "monkey" in message
@@ -101,7 +101,7 @@ def test_threads_may_be_named_anywhere():
 
 
 @pytest.mark.parametrize("unknown", ["asyncio", "", 7, sys, object(), b"gevent"])
-def test_what_is_unknown_is_refused_with_what_goes(unknown):
+def test_an_unknown_name_is_refused_with_the_names_that_exist(unknown):
     with pytest.raises(ConfigurationError, match=r'"gevent", "eventlet", "threads"'):
         choose(unknown)
     with pytest.raises(ConfigurationError, match="not known"):

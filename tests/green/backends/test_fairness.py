@@ -1,4 +1,4 @@
-"""Large pieces of work: one at a time, with everything that is due in between."""
+"""Large bodies are parsed and encoded one at a time, and what is due runs between two of them."""
 
 import gc
 import time
@@ -23,14 +23,14 @@ def backend():
 
 
 def counted(backend, monkeypatch):
-    """A list that grows by one with each turn that is taken from here on."""
+    """A list to which each call of `fair_yield` is added."""
     turns = []
     monkeypatch.setattr(type(backend), "fair_yield", lambda self: turns.append(self))
     return turns
 
 
 @green_only
-def test_what_is_due_runs_between_two_turns(backend):
+def test_what_is_due_runs_between_two_large_bodies(backend):
     seen = []
 
     def beat():
@@ -54,7 +54,7 @@ def test_what_is_due_runs_between_two_turns(backend):
 
 
 @green_only
-def test_whoever_is_interrupted_while_waiting_for_a_turn_takes_nobody_elses(backend):
+def test_an_interrupted_wait_for_the_fairness_lock_leaves_it_to_the_others(backend):
     done = []
 
     def work(number):
@@ -79,7 +79,7 @@ def test_whoever_is_interrupted_while_waiting_for_a_turn_takes_nobody_elses(back
     assert done[-1] == "last"
 
 
-def test_a_native_thread_needs_no_turn():
+def test_a_native_thread_does_not_yield():
     assert native(run_fairly, len, b" " * LARGE) == LARGE
 
 
@@ -104,7 +104,7 @@ def test_what_is_large(value, large, backend, monkeypatch):
     assert len(turns) == large
 
 
-def test_large_requests_and_answers_take_a_turn_each(backend, monkeypatch):
+def test_each_large_request_and_answer_yields_once(backend, monkeypatch):
     turns = counted(backend, monkeypatch)
     answer = orjson.dumps({"head": {"ok": True, "status": 200}, "body": ["x" * 100] * 4000})
     small = orjson.dumps({"head": {"ok": True, "status": 200}, "body": []})

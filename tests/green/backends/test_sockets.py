@@ -1,4 +1,4 @@
-"""What backends do with sockets without waiting, and what hubs watch."""
+"""Sending and receiving without waiting, and sockets that a hub watches."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pair() -> Iterator[Pair]:
         yield one, other
 
 
-def test_sending_what_a_socket_takes(pair: Pair) -> None:
+def test_send_now_sends_what_a_socket_accepts(pair: Pair) -> None:
     one, other = pair
     backend = detect()
     sent = 0
@@ -39,11 +39,11 @@ def test_sending_what_a_socket_takes(pair: Pair) -> None:
         backend.send_now(one, b"x")
 
 
-def test_receiving_what_is_there(pair: Pair) -> None:
+def test_receive_now_returns_what_has_arrived(pair: Pair) -> None:
     one, other = pair
     backend = detect()
     if not backend.is_cooperative:
-        return  # threads wait, and have no use for it
+        return  # threads wait for what they read
     assert backend.receive_now(one, 10) is None
     assert one.gettimeout() is None
     other.sendall(b"abc")
@@ -72,7 +72,7 @@ def test_the_hub_watches_until_it_is_told_to_stop(pair: Pair) -> None:
     assert seen == [b"a"]
     stop()
     other.sendall(b"b")
-    assert one.recv(10) == b"b"  # nobody else is there to take it
+    assert one.recv(10) == b"b"  # the hub no longer reads it
     assert seen == [b"a"]
 
 

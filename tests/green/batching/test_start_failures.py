@@ -149,8 +149,8 @@ def test_a_pool_counts_nothing_that_could_not_be_started(no_thread, begin):
         until(lambda: pool.running == 0, "the end of both")
 
 
-@pytest.mark.needs("green", "the queue of OS threads has no gate")
-def test_a_queued_thread_that_could_not_be_let_in_stays_queued(no_thread):
+@pytest.mark.needs("green", "a worker takes calls from the queue of OS threads")
+def test_a_queued_thread_that_could_not_be_started_stays_queued(no_thread):
     pool, gate = BACKEND.pool(1), BACKEND.event()
     first, second = pool.spawn(gate.wait, 20), pool.spawn(len, "ab")
     with no_thread(), pytest.raises(RuntimeError):
@@ -186,7 +186,7 @@ def test_one_worker_thread_is_enough_where_no_other_can_be_started(no_thread):
 
 
 @pytest.mark.needs("threads", "about worker threads")
-def test_a_lent_place_that_nobody_takes_harms_nobody(no_thread, api):
+def test_a_wait_for_which_no_worker_could_be_started_is_counted_down(no_thread, api):
     lazy = LazyAPI(api, pool=1)
     assert lazy.call(len, "a") == 1
     lazy.flow.read("a")["id"]  # the internal pool has a thread
