@@ -62,36 +62,39 @@ class CapturedException:
 
 
 class Task(Protocol):
-    """A green thread or an OS thread that makes a call, or has made it. All that our pools start are one."""
+    """A call in a thread of its own, green or not. All threads that this library's pools start are Tasks."""
 
     def ready(self) -> bool:
-        """Whether it is done: with a value, with an exception, or killed. Never waits."""
+        """Whether it is done: it has a value, or an exception, or was killed. It does not wait."""
 
     def outcome(self, timeout: float | None = None) -> Outcome:
-        """Wait until it is done and return (value, None) or (None, CapturedException).
+        """Wait until it is done, and return (value, None) or (None, CapturedException).
 
-        Anything *raised* here is not the call's: it interrupted the wait (a timeout, a kill, Ctrl-C), and
-        outcome may be called again. `timeout` is in seconds; DeadlineExceeded when it runs out.
+        An exception that is raised here is never the call's: it interrupted the wait (a timeout, a kill,
+        Ctrl-C), and `outcome` may be called again.
+
+        Raises:
+            DeadlineExceeded: it was not done after `timeout` seconds.
         """
 
     def when_done(self, callback: Callable[[], object]) -> bool:
-        """Have `callback` called once it is done, maybe at once. False if this kind of thread cannot tell."""
+        """Have `callback` called when it is done, or now if it is. False if this thread cannot do that."""
 
     def start_now(self) -> None:
-        """Somebody waits for it: have it run now if it is still queued behind others."""
+        """Start it if it is queued, although its pool is full: another thread waits for it."""
 
     def request_cancel(self) -> bool:
-        """Kill it, as far as it can be killed. Never waits for it to end; says whether it soon will."""
+        """Kill it if it can be killed, without waiting for its end. Returns whether it will end soon."""
 
 
 class OneShotEvent(Protocol):
-    """A one-shot event: one thread waits for it and another one sets it, once."""
+    """An event that one thread waits for, and that is set once."""
 
     def set(self) -> None:
-        """Let the one that waits go on, or not wait at all."""
+        """Wake the thread that waits; if none does yet, it will not wait."""
 
     def set_and_switch(self) -> bool:
-        """The same, and let it go on before the calling thread does, if that can be had."""
+        """Set it, and switch to the green thread that waits. Returns whether it switched."""
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is set; False if that takes longer than `timeout` seconds."""

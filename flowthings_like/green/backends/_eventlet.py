@@ -1,4 +1,13 @@
-"""The eventlet backend: its green threads, hub, events, locks and thread pool. Imported once it is chosen."""
+"""The eventlet backend: its green threads, hub, events, locks and thread pool. Imported once it is chosen.
+
+Where it differs from `_gevent.py`, eventlet does:
+
+- A process has one thread pool, which returns results to one OS thread only. In all others `native` calls its
+  function directly. A forked child has to set the pool up again.
+- `kill` switches to the killed thread at once.
+- A forked child shares its parent's epoll, so it must not remove sockets from it.
+- `GreenPool.spawn` makes threads that print their exceptions.
+"""
 
 from __future__ import annotations
 

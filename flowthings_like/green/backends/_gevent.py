@@ -1,4 +1,7 @@
-"""The gevent backend: its greenlets, hub, events, locks and thread pool. Imported once it is chosen."""
+"""The gevent backend: its greenlets, hub, events, locks and thread pool. Imported once it is chosen.
+
+`_eventlet.py` lists how eventlet differs from it.
+"""
 
 from __future__ import annotations
 
