@@ -14,13 +14,13 @@ from flowthings_like.errors import CallCancelled, DeadlineExceeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import CodeType, FrameType, TracebackType
+    from types import CodeType, TracebackType
     from typing import NoReturn, TypeAlias
 
     Outcome: TypeAlias = "tuple[Any, CapturedException | None]"
 
 __all__ = [
-    "BatchedFuture",
+    "PENDING",
     "CapturedException",
     "Failure",
     "Future",
@@ -111,10 +111,10 @@ class Origin:
 
     __slots__ = ("code", "label", "offset")
 
-    def __init__(self, label: str, frame: FrameType) -> None:
+    def __init__(self, label: str, code: CodeType, offset: int) -> None:
         self.label = label
-        self.code: CodeType = frame.f_code
-        self.offset: int = frame.f_lasti
+        self.code = code
+        self.offset = offset
 
     @property
     def line(self) -> int:
@@ -185,27 +185,29 @@ class Failure(CapturedException):
             self._warn(message, UnretrievedFailure, self.origin.code.co_filename, self.origin.line)
 
 
-_PENDING: Any = object()
+PENDING: Any = object()
+"""In place of a result that is not there yet."""
 
 
 class Future:
     """A result that is set once, by the thread that makes the call. Whoever needs it waits here.
 
     Each kind of future has a `wait` of its own.
-
-    Attributes:
-        origin: where the call was made.
     """
 
-    __slots__ = ("__weakref__", "_outcome", "origin")
+    __slots__ = ("__weakref__", "_outcome")
 
-    def __init__(self, origin: Origin) -> None:
-        self.origin = origin
-        self._outcome = _PENDING  # then the value, or a Failure
+    def __init__(self) -> None:
+        self._outcome = PENDING  # then the value, or a Failure
+
+    @property
+    def origin(self) -> Origin:
+        """Where the call was made."""
+        raise NotImplementedError
 
     def done(self) -> bool:
         """Whether `result` would not wait."""
-        return self._outcome is not _PENDING
+        return self._outcome is not PENDING
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait until the result is there.
@@ -219,20 +221,20 @@ class Future:
         """
         raise NotImplementedError
 
-    def result(self, origin: Origin | None = None) -> Any:
+    def result(self, asking: Future | None = None) -> Any:
         """Wait for the result and return it.
 
         Args:
-            origin: the call that asks, if it has the future of another one.
+            asking: the call that asks, if it shares this one's result.
 
         Raises:
             Exception: what the call raised, each time.
         """
-        if self._outcome is _PENDING:
+        if self._outcome is PENDING:
             self.wait()
         outcome = self._outcome
         if type(outcome) is Failure:
-            outcome.raise_for(origin or self.origin)
+            outcome.raise_for((asking or self).origin)
         return outcome
 
     def failure(self) -> Failure | None:
@@ -242,7 +244,7 @@ class Future:
 
     def set_result(self, value: Any) -> None:
         """The call returned this. It counts unless there is a result already."""
-        if self._outcome is _PENDING:
+        if self._outcome is PENDING:
             self._outcome = value
 
     def set_exception(self, failure: Failure) -> None:
@@ -253,46 +255,6 @@ class Future:
         """Fail with CallCancelled unless the result is there. Returns whether there soon is one."""
         self.set_exception(Failure(CallCancelled("the call was given up"), None, self.origin, is_shared=True))
         return True
-
-
-class BatchedFuture(Future):
-    """The result of a call that is sent with others.
-
-    Attributes:
-        is_shared: whether several calls are to get this result, each a copy of it. Set before it is asked
-            whether the result is there: so whoever takes the result knows.
-    """
-
-    __slots__ = ("_waiters", "is_shared")
-
-    def __init__(self, origin: Origin, waiters: Waiters) -> None:
-        self.origin = origin
-        self.is_shared = False
-        self._outcome = _PENDING
-        self._waiters = waiters
-
-    def wait(self, timeout: float | None = None) -> None:
-        """Wait until the result is set."""
-        if self._outcome is _PENDING:
-            self._waiters.wait(self, timeout)
-            if self._outcome is _PENDING:
-                raise too_late(timeout)
-
-    def result(self, origin: Origin | None = None) -> Any:
-        """Wait for the result and return it; a copy of it if it is shared."""
-        if self._outcome is _PENDING:
-            self.wait()
-        outcome = self._outcome
-        if type(outcome) is Failure:
-            outcome.raise_for(origin or self.origin)
-        return duplicate(outcome) if self.is_shared else outcome
-
-    def set_result(self, value: Any) -> None:
-        """The call returned this, or failed. It counts unless there is a result already."""
-        if self._outcome is _PENDING:
-            self._outcome = value
-            if self._waiters.events:
-                self._waiters.wake(self)
 
 
 class Waiters:

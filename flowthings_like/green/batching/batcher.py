@@ -62,7 +62,6 @@ class Batcher:
 
     Attributes:
         writes: what this lazy object has written.
-        waiters: the threads that wait for results.
         gathering: the functions that may be about to make a call; None where threads run in turns.
     """
 
@@ -85,7 +84,7 @@ class Batcher:
         self._ready: dict[BatchQueue, None] = {}  # of which a batch may leave, in their order
         self._threads: set[_DispatcherThread] = set()
         self._event_factory = backend.event_factory(wrong_thread)
-        self.waiters = Waiters(self._new_event)
+        self._waiters = Waiters(self._new_event)
         self._track = track
         self._pid = os.getpid()
         track(self)
@@ -101,7 +100,9 @@ class Batcher:
         name = where, form.method, timeout
         found = self._queues.get(name)
         if found is None:
-            found = self._queues.setdefault(name, BatchQueue(form, service, self._backend.is_cooperative))
+            found = self._queues.setdefault(
+                name, BatchQueue(form, service, self._waiters, self._backend.is_cooperative)
+            )
         return found
 
     def _new_event(self) -> OneShotEvent:
@@ -121,11 +122,11 @@ class Batcher:
             WrongThread: the lazy object belongs to another OS thread.
             RuntimeError: no thread can be started.
         """
-        queue, future = call.queue, call.future
+        queue = call.queue
         if queue.shares:
             equal = queue.unanswered.get(call.key)
             if equal is not None and queue.may_share(call, equal, self.writes):
-                return equal.future
+                return equal
         try:
             queue.append(call)
             # Without the lock: whoever takes from the queue looks at it again once it has changed these.
@@ -134,11 +135,11 @@ class Batcher:
             if not len(queue.calls) % queue.form.most:
                 self._let_send()
         except BaseException:
-            future.cancel()
+            call.cancel()
             raise
         if queue.shares:  # last, so that what was interrupted is shared by nobody
             queue.let_share(call)
-        return future
+        return call
 
     def _let_send(self) -> None:
         """A whole batch waits: where threads run in turns, let it leave while its caller makes the next."""
@@ -250,7 +251,7 @@ class Batcher:
         found: list[Future] = []
         queues = list(self._queues.values())
         with self._lock:  # while a call moves from its queue to a batch it is in neither
-            found += chain.from_iterable(map(BatchQueue.futures, queues))
+            found += chain.from_iterable(map(BatchQueue.unanswered_calls, queues))
         return found
 
     def drain(self) -> bool:

@@ -138,7 +138,7 @@ class Dispatcher:
             self._fail(batch, (position,), error)
             return False
         self._note_writes(batch, (position,))
-        batch.calls[position].future.set_result(value)
+        batch.calls[position].set_result(value)
         return True
 
     # Results
@@ -163,7 +163,7 @@ class Dispatcher:
             elif isinstance(value, Exception):
                 self._fail(batch, (position,), value)
             else:
-                batch.calls[position].future.set_result(value)
+                batch.calls[position].set_result(value)
         if left_over:
             self._send_singly(batch, left_over)
 
@@ -176,7 +176,7 @@ class Dispatcher:
             if value is _ABSENT:
                 self._fail(batch, (position,), make_missing(call.key))
             else:
-                call.future.set_result(value)
+                call.set_result(value)
 
     def _fail(self, batch: Batch, positions: Positions, error: BaseException) -> None:
         """Fail those of these calls that have no result yet."""
@@ -195,11 +195,11 @@ class Dispatcher:
 
 def fail(calls: list[Call], error: BaseException) -> None:
     """Fail those of these calls that have no result yet, with an exception that was just caught."""
-    futures = [call.future for call in calls if not call.future.done()]
-    if futures:
-        failure = Failure.of_request(error, futures[0].origin, len(futures))
-        for future in futures:
-            future.set_exception(failure)
+    waiting = [call for call in calls if not call.done()]
+    if waiting:
+        failure = Failure.of_request(error, waiting[0].origin, len(waiting))
+        for call in waiting:
+            call.set_exception(failure)
 
 
 def _missing(key: Any) -> Exception:

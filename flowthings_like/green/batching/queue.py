@@ -6,10 +6,13 @@ from collections import deque
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
+from ..future import PENDING, Failure, Future, Origin, duplicate, too_late
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from types import CodeType
 
-    from ..future import BatchedFuture, Future
+    from ..future import Waiters
     from .bulk_form import BulkForm
     from .writes import Writes
 
@@ -22,8 +25,8 @@ NO_ITEM: Any = object()
 """In place of what goes into the list of the bulk form: this call goes alone, but in its turn."""
 
 
-class Call:
-    """A lazy call that has a bulk form.
+class Call(Future):
+    """A lazy call that has a bulk form, and the future of its result.
 
     Attributes:
         queue: where it waits.
@@ -32,10 +35,14 @@ class Call:
         item: what it puts into the list of the bulk form, or NO_ITEM.
         size: about how many bytes it brings along.
         writes: how many writes were before it.
-        future: its result.
+        is_shared: whether equal reads are to get its result too, each a copy of it. Set before it is asked
+            whether the result is there: so whoever takes the result knows.
     """
 
-    __slots__ = ("args", "future", "item", "key", "kwargs", "method", "queue", "size", "writes")
+    __slots__ = (
+        "_code", "_label", "_offset",
+        "args", "is_shared", "item", "key", "kwargs", "method", "queue", "size", "writes",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -47,7 +54,9 @@ class Call:
         item: Any,
         size: int,
         writes: int,
-        future: BatchedFuture,
+        label: str,
+        code: CodeType,
+        offset: int,
     ) -> None:
         self.queue = queue
         self.method = method
@@ -57,12 +66,44 @@ class Call:
         self.item = item
         self.size = size
         self.writes = writes
-        self.future = future
+        self.is_shared = False
+        self._outcome = PENDING
+        self._label = label
+        self._code = code
+        self._offset = offset
+
+    @property
+    def origin(self) -> Origin:
+        """Where the call was made."""
+        return Origin(self._label, self._code, self._offset)
 
     @property
     def place(self) -> str:
         """The path that it is about."""
         return getattr(getattr(self.method, "__self__", None), "path", "")
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until the result is set."""
+        if self._outcome is PENDING:
+            self.queue.waiters.wait(self, timeout)
+            if self._outcome is PENDING:
+                raise too_late(timeout)
+
+    def result(self, asking: Future | None = None) -> Any:
+        """Wait for the result and return it; a copy of it if it is shared."""
+        if self._outcome is PENDING:
+            self.wait()
+        outcome = self._outcome
+        if type(outcome) is Failure:
+            outcome.raise_for((asking or self).origin)
+        return duplicate(outcome) if self.is_shared else outcome
+
+    def set_result(self, value: Any) -> None:
+        """The call returned this, or failed. It counts unless there is a result already."""
+        if self._outcome is PENDING:
+            self._outcome = value
+            if self.queue.waiters.events:
+                self.queue.waiters.wake(self)
 
 
 class Batch:
@@ -104,6 +145,7 @@ class BatchQueue:
 
     Args:
         service: whose bulk form to call.
+        waiters: the threads that wait for results.
         is_cooperative: whether threads run in turns, see `Backend`.
 
     Attributes:
@@ -116,15 +158,16 @@ class BatchQueue:
 
     __slots__ = (
         "__weakref__", "_context", "_is_cooperative",
-        "calls", "form", "in_flight", "place", "service", "shares", "unanswered",
+        "calls", "form", "in_flight", "place", "service", "shares", "unanswered", "waiters",
     )  # fmt: skip
 
-    def __init__(self, form: BulkForm, service: Any, is_cooperative: bool) -> None:
+    def __init__(self, form: BulkForm, service: Any, waiters: Waiters, is_cooperative: bool) -> None:
         self.form = form
         self.service = service
         self.place: str = getattr(service, "path", "")
         self.in_flight: list[Batch] = []
         self.unanswered: dict[Any, Call] = {}
+        self.waiters = waiters
         self.shares = not form.writes
         self.calls: deque[Call] = deque()
         self._context: Context | None = None
@@ -137,35 +180,35 @@ class BatchQueue:
         self.calls.append(call)
 
     def may_share(self, call: Call, equal: Call, writes: Writes) -> bool:
-        """Whether a read may have the future of one with the same key that is on its way: they ask for the
-        same, and nothing was written in between. If so that future is marked as shared."""
+        """Whether a read may have the result of one with the same key that is on its way: they ask for the
+        same, and nothing was written in between. If so that one is marked as shared."""
         if equal.item != call.item:
             return False
         if equal.writes != call.writes:
             key = call.key if self.form.key else None
             if writes.touched_since(equal.writes, call.place, key):
                 return False
-        equal.future.is_shared = True
-        return not equal.future.done()
+        equal.is_shared = True
+        return not equal.done()
 
     def let_share(self, call: Call) -> None:
         """From here on equal reads may share the request of this one."""
         self.unanswered[call.key] = call
-        if call.future.done():  # it may have landed before it was noted
+        if call.done():  # it may have landed before it was noted
             self.unanswered.pop(call.key, None)
 
-    def futures(self) -> list[Future]:
+    def unanswered_calls(self) -> list[Call]:
         """The results that are still to come, but for calls that were given up."""
         calls = list(self.calls)
         for batch in self.in_flight:
             if not batch.is_given_up:
                 calls += batch.calls
-        return [call.future for call in calls if not call.future.done()]
+        return [call for call in calls if not call.done()]
 
     def give_up(self) -> None:
         """Nobody waits for these calls any more: those that have not left are not made."""
         for call in list(self.calls):
-            call.future.cancel()  # it stays in the queue, and is passed over there
+            call.cancel()  # it stays in the queue, and is passed over there
         for batch in self.in_flight:
             batch.is_given_up = True
 
@@ -194,7 +237,7 @@ class BatchQueue:
         waiting, calls, keys, most, size = self.calls, batch.calls, batch.keys, self.form.most, 0
         while waiting and len(calls) < most:
             call = waiting[0]
-            if call.future.done():  # it was given up, or never queued
+            if call.done():  # it was given up, or never queued
                 waiting.popleft()
                 continue
             key, alone = call.key, call.item is NO_ITEM

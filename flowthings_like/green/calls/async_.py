@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from flowthings_like.errors import DeadlineExceeded
 
 from ..backends.choice import open_pool
+from ..future import Origin
 from .exits import forget, track
 from .thunk import GreenThunk, force_all
 from .views import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import TracebackType
+    from types import CodeType, TracebackType
 
     from ..backends.contract import Pool
-    from ..future import Origin, Outcome, Task
+    from ..future import Outcome, Task
 
 __all__ = ["AsyncAPI"]
 
@@ -53,7 +54,7 @@ class AsyncAPI(View):
     def _make_call(self, view: View, method: Callable[..., Any]) -> Callable[..., Any]:
         """How calls of a service's method are made: what gets the arguments and returns a thread."""
 
-        def make(origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        def make(label: str, code: CodeType, offset: int, args: Any, kwargs: Any) -> Any:
             pool = self._pool
             if pool is None:
                 pool = self._pool = open_pool(*self._wanted)
@@ -64,7 +65,7 @@ class AsyncAPI(View):
             else:
                 thread = pool.spawn(method, *args, **kwargs)
             pending = pool.task(thread)
-            track(pending, origin)
+            track(pending, Origin(label, code, offset))
             self._queue[id(thread)] = thread, pending
             return thread
 

@@ -41,15 +41,21 @@ class BegunFuture(Future):
         pool: in whose threads it may be waited for.
     """
 
-    __slots__ = ("_call", "_pid", "_pool", "_turn")
+    __slots__ = ("_call", "_origin", "_pid", "_pool", "_turn")
 
     def __init__(self, call: Underway, origin: Origin, pool: Pool) -> None:
-        super().__init__(origin)
+        super().__init__()
+        self._origin = origin
         self._call = call
         self._pool = pool
         self._pid = os.getpid()
         self._turn = pool.backend.lock()  # held by the one who waits for the answer; all others wait for it
         call.hold(self)  # so that a failure is told even if nobody keeps the thunk
+
+    @property
+    def origin(self) -> Origin:
+        """Where the call was made."""
+        return self._origin
 
     def done(self) -> bool:
         """Whether there is a result, or an answer to make it from."""

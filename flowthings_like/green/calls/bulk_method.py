@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..batching.queue import NO_ITEM, Call
-from ..future import BatchedFuture
+from ..future import Origin
 from .thunk import GreenThunk, unwrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import CodeType
 
     from ..batching.batcher import Batcher
     from ..batching.bulk_form import BulkForm
-    from ..future import Origin
 
     Start = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any], Origin], GreenThunk]
 
@@ -40,11 +40,18 @@ class BulkMethod:
         self._member = (form.key or "").partition(".")[2]
         self._queue = batcher.queue(form, service)
 
-    def call(self, origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any]) -> GreenThunk:
-        """Make a call; one that has thunks among its arguments waits for them in a thread of its own."""
+    def call(
+        self, label: str, code: CodeType, offset: int, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> GreenThunk:
+        """Make a call; one that has thunks among its arguments waits for them in a thread of its own.
+
+        Args:
+            label, code, offset: where the call is made, see `Origin`.
+        """
         size = estimate_size(args)
         if size < 0 or (kwargs and estimate_size(kwargs) < 0):
-            return self._start(self._call_later, (origin, args, kwargs), {}, origin)
+            later = label, code, offset, args, kwargs
+            return self._start(self._call_later, later, {}, Origin(label, code, offset))
         batcher, queue, form = self._batcher, self._queue, self._form
         try:
             key, item = self._entry(args, kwargs)
@@ -55,19 +62,21 @@ class BulkMethod:
         if form.writes:
             batcher.writes.note(queue.place, key)
         elif item is NO_ITEM:
-            return self._start(self._method, args, kwargs, origin)
-        future = BatchedFuture(origin, batcher.waiters)
-        call = Call(queue, self._method, args, kwargs, key, item, size, batcher.writes.count, future)
-        return GreenThunk(batcher.submit(call), origin)
+            return self._start(self._method, args, kwargs, Origin(label, code, offset))
+        count = batcher.writes.count
+        call = Call(queue, self._method, args, kwargs, key, item, size, count, label, code, offset)
+        return GreenThunk(batcher.submit(call), call)
 
-    def _call_later(self, origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _call_later(
+        self, label: str, code: CodeType, offset: int, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         try:
             args, kwargs = unwrap(args), unwrap(kwargs)
         except RecursionError:  # it holds itself; what encodes it says where
             return self._method(*args, **kwargs)
         if estimate_size(args) < 0 or estimate_size(kwargs) < 0:  # a thunk where unwrap does not look
             return self._method(*args, **kwargs)
-        return self.call(origin, args, kwargs).force()
+        return self.call(label, code, offset, args, kwargs).force()
 
     def _entry(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
         """(key, what goes into the list of the bulk form, or NO_ITEM)."""

@@ -18,12 +18,12 @@ from .views import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from types import TracebackType
+    from types import CodeType, TracebackType
 
     from ..backends.contract import Pool
     from ..future import Task
 
-    Make = Callable[[Origin, tuple[Any, ...], dict[str, Any]], GreenThunk]
+    Make = Callable[[str, CodeType, int, tuple[Any, ...], dict[str, Any]], GreenThunk]
 
 __all__ = ["LazyAPI"]
 
@@ -67,7 +67,8 @@ class LazyAPI(View):
         go on side by side. Thunks among its arguments, and inside dicts, lists and tuples there, are waited
         for before it runs.
         """
-        origin = Origin(_name(function), sys._getframe(1))
+        frame = sys._getframe(1)
+        origin = Origin(_name(function), frame.f_code, frame.f_lasti)
         return self._run([(function, args, kwargs)], origin)[0]
 
     @overload
@@ -76,7 +77,8 @@ class LazyAPI(View):
     def map(self, function: Callable[[A], V], items: Iterable[A], /) -> list[GreenThunk[V]]: ...
     def map(self, function: Callable[[Any], Any], items: Iterable[Any], /) -> Any:
         """`call` the function with each of the items; a list of thunks in the order of the items."""
-        origin = Origin(_name(function), sys._getframe(1))
+        frame = sys._getframe(1)
+        origin = Origin(_name(function), frame.f_code, frame.f_lasti)
         return self._run([(function, (item,), {}) for item in items], origin)
 
     def _run(self, calls: list[tuple[Any, ...]], origin: Origin) -> list[GreenThunk]:
@@ -91,7 +93,7 @@ class LazyAPI(View):
 
         def start(call: tuple[Any, ...]) -> GreenThunk:
             future = gathering.start(lambda function: self._begin(run, (function, *call), {}, origin))
-            return GreenThunk(future, origin)
+            return GreenThunk(future)
 
         return [start(call) for call in calls]
 
@@ -111,13 +113,21 @@ class LazyAPI(View):
                 return self._chosen(view, getattr(target, method.__api_chooses__), method)
             if not hasattr(method, "__api_reads__"):
                 return self._written(batcher, method)
-        return lambda origin, args, kwargs: self._start(method, args, kwargs, origin)
+        return self._started(method)
+
+    def _started(self, method: Callable[..., Any]) -> Make:
+        """For a call that has a thread of its own and changes nothing."""
+
+        def make(label: str, code: CodeType, offset: int, args: Any, kwargs: Any) -> GreenThunk:
+            return self._start(method, args, kwargs, Origin(label, code, offset))
+
+        return make
 
     def _begun(self, begin: Callable[..., Any], method: Callable[..., Any]) -> Make:
         """For a call that can be begun without a thread."""
         pool = self._open()
 
-        def make(origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any]) -> GreenThunk:
+        def make(label: str, code: CodeType, offset: int, args: Any, kwargs: Any) -> GreenThunk:
             underway = None
             if estimate_size(args) >= 0 and estimate_size(kwargs) >= 0:  # else it has to wait for thunks
                 try:
@@ -125,10 +135,10 @@ class LazyAPI(View):
                 except Exception:  # it makes no sense; made alone it says so where the result is needed
                     underway = None
             if underway is None:
-                return self._start(method, args, kwargs, origin)
-            future = BegunFuture(underway, origin, pool)
+                return self._start(method, args, kwargs, Origin(label, code, offset))
+            future = BegunFuture(underway, Origin(label, code, offset), pool)
             self._remember(future, future)
-            return GreenThunk(future, origin)
+            return GreenThunk(future)
 
         return make
 
@@ -142,9 +152,9 @@ class LazyAPI(View):
             finally:
                 note_write()
 
-        def make(origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any]) -> GreenThunk:
+        def make(label: str, code: CodeType, offset: int, args: Any, kwargs: Any) -> GreenThunk:
             note_write()
-            return self._start(write, args, kwargs, origin)
+            return self._start(write, args, kwargs, Origin(label, code, offset))
 
         return make
 
@@ -152,20 +162,21 @@ class LazyAPI(View):
         """For a call that only chooses another one."""
         makers: dict[str, Make] = {}
 
-        def make(origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any]) -> GreenThunk:
+        def make(label: str, code: CodeType, offset: int, args: Any, kwargs: Any) -> GreenThunk:
             if any(type(arg) is GreenThunk for arg in args):  # what to choose depends on what it will be
-                return self._start(make_later, (origin, args, kwargs), {}, origin)
+                later = label, code, offset, args, kwargs
+                return self._start(make_later, later, {}, Origin(label, code, offset))
             try:
                 name, args = choose(*args)
             except Exception:  # it makes no sense; made alone it says so where the result is needed
-                return self._start(method, args, kwargs, origin)
+                return self._start(method, args, kwargs, Origin(label, code, offset))
             if name not in makers:
                 makers[name] = self._make_call(view, getattr(view._target, name))
-            return makers[name](origin, args, kwargs)
+            return makers[name](label, code, offset, args, kwargs)
 
-        def make_later(origin: Origin, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        def make_later(label: str, code: CodeType, offset: int, args: Any, kwargs: Any) -> Any:
             args, kwargs = force_all(args, kwargs)
-            return make(origin, args, kwargs)
+            return make(label, code, offset, args, kwargs)
 
         return make
 
@@ -173,7 +184,7 @@ class LazyAPI(View):
         self, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], origin: Origin
     ) -> GreenThunk:
         """A thunk of a call that begins in a green thread of its own."""
-        return GreenThunk(self._begin(method, args, kwargs, origin), origin)
+        return GreenThunk(self._begin(method, args, kwargs, origin))
 
     def _begin(
         self, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], origin: Origin

@@ -23,13 +23,19 @@ class TaskFuture(Future):
         task: the thread. It does not know the future, which may be dropped before it ends.
     """
 
-    __slots__ = ("task",)
+    __slots__ = ("_origin", "task")
 
     def __init__(
         self, origin: Origin, pool: Pool, function: Callable[..., Any], args: Any, kwargs: Any
     ) -> None:
-        super().__init__(origin)
+        super().__init__()
+        self._origin = origin
         self.task: Task = pool.start(_make, function, args, kwargs, origin)
+
+    @property
+    def origin(self) -> Origin:
+        """Where the call was made."""
+        return self._origin
 
     def done(self) -> bool:
         """Whether the thread has ended."""

@@ -12,7 +12,7 @@ from .proxied import Proxied, T_co
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ..future import Future, Origin
+    from ..future import Future
 
 __all__ = [
     "GreenThunk",
@@ -43,14 +43,14 @@ class GreenThunk(Proxied[T_co]):
 
     Args:
         future: the result. Other thunks may have the same one, and each gets a copy of it.
-        origin: where the call was made.
+        call: the call, if it shares the result of another one.
     """
 
-    __slots__ = ("__weakref__", "_future", "_origin", "_value")
+    __slots__ = ("__weakref__", "_call", "_future", "_value")
 
-    def __init__(self: GreenThunk[Any], future: Future, origin: Origin) -> None:
+    def __init__(self: GreenThunk[Any], future: Future, call: Future | None = None) -> None:
         self._future: Future | None = future  # None once the value is here
-        self._origin = origin
+        self._call = call
         self._value: Any = _PENDING
 
     def force(self) -> T_co:
@@ -64,12 +64,12 @@ class GreenThunk(Proxied[T_co]):
         """
         future = self._future
         if future is not None:
-            value = future.result(self._origin)  # if this is interrupted, nothing has changed
+            value = future.result(self._call)  # if this is interrupted, nothing has changed
             if type(value) is GreenThunk:
                 value = value.force()
             if self._value is _PENDING:  # else another thread was here first, with a copy of its own
                 self._value = value
-            self._future = None
+            self._future = self._call = None
         found: T_co = self._value
         return found
 
@@ -82,13 +82,14 @@ class GreenThunk(Proxied[T_co]):
         return future is None or future.done()
 
     def __repr__(self) -> str:
-        future = self._future
+        future, call = self._future, self._call
         if future is not None:
+            origin = (call or future).origin
             if not future.done():
-                return f"<GreenThunk pending: {self._origin}>"
+                return f"<GreenThunk pending: {origin}>"
             failure = future.failure()
             if failure is not None:
-                return f"<GreenThunk failed: {failure.error!r}, {self._origin}>"
+                return f"<GreenThunk failed: {failure.error!r}, {origin}>"
             self.force()
         return f"<GreenThunk ready: {self._value!r}>"
 

@@ -6,14 +6,14 @@ import sys
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any
 
-from ..future import Origin
 from .marks import CALL, FACTORY, SERVICE, kind_of
 from .thunk import force_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import CodeType
 
-    Make = Callable[[Origin, tuple[Any, ...], dict[str, Any]], Any]
+    Make = Callable[[str, CodeType, int, tuple[Any, ...], dict[str, Any]], Any]
     Maker = Callable[["View", Callable[..., Any]], Make]
 
 __all__ = ["View"]
@@ -25,8 +25,9 @@ REMEMBERED = 1000
 class View:
     """Stands for an api or one of its services.
 
-    Calls are made by `maker(view, method)(origin, args, kwargs)`; services and what factories make are viewed
-    in turn; everything else is the target's own. What a name is, its marks say.
+    Calls are made by what `maker(view, method)` returns; it gets the place of the call, the arguments and the
+    keywords. Services and what factories make are viewed in turn; everything else is the target's own. What a
+    name is, its marks say.
     """
 
     def __init__(self, target: Any, maker: Maker, label: str = "") -> None:
@@ -78,7 +79,8 @@ def _call(make: Make, label: str) -> Callable[..., Any]:
     """What stands for a service's method."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        return make(Origin(label, sys._getframe(1)), args, kwargs)
+        frame = sys._getframe(1)
+        return make(label, frame.f_code, frame.f_lasti, args, kwargs)
 
     return call
 

@@ -19,7 +19,7 @@ from ..fakes import interrupted, until
 
 BACKEND = detect()
 GREEN = BACKEND.name != "threads"
-ORIGIN = Origin("things.query", sys._getframe())
+ORIGIN = Origin("things.query", sys._getframe().f_code, 0)
 
 
 class Underway:
@@ -63,7 +63,7 @@ def begun(call):
 
 
 def test_all_that_wait_get_the_one_result(call, begun):
-    thunks = [GreenThunk(begun, ORIGIN) for _ in range(10)]
+    thunks = [GreenThunk(begun) for _ in range(10)]
     waiting = [BACKEND.spawn(force, thunk) for thunk in thunks]
     until(lambda: call.inside == 1)
     call.answered.set()
