@@ -4,7 +4,7 @@ from .backends.choice import choose, detect, native, open_pool
 from .backends.contract import Backend, Pool
 from .calls.async_ import AsyncAPI
 from .calls.lazy import LazyAPI
-from .calls.marks import api_call, api_factory, plain
+from .calls.markers import api_call, api_factory, plain
 from .calls.thunk import GreenThunk, force, is_none, is_ready, json_default, unwrap
 from .future import UnretrievedFailure
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol, TypeVar
 
 from ..diagnostics.checks.first_use import check_first_use
-from ..green.calls.marks import plain
+from ..green.calls.markers import plain
 
 __all__ = ["InParallel", "RunningCall"]
 
@@ -25,7 +25,7 @@ class RunningCall(Protocol[T_co]):
 
 
 class InParallel:
-    """A service. Every public method is a call, unless it is marked otherwise; see `green.calls.marks`.
+    """A service. Every public method is a call, unless it is marked otherwise; see `green.calls.markers`.
 
     `api.lazy().flow` and `api.flow.lazy()` make the same calls. A service without an API has only the second
     form.

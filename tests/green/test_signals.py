@@ -14,7 +14,8 @@ import pytest
 from flowthings_like.green import AsyncAPI, LazyAPI, detect, future
 from flowthings_like.green.backends import _primitives, _threads
 from flowthings_like.green.batching import batcher, dispatcher, gathering, queue
-from flowthings_like.green.calls import async_, bulk_method, lazy, task_future, thunk, views
+from flowthings_like.green.calls import async_, bulk_method, lazy, task_future, thunk
+from flowthings_like.green.calls import service_views as views
 from tests.transport.opcodes import interrupted_at
 
 from .bulky import Platform

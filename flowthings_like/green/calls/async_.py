@@ -11,9 +11,9 @@ from flowthings_like.errors import DeadlineExceeded
 
 from ..backends.choice import open_pool
 from ..future import Origin
-from .exits import forget, track
+from .at_exit import forget, track
+from .service_views import View
 from .thunk import GreenThunk, force_all
-from .views import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,12 +9,12 @@ from ..backends.choice import open_pool
 from ..batching.batcher import DISPATCHERS, Batcher
 from ..batching.bulk_form import bulk_form
 from ..future import Future, Origin
-from .begun import BegunFuture
+from .at_exit import forget, track, track_batches
 from .bulk_method import BulkMethod, estimate_size
-from .exits import forget, track, track_batches
+from .sent_call import SentFuture
+from .service_views import View
 from .task_future import TaskFuture
 from .thunk import GreenThunk, force_all, unwrap
-from .views import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -107,8 +107,8 @@ class LazyAPI(View):
             form = bulk_form(method)
             if form is not None:
                 return BulkMethod(batcher, form, target, method, self._start).call
-            if hasattr(method, "__api_begins__"):
-                return self._begun(getattr(target, method.__api_begins__), method)
+            if hasattr(method, "__api_sends__"):
+                return self._send_now(getattr(target, method.__api_sends__), method)
             if hasattr(method, "__api_chooses__"):
                 return self._chosen(view, getattr(target, method.__api_chooses__), method)
             if not hasattr(method, "__api_reads__"):
@@ -123,20 +123,20 @@ class LazyAPI(View):
 
         return make
 
-    def _begun(self, begin: Callable[..., Any], method: Callable[..., Any]) -> Make:
-        """For a call that can be begun without a thread."""
+    def _send_now(self, send: Callable[..., Any], method: Callable[..., Any]) -> Make:
+        """For a call that can be sent without a thread."""
         pool = self._open()
 
         def make(label: str, code: CodeType, offset: int, args: Any, kwargs: Any) -> GreenThunk:
-            underway = None
+            sent = None
             if estimate_size(args) >= 0 and estimate_size(kwargs) >= 0:  # else it has to wait for thunks
                 try:
-                    underway = begin(*args, **kwargs)
+                    sent = send(*args, **kwargs)
                 except Exception:  # it makes no sense; made alone it says so where the result is needed
-                    underway = None
-            if underway is None:
+                    sent = None
+            if sent is None:
                 return self._start(method, args, kwargs, Origin(label, code, offset))
-            future = BegunFuture(underway, Origin(label, code, offset), pool)
+            future = SentFuture(sent, Origin(label, code, offset), pool)
             self._remember(future, future)
             return GreenThunk(future)
 
@@ -233,8 +233,10 @@ class LazyAPI(View):
 
 
 class _Block:
-    """The calls of one `with` block that have a thread of their own or were begun. The batcher knows the
-    others."""
+    """The calls of one `with` block that have a thread of their own or were sent at once.
+
+    The batcher knows the others.
+    """
 
     def __init__(self, outer: _Block | None) -> None:
         self.outer = outer

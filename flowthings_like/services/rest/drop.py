@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from ...changes import P, filter_text
 from ...errors import InvalidInput
 from ...filters.nodes import Filter
-from ...green.calls.marks import api_factory, reads
+from ...green.calls.markers import api_factory, reads
 from ...transport.http.urls import segment, wire_params
 from ...transport.outgoing_values import items, resolve, text
 from . import bulk_forms

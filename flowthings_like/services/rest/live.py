@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...errors import InvalidResponse
-from ...green.calls.marks import plain
+from ...green.calls.markers import plain
 from ...transport.http.urls import segment
 from .resource import BaseService
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar, ove
 from ...changes import P
 from ...errors import FlowThingsNotFound, InvalidInput
 from ...filters.nodes import Filter
-from ...green.calls.marks import api_call, chooses, plain, reads
+from ...green.calls.markers import api_call, chooses, plain, reads
 from ...transport.http.urls import check_path, segment
 from ...transport.outgoing_values import items, resolve, text
 from ..in_parallel import InParallel

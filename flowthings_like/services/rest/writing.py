@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, overload
 
 from ...changes import M
 from ...errors import InvalidInput
-from ...green.calls.marks import api_factory, chooses
+from ...green.calls.markers import api_factory, chooses
 from ...transport.http.urls import segment
 from ...transport.outgoing_values import items, resolve, text
 from . import bulk_forms

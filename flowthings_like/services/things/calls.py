@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InvalidInput
-from ...green.calls.marks import begins
+from ...green.calls.markers import sends_at_once
 from ...green.wrong_thread import foreign_call
 from ...transport.outgoing_values import text
 from ...wire.things.code import strip_code
@@ -62,7 +62,7 @@ class Calls(Builtins):
         """A session for one call, in another OS thread than that of the client's own session."""
         raise NotImplementedError
 
-    @begins("_begin_query")
+    @sends_at_once("_send_query")
     def query(
         self,
         code: str,
@@ -94,7 +94,7 @@ class Calls(Builtins):
         request = self._query_request(code, scope, timeout, skip_strip_code, idempotent, variables, **kwargs)
         return value_of(self._answer(request))
 
-    @begins("_begin_raw")
+    @sends_at_once("_send_raw")
     def query_raw(
         self,
         code: str,
@@ -109,7 +109,7 @@ class Calls(Builtins):
         request = self._query_request(code, scope, timeout, skip_strip_code, idempotent, variables, **kwargs)
         return self._answer(request).body
 
-    @begins("_begin_run")
+    @sends_at_once("_send_run")
     def run(
         self,
         procedure: str,
@@ -140,16 +140,16 @@ class Calls(Builtins):
 
     # The same for `lazy()`: sends the request and returns its future, or None if it would have to wait
 
-    def _begin_query(self, *args: Any, **kwargs: Any) -> QueryFuture | None:
+    def _send_query(self, *args: Any, **kwargs: Any) -> QueryFuture | None:
         return self._begin(self._query_request(*args, **kwargs), value_of)
 
-    def _begin_raw(self, *args: Any, **kwargs: Any) -> QueryFuture | None:
+    def _send_raw(self, *args: Any, **kwargs: Any) -> QueryFuture | None:
         return self._begin(self._query_request(*args, **kwargs), attrgetter("body"))
 
-    def _begin_run(self, *args: Any, **kwargs: Any) -> QueryFuture | None:
+    def _send_run(self, *args: Any, **kwargs: Any) -> QueryFuture | None:
         return self._begin(self._run_request(*args, **kwargs), value_of)
 
-    def _begin_emit(self, *args: Any, **kwargs: Any) -> QueryFuture | None:
+    def _send_emit(self, *args: Any, **kwargs: Any) -> QueryFuture | None:
         return self._begin(self._emit_request(*args, **kwargs), value_of)
 
     # The request that the arguments of a call describe

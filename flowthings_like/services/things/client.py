@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...diagnostics.checks.first_use import check_first_use
 from ...errors import ConfigurationError, ConnectionFailed, InvalidInput
-from ...green.calls.marks import plain
+from ...green.calls.markers import plain
 from ...green.wrong_thread import foreign_call
 from ...transport.after_fork import LockOfProcess
 from ...transport.things.endpoints import DEFAULT_PORT

@@ -21,7 +21,7 @@ __all__ = ["QueryFuture"]
 
 
 class QueryFuture:
-    """A request that was sent, and that has no thread of its own: an `Underway` of `lazy()`.
+    """A request that was sent, and that has no thread of its own: an `SentCall` of `lazy()`.
 
     Args:
         session: repeats the request where that does no harm.

@@ -8,7 +8,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from ...errors import FlowThingsError, InvalidInput
-from ...green.calls.marks import begins, plain
+from ...green.calls.markers import plain, sends_at_once
 from ...transport.outgoing_values import resolve
 from ...wire.things import errors as things_errors
 from ...wire.things.scopes import cnscope, is_name
@@ -172,7 +172,7 @@ class Room(BaseRoom, InParallel):
         if not self.client._rooms.leave(self._subscriber, deadline):
             raise things_errors.LookupError(f"{self!r}: the node does not know it any more")
 
-    @begins("_begin_emit")
+    @sends_at_once("_send_emit")
     def emit(self, event: str, *args: Any, peers_only: bool = False, timeout: float | None = None) -> None:
         """Emit an event to all who have joined the room.
 
@@ -197,14 +197,14 @@ class Room(BaseRoom, InParallel):
         else:
             in_its_scope(membership, send)
 
-    def _begin_emit(
+    def _send_emit(
         self, event: str, *args: Any, peers_only: bool = False, timeout: float | None = None
     ) -> QueryFuture | None:
         """Send the event of a lazy `emit`. Returns None if it has to wait, or may need a second attempt."""
         (client, id), membership = self._target(), self._membership
         if membership is not None and membership.former is not None:
             return None
-        return client._begin_emit(id, event, *args, scope=self.scope, peers_only=peers_only, timeout=timeout)
+        return client._send_emit(id, event, *args, scope=self.scope, peers_only=peers_only, timeout=timeout)
 
     def _target(self) -> tuple[Client, int]:
         client, id = self.client, self._id

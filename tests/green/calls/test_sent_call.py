@@ -10,8 +10,8 @@ import pytest
 
 from flowthings_like.errors import CallCancelled, DeadlineExceeded, WrongThread
 from flowthings_like.green import GreenThunk, detect, force, native
-from flowthings_like.green.calls import begun as begun_module
-from flowthings_like.green.calls.begun import BegunFuture
+from flowthings_like.green.calls import sent_call as begun_module
+from flowthings_like.green.calls.sent_call import SentFuture
 from flowthings_like.green.future import Origin
 from tests.forked import forked
 
@@ -22,7 +22,7 @@ GREEN = BACKEND.name != "threads"
 ORIGIN = Origin("things.query", sys._getframe().f_code, 0)
 
 
-class Underway:
+class SentCall:
     """An answer that comes when it is told to. One thread at a time may wait for it."""
 
     def __init__(self):
@@ -54,12 +54,12 @@ class Underway:
 
 @pytest.fixture
 def call():
-    return Underway()
+    return SentCall()
 
 
 @pytest.fixture
 def begun(call):
-    return BegunFuture(call, ORIGIN, BACKEND.pool())
+    return SentFuture(call, ORIGIN, BACKEND.pool())
 
 
 def test_all_that_wait_get_the_one_result(call, begun):
@@ -144,7 +144,7 @@ def test_no_wake_up_is_lost_wherever_a_waiter_is_held_up():
     over = False
     for place in itertools.count(1):
         call = Leaving()
-        begun = BegunFuture(call, ORIGIN, BACKEND.pool())
+        begun = SentFuture(call, ORIGIN, BACKEND.pool())
         held, go_on = threading.Event(), threading.Event()
 
         def hold(held=held, go_on=go_on):
@@ -181,7 +181,7 @@ def test_no_wake_up_is_lost_wherever_a_waiter_is_held_up():
     assert place > 1
 
 
-class Leaving(Underway):
+class Leaving(SentCall):
     """Whoever waits for the answer with a time-out can be told that the time is over."""
 
     def __init__(self):
@@ -205,7 +205,7 @@ def impatient(begun):
 
 
 def held_up(place, hold, work):
-    """Run `work`, and call `hold` before the place-th line of begun.py that is run."""
+    """Run `work`, and call `hold` before the place-th line of sent_call.py that is run."""
     count = 0
 
     def trace(frame, event, arg):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flowthings_like.green.calls.marks import CALL, FACTORY, PLAIN, SERVICE, kind_of
+from flowthings_like.green.calls.markers import CALL, FACTORY, PLAIN, SERVICE, kind_of
 
 from ..fakes import Api, Base
 

@@ -16,8 +16,8 @@
         @bulk("read_many", key="id", most=500)
         def read(self, id): ...         # lazy reads may travel together, as one call of read_many
 
-        @begins("begin_query")
-        def query(self, code): ...      # lazy queries need no thread: begin_query sends them
+        @sends_at_once("send_query")
+        def query(self, code): ...      # lazy queries need no thread: send_query sends them
 
 `@bulk` is in `batching/bulk_form.py`. `@api_call` is for a method of an object that is not a service, such as
 `api.request`. What is none of these (data, unmarked methods of other objects) is handed through as it is.
@@ -39,11 +39,11 @@ __all__ = [
     "SERVICE",
     "api_call",
     "api_factory",
-    "begins",
     "chooses",
     "kind_of",
     "plain",
     "reads",
+    "sends_at_once",
 ]
 
 CALL = "call"
@@ -78,18 +78,18 @@ def reads(function: F) -> F:
     return function
 
 
-def begins(beginner: str) -> Callable[[F], F]:
-    """Mark a call that can be on its way without a thread, as on a connection that many share. Under `lazy()`
-    it is begun at once, and whoever needs the result waits for the answer. Such calls change nothing that
-    reads with a bulk form could see.
+def sends_at_once(sender: str) -> Callable[[F], F]:
+    """Mark a call that can be sent without a thread of its own, because its connection is shared. Under
+    `lazy()` it is sent at once, and the caller that needs the result waits for the answer. Such calls change
+    nothing that reads with a bulk form could see.
 
     Args:
-        beginner: the service's method that takes the same arguments, begins the call without waiting for
-            anything, and returns an `Underway`; or None if the call has to wait for something first.
+        sender: the service's method that takes the same arguments, sends the call without waiting, and
+            returns a `SentCall`; or None if the call has to wait for something first.
     """
 
     def mark(function: F) -> F:
-        function.__api_begins__ = beginner  # type: ignore[attr-defined]
+        function.__api_sends__ = sender  # type: ignore[attr-defined]
         return function
 
     return mark

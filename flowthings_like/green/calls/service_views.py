@@ -6,7 +6,7 @@ import sys
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any
 
-from .marks import CALL, FACTORY, SERVICE, kind_of
+from .markers import CALL, FACTORY, SERVICE, kind_of
 from .thunk import force_all
 
 if TYPE_CHECKING:

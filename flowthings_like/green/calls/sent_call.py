@@ -1,4 +1,4 @@
-"""Calls that are on their way without a thread of their own: whoever needs the result first waits for it."""
+"""Calls that were sent without a thread of their own: the first caller that needs the result waits for it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from ..backends.contract import Pool
     from ..future import Origin
 
-__all__ = ["BegunFuture", "Underway"]
+__all__ = ["SentCall", "SentFuture"]
 
 
-class Underway(Protocol):
-    """What a service's method that begins a call returns; see `marks.begins`."""
+class SentCall(Protocol):
+    """What a service's method that sends a call returns; see `markers.sends_at_once`."""
 
     def arrived(self) -> bool:
         """Whether `result` would not wait."""
@@ -34,8 +34,8 @@ class Underway(Protocol):
         """Keep `holder` alive until the answer is there, or none will come."""
 
 
-class BegunFuture(Future):
-    """The result of a call that was begun without a thread.
+class SentFuture(Future):
+    """The result of a call that was sent without a thread.
 
     Args:
         pool: in whose threads it may be waited for.
@@ -43,7 +43,7 @@ class BegunFuture(Future):
 
     __slots__ = ("_call", "_origin", "_pid", "_pool", "_turn")
 
-    def __init__(self, call: Underway, origin: Origin, pool: Pool) -> None:
+    def __init__(self, call: SentCall, origin: Origin, pool: Pool) -> None:
         super().__init__()
         self._origin = origin
         self._call = call
