@@ -37,9 +37,9 @@ if BARE:
 THINGS = """
 import msgspec
 from flowthings_like import Client
-from flowthings_like.wire import things
-assert things.msgspec is msgspec
-assert things.unpack(things.pack({"a": [1, 2.5, None]})) == {"a": [1, 2.5, None]}
+from flowthings_like.wire.things import values
+assert values.msgspec is msgspec
+assert values.unpack(values.pack({"a": [1, 2.5, None]})) == {"a": [1, 2.5, None]}
 try:
     Client().connect("127.0.0.1", 1, timeout=1)
     raise SystemExit("nobody listens there")
