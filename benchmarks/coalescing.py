@@ -1,6 +1,6 @@
 """What it costs the client that calls travel together: CPU for each of 10,000 lazy calls.
 
-The coalescer alone is measured with a service that answers at once; what its own work and a plain
+The batcher alone is measured with a service that answers at once; what its own work and a plain
 loop over its answers cost is taken off. With transport and decoding it is measured against the served
 platform.
 """

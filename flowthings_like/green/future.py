@@ -190,7 +190,7 @@ PENDING: Any = object()
 
 
 class Future:
-    """A result that is set once, by the thread that makes the call. Whoever needs it waits here.
+    """A result that is set once, by the thread that makes the call. Other threads wait for it here.
 
     Each kind of future has a `wait` of its own.
     """
@@ -298,8 +298,8 @@ def too_late(timeout: float | None) -> DeadlineExceeded:
 
 
 def without_frames(error: E) -> E:
-    """The error with what it and its causes say, but without the frames they came through: those hold on to
-    whoever was at work, so an object that keeps the error of its own work would keep itself alive."""
+    """Take the frames off an error and its causes. Frames refer to the objects that were at work: one that
+    keeps the error of its own work would otherwise keep itself alive."""
     due: list[BaseException | None] = [error]
     seen: set[int] = set()
     while due:
@@ -319,7 +319,7 @@ def as_cancelled(error: BaseException) -> BaseException:
 
 
 def _without_catcher(error: BaseException) -> TracebackType | None:
-    """Take the frame that caught the exception off its traceback: that one knows whoever keeps the error."""
+    """Take the frame that caught the exception off its traceback: it refers to what keeps the error."""
     traceback = error.__traceback__
     if traceback is not None:
         error.__traceback__ = traceback = traceback.tb_next

@@ -1,9 +1,12 @@
-"""Lazy calls that have a bulk form, sent in batches.
+"""Decides when queued calls are sent. The life of a lazy call that has a bulk form:
 
-There is no timer. A call that is submitted asks for a dispatcher. Under gevent and eventlet that one runs on
-the hub's next turn, or once there is a whole batch, and finds whatever was submitted meanwhile; on threads it
-runs at once, and what comes while a batch is on its way leaves when that is back, or when there is enough for
-a full one.
+1. `Batcher.submit` appends the call to its queue and starts a dispatcher thread if none is coming.
+2. The dispatcher thread takes a batch from the queue. `Dispatcher.send` makes one bulk request of it.
+3. Each call, which is a future, gets its own result or its own failure. Threads that wait for it go on.
+
+There is no timer. Under gevent and eventlet a dispatcher thread runs on the hub's next turn, or as soon as
+there is a full batch, and finds all that was submitted before. On threads it runs at once: calls that are
+submitted while a batch is in flight are sent when its answer is there, or when they fill a batch.
 """
 
 from __future__ import annotations
@@ -35,11 +38,11 @@ if TYPE_CHECKING:
 __all__ = ["DISPATCHERS", "Batcher"]
 
 DISPATCHERS = 8
-"""Batches that one lazy object has on their way at once."""
+"""Batches that one lazy object has in flight at once."""
 
 
 class _DispatcherThread:
-    """One of the threads that send batches, one after the other."""
+    """One of the threads that send batches. It ends when there are none."""
 
     __slots__ = ("task",)
 
@@ -48,17 +51,23 @@ class _DispatcherThread:
 
 
 class Batcher:
-    """The queues of one lazy object, and the threads that empty them.
+    """The queues of one lazy object, and the threads that send what is in them.
 
-    This is kept by changing it under one lock: while a queue is ready there is a dispatcher thread, which was
-    started before; a queue has a batch on its way only if `may_send` allowed that.
+    One lock guards these rules:
+
+    - A dispatcher thread is started before a queue is marked as ready. If the start fails, the queue stays as
+      it was. So there is a dispatcher thread while a queue is ready.
+    - A batch is taken only if `BatchQueue.may_send` allows it at that moment.
+    - Whoever changes a queue looks at it again before the lock is released, and marks it as ready if it may
+      send. So `submit` can append a call and look at the queue without the lock.
+    - A dispatcher thread that dies fails the calls of its batch and no others. Another one takes its place.
 
     Args:
-        pool: where the calls of this lazy object run when they go alone.
+        pool: runs the calls that are sent alone.
         known: which bulk forms the platform has, (class of the service, method) -> bool, as far as known.
             Belongs to the api, and outlives this object.
-        track: is told of this object, once in each process that uses it.
-        most: batches on their way at once.
+        track: called with this object, once in each process that uses it.
+        most: batches in flight at once.
 
     Attributes:
         writes: what this lazy object has written.
@@ -81,7 +90,7 @@ class Batcher:
         self._dispatcher = Dispatcher(pool, known, self.writes)
         self._queues: WeakValueDictionary[Any, BatchQueue] = WeakValueDictionary()
         self._lock = backend.lock()
-        self._ready: dict[BatchQueue, None] = {}  # of which a batch may leave, in their order
+        self._ready: dict[BatchQueue, None] = {}  # queues that may send a batch, in order
         self._threads: set[_DispatcherThread] = set()
         self._event_factory = backend.event_factory(wrong_thread)
         self._waiters = Waiters(self._new_event)
@@ -106,17 +115,17 @@ class Batcher:
         return found
 
     def _new_event(self) -> OneShotEvent:
-        """What a thread waits for that needs a result."""
+        """The event that a thread waits for when it needs a result."""
         if self._pid != os.getpid():
-            self._take_over()
+            self._reset_after_fork()
         return self._event_factory() if self.gathering is None else self.gathering.event()
 
-    # Arrivals
+    # Queueing
 
     def submit(self, call: Call) -> Future:
-        """Queue a call, or let it share the request of an equal read. Returns the future of its result.
+        """Queue a call and return the future of its result: the call itself, or an equal read in flight.
 
-        If that fails, or is interrupted, the call is not made unless it has left already.
+        If this fails or is interrupted, the call is cancelled, unless it has been sent already.
 
         Raises:
             WrongThread: the lazy object belongs to another OS thread.
@@ -129,7 +138,7 @@ class Batcher:
                 return equal
         try:
             queue.append(call)
-            # Without the lock: whoever takes from the queue looks at it again once it has changed these.
+            # No lock is needed here: each change of these is followed by another look at the queue.
             if queue not in self._ready and queue.may_send():
                 self._schedule(queue)
             if not len(queue.calls) % queue.form.most:
@@ -137,22 +146,22 @@ class Batcher:
         except BaseException:
             call.cancel()
             raise
-        if queue.shares:  # last, so that what was interrupted is shared by nobody
+        if queue.shares:  # last: no other call may share one that is cancelled here
             queue.let_share(call)
         return call
 
     def _let_send(self) -> None:
-        """A whole batch waits: where threads run in turns, let it leave while its caller makes the next."""
+        """A batch is full: yield to the dispatcher thread where threads are cooperative."""
         if self._backend.is_cooperative and not self._backend.in_hub():
             self._backend.yield_to_others()
 
-    # Departures
+    # Dispatcher threads
 
     def _schedule(self, queue: BatchQueue) -> None:
-        """A batch of this queue may leave: have a dispatcher send it. On an error the queue is as it was."""
+        """Have a dispatcher thread send a batch of this queue. After an error the queue is as it was."""
         self._internal_pool.check_thread()
         if self._pid != os.getpid():
-            self._take_over()
+            self._reset_after_fork()
         with self._lock:
             if queue.calls and queue.may_send():
                 self._start_dispatcher()
@@ -170,14 +179,14 @@ class Batcher:
         try:
             self._threads.add(thread)
             thread.task = self._internal_pool.start(self._send_batches, thread)
-            thread.task.when_done(partial(self._ended, thread))  # killed, it may never run
+            thread.task.when_done(partial(self._ended, thread))  # it may be killed before it runs
         except BaseException as error:
-            self._threads.discard(thread)  # if it runs nevertheless, it says so itself
+            self._threads.discard(thread)  # if it runs nevertheless, it adds itself
             if not self._threads or not isinstance(error, Exception):
                 raise
 
     def _send_batches(self, thread: _DispatcherThread) -> None:
-        """What a dispatcher thread does: send batches until there are no more."""
+        """Send batches until there are none: what a dispatcher thread runs."""
         with self._lock:
             self._threads.add(thread)
         try:
@@ -185,17 +194,17 @@ class Batcher:
                 try:
                     batch.context.run(self._dispatcher.send, batch)
                 finally:
-                    self._landed(batch)
+                    self._finish(batch)
         finally:
             self._ended(thread)
 
     def _next_batch(self, thread: _DispatcherThread) -> Batch | None:
-        """What this thread is to send; None if there is no more, and it has left."""
+        """Take the next batch; None if there is none: the thread then no longer counts."""
         if self.gathering is not None:
-            with self._lock:  # whoever has started it is about to say what for
+            with self._lock:  # no queue is marked as ready before its thread is started
                 expected = bool(self._ready)
             if expected:
-                self.gathering.settle_down()
+                self.gathering.wait_until_quiet()
         with self._lock:
             batch = self._take()
             if batch is None:
@@ -203,43 +212,45 @@ class Batcher:
             return batch
 
     def _take(self) -> Batch | None:
-        """Called under the lock."""
+        """Take a batch from the first queue that may send one. Called under the lock."""
         while self._ready:
             queue = next(iter(self._ready))
-            del self._ready[queue]  # first: what is submitted from here on asks for its own departure
-            # Asked again: since the queue was ready another batch of it may have left.
+            del self._ready[queue]  # first: a call that is submitted from here on marks it as ready again
+            # Another dispatcher thread may have taken a batch since the queue was marked as ready.
             batch = queue.take() if queue.may_send() else None
             self._look_again(queue)
             if batch is not None:
                 return batch
         return None
 
-    def _landed(self, batch: Batch) -> None:
-        """The calls of this batch have their results."""
+    def _finish(self, batch: Batch) -> None:
+        """The calls of this batch have their results: its queue may send the next one."""
         with self._lock:
-            batch.queue.landed(batch)
+            batch.queue.finish(batch)
             self._look_again(batch.queue)
 
     def _look_again(self, queue: BatchQueue) -> None:
-        """Called by a dispatcher thread, under the lock: there may be more to send, with the help of another
-        one if that can be had."""
+        """Mark a queue as ready if it may send more, and start another dispatcher thread if possible.
+
+        Called by a dispatcher thread, under the lock.
+        """
         if queue.calls and queue.may_send():
             self._ready[queue] = None
             with suppress(Exception):
                 self._start_dispatcher()
 
     def _ended(self, thread: _DispatcherThread) -> None:
-        """A dispatcher thread found nothing more to do, or was killed, maybe before it began."""
+        """A dispatcher thread has ended, or was killed, maybe before it began."""
         with self._lock:
             self._threads.discard(thread)
             if self._ready and not self._threads:
                 try:
                     self._start_dispatcher()
                 except Exception as error:
-                    self._strand(error)
+                    self._fail_ready(error)
 
-    def _strand(self, error: Exception) -> None:
-        """Called under the lock: nobody will send what is ready."""
+    def _fail_ready(self, error: Exception) -> None:
+        """Fail what is ready to be sent: no thread can be started for it. Called under the lock."""
         for queue in self._ready:
             fail(list(queue.calls), error)
         self._ready.clear()
@@ -247,15 +258,15 @@ class Batcher:
     # The end
 
     def futures(self) -> list[Future]:
-        """The results that are still to come, but for calls that were given up."""
+        """The calls that have no result yet, without those that were cancelled in flight."""
         found: list[Future] = []
         queues = list(self._queues.values())
-        with self._lock:  # while a call moves from its queue to a batch it is in neither
+        with self._lock:  # a call that moves from its queue to a batch is in neither
             found += chain.from_iterable(map(BatchQueue.unanswered_calls, queues))
         return found
 
-    def drain(self) -> bool:
-        """Wait until everything that was submitted is answered; False if there was nothing to wait for."""
+    def wait_for_all(self) -> bool:
+        """Wait until every submitted call has its result; False if there was nothing to wait for."""
         waited = False
         while futures := self.futures():
             waited = True
@@ -264,16 +275,16 @@ class Batcher:
         return waited
 
     def cancel(self) -> None:
-        """Fail what has not left, and stop waiting for what has, as far as it can be stopped."""
+        """Cancel the queued calls, and kill the threads that send the others, as far as that can be done."""
         for queue in list(self._queues.values()):
-            with self._lock:  # so that nothing leaves meanwhile
-                queue.give_up()
+            with self._lock:  # so that none of them is sent meanwhile
+                queue.cancel()
         tasks = [thread.task for thread in tuple(self._threads)]
         for task in [task for task in tasks if task is not None and task.request_cancel()]:
             task.outcome()
 
-    def _take_over(self) -> None:
-        """This is a forked child: the parent's dispatchers stayed there, with what they had on their way."""
+    def _reset_after_fork(self) -> None:
+        """Begin anew in a forked child: the parent's dispatcher threads stayed there, with their batches."""
         self._pid = os.getpid()
         self._track(self)
         if self._backend.is_cooperative:  # green threads come along

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Dispatcher", "fail"]
 
 Positions = Sequence[int]
-"""Which calls of a batch. The frames of a failure must not lead to a call, whose future keeps the failure.
-They know the batch, which is emptied in the end."""
+"""Positions of calls in a batch. A failure's frames must not refer to a call, which keeps the failure: that
+would be a cycle. With positions they refer to the batch alone, which is emptied in the end."""
 
 NO_SUCH_METHOD = (405, 501)
 PERHAPS_NO_SUCH_METHOD = (400, 404)
@@ -38,10 +38,10 @@ class Dispatcher:
     """Sends the batches of one lazy object, and gives each call its own result or its own failure.
 
     Args:
-        pool: where calls run that are made alone, at the same time.
+        pool: runs calls that are sent alone at the same time.
         known: which bulk forms the platform has, (class of the service, method) -> bool, as far as known.
             Belongs to the api.
-        writes: told of what was written before anybody learns the result.
+        writes: notes what the calls have written, before their results are set.
     """
 
     def __init__(self, pool: Pool, known: dict[Any, bool], writes: Writes) -> None:
@@ -50,12 +50,12 @@ class Dispatcher:
         self._writes = writes
 
     def send(self, batch: Batch) -> None:
-        """Make the calls of a batch. It leaves none without a result, whatever happens."""
+        """Send a batch. Afterwards each of its calls has a result or a failure, whatever happened."""
         everything = range(len(batch.calls))
         try:
             self._send(batch, everything)
         except BaseException as error:
-            # Killed, timed out, Ctrl-C, or a fault: nobody is left waiting for what will not come.
+            # Killed, timed out, Ctrl-C, or a fault: no thread must wait for a result that will not come.
             self._fail(batch, everything, as_cancelled(error))
             raise
 
@@ -86,10 +86,10 @@ class Dispatcher:
     def _learn_bulk_form(self, queue: BatchQueue, has: bool) -> None:
         self._known[type(queue.service), queue.form.method] = has
 
-    # What may become of a bulk request
+    # A refused bulk request
 
     def _refused(self, batch: Batch, positions: Positions, error: FlowThingsException) -> None:
-        """The platform answered the bulk request with an error: whose is it?"""
+        """The platform refused the bulk request: decide from the status what to do with its calls."""
         queue, status = batch.queue, error.status
         known = self._has_bulk_form(queue)
         if status in NO_SUCH_METHOD and not known:
@@ -107,17 +107,16 @@ class Dispatcher:
             self._split(batch, positions)
 
     def _split(self, batch: Batch, positions: Positions) -> None:
-        """One of these calls was refused, and with it all. Nothing was changed; halve them until it stands
-        alone.
+        """Send the calls in two halves. One of them was refused, and with it all; nothing was written.
 
-        The halves go one after the other, so the order of writes stays.
+        The second half is sent after the first, so the order of writes stays.
         """
         middle = len(positions) // 2
         self._send(batch, positions[:middle])
         self._send(batch, positions[middle:])
 
     def _send_singly(self, batch: Batch, positions: Positions) -> bool:
-        """Make each call as if there were no batch; say whether all succeeded."""
+        """Send each call alone. Returns whether all succeeded."""
         if batch.queue.form.writes:  # in their order
             succeeded = [self._send_alone(batch, position) for position in positions]
         else:
@@ -130,7 +129,7 @@ class Dispatcher:
         return False
 
     def _send_alone(self, batch: Batch, position: int) -> bool:
-        """Make one call, as plain code would; say whether it succeeded."""
+        """Make one call without a batch. Returns whether it succeeded."""
         method, args, kwargs = batch.made_alone(position)
         try:
             value = method(*args, **kwargs)
@@ -184,7 +183,7 @@ class Dispatcher:
         fail([batch.calls[position] for position in positions], error)
 
     def _note_writes(self, batch: Batch, positions: Positions) -> None:
-        """What these calls wrote is written, before anybody learns of it."""
+        """Note what these calls have written. Called before their results are set."""
         queue = batch.queue
         if queue.form.writes and queue.form.key is None:
             self._writes.note(queue.place)

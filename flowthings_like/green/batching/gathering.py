@@ -1,9 +1,9 @@
 """Delays a batch on the thread backend while functions started by `call` and `map` are still issuing calls.
 
-Such functions tend to go from one look-up straight to the next. While some of them are on their way there a
-batch is held back, one turn of the threads after the other. It leaves as soon as all of them wait, or a few
-turns have brought nothing new: what the others do then is something else. Where threads run in turns, as
-under gevent and eventlet, nothing needs to be delayed.
+Such functions tend to make one call after the other. While some of them run, a dispatcher thread yields again
+and again before it takes a batch, so that their calls are sent together. It goes on as soon as all of them
+wait for results, or when nothing has happened for a few turns. Under gevent and eventlet threads are
+cooperative, so nothing needs to be delayed.
 """
 
 from __future__ import annotations
@@ -31,49 +31,49 @@ S = TypeVar("S", bound=Started)
 
 __all__ = ["Gathering"]
 
-PATIENCE = 3
-"""Turns in which nothing happened, after which a batch leaves."""
+QUIET_TURNS = 3
+"""Turns without an event after which a batch is sent."""
 
 
 class Gathering:
-    """The functions of one lazy object that may be about to make a call. Each change is one step, which no
-    signal divides."""
+    """The functions of one lazy object that run and may make a call soon. Each change is one step, which no
+    signal can interrupt."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._under_way: set[object] = set()
-        self._moves = 0  # only for comparing: a move that is not counted is not missed
+        self._running: set[object] = set()
+        self._events = 0  # only compared: an event that is not counted does no harm
         self._functions: dict[int, object] = {}  # by the thread that runs it
         self._waiting: dict[_Event, object] = {}
 
     def start(self, start: Callable[[object], S]) -> S:
-        """Start a function, which is on its way to its first look-up until it waits or ends. `start` gets
-        what `running` is to be called with."""
+        """Call `start`, which starts a thread; it runs until it waits for a result or ends. `start` gets what
+        `running` is to be called with."""
         function = object()
-        self._under_way.add(function)
+        self._running.add(function)
         try:
             started = start(function)
             started.when_done(partial(self._ended, function))
         except BaseException:
-            self._under_way.discard(function)
+            self._running.discard(function)
             raise
-        self._moves += 1
+        self._events += 1
         return started
 
     def _ended(self, function: object) -> None:
-        self._moves += 1
-        self._under_way.discard(function)
+        self._events += 1
+        self._running.discard(function)
 
     @contextmanager
     def running(self, function: object) -> Iterator[None]:
         """The function runs in this thread, a worker's."""
         ident = threading.get_ident()
-        outer = self._functions.get(ident)  # that one lent its place to this one
+        outer = self._functions.get(ident)  # it waits while this thread runs another function
         self._functions[ident] = function
         try:
             yield
         finally:
-            self._under_way.discard(function)
+            self._running.discard(function)
             if outer is None:
                 del self._functions[ident]
             else:
@@ -87,24 +87,24 @@ class Gathering:
         """This thread is about to wait."""
         function = self._functions.get(threading.get_ident())
         if function is not None:
-            self._moves += 1
-            self._under_way.discard(function)
+            self._events += 1
+            self._running.discard(function)
             self._waiting[event] = function
 
     def goes_on(self, event: _Event) -> None:
         """The thread that waits there is woken, or was interrupted."""
         function = self._waiting.pop(event, None)
         if function is not None:
-            self._moves += 1
-            self._under_way.add(function)
+            self._events += 1
+            self._running.add(function)
 
-    def settle_down(self) -> None:
-        """Wait, in a dispatcher, until it is time to leave."""
+    def wait_until_quiet(self) -> None:
+        """Wait, in a dispatcher thread, until it is time to take a batch."""
         silent = 0
-        while self._under_way and silent < PATIENCE:
-            before = self._moves
+        while self._running and silent < QUIET_TURNS:
+            before = self._events
             self._backend.yield_to_others()
-            silent = silent + 1 if self._moves == before else 0
+            silent = silent + 1 if self._events == before else 0
 
 
 class _Event:

@@ -1,4 +1,7 @@
-"""Calls that wait to be sent together: a queue holds the calls of one bulk form, a batch is sent at once."""
+"""The data of batching: a `Call`, the `BatchQueue` where it waits, the `Batch` in which it is sent.
+
+Nothing here starts or waits for a thread: `batcher.py` decides when a queue is asked for a batch.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["NO_ITEM", "Batch", "BatchQueue", "Call"]
 
 LARGEST = 1 << 20
-"""Bytes that the calls of one batch bring along, by a rough estimate, beyond the first call's."""
+"""Bytes of one batch, roughly estimated. A larger call is sent alone."""
 
 NO_ITEM: Any = object()
-"""In place of what goes into the list of the bulk form: this call goes alone, but in its turn."""
+"""In place of an item: this call is sent alone, but in its order among the others."""
 
 
 class Call(Future):
@@ -30,13 +33,13 @@ class Call(Future):
 
     Attributes:
         queue: where it waits.
-        method, args, kwargs: how it is made alone.
-        key: names its result in the answer of the bulk form, and tells equal reads; None for neither.
-        item: what it puts into the list of the bulk form, or NO_ITEM.
-        size: about how many bytes it brings along.
-        writes: how many writes were before it.
-        is_shared: whether equal reads are to get its result too, each a copy of it. Set before it is asked
-            whether the result is there: so whoever takes the result knows.
+        method, args, kwargs: make it alone.
+        key: finds its result in the answer of the bulk form, and finds equal reads. None if there is no key.
+        item: its entry in the list that the bulk form gets, or NO_ITEM.
+        size: bytes of the item, roughly estimated.
+        writes: how many writes this lazy object had made before.
+        is_shared: whether equal reads have this future too. Each then gets a copy of the result. It is set
+            before `done` is asked, so a thread that takes the result sees it.
     """
 
     __slots__ = (
@@ -79,7 +82,7 @@ class Call(Future):
 
     @property
     def place(self) -> str:
-        """The path that it is about."""
+        """The path of the service."""
         return getattr(getattr(self.method, "__self__", None), "path", "")
 
     def wait(self, timeout: float | None = None) -> None:
@@ -107,16 +110,16 @@ class Call(Future):
 
 
 class Batch:
-    """Calls that leave together.
+    """Calls that are sent as one bulk request.
 
     Attributes:
-        keys: those of its calls: two calls with one key cannot be told apart in an answer.
-        timeout: of each of its calls.
-        context: the context variables of the call that came first.
-        is_given_up: whether nobody waits for it any more.
+        keys: the calls' keys. No two are equal, because an answer has one value for each key.
+        timeout: the time-out that all its calls have.
+        context: the context variables of the first call.
+        is_cancelled: whether its calls were cancelled while it was in flight.
     """
 
-    __slots__ = ("calls", "context", "is_given_up", "keys", "queue", "timeout")
+    __slots__ = ("calls", "context", "is_cancelled", "keys", "queue", "timeout")
 
     def __init__(self, queue: BatchQueue, context: Context) -> None:
         self.queue = queue
@@ -124,7 +127,7 @@ class Batch:
         self.calls: list[Call] = []
         self.keys: set[Any] = set()
         self.timeout: Any = None
-        self.is_given_up = False
+        self.is_cancelled = False
 
     def request(self, positions: Iterable[int]) -> Any:
         """Call the bulk form with these calls."""
@@ -133,27 +136,27 @@ class Batch:
         return form(items) if self.timeout is None else form(items, timeout=self.timeout)
 
     def made_alone(self, position: int) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
-        """How one call is made as if there were no batch: its method, arguments and keywords."""
+        """The method, arguments and keywords that make one of the calls without a batch."""
         call = self.calls[position]
         return call.method, call.args, call.kwargs
 
 
 class BatchQueue:
-    """Calls of one method, of one service or of all of its class, in the order in which they were made.
+    """The queued calls of one bulk form, in the order in which they were made.
 
-    Any thread may append one. Whatever else changes a queue does so under the batcher's lock.
+    Any thread may append a call and ask `may_send`. All else is called under the batcher's lock.
 
     Args:
         service: whose bulk form to call.
         waiters: the threads that wait for results.
-        is_cooperative: whether threads run in turns, see `Backend`.
+        is_cooperative: see `Backend`.
 
     Attributes:
         place: the service's path.
-        calls: those that have not left.
-        shares: whether equal calls share a request: those that only read.
-        in_flight: batches that were sent and are not answered.
-        unanswered: the last read of each key, which equal ones may share.
+        calls: the calls that have not been sent.
+        shares: whether equal calls share a future: reads do.
+        in_flight: batches that were taken and have no results yet.
+        unanswered: the last read of each key that has no result yet. Equal reads share it.
     """
 
     __slots__ = (
@@ -180,8 +183,10 @@ class BatchQueue:
         self.calls.append(call)
 
     def may_share(self, call: Call, equal: Call, writes: Writes) -> bool:
-        """Whether a read may have the result of one with the same key that is on its way: they ask for the
-        same, and nothing was written in between. If so that one is marked as shared."""
+        """Whether a read can share the future of `equal`, an unanswered read of the same key.
+
+        It can if they ask for the same and no write came in between. Marks `equal` as shared.
+        """
         if equal.item != call.item:
             return False
         if equal.writes != call.writes:
@@ -192,30 +197,33 @@ class BatchQueue:
         return not equal.done()
 
     def let_share(self, call: Call) -> None:
-        """From here on equal reads may share the request of this one."""
+        """Let later reads share this one."""
         self.unanswered[call.key] = call
-        if call.done():  # it may have landed before it was noted
+        if call.done():  # its answer may have come before it was noted
             self.unanswered.pop(call.key, None)
 
     def unanswered_calls(self) -> list[Call]:
-        """The results that are still to come, but for calls that were given up."""
+        """The calls that have no result yet, without those that were cancelled in flight."""
         calls = list(self.calls)
         for batch in self.in_flight:
-            if not batch.is_given_up:
+            if not batch.is_cancelled:
                 calls += batch.calls
         return [call for call in calls if not call.done()]
 
-    def give_up(self) -> None:
-        """Nobody waits for these calls any more: those that have not left are not made."""
+    def cancel(self) -> None:
+        """Cancel the calls that have not been sent, and mark those in flight as cancelled."""
         for call in list(self.calls):
-            call.cancel()  # it stays in the queue, and is passed over there
+            call.cancel()  # it stays in the queue, and `take` passes it over
         for batch in self.in_flight:
-            batch.is_given_up = True
+            batch.is_cancelled = True
 
     def may_send(self) -> bool:
-        """Whether a batch may leave now: writes one after the other; reads when none is on its way, when
-        there are enough for a whole batch, when waiting would not save a request, or, where threads run in
-        turns, always."""
+        """Whether a batch may be sent now.
+
+        Writes: if none is in flight, because their order is kept. Reads: always where threads are
+        cooperative. On other threads reads wait for the batch in flight, so that they are sent together, unless
+        they fill a batch or waiting would save no request.
+        """
         if not self.in_flight:
             return True
         if self.form.writes:
@@ -223,21 +231,21 @@ class BatchQueue:
         return self._is_cooperative or len(self.calls) >= self.form.most or self._differs()
 
     def _differs(self) -> bool:
-        """Whether the next read has the key of one that is on its way, but could not share it."""
+        """Whether the next read has the key of one in flight that it could not share."""
         try:
             key = self.calls[0].key
-        except IndexError:  # asked without the lock, and it has changed meanwhile
+        except IndexError:  # without the lock, another thread may have taken it
             return False
         return any(key in batch.keys for batch in tuple(self.in_flight))
 
     def take(self) -> Batch | None:
-        """The next batch, which is on its way from here on; None if there is nothing to send."""
+        """Take the next batch, which is in flight from here on; None if there is nothing to send."""
         context = self._context or copy_context()
         batch = Batch(self, context.copy())
         waiting, calls, keys, most, size = self.calls, batch.calls, batch.keys, self.form.most, 0
         while waiting and len(calls) < most:
             call = waiting[0]
-            if call.done():  # it was given up, or never queued
+            if call.done():  # it was cancelled
                 waiting.popleft()
                 continue
             key, alone = call.key, call.item is NO_ITEM
@@ -258,8 +266,8 @@ class BatchQueue:
         self.in_flight.append(batch)
         return batch
 
-    def landed(self, batch: Batch) -> None:
-        """The calls of this batch have their results."""
+    def finish(self, batch: Batch) -> None:
+        """The calls of this batch have their results, or have failed."""
         if batch in self.in_flight:
             self.in_flight.remove(batch)
         if self.shares:
@@ -267,5 +275,6 @@ class BatchQueue:
             for call in batch.calls:
                 if unanswered.get(call.key) is call:
                     unanswered.pop(call.key, None)
-        # The frames of a failure lead to the batch; from there they must not lead back to the failure.
+        # A failure's frames refer to the batch. Its calls keep the failure: if they stayed here, that would
+        # be a reference cycle.
         batch.calls.clear()

@@ -1,4 +1,4 @@
-"""What was written when: so that no read shares the request of one that was made before the write."""
+"""Remembers what was written when, so that no read shares an answer from before a write."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Writes:
         self._keys: dict[tuple[str, Any], int] = {}
 
     def note(self, place: str | None = None, key: Any = None) -> None:
-        """A write begins, or has ended: to one key, to a whole place, or to who knows what."""
+        """Note that a write begins or has ended: to a key, to a place, or, without a place, to anything."""
         self.count = count = self.count + 1
         if place is None:
             self._everywhere = count

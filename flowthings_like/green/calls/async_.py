@@ -168,12 +168,12 @@ class AsyncAPI(View):
             self.cancel()
             return
         try:
-            self._settle_all()
+            self._wait_for_all()
         except BaseException:
             self.cancel()
             raise
 
-    def _settle_all(self) -> None:
+    def _wait_for_all(self) -> None:
         for _, pending in list(self._queue.values()):
             pending.outcome()
 

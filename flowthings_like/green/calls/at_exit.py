@@ -1,8 +1,8 @@
-"""Finishes, when the program ends, the calls of `async_()` and `lazy()` that are still under way.
+"""Waits at the end of the program for the calls of `async_()` and `lazy()` that are not done.
 
-As concurrent.futures does: each call is waited for, which its own time-out bounds. What was not done is said
-on stderr. Ctrl-C ends the wait. Calls that were given up are not waited for, nor are those of the process
-that this one was forked from.
+As concurrent.futures does, it waits for each call, which the call's own time-out bounds. Calls that were not
+done are listed on stderr. Ctrl-C ends the wait. Cancelled calls are not waited for, nor are calls of the
+process that this one was forked from.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Batches(Protocol):
     """Sends calls in batches."""
 
     def futures(self) -> list[Future]:
-        """The results that are still to come, but for calls that were given up."""
+        """The calls that have no result yet, without those that were cancelled."""
 
 
 class _UnderWay:
@@ -81,7 +81,7 @@ def track_batches(batches: Batches) -> None:
 
 
 def forget(calls: Iterable[Future | Task]) -> None:
-    """These were given up: do not wait for them."""
+    """Do not wait for these calls: they were cancelled."""
     here = _here()
     for call in calls:
         here.calls.pop(ref(call), None)

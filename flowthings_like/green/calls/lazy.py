@@ -225,7 +225,7 @@ class LazyAPI(View):
         assert block is not None
         try:
             if kind is not None and not issubclass(kind, Exception):
-                block.give_up(batcher)
+                block.cancel(batcher)
             else:
                 block.wait(batcher)
         finally:
@@ -254,7 +254,7 @@ class _Block:
         try:
             self._wait_for_all(batcher)
         except BaseException:
-            self.give_up(batcher)
+            self.cancel(batcher)
             raise
 
     def _wait_for_all(self, batcher: Batcher | None) -> None:
@@ -262,10 +262,10 @@ class _Block:
             while self._futures:
                 self._futures[-1].wait()
                 self._futures.pop()
-            if batcher is None or not batcher.drain():
+            if batcher is None or not batcher.wait_for_all():
                 return
 
-    def give_up(self, batcher: Batcher | None) -> None:
+    def cancel(self, batcher: Batcher | None) -> None:
         """Stop them all, as far as they can be stopped, and wait for those that were."""
         futures, self._futures = self._futures, []
         forget(future.task if isinstance(future, TaskFuture) else future for future in futures)

@@ -98,7 +98,7 @@ def test_creates_with_time_outs_of_their_own_keep_their_order_too():
 @pytest.mark.skipif(sys.version_info[:2] == (3, 12), reason="3.12 crashes where some threads are traced")
 @pytest.mark.parametrize("withdrawn", [False, True])
 def test_no_call_is_left_behind_wherever_a_dispatcher_is_held_up(withdrawn):
-    """Others are enrolled while it is, or wait until it goes on."""
+    """Others are submitted while it is, or wait until it goes on."""
     for place in itertools.count(1):
         if not held_up_there(place, withdrawn):
             break
@@ -118,11 +118,11 @@ def held_up_there(place, withdrawn):
         if withdrawn:
             first._future.cancel()
         reached = held.wait(2)
-    enrolling = threading.Thread(target=lambda: found.append(lazy.flow.read("b")), daemon=True)
-    enrolling.start()
-    enrolling.join(0.02)  # it may have to wait for a lock
+    submitting = threading.Thread(target=lambda: found.append(lazy.flow.read("b")), daemon=True)
+    submitting.start()
+    submitting.join(0.02)  # it may have to wait for a lock
     go_on.set()
-    enrolling.join(20)
+    submitting.join(20)
     forcing = threading.Thread(target=lambda: found.append(force(found[0])), daemon=True)
     forcing.start()
     forcing.join(20)

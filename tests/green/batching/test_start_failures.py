@@ -132,9 +132,9 @@ def test_functions_that_could_not_be_started_are_not_expected(api, lazy, no_thre
     with no_thread(), pytest.raises(RuntimeError):
         lazy.map(lambda id: lazy.flow.read(id)["id"], ["a"])
     gathering = lazy._batcher.gathering
-    assert gathering is None or gathering._under_way == set()
+    assert gathering is None or gathering._running == set()
     assert lazy.map(lambda id: lazy.flow.read(id)["id"], ["a", "b"]) == ["a", "b"]
-    assert gathering is None or gathering._under_way == set()
+    assert gathering is None or gathering._running == set()
 
 
 @pytest.mark.parametrize("begin", ["spawn", "start"])
