@@ -402,7 +402,7 @@ def test_a_waiter_interrupted_at_every_place_passes_on_what_it_got(monkeypatch: 
 FORKING = """
 import os, warnings
 warnings.simplefilter("ignore", DeprecationWarning)
-from tests.transport.test_pool import make, use
+from tests.transport.test_connection_pool import make, use
 pool, lines = make()
 use(pool)
 held = pool.lease()
