@@ -155,14 +155,14 @@ class Dispatcher:
 
     def _set_results_in_order(self, batch: Batch, positions: Positions, answer: list[Any]) -> None:
         self._note_writes(batch, positions)
-        left_over = []
+        calls, left_over = batch.calls, []
         for position, value in zip(positions, answer, strict=True):
             if value is ALONE:
                 left_over.append(position)
             elif isinstance(value, Exception):
                 self._fail(batch, (position,), value)
             else:
-                batch.calls[position].set_result(value)
+                calls[position].set_result(value)
         if left_over:
             self._send_singly(batch, left_over)
 

@@ -199,7 +199,7 @@ class BatchQueue:
     def let_share(self, call: Call) -> None:
         """Let later reads share this one."""
         self.unanswered[call.key] = call
-        if call.done():  # its answer may have come before it was noted
+        if call._outcome is not PENDING:  # its answer may have come before it was noted
             self.unanswered.pop(call.key, None)
 
     def unanswered_calls(self) -> list[Call]:
@@ -245,7 +245,7 @@ class BatchQueue:
         waiting, calls, keys, most, size = self.calls, batch.calls, batch.keys, self.form.most, 0
         while waiting and len(calls) < most:
             call = waiting[0]
-            if call.done():  # it was cancelled
+            if call._outcome is not PENDING:  # it was cancelled
                 waiting.popleft()
                 continue
             key, alone = call.key, call.item is NO_ITEM

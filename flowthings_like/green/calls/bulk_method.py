@@ -112,30 +112,35 @@ _GOES_ALONE = None, NO_ITEM
 
 def estimate_size(value: Any) -> int:
     """About how many bytes of JSON `value` is; -1 if a thunk is in it, which may have to be waited for."""
-    kind = type(value)
-    if kind is str or kind is bytes:
-        return len(value) + 3
-    if kind is GreenThunk:
-        return -1
-    if kind is list or kind is tuple:
-        items, total = value, 2
-    elif kind is dict or isinstance(value, Mapping):
-        if GreenThunk in map(type, value):
-            return -1
-        items, total = value.values(), 12 * len(value)
-    else:
-        return 8
+    kind, total = type(value), 2
     try:
-        for item in items:
-            of_item = type(item)
-            if of_item is str:
-                total += len(item) + 4
-            elif of_item in _SMALL:
-                total += 8
-            elif (size := estimate_size(item)) < 0:
-                return -1
-            else:
-                total += size
+        if kind is tuple or kind is list:
+            for item in value:
+                if type(item) is str:
+                    total += len(item) + 4
+                elif (size := estimate_size(item)) < 0:
+                    return -1
+                else:
+                    total += size
+        elif kind is str or kind is bytes:
+            total += len(value)
+        elif kind in _SMALL:
+            total += 8
+        elif kind is GreenThunk:
+            return -1
+        elif kind is dict or isinstance(value, Mapping):
+            for key, item in value.items():
+                of_item = type(item)
+                if of_item is str:
+                    total += len(item) + 16
+                elif of_item in _SMALL:
+                    total += 16
+                elif type(key) is GreenThunk or (size := estimate_size(item)) < 0:
+                    return -1
+                else:
+                    total += size + 16
+        else:
+            total += 32
     except RecursionError:  # it holds itself; what encodes it says so
         return -1
     return total
