@@ -1,10 +1,10 @@
 """ThingsDB alone: a client and its rooms, without an API and its credentials.
 
-    from flowthings_like.things import Client, Room, event
+from flowthings_like.things import Client, Room, event
 
-    client = Client()
-    client.connect_pool(["localhost"], "admin", "pass")
-    client.query("1 + 1")
+client = Client()
+client.connect_pool(["localhost"], "admin", "pass")
+client.query("1 + 1")
 """
 
 from __future__ import annotations
