@@ -221,8 +221,8 @@ class BatchQueue:
         """Whether a batch may be sent now.
 
         Writes: if none is in flight, because their order is kept. Reads: always where threads are
-        cooperative. On other threads reads wait for the batch in flight, so that they are sent together, unless
-        they fill a batch or waiting would save no request.
+        cooperative. On other threads reads wait for the batch in flight, so that they are sent together,
+        unless they fill a batch or waiting would save no request.
         """
         if not self.in_flight:
             return True
