@@ -27,7 +27,7 @@ ROUNDS = 9
 
 def answering() -> Any:
     """An api that answers at once."""
-    from flowthings_like.green.batching.bulk_form import bulk
+    from flowthings_like.green.batching.bulk_marker import bulk
 
     class Flow:
         __api_service__ = True

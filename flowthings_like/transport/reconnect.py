@@ -25,7 +25,7 @@ from typing import Generic, Protocol, TypeVar
 
 from ..green.backends.choice import detect
 from ..green.future import without_frames
-from .keepalive import KeepAlive, Watched
+from .heartbeat import KeepAlive, Watched
 
 __all__ = ["TRANSITIONS", "KeptConnection", "ReconnectingConnection", "State"]
 

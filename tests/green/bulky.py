@@ -9,7 +9,7 @@ from typing import Any
 
 from flowthings_like.errors import FlowThingsBadRequest, FlowThingsNotFound, InvalidInput
 from flowthings_like.green import detect
-from flowthings_like.green.batching.bulk_form import bulk
+from flowthings_like.green.batching.bulk_marker import bulk
 from flowthings_like.green.calls.markers import api_factory, chooses, reads
 
 tenant: ContextVar[str] = ContextVar("tenant", default="nobody")

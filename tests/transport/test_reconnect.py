@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flowthings_like.transport.keepalive import KeepAlive
+from flowthings_like.transport.heartbeat import KeepAlive
 from flowthings_like.transport.reconnect import TRANSITIONS, ReconnectingConnection, State
 
 from .things.scripted_node import wait_until

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from ..backends.contract import Pool
     from ..future import Future, OneShotEvent, Task
-    from .bulk_form import BulkForm
+    from .bulk_marker import BulkForm
     from .queue import Batch, Call
 
 __all__ = ["DISPATCHERS", "Batcher"]

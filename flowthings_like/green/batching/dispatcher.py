@@ -14,7 +14,7 @@ from flowthings_like.errors import (
 )
 
 from ..future import Failure, as_cancelled
-from .bulk_form import ALONE
+from .bulk_marker import ALONE
 
 if TYPE_CHECKING:
     from ..backends.contract import Pool

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import CodeType
 
     from ..future import Waiters
-    from .bulk_form import BulkForm
+    from .bulk_marker import BulkForm
     from .writes import Writes
 
 __all__ = ["NO_ITEM", "Batch", "BatchQueue", "Call"]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types import CodeType
 
     from ..batching.batcher import Batcher
-    from ..batching.bulk_form import BulkForm
+    from ..batching.bulk_marker import BulkForm
 
     Start = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any], Origin], GreenThunk]
 

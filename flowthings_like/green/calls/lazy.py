@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ..backends.choice import open_pool
 from ..batching.batcher import DISPATCHERS, Batcher
-from ..batching.bulk_form import bulk_form
+from ..batching.bulk_marker import bulk_form
 from ..future import Future, Origin
 from .at_exit import forget, track, track_batches
 from .bulk_method import BulkMethod, estimate_size

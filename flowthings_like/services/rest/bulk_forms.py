@@ -7,12 +7,12 @@
     drop(flow).find_many(filter)   find_each: one multi-find over any number of flows
 
 Under `lazy()` single calls that are made together are sent as one call of the bulk form. Each call gets its
-own result or its own error. `green.batching.bulk_form.bulk` documents the options.
+own result or its own error. `green.batching.bulk_marker.bulk` documents the options.
 """
 
 from __future__ import annotations
 
-from ...green.batching.bulk_form import bulk
+from ...green.batching.bulk_marker import bulk
 
 __all__ = ["MOST", "create_drop", "find_drops", "read", "update"]
 

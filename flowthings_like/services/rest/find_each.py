@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...errors import FlowThingsException, InvalidResponse, from_status
-from ...green.batching.bulk_form import ALONE
+from ...green.batching.bulk_marker import ALONE
 from ...green.batching.dispatcher import NOT_ABOUT_ONE_CALL
 from .resource import BaseService
 

@@ -8,7 +8,7 @@ import pytest
 
 from flowthings_like.errors import FlowThingsNotFound, InvalidResponse
 from flowthings_like.green import LazyAPI, detect, force
-from flowthings_like.green.batching.bulk_form import ALONE, bulk
+from flowthings_like.green.batching.bulk_marker import ALONE, bulk
 
 from ..fakes import until
 

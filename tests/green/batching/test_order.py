@@ -9,7 +9,7 @@ import pytest
 
 from flowthings_like.green import LazyAPI, detect, force, future
 from flowthings_like.green.batching import batcher, dispatcher, queue
-from flowthings_like.green.batching.bulk_form import bulk
+from flowthings_like.green.batching.bulk_marker import bulk
 from flowthings_like.green.calls import bulk_method
 
 from ..bulky import Platform

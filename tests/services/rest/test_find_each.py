@@ -10,7 +10,7 @@ import pytest
 
 from flowthings_like import API, FlowThingsBadRequest, FlowThingsForbidden, FlowThingsNotFound, force, mem
 from flowthings_like.errors import FlowThingsException, InvalidResponse
-from flowthings_like.green.batching.bulk_form import ALONE
+from flowthings_like.green.batching.bulk_marker import ALONE
 from flowthings_like.services.rest.find_each import find_each
 
 from ..support import CREDS, Answer, Seen, envelope, make_api, serving
