@@ -19,8 +19,8 @@
         @sends_at_once("send_query")
         def query(self, code): ...      # lazy queries need no thread: send_query sends them
 
-`@bulk` is in `batching/bulk_marker.py`. `@api_call` is for a method of an object that is not a service, such as
-`api.request`. What is none of these (data, unmarked methods of other objects) is handed through as it is.
+`@bulk` is in `batching/bulk_marker.py`. `@api_call` is for a method of an object that is not a service, such
+as `api.request`. What is none of these (data, unmarked methods of other objects) is handed through as it is.
 """
 
 from __future__ import annotations
