@@ -54,6 +54,7 @@ DEV = [
     "pandas>=2.2.3",  # and numpy with it: what an ETL job hands over
     "pyuwsgi>=2.0.27",
     "pytest>=9",
+    "pytest-rerunfailures>=16",
     "requests-mock>=1.12",
     "responses>=0.25",
     "vcrpy>=6",
