@@ -109,6 +109,23 @@ def test_finds_in_several_flows(sender: Recorder) -> None:
     assert [asked[:3] for asked in sender.asked] == [("MGET", "/drop", {"hints": 0, "each": 1})]
 
 
+def test_a_find_after_a_write_to_its_flow_is_made_again(sender: Recorder) -> None:
+    """Also where the first find of the batch is about another flow."""
+    api = make_api(request=sender)
+    lazily(
+        api,
+        lambda lazy: [
+            lazy.drop("f1").find(mem.n > 1),
+            lazy.drop("f2").find(mem.n > 1),
+            lazy.drop("f2").create({"elems": {"n": 2}}),
+            lazy.drop("f2").find(mem.n > 1),
+        ],
+    )
+    in_lists = [query["flowId"] for method, _, _, data in sender.asked if method == "MGET" for query in data]
+    alone = [path.rpartition("/")[2] for method, path, _, _ in sender.asked if method == "GET"]
+    assert sorted(in_lists + alone) == ["f1", "f2", "f2"]
+
+
 def test_one_call_is_the_plain_request(sender: Recorder) -> None:
     programs = [
         lambda api: [api.flow.read("a")],
