@@ -304,7 +304,7 @@ class _PoolState(Generic[C]):
             if len(self.idle) > 1:
                 self.expire(now - self.pool.idle_for)
         except BaseException:
-            self.match()  # whoever is interrupted here must not leave others waiting in vain
+            self.match()  # an interrupted caller must not leave others waiting in vain
             raise
 
     def discard(self, slot: _Slot[C]) -> None:

@@ -1,7 +1,7 @@
 """A version that all processes on one folder share, so that each knows when its cache is outdated.
 
 A process that changes what others have cached changes the version. Reading it is reading eight bytes of
-memory, so it can be compared at every request.
+memory, which is cheap enough to be done at every request.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ _SALT_SIZE = 16
 
 
 class Login(NamedTuple):
-    """Who has logged in: the account whose database it is, and the user's name in it."""
+    """A client's login: the account whose database it is, and the name of the user in it."""
 
     account: str
     user: str

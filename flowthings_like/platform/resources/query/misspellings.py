@@ -54,12 +54,11 @@ def _is_near(name: str, known: str) -> bool:
     # A short name must begin with the same letter: port is not a misspelt sort.
     if len(known) < 5 and name[:1] != known[:1]:
         return False
-    return abs(len(name) - len(known)) <= 2 and _errors(name, known) <= (
-        1 if len(known) <= _SHORT_NAME else 2
-    )
+    return abs(len(name) - len(known)) <= 2 and _errors(name, known) <= _most_errors(known)
 
 
 def _most_errors(known: str) -> int:
+    """How many typing errors a misspelling of this name may have."""
     return 1 if len(known) <= _SHORT_NAME else 2
 
 
