@@ -12,7 +12,7 @@ Where it differs from `_gevent.py`, eventlet does:
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -29,8 +29,9 @@ from flowthings_like.errors import CallCancelled, DeadlineExceeded
 from ..future import CapturedException
 from ..wrong_thread import foreign_call, wrong_thread
 from .bounded_pool import BoundedPool, PooledThread
-from .contract import DEFAULT_SIZE, Backend, Pool
-from .hub_events import HubEvent, LocalHubEvent
+from .contract import DEFAULT_SIZE, Backend, NativePool, Pool
+from .hub_events import HubEvent, LocalHubEvent, Waker
+from .native_pool import Delivery, GreenNativePool, OSThreads
 from .native_thread import call_captured, in_native_thread
 from .per_thread import PerThread
 
@@ -118,8 +119,58 @@ class CallThread(GreenThread, PooledThread):  # type: ignore[misc]
         return True
 
 
+class EventletWaker:
+    """A pipe that other OS threads write to and eventlet's hub reads from.
+
+    A forked child inherits it, and with it the parent's epoll, which may report the pipe there. So the child
+    reads nothing and closes its copies. They would otherwise keep the pipe in the epoll.
+    """
+
+    _reader = _writer = -1
+
+    def __init__(self, hub: Any, callback: Callable[[], object]) -> None:
+        self._os = patcher.original("os")  # the functions of a green `os` wait
+        self._hub = hub
+        self._callback = callback
+        self._pid = os.getpid()
+        self._reader, self._writer = self._os.pipe()
+        for number in (self._reader, self._writer):
+            os.set_blocking(number, False)
+        hub.add(hub.READ, self._reader, self._on_readable, self._on_readable, lambda: None)
+
+    def wake(self) -> None:
+        with suppress(BlockingIOError):  # it is full, so the hub will wake up
+            self._os.write(self._writer, b"\0")
+
+    def _on_readable(self, _: object) -> None:
+        if self._pid != os.getpid():
+            self.close()
+            return
+        with suppress(BlockingIOError):
+            self._os.read(self._reader, 65_536)
+        self._callback()
+
+    def hold(self) -> None:
+        pass  # eventlet's loop runs for ever
+
+    def release(self) -> None:
+        pass
+
+    def close(self) -> None:
+        if self._reader >= 0:
+            self._hub.listeners[self._hub.READ].pop(self._reader, None)
+            numbers = self._reader, self._writer
+            self._reader = self._writer = -1
+            for number in numbers:
+                self._os.close(number)
+
+    __del__ = close  # the hub is garbage, and with it its epoll
+
+
 class EventletHub:
     """eventlet's hub, as events and pools use it."""
+
+    delivery: Delivery | None = None
 
     def __init__(self, hub: Any) -> None:
         self._hub = hub
@@ -130,6 +181,9 @@ class EventletHub:
 
     def call_soon(self, function: Callable[..., object], /, *args: Any) -> object:
         return self._hub.schedule_call_global(0, function, *args)
+
+    def waker(self, callback: Callable[[], object]) -> Waker:
+        return EventletWaker(self._hub, callback)
 
     def call_later(self, seconds: float, function: Callable[[], object]) -> Callable[[], object]:
         return self._hub.schedule_call_global(seconds, function).cancel  # type: ignore[no-any-return]
@@ -142,6 +196,8 @@ class EventletBackend(Backend):
 
     def __init__(self) -> None:
         self._tpool_pid = os.getpid()
+        thread = patcher.original("_thread")
+        self._os_threads = OSThreads(thread.start_new_thread, thread.allocate_lock, lambda: None)
         self.socket_owner = PerThread(patcher.original("threading").local()).get  # type: ignore[method-assign]
 
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -241,6 +297,9 @@ class EventletBackend(Backend):
         if raised is not None:
             raised.again()
         return value
+
+    def native_pool(self, size: int, name: str) -> NativePool:
+        return GreenNativePool(self._hub, self._os_threads, size, name)
 
     @staticmethod
     def _is_pools_thread() -> bool:

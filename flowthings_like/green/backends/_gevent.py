@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent import get_hub, monkey
+from gevent._hub_local import get_hub_if_exists
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 from gevent.queue import Queue
@@ -23,8 +24,9 @@ from flowthings_like.errors import CallCancelled, DeadlineExceeded
 from ..future import CapturedException
 from ..wrong_thread import foreign_call, wrong_thread
 from .bounded_pool import BoundedPool, PooledThread
-from .contract import DEFAULT_SIZE, NATIVE_THREADS, Backend, Pool
-from .hub_events import HubEvent, LocalHubEvent
+from .contract import DEFAULT_SIZE, NATIVE_THREADS, Backend, NativePool, Pool
+from .hub_events import HubEvent, LocalHubEvent, Waker
+from .native_pool import Delivery, GreenNativePool, OSThreads
 from .native_thread import call_captured, in_native_thread
 from .per_thread import PerThread
 
@@ -143,8 +145,25 @@ READABLE = 1  # libev's EV_READ
 SHORTEST = 1e-6  # seconds; a timer of this length is due at once
 
 
+class GeventWaker:
+    """A watcher of gevent's loop that other OS threads can trigger. It is active only while it is held."""
+
+    def __init__(self, loop: Any, callback: Callable[[], object]) -> None:
+        self._watcher = loop.async_()
+        self._callback = callback
+        self.wake = self._watcher.send
+        self.release = self._watcher.stop
+        self.close = self._watcher.close
+
+    def hold(self) -> None:
+        if not self._watcher.active:
+            self._watcher.start(self._callback)
+
+
 class GeventHub:
     """gevent's hub, as events and pools use it."""
+
+    delivery: Delivery | None = None
 
     def __init__(self, hub: Any) -> None:
         self._hub = hub
@@ -154,10 +173,20 @@ class GeventHub:
     def is_current(self) -> bool:
         return self._hub is get_hub()
 
+    def waker(self, callback: Callable[[], object]) -> Waker:
+        return GeventWaker(self._hub.loop, callback)
+
     def call_later(self, seconds: float, function: Callable[[], object]) -> Callable[[], object]:
         timer = self._hub.loop.timer(seconds, ref=False)
         timer.start(function)
         return timer.close  # type: ignore[no-any-return]
+
+
+def destroy_hub() -> None:
+    """Free the hub of an OS thread that ends, if it has one. gevent does so only in its own pools."""
+    hub = get_hub_if_exists()
+    if hub is not None:
+        hub.destroy(destroy_loop=True)
 
 
 class GeventBackend(Backend):
@@ -166,6 +195,8 @@ class GeventBackend(Backend):
     name = "gevent"
 
     def __init__(self) -> None:
+        start, new_lock = monkey.get_original("_thread", ["start_new_thread", "allocate_lock"])
+        self._os_threads = OSThreads(start, new_lock, destroy_hub)
         self.socket_owner = PerThread(monkey.get_original("threading", "local")()).get  # type: ignore[method-assign]
 
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -251,6 +282,9 @@ class GeventBackend(Backend):
         if raised is not None:
             raised.again()
         return value
+
+    def native_pool(self, size: int, name: str) -> NativePool:
+        return GreenNativePool(self._hub, self._os_threads, size, name)
 
     @staticmethod
     def _native_pool() -> Any:

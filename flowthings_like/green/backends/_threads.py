@@ -16,7 +16,8 @@ from flowthings_like.errors import CallCancelled, DeadlineExceeded, FlowThingsEr
 
 from ..future import CapturedException
 from ._primitives import Event, seconds, start_thread
-from .contract import Backend, Pool
+from .contract import Backend, NativePool, Pool
+from .native_thread import InlinePool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -342,3 +343,6 @@ class ThreadsBackend(Backend):
 
     def native(self, function: Callable[..., Any], /, *args: Any) -> Any:
         return function(*args)
+
+    def native_pool(self, size: int, name: str) -> NativePool:
+        return InlinePool(size, name)

@@ -1,4 +1,4 @@
-"""The interface that gevent, eventlet and OS threads each implement: `Backend` and `Pool`."""
+"""The interface that gevent, eventlet and OS threads each implement: `Backend`, `Pool` and `NativePool`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..future import OneShotEvent, Task
 
-__all__ = ["DEFAULT_SIZE", "NATIVE_THREADS", "Backend", "Pool"]
+__all__ = ["DEFAULT_SIZE", "NATIVE_THREADS", "Backend", "NativeCall", "NativePool", "Pool"]
 
 DEFAULT_SIZE = 1000
 """How many calls a pool of green threads runs at once by default."""
@@ -52,6 +52,76 @@ class Pool(ABC):
         """The Task of a thread that `spawn` has returned."""
         result: Task = thread
         return result
+
+
+class NativeCall(ABC):
+    """A call in a NativePool: queued, running or done. It belongs to the OS thread that submitted it."""
+
+    __slots__ = ("__weakref__",)
+
+    @abstractmethod
+    def done(self) -> bool:
+        """Whether `wait` would not wait."""
+
+    @abstractmethod
+    def wait(self) -> Any:
+        """Wait for the call, and return its value or raise its exception, of any kind, with its traceback.
+
+        If the waiting green thread is interrupted, the call goes on, and `wait` may be called again.
+
+        Raises:
+            WrongThread: the call was submitted in another OS thread, and is not done.
+            FlowThingsError: it was submitted before this process was forked, and is not done.
+        """
+
+    @abstractmethod
+    def when_done(self, callback: Callable[[], object]) -> None:
+        """Have `callback()` called in the hub of this OS thread once the call is done; at once if it is done.
+
+        The callback must not wait. It is called once, or twice if a signal's exception interrupts the hub.
+
+        Raises:
+            WrongThread, FlowThingsError: as `wait`.
+        """
+
+
+class NativePool(ABC):
+    """Runs calls that block, such as those of a database driver, in OS threads of its own.
+
+    On threads, and within a native call, there is no need for another thread: there the caller blocks.
+
+    Attributes:
+        name: for error messages.
+        size: how many threads it has at most. They are started when they are needed.
+    """
+
+    name: str
+    size: int
+
+    @abstractmethod
+    def submit(self, function: Callable[..., Any], /, *args: Any) -> NativeCall:
+        """Start `function(*args)` in one of the threads, with a copy of the caller's context variables.
+
+        It never waits: while all threads have calls, the call is queued. On threads and within a native call
+        it runs the function itself; then an exception that is no `Exception` is raised here, because a signal
+        handler may have raised it.
+
+        Raises:
+            FlowThingsError: the pool is closed.
+            RuntimeError: the pool has no thread, and none can be started.
+        """
+
+    def run(self, function: Callable[..., Any], /, *args: Any) -> Any:
+        """Submit a call and wait for it."""
+        return self.submit(function, *args).wait()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Refuse more calls, and return when all threads have finished the calls that they have, and ended.
+
+        It may be called again, also after an interruption. Within a call of a pool it does not wait. A pool
+        that is collected as garbage ends its threads as well, and a program does not wait for them to end.
+        """
 
 
 class Backend(ABC):
@@ -226,4 +296,11 @@ class Backend(ABC):
         with their traceback. The function gets the caller's context variables; changes that it makes to them
         are lost. If the waiting green thread is interrupted, the function is not stopped: it runs to its end
         and its result is dropped.
+        """
+
+    @abstractmethod
+    def native_pool(self, size: int, name: str) -> NativePool:
+        """A new pool of at most `size` OS threads, for calls that must not wait for a thread of `native`.
+
+        Calls that wait for each other, such as those of a database's clients, need a thread each.
         """

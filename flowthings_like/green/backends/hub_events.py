@@ -16,11 +16,36 @@ if TYPE_CHECKING:
 
     from flowthings_like.errors import WrongThread
 
-__all__ = ["Hub", "HubEvent", "LocalHubEvent"]
+__all__ = ["Hub", "HubEvent", "LocalHubEvent", "Waker"]
+
+
+class Waker(Protocol):
+    """Has a hub call one function at the request of other OS threads."""
+
+    def wake(self) -> object:
+        """Have the hub call the function soon, once for all requests since. Any OS thread may ask."""
+
+    def hold(self) -> None:
+        """Keep the hub's loop running until `release`, although nothing else does."""
+
+    def release(self) -> None:
+        """Let the loop end when nothing else keeps it running."""
+
+    def close(self) -> None:
+        """Give it up in a forked child, without an effect on the parent."""
 
 
 class Hub(Protocol):
-    """The event loop of a green library. Each OS thread has its own."""
+    """The event loop of a green library. Each OS thread has its own.
+
+    Attributes:
+        delivery: its Delivery of `native_pool.py`, once it has one.
+    """
+
+    delivery: Any
+
+    def waker(self, callback: Callable[[], object]) -> Waker:
+        """A Waker that calls `callback()`, which must not wait."""
 
     def switch(self) -> object:
         """Let the loop run until something switches back to this green thread. Raises in the loop itself."""
