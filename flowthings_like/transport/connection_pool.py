@@ -34,8 +34,9 @@ import os
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from weakref import ref
 
 from ..errors import DeadlineExceeded
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-__all__ = ["Lease", "Pool", "Statistics"]
+__all__ = ["Ending", "Lease", "Pool", "Statistics"]
 
 C = TypeVar("C")
 
@@ -78,6 +79,13 @@ class Statistics:
     discarded: int
 
 
+class Ending(Protocol):
+    """The end of a connection, which goes on in another thread."""
+
+    def when_done(self, callback: Callable[[], object]) -> object:
+        """Have `callback()` called when the connection is closed, in the OS thread that asked for it."""
+
+
 class Pool(Generic[C]):
     """Connections to one origin, opened when they are needed, and never shared with a forked child.
 
@@ -87,9 +95,12 @@ class Pool(Generic[C]):
     Args:
         name: what error messages call it, such as "connections to api.example.com".
         open: makes a connection; takes what `lease` was given as `args`.
-        close: ends one without waiting for anything. It may be called again for one that is closed.
+        close: ends one without waiting for anything. It may be called again for one that is closed. If the
+            end goes on in another thread, it returns an Ending; the connection counts until that is done.
         size: how many there may be at once; under gevent and eventlet, in each OS thread that makes calls.
         idle_for: seconds after which an idle connection is not used again.
+        keep: so many idle connections stay open for any time. If it is not 0, `idle_for` only says when those
+            beyond them are closed, and whoever gets one asks `Lease.idled` whether to check it first.
         usable: says, without waiting, whether an idle connection can still be used.
     """
 
@@ -97,10 +108,11 @@ class Pool(Generic[C]):
         self,
         name: str,
         open: Callable[..., C],
-        close: Callable[[C], object],
+        close: Callable[[C], Ending | None],
         *,
         size: int,
         idle_for: float = 60.0,
+        keep: int = 0,
         usable: Callable[[C], bool] | None = None,
     ) -> None:
         self.name = name
@@ -108,6 +120,7 @@ class Pool(Generic[C]):
         self.close_one = close
         self.size = size
         self.idle_for = idle_for
+        self.keep = keep
         self.usable = usable
         self._home: Callable[[], object] | None = None
         self._states: dict[tuple[int, int], _PoolState[C]] = {}
@@ -308,26 +321,35 @@ class _PoolState(Generic[C]):
             raise
 
     def discard(self, slot: _Slot[C]) -> None:
-        """Close what is in a slot, and give up the slot."""
+        """Close what is in a slot, and give up the slot when that is done."""
+        ending = None
         try:
-            self.close_connection(slot)
+            ending = self.close_connection(slot)
         finally:
-            self.slots.discard(slot.ref)
-            if self.waiting:
-                self.match()
+            if ending is None:
+                self._free(slot)
+            else:
+                ending.when_done(partial(self._free, slot))  # this holds the slot, so it counts until then
 
-    def close_connection(self, slot: _Slot[C], expired: bool = False) -> None:
+    def _free(self, slot: _Slot[C]) -> None:
+        self.slots.discard(slot.ref)
+        if self.waiting:
+            self.match()
+
+    def close_connection(self, slot: _Slot[C], expired: bool = False) -> Ending | None:
         """Close what is in a slot, and keep the slot."""
         connection = slot.connection
         if connection is None:
-            return
+            return None
+        ending = None
         # It leaves its slot only when it is closed. After an interrupt in between it is closed again.
         if self.pid == os.getpid():
-            self.pool.close_one(connection)
+            ending = self.pool.close_one(connection)
         else:
             _inherited.append(connection)
         self.expired += expired
         slot.connection = None
+        return ending
 
     def match(self) -> None:
         """Hand what is free to those who wait, first come, first served. Doing it once too often is free."""
@@ -341,7 +363,7 @@ class _PoolState(Generic[C]):
     def _find_slot(self) -> _Slot[C] | None:
         """An idle connection that can be used, else room for a new one, else None."""
         pool = self.pool
-        oldest = monotonic() - pool.idle_for
+        oldest = -1.0 if pool.keep else monotonic() - pool.idle_for
         while True:
             try:
                 slot = self.idle.pop()
@@ -360,16 +382,20 @@ class _PoolState(Generic[C]):
         return None
 
     def _expire(self, slot: _Slot[C]) -> None:
+        ending = None
         try:
-            self.close_connection(slot, expired=True)
+            ending = self.close_connection(slot, expired=True)
         finally:
-            self.slots.discard(slot.ref)
+            if ending is None:
+                self.slots.discard(slot.ref)
+            else:
+                ending.when_done(partial(self._free, slot))
 
     def expire(self, oldest: float) -> None:
         """Close what has been idle since before then."""
-        idle = self.idle
+        idle, keep = self.idle, self.pool.keep
         with suppress(IndexError):
-            while idle[0].idle_since < oldest:
+            while len(idle) > keep and idle[0].idle_since < oldest:
                 slot = idle.popleft()
                 if slot.idle_since >= oldest:  # another thread has changed the order
                     idle.append(slot)

@@ -152,6 +152,56 @@ def test_idle_connections_age(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pool.statistics() == Statistics(3, 1, 1, 0, 3, 2, 0)
 
 
+def test_some_stay_open_however_long_they_are_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(pool_module, "monotonic", lambda: now)
+    pool, lines = make(size=3, idle_for=10.0, keep=1)
+    with pool.lease() as first, pool.lease() as second, pool.lease() as third:
+        for lease in (first, second, third):
+            lease.complete()
+    now = 11.0
+    with pool.lease() as lease:
+        assert lease.reused
+        assert lease.idled == 11.0
+        lease.complete()
+    # The one that was used is young now, and one more would be kept. The others are too many, and too old.
+    assert numbers(pool.statistics()) == (1, 1, 0)
+    assert lines.unclosed == 1
+
+
+class SlowEnd:
+    """The end of a connection in another thread, which a test completes."""
+
+    def __init__(self) -> None:
+        self.callbacks: list[Callable[[], object]] = []
+
+    def when_done(self, callback: Callable[[], object]) -> None:
+        self.callbacks.append(callback)
+
+    def complete(self) -> None:
+        for callback in self.callbacks:
+            callback()
+
+
+def test_a_connection_counts_until_its_end_is_complete() -> None:
+    lines, ends = Lines(), []
+
+    def close(line: Line) -> SlowEnd:
+        line.close()
+        ends.append(SlowEnd())
+        return ends[-1]
+
+    pool: Pool[Line] = Pool("test lines", lines.open, close, size=1)
+    with pool.lease():
+        pass
+    assert numbers(pool.statistics()) == (1, 0, 0)
+    with pytest.raises(DeadlineExceeded, match="none of 1"), pool.lease(monotonic()):
+        pass
+    ends[0].complete()
+    assert numbers(pool.statistics()) == (0, 0, 0)
+    assert use(pool) == 1
+
+
 def test_closing() -> None:
     pool, lines = make()
     use(pool)
