@@ -1,0 +1,1 @@
+"""Connections to databases through DB-API drivers."""
