@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from flowthings_like.green import detect
+from tests.servers.fixtures import *  # noqa: F403 (each kind of server has its fixtures there)
 
 # A busy machine may take long over one example, and over finding one.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
