@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from .mariadb import MariadbDatabase, MariadbServer
+from .pgbouncer import Pgbouncer
 from .postgres import PostgresDatabase, PostgresServer
 
-__all__ = ["postgres", "postgres_database"]
+__all__ = ["mariadb", "mariadb_database", "pgbouncer", "postgres", "postgres_database"]
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +24,27 @@ def postgres() -> Iterator[PostgresServer]:
 def postgres_database(postgres: PostgresServer) -> Iterator[PostgresDatabase]:
     """An empty PostgreSQL database for one test."""
     database = postgres.new_database()
-    try:
-        yield database
-    finally:
-        postgres.drop(database)
+    yield database
+    postgres.drop(database)
+
+
+@pytest.fixture(scope="session")
+def pgbouncer(postgres: PostgresServer) -> Iterator[Pgbouncer]:
+    """A PgBouncer in transaction mode in front of `postgres`, shared by all tests of this process."""
+    with Pgbouncer(postgres) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariadbServer]:
+    """A MariaDB server, shared by all tests of this process."""
+    with MariadbServer() as server:
+        yield server
+
+
+@pytest.fixture
+def mariadb_database(mariadb: MariadbServer) -> Iterator[MariadbDatabase]:
+    """An empty MariaDB database for one test."""
+    database = mariadb.new_database()
+    yield database
+    mariadb.drop(database)
