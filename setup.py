@@ -105,6 +105,7 @@ setup(
         "flowthings_like": ["py.typed"],
         "flowthings_like.green.calls": ["*.pyi"],
         "flowthings_like.services": ["*.pyi"],
+        "flowthings_like.services.database": ["*.pyi"],
         "flowthings_like.services.rest": ["*.pyi"],
         "flowthings_like.services.things": ["*.pyi"],
         "flowthings_like.platform.things.language.syntax": ["grammar.lark"],

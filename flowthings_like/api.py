@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +20,7 @@ from .transport.http.urls import check_size, check_transport
 if TYPE_CHECKING:
     import requests
 
+    from .services.database.pool import ConnectionPool
     from .services.parallel import AsyncServices, LazyServices
     from .services.things.client import Client
     from .transport.connection_pool import Pool
@@ -64,6 +66,7 @@ class API(Services):
             answer raises ResponseTooLarge.
         things: the URL of a ThingsDB node for `things`: "things://user:password@host:9200", things+tls://…,
             ws://…, wss://… or unix:///path. Without a user the client logs in with this account and token.
+        db: the URL of a database for `db`: "postgresql://user:password@host/name", "sqlite:///file.db", ….
 
     Raises:
         ConfigurationError: the credentials, a host or a function cannot be used.
@@ -90,6 +93,7 @@ class API(Services):
         retry: Retry | Literal[False] | None = None,
         transport: str | None = None,
         things: str | None = None,
+        db: str | None = None,
         max_response_bytes: int | None = None,
     ) -> None:
         self._session = session
@@ -101,6 +105,8 @@ class API(Services):
         self._platform: Any = None
         self._things_url = _either(things, defaults.things)
         self._things: Client | None = None
+        self._db_url = _either(db, defaults.db)
+        self._db: ConnectionPool | None = None
         self._connection = Connection(
             creds,
             secure=_either(secure, defaults.secure),
@@ -163,9 +169,10 @@ class API(Services):
         Each option is taken from the first of these that has it: the arguments; the profile, if it is an
         argument; the environment (FLOWTHINGS_ACCOUNT, FLOWTHINGS_TOKEN, FLOWTHINGS_HOST, FLOWTHINGS_WS_HOST,
         FLOWTHINGS_SECURE, FLOWTHINGS_VERSION, FLOWTHINGS_TIMEOUT, FLOWTHINGS_MAX_RESPONSE_BYTES,
-        FLOWTHINGS_THINGS); the profile in FLOWTHINGS_PROFILE, or [default]. Profiles are sections of the INI
-        file `~/.flowthings/credentials`, or of the file in FLOWTHINGS_CREDENTIALS. Their options have the
-        same names in lower case, without the prefix. Only its owner should be able to read the file.
+        FLOWTHINGS_THINGS, FLOWTHINGS_DB); the profile in FLOWTHINGS_PROFILE, or [default]. Profiles are
+        sections of the INI file `~/.flowthings/credentials`, or of the file in FLOWTHINGS_CREDENTIALS. Their
+        options have the same names in lower case, without the prefix. Only its owner should be able to read
+        the file.
 
         Args:
             profile: a section of that file.
@@ -269,6 +276,25 @@ class API(Services):
             client.close()
         return client
 
+    @property
+    def db(self) -> ConnectionPool:
+        """The pool of connections to the database in the option `db`. It connects when it is first used.
+
+        Without the option it is an SQLite file of your own, `db.sqlite` in the embedded platform's folder.
+
+        Raises:
+            ConfigurationError: there is no database, or its driver is not installed.
+            InvalidInput: the URL cannot be read.
+        """
+        if self._db is None:
+            from .services.database.api_database import open_database
+
+            made = open_database(self._db_url, self._platform)
+            if self._connection.closed:
+                made.close()
+            self._db = self._db or made  # two threads may be here at once
+        return self._db
+
     def async_(self, pool: Any = None) -> AsyncServices:
         """The same services, with calls that start at once and return green threads; `results()` waits.
 
@@ -298,15 +324,14 @@ class API(Services):
     def close(self) -> None:
         """Close the connections and the embedded platform. Later calls raise. Closing again does nothing."""
         platform, self._platform = self._platform, None
-        try:
-            try:
-                self._connection.close()
-            finally:
-                if self._things is not None:
-                    self._things.close()
-        finally:
+        with ExitStack() as closing:  # from the last to the first, each one whatever another raises
             if platform is not None:
-                platform.close()
+                closing.callback(platform.close)
+            if self._db is not None:
+                closing.callback(self._db.close)
+            if self._things is not None:
+                closing.callback(self._things.close)
+            closing.callback(self._connection.close)
 
     def __enter__(self) -> API:
         return self

@@ -26,6 +26,7 @@ _OPTIONS = (
     "timeout",
     "max_response_bytes",
     "things",
+    "db",
 )
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 

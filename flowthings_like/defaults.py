@@ -31,12 +31,14 @@ class Defaults:
         retry: a Retry for all calls; False or None to make each call once.
         max_response_bytes: the most bytes of an answer, both before and after it is decompressed.
         things: the URL of a ThingsDB node, for `api.things`; None for none.
+        db: the URL of a database, for `api.db`; None for none.
         transport: "auto" for the native transport, except where a call needs a feature of requests;
             "requests" to send everything through requests.
     """
 
     __slots__ = (
         "async_lib",
+        "db",
         "encoder",
         "host",
         "max_response_bytes",
@@ -68,6 +70,7 @@ class Defaults:
         retry: Retry | Literal[False] | None = _RETRY,
         transport: str = "auto",
         things: str | None = None,
+        db: str | None = None,
         max_response_bytes: int = 256 << 20,
     ) -> None:
         self.async_lib = async_lib
@@ -83,6 +86,7 @@ class Defaults:
         self.retry = retry
         self.transport = transport
         self.things = things
+        self.db = db
         self.max_response_bytes = max_response_bytes
 
     @property

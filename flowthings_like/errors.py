@@ -16,6 +16,7 @@
     ├── InvalidResponse              the answer is not the platform's envelope
     ├── ResponseTooLarge             the answer has more bytes than max_response_bytes
     ├── ConnectionFailed             no connection, or it broke (also a ConnectionError; retryable)
+    │   └── ConnectionLost           a pool's database connection was lost or interrupted
     ├── DeadlineExceeded             the time limit was reached (also a TimeoutError; retryable)
     ├── CallCancelled                a parallel call was cancelled, or its green thread was killed
     └── WrongThread                  a green call was used in another OS thread (also a RuntimeError)
@@ -35,6 +36,7 @@ __all__ = [
     "CallCancelled",
     "ConfigurationError",
     "ConnectionFailed",
+    "ConnectionLost",
     "DeadlineExceeded",
     "FilterSyntaxError",
     "FlowThingsBadRequest",
@@ -202,6 +204,13 @@ class ConnectionFailed(FlowThingsError, ConnectionError):
 
     retryable = True
     sent: bool = True
+
+
+class ConnectionLost(ConnectionFailed):
+    """A database connection was closed by the server, or interrupted, before this statement was sent.
+
+    The drivers' own errors are raised unchanged; this is for what is asked of a connection afterwards.
+    """
 
 
 class DeadlineExceeded(FlowThingsError, TimeoutError):

@@ -1,0 +1,301 @@
+"""The connections of one ConnectionPool: opened, checked before use, lent, and given back or closed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from ...errors import ConfigurationError, ConnectionLost, DeadlineExceeded
+from ...green.backends.choice import detect
+from ...transport.connection_pool import Lease, Pool
+from ...transport.database.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType, TracebackType
+
+    from ...green.backends.contract import NativePool
+    from ...transport.database.drivers import Driver
+    from .options import PoolOptions
+
+__all__ = ["Checkout", "Connections", "Holder", "PoolStatistics"]
+
+_LIBRARY = str(Path(__file__).parents[2]) + os.sep
+
+
+@dataclass(frozen=True)
+class Holder:
+    """What has a connection.
+
+    Attributes:
+        what: the call, such as "run_interaction(transfer)".
+        where: the file and line of the caller, as far as that is known.
+        seconds: for how long it has had the connection.
+    """
+
+    what: str
+    where: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.what}{self.where and ' at '}{self.where} for {self.seconds:.1f} s"
+
+
+@dataclass(frozen=True)
+class PoolStatistics:
+    """Numbers of a pool in this process; under gevent and eventlet, of this OS thread.
+
+    Attributes:
+        size: how many connections there may be.
+        open: how many there are, those being opened or closed included.
+        idle: how many of them wait for work.
+        waiting: how many callers wait for one.
+        opened: how many were ever opened.
+        expired: how many were closed for their age, or because the server had closed them.
+        discarded: how many were closed because they were interrupted, lost or left in disorder.
+        holders: what has the others, the oldest first.
+    """
+
+    size: int
+    open: int
+    idle: int
+    waiting: int
+    opened: int
+    expired: int
+    discarded: int
+    holders: tuple[Holder, ...]
+
+
+class Connections:
+    """The connections of one ConnectionPool.
+
+    Args:
+        driver: the DB-API driver.
+        args, kwargs: for its `connect`. They may hold a password, so nothing shows them.
+        options: of the pool.
+
+    Attributes:
+        name: what messages call the pool.
+        closed: whether `close` was called.
+        checkouts: by id, those that have a connection or wait for one. An abandoned one is gone from here.
+    """
+
+    def __init__(
+        self, driver: Driver, args: tuple[Any, ...], kwargs: dict[str, Any], options: PoolOptions
+    ) -> None:
+        self.driver = driver
+        self.options = options
+        self.name = options.name or f"connections of {driver.name}"
+        self.closed = False
+        self.checkouts: WeakValueDictionary[int, Checkout] = WeakValueDictionary()
+        memory = driver.shared_memory(args, kwargs)
+        self._args, self._kwargs = (args, kwargs) if memory is None else (memory.args, memory.kwargs)
+        self._is_memory = memory is not None
+        self._anchor: Any = None
+        self._natives: WeakKeyDictionary[Any, NativePool] = WeakKeyDictionary()
+        self._pool: Pool[Session] = Pool(
+            self.name, self._new_session, Session.close,
+            size=options.max, keep=options.min, idle_for=options.idle, usable=self._is_usable,
+        )  # fmt: skip
+
+    def statistics(self) -> PoolStatistics:
+        """The numbers now."""
+        now = self._pool.statistics()
+        checkouts = [each() for each in self.checkouts.valuerefs()]  # other threads may add some meanwhile
+        holders = [each.holder() for each in checkouts if each is not None and each.has_connection]
+        return PoolStatistics(
+            size=now.size, open=now.open, idle=now.idle, waiting=now.waiting, opened=now.opened,
+            expired=now.expired, discarded=now.discarded,
+            holders=tuple(sorted(holders, key=lambda holder: -holder.seconds)),
+        )  # fmt: skip
+
+    def lease(self, fresh: bool) -> Lease[Session]:
+        """Room for one connection, or one that is idle, once it is entered."""
+        if self.closed:
+            raise ConfigurationError(f"{self.name}: the pool is closed; start() opens it again")
+        wait = self.options.timeout
+        return self._pool.lease(None if wait is None else monotonic() + wait, fresh=fresh)
+
+    def prepare(self, lease: Lease[Session]) -> None:
+        """Open the connection of a lease, or check one that has been idle for long."""
+        session = lease.connection
+        session.lend()
+        if not lease.reused:
+            session.connect(self._connect)
+        elif self.options.reconnect and lease.idled > self.options.idle:
+            session.finish(self._check)
+            session.lend()
+
+    def close(self) -> None:
+        """Close what is idle now, and what is in use when it comes back. OS threads end with their calls."""
+        self.closed = True
+        self._pool.close()
+        anchor, self._anchor = self._anchor, None
+        if anchor is not None:
+            self.driver.close(anchor)
+        for native in list(self._natives.values()):
+            native.close()
+        self._natives.clear()
+
+    def native(self) -> NativePool:
+        """The pool of OS threads for the calling OS thread's hub.
+
+        There are twice as many threads as connections: each may run one call, and one that ends it. So a call
+        never waits for a thread, which could wait for a lock that the caller holds.
+        """
+        backend = detect()
+        owner = backend.socket_owner()
+        found = self._natives.get(owner)
+        if found is None:
+            found = self._natives.setdefault(owner, backend.native_pool(2 * self.options.max, self.name))
+        return found
+
+    def _new_session(self) -> Session:
+        wanted = self.options.native
+        blocks = self.driver.blocks_green_threads() if wanted is None else wanted
+        is_native = blocks and detect().is_cooperative
+        return Session(self.driver, self.native() if is_native else None, self._run_aside)
+
+    def _connect(self) -> Any:
+        if self._is_memory and self._anchor is None:
+            self._anchor = self.driver.connect(self._args, self._kwargs)
+        connection = self.driver.connect(self._args, self._kwargs)
+        if self.options.openfun is not None:
+            self.options.openfun(connection)
+        return connection
+
+    def _check(self, connection: Any) -> None:
+        cursor = self.driver.cursor(connection)
+        cursor.execute(self.options.good_sql)
+        cursor.fetchall()
+        self.driver.close_cursor(cursor)
+        self.driver.rollback(connection)
+
+    def _is_usable(self, session: Session) -> bool:
+        lifetime = self.options.lifetime
+        if not session.is_usable() or (lifetime is not None and monotonic() - session.opened_at > lifetime):
+            return False
+        return not (self.options.reconnect and session.has_input())
+
+    def _run_aside(self, function: Callable[[], object]) -> None:
+        def run() -> None:
+            with suppress(Exception):
+                function()
+
+        backend = detect()
+        if backend.is_cooperative:
+            self.native().submit(run)
+        else:
+            backend.spawn(run)
+
+
+class Checkout:
+    """A session for the length of a `with` block.
+
+    At the end a transaction that is still open is rolled back. A connection that is in order goes back, and
+    any other is closed.
+
+    Args:
+        connections: where the session is taken from.
+        what: the call, for messages.
+        fresh: take no connection that was used before.
+    """
+
+    def __init__(self, connections: Connections, what: str, fresh: bool = False) -> None:
+        self._connections = connections
+        self._what = what
+        self._where = _caller()
+        self._since = monotonic()
+        self._fresh = fresh
+        self._lease: Lease[Session] | None = None
+
+    @property
+    def has_connection(self) -> bool:
+        """Whether it has a connection now."""
+        return self._lease is not None
+
+    @property
+    def reused(self) -> bool:
+        """Whether the connection had been used before."""
+        return self._lease is not None and self._lease.reused
+
+    def holder(self) -> Holder:
+        """What messages say about it."""
+        return Holder(self._what, self._where, monotonic() - self._since)
+
+    def __enter__(self) -> Session:
+        self._connections.checkouts[id(self)] = self
+        lease = self._take(self._fresh)
+        try:
+            return self._prepared(lease)
+        except (self._connections.driver.error, ConnectionLost):
+            if not lease.reused:
+                raise
+        # It was idle for long, and the check has found it dead. A new one needs no check.
+        return self._prepared(self._take(fresh=True))
+
+    def _take(self, fresh: bool) -> Lease[Session]:
+        lease = self._connections.lease(fresh)
+        try:
+            lease.__enter__()
+        except DeadlineExceeded as error:
+            raise self._too_late(error) from None
+        self._since = monotonic()
+        self._lease = lease
+        return lease
+
+    def _prepared(self, lease: Lease[Session]) -> Session:
+        try:
+            self._connections.prepare(lease)
+        except BaseException as error:
+            self._lease = None
+            lease.__exit__(type(error), error, None)
+            raise
+        return lease.connection
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        lease = self._lease
+        if lease is None:
+            return
+        try:
+            # A caller that is being killed waits for nothing more, so the connection is closed.
+            if kind is None or issubclass(kind, Exception):
+                in_order = lease.connection.roll_back()
+                if in_order:
+                    lease.complete()
+                    kind = error = traceback = None
+        except BaseException as interrupt:
+            kind, error = type(interrupt), interrupt
+            raise
+        finally:
+            self._lease = None
+            lease.__exit__(kind, error, traceback)
+
+    def _too_late(self, error: DeadlineExceeded) -> DeadlineExceeded:
+        holders = self._connections.statistics().holders
+        shown = "; ".join(map(str, holders[:5]))
+        more = f"; and {len(holders) - 5} more" if len(holders) > 5 else ""
+        late = DeadlineExceeded(
+            f"{error}. In use by: {shown or 'nothing'}{more}. "
+            "Raise cp_max, hold connections for a shorter time, or raise cp_timeout"
+        )
+        late.sent = False
+        return late
+
+
+def _caller() -> str:
+    """The file and line outside this library that led here; empty in a thread that the library started."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_code.co_filename.startswith(_LIBRARY):
+        frame = frame.f_back
+    if frame is None or frame.f_globals.get("__name__") == "threading":
+        return ""
+    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"

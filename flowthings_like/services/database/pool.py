@@ -1,0 +1,329 @@
+"""ConnectionPool: Twisted's adbapi in blocking style, for any DB-API driver."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, TypeVar, overload
+
+from ...errors import ConnectionLost
+from ...green.calls.markers import plain
+from ...green.future import CapturedException
+from ...transport.database.drivers import find_driver
+from ...transport.database.session import Session, State
+from ...transport.database.urls import parse_url
+from ..in_parallel import InParallel
+from .connections import Checkout, Connections, PoolStatistics
+from .options import PoolOptions
+from .rows import check_rows_as, convert_rows
+from .transaction import Connection, PooledConnection, Statement, TransactionBlock
+
+__all__ = ["ConnectionPool"]
+
+T = TypeVar("T")
+DRAIN_TIMEOUT = 10.0
+"""Seconds for which `close` waits for the calls that are under way."""
+
+
+class ConnectionPool(InParallel):
+    """A pool of connections to one database: Twisted's `adbapi.ConnectionPool` in blocking style.
+
+    >>> pool = ConnectionPool("sqlite3", ":memory:")
+    >>> pool.run_query("select 1 + 1")
+    [(2,)]
+
+    `pool.lazy().run_query(…)` returns a thunk and `pool.async_().run_query(…)` a green thread. adbapi's own
+    names (runQuery, runOperation, runInteraction, runWithConnection) are the same methods.
+
+    The SQL and its parameters go to the driver as they are, and its errors come back as they are. Nothing is
+    connected before the first call. A connection that was interrupted in a call is closed.
+
+    Args:
+        dbapi: a DB-API 2.0 module or its name, such as "sqlite3", "psycopg" or "pymysql".
+        args, kwargs: for the driver's `connect`. Arguments that begin with `cp_` are the pool's own; see
+            PoolOptions.
+
+    Raises:
+        ConfigurationError: there is no such module, or it is not a DB-API module.
+        InvalidInput: an option is unknown or cannot be used.
+    """
+
+    def __init__(self, dbapi: str | ModuleType, /, *args: Any, **kwargs: Any) -> None:
+        self._options = PoolOptions.taken_from(kwargs)
+        self._driver = find_driver(dbapi)
+        self._connections = Connections(self._driver, args, kwargs, self._options)
+
+    @classmethod
+    def from_url(cls, url: str, **options: Any) -> ConnectionPool:
+        """A pool for a URL: `sqlite:///folder/file.db`, `postgresql://user:password@host/name`, `mysql://…`.
+
+        Args:
+            url: see `flowthings_like.transport.database.urls`.
+            options: options of the pool and of the driver's `connect`. They come before those in the URL.
+
+        Raises:
+            InvalidInput: the URL cannot be read.
+            ConfigurationError: no driver for it is installed.
+        """
+        parsed = parse_url(url)
+        return cls(parsed.driver, *parsed.args, **{**parsed.kwargs, **parsed.options, **options})
+
+    @overload
+    def run_query(
+        self, statement: Any, /, *args: Any, rows_as: None = None, idempotent: bool = False, **kwargs: Any
+    ) -> list[tuple[Any, ...]]: ...
+    @overload
+    def run_query(
+        self,
+        statement: Any,
+        /,
+        *args: Any,
+        rows_as: Callable[..., T],
+        idempotent: bool = False,
+        **kwargs: Any,
+    ) -> list[T]: ...
+    def run_query(
+        self, statement: Any, /, *args: Any, rows_as: Any = None, idempotent: bool = False, **kwargs: Any
+    ) -> list[Any]:
+        """Run a statement in a transaction of its own, and return all its rows.
+
+        Args:
+            statement, args, kwargs: for the driver's `execute`: the SQL, and its parameters if it has any.
+            rows_as: what a row becomes: None or tuple, dict, a dataclass or a TypedDict.
+            idempotent: whether the statement may be sent a second time if the connection was lost after it
+                had been sent. If nothing was sent, it is always sent again.
+
+        Raises:
+            Exception: the driver's own error.
+            DeadlineExceeded: no connection was free in time.
+        """
+        check_rows_as(rows_as)
+        prepared = Statement(self._options, self._driver, (statement, *args), kwargs)
+
+        def query(connection: Any) -> tuple[Any, Any]:
+            cursor = self._driver.cursor(connection)
+            cursor.execute(*prepared.args, **prepared.kwargs)
+            rows, description = cursor.fetchall(), cursor.description
+            self._driver.close_cursor(cursor)
+            self._driver.commit(connection)
+            return rows, description
+
+        rows, description = self._run("run_query", lambda session: session.finish(query), idempotent)
+        return convert_rows(rows_as, description, rows)
+
+    def run_operation(self, statement: Any, /, *args: Any, idempotent: bool = False, **kwargs: Any) -> None:
+        """Run a statement that has no rows, in a transaction of its own. See `run_query`."""
+        prepared = Statement(self._options, self._driver, (statement, *args), kwargs)
+
+        def operate(connection: Any) -> None:
+            cursor = self._driver.cursor(connection)
+            cursor.execute(*prepared.args, **prepared.kwargs)
+            self._driver.close_cursor(cursor)
+            self._driver.commit(connection)
+
+        self._run("run_operation", lambda session: session.finish(operate), idempotent)
+
+    def run_interaction(
+        self, interaction: Callable[..., T], /, *args: Any, idempotent: bool = False, **kwargs: Any
+    ) -> T:
+        """Call `interaction(transaction, *args, **kwargs)` in a transaction, and commit when it returns.
+
+        The transaction is a cursor. If the function raises, or is killed, nothing of it stays. If the server
+        has closed the connection before the first statement, the function is called again, once, with a new
+        connection.
+
+        Args:
+            interaction: a function. It runs in the caller's own (green) thread.
+            idempotent: whether it may be called again if the connection was lost after the first statement.
+        """
+
+        def interact(session: Session) -> T:
+            connection = Connection(session, self._options)
+            value = interaction(connection.cursor(), *args, **kwargs)
+            connection.finish()
+            return value
+
+        return self._run(_named("run_interaction", interaction), interact, idempotent)
+
+    def run_with_connection(
+        self, function: Callable[..., T], /, *args: Any, idempotent: bool = False, **kwargs: Any
+    ) -> T:
+        """Like `run_interaction`, with the connection in place of a cursor."""
+
+        def interact(session: Session) -> T:
+            connection = Connection(session, self._options)
+            value = function(connection, *args, **kwargs)
+            connection.finish()
+            return value
+
+        return self._run(_named("run_with_connection", function), interact, idempotent)
+
+    @plain
+    def transaction(self, rows_as: Any = None) -> TransactionBlock:
+        """A transaction as a block: `with pool.transaction() as cursor: …`. It commits at the end.
+
+        Args:
+            rows_as: what the rows become that the cursor fetches; see `run_query`.
+        """
+        check_rows_as(rows_as)
+        return TransactionBlock(Checkout(self._connections, "transaction"), self._options, rows_as)
+
+    @overload
+    @plain
+    def iterate(
+        self, statement: Any, /, *args: Any, size: int = 1000, rows_as: None = None, **kwargs: Any
+    ) -> Iterator[tuple[Any, ...]]: ...
+    @overload
+    @plain
+    def iterate(
+        self, statement: Any, /, *args: Any, size: int = 1000, rows_as: Callable[..., T], **kwargs: Any
+    ) -> Iterator[T]: ...
+    @plain
+    def iterate(
+        self, statement: Any, /, *args: Any, size: int = 1000, rows_as: Any = None, **kwargs: Any
+    ) -> Iterator[Any]:
+        """Run a statement and yield its rows, `size` of which are fetched at a time.
+
+        With psycopg, psycopg2, pg8000 and PyMySQL the other rows stay on the server. The connection is in use
+        until the last row was read. If the loop is left before, the connection is closed.
+
+        Args:
+            size: how many rows are in memory.
+            rows_as: see `run_query`.
+        """
+        check_rows_as(rows_as)
+        prepared = Statement(self._options, self._driver, (statement, *args), kwargs)
+        return self._rows(prepared, size, rows_as)
+
+    def _rows(self, statement: Statement, size: int, rows_as: Any) -> Iterator[Any]:
+        def start(connection: Any) -> Any:
+            cursor = self._driver.streaming_cursor(connection, size)
+            cursor.execute(*statement.args, **statement.kwargs)
+            return cursor
+
+        def end(connection: Any) -> None:
+            self._driver.close_cursor(cursor)
+            self._driver.commit(connection)
+
+        with Checkout(self._connections, "iterate") as session:
+            cursor = session.exchange(start)
+            while rows := session.exchange(lambda _: cursor.fetchmany(size)):
+                yield from convert_rows(rows_as, cursor.description, rows)
+            session.finish(end)
+
+    @plain
+    def connect(self) -> PooledConnection:
+        """A connection to hold on to. Its `close()` gives it back. It serves as SQLAlchemy's `creator`."""
+        checkout = Checkout(self._connections, "connect")
+        return PooledConnection(checkout, checkout.__enter__(), self._options)
+
+    @plain
+    def stats(self) -> PoolStatistics:
+        """The numbers of the pool now, and what has its connections."""
+        return self._connections.statistics()
+
+    @plain
+    def start(self) -> None:
+        """Open the pool again after `close`. A new pool is open. It connects when it is used."""
+        self._connections.closed = False
+
+    @plain
+    def close(self, timeout: float | None = None) -> None:
+        """Refuse new calls, wait for those under way, and close all connections and OS threads.
+
+        Args:
+            timeout: seconds to wait; by default 10. What is still in use then is closed when it comes back.
+        """
+        self._connections.closed = True
+        end = time.monotonic() + (DRAIN_TIMEOUT if timeout is None else timeout)
+        pause = 0.001
+        while self._connections.statistics().holders and time.monotonic() < end:
+            time.sleep(pause)
+            pause = min(2 * pause, 0.05)
+        self._connections.close()
+
+    @property
+    def min(self) -> int:
+        """How many idle connections stay open."""
+        return self._options.min
+
+    @property
+    def max(self) -> int:
+        """How many connections there may be."""
+        return self._options.max
+
+    @property
+    def name(self) -> str:
+        """What messages call the pool."""
+        return self._connections.name
+
+    @property
+    def running(self) -> bool:
+        """Whether the pool takes calls."""
+        return not self._connections.closed
+
+    def __enter__(self) -> ConnectionPool:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return (
+            f"<ConnectionPool of {self._driver.name}, at most {self.max}{'' if self.running else ', closed'}>"
+        )
+
+    def _run(self, what: str, body: Callable[[Session], T], idempotent: bool) -> T:
+        attempt = self._attempt(what, body, fresh=False)
+        if attempt.failure is not None:
+            if attempt.lost and (idempotent or (attempt.reused and not attempt.sent)):
+                attempt = self._attempt(what, body, fresh=True)
+            if attempt.failure is not None:
+                attempt.failure.again()
+        value: T = attempt.value
+        return value
+
+    def _attempt(self, what: str, body: Callable[[Session], Any], fresh: bool) -> _Attempt:
+        checkout = Checkout(self._connections, what, fresh)
+        with checkout as session:
+            try:
+                value = body(session)
+            except Exception as error:
+                is_loss = isinstance(error, (self._driver.error, ConnectionLost))
+                return _Attempt(
+                    failure=CapturedException.caught(error),
+                    lost=is_loss and session.state is State.BROKEN,
+                    reused=checkout.reused,
+                    sent=session.exchanges > 0,
+                )
+            return _Attempt(value)
+
+    runQuery = run_query  # adbapi's names
+    runOperation = run_operation
+    runInteraction = run_interaction
+    runWithConnection = run_with_connection
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """How a call ended.
+
+    Attributes:
+        value: what it returned.
+        failure: the exception; None if there was none.
+        lost: whether the connection was lost, or found closed.
+        reused: whether the connection had been used before.
+        sent: whether anything was sent.
+    """
+
+    value: Any = None
+    failure: CapturedException | None = None
+    lost: bool = False
+    reused: bool = False
+    sent: bool = False
+
+
+def _named(what: str, function: Callable[..., Any]) -> str:
+    return f"{what}({getattr(function, '__name__', type(function).__name__)})"

@@ -1,0 +1,207 @@
+"""One database connection of any driver, which knows whether it can still be used.
+
+    state     meaning                                          left by
+    IDLE      no transaction                                   an exchange: BUSY
+    BUSY      an exchange is under way                         it is complete: ACTIVE, or IDLE if it ended the
+                                                               transaction; anything else: BROKEN
+    ACTIVE    a transaction may be open                        an exchange: BUSY
+    BROKEN    interrupted or lost; nothing is sent any more    `close`: CLOSED
+    CLOSED                                                     -
+
+An exchange is one call of a function with the DB-API connection. It is complete if the function returned, or
+raised an error that the driver knows and that left the connection in order. After anything else (a kill, a
+time-out, an exception of a signal handler, a lost connection) nobody knows what the server will still send,
+and the next caller would read it as the answer to his own statement. Such a session is closed.
+An exchange that was interrupted where no handler saw it stays BUSY, which counts as BROKEN.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from enum import Enum
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from ...errors import ConnectionLost
+from .sockets import has_input
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...green.backends.contract import NativeCall, NativePool
+    from .drivers import Driver
+
+__all__ = ["Session", "State"]
+
+
+class State(Enum):
+    """What a session's connection can be used for. See the table above."""
+
+    IDLE = "idle"
+    BUSY = "busy"
+    ACTIVE = "active"
+    BROKEN = "broken"
+    CLOSED = "closed"
+
+
+READY = (State.IDLE, State.ACTIVE)
+
+
+class Session:
+    """One connection. It is made without I/O; `connect` opens it.
+
+    Args:
+        driver: the DB-API driver.
+        native: runs the calls of a driver that blocks; None to run them in place.
+        run_aside: runs a function that may block, without waiting for it.
+
+    Attributes:
+        state: see the table above.
+        opened_at: the `monotonic()` when it was made.
+        exchanges: how many exchanges were begun since `lend`.
+    """
+
+    def __init__(
+        self, driver: Driver, native: NativePool | None, run_aside: Callable[[Callable[[], object]], object]
+    ) -> None:
+        self.driver = driver
+        self.state = State.IDLE
+        self.opened_at = monotonic()
+        self.exchanges = 0
+        self._native = native
+        self._run_aside = run_aside
+        self._connection: Any = None
+        self._running: _NativeExchange | None = None
+
+    def connect(self, open: Callable[[], Any]) -> None:
+        """Open the connection: `open()` returns it."""
+        self.state = State.BUSY
+        self._run(self._open, open)
+        self.state = State.IDLE
+
+    def _open(self, open: Callable[[], Any]) -> None:
+        self._connection = open()
+
+    def lend(self) -> None:
+        """Note that a new caller has it."""
+        self.exchanges = 0
+
+    def is_usable(self) -> bool:
+        """Whether it can still be used, as far as that can be told without waiting."""
+        return self.state is State.IDLE and not self.driver.is_closed(self._connection)
+
+    def has_input(self) -> bool:
+        """Whether the server has sent something, or closed the connection, while nothing was asked."""
+        return has_input(self.driver.descriptor(self._connection))
+
+    def exchange(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call `function(connection, *args)`, in an OS thread if the driver blocks.
+
+        Raises:
+            ConnectionLost: the connection was interrupted or lost before; nothing was sent.
+            Exception: what the function raised.
+        """
+        if self.state not in READY:
+            raise self._lost("was interrupted or lost")
+        if self.exchanges == 0 and self.has_input():
+            self.state = State.BROKEN
+            raise self._lost("was closed by the server")
+        self.exchanges += 1
+        if self.state is State.IDLE and self.driver.begins:
+            function, args = self._begin_and, (function, args)
+        self.state = State.BUSY
+        try:
+            value = self._run(function, self._connection, *args)
+        except self.driver.error as error:
+            lost = self.driver.is_lost(self._connection, error)
+            self.state = State.BROKEN if lost else State.ACTIVE
+            raise
+        self.state = State.ACTIVE
+        return value
+
+    def _begin_and(self, connection: Any, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        self.driver.begin(connection)
+        return function(connection, *args)
+
+    def finish(self, function: Callable[..., Any], *args: Any) -> Any:
+        """An exchange that ends with the transaction's end: `function` commits, or rolls back."""
+        value = self.exchange(function, *args)
+        self.state = State.IDLE
+        return value
+
+    def roll_back(self) -> bool:
+        """Roll the transaction back. Returns whether the connection is in order then."""
+        if self.state is State.ACTIVE:
+            try:
+                self.finish(self.driver.rollback)
+            except Exception:
+                # The caller has an error of his own to raise, which says more.
+                self.state = State.BROKEN
+        return self.state is State.IDLE
+
+    def close(self) -> NativeCall | None:
+        """End the connection without waiting. Returns the call that does it, if that is in an OS thread."""
+        was, self.state = self.state, State.CLOSED
+        if was is State.CLOSED:
+            return None
+        # What was interrupted goes on at the server, or in another OS thread. Nobody waits for it any more.
+        cancel = self._canceller() if was is State.BUSY else None
+        if cancel is not None:
+            self._run_aside(cancel)
+        if self._native is None:
+            self._end(was)
+            return None
+        running = self._running
+        if running is not None and running.leave_end():
+            return running.call
+        return self._native.submit(self._end, was)
+
+    def _end(self, was: State) -> None:
+        connection = self._connection
+        if connection is not None:
+            (self.driver.close if was is State.IDLE else self.driver.abort)(connection)
+
+    def _canceller(self) -> Callable[[], object] | None:
+        with suppress(Exception):  # the driver may find just now that the connection is closed
+            return None if self._connection is None else self.driver.canceller(self._connection)
+        return None
+
+    def _run(self, function: Callable[..., Any], *args: Any) -> Any:
+        if self._native is None:
+            return function(*args)
+        exchange = self._running = _NativeExchange()
+        call = exchange.call = self._native.submit(exchange.run, self._end, function, args)
+        value = call.wait()
+        self._running = None
+        return value
+
+    def _lost(self, what: str) -> ConnectionLost:
+        error = ConnectionLost(f"this {self.driver.name} connection {what}; the pool does not use it again")
+        error.sent = False
+        return error
+
+
+class _NativeExchange:
+    """An exchange in an OS thread, which goes on if its caller is interrupted.
+
+    A connection is used by one thread at a time. So it is closed by whichever comes second: the end of the
+    exchange, or the session's end.
+    """
+
+    __slots__ = ("_came_first", "call")
+
+    def __init__(self) -> None:
+        self.call: NativeCall | None = None  # also None if an interrupt came just after it was submitted
+        self._came_first: dict[str, str] = {}
+
+    def run(self, end: Callable[[State], None], function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """Call the function, in the OS thread."""
+        try:
+            return function(*args)
+        finally:
+            if self._came_first.setdefault("first", "exchange") == "session":
+                end(State.BROKEN)
+
+    def leave_end(self) -> bool:
+        """End the session. Returns whether the exchange goes on, and will close the connection."""
+        return self._came_first.setdefault("first", "session") == "session"
