@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from .postgres import PostgresDatabase, PostgresServer
 from .programs import find_program
 from .server import HOST, Server
@@ -21,6 +23,8 @@ class Pgbouncer(PostgresDatabase, Server):
         pool_size: how many connections to the server there are at most, for each database.
         settings: further ones of pgbouncer.ini, such as `query_wait_timeout=1`.
     """
+
+    stop_signal = signal.SIGQUIT  # since 1.23, SIGTERM waits for the clients
 
     def __init__(
         self,

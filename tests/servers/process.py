@@ -56,7 +56,7 @@ class Process:
             with theirs, (folder / LOG).open("ab") as log:
                 self._guard = subprocess.Popen(
                     [*guard, "--", *command],
-                    stdin=theirs,
+                    stdin=theirs.fileno(),
                     stdout=log,
                     stderr=log,
                     env={**inherited, "LC_ALL": "C", "HOME": str(folder), "TMPDIR": str(folder)},

@@ -172,10 +172,17 @@ def test_a_killed_test_process_leaves_no_server_and_no_folder(number: signal.Sig
 
 @pytest.mark.parametrize("required", ["", "1"])
 def test_a_missing_program_skips_the_test_or_fails_it(required: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Missing(Listener):
+        def command(self) -> list[str]:
+            return [find_program("nosuchserverd", "nosuchserver")]
+
     monkeypatch.setenv("FLOWTHINGS_REQUIRE_SERVERS", required)
-    kind = pytest.fail.Exception if required else pytest.skip.Exception
-    with pytest.raises(kind, match="nosuchserverd is not installed: apt-get install nosuchserver"):
-        find_program("nosuchserverd", "nosuchserver")
+    server = Missing()
+    message = "nosuchserverd is not installed: apt-get install nosuchserver"
+    with pytest.raises((pytest.fail.Exception, pytest.skip.Exception), match=message) as raised:
+        server.start()
+    assert raised.type is (pytest.fail.Exception if required else pytest.skip.Exception)
+    assert not server.folder.exists()
 
 
 def test_the_newest_version_of_a_program_is_found(tmp_path: Path) -> None:
