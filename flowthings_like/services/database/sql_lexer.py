@@ -4,7 +4,7 @@ What is skipped: string literals, quoted names, comments, dollar quotes, `::`, `
 as in the slice `a[1:2]`. Where literals and comments end depends on the database:
 
     PostgreSQL   'it''s'  E'it\\'s'  "a"  $tag$…$tag$  --  /* /* nested */ */; operators ?| ?& @?
-    DuckDB       the same, without the operators
+    DuckDB       the same, without the operators, and E counts for one line
     MySQL        'it\\'s'  "it\\'s"  `a`  --␣  #  /* */
     SQLite       'it''s'  "a"  `a`  [a]  --  /* */
     any other    'it''s'  "a"  --  /* */
@@ -34,9 +34,10 @@ _PLAIN = r"'[^']*(?:''[^']*)*'(?!')"
 _NAME = r'"[^"]*(?:""[^"]*)*"(?!")'
 _BACKQUOTED = r"`[^`]*(?:``[^`]*)*`(?!`)"
 _BRACKETED = r"\[[^\]]*\]"
+_ESCAPED = r"[eE]'[^'\\]*(?:(?:\\.|'')[^'\\]*)*'(?!')"
 # 'a' and 'b' with a newline between them are one literal in PostgreSQL, and the E counts for both.
 _CONTINUED = r"'[ \t\f\v]*(?:--[^\r\n]*)?[\r\n](?:\s|--[^\r\n]*[\r\n])*'"
-_ESCAPED = rf"[eE]'[^'\\]*(?:(?:\\.|''|{_CONTINUED})[^'\\]*)*'(?!')"
+_ESCAPED_LINES = rf"[eE]'[^'\\]*(?:(?:\\.|''|{_CONTINUED})[^'\\]*)*'(?!')"
 _BACKSLASHED = r"""'[^'\\]*(?:(?:\\.|'')[^'\\]*)*'(?!')|"[^"\\]*(?:(?:\\.|"")[^"\\]*)*"(?!")"""
 _DOLLARS = rf"\$(?P<tag>(?:{_LETTER}[A-Za-z0-9_\x80-\U0010ffff]*)?)\$.*?\$(?P=tag)\$"
 _LINE = r"--[^\r\n]*"
@@ -84,8 +85,8 @@ def _dialect(name: str, *skipped: str, opening: str, operators: str = "", nested
     """A dialect. `skipped` are literals, names and comments; `opening` begins one that has no end."""
     forms = [
         f"(?P<skipped>{'|'.join(skipped)})",
-        rf"(?P<word>{_LETTER}[\w$\x80-\U0010ffff]*|[0-9][\w$.]*)",
         f"(?P<open>{opening})",
+        rf"(?P<word>{_LETTER}[\w$\x80-\U0010ffff]*|[0-9][\w$.]*)",
         r"(?P<colons>::+|:=)",
         r"(?P<named>:[^\W\d]\w*)",
         r"(?P<escaped>\?\?)",
@@ -96,18 +97,18 @@ def _dialect(name: str, *skipped: str, opening: str, operators: str = "", nested
 
 
 _QUESTION_OPERATORS = r"\?[|&](?![|&])|@\?"  # not ?|| and ?&&, which are a placeholder before || and &&
-_OPEN_DOLLARS = rf"\$(?:{_LETTER}[A-Za-z0-9_\x80-\U0010ffff]*)?\$"
+_OPEN_POSTGRESQL = rf"""[eE]?'|"|/\*|\$(?:{_LETTER}[A-Za-z0-9_\x80-\U0010ffff]*)?\$"""
 POSTGRESQL = _dialect(
     "PostgreSQL",
-    *(_ESCAPED, _PLAIN, _NAME, _DOLLARS, _LINE),
-    opening=rf"""['"]|/\*|{_OPEN_DOLLARS}""",
+    *(_ESCAPED_LINES, _PLAIN, _NAME, _DOLLARS, _LINE),
+    opening=_OPEN_POSTGRESQL,
     operators=_QUESTION_OPERATORS,
     nested=True,
 )
 DUCKDB = _dialect(
     "DuckDB",
     *(_ESCAPED, _PLAIN, _NAME, _DOLLARS, _LINE),
-    opening=rf"""['"]|/\*|{_OPEN_DOLLARS}""",
+    opening=_OPEN_POSTGRESQL,
     nested=True,
 )
 MYSQL = _dialect("MySQL", _BACKSLASHED, _BACKQUOTED, _LINE_MYSQL, _BLOCK, opening=r"""['"`]|/\*""")

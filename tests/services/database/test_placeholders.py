@@ -95,6 +95,7 @@ def test_what_is_no_placeholder(driver: str, text: str, style: str) -> None:
         ("pymysql", "/* /* */ ?", 1),
         ("sqlite3", "/* /* */ ? /* not closed", 1),
         ("sqlite3", "'a\\' ?", 1),
+        ("duckdb", "E'a'\n'\\' ? ''", 1),
         ("psycopg", "a[?:?]", 2),
         ("psycopg", "(?,?)", 2),
     ],
@@ -144,6 +145,7 @@ def test_without_placeholders_the_statement_goes_alone() -> None:
         ("select ?", {1}, r"parameters are a set"),
         ("select ?1", (1,), r"\?1 is a numbered placeholder"),
         ("select 'a", (), r"opens ' in line 1, column 8"),
+        ("select 'a''", (), r"opens ' in line 1, column 8"),
         ("select\n /* a", (), r"opens /\* in line 2, column 2"),
         (b"select 1", (), r"the statement is a bytes"),
     ],
@@ -158,6 +160,11 @@ def test_no_error_quotes_a_value() -> None:
         with pytest.raises(InvalidInput) as raised:
             translate("select :a, 'hunter2', ?", params, "format")
         assert "hunter2" not in str(raised.value)
+
+
+def test_an_escaped_literal_that_is_not_closed_is_no_shorter_one() -> None:
+    with pytest.raises(InvalidInput, match="opens E' in line 1, column 8"):
+        translate("select E'a''\\' ?", (1,), "format", "psycopg")
 
 
 def test_a_hint_for_the_operators_of_postgresql() -> None:
