@@ -15,20 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigurationError, InvalidInput
+from .url_values import Convert, as_bool, as_float, as_int, as_text
 
-__all__ = [
-    "Address",
-    "Connector",
-    "arguments_of",
-    "as_bool",
-    "as_int",
-    "as_text",
-    "find_connector",
-    "is_file",
-]
+__all__ = ["Address", "arguments_of", "find_connector", "is_file"]
 
 
-@dataclass
+@dataclass(repr=False)
 class Address:
     """The parts of a database URL, decoded. None is a part that is not there.
 
@@ -50,47 +42,13 @@ class Connector:
 
     Attributes:
         module: the name of the DB-API module.
-        package: what `pip install` installs.
+        package: what `pip install` installs; None if that is not known.
         arguments: makes the keyword arguments of `connect`. A file's path is `database`.
     """
 
     module: str
-    package: str
+    package: str | None
     arguments: Callable[[Address, str], dict[str, Any]]
-
-
-Convert = Callable[[str, str], Any]
-
-
-def as_text(value: str, name: str) -> str:
-    """The value as it is."""
-    return value
-
-
-def as_int(value: str, name: str) -> int:
-    """A whole number."""
-    if value.isascii() and value.removeprefix("-").isdigit() and len(value) < 20:
-        return int(value)
-    raise InvalidInput(f"{name} in the database URL is not a whole number")
-
-
-def as_float(value: str, name: str) -> float:
-    """A number of seconds."""
-    try:
-        return float(value)
-    except ValueError:
-        pass
-    raise InvalidInput(f"{name} in the database URL is not a number")
-
-
-def as_bool(value: str, name: str) -> bool:
-    """True or False, in any of the usual spellings."""
-    lower = value.lower()
-    if lower in ("true", "yes", "on", "1", "t", "y"):
-        return True
-    if lower in ("false", "no", "off", "0", "f", "n"):
-        return False
-    raise InvalidInput(f"{name} in the database URL is neither true nor false")
 
 
 # -- PostgreSQL
@@ -302,7 +260,7 @@ def _converted(
 
 # -- the drivers
 
-_SQLITE3 = Connector("sqlite3", "", _sqlite)
+_SQLITE3 = Connector("sqlite3", None, _sqlite)
 _DUCKDB_ = Connector("duckdb", "duckdb", _duckdb)
 _PSYCOPG = Connector("psycopg", "psycopg[binary]", _libpq)
 _PSYCOPG2 = Connector("psycopg2", "psycopg2-binary", _libpq)
@@ -350,13 +308,17 @@ def find_connector(scheme: str) -> Connector:
     if module.lower() in _ASYNCIO:
         raise InvalidInput(f"{module} needs an event loop, and calls block here; leave out +{module}")
     if module:
-        candidates: tuple[Connector, ...] = (_BY_DRIVER.get(module.lower(), Connector(module, module, _any)),)
+        candidates: tuple[Connector, ...] = (_BY_DRIVER.get(module.lower(), Connector(module, None, _any)),)
     else:
         candidates = _BY_SCHEME.get(database.lower(), ()) or _module_named(database)
     for connector in candidates:
         if _is_installed(connector.module):
             return connector
     package = candidates[0].package
+    if package is None:  # not the module's name: a misspelt one may be a package of somebody else's
+        raise ConfigurationError(
+            f"{scheme}:// names the module {module}, which is not installed; check its name, or install it"
+        )
     raise ConfigurationError(
         f"no driver for {scheme}:// is installed; install one with: python -m pip install '{package}'"
     )
@@ -365,7 +327,7 @@ def find_connector(scheme: str) -> Connector:
 def _module_named(scheme: str) -> tuple[Connector, ...]:
     """The scheme as the name of a DB-API module that is installed."""
     if _is_installed(scheme) and scheme.partition(".")[0] not in sys.stdlib_module_names:
-        return (Connector(scheme, scheme, _any),)
+        return (Connector(scheme, None, _any),)
     known = ", ".join(f"{name}://" for name in _BY_SCHEME)
     raise InvalidInput(
         f"no database has URLs that begin with {scheme}://; there are {known}, and scheme+module:// with the "

@@ -23,7 +23,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from ...errors import InvalidInput
-from .connect_arguments import Address, arguments_of, as_bool, as_int, as_text, find_connector, is_file
+from .connect_arguments import Address, arguments_of, find_connector, is_file
+from .url_values import as_bool, as_int, as_limit, as_text
 
 __all__ = ["DatabaseURL", "hide_password", "parse_url"]
 
@@ -40,6 +41,11 @@ _OPTIONS = {
     "cp_noisy": as_bool,
     "cp_good_sql": as_text,
     "cp_name": as_text,
+    "cp_timeout": as_limit,
+    "cp_idle": as_limit,
+    "cp_lifetime": as_limit,
+    "cp_native": as_bool,
+    "cp_placeholders": as_bool,
 }
 
 
@@ -118,7 +124,7 @@ def _hide_secret(found: re.Match[str]) -> str:
     return f"{mark}{name}={'***' if _SECRET.search(unquote(name)) else value}"
 
 
-@dataclass
+@dataclass(repr=False)
 class _Parts:
     """The parts of a URL behind its scheme, as they stand there. None is a part that is not there."""
 

@@ -213,6 +213,16 @@ def test_options_of_the_pool_are_apart() -> None:
         "cp_name": "x",
         "cp_good_sql": "select 1",
     }
+    other = parse_url(
+        "sqlite://?cp_timeout=5&cp_idle=0.5&cp_lifetime=none&cp_native=off&cp_placeholders=y"
+    ).options
+    assert other == {
+        "cp_timeout": 5.0,
+        "cp_idle": 0.5,
+        "cp_lifetime": None,
+        "cp_native": False,
+        "cp_placeholders": True,
+    }
 
 
 def test_the_first_driver_that_is_installed(all_drivers: set[str]) -> None:
@@ -227,7 +237,7 @@ def test_the_first_driver_that_is_installed(all_drivers: set[str]) -> None:
     with pytest.raises(ConfigurationError, match="python -m pip install 'psycopg2-binary'"):
         parse_url("postgresql+psycopg2://u@h")
     all_drivers.remove("oracledb")
-    with pytest.raises(ConfigurationError, match="python -m pip install 'oracledb'"):
+    with pytest.raises(ConfigurationError, match="names the module oracledb, which is not installed"):
         parse_url("oracle+oracledb://u@h")
 
 
