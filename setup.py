@@ -34,7 +34,10 @@ BENCH = [
     "geventhttpclient>=2.3",
     "grequests>=0.7",
     "httpx>=0.28",
+    "psycopg[binary,pool]>=3.2",
+    "psycopg2-binary>=2.9",
     "python-thingsdb>=1.4.1",
+    "twisted>=24.7",
     "uvloop>=0.21",
 ]
 DOCS = ["sphinx>=8.1", "furo>=2024.8", "myst-parser>=4", "sphinxcontrib-mermaid>=1"]

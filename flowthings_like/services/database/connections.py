@@ -210,7 +210,7 @@ class Checkout:
     def __init__(self, connections: Connections, what: str, fresh: bool = False) -> None:
         self._connections = connections
         self._what = what
-        self._where = _caller()
+        self._caller = _caller()
         self._since = monotonic()
         self._fresh = fresh
         self._lease: Lease[Session] | None = None
@@ -227,7 +227,9 @@ class Checkout:
 
     def holder(self) -> Holder:
         """What messages say about it."""
-        return Holder(self._what, self._where, monotonic() - self._since)
+        path, line = self._caller
+        where = f"{Path(path).name}:{line}" if path else ""
+        return Holder(self._what, where, monotonic() - self._since)
 
     def __enter__(self) -> Session:
         self._connections.checkouts[id(self)] = self
@@ -291,11 +293,11 @@ class Checkout:
         return late
 
 
-def _caller() -> str:
-    """The file and line outside this library that led here; empty in a thread that the library started."""
+def _caller() -> tuple[str, int]:
+    """The file and line outside this library that led here; ("", 0) in a thread that the library started."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None and frame.f_code.co_filename.startswith(_LIBRARY):
         frame = frame.f_back
     if frame is None or frame.f_globals.get("__name__") == "threading":
-        return ""
-    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+        return "", 0
+    return frame.f_code.co_filename, frame.f_lineno

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any, TypeVar, overload
 
 from ...errors import ConnectionLost
+from ...green.batching.bulk_marker import bulk
 from ...green.calls.markers import plain
 from ...green.future import CapturedException
 from ...transport.database.drivers import find_driver
@@ -17,6 +18,7 @@ from ...transport.database.urls import parse_url
 from ..in_parallel import InParallel
 from .connections import Checkout, Connections, PoolStatistics
 from .options import PoolOptions
+from .query_batch import QueryBatch, fetch
 from .rows import check_rows_as, convert_rows
 from .transaction import Connection, PooledConnection, Statement, TransactionBlock
 
@@ -84,6 +86,7 @@ class ConnectionPool(InParallel):
         idempotent: bool = False,
         **kwargs: Any,
     ) -> list[T]: ...
+    @bulk("_run_queries", entry="_query_entry", most=256, in_order=True)
     def run_query(
         self, statement: Any, /, *args: Any, rows_as: Any = None, idempotent: bool = False, **kwargs: Any
     ) -> list[Any]:
@@ -102,16 +105,28 @@ class ConnectionPool(InParallel):
         check_rows_as(rows_as)
         prepared = Statement(self._options, self._driver, (statement, *args), kwargs)
 
-        def query(connection: Any) -> tuple[Any, Any]:
-            cursor = self._driver.cursor(connection)
-            cursor.execute(*prepared.args, **prepared.kwargs)
-            rows, description = cursor.fetchall(), cursor.description
-            self._driver.close_cursor(cursor)
-            self._driver.commit(connection)
-            return rows, description
+        def query(connection: Any) -> list[Any]:
+            return fetch(self._driver, connection, prepared, rows_as)
 
-        rows, description = self._run("run_query", lambda session: session.finish(query), idempotent)
-        return convert_rows(rows_as, description, rows)
+        return self._run("run_query", lambda session: session.finish(query), idempotent)
+
+    def _query_entry(
+        self, statement: Any, *args: Any, rows_as: Any = None, idempotent: bool = False, **kwargs: Any
+    ) -> tuple[object, Any] | None:
+        """What a lazy query puts into a batch; None if it goes alone, because its database is a server."""
+        if not self._driver.is_embedded:
+            return None
+        check_rows_as(rows_as)
+        prepared = Statement(self._options, self._driver, (statement, *args), kwargs)
+        return object(), (prepared, rows_as)  # a key of its own: no two queries share an answer
+
+    def _run_queries(self, queries: list[tuple[Statement, Any]]) -> list[Any]:
+        """The bulk form of `run_query`."""
+
+        def run(body: Callable[[Session], bool]) -> bool:
+            return self._run("run_query", body, idempotent=False)
+
+        return QueryBatch(self._driver, queries, run).results(self.max)
 
     def run_operation(self, statement: Any, /, *args: Any, idempotent: bool = False, **kwargs: Any) -> None:
         """Run a statement that has no rows, in a transaction of its own. See `run_query`."""

@@ -41,9 +41,11 @@ class Driver:
     Attributes:
         module: the DB-API module.
         name: the module's name, such as "sqlite3".
+        is_embedded: whether the database is in this process, and no server.
         begins: whether `begin` has to be called: the driver does not begin transactions by itself.
     """
 
+    is_embedded = False
     begins = False
 
     def __init__(self, module: ModuleType) -> None:
@@ -145,6 +147,8 @@ class Memory:
 class SQLite(Driver):
     """sqlite3. A connection may be used in any OS thread, in one at a time."""
 
+    is_embedded = True
+
     def shared_memory(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Memory | None:
         database = args[0] if args else kwargs.get("database")
         if database not in (":memory:", b":memory:", ""):
@@ -171,6 +175,7 @@ class SQLite(Driver):
 class DuckDB(Driver):
     """duckdb. A cursor of its own is a connection of its own, so a connection serves as its cursor."""
 
+    is_embedded = True
     begins = True
 
     def shared_memory(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Memory | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+from _queue import SimpleQueue  # the plain one: it is used in the drivers' OS threads
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +126,38 @@ def test_calls_run_in_parallel(pool: ConnectionPool) -> None:
     first = lazy.run_query("select min(login) from users")[0][0]
     assert pool.run_query("select name from users where login = ?", (first,)) == [(USERS[0][1],)]
     assert force(lazy.run_query("select 1")) == [(1,)]
+
+
+def test_lazy_queries_travel_together_and_each_has_its_own_result(pool: ConnectionPool) -> None:
+    lazy = pool.lazy()
+    good = [lazy.run_query("select ?", (number,)) for number in range(1000)]
+    bad = lazy.run_query("select * from missing")
+    odd = lazy.run_query("select 1, 2", rows_as=User)
+    more = [lazy.run_query("select ? as n", (number,), rows_as=dict) for number in range(1000)]
+    assert [rows[0][0] for rows in good] == list(range(1000))
+    assert [rows[0]["n"] for rows in more] == list(range(1000))
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        force(bad)
+    with pytest.raises(InvalidInput, match="login"):
+        force(odd)
+    stats = pool.stats()
+    assert stats.opened <= stats.size
+    assert (stats.discarded, stats.holders) == (0, ())
+
+
+def test_a_slow_lazy_query_holds_up_no_other_one(tmp_path: Path) -> None:
+    tokens: SimpleQueue[int] = SimpleQueue()
+
+    def prepare(connection: Any) -> None:
+        connection.create_function("take", 0, lambda: tokens.get(timeout=20))
+        connection.create_function("give", 0, lambda: tokens.put(7))
+
+    with ConnectionPool("sqlite3", str(tmp_path / "a.db"), cp_openfun=prepare) as pool:
+        lazy = pool.lazy()
+        waits, others = lazy.run_query("select take()"), [lazy.run_query("select 1") for _ in range(50)]
+        lazy.run_query("select give()")
+        assert waits[0] == (7,)
+        assert others[49][0] == (1,)
 
 
 def test_a_thunk_within_the_parameters_is_waited_for(pool: ConnectionPool) -> None:
