@@ -240,13 +240,15 @@ class _Block:
 
     def __init__(self, outer: _Block | None) -> None:
         self.outer = outer
-        self._futures: list[Future] = []
+        self._futures: dict[Future, None] = {}  # in order
         self._many = 1000
 
     def add(self, future: Future) -> None:
-        self._futures.append(future)
+        self._futures[future] = None
         if len(self._futures) > self._many:  # those that are done are done; do not keep their results
-            self._futures = [future for future in self._futures if not future.done()]
+            for known in list(self._futures):
+                if known.done():
+                    self._futures.pop(known, None)
             self._many = max(1000, 2 * len(self._futures))
 
     def wait(self, batcher: Batcher | None) -> None:
@@ -259,15 +261,17 @@ class _Block:
 
     def _wait_for_all(self, batcher: Batcher | None) -> None:
         while True:
-            while self._futures:
-                self._futures[-1].wait()
-                self._futures.pop()
+            while futures := list(self._futures):
+                for future in reversed(futures):
+                    future.wait()
+                    self._futures.pop(future, None)
             if batcher is None or not batcher.wait_for_all():
                 return
 
     def cancel(self, batcher: Batcher | None) -> None:
         """Stop them all, as far as they can be stopped, and wait for those that were."""
-        futures, self._futures = self._futures, []
+        futures = list(self._futures)
+        self._futures.clear()
         forget(future.task if isinstance(future, TaskFuture) else future for future in futures)
         if batcher is not None:
             batcher.cancel()

@@ -320,6 +320,24 @@ def test_any_thread_may_force_and_all_get_the_same(lazy, gate):
     assert {id(thread.get()) for thread in forcing} == {id(thunk.force())}
 
 
+# Blocks
+
+
+def test_a_block_waits_for_calls_that_begin_while_it_waits(lazy):
+    ended = []
+
+    def inner():
+        BACKEND.sleep(0.02)
+        ended.append("inner")
+
+    def outer():
+        lazy.flow.run(inner)
+
+    with lazy:
+        lazy.flow.run(outer)
+    assert ended == ["inner"]
+
+
 # Passing for the value
 
 plain = st.recursive(
