@@ -12,6 +12,18 @@ def highest(drops: list[services.Drop]) -> float:
     return max(float(drop["elems"]["temp"]) for drop in drops)
 
 
+def first_of(flows: list[services.Flow], place: int) -> services.Flow:
+    return flows[place]
+
+
+def report(error: Exception) -> None:
+    print(error)
+
+
+def failures(error: BaseException) -> int:
+    return -1
+
+
 def path_of(flow: services.Flow) -> str:
     return flow["path"]
 
@@ -72,6 +84,13 @@ with api.lazy() as lazy:
     print(lazy.flow.read(made["id"])["id"] == made, found == [], found != made, {found[0]["id"]: made})
     for flow in found:
         print(flow["id"])
+    top = lazy.drop(made).find().then(highest)
+    shown = top.then(lambda degrees: f"{degrees}").catch(lambda error, word: f"{word} {error}", "failed")
+    print(top + 1, shown.upper(), path_of(force(found.then(first_of, 0))), lazy.call(newest, "f1").then(str))
+    ids = found.then(lambda flows: lazy.drop(flows[0]["id"]).find(limit=1)).then(lambda drops: drops[0]["id"])
+    print(ids.upper(), found.then(len).catch(report).then(lambda count: count or 0) + 1)
+    both = found.addCallback(len).addErrback(failures).addCallbacks(str, repr).addBoth(print)
+    print(is_none(both))
     pair = lazy.flow.find(refs=True)
     its_flows, its_references = force(pair)
     print(its_flows[0]["id"], its_references)

@@ -78,6 +78,15 @@ lazy.drop(found).find()  # !
 force(found)["f1"]  # !
 lazy.map(shout, [1, 2])  # !
 
+# Functions that are chained to a thunk.
+found.then(shout)  # !
+lazy.call(shout, "a").then(shout, "b")  # !
+lazy.call(shout, "a").then(len).then(shout)  # !
+lazy.call(shout, "a").catch(shout)  # !
+lazy.call(shout, "a").then(lambda text: lazy.call(len, text)).upper()  # !
+lazy.call(shout, "a").addCallback(total)  # !
+found.then(len).catch(print) + 1  # !
+
 # Calls and their threads.
 thread = calls.flow.find()
 thread[0]  # !

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ..batching.batcher import Batcher
     from ..batching.bulk_marker import BulkForm
+    from .chained import Chaining
 
     Start = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any], Origin], GreenThunk]
 
@@ -26,16 +27,24 @@ class BulkMethod:
 
     Args:
         start: makes a call in a green thread of its own: one that cannot be queued, or not yet.
+        chains: chains functions to the thunks.
     """
 
     def __init__(
-        self, batcher: Batcher, form: BulkForm, service: Any, method: Callable[..., Any], start: Start
+        self,
+        batcher: Batcher,
+        form: BulkForm,
+        service: Any,
+        method: Callable[..., Any],
+        start: Start,
+        chains: Chaining,
     ) -> None:
         self._batcher = batcher
         self._form = form
         self._service = service
         self._method = method
         self._start = start
+        self._chains = chains
         self._goes_alone = bool(getattr(service, "__api_alone__", False))
         self._member = (form.key or "").partition(".")[2]
         self._queue = batcher.queue(form, service)
@@ -65,7 +74,7 @@ class BulkMethod:
             return self._start(self._method, args, kwargs, Origin(label, code, offset))
         count = batcher.writes.count
         call = Call(queue, self._method, args, kwargs, key, item, size, count, label, code, offset)
-        return GreenThunk(batcher.submit(call), call)
+        return GreenThunk(batcher.submit(call), call, self._chains)
 
     def _call_later(
         self, label: str, code: CodeType, offset: int, args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ..backends.choice import open_pool
@@ -11,6 +12,7 @@ from ..batching.bulk_marker import bulk_form
 from ..future import Future, Origin
 from .at_exit import forget, track, track_batches
 from .bulk_method import BulkMethod, estimate_size
+from .chained import ChainedFunction, function_name
 from .sent_call import SentFuture
 from .service_views import View
 from .task_future import TaskFuture
@@ -68,7 +70,7 @@ class LazyAPI(View):
         for before it runs.
         """
         frame = sys._getframe(1)
-        origin = Origin(_name(function), frame.f_code, frame.f_lasti)
+        origin = Origin(function_name(function), frame.f_code, frame.f_lasti)
         return self._run([(function, args, kwargs)], origin)[0]
 
     @overload
@@ -78,7 +80,7 @@ class LazyAPI(View):
     def map(self, function: Callable[[Any], Any], items: Iterable[Any], /) -> Any:
         """`call` the function with each of the items; a list of thunks in the order of the items."""
         frame = sys._getframe(1)
-        origin = Origin(_name(function), frame.f_code, frame.f_lasti)
+        origin = Origin(function_name(function), frame.f_code, frame.f_lasti)
         return self._run([(function, (item,), {}) for item in items], origin)
 
     def _run(self, calls: list[tuple[Any, ...]], origin: Origin) -> list[GreenThunk]:
@@ -93,9 +95,19 @@ class LazyAPI(View):
 
         def start(call: tuple[Any, ...]) -> GreenThunk:
             future = gathering.start(lambda function: self._begin(run, (function, *call), {}, origin))
-            return GreenThunk(future)
+            return GreenThunk(future, None, self)
 
         return [start(call) for call in calls]
+
+    def start_chained(
+        self,
+        thunk: GreenThunk,
+        on_value: ChainedFunction | None,
+        on_error: ChainedFunction | None,
+        origin: Origin,
+    ) -> GreenThunk:
+        """See `Chaining`."""
+        return self._run([(_chained, (thunk.force, on_value, on_error), {})], origin)[0]
 
     # Calls of services
 
@@ -106,7 +118,7 @@ class LazyAPI(View):
         if batcher is not None:
             form = bulk_form(method)
             if form is not None:
-                return BulkMethod(batcher, form, target, method, self._start).call
+                return BulkMethod(batcher, form, target, method, self._start, self).call
             if hasattr(method, "__api_sends__"):
                 return self._send_now(getattr(target, method.__api_sends__), method)
             if hasattr(method, "__api_chooses__"):
@@ -138,7 +150,7 @@ class LazyAPI(View):
                 return self._start(method, args, kwargs, Origin(label, code, offset))
             future = SentFuture(sent, Origin(label, code, offset), pool)
             self._remember(future, future)
-            return GreenThunk(future)
+            return GreenThunk(future, None, self)
 
         return make
 
@@ -184,7 +196,7 @@ class LazyAPI(View):
         self, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], origin: Origin
     ) -> GreenThunk:
         """A thunk of a call that begins in a green thread of its own."""
-        return GreenThunk(self._begin(method, args, kwargs, origin))
+        return GreenThunk(self._begin(method, args, kwargs, origin), None, self)
 
     def _begin(
         self, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], origin: Origin
@@ -273,15 +285,28 @@ class _Block:
         futures = list(self._futures)
         self._futures.clear()
         forget(future.task if isinstance(future, TaskFuture) else future for future in futures)
+        # The last one first: what is chained to a call is stopped before the call's end can wake it.
+        stopped = [future for future in reversed(futures) if not future.done() and future.cancel()]
         if batcher is not None:
             batcher.cancel()
-        for future in [future for future in futures if not future.done() and future.cancel()]:
+        for future in stopped:
             future.wait()
+
+
+def _chained(
+    force: Callable[[], Any], on_value: ChainedFunction | None, on_error: ChainedFunction | None
+) -> Any:
+    """What the thread of a chained function runs: wait for the call, and call one of the functions."""
+    try:
+        value = force()
+    except Exception as error:
+        if on_error is None:
+            raise
+        return _with_values(partial(on_error.function, error), on_error.args, on_error.kwargs)
+    if on_value is None:
+        return value
+    return _with_values(partial(on_value.function, value), on_value.args, on_value.kwargs)
 
 
 def _with_values(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return function(*unwrap(args), **unwrap(kwargs))
-
-
-def _name(function: Callable[..., Any]) -> str:
-    return getattr(function, "__qualname__", None) or repr(function)

@@ -5,14 +5,21 @@ from __future__ import annotations
 import copy
 import math
 import operator
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
+from ..future import Origin
+from .chained import ChainedFunction, function_name
 from .proxied import Proxied, T_co
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Concatenate, ParamSpec
 
     from ..future import Future
+    from .chained import Chaining
+
+    P = ParamSpec("P")
 
 __all__ = [
     "GreenThunk",
@@ -26,6 +33,7 @@ __all__ = [
 
 
 V = TypeVar("V")
+W = TypeVar("W")
 
 _PENDING: Any = object()
 
@@ -41,16 +49,23 @@ class GreenThunk(Proxied[T_co]):
     Some things look at the object and not at its value, and no proxy can change that: `thunk is None`,
     `type(thunk)`, `json.dumps` without `default=json_default`, `"".join`. Use `force(thunk)` there.
 
+    `then`, `catch`, `addCallback`, `addErrback`, `addCallbacks`, `addBoth`, `force` and `unwrap` are the
+    thunk's own. A value's attribute of such a name is reached by `force(thunk).then`.
+
     Args:
         future: the result. Other thunks may have the same one, and each gets a copy of it.
         call: the call, if it shares the result of another one.
+        chains: chains functions to it.
     """
 
-    __slots__ = ("__weakref__", "_call", "_future", "_value")
+    __slots__ = ("__weakref__", "_call", "_chains", "_future", "_value")
 
-    def __init__(self: GreenThunk[Any], future: Future, call: Future | None = None) -> None:
+    def __init__(
+        self: GreenThunk[Any], future: Future, call: Future | None = None, chains: Chaining | None = None
+    ) -> None:
         self._future: Future | None = future  # None once the value is here
         self._call = call
+        self._chains = chains
         self._value: Any = _PENDING
 
     def force(self) -> T_co:
@@ -76,6 +91,100 @@ class GreenThunk(Proxied[T_co]):
     def unwrap(self) -> T_co:
         """The same as `force`: the pure data."""
         return self.force()
+
+    @overload
+    def then(
+        self,
+        function: Callable[Concatenate[T_co, P], GreenThunk[V]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> GreenThunk[V]: ...
+    @overload
+    def then(
+        self, function: Callable[Concatenate[T_co, P], V], /, *args: P.args, **kwargs: P.kwargs
+    ) -> GreenThunk[V]: ...
+    def then(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Call `function(value, *args, **kwargs)` once the value is here, and return a thunk of its result.
+
+        The function runs by itself, in a green thread or an OS thread of its own, so it may block and make
+        calls. If it returns a thunk, the new thunk has the value of that one. If it raises, the new thunk
+        fails with its exception. If the call failed, it is not run, and the new thunk fails as the call did.
+
+        This thunk stays as it is. To call a second function with the first one's result, chain it to the
+        thunk that is returned: `thunk.then(first).then(second)`.
+
+        Args:
+            function: gets what `force` returns.
+            args, kwargs: more arguments. Thunks among them are waited for before the function runs.
+
+        Raises:
+            WrongThread: this is another OS thread than the call's, and the backend is a green one.
+        """
+        return self._chain("then", function, ChainedFunction(function, args, kwargs), None)
+
+    @overload
+    def catch(
+        self,
+        function: Callable[Concatenate[Exception, P], GreenThunk[V]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> GreenThunk[T_co | V]: ...
+    @overload
+    def catch(
+        self, function: Callable[Concatenate[Exception, P], V], /, *args: P.args, **kwargs: P.kwargs
+    ) -> GreenThunk[T_co | V]: ...
+    def catch(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Call `function(exception, *args, **kwargs)` if the call fails, and return a thunk of its result.
+
+        If the call does not fail, the new thunk has its value, and the function is not run. All else is as
+        for `then`. Like `except Exception`, it does not get what is no Exception, such as a gevent.Timeout.
+        """
+        return self._chain("catch", function, None, ChainedFunction(function, args, kwargs))
+
+    addCallback = then  # noqa: N815 (Twisted's names)
+    addErrback = catch  # noqa: N815
+
+    def addCallbacks(  # noqa: N802
+        self, callback: Callable[[T_co], V], errback: Callable[[Exception], W]
+    ) -> GreenThunk[V | W]:
+        """A thunk of `callback(value)`, or of `errback(exception)` if the call fails.
+
+        What the callback raises does not reach the errback.
+        """
+        made = self._chain("addCallbacks", callback, ChainedFunction(callback), ChainedFunction(errback))
+        return cast("GreenThunk[V | W]", made)
+
+    @overload
+    def addBoth(
+        self,
+        function: Callable[Concatenate[Any, P], GreenThunk[V]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> GreenThunk[V]: ...
+    @overload
+    def addBoth(
+        self, function: Callable[Concatenate[Any, P], V], /, *args: P.args, **kwargs: P.kwargs
+    ) -> GreenThunk[V]: ...
+    def addBoth(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:  # noqa: N802
+        """A thunk of `function(value, ...)`, or of `function(exception, ...)` if the call fails."""
+        both = ChainedFunction(function, args, kwargs)
+        return self._chain("addBoth", function, both, both)
+
+    def _chain(
+        self,
+        method: str,
+        function: Callable[..., Any],
+        on_value: ChainedFunction | None,
+        on_error: ChainedFunction | None,
+    ) -> Any:
+        if self._chains is None:
+            raise TypeError(f"{method} needs a thunk that a call of lazy() has returned")
+        frame = sys._getframe(2)
+        origin = Origin(f"{method}({function_name(function)})", frame.f_code, frame.f_lasti)
+        return self._chains.start_chained(self, on_value, on_error, origin)
 
     def _ready(self) -> bool:
         future = self._future
