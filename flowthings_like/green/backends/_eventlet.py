@@ -2,8 +2,7 @@
 
 Where it differs from `_gevent.py`, eventlet does:
 
-- A process has one thread pool, which returns results to one OS thread only. In all others `native` calls its
-  function directly. A forked child has to set the pool up again.
+- Its locks do not wake green threads of another OS thread.
 - `kill` switches to the killed thread at once.
 - A forked child shares its parent's epoll, so it must not remove sockets from it.
 - `GreenPool.spawn` makes threads that print their exceptions.
@@ -12,6 +11,7 @@ Where it differs from `_gevent.py`, eventlet does:
 from __future__ import annotations
 
 import os
+import weakref
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from functools import partial
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import eventlet
 import eventlet.queue
-from eventlet import hubs, patcher, tpool
+from eventlet import hubs, patcher
 from eventlet.green import threading as green_threading
 from eventlet.greenthread import GreenThread
 from eventlet.support.greenlets import GreenletExit
@@ -29,11 +29,11 @@ from flowthings_like.errors import CallCancelled, DeadlineExceeded
 from ..future import CapturedException
 from ..wrong_thread import foreign_call, wrong_thread
 from .bounded_pool import BoundedPool, PooledThread
-from .contract import DEFAULT_SIZE, Backend, NativePool, Pool
+from .contract import DEFAULT_SIZE, NATIVE_THREADS, Backend, NativePool, Pool
 from .hub_events import HubEvent, LocalHubEvent, Waker
-from .native_pool import Delivery, GreenNativePool, OSThreads
-from .native_thread import call_captured, in_native_thread
-from .per_thread import PerThread
+from .native_pool import GreenNativePool, OSThreads
+from .native_thread import in_native_thread
+from .per_thread import PerThread, ThreadIdentity
 
 if TYPE_CHECKING:
     import socket
@@ -136,13 +136,22 @@ class EventletWaker:
         self._reader, self._writer = self._os.pipe()
         for number in (self._reader, self._writer):
             os.set_blocking(number, False)
-        hub.add(hub.READ, self._reader, self._on_readable, self._on_readable, lambda: None)
+        waker = weakref.ref(
+            self
+        )  # eventlet keeps the hub of an OS thread that has ended, and what it listens to
+
+        def on_readable(_: object) -> None:
+            found = waker()
+            if found is not None:
+                found.on_readable()
+
+        hub.add(hub.READ, self._reader, on_readable, on_readable, lambda: None)
 
     def wake(self) -> None:
         with suppress(BlockingIOError):  # it is full, so the hub will wake up
             self._os.write(self._writer, b"\0")
 
-    def _on_readable(self, _: object) -> None:
+    def on_readable(self) -> None:
         if self._pid != os.getpid():
             self.close()
             return
@@ -164,13 +173,11 @@ class EventletWaker:
             for number in numbers:
                 self._os.close(number)
 
-    __del__ = close  # the hub is garbage, and with it its epoll
+    __del__ = close  # the OS thread of the hub has ended
 
 
 class EventletHub:
     """eventlet's hub, as events and pools use it."""
-
-    delivery: Delivery | None = None
 
     def __init__(self, hub: Any) -> None:
         self._hub = hub
@@ -195,10 +202,11 @@ class EventletBackend(Backend):
     name = "eventlet"
 
     def __init__(self) -> None:
-        self._tpool_pid = os.getpid()
-        thread = patcher.original("_thread")
-        self._os_threads = OSThreads(thread.start_new_thread, thread.allocate_lock, lambda: None)
-        self.socket_owner = PerThread(patcher.original("threading").local()).get  # type: ignore[method-assign]
+        thread, self._threading = patcher.original("_thread"), patcher.original("threading")
+        start, new_lock, local = thread.start_new_thread, thread.allocate_lock, self._threading.local
+        self._os_threads = OSThreads(start, new_lock, local, self._hub, lambda: None)
+        self._native_pools = PerThread(local(), lambda: self.native_pool(NATIVE_THREADS, "native"))
+        self.socket_owner = PerThread(local(), ThreadIdentity).get  # type: ignore[method-assign]
 
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         thread = CallThread(function, args, kwargs)
@@ -283,42 +291,16 @@ class EventletBackend(Backend):
         finally:
             timer.cancel()
 
-    def native_runs_inline(self) -> bool:
-        if in_native_thread():
-            return True
-        if self._tpool_pid != os.getpid():
-            self._forget_threads()
-        return not self._is_pools_thread()
+    def is_foreign_thread(self) -> bool:
+        return bool(self._threading.get_ident() != self._threading.main_thread().ident)
 
     def native(self, function: Callable[..., Any], /, *args: Any) -> Any:
-        if self.native_runs_inline():
+        if in_native_thread():
             return function(*args)
-        value, raised = tpool.execute(copy_context().run, call_captured, function, args)
-        if raised is not None:
-            raised.again()
-        return value
+        return self._native_pools.get().run(function, *args)
 
     def native_pool(self, size: int, name: str) -> NativePool:
-        return GreenNativePool(self._hub, self._os_threads, size, name)
-
-    @staticmethod
-    def _is_pools_thread() -> bool:
-        """Whether eventlet's thread pool returns its results to this OS thread.
-
-        In another one a call would wait for ever. The pool belongs to the thread that uses it first. That has
-        to be the main thread, because the pool is of no use when its thread has ended.
-        """
-        if tpool._setup_already:
-            return tpool._coro is None or tpool._coro.parent is hubs.get_hub().greenlet
-        threading = patcher.original("threading")
-        return bool(threading.get_ident() == threading.main_thread().ident)
-
-    def _forget_threads(self) -> None:
-        """Have eventlet set up its thread pool again: in a forked child it counts the parent's threads as its
-        own, and waits for them for ever."""
-        self._tpool_pid = os.getpid()
-        del tpool._threads[:]
-        tpool._setup_already = False
+        return GreenNativePool(self._os_threads, size, name)
 
 
 class AdoptedPool(Pool):

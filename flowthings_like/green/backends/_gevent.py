@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from contextvars import copy_context
 from functools import partial
@@ -17,7 +16,6 @@ from gevent._hub_local import get_hub_if_exists
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 from gevent.queue import Queue
-from gevent.threadpool import ThreadPool
 
 from flowthings_like.errors import CallCancelled, DeadlineExceeded
 
@@ -26,9 +24,9 @@ from ..wrong_thread import foreign_call, wrong_thread
 from .bounded_pool import BoundedPool, PooledThread
 from .contract import DEFAULT_SIZE, NATIVE_THREADS, Backend, NativePool, Pool
 from .hub_events import HubEvent, LocalHubEvent, Waker
-from .native_pool import Delivery, GreenNativePool, OSThreads
-from .native_thread import call_captured, in_native_thread
-from .per_thread import PerThread
+from .native_pool import GreenNativePool, OSThreads
+from .native_thread import in_native_thread
+from .per_thread import PerThread, ThreadIdentity
 
 if TYPE_CHECKING:
     import socket
@@ -163,8 +161,6 @@ class GeventWaker:
 class GeventHub:
     """gevent's hub, as events and pools use it."""
 
-    delivery: Delivery | None = None
-
     def __init__(self, hub: Any) -> None:
         self._hub = hub
         self.switch = hub.switch
@@ -196,8 +192,10 @@ class GeventBackend(Backend):
 
     def __init__(self) -> None:
         start, new_lock = monkey.get_original("_thread", ["start_new_thread", "allocate_lock"])
-        self._os_threads = OSThreads(start, new_lock, destroy_hub)
-        self.socket_owner = PerThread(monkey.get_original("threading", "local")()).get  # type: ignore[method-assign]
+        local = monkey.get_original("threading", "local")
+        self._os_threads = OSThreads(start, new_lock, local, self._hub, destroy_hub)
+        self._native_pools = PerThread(local(), lambda: self.native_pool(NATIVE_THREADS, "native"))
+        self.socket_owner = PerThread(local(), ThreadIdentity).get  # type: ignore[method-assign]
 
     def spawn(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         greenlet = CallGreenlet(function, args, kwargs)
@@ -278,25 +276,10 @@ class GeventBackend(Backend):
     def native(self, function: Callable[..., Any], /, *args: Any) -> Any:
         if in_native_thread():
             return function(*args)
-        value, raised = self._native_pool().apply(copy_context().run, (call_captured, function, args))
-        if raised is not None:
-            raised.again()
-        return value
+        return self._native_pools.get().run(function, *args)
 
     def native_pool(self, size: int, name: str) -> NativePool:
-        return GreenNativePool(self._hub, self._os_threads, size, name)
-
-    @staticmethod
-    def _native_pool() -> Any:
-        """The thread pool of this hub. A forked child gets a new one.
-
-        Not the hub's own pool, which must stay free to resolve names.
-        """
-        hub = get_hub()
-        found = getattr(hub, "_flowthings_native_pool", None)
-        if found is None or found[0] != os.getpid():
-            found = hub._flowthings_native_pool = os.getpid(), ThreadPool(NATIVE_THREADS, hub=hub)
-        return found[1]
+        return GreenNativePool(self._os_threads, size, name)
 
 
 class AdoptedPool(Pool):

@@ -22,8 +22,7 @@ DEFAULT_SIZE = 1000
 """How many calls a pool of green threads runs at once by default."""
 
 NATIVE_THREADS = 16
-"""How many OS threads `native` uses under gevent. Under eventlet it uses eventlet's own pool, which has 20
-threads or EVENTLET_THREADPOOL_SIZE."""
+"""How many OS threads `native` uses under gevent and eventlet, for each hub."""
 
 
 class Pool(ABC):
@@ -176,8 +175,11 @@ class Backend(ABC):
         """Let every other thread that can run do so before this returns."""
         self.sleep(0)
 
-    def native_runs_inline(self) -> bool:
-        """Whether `native` calls its function directly here, because this OS thread may block."""
+    def is_foreign_thread(self) -> bool:
+        """Whether the locks of this OS thread's green threads wake nobody in the main thread, and vice versa.
+
+        So it is in all OS threads but the main one under eventlet, and nowhere else.
+        """
         return False
 
     def in_hub(self) -> bool:

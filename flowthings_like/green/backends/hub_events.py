@@ -36,13 +36,7 @@ class Waker(Protocol):
 
 
 class Hub(Protocol):
-    """The event loop of a green library. Each OS thread has its own.
-
-    Attributes:
-        delivery: its Delivery of `native_pool.py`, once it has one.
-    """
-
-    delivery: Any
+    """The event loop of a green library. Each OS thread has its own."""
 
     def waker(self, callback: Callable[[], object]) -> Waker:
         """A Waker that calls `callback()`, which must not wait."""

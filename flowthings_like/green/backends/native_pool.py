@@ -24,6 +24,7 @@ from ..wrong_thread import wrong_thread
 from .contract import NativeCall, NativePool
 from .hub_events import HubEvent
 from .native_thread import InlineCall, call_captured, in_native_thread, pool_closed
+from .per_thread import PerThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,29 +33,7 @@ if TYPE_CHECKING:
     from ..future import Outcome
     from .hub_events import Hub
 
-__all__ = ["Delivery", "GreenNativePool", "OSThreads"]
-
-
-class OSThreads:
-    """What a pool needs of the OS, which the green library has patched.
-
-    Attributes:
-        start: the unpatched `_thread.start_new_thread`.
-        new_lock: the unpatched `_thread.allocate_lock`.
-        leave: called at the end of each thread, in it. It frees a hub that a call has made there.
-    """
-
-    __slots__ = ("leave", "new_lock", "start")
-
-    def __init__(
-        self,
-        start: Callable[[Callable[[], object], tuple[()]], object],
-        new_lock: Callable[[], Any],
-        leave: Callable[[], object],
-    ) -> None:
-        self.start = start
-        self.new_lock = new_lock
-        self.leave = leave
+__all__ = ["GreenNativePool", "OSThreads"]
 
 
 class Delivery:
@@ -72,16 +51,6 @@ class Delivery:
         self._finished: deque[GreenNativeCall] = deque()
         self._waker = hub.waker(self._on_wake)
 
-    @classmethod
-    def of(cls, hub: Hub) -> Delivery:
-        """The Delivery of that hub. A forked child gets a new one, because no thread finishes calls there."""
-        found: Delivery | None = hub.delivery
-        if found is None or found.pid != os.getpid():
-            if found is not None:
-                found._waker.close()
-            found = hub.delivery = cls(hub)
-        return found
-
     def expect(self, call: GreenNativeCall) -> None:
         """Keep the hub's loop running until this call is finished."""
         self._in_flight.add(call)
@@ -92,6 +61,10 @@ class Delivery:
         self._in_flight.discard(call)
         if not self._in_flight:
             self._waker.release()
+
+    def close(self) -> None:
+        """Give it up in a forked child, in which no thread finishes calls."""
+        self._waker.close()
 
     def deliver_soon(self, call: GreenNativeCall) -> None:
         """Wake those that wait for a finished call, soon and in the hub. Called in a thread of a pool."""
@@ -183,6 +156,43 @@ class GreenNativeCall(NativeCall):
         while callbacks:
             callbacks[-1]()
             callbacks.pop()
+
+
+class OSThreads:
+    """What the pools of one green library need of it: unpatched OS threads, and the Delivery of each hub.
+
+    Attributes:
+        start: the unpatched `_thread.start_new_thread`.
+        new_lock: the unpatched `_thread.allocate_lock`.
+        leave: called at the end of each thread, in it. It frees a hub that a call has made there.
+
+    Args:
+        local: the unpatched `threading.local`.
+        hub: returns the hub of the calling OS thread.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[Callable[[], object], tuple[()]], object],
+        new_lock: Callable[[], Any],
+        local: Callable[[], Any],
+        hub: Callable[[], Hub],
+        leave: Callable[[], object],
+    ) -> None:
+        self.start = start
+        self.new_lock = new_lock
+        self.leave = leave
+        self._hub = hub
+        self._deliveries = PerThread(local(), lambda: Delivery(hub()))
+
+    def delivery(self) -> Delivery:
+        """The Delivery of this OS thread's hub."""
+        found = self._deliveries.get()
+        if found.pid != os.getpid():
+            found.close()
+        elif found.hub is self._hub():
+            return found
+        return self._deliveries.replace()
 
 
 class Workers:
@@ -286,16 +296,11 @@ def _do_nothing() -> None:
 
 
 class GreenNativePool(NativePool):
-    """A NativePool whose callers are green threads, of one hub or of several.
+    """A NativePool whose callers are green threads, of one hub or of several."""
 
-    Args:
-        hub: returns the hub of the calling OS thread.
-    """
-
-    def __init__(self, hub: Callable[[], Hub], os_threads: OSThreads, size: int, name: str) -> None:
+    def __init__(self, os_threads: OSThreads, size: int, name: str) -> None:
         self.name = name
         self.size = size
-        self._hub = hub
         self._os_threads = os_threads
         self._is_closed = False
         self._workers = Workers(os_threads, size)
@@ -303,7 +308,7 @@ class GreenNativePool(NativePool):
     def submit(self, function: Callable[..., Any], /, *args: Any) -> NativeCall:
         if in_native_thread() and not self._is_closed:
             return InlineCall(function, args)
-        delivery = Delivery.of(self._hub())
+        delivery = self._os_threads.delivery()
         call = GreenNativeCall(delivery, copy_context(), function, args)
         if self._is_closed or not self._current_workers().submit(delivery, call):
             raise pool_closed(self.name)
@@ -321,7 +326,7 @@ class GreenNativePool(NativePool):
         workers.close()
         if in_native_thread() or workers.has_ended():  # a call of this pool would wait for itself
             return
-        workers.when_ended(Delivery.of(self._hub())).wait()
+        workers.when_ended(self._os_threads.delivery()).wait()
 
     def __del__(self) -> None:
         if self._workers.pid == os.getpid():

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["PerThread", "ThreadIdentity"]
+
+T = TypeVar("T")
 
 
 class ThreadIdentity:
@@ -13,20 +18,28 @@ class ThreadIdentity:
     __slots__ = ("__weakref__",)
 
 
-class PerThread:
-    """The identities of all OS threads, for one green library.
+class PerThread(Generic[T]):
+    """The objects of all OS threads, for one green library.
 
     Args:
         local: an unpatched `threading.local`: a patched one has values for each green thread.
+        make: makes the object of the calling OS thread.
     """
 
-    def __init__(self, local: Any) -> None:
+    def __init__(self, local: Any, make: Callable[[], T]) -> None:
         self._local = local
+        self._make = make
 
-    def get(self) -> ThreadIdentity:
-        """The identity of the calling OS thread."""
+    def get(self) -> T:
+        """The object of the calling OS thread."""
         try:
-            found: ThreadIdentity = self._local.identity
+            found: T = self._local.found
         except AttributeError:
-            found = self._local.identity = ThreadIdentity()
+            found = self._local.found = self._make()
         return found
+
+    def replace(self) -> T:
+        """Make a new object for the calling OS thread."""
+        made: T = self._make()
+        self._local.found = made
+        return made

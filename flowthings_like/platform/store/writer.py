@@ -142,8 +142,8 @@ class Writer:
             self._wait(_Job(None, False))
 
     def _wait(self, job: _Job) -> None:
-        if detect().native_runs_inline():
-            self._write_here(job)
+        if detect().is_foreign_thread():  # a dispatcher could not wake its hub
+            native(self._write_here, job)
             return
         # Started first: if no thread can be started, nothing has been queued.
         dispatcher = self._dispatcher or self._start()
@@ -158,7 +158,7 @@ class Writer:
             dispatcher = self._dispatcher
 
     def _write_here(self, job: _Job) -> None:
-        """Write in this OS thread: it may block on the disk, and a dispatcher could not wake its hub."""
+        """Write without a dispatcher. Called in a native thread."""
         if job.work is not None:
             with self._writing:
                 self._finish([job])

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from flowthings_like.errors import FlowThingsError, WrongThread
-from flowthings_like.green import detect
+from flowthings_like.green import detect, native
 from flowthings_like.green.backends.contract import NativeCall, NativePool
 from tests.transport.test_hubs import native_thread
 
@@ -359,6 +359,16 @@ def test_waiting_in_another_os_thread_is_refused_until_the_call_is_done(pool: Na
     native_thread(lambda: elsewhere(lambda call: call.wait()))
     until(lambda: len(refused) == 3)
     assert refused[2] == "done"
+
+
+@NEEDS_THREADS
+def test_native_works_in_every_os_thread_and_leaves_no_thread_with_it() -> None:
+    found: list[tuple[int, int]] = []
+    for n in range(1, 4):
+        native_thread(lambda: found.append((get_native_id(), native(get_native_id))))
+        until(lambda n=n: len(found) == n)
+    assert all(here != there for here, there in found)
+    until(lambda: not living({thread for pair in found for thread in pair}))
 
 
 @NEEDS_THREADS
