@@ -20,6 +20,7 @@ CORE = [
     "six>=1.16",
 ]
 THINGS = ["msgspec>=0.19"]  # reads ThingsDB's answers twice as fast
+STREAMS = ["h2>=4.3"]
 EMBEDDED = ["SQLAlchemy>=2.0.31,<3", "google-re2>=1.1.20250722", "lark>=1.2.1", "wsproto>=1.2"]
 GEVENT = ["gevent>=25.4.1"]
 EVENTLET = ["eventlet>=0.40"]
@@ -46,6 +47,7 @@ DEV = [
     *EVENTLET,
     *DEMO,
     *THINGS,
+    *STREAMS,
     "celery>=5.4",  # whose workers the doctor must know; with the next three, in docs/libraries.md
     "djangorestframework>=3.15",
     "flask>=3",
@@ -56,6 +58,7 @@ DEV = [
     "pg8000>=1.31.2",
     "PyMySQL>=1.1.1",
     "duckdb>=1.2",
+    "grpcio>=1.66",  # the other end of the tests of gRPC
     "python-thingsdb>=1.4.1",
     "websockets>=14",  # python-thingsdb needs it for WebSockets, and does not say so
     "pandas>=2.2.3",  # and numpy with it: what an ETL job hands over
@@ -121,6 +124,7 @@ setup(
     install_requires=CORE,
     extras_require={
         "things": THINGS,
+        "streams": STREAMS,
         "embedded": EMBEDDED,
         "gevent": GEVENT,
         "eventlet": EVENTLET,

@@ -1,0 +1,1 @@
+"""A gRPC server on blocking sockets, for any handlers."""
