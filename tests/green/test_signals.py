@@ -155,7 +155,7 @@ LOOPS_TO_UNDO = {
     ("transport/things/connection.py", "_readable"): "runs in a hub",
     ("green/backends/hub_events.py", "wait"): "runs in a hub",
     (
-        "transport/things/outbox.py",
+        "transport/outbox.py",
         "send_queued",
     ): "at the loop's end it does not have the permit: there is nothing to undo",
     ("platform/server.py", "_look_at_folder"): "the process ends",

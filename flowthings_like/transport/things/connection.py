@@ -23,7 +23,7 @@ from ...wire.things.packages import MAX_BODY, Kind, Package, PackageParser, chec
 from ..after_fork import forget_in_child
 from ..background_threads import Worker
 from .in_flight import IDS, Call, InFlight, seconds_left
-from .outbox import Outbox
+from .outbox import RequestOutbox
 
 if TYPE_CHECKING:
     from ..byte_stream import ByteStream
@@ -95,7 +95,7 @@ class PacketConnection:
         self._parser = PackageParser(max_body)
         self._new_event = backend.event_factory()
         self._in_flight = InFlight()
-        self._outbox = Outbox(stream, self._in_flight, self._fail)
+        self._outbox = RequestOutbox(stream, self._in_flight, self._fail)
         self._events: deque[Any] = deque()  # packages, and events that `wait_heard` waits for
         self._dispatcher = Worker(self._dispatch_events)
         self._pid = os.getpid()

@@ -1,69 +1,44 @@
 """Queues the requests of a connection and writes them to its stream.
 
-Callers write themselves if that needs no waiting; else a worker does. So a caller never waits here, and its
-deadline is about the answer alone.
-
 Under gevent and eventlet, requests that are made in one round of the hub are sent with two writes: the first
 request at once, and the others by the worker, which runs at the end of the round.
-
-On threads a signal handler may raise between any two steps of the main thread, and nowhere else. So the main
-thread writes nothing: it queues its request and wakes the worker. A write is therefore never interrupted with
-half of a package sent, and no call of another thread notices an interrupt.
 """
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ...green.backends.choice import detect
 from ...wire.things.packages import package
-from ..background_threads import Worker
-from ..permit import Permit
+from ..outbox import Outbox
 
 if TYPE_CHECKING:
     from ..byte_stream import ByteStream
     from .in_flight import Call, InFlight
 
-__all__ = ["Outbox"]
+__all__ = ["RequestOutbox"]
 
 MAX_WRITE = 1 << 20
 """Bytes of one write, at most, unless a single package is larger."""
 
 
-class Outbox:
+class RequestOutbox(Outbox):
     """Sends the requests of one connection. Nothing else writes to its stream.
 
     Args:
         stream: what to write to.
         in_flight: gives calls their ids.
         on_failure: called with the error that ended the sending.
-
-    Attributes:
-        silent: whether nothing was sent since something was read; the reader sets it.
-        writes: how many writes there were.
     """
 
     def __init__(
         self, stream: ByteStream, in_flight: InFlight, on_failure: Callable[[BaseException], object]
     ) -> None:
-        self.silent = True
-        self.writes = 0
-        self._stream = stream
+        super().__init__(stream, on_failure)
         self._in_flight = in_flight
-        self._on_failure = on_failure
-        self._joins_writes = detect().is_cooperative
-        self._main = threading.main_thread().ident
         self._queue: deque[Call] = deque()
-        # Who has the permit writes, from the first byte of a package to its last. Nobody waits for it: a call
-        # whose thread does not get it stays in the queue, and the holder looks there before it is done.
-        self._permit = Permit()
-        self._to_flush = False  # the worker has the permit, until the stream has sent all it took
-        self._ended = False
-        self._worker = Worker(self._work)
 
     @property
     def waiting(self) -> int:
@@ -79,42 +54,18 @@ class Outbox:
         self._queue.extend(calls)
         if self._ended:  # read after the calls are queued: `end` drops those that were queued before
             self._drop()
-        elif self.silent if self._joins_writes else threading.get_ident() != self._main:
+        elif self.may_send_here:
             self.send_queued()
         else:
             self._worker.wake()
-
-    def send_queued(self) -> None:
-        """Send all that is queued, unless another thread is doing it."""
-        permit, token = self._permit, object()
-        try:
-            # Checked again after each time the permit was given back: others rely on its holder for that.
-            while (self._queue and not self._in_flight.full) or self._stream.owes:
-                if self._ended or not permit.take(token):
-                    return
-                if not self._send():
-                    self._to_flush = True
-                    self._worker.wake()
-                    return
-                permit.give_back()
-        except BaseException as error:
-            if not permit.is_held_by(token):
-                raise
-            self.end()  # part of a package may have been sent, so the permit is never given back
-            self._on_failure(error)
-            if not isinstance(error, OSError):  # an OSError ends the connection, which tells the caller
-                raise
 
     def answered(self) -> None:
         """Ids have become free: send the calls that wait for one."""
         if self._queue:
             self._worker.wake()
 
-    def end(self) -> None:
-        """Stop sending, and end the calls that are queued."""
-        self._ended = True
-        self._drop()
-        self._worker.wake()
+    def _has_work(self) -> bool:
+        return bool(self._queue and not self._in_flight.full) or self._stream.owes
 
     def _drop(self) -> None:
         """End the calls that are queued."""
@@ -152,17 +103,3 @@ class Outbox:
             for call in calls:
                 call.sent = False
             raise
-
-    def _work(self) -> bool:
-        """What the worker does when it is woken. Returns whether it is over."""
-        if self._to_flush:
-            try:
-                self._stream.flush()
-            except OSError as error:
-                self.end()
-                self._on_failure(error)
-                return True
-            self._to_flush = False
-            self._permit.give_back()
-        self.send_queued()
-        return self._ended
