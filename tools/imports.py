@@ -40,6 +40,7 @@ FLOORS = (
     ("services", "things"),
     ("platform.problems", "platform.ids", "platform.requirements"),
     ("platform.store",),
+    ("platform.leader",),
     ("platform.resources.access", "platform.resources.query", "platform.resources.statistics.counters"),
     ("platform.resources.drops",),
     ("platform.resources.aggregates", "platform.resources.base"),

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.app.base import BaseApplication
 
 from ..errors import ConfigurationError
+from .leader.leader_elector import LeaderElector
+from .leader.leader_lock import LeaderAddress, LeaderLock
 from .requirements import check_requirements
 from .resources.access.accounts import Accounts
 from .resources.drops.resource_store import ResourceStore
 from .rest.application import Application, Limits
 from .rest.connections import ConnectionLimits
-from .things.leader_elector import LeaderElector
-from .things.leader_lock import LeaderAddress, LeaderLock
+from .things.service import LOCK as THINGS_LOCK
 from .things.service import Service
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ class Preflight:
             lock.publish(LeaderAddress(host, port, ""))
         else:
             self.first = lock.published()
-        rooms = LeaderLock(folder)
+        rooms = LeaderLock(folder, THINGS_LOCK)
         if rooms.acquire():  # nobody serves them, so we shall
             try:
                 for port in settings.things_ports:

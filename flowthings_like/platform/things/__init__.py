@@ -12,5 +12,5 @@ A request passes through these modules:
     rooms               which clients get which events
     connections/        the answer and the events leave in order, after the commit
 
-`node` owns these parts. `service` starts a node in the process that holds the `leader_lock` of the folder.
+`node` owns these parts. `service` starts a node in the process that holds the leader lock of the folder.
 """

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ...green.backends import choice as backend
 from ...wire.things import errors as things_errors
 from ...wire.things.status import OFFLINE, SHUTTING_DOWN
-from .after_fork import abandon_in_children
+from ..leader.after_fork import abandon_in_children
 from .authentication import Authenticator, Login
 from .connections.listener import Listener
 from .connections.session import Session

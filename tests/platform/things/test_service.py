@@ -14,10 +14,10 @@ import pytest
 
 from flowthings_like.errors import ConfigurationError
 from flowthings_like.platform.embedded import Platform, open_platform
+from flowthings_like.platform.leader.leader_elector import LeaderElector
 from flowthings_like.platform.resources.access.accounts import Accounts
 from flowthings_like.platform.store.store import Store
-from flowthings_like.platform.things.leader_elector import LeaderElector
-from flowthings_like.platform.things.leader_lock import FILE
+from flowthings_like.platform.things.service import LOCK as FILE
 from flowthings_like.platform.things.service import Service
 from flowthings_like.wire.things.packages import Kind
 

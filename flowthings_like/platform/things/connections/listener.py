@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ....errors import ConfigurationError
 from ....green.backends import choice as backend
-from ..after_fork import abandon_socket
+from ...leader.after_fork import abandon_socket
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ....green.backends import choice as backend
-from ..after_fork import abandon_socket
+from ...leader.after_fork import abandon_socket
 
 if TYPE_CHECKING:
     import socket

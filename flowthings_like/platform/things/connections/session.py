@@ -12,7 +12,7 @@ from ....wire.things import errors as things_errors
 from ....wire.things.header import ProtocolError
 from ....wire.things.packages import EVENT_ID, Kind, Package, package
 from ....wire.things.values import UnpackError, pack, unpack
-from ..after_fork import abandon_socket
+from ...leader.after_fork import abandon_socket
 from ..database.database import Database, error_package
 from ..requests import REQUESTS
 from . import outbox

@@ -18,10 +18,7 @@ from .after_fork import abandon_in_children
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["FILE", "LeaderAddress", "LeaderLock"]
-
-FILE = "things.lock"
-"""The file whose lock decides which process serves the rooms."""
+__all__ = ["LeaderAddress", "LeaderLock"]
 
 
 class LeaderAddress(NamedTuple):
@@ -43,7 +40,7 @@ class LeaderLock:
         name: the file's name.
     """
 
-    def __init__(self, folder: Path, name: str = FILE) -> None:
+    def __init__(self, folder: Path, name: str) -> None:
         self._path = folder / name
         self._file = -1
 
@@ -63,7 +60,9 @@ class LeaderLock:
         try:
             import fcntl
         except ImportError as error:
-            raise ConfigurationError("rooms and queries of an embedded folder need a POSIX system") from error
+            raise ConfigurationError(
+                "rooms, queries and streams of an embedded folder need a POSIX system"
+            ) from error
         try:
             file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Serves a folder's rooms as soon as no other process does."""
+"""Makes this process the leader of a folder as soon as no other process is."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ...green.backends import choice as backend
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .service import Service
+    from .leader_service import LeaderService
 
 __all__ = ["LeaderElector"]
 
-_log = logging.getLogger("flowthings_like.platform.things")
+_log = logging.getLogger("flowthings_like.platform.leader")
 
 _RETRY_INTERVAL = 0.5
 """Seconds between two attempts to become the leader."""
@@ -34,7 +34,7 @@ class LeaderElector:
 
     def __init__(
         self,
-        service: Service,
+        service: LeaderService,
         on_leader: Callable[[tuple[str, int]], None],
         on_follower: Callable[[], None] | None = None,
     ) -> None:
