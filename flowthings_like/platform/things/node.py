@@ -12,8 +12,8 @@ from ...green.backends import choice as backend
 from ...wire.things import errors as things_errors
 from ...wire.things.status import OFFLINE, SHUTTING_DOWN
 from ..leader.after_fork import abandon_in_children
+from ..sockets.listener import Listener
 from .authentication import Authenticator, Login
-from .connections.listener import Listener
 from .connections.session import Session
 from .counters import Counters
 from .database import tables
@@ -98,7 +98,7 @@ class Node:
         self._listeners: list[Listener] = []
         try:
             for port in ports:
-                self._listeners.append(Listener(host, port, self._serve))
+                self._listeners.append(Listener(host, port, self._serve, "the things node"))
         except BaseException:
             self._end_connections()
             raise

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from flowthings_like.green.backends import choice as backend
-from flowthings_like.platform.things.connections import outbox
-from flowthings_like.platform.things.connections.outbox import Outbox
+from flowthings_like.platform.sockets import outbox
+from flowthings_like.platform.sockets.outbox import Outbox
 from flowthings_like.wire.things.packages import Kind
 
 from .harness import Peer, wait_until

@@ -13,11 +13,11 @@ from ....wire.things.header import ProtocolError
 from ....wire.things.packages import EVENT_ID, Kind, Package, package
 from ....wire.things.values import UnpackError, pack, unpack
 from ...leader.after_fork import abandon_socket
+from ...sockets import outbox
+from ...sockets.outbox import Outbox
 from ..database.database import Database, error_package
 from ..requests import REQUESTS
-from . import outbox
 from .framing import Framing, detect_framing
-from .outbox import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable

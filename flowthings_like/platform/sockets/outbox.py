@@ -11,8 +11,8 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ....green.backends import choice as backend
-from ...leader.after_fork import abandon_socket
+from ...green.backends import choice as backend
+from ..leader.after_fork import abandon_socket
 
 if TYPE_CHECKING:
     import socket

@@ -7,16 +7,16 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ....errors import ConfigurationError
-from ....green.backends import choice as backend
-from ...leader.after_fork import abandon_socket
+from ...errors import ConfigurationError
+from ...green.backends import choice as backend
+from ..leader.after_fork import abandon_socket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["Listener"]
 
-_log = logging.getLogger("flowthings_like.platform.things")
+_log = logging.getLogger("flowthings_like.platform")
 
 _BACKLOG = 256
 _ACCEPT_RETRY = 0.1  # seconds to wait when a connection cannot be accepted: most likely no descriptor is free
@@ -33,6 +33,7 @@ class Listener:
     Args:
         host, port: where to listen; port 0 takes a free one.
         serve: called in the green thread with the connected socket and the client's address.
+        name: what messages call the server, such as "the things node".
 
     Attributes:
         address: the (host, port) that it listens at.
@@ -41,15 +42,14 @@ class Listener:
         ConfigurationError: the address cannot be listened at.
     """
 
-    def __init__(self, host: str, port: int, serve: Callable[[socket.socket, str], None]) -> None:
+    def __init__(self, host: str, port: int, serve: Callable[[socket.socket, str], None], name: str) -> None:
         self._serve = serve
+        self._name = name
         self._closed = False
         try:
             self._sock = _listen(host, port)
         except OSError as error:
-            raise ConfigurationError(
-                f"the things node cannot listen at {host}:{port}: {error.strerror}"
-            ) from error
+            raise ConfigurationError(f"{name} cannot listen at {host}:{port}: {error.strerror}") from error
         self.address: tuple[str, int] = self._sock.getsockname()[:2]
         self._thread = backend.detect().spawn(self._accept)
 
@@ -74,7 +74,7 @@ class Listener:
                 except OSError as error:
                     if self._closed:
                         return
-                    _log.warning("the things node could not take a connection: %s", error)
+                    _log.warning("%s could not take a connection: %s", self._name, error)
                     here.sleep(_ACCEPT_RETRY)
                     continue
                 try:
