@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hyperframe.frame import (
@@ -35,17 +36,17 @@ def headers(size: int, *, end: bool) -> bytes:
 GOAWAY = GoAwayFrame(0, last_stream_id=7, error_code=2, additional_data=b"bye").serialize()
 
 
-@given(
-    st.lists(st.sampled_from([data(0), data(300), GOAWAY, headers(9, end=True)])),
-    st.lists(st.integers(0, 999)),
-)
+FRAMES = [data(0), data(300), GOAWAY, headers(9, end=True)]
+
+
+@given(st.lists(st.sampled_from(FRAMES)), st.lists(st.integers(0, 999)))
 def test_everything_but_goaway_passes_in_order(frames: list[bytes], cuts: list[int]) -> None:
     screen = FrameScreen(replace(LIMITS, frames_in_a_piece=3))
     stream = b"".join(frames)
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
     passed = b""
     found: list[bytes] = []
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         for piece in screen.feed(stream[start:stop], 0.0):
             if isinstance(piece, GoAway):
                 assert piece == GoAway(7, 2, b"bye")
