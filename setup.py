@@ -21,6 +21,7 @@ CORE = [
 ]
 THINGS = ["msgspec>=0.19"]  # reads ThingsDB's answers twice as fast
 STREAMS = ["h2>=4.3"]
+STREAMS = ["numpy>=2.1", "protobuf>=5.28"]  # points as arrays, and BTrDB's messages
 EMBEDDED = ["SQLAlchemy>=2.0.31,<3", "google-re2>=1.1.20250722", "lark>=1.2.1", "wsproto>=1.2"]
 GEVENT = ["gevent>=25.4.1"]
 EVENTLET = ["eventlet>=0.40"]
@@ -48,6 +49,7 @@ DEV = [
     *DEMO,
     *THINGS,
     *STREAMS,
+    "btrdb==5.34.2",  # BTrDB's own client: the peer of the tests of streams
     "celery>=5.4",  # whose workers the doctor must know; with the next three, in docs/libraries.md
     "djangorestframework>=3.15",
     "flask>=3",
@@ -62,6 +64,8 @@ DEV = [
     "python-thingsdb>=1.4.1",
     "websockets>=14",  # python-thingsdb needs it for WebSockets, and does not say so
     "pandas>=2.2.3",  # and numpy with it: what an ETL job hands over
+    "polars>=1.20",
+    "pyarrow>=18",
     "pyuwsgi>=2.0.27",
     "pytest>=9",
     "pytest-rerunfailures>=16",
@@ -71,6 +75,8 @@ DEV = [
     "hypothesis>=6.100",
     "mypy==2.4.1",  # pinned, and ruff too: what they find must not change from one day to the next
     "ruff==0.17.5",
+    "grpcio-tools>=1.66",  # compiles the protocol files
+    "types-protobuf",
     "types-requests",
     "types-six",
     "types-tqdm",
@@ -114,6 +120,7 @@ setup(
         "flowthings_like.services.database": ["*.pyi"],
         "flowthings_like.services.rest": ["*.pyi"],
         "flowthings_like.services.things": ["*.pyi"],
+        "flowthings_like.wire.btrdb": ["*.pyi", "protos/*"],
         "flowthings_like.platform.things.language.syntax": ["grammar.lark"],
     },
     data_files=[

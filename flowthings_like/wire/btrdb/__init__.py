@@ -1,0 +1,1 @@
+"""BTrDB's protocol: messages, points and errors. Bytes in, messages out."""
