@@ -145,7 +145,7 @@ RELOADED = "the database is loaded again after an exception"
 LOOPS_TO_UNDO = {
     ("green/batching/batcher.py", "_send_batches"): OWN_THREAD,
     ("platform/resources/drops/index_builder.py", "_work"): OWN_THREAD,
-    ("platform/store/writer.py", "_dispatch"): OWN_THREAD,
+    ("platform/store/group_commit.py", "_dispatch"): OWN_THREAD,
     ("platform/store/writer.py", "_transact"): OWN_THREAD,
     ("platform/things/database/commits.py", "_run"): OWN_THREAD,
     ("platform/sockets/listener.py", "_accept"): OWN_THREAD,

@@ -1,27 +1,15 @@
-"""The single writer: many callers, one transaction, one wait for the disk.
-
-Whatever has queued up while the last group was being written becomes the next one. Nothing waits for a group
-to fill: a lone caller is written at once, sixty-four callers share one COMMIT.
-
-Jobs are taken from the queue and written in one native call, which neither a kill nor a signal can interrupt:
-a job is either in the queue or with the call that has taken it. What a green or main thread does around that
-call (starting it, telling the callers) may be interrupted at any point. Then nobody is told, and a caller
-that has waited for a second checks for itself.
-"""
+"""The single writer of the database: one connection, on which groups of jobs are committed."""
 
 from __future__ import annotations
 
-import _queue
-import _thread
 import os
-import queue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.exc import OperationalError
 
-from ...green.backends.choice import detect, native
 from ..problems import Problem, Unavailable
 from . import engine as engines
+from .group_commit import GroupCommit, Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,46 +20,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-GROUP = 128
-"""Most pieces of work in one transaction."""
 
-_LOOK_AROUND = 1.0  # seconds after which a waiting caller checks that a dispatcher is at work
+class _Job(Job):
+    """One caller's work on the connection."""
 
-
-class _Job:
-    """One caller's work, and its result or error."""
-
-    __slots__ = ("clears_cache", "done", "error", "finished", "result", "work")
+    __slots__ = ("clears_cache",)
 
     def __init__(self, work: Callable[[Connection], Any] | None, clears_cache: bool) -> None:
-        self.work = work
+        super().__init__(work)
         self.clears_cache = clears_cache
-        self.result: Any = None
-        self.error: BaseException | None = None
-        self.finished = False  # set by the native call that wrote it
-        # Released once, by the dispatcher. A lock and no Event: a signal's exception within an Event's Python
-        # code leaves its inner lock held, and setting the Event then waits for ever.
-        self.done = _thread.allocate_lock()
-        self.done.acquire()
 
-
-class _NativeLock:
-    """A lock for native calls. Made of a queue in C, which gevent and eventlet leave as it is."""
-
-    def __init__(self) -> None:
-        self._key: _queue.SimpleQueue[None] = _queue.SimpleQueue()
-        self._key.put(None)
-
-    def __enter__(self) -> None:
-        self._key.get()
-
-    def __exit__(self, *_: object) -> None:
-        self._key.put(None)
-
-    @property
-    def is_taken(self) -> bool:
-        """Whether it is held right now."""
-        return self._key.empty()
+    def fail(self, error: BaseException) -> None:
+        super().fail(engines.unavailable(error) if isinstance(error, OperationalError) else error)
 
 
 class _Session:
@@ -99,7 +59,7 @@ class _Session:
                 connection.invalidate()
 
 
-class Writer:
+class Writer(GroupCommit[_Job]):
     """One process's writer. The store makes it; a forked child gets its own.
 
     Args:
@@ -109,13 +69,10 @@ class Writer:
     """
 
     def __init__(self, engine: Engine, cache: WriterCache) -> None:
+        super().__init__()
         self._engine = engine
         self._cache = cache
         self._session = _Session(engine)
-        self._queue: _queue.SimpleQueue[_Job] = _queue.SimpleQueue()  # jobs are taken in native calls only
-        self._wakeups: queue.SimpleQueue[None] = queue.SimpleQueue()  # the dispatcher waits on this one
-        self._writing = _NativeLock()  # held while a group is written
-        self._dispatcher: object | None = None  # identifies the thread that ought to be running
 
     def submit(self, work: Callable[[Connection], T], clears_cache: bool = False) -> T:
         """Run `work` in the next group; return its result, or raise its error, once it is on disk.
@@ -126,102 +83,18 @@ class Writer:
         Raises:
             Unavailable: the database could not be written; nothing was.
         """
-        job = _Job(work, clears_cache)
-        self._wait(job)
-        try:
-            if job.error is not None:
-                raise job.error
-            result: T = job.result
-            return result
-        finally:
-            del job  # the error's traceback refers to this frame
+        result: T = self._submit(_Job(work, clears_cache))
+        return result
 
-    def close(self) -> None:
-        """Return once everything submitted before has been written; then close the connection."""
-        if self._dispatcher is not None or not self._queue.empty() or self._session.is_open:
-            self._wait(_Job(None, False))
+    def _closing_job(self) -> _Job:
+        return _Job(None, False)
 
-    def _wait(self, job: _Job) -> None:
-        if detect().is_foreign_thread():  # a dispatcher could not wake its hub
-            native(self._write_here, job)
-            return
-        # Started first: if no thread can be started, nothing has been queued.
-        dispatcher = self._dispatcher or self._start()
-        self._queue.put(job)
-        self._wakeups.put(None)
-        while not job.done.acquire(True, _LOOK_AROUND):
-            if job.finished:
-                return
-            # No group is being written: the dispatcher was interrupted, or missed its wake-up.
-            if self._dispatcher in (dispatcher, None) and not self._writing.is_taken:
-                self._start()
-            dispatcher = self._dispatcher
+    @property
+    def _is_connected(self) -> bool:
+        return self._session.is_open
 
-    def _write_here(self, job: _Job) -> None:
-        """Write without a dispatcher. Called in a native thread."""
-        if job.work is not None:
-            with self._writing:
-                self._finish([job])
-            return
-        self._queue.put(job)  # after everything that was submitted before
-        while not job.finished:
-            self._write_next()
-
-    def _start(self) -> object:
-        """Start a dispatcher. An earlier one that still runs ends at its next wake-up."""
-        mark = object()
-        try:
-            self._dispatcher = mark
-            _thread.start_new_thread(self._dispatch, (mark,))
-        except BaseException:
-            if self._dispatcher is mark:
-                self._dispatcher = None
-            raise
-        self._wakeups.put(None)
-        return mark
-
-    def _dispatch(self, mark: object) -> None:
-        """Write groups and wake their callers, until closed, replaced or interrupted."""
-        try:
-            while True:
-                self._wakeups.get()
-                if self._dispatcher is not mark:
-                    self._wakeups.put(None)
-                    return
-                while not self._queue.empty():
-                    jobs = native(self._write_next)
-                    for job in jobs:
-                        job.done.release()
-                    if jobs and jobs[-1].work is None:
-                        return
-        finally:
-            if self._dispatcher is mark:
-                self._dispatcher = None
-
-    def _write_next(self) -> list[_Job]:
-        """Take up to GROUP queued jobs and write them. Returns the jobs, all of them finished."""
-        with self._writing:
-            return self._finish(self._take())
-
-    def _finish(self, jobs: list[_Job]) -> list[_Job]:
-        try:
-            self._write(jobs)
-        except BaseException as error:
-            _fail([job for job in jobs if not job.finished], error)
-        if jobs and jobs[-1].work is None:
-            self._session.discard()
-        for job in jobs:
-            job.finished = True
-        return jobs
-
-    def _take(self) -> list[_Job]:
-        jobs: list[_Job] = []
-        while len(jobs) < GROUP and (not jobs or jobs[-1].work is not None):
-            try:
-                jobs.append(self._queue.get_nowait())
-            except queue.Empty:
-                break
-        return jobs
+    def _disconnect(self) -> None:
+        self._session.discard()
 
     def _write(self, jobs: list[_Job]) -> None:
         jobs = [job for job in jobs if job.work is not None]
@@ -277,8 +150,7 @@ class Writer:
 
 def _fail(jobs: list[_Job], error: BaseException) -> bool:
     for job in jobs:
-        job.result = None
-        job.error = engines.unavailable(error) if isinstance(error, OperationalError) else error
+        job.fail(error)
     return True
 
 

@@ -20,7 +20,7 @@ from flowthings_like.platform.problems import NotFound, Unavailable
 from flowthings_like.platform.resources.drops import verbs
 from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
 from flowthings_like.platform.store import engine as engines
-from flowthings_like.platform.store import writer as writers
+from flowthings_like.platform.store import group_commit
 from flowthings_like.platform.store.schema import accounts
 
 from ..harness import ME, HeldWriteLock, at_once, queued, sizes_agree, until
@@ -177,7 +177,7 @@ def each_step(monkeypatch: pytest.MonkeyPatch, step: int) -> list[int]:
     """Interrupt the dispatcher at its `step`-th step: before or after a native call. The list it returns
     holds the step once that has happened."""
     steps = iter(range(1, 1000))
-    native, happened = writers.native, []
+    native, happened = group_commit.native, []
 
     def interrupted(work: Any, *arguments: Any) -> Any:
         if next(steps) == step:
@@ -189,8 +189,8 @@ def each_step(monkeypatch: pytest.MonkeyPatch, step: int) -> list[int]:
             raise Interruption
         return done
 
-    monkeypatch.setattr(writers, "native", interrupted)
-    monkeypatch.setattr(writers, "_LOOK_AROUND", 0.05)
+    monkeypatch.setattr(group_commit, "native", interrupted)
+    monkeypatch.setattr(group_commit, "_LOOK_AROUND", 0.05)
     return happened
 
 
@@ -220,7 +220,7 @@ def test_a_dispatcher_that_ends_while_its_group_is_written_disturbs_nothing(
     store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The native call that has taken a group finishes it; another dispatcher's call waits for its turn."""
-    monkeypatch.setattr(writers, "_LOOK_AROUND", 0.05)
+    monkeypatch.setattr(group_commit, "_LOOK_AROUND", 0.05)
     store.write(add("first"))
     writer = store._writers.here()
     outcome: list[Any] = []
@@ -243,7 +243,7 @@ def test_a_dispatcher_that_ends_while_its_group_is_written_disturbs_nothing(
 def test_killing_dispatchers_loses_and_doubles_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Kills at random moments on green threads, where they can come at every switch."""
     green = backend.detect()
-    monkeypatch.setattr(writers, "_LOOK_AROUND", 0.02)
+    monkeypatch.setattr(group_commit, "_LOOK_AROUND", 0.02)
     dispatchers: list[Any] = []
 
     def start(function: Any, arguments: Any) -> None:
@@ -266,7 +266,7 @@ def test_killing_dispatchers_loses_and_doubles_nothing(store: Store, monkeypatch
 
     with monkeypatch.context() as patch:
         threads = SimpleNamespace(start_new_thread=start, allocate_lock=_thread.allocate_lock)
-        patch.setattr(writers, "_thread", threads)
+        patch.setattr(group_commit, "_thread", threads)
         chance = random.Random(7)
         writing = [green.spawn(several, which) for which in range(4)]
         while len(finished) < 4:
@@ -287,7 +287,7 @@ def test_without_a_thread_to_be_had_nothing_is_queued(store: Store, monkeypatch:
 
     with monkeypatch.context() as patch:
         threads = SimpleNamespace(start_new_thread=refuse, allocate_lock=_thread.allocate_lock)
-        patch.setattr(writers, "_thread", threads)
+        patch.setattr(group_commit, "_thread", threads)
         with pytest.raises(RuntimeError, match="new thread"):
             store.write(add("refused"))
     assert queued(store) == 0
@@ -297,7 +297,7 @@ def test_without_a_thread_to_be_had_nothing_is_queued(store: Store, monkeypatch:
 
 SIGNALS = """
 import random, signal, sys, threading, time
-from flowthings_like.platform.store import writer as writers
+from flowthings_like.platform.store import group_commit
 from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
 from flowthings_like.platform.store.schema import accounts
 from sqlalchemy import func, select
