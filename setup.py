@@ -20,8 +20,7 @@ CORE = [
     "six>=1.16",
 ]
 THINGS = ["msgspec>=0.19"]  # reads ThingsDB's answers twice as fast
-STREAMS = ["h2>=4.3"]
-STREAMS = ["numpy>=2.1", "protobuf>=5.28"]  # points as arrays, and BTrDB's messages
+STREAMS = ["h2>=4.3", "numpy>=2.1", "protobuf>=5.28"]  # gRPC, points as arrays, and BTrDB's messages
 EMBEDDED = ["SQLAlchemy>=2.0.31,<3", "google-re2>=1.1.20250722", "lark>=1.2.1", "wsproto>=1.2"]
 GEVENT = ["gevent>=25.4.1"]
 EVENTLET = ["eventlet>=0.40"]
