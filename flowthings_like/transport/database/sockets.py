@@ -5,6 +5,7 @@ from __future__ import annotations
 import _socket
 import os
 from contextlib import suppress
+from functools import partial
 
 __all__ = ["has_input", "shut_down"]
 
@@ -43,4 +44,6 @@ def shut_down(descriptor: int) -> None:
 
 def _copy(descriptor: int) -> _socket.socket:
     """A plain socket on a copy of a descriptor. The driver's own socket may be a green one, and wait."""
-    return _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM, 0, os.dup(descriptor))
+    # All in C: an exception of a signal handler would come between `dup` and `socket`, and leak the copy.
+    wrap = partial(_socket.socket, _socket.AF_INET, _socket.SOCK_STREAM, 0)
+    return next(map(wrap, map(os.dup, (descriptor,))))
