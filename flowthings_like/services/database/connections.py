@@ -271,6 +271,7 @@ class Checkout:
             # A caller that is being killed waits for nothing more, so the connection is closed.
             if kind is None or issubclass(kind, Exception):
                 in_order = lease.connection.roll_back()
+                lease.connection.end_loan()
                 if in_order:
                     lease.complete()
                     kind = error = traceback = None

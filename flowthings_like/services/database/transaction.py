@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from ...errors import InvalidInput
 from ...green.calls.thunk import unwrap
 from .placeholders import translate, translate_many
 from .rows import convert_rows
@@ -69,6 +70,7 @@ class Transaction:
 
     def __init__(self, session: Session, options: PoolOptions, rows_as: Any = None) -> None:
         self._session = session
+        self._loan = session.loan
         self._options = options
         self._rows_as = rows_as
         self._cursor: Any = None
@@ -107,18 +109,17 @@ class Transaction:
         It is for what has methods of its own, such as psycopg's `copy`, and for many small calls: with a
         driver that blocks all of them need one change of OS threads.
         """
-        return self._session.exchange(self._with_cursor, function, args)
+        return _exchange(self._session, self._loan, self._with_cursor, function, args)
 
     def close(self) -> None:
         """Close the cursor. The transaction goes on, and the next statement opens a new one."""
         if self._cursor is not None:
-            self._session.exchange(self.close_in)
+            _exchange(self._session, self._loan, self._close)
 
-    def close_in(self, connection: Any) -> None:
-        """Close the cursor, within an exchange."""
+    def _close(self, connection: Any) -> None:
         cursor, self._cursor = self._cursor, None
-        if cursor is not None:
-            self._session.driver.close_cursor(cursor)
+        self._session.cursors.remove(cursor)
+        self._session.driver.close_cursor(cursor)
 
     def __iter__(self) -> Iterator[Any]:
         while rows := self.fetchmany(CHUNK):
@@ -136,7 +137,7 @@ class Transaction:
             raise AttributeError(name)
         cursor = self._cursor
         if cursor is None:
-            cursor = self._session.exchange(self._with_cursor, lambda cursor: cursor, ())
+            cursor = self.call(lambda cursor: cursor)
         value = getattr(cursor, name)
         if not callable(value):
             return value
@@ -146,12 +147,14 @@ class Transaction:
         def call(cursor: Any) -> Any:
             return getattr(cursor, method)(*args, **kwargs)
 
-        return self._session.exchange(self._with_cursor, call, ())
+        return self.call(call)
 
     def _with_cursor(self, connection: Any, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         cursor = self._cursor
         if cursor is None:
-            cursor = self._cursor = self._session.driver.cursor(connection)
+            cursor = self._session.driver.cursor(connection)
+            self._session.cursors.append(cursor)
+            self._cursor = cursor
         return function(cursor, *args)
 
     def _made(self, rows: Any) -> list[Any]:
@@ -170,45 +173,52 @@ class Connection:
 
     def __init__(self, session: Session, options: PoolOptions) -> None:
         self._session = session
+        self._loan = session.loan
         self._options = options
-        self._cursors: list[Transaction] = []
 
     def cursor(self, rows_as: Any = None) -> Transaction:
         """A new cursor."""
-        cursor = Transaction(self._session, self._options, rows_as)
-        self._cursors.append(cursor)
-        return cursor
+        _check_loan(self._session, self._loan)
+        return Transaction(self._session, self._options, rows_as)
 
     def commit(self) -> None:
         """Commit what was done so far."""
+        _check_loan(self._session, self._loan)
         self._session.finish(self._session.driver.commit)
 
     def rollback(self) -> None:
         """Undo what was done since the last commit."""
+        _check_loan(self._session, self._loan)
         self._session.finish(self._session.driver.rollback)
 
     def call(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call `function(connection, *args)` with the driver's own connection, as one exchange."""
-        return self._session.exchange(function, *args)
+        return _exchange(self._session, self._loan, function, *args)
 
     def finish(self) -> None:
         """Close the cursors, and commit. If nothing was sent, nothing is."""
         if self._session.exchanges:
-            self._session.finish(self._close_and_commit)
-
-    def _close_and_commit(self, connection: Any) -> None:
-        for cursor in self._cursors:
-            cursor.close_in(connection)
-        self._session.driver.commit(connection)
+            self.commit()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        value = self._session.exchange(getattr, name)
+        value = self.call(getattr, name)
         if not callable(value):
             return value
-        return lambda *args, **kwargs: self._session.exchange(
-            lambda _: value(*unwrap(args), **unwrap(kwargs))
+        return lambda *args, **kwargs: self.call(lambda _: value(*unwrap(args), **unwrap(kwargs)))
+
+
+def _exchange(session: Session, loan: int, function: Callable[..., Any], *args: Any) -> Any:
+    _check_loan(session, loan)
+    return session.exchange(function, *args)
+
+
+def _check_loan(session: Session, loan: int) -> None:
+    if session.loan != loan:
+        raise InvalidInput(
+            "the transaction of this cursor has ended, and its connection may serve another one; "
+            "use cursors only within the interaction or block that they were made for"
         )
 
 

@@ -101,6 +101,13 @@ class Driver:
             self.is_closed(connection) or isinstance(error, self.interface_error) or _caused_by_socket(error)
         )
 
+    def is_foreign(self, connection: Any, error: Exception) -> bool:
+        """Whether an error of the driver's class was raised by something else, while it waited in place.
+
+        `gevent.Timeout(1, OperationalError("too slow"))` does that. The answer is still to come then.
+        """
+        return False
+
     def is_closed(self, connection: Any) -> bool:
         """Whether the driver has noticed that the connection is closed."""
         return False
@@ -214,6 +221,9 @@ class Psycopg(Driver):
         cursor.itersize = size
         return cursor
 
+    def is_foreign(self, connection: Any, error: Exception) -> bool:
+        return connection.info.transaction_status.name == "ACTIVE"  # type: ignore[no-any-return]
+
     def is_closed(self, connection: Any) -> bool:
         return bool(connection.closed)
 
@@ -262,6 +272,10 @@ class PG8000(Driver):
     def streaming_cursor(self, connection: Any, size: int) -> Any:
         return DeclaredCursor(connection.cursor())
 
+    def is_foreign(self, connection: Any, error: Exception) -> bool:
+        from_server = bool(error.args) and isinstance(error.args[0], dict)
+        return not (from_server or isinstance(error, self.interface_error) or _caused_by_socket(error))
+
     def is_closed(self, connection: Any) -> bool:
         return connection._usock is None
 
@@ -289,6 +303,12 @@ class PyMySQL(Driver):
     def descriptor(self, connection: Any) -> int:
         sock = connection._sock
         return -1 if sock is None else sock.fileno()
+
+    def abort(self, connection: Any) -> None:
+        result = connection._result
+        if result is not None:
+            result.unbuffered_active = False  # else its __del__ reads the rest, and waits for it
+        super().abort(connection)
 
 
 _KNOWN: dict[str, type[Driver]] = {

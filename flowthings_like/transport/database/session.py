@@ -59,6 +59,8 @@ class Session:
         state: see the table above.
         opened_at: the `monotonic()` when it was made.
         exchanges: how many exchanges were begun since `lend`.
+        loan: a number of its own for each caller that has it. What a caller keeps is of no use afterwards.
+        cursors: those of the driver that the caller has open.
     """
 
     def __init__(
@@ -68,6 +70,8 @@ class Session:
         self.state = State.IDLE
         self.opened_at = monotonic()
         self.exchanges = 0
+        self.loan = 0
+        self.cursors: list[Any] = []
         self._native = native
         self._run_aside = run_aside
         self._connection: Any = None
@@ -84,7 +88,12 @@ class Session:
 
     def lend(self) -> None:
         """Note that a new caller has it."""
+        self.loan += 1
         self.exchanges = 0
+
+    def end_loan(self) -> None:
+        """Note that its caller has given it back."""
+        self.loan += 1
 
     def is_usable(self) -> bool:
         """Whether it can still be used, as far as that can be told without waiting."""
@@ -113,8 +122,10 @@ class Session:
         try:
             value = self._run(function, self._connection, *args)
         except self.driver.error as error:
-            lost = self.driver.is_lost(self._connection, error)
-            self.state = State.BROKEN if lost else State.ACTIVE
+            # A time-out may raise anything, also an error of the driver's, in the middle of a statement.
+            if self._has_ended() and not self.driver.is_foreign(self._connection, error):
+                lost = self.driver.is_lost(self._connection, error)
+                self.state = State.BROKEN if lost else State.ACTIVE
             raise
         self.state = State.ACTIVE
         return value
@@ -125,9 +136,20 @@ class Session:
 
     def finish(self, function: Callable[..., Any], *args: Any) -> Any:
         """An exchange that ends with the transaction's end: `function` commits, or rolls back."""
-        value = self.exchange(function, *args)
+        value = self.exchange(self._close_cursors_and, function, args)
         self.state = State.IDLE
         return value
+
+    def _close_cursors_and(self, connection: Any, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        cursors, self.cursors = self.cursors, []
+        for cursor in cursors:
+            self.driver.close_cursor(cursor)
+        return function(connection, *args)
+
+    def _has_ended(self) -> bool:
+        """Whether the last exchange has ended, if it was one in an OS thread."""
+        running = self._running
+        return running is None or (running.call is not None and running.call.done())
 
     def roll_back(self) -> bool:
         """Roll the transaction back. Returns whether the connection is in order then."""
