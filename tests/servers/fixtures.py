@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,14 @@ from .mariadb import MariadbDatabase, MariadbServer
 from .pgbouncer import Pgbouncer
 from .postgres import PostgresDatabase, PostgresServer
 
-__all__ = ["mariadb", "mariadb_database", "pgbouncer", "postgres", "postgres_database"]
+__all__ = [
+    "mariadb",
+    "mariadb_database",
+    "pgbouncer",
+    "postgres",
+    "postgres_database",
+    "server_database",
+]
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +56,9 @@ def mariadb_database(mariadb: MariadbServer) -> Iterator[MariadbDatabase]:
     database = mariadb.new_database()
     yield database
     mariadb.drop(database)
+
+
+@pytest.fixture
+def server_database(driver: str, request: pytest.FixtureRequest) -> Any:
+    """An empty database for one test, on the server that the test's parameter `driver` speaks to."""
+    return request.getfixturevalue("mariadb_database" if driver == "pymysql" else "postgres_database")

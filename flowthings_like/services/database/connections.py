@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from ...errors import ConfigurationError, ConnectionLost, DeadlineExceeded
+from ...errors import ConfigurationError, DeadlineExceeded
 from ...green.backends.choice import detect
 from ...transport.connection_pool import Lease, Pool
 from ...transport.database.session import Session
@@ -236,7 +236,7 @@ class Checkout:
         lease = self._take(self._fresh)
         try:
             return self._prepared(lease)
-        except (self._connections.driver.error, ConnectionLost):
+        except self._connections.driver.errors:
             if not lease.reused:
                 raise
         # It was idle for long, and the check has found it dead. A new one needs no check.

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, TypeVar, overload
 
-from ...errors import ConnectionLost
 from ...green.batching.bulk_marker import bulk
 from ...green.calls.markers import plain
 from ...green.future import CapturedException
@@ -306,7 +305,7 @@ class ConnectionPool(InParallel):
             try:
                 value = body(session)
             except Exception as error:
-                is_loss = isinstance(error, (self._driver.error, ConnectionLost))
+                is_loss = isinstance(error, self._driver.errors)
                 return _Attempt(
                     failure=CapturedException.caught(error),
                     lost=is_loss and session.state is State.BROKEN,

@@ -22,8 +22,9 @@ from importlib import import_module
 from itertools import count
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
-from ...errors import ConfigurationError, InvalidInput
+from ...errors import ConfigurationError, ConnectionLost, InvalidInput
 from .postgresql import DeclaredCursor, cancel_request
 from .sockets import shut_down
 
@@ -41,6 +42,7 @@ class Driver:
     Attributes:
         module: the DB-API module.
         name: the module's name, such as "sqlite3".
+        errors: what a lost connection raises: the driver's own errors, those of a socket, and ConnectionLost.
         is_embedded: whether the database is in this process, and no server.
         begins: whether `begin` has to be called: the driver does not begin transactions by itself.
     """
@@ -52,6 +54,8 @@ class Driver:
         self.module = module
         self.name = module.__name__
         self.error: type[Exception] = module.Error
+        # Drivers written in Python let the socket's own errors through now and then, as pg8000 does.
+        self.errors: tuple[type[Exception], ...] = (module.Error, ConnectionError, ConnectionLost)
         self.interface_error: type[Exception] = getattr(module, "InterfaceError", module.Error)
         self.paramstyle: str = module.paramstyle
 
@@ -91,14 +95,20 @@ class Driver:
         """Roll the transaction back."""
         connection.rollback()
 
-    def is_lost(self, connection: Any, error: Exception) -> bool:
+    def is_lost(self, connection: Any, error: Exception, handled: BaseException | None) -> bool:
         """Whether a connection is of no more use after this error of the driver.
 
         An error that the server sent leaves the connection as it was. After an error of the socket nobody
         knows what was sent and what will still arrive.
+
+        Args:
+            handled: the exception that the caller was handling when it called the driver. It is the context
+                of the error, and has nothing to do with the connection.
         """
         return (
-            self.is_closed(connection) or isinstance(error, self.interface_error) or _caused_by_socket(error)
+            self.is_closed(connection)
+            or isinstance(error, self.interface_error)
+            or _caused_by_socket(error, handled)
         )
 
     def is_foreign(self, connection: Any, error: Exception) -> bool:
@@ -170,7 +180,7 @@ class SQLite(Driver):
     def connect(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return self.module.connect(*args, **{**kwargs, "check_same_thread": False})
 
-    def is_lost(self, connection: Any, error: Exception) -> bool:
+    def is_lost(self, connection: Any, error: Exception, handled: BaseException | None) -> bool:
         # Its InterfaceError is about a parameter. What cannot be repaired, such as a file that is no
         # database, a new connection does not repair either.
         return False
@@ -201,7 +211,7 @@ class DuckDB(Driver):
     def close_cursor(self, cursor: Any) -> None:
         pass
 
-    def is_lost(self, connection: Any, error: Exception) -> bool:
+    def is_lost(self, connection: Any, error: Exception, handled: BaseException | None) -> bool:
         return False
 
     def canceller(self, connection: Any) -> Callable[[], object]:
@@ -209,7 +219,11 @@ class DuckDB(Driver):
 
 
 class Psycopg(Driver):
-    """psycopg 3."""
+    """psycopg 3. It warns of server-side cursors that are garbage and were not closed."""
+
+    def __init__(self, module: ModuleType) -> None:
+        super().__init__(module)
+        self._streams: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
     def blocks_green_threads(self) -> bool:
         waiting = sys.modules.get("psycopg.waiting")
@@ -217,12 +231,30 @@ class Psycopg(Driver):
         return in_c is not None and getattr(waiting, "wait", None) is in_c
 
     def streaming_cursor(self, connection: Any, size: int) -> Any:
-        cursor = connection.cursor(name=f"flowthings_{next(_numbers)}")
+        cursor = self._streams[connection] = connection.cursor(name=f"flowthings_{next(_numbers)}")
         cursor.itersize = size
         return cursor
 
     def is_foreign(self, connection: Any, error: Exception) -> bool:
         return connection.info.transaction_status.name == "ACTIVE"  # type: ignore[no-any-return]
+
+    def commit(self, connection: Any) -> None:
+        super().commit(connection)
+        self._close_stream(connection)
+
+    def rollback(self, connection: Any) -> None:
+        super().rollback(connection)
+        self._close_stream(connection)
+
+    def abort(self, connection: Any) -> None:
+        super().abort(connection)
+        self._close_stream(connection)
+
+    def _close_stream(self, connection: Any) -> None:
+        """Close a server-side cursor whose transaction has ended. The server is not asked for that."""
+        cursor = self._streams.pop(connection, None)
+        if cursor is not None:
+            cursor.close()
 
     def is_closed(self, connection: Any) -> bool:
         return bool(connection.closed)
@@ -349,11 +381,11 @@ def find_driver(dbapi: str | ModuleType) -> Driver:
     return _KNOWN.get(module.__name__, Driver)(module)
 
 
-def _caused_by_socket(error: BaseException) -> bool:
+def _caused_by_socket(error: BaseException, handled: BaseException | None) -> bool:
     """Whether an OSError, or an interrupt, is behind an error of the driver."""
     seen = 0
     cause: BaseException | None = error
-    while cause is not None and seen < 20:
+    while cause is not None and cause is not handled and seen < 20:
         if isinstance(cause, OSError) or not isinstance(cause, Exception):
             return True
         cause = cause.__cause__ or cause.__context__

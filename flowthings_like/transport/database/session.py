@@ -17,6 +17,7 @@ An exchange that was interrupted where no handler saw it stays BUSY, which count
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from enum import Enum
 from time import monotonic
@@ -119,13 +120,17 @@ class Session:
         if self.state is State.IDLE and self.driver.begins:
             function, args = self._begin_and, (function, args)
         self.state = State.BUSY
+        handled = sys.exc_info()[1]
         try:
             value = self._run(function, self._connection, *args)
         except self.driver.error as error:
             # A time-out may raise anything, also an error of the driver's, in the middle of a statement.
             if self._has_ended() and not self.driver.is_foreign(self._connection, error):
-                lost = self.driver.is_lost(self._connection, error)
+                lost = self.driver.is_lost(self._connection, error, handled)
                 self.state = State.BROKEN if lost else State.ACTIVE
+            raise
+        except ConnectionError:
+            self.state = State.BROKEN
             raise
         self.state = State.ACTIVE
         return value
