@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Checkout", "Connections", "Holder", "PoolStatistics"]
 
+CHECK_TIMEOUT = 5.0
+"""Seconds that the check of a connection may take. If a firewall has forgotten it, no answer ever comes."""
+
 _LIBRARY = str(Path(__file__).parents[2]) + os.sep
 
 
@@ -129,7 +132,8 @@ class Connections:
         if not lease.reused:
             session.connect(self._connect)
         elif self.options.reconnect and lease.idled > self.options.idle:
-            session.finish(self._check)
+            with session.time_limit(CHECK_TIMEOUT):
+                session.finish(self._check)
             session.lend()
 
     def close(self) -> None:

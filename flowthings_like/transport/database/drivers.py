@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from ...errors import ConfigurationError, ConnectionLost, InvalidInput
-from .postgresql import DeclaredCursor, cancel_request
+from .postgresql import DeclaredCursor, LibpqCancel, cancel_request
 from .sockets import shut_down
 
 if TYPE_CHECKING:
@@ -263,7 +263,12 @@ class Psycopg(Driver):
         return -1 if connection.closed else connection.fileno()
 
     def canceller(self, connection: Any) -> Callable[[], object] | None:
-        return None if connection.closed else connection.pgconn.get_cancel().cancel
+        if connection.closed:
+            return None
+        implementation = type(connection.pgconn).__module__
+        if implementation.startswith("psycopg."):  # in Python: it calls libpq through ctypes
+            return connection.pgconn.get_cancel().cancel  # type: ignore[no-any-return]
+        return LibpqCancel(implementation, connection.pgconn.pgconn_ptr)
 
 
 class Psycopg2(Driver):
@@ -288,7 +293,7 @@ class Psycopg2(Driver):
         return -1 if connection.closed else connection.fileno()
 
     def canceller(self, connection: Any) -> Callable[[], object] | None:
-        return None if connection.closed else connection.cancel
+        return None if connection.closed else LibpqCancel("psycopg2._psycopg", connection.pgconn_ptr)
 
 
 class PG8000(Driver):

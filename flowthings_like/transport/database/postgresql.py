@@ -1,14 +1,16 @@
-"""What PostgreSQL can do and pg8000 has no function for: server-side cursors, and cancelling a statement."""
+"""What PostgreSQL can do and drivers do not offer, or not so that other threads go on meanwhile."""
 
 from __future__ import annotations
 
 import _socket
+import ctypes
+import sys
 from collections.abc import Callable
 from itertools import count
 from struct import pack
 from typing import Any
 
-__all__ = ["DeclaredCursor", "cancel_request"]
+__all__ = ["DeclaredCursor", "LibpqCancel", "cancel_request"]
 
 _numbers = count(1)
 CANCEL_CODE = 80877102
@@ -40,6 +42,39 @@ class DeclaredCursor:
     def close(self) -> None:
         """Close it. The transaction's end closes it on the server."""
         self._cursor.close()
+
+
+class LibpqCancel:
+    """Asks the server to cancel what a connection of libpq is doing. Calling it blocks its OS thread only.
+
+    psycopg and psycopg2 have this function in C, and hold Python's lock in it: if the server cannot be
+    reached, the whole process stands still for minutes. A call through ctypes does not hold the lock.
+
+    Args:
+        module: the name of a C module that is linked to libpq.
+        pointer: the PGconn.
+
+    Raises:
+        OSError, AttributeError: libpq's functions are not found by way of that module.
+    """
+
+    def __init__(self, module: str, pointer: int) -> None:
+        self._handle: int | None = None
+        path = sys.modules[module].__file__
+        assert path is not None
+        self._libpq = library = ctypes.CDLL(path)
+        library.PQgetCancel.argtypes = library.PQfreeCancel.argtypes = [ctypes.c_void_p]
+        library.PQgetCancel.restype = ctypes.c_void_p
+        library.PQcancel.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int]
+        self._handle = library.PQgetCancel(pointer)
+
+    def __call__(self) -> None:
+        message = ctypes.create_string_buffer(256)
+        self._libpq.PQcancel(self._handle, message, len(message))
+
+    def __del__(self) -> None:
+        if self._handle is not None:
+            self._libpq.PQfreeCancel(self._handle)
 
 
 def cancel_request(address: Any, key: bytes) -> Callable[[], None]:

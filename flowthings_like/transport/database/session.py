@@ -24,10 +24,12 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConnectionLost
-from .sockets import has_input
+from ...green.backends.choice import detect
+from .sockets import HeldSocket, has_input, time_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from ...green.backends.contract import NativeCall, NativePool
     from .drivers import Driver
@@ -104,6 +106,10 @@ class Session:
         """Whether the server has sent something, or closed the connection, while nothing was asked."""
         return has_input(self.driver.descriptor(self._connection))
 
+    def time_limit(self, seconds: float) -> AbstractContextManager[None]:
+        """End the connection's socket if the block takes longer, so that an exchange in it fails."""
+        return time_limit(self.driver.descriptor(self._connection), seconds, detect())
+
     def exchange(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call `function(connection, *args)`, in an OS thread if the driver blocks.
 
@@ -172,9 +178,8 @@ class Session:
         if was is State.CLOSED:
             return None
         # What was interrupted goes on at the server, or in another OS thread. Nobody waits for it any more.
-        cancel = self._canceller() if was is State.BUSY else None
-        if cancel is not None:
-            self._run_aside(cancel)
+        if was is State.BUSY:
+            self._interrupt()
         if self._native is None:
             self._end(was)
             return None
@@ -182,6 +187,32 @@ class Session:
         if running is not None and running.leave_end():
             return running.call
         return self._native.submit(self._end, was)
+
+    def _interrupt(self) -> None:
+        """Stop the exchange that is under way, at the server and in the OS thread that runs it."""
+        cancel = self._canceller()
+        running = None if self._native is None else self._socket()
+
+        def interrupt() -> None:
+            try:
+                if cancel is not None:
+                    cancel()
+            finally:
+                if running is not None:  # the server may be out of reach, and never answer
+                    running.shut_down()
+
+        if cancel is not None or running is not None:
+            self._run_aside(interrupt)
+
+    def _socket(self) -> HeldSocket | None:
+        """The socket that another OS thread waits in. None if there is none, or it was closed just now."""
+        with suppress(Exception):
+            descriptor = self.driver.descriptor(self._connection)
+            if descriptor >= 0:
+                held = HeldSocket(descriptor)
+                if self.driver.descriptor(self._connection) == descriptor:
+                    return held
+        return None
 
     def _end(self, was: State) -> None:
         connection = self._connection

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import _socket
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
-__all__ = ["has_input", "shut_down"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ...green.backends.contract import Backend
+
+__all__ = ["HeldSocket", "has_input", "shut_down", "time_limit"]
 
 
 def has_input(descriptor: int) -> bool:
@@ -32,14 +38,63 @@ def has_input(descriptor: int) -> bool:
 
 def shut_down(descriptor: int) -> None:
     """End a socket both ways, so that whoever reads or writes sees its end at once."""
-    if descriptor < 0:
-        return
-    with suppress(OSError):
-        copy = _copy(descriptor)
+    if descriptor >= 0:
+        with suppress(OSError):
+            HeldSocket(descriptor).shut_down()
+
+
+class HeldSocket:
+    """A driver's socket on a descriptor of its own, which stands for this socket as long as it is held.
+
+    A descriptor that is only noted may stand for another file by the time it is used.
+    """
+
+    __slots__ = ("_copy",)
+
+    def __init__(self, descriptor: int) -> None:
+        self._copy = _copy(descriptor)
+
+    def shut_down(self) -> None:
+        """End the socket both ways, and let go of it."""
         try:
-            copy.shutdown(_socket.SHUT_RDWR)
+            with suppress(OSError):  # it was closed by the other end
+                self._copy.shutdown(_socket.SHUT_RDWR)
         finally:
-            copy.close()
+            self.release()
+
+    def release(self) -> None:
+        """Let go of the socket, which stays as it is."""
+        self._copy.close()
+
+
+@contextmanager
+def time_limit(descriptor: int, seconds: float, backend: Backend) -> Iterator[None]:
+    """End a socket if the block takes longer. The driver that waits in it sees the connection closed.
+
+    It works for every driver, in place and in OS threads, as it needs nothing of the waiting thread. Without
+    a socket there is no limit.
+
+    Args:
+        backend: watches the clock in a thread of its own.
+    """
+    if descriptor < 0:
+        yield
+        return
+    held = HeldSocket(descriptor)
+    is_over = backend.event()
+
+    def watch() -> None:
+        (held.release if is_over.wait(seconds) else held.shut_down)()
+
+    try:
+        backend.spawn(watch)
+    except BaseException:
+        held.release()
+        raise
+    try:
+        yield
+    finally:
+        is_over.set()
 
 
 def _copy(descriptor: int) -> _socket.socket:
