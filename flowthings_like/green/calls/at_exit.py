@@ -10,8 +10,11 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import ref
+
+from flowthings_like.errors import CallCancelled
 
 from ..future import Failure, Future
 
@@ -92,39 +95,57 @@ def _finish() -> None:
     if here is None or here.pid != os.getpid():
         return
     waited: dict[int, Any] = {}  # by id
+    failed: list[_FailedCall] = []
     failures: dict[str, int] = {}
     try:
-        _wait_for_all(here, waited, failures)
+        _wait_for_all(here, waited, failed)
     except BaseException as interruption:
         for call, origin in here.unfinished():
             if id(call) not in waited:
                 _count(failures, origin, f"not waited for after {type(interruption).__name__}")
+    for each in [each for each in failed if not each.is_seen()]:
+        _count(failures, each.origin, f"{type(each.error).__name__}: {str(each.error)[:300]}")
+        if each.failure is not None:
+            each.failure.seen = True
     if failures:
         _say(failures)
 
 
-def _wait_for_all(here: _UnderWay, waited: dict[int, Any], failures: dict[str, int]) -> None:
+@dataclass(frozen=True)
+class _FailedCall:
+    origin: Origin
+    error: BaseException
+    failure: Failure | None
+
+    def is_seen(self) -> bool:
+        """Whether a function has got the exception meanwhile, that was chained to the call."""
+        failure = self.failure
+        return failure is not None and failure.seen and not isinstance(self.error, CallCancelled)
+
+
+def _wait_for_all(here: _UnderWay, waited: dict[int, Any], failed: list[_FailedCall]) -> None:
     while calls := [call for call in here.unfinished() if id(call[0]) not in waited]:
         for call, origin in calls:
-            error = _wait(call)
+            found = _wait(call)
             waited[id(call)] = call
-            if error is not None:
-                _count(failures, origin, f"{type(error).__name__}: {str(error)[:300]}")
+            if isinstance(found, Failure):
+                failed.append(_FailedCall(origin, found.error, found))
+            elif found is not None:
+                failed.append(_FailedCall(origin, found, None))
 
 
 def _is_done(call: Future | Task) -> bool:
     return call.done() if isinstance(call, Future) else call.ready()
 
 
-def _wait(call: Future | Task) -> BaseException | None:
+def _wait(call: Future | Task) -> Failure | BaseException | None:
     """Wait for a call; why it has no value, or None."""
     try:
         value, captured = (call.failure(), None) if isinstance(call, Future) else call.outcome()
     except Exception as error:  # nothing can wait for it here
         return error
     if isinstance(value, Failure):
-        value.seen = True
-        return value.error
+        return value
     return None if captured is None else captured.error
 
 

@@ -287,3 +287,82 @@ def test_a_call_of_another_os_threads_hub_is_said_and_holds_nobody_up():
     assert "1 of the calls" in said
     assert "was not done" in said
     assert "WrongThread" in said
+
+
+def test_what_is_chained_is_done_and_a_failure_that_was_caught_is_not_said():
+    out, said = ended(
+        """
+        api = Platform()
+        api.delay = 0.05
+        api.fill("a")
+        lazy = LazyAPI(api)
+
+        def say(what):
+            sys.stdout.write(f"{what}\\n")  # in one call, whatever other threads write
+
+        def later(flow):
+            detect().sleep(0.02)
+            return lazy.flow.create({"value": flow["id"]}).then(lambda made: say(made["value"]))
+
+        lazy.flow.read("a").then(later)
+        lazy.flow.read("missing").then(len).catch(lambda error: say(type(error).__name__))
+        lazy.flow.count().then(str).then(say)
+        """
+    )
+    assert sorted(out.split()) == ["1", "FlowThingsNotFound", "a"]
+    assert said == ""
+
+
+def test_a_chained_function_that_runs_at_the_end_is_done():
+    out, said = ended(
+        """
+        lazy, begun = LazyAPI(Api()), []
+
+        def work(value):
+            begun.append(value)
+            detect().sleep(0.2)
+            print("done")
+
+        lazy.flow.give(1).then(work)
+        until(lambda: begun)
+        """
+    )
+    assert (out, said) == ("done", "")
+
+
+def test_a_failure_of_a_chain_is_said_once():
+    _, said = ended(
+        """
+        api = Platform()
+        api.delay = 0.05
+        lazy = LazyAPI(api)
+        lazy.flow.read("missing").then(len).then(len)
+        lazy.flow.count().then(lambda number: 1 / 0).then(len)
+        """
+    )
+    assert "2 of the calls that were under way when the program ended were not done" in said
+    assert said.count("1 x then(len) called at <string>:") == 2
+    assert "FlowThingsNotFound" in said
+    assert "ZeroDivisionError" in said
+
+
+def test_a_chain_that_was_cancelled_is_not_waited_for():
+    out, said = ended(
+        """
+        api = Platform()
+        def never(*asked):
+            while True:
+                detect().sleep(0.05)
+        api.failure = never
+        try:
+            with LazyAPI(api) as lazy:
+                for call in (lazy.flow.count(), lazy.flow.read("a")):
+                    call.then(print).catch(print)
+                until(lambda: len(api.requests) == 2)
+                raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            pass
+        print("end")
+        """
+    )
+    assert (out, said) == ("end", "")

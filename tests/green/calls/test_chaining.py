@@ -526,17 +526,6 @@ def test_what_a_chain_held_goes_when_it_is_done(lazy):
         gc.enable()
 
 
-# Deadlines
-
-
-class Started:
-    def __init__(self):
-        self.started = 0
-
-    def start(self):
-        self.started += 1
-
-
 def test_equal_errors_of_one_batch(platform):
     lazy = LazyAPI(platform)
     platform.gate.set()
