@@ -311,7 +311,7 @@ class PG8000(Driver):
 
     def is_foreign(self, connection: Any, error: Exception) -> bool:
         from_server = bool(error.args) and isinstance(error.args[0], dict)
-        return not (from_server or isinstance(error, self.interface_error) or _caused_by_socket(error))
+        return not (from_server or isinstance(error, self.interface_error) or _caused_by_socket(error, None))
 
     def is_closed(self, connection: Any) -> bool:
         return connection._usock is None
