@@ -30,8 +30,10 @@ def open_pool(driver: str, database: Database, address: str | None = None, **opt
 
 def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
     """Return once a condition holds. Fail if it does not within so many seconds."""
-    end = time.monotonic() + seconds
+    begun = time.monotonic()
     while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        gc.collect()
-        detect().sleep(0.02)
+        waited = time.monotonic() - begun
+        assert waited < seconds, "waited in vain"
+        if waited > 1:
+            gc.collect()
+        detect().sleep(0.005)
