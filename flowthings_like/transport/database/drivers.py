@@ -219,7 +219,12 @@ class DuckDB(Driver):
 
 
 class Psycopg(Driver):
-    """psycopg 3. It warns of server-side cursors that are garbage and were not closed."""
+    """psycopg 3. It warns of server-side cursors that are garbage and were not closed.
+
+    Behind a PgBouncer before 1.22 in transaction mode give `prepare_threshold=None` to `connect`, or in the
+    URL leave prepared statements off: they belong to a server connection that the next transaction may not
+    get, and fail with "prepared statement … does not exist" or "already exists".
+    """
 
     def __init__(self, module: ModuleType) -> None:
         super().__init__(module)
