@@ -120,10 +120,13 @@ class Connections:
 
     def lease(self, fresh: bool) -> Lease[Session]:
         """Room for one connection, or one that is idle, once it is entered."""
-        if self.closed:
-            raise ConfigurationError(f"{self.name}: the pool is closed; start() opens it again")
+        self._check_open()
         wait = self.options.timeout
         return self._pool.lease(None if wait is None else monotonic() + wait, fresh=fresh)
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ConfigurationError(f"{self.name}: the pool is closed; start() opens it again")
 
     def prepare(self, lease: Lease[Session]) -> None:
         """Open the connection of a lease, or check one that has been idle for long."""
@@ -137,9 +140,13 @@ class Connections:
             session.lend()
 
     def close(self) -> None:
-        """Close what is idle now, and what is in use when it comes back. OS threads end with their calls."""
+        """Interrupt what runs, close what is idle now, and what is in use when it comes back."""
         self.closed = True
         self._pool.close()
+        for checkout in [each() for each in self.checkouts.valuerefs()]:
+            session = None if checkout is None else checkout.session
+            if session is not None:
+                session.interrupt()
         anchor, self._anchor = self._anchor, None
         if anchor is not None:
             self.driver.close(anchor)
@@ -157,6 +164,7 @@ class Connections:
         owner = backend.socket_owner()
         found = self._natives.get(owner)
         if found is None:
+            self._check_open()
             found = self._natives.setdefault(owner, backend.native_pool(2 * self.options.max, self.name))
         return found
 
@@ -193,8 +201,10 @@ class Connections:
                 function()
 
         backend = detect()
-        if backend.is_cooperative:
+        if backend.is_cooperative and not self.closed:
             self.native().submit(run)
+        elif backend.is_cooperative:
+            backend.spawn(backend.native, run)  # the pool's own threads are about to end
         else:
             backend.spawn(run)
 
@@ -223,6 +233,11 @@ class Checkout:
     def has_connection(self) -> bool:
         """Whether it has a connection now."""
         return self._lease is not None
+
+    @property
+    def session(self) -> Session | None:
+        """What it has, unless it waits for it."""
+        return None if self._lease is None else self._lease.connection
 
     @property
     def reused(self) -> bool:

@@ -248,7 +248,8 @@ class ConnectionPool(InParallel):
         """Refuse new calls, wait for those under way, and close all connections and OS threads.
 
         Args:
-            timeout: seconds to wait; by default 10. What is still in use then is closed when it comes back.
+            timeout: seconds to wait; by default 10. Statements that still run then are
+                interrupted, and connections that are in use are closed when they come back.
         """
         self._connections.closed = True
         end = time.monotonic() + (DRAIN_TIMEOUT if timeout is None else timeout)

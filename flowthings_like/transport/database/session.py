@@ -23,7 +23,7 @@ from enum import Enum
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ConnectionLost
+from ...errors import ConnectionLost, FlowThingsError
 from ...green.backends.choice import detect
 from .sockets import HeldSocket, has_input, time_limit
 
@@ -179,16 +179,26 @@ class Session:
             return None
         # What was interrupted goes on at the server, or in another OS thread. Nobody waits for it any more.
         if was is State.BUSY:
-            self._interrupt()
+            self._stop_running()
         if self._native is None:
             self._end(was)
             return None
         running = self._running
         if running is not None and running.leave_end():
             return running.call
-        return self._native.submit(self._end, was)
+        try:
+            return self._native.submit(self._end, was)
+        except FlowThingsError:  # the pool was closed meanwhile, and has no threads any more
+            self._end(State.BROKEN)
+            return None
 
-    def _interrupt(self) -> None:
+    def interrupt(self) -> None:
+        """Interrupt the statement that is under way, if there is one. Its caller gets the driver's error."""
+        cancel = self._canceller() if self.state is State.BUSY else None
+        if cancel is not None:
+            self._run_aside(cancel)
+
+    def _stop_running(self) -> None:
         """Stop the exchange that is under way, at the server and in the OS thread that runs it."""
         cancel = self._canceller()
         running = None if self._native is None else self._socket()
@@ -228,7 +238,11 @@ class Session:
         if self._native is None:
             return function(*args)
         exchange = self._running = _NativeExchange()
-        call = exchange.call = self._native.submit(exchange.run, self._end, function, args)
+        try:
+            call = exchange.call = self._native.submit(exchange.run, self._end, function, args)
+        except Exception:  # it was not submitted
+            self._running = None
+            raise
         value = call.wait()
         self._running = None
         return value
