@@ -31,7 +31,7 @@ from .sockets import shut_down
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Driver", "Memory", "find_driver"]
+__all__ = ["Driver", "Memory", "find_driver", "psycopg2_waits_in_c", "psycopg_waits_in_c"]
 
 _numbers = count(1)
 
@@ -231,9 +231,7 @@ class Psycopg(Driver):
         self._streams: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
     def blocks_green_threads(self) -> bool:
-        waiting = sys.modules.get("psycopg.waiting")
-        in_c = getattr(waiting, "wait_c", None)
-        return in_c is not None and getattr(waiting, "wait", None) is in_c
+        return psycopg_waits_in_c()
 
     def streaming_cursor(self, connection: Any, size: int) -> Any:
         cursor = self._streams[connection] = connection.cursor(name=f"flowthings_{next(_numbers)}")
@@ -284,7 +282,8 @@ class Psycopg2(Driver):
     """
 
     def blocks_green_threads(self) -> bool:
-        return import_module("psycopg2.extensions").get_wait_callback() is None
+        import_module("psycopg2.extensions")
+        return psycopg2_waits_in_c()
 
     def streaming_cursor(self, connection: Any, size: int) -> Any:
         cursor = connection.cursor(f"flowthings_{next(_numbers)}")
@@ -389,6 +388,19 @@ def find_driver(dbapi: str | ModuleType) -> Driver:
             "some packages keep it in a submodule, as pg8000.dbapi"
         )
     return _KNOWN.get(module.__name__, Driver)(module)
+
+
+def psycopg_waits_in_c() -> bool:
+    """Whether psycopg 3 is imported and waits in C code, which blocks all green threads."""
+    waiting = sys.modules.get("psycopg.waiting")
+    in_c = getattr(waiting, "wait_c", None)
+    return in_c is not None and getattr(waiting, "wait", None) is in_c
+
+
+def psycopg2_waits_in_c() -> bool:
+    """Whether psycopg2 is imported and has no wait callback, so that it blocks all green threads."""
+    asked = getattr(sys.modules.get("psycopg2.extensions"), "get_wait_callback", None)
+    return asked is not None and asked() is None
 
 
 def _caused_by_socket(error: BaseException, handled: BaseException | None) -> bool:
