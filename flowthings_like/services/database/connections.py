@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,7 +28,8 @@ __all__ = ["Checkout", "Connections", "Holder", "PoolStatistics"]
 CHECK_TIMEOUT = 5.0
 """Seconds that the check of a connection may take. If a firewall has forgotten it, no answer ever comes."""
 
-_LIBRARY = str(Path(__file__).parents[2]) + os.sep
+_LIBRARIES = (__name__.partition(".")[0], "sqlalchemy")
+"""Packages that are not the caller: this one, and SQLAlchemy over it."""
 
 
 @dataclass(frozen=True)
@@ -301,6 +301,12 @@ class Checkout:
             self._lease = None
             lease.__exit__(kind, error, traceback)
 
+    def discard(self) -> None:
+        """Close the connection, whatever it is in the middle of. Waits for nothing."""
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            lease.__exit__(None, None, None)
+
     def _too_late(self, error: DeadlineExceeded) -> DeadlineExceeded:
         holders = self._connections.statistics().holders
         shown = "; ".join(map(str, holders[:5]))
@@ -314,9 +320,9 @@ class Checkout:
 
 
 def _caller() -> tuple[str, int]:
-    """The file and line outside this library that led here; ("", 0) in a thread that the library started."""
+    """The file and line outside of _LIBRARIES that led here; ("", 0) in a thread that they started."""
     frame: FrameType | None = sys._getframe(2)
-    while frame is not None and frame.f_code.co_filename.startswith(_LIBRARY):
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _LIBRARIES:
         frame = frame.f_back
     if frame is None or frame.f_globals.get("__name__") == "threading":
         return "", 0

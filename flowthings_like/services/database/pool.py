@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from ...errors import ConfigurationError
 from ...green.batching.bulk_marker import bulk
 from ...green.calls.markers import plain
 from ...green.future import CapturedException
@@ -20,6 +21,9 @@ from .options import PoolOptions
 from .query_batch import QueryBatch, fetch
 from .rows import check_rows_as, convert_rows
 from .transaction import Connection, PooledConnection, Statement, TransactionBlock
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 __all__ = ["ConnectionPool"]
 
@@ -229,9 +233,33 @@ class ConnectionPool(InParallel):
 
     @plain
     def connect(self) -> PooledConnection:
-        """A connection to hold on to. Its `close()` gives it back. It serves as SQLAlchemy's `creator`."""
+        """A connection to hold on to. Its `close()` gives it back."""
         checkout = Checkout(self._connections, "connect")
         return PooledConnection(checkout, checkout.__enter__(), self._options)
+
+    @plain
+    def engine(self, dialect: str | None = None, **options: Any) -> Engine:
+        """A SQLAlchemy engine, for the ORM too, that uses the connections of this pool.
+
+        It fires SQLAlchemy's "connect" event once for each connection, and "checkout" for each use. It waits
+        for a free connection as the pool does, and then raises DeadlineExceeded.
+
+        Args:
+            dialect: SQLAlchemy's name for the database and the driver, such as "mariadb+pymysql"; by default
+                that of the pool's driver.
+            options: of `sqlalchemy.create_engine`, except those of SQLAlchemy's own pools.
+
+        Raises:
+            ConfigurationError: SQLAlchemy is not installed, or its dialect for the driver is not known here.
+            InvalidInput: an option is of SQLAlchemy's own pools.
+        """
+        try:
+            from .sqlalchemy_engine import create_engine  # SQLAlchemy is optional, and takes long to import
+        except ModuleNotFoundError as error:
+            if error.name != "sqlalchemy":
+                raise
+            raise ConfigurationError("SQLAlchemy is missing; python -m pip install SQLAlchemy") from None
+        return create_engine(self._connections, dialect, options)
 
     @plain
     def stats(self) -> PoolStatistics:

@@ -66,13 +66,23 @@ class Transaction:
         session: whose transaction it is.
         options: of the pool.
         rows_as: see `rows.row_maker`.
+        args, kwargs: for the driver's `cursor`.
     """
 
-    def __init__(self, session: Session, options: PoolOptions, rows_as: Any = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        options: PoolOptions,
+        rows_as: Any = None,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> None:
         self._session = session
         self._loan = session.loan
         self._options = options
         self._rows_as = rows_as
+        self._args = args
+        self._kwargs = kwargs or {}
         self._cursor: Any = None
 
     def execute(self, *args: Any, **kwargs: Any) -> Transaction:
@@ -152,7 +162,7 @@ class Transaction:
     def _with_cursor(self, connection: Any, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         cursor = self._cursor
         if cursor is None:
-            cursor = self._session.driver.cursor(connection)
+            cursor = self._session.driver.cursor(connection, *self._args, **self._kwargs)
             self._session.cursors.append(cursor)
             self._cursor = cursor
         return function(cursor, *args)
@@ -176,10 +186,10 @@ class Connection:
         self._loan = session.loan
         self._options = options
 
-    def cursor(self, rows_as: Any = None) -> Transaction:
-        """A new cursor."""
+    def cursor(self, *args: Any, rows_as: Any = None, **kwargs: Any) -> Transaction:
+        """A new cursor. The other arguments are for the driver's `cursor`, such as psycopg's `name`."""
         _check_loan(self._session, self._loan)
-        return Transaction(self._session, self._options, rows_as)
+        return Transaction(self._session, self._options, rows_as, args, kwargs)
 
     def commit(self) -> None:
         """Commit what was done so far."""
@@ -203,7 +213,8 @@ class Connection:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        value = self.call(getattr, name)
+        _check_loan(self._session, self._loan)
+        value = self._session.attribute(name)
         if not callable(value):
             return value
         return lambda *args, **kwargs: self.call(lambda _: value(*unwrap(args), **unwrap(kwargs)))
@@ -220,6 +231,12 @@ def _check_loan(session: Session, loan: int) -> None:
             "the transaction of this cursor has ended, and its connection may serve another one; "
             "use cursors only within the interaction or block that they were made for"
         )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_"):
+            object.__setattr__(self, name, value)
+        else:
+            self._session.exchange(setattr, name, value)
 
 
 class PooledConnection(Connection):
@@ -253,7 +270,7 @@ class TransactionBlock:
 
     def __enter__(self) -> Transaction:
         connection = self._connection = Connection(self._checkout.__enter__(), self._options)
-        return connection.cursor(self._rows_as)
+        return connection.cursor(rows_as=self._rows_as)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

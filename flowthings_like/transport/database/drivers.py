@@ -57,6 +57,7 @@ class Driver:
         # Drivers written in Python let the socket's own errors through now and then, as pg8000 does.
         self.errors: tuple[type[Exception], ...] = (module.Error, ConnectionError, ConnectionLost)
         self.interface_error: type[Exception] = getattr(module, "InterfaceError", module.Error)
+        self.operational_error: type[Exception] = getattr(module, "OperationalError", module.Error)
         self.paramstyle: str = module.paramstyle
 
     def blocks_green_threads(self) -> bool:
@@ -75,9 +76,9 @@ class Driver:
     def begin(self, connection: Any) -> None:
         """Begin a transaction; only called if `begins`."""
 
-    def cursor(self, connection: Any) -> Any:
-        """A new cursor."""
-        return connection.cursor()
+    def cursor(self, connection: Any, *args: Any, **kwargs: Any) -> Any:
+        """A new cursor. The arguments are the driver's own."""
+        return connection.cursor(*args, **kwargs)
 
     def streaming_cursor(self, connection: Any, size: int) -> Any:
         """A new cursor that does not hold all rows in memory, if the driver has such a cursor."""
@@ -205,7 +206,7 @@ class DuckDB(Driver):
     def begin(self, connection: Any) -> None:
         connection.begin()
 
-    def cursor(self, connection: Any) -> Any:
+    def cursor(self, connection: Any, *args: Any, **kwargs: Any) -> Any:
         return connection
 
     def close_cursor(self, cursor: Any) -> None:

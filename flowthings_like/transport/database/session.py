@@ -64,6 +64,7 @@ class Session:
         exchanges: how many exchanges were begun since `lend`.
         loan: a number of its own for each caller that has it. What a caller keeps is of no use afterwards.
         cursors: those of the driver that the caller has open.
+        note: what a user of the connection has left for the next one.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Session:
         self.exchanges = 0
         self.loan = 0
         self.cursors: list[Any] = []
+        self.note: object = None
         self._native = native
         self._run_aside = run_aside
         self._connection: Any = None
@@ -101,6 +103,18 @@ class Session:
     def is_usable(self) -> bool:
         """Whether it can still be used, as far as that can be told without waiting."""
         return self.state is State.IDLE and not self.driver.is_closed(self._connection)
+
+    def is_lost(self) -> bool:
+        """Whether nothing can be sent any more, as far as that can be told without waiting."""
+        return self.state not in READY or self.driver.is_closed(self._connection)
+
+    def attribute(self, name: str) -> Any:
+        """An attribute of the driver's connection. It is read in place, as no driver waits for that.
+
+        Raises:
+            AttributeError: the connection has no such attribute.
+        """
+        return getattr(self._connection, name)
 
     def has_input(self) -> bool:
         """Whether the server has sent something, or closed the connection, while nothing was asked."""
