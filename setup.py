@@ -25,6 +25,9 @@ EMBEDDED = ["SQLAlchemy>=2.0.31,<3", "google-re2>=1.1.20250722", "lark>=1.2.1", 
 GEVENT = ["gevent>=25.4.1"]
 EVENTLET = ["eventlet>=0.40"]
 SERVE = [*EMBEDDED, *GEVENT, "gunicorn[gevent]>=23"]
+POSTGRESQL = ["psycopg[binary]>=3.2"]
+MYSQL = ["PyMySQL>=1.1.1"]
+DUCKDB = ["duckdb>=1.2"]
 PROGRESS = ["tqdm>=4.66"]
 DEMO = [*EMBEDDED, *GEVENT, *PROGRESS, "matplotlib>=3.9.2"]
 BENCH = [
@@ -53,7 +56,9 @@ DEV = [
     "djangorestframework>=3.15",
     "flask>=3",
     "responses>=0.25",
-    "psycopg[binary]>=3.2",
+    *POSTGRESQL,
+    *MYSQL,
+    *DUCKDB,
     "psycopg2-binary>=2.9",
     "psycogreen>=1.0.2",  # lets psycopg2 wait under gevent and eventlet
     "pg8000>=1.31.2",
@@ -123,7 +128,10 @@ setup(
         "flowthings_like.platform.things.language.syntax": ["grammar.lark"],
     },
     data_files=[
-        ("share/flowthings_like/examples", ["examples/chat.py", "examples/weather.py"]),
+        (
+            "share/flowthings_like/examples",
+            ["examples/avatars.py", "examples/chat.py", "examples/weather.py"],
+        ),
         ("share/flowthings_like/examples/data", ["examples/data/weather.csv.gz", "examples/data/README.md"]),
     ],
     python_requires=">=3.10",
@@ -135,6 +143,9 @@ setup(
         "gevent": GEVENT,
         "eventlet": EVENTLET,
         "serve": SERVE,
+        "postgresql": POSTGRESQL,
+        "mysql": MYSQL,
+        "duckdb": DUCKDB,
         "demo": DEMO,
         "bench": BENCH,
         "docs": DOCS,
