@@ -32,6 +32,17 @@ print([name for name in {HEAVY!r} if name in sys.modules])
     assert run(script) == "[]"
 
 
+def test_a_database_pool_brings_in_its_driver_alone() -> None:
+    script = f"""
+import sys
+from flowthings_like.database import ConnectionPool
+ConnectionPool.from_url("sqlite://")
+others = {{"psycopg", "psycopg2", "pg8000", "pymysql", "duckdb", *{HEAVY!r}}} - {{"ssl", "socket"}}
+print([name for name in sorted(others) if name in sys.modules])
+"""
+    assert run(script) == "[]"
+
+
 def test_importing_makes_no_lock_thread_or_session() -> None:
     script = """
 import threading, socket

@@ -26,6 +26,10 @@ def answer(method, url, params=None, data=None, creds=None):
 api.request = answer
 assert api.lazy().flow.find()[0]["path"] == "/acme/a"
 assert [flows[0]["path"] for flows in [api.async_().flow.find().get()]] == ["/acme/a"]
+from flowthings_like.database import ConnectionPool
+with ConnectionPool("sqlite3", ":memory:") as pool:
+    pool.run_operation("create table t (a)")
+    assert pool.run_query("select count(*) as n from t", rows_as=dict) == [{"n": 0}]
 assert doctor() == []
 if BARE:
     try:

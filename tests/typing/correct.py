@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from flowthings_like import AGE, API, M, P, Token, force, is_none, mem, services, unwrap
+from flowthings_like.database import ConnectionPool, Transaction
 from flowthings_like.things import Client, Room, event
 
 
@@ -102,6 +104,35 @@ with api.async_() as calls:
     print(thread.get(timeout=5)[0]["path"], calls.drop("f1").read("d1").get()["elems"], paths)
     for error, result in calls.results(with_exceptions=True):
         print(error, result)
+
+# Databases
+
+
+@dataclass
+class Login:
+    name: str
+
+
+def count_users(cursor: Transaction, least: int) -> int:
+    return max(least, len(cursor.execute("select 1").fetchall()))
+
+
+pool = ConnectionPool("sqlite3", "users.db", cp_max=3)
+print(pool.run_query("select 1")[0][0], pool.run_query("select 1", rows_as=dict)[0]["name"])
+print(pool.run_query("select name", rows_as=Login)[0].name.upper(), pool.run_interaction(count_users, 1) + 1)
+print(pool.lazy().run_query("select name", rows_as=Login)[0].name, pool.lazy().runQuery("select 1")[0][0])
+print(pool.async_().run_query("select name", rows_as=Login).get()[0].name)
+print(
+    pool.lazy().run_interaction(count_users, 1) + 1, pool.async_().run_interaction(count_users, 1).get() + 1
+)
+print(pool.lazy().run_query("select 1").then(lambda rows: rows[0][0]), pool.stats().holders[:1])
+print(pool.lazy().run_query("select name", rows_as=Login).addCallback(len) + 1)
+with pool.transaction(rows_as=Login) as cursor:
+    print(cursor.execute("select name").fetchone())
+for login in pool.iterate("select name", size=10, rows_as=Login):
+    print(login.name)
+with pool.connect() as connection:
+    print(connection.cursor().fetchall(), pool.engine().dialect.name, api.db.max + 1)
 
 # ThingsDB alone
 

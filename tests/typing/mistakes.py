@@ -3,13 +3,20 @@
 import re
 
 from flowthings_like import API, Token, force, mem
+from flowthings_like.database import ConnectionPool
 from flowthings_like.things import Client, Room
+
+
+class Login:
+    name: str
+
 
 api = API(Token("acme", "secret"), host="flows.example.com")
 lazy = api.lazy()
 calls = api.async_()
 client = Client()
 room = Room(7)
+pool = ConnectionPool("sqlite3", "users.db")
 
 
 def total(values: list[float]) -> float:
@@ -94,6 +101,16 @@ thread.get()[0]["pth"]  # !
 total(thread.get())  # !
 calls.flow.find().get(timeout="5")  # !
 calls.results(with_exception=True)  # !
+
+# Databases.
+pool.run_query("select 1", rows_as="dict")  # !
+pool.run_query("select name", rows_as=Login)[0].nam  # !
+pool.run_query("select 1")[0]["name"]  # !
+pool.run_interaction(shout) + 1  # !
+pool.lazy().run_query("select name", rows_as=Login)[0].nam  # !
+pool.async_().run_query("select name", rows_as=Login).get()[0].nam  # !
+pool.transaction(row_as=dict)  # !
+pool.iterate("select 1", size="10")  # !
 
 # ThingsDB alone.
 client.query(7)  # !
