@@ -219,6 +219,12 @@ class Connection:
             return value
         return lambda *args, **kwargs: self.call(lambda _: value(*unwrap(args), **unwrap(kwargs)))
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_"):
+            object.__setattr__(self, name, value)
+        else:
+            self.call(setattr, name, value)
+
 
 def _exchange(session: Session, loan: int, function: Callable[..., Any], *args: Any) -> Any:
     _check_loan(session, loan)
@@ -231,12 +237,6 @@ def _check_loan(session: Session, loan: int) -> None:
             "the transaction of this cursor has ended, and its connection may serve another one; "
             "use cursors only within the interaction or block that they were made for"
         )
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name.startswith("_"):
-            object.__setattr__(self, name, value)
-        else:
-            self._session.exchange(setattr, name, value)
 
 
 class PooledConnection(Connection):
@@ -253,10 +253,10 @@ class PooledConnection(Connection):
     def __enter__(self) -> PooledConnection:
         return self
 
-    def __exit__(self, *exc_info: Any) -> None:
-        if exc_info[0] is None:
-            self.finish()
-        self._checkout.__exit__(*exc_info)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        _leave(self._checkout, self, kind, error, traceback)
 
 
 class TransactionBlock:
@@ -276,11 +276,22 @@ class TransactionBlock:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         connection, self._connection = self._connection, None
-        try:
-            if kind is None and connection is not None:
-                connection.finish()
-        except BaseException as failure:
-            kind, error, traceback = type(failure), failure, failure.__traceback__
-            raise
-        finally:
-            self._checkout.__exit__(kind, error, traceback)
+        _leave(self._checkout, connection, kind, error, traceback)
+
+
+def _leave(
+    checkout: Checkout,
+    connection: Connection | None,
+    kind: type[BaseException] | None,
+    error: BaseException | None,
+    traceback: TracebackType | None,
+) -> None:
+    """Commit if no exception has ended the block, and give the connection back."""
+    try:
+        if kind is None and connection is not None:
+            connection.finish()
+    except BaseException as failure:
+        kind, error, traceback = type(failure), failure, failure.__traceback__
+        raise
+    finally:
+        checkout.__exit__(kind, error, traceback)
