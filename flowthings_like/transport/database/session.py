@@ -21,6 +21,7 @@ import sys
 from contextlib import suppress
 from enum import Enum
 from time import monotonic
+from traceback import clear_frames
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConnectionLost, FlowThingsError
@@ -85,7 +86,13 @@ class Session:
     def connect(self, open: Callable[[], Any]) -> None:
         """Open the connection: `open()` returns it."""
         self.state = State.BUSY
-        self._run(self._open, open)
+        try:
+            self._run(self._open, open)
+        except BaseException as error:
+            # Ends what the driver had half opened. Its frames would keep that as long as somebody keeps the
+            # exception, as SQLAlchemy's sessions do, and PostgreSQL waits a minute for the rest.
+            clear_frames(error.__traceback__)
+            raise
         self.state = State.IDLE
 
     def _open(self, open: Callable[[], Any]) -> None:

@@ -6,6 +6,7 @@ import gc
 import json
 import random
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -407,3 +408,22 @@ def test_after_a_restart_of_the_server(
             session.execute(text("select 2"))
         session.rollback()
         assert session.scalar(text("select 3")) == 3
+
+
+@pytest.mark.needs("green", "only green sockets can be interrupted while a driver connects")
+@pytest.mark.parametrize("driver", ["psycopg", "pymysql"])
+def test_an_interrupted_connect_is_ended_even_if_the_exception_is_kept(driver: str) -> None:
+    if driver == "psycopg" and detect().name == "eventlet":
+        pytest.skip("psycopg connects in an OS thread, which goes on")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
+        address = {"host": "127.0.0.1", "port": server.getsockname()[1], "user": "a"}
+        with pytest.raises(Interrupt) as kept, interrupted_after(0.2):
+            ConnectionPool(driver, **address).run_query("select 1")
+        gc.collect()
+        peer, _ = server.accept()
+        with peer:
+            peer.settimeout(10)
+            while peer.recv(1000):
+                pass
+        assert kept.value is not None
