@@ -107,7 +107,7 @@ pool.run_query("select 1", rows_as="dict")  # !
 pool.run_query("select name", rows_as=Login)[0].nam  # !
 pool.run_query("select 1")[0]["name"]  # !
 pool.run_interaction(shout) + 1  # !
-pool.lazy().run_query("select name", rows_as=Login)[0].nam  # !
+force(pool.lazy().run_query("select name", rows_as=Login))[0].nam  # !
 pool.async_().run_query("select name", rows_as=Login).get()[0].nam  # !
 pool.transaction(row_as=dict)  # !
 pool.iterate("select 1", size="10")  # !

@@ -27,6 +27,16 @@ class LazyConnectionPool(LazyAPI):
         statement: Any,
         /,
         *args: Any,
+        rows_as: type[dict[str, Any]],
+        idempotent: bool = False,
+        **kwargs: Any,
+    ) -> GreenThunk[list[dict[str, Any]]]: ...
+    @overload
+    def run_query(
+        self,
+        statement: Any,
+        /,
+        *args: Any,
         rows_as: Callable[..., T],
         idempotent: bool = False,
         **kwargs: Any,
@@ -45,6 +55,10 @@ class LazyConnectionPool(LazyAPI):
     def iterate(
         self, statement: Any, /, *args: Any, size: int = 1000, rows_as: None = None, **kwargs: Any
     ) -> Iterator[tuple[Any, ...]]: ...
+    @overload
+    def iterate(
+        self, statement: Any, /, *args: Any, size: int = 1000, rows_as: type[dict[str, Any]], **kwargs: Any
+    ) -> Iterator[dict[str, Any]]: ...
     @overload
     def iterate(
         self, statement: Any, /, *args: Any, size: int = 1000, rows_as: Callable[..., T], **kwargs: Any
@@ -78,6 +92,16 @@ class AsyncConnectionPool(AsyncAPI):
         statement: Any,
         /,
         *args: Any,
+        rows_as: type[dict[str, Any]],
+        idempotent: bool = False,
+        **kwargs: Any,
+    ) -> RunningCall[list[dict[str, Any]]]: ...
+    @overload
+    def run_query(
+        self,
+        statement: Any,
+        /,
+        *args: Any,
         rows_as: Callable[..., T],
         idempotent: bool = False,
         **kwargs: Any,
@@ -96,6 +120,10 @@ class AsyncConnectionPool(AsyncAPI):
     def iterate(
         self, statement: Any, /, *args: Any, size: int = 1000, rows_as: None = None, **kwargs: Any
     ) -> Iterator[tuple[Any, ...]]: ...
+    @overload
+    def iterate(
+        self, statement: Any, /, *args: Any, size: int = 1000, rows_as: type[dict[str, Any]], **kwargs: Any
+    ) -> Iterator[dict[str, Any]]: ...
     @overload
     def iterate(
         self, statement: Any, /, *args: Any, size: int = 1000, rows_as: Callable[..., T], **kwargs: Any

@@ -25,6 +25,8 @@ from .transaction import Connection, PooledConnection, Statement, TransactionBlo
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from .parallel import AsyncConnectionPool, LazyConnectionPool
+
 __all__ = ["ConnectionPool"]
 
 T = TypeVar("T")
@@ -55,6 +57,11 @@ class ConnectionPool(InParallel):
         InvalidInput: an option is unknown or cannot be used.
     """
 
+    if TYPE_CHECKING:
+
+        def async_(self, pool: Any = None) -> AsyncConnectionPool: ...
+        def lazy(self, pool: Any = None) -> LazyConnectionPool: ...
+
     def __init__(self, dbapi: str | ModuleType, /, *args: Any, **kwargs: Any) -> None:
         self._options = PoolOptions.taken_from(kwargs)
         self._driver = find_driver(dbapi)
@@ -79,6 +86,16 @@ class ConnectionPool(InParallel):
     def run_query(
         self, statement: Any, /, *args: Any, rows_as: None = None, idempotent: bool = False, **kwargs: Any
     ) -> list[tuple[Any, ...]]: ...
+    @overload
+    def run_query(
+        self,
+        statement: Any,
+        /,
+        *args: Any,
+        rows_as: type[dict[str, Any]],
+        idempotent: bool = False,
+        **kwargs: Any,
+    ) -> list[dict[str, Any]]: ...
     @overload
     def run_query(
         self,
@@ -193,6 +210,11 @@ class ConnectionPool(InParallel):
     def iterate(
         self, statement: Any, /, *args: Any, size: int = 1000, rows_as: None = None, **kwargs: Any
     ) -> Iterator[tuple[Any, ...]]: ...
+    @overload
+    @plain
+    def iterate(
+        self, statement: Any, /, *args: Any, size: int = 1000, rows_as: type[dict[str, Any]], **kwargs: Any
+    ) -> Iterator[dict[str, Any]]: ...
     @overload
     @plain
     def iterate(
