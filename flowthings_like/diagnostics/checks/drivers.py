@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...green.backends.patched import is_patched
 from ...green.findings import Finding
-from ...transport.database.drivers import psycopg2_waits_in_c, psycopg_waits_in_c
+from ...transport.database.drivers.postgresql import psycopg2_waits_in_c, psycopg_waits_in_c
 
 __all__ = ["psycopg2_without_callback", "psycopg_on_eventlet", "psycopg_on_gevent"]
 

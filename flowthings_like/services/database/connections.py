@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
     from ...green.backends.contract import NativePool
-    from ...transport.database.drivers import Driver
+    from ...transport.database.drivers.base import Driver
     from .options import PoolOptions
 
 __all__ = ["Checkout", "Connections", "Holder", "PoolStatistics"]

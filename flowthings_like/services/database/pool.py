@@ -12,7 +12,7 @@ from ...errors import ConfigurationError
 from ...green.batching.bulk_marker import bulk
 from ...green.calls.markers import plain
 from ...green.future import CapturedException
-from ...transport.database.drivers import find_driver
+from ...transport.database.drivers.find import find_driver
 from ...transport.database.session import Session, State
 from ...transport.database.urls import parse_url
 from ..in_parallel import InParallel

@@ -17,7 +17,7 @@ from ...green.backends.choice import detect
 from .rows import convert_rows
 
 if TYPE_CHECKING:
-    from ...transport.database.drivers import Driver
+    from ...transport.database.drivers.base import Driver
     from ...transport.database.session import Session
     from .transaction import Statement
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
-    from ...transport.database.drivers import Driver
+    from ...transport.database.drivers.base import Driver
     from ...transport.database.session import Session
     from .connections import Checkout
     from .options import PoolOptions

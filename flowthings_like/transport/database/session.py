@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ...green.backends.contract import NativeCall, NativePool
-    from .drivers import Driver
+    from .drivers.base import Driver
 
 __all__ = ["Session", "State"]
 

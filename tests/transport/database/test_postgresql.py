@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flowthings_like.testing import FaultProxy
-from flowthings_like.transport.database.drivers import find_driver
+from flowthings_like.transport.database.drivers.find import find_driver
 from tests.servers.postgres import PostgresDatabase
 
 PLAIN = {"sslmode": "disable", "gssencmode": "disable"}
