@@ -196,6 +196,13 @@ class EventletHub:
         return self._hub.schedule_call_global(seconds, function).cancel  # type: ignore[no-any-return]
 
 
+def end_hub() -> None:
+    """Let the hub of an OS thread that ends be garbage, if it has one: a loop that runs keeps it for ever."""
+    hub = getattr(hubs._threadlocal, "hub", None)
+    if hub is not None and hub.running:
+        hub.abort(wait=True)
+
+
 class EventletBackend(Backend):
     """Runs calls in GreenThreads, and uses eventlet's green copies of `threading` and `queue`."""
 
@@ -204,7 +211,7 @@ class EventletBackend(Backend):
     def __init__(self) -> None:
         thread, self._threading = patcher.original("_thread"), patcher.original("threading")
         start, new_lock, local = thread.start_new_thread, thread.allocate_lock, self._threading.local
-        self._os_threads = OSThreads(start, new_lock, local, self._hub, lambda: None)
+        self._os_threads = OSThreads(start, new_lock, local, self._hub, end_hub)
         self._native_pools = PerThread(local(), lambda: self.native_pool(NATIVE_THREADS, "native"))
         self.socket_owner = PerThread(local(), ThreadIdentity).get  # type: ignore[method-assign]
 

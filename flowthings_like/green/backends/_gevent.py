@@ -147,11 +147,15 @@ class GeventWaker:
     """A watcher of gevent's loop that other OS threads can trigger. It is active only while it is held."""
 
     def __init__(self, loop: Any, callback: Callable[[], object]) -> None:
+        self._loop = loop
         self._watcher = loop.async_()
         self._callback = callback
-        self.wake = self._watcher.send
         self.release = self._watcher.stop
         self.close = self._watcher.close
+
+    def wake(self) -> None:
+        if self._loop.ptr:  # else the hub was destroyed, and libuv would write to memory that it has freed
+            self._watcher.send()
 
     def hold(self) -> None:
         if not self._watcher.active:

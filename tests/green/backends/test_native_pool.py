@@ -54,18 +54,20 @@ def _sleep_until(condition: Callable[[], object]) -> None:
         native_sleep(0.001)
 
 
-def native_sleep(seconds: float) -> None:
-    """Block this OS thread, in C."""
-    if detect().name == "gevent":
+def _unpatched_sleep() -> Callable[[float], object]:
+    name = detect().name
+    if name == "gevent":
         from gevent import monkey
 
-        monkey.get_original("time", "sleep")(seconds)
-    elif detect().name == "eventlet":
+        return monkey.get_original("time", "sleep")  # type: ignore[no-any-return]
+    if name == "eventlet":
         from eventlet import patcher
 
-        patcher.original("time").sleep(seconds)
-    else:
-        time.sleep(seconds)
+        return patcher.original("time").sleep  # type: ignore[no-any-return]
+    return time.sleep
+
+
+native_sleep = _unpatched_sleep()  # here, because eventlet imports it anew, and a test forks meanwhile
 
 
 def living(threads: set[int]) -> set[int]:
@@ -379,6 +381,24 @@ def test_a_call_outlives_the_os_thread_that_submitted_it(pool: NativePool) -> No
     gc.collect()
     gate.is_open = True
     assert [pool.run(len, "abc") for _ in range(20)] == [3] * 20
+
+
+@NEEDS_THREADS
+def test_a_hub_that_a_call_has_made_ends_with_its_thread() -> None:
+    def sleep_green() -> int:
+        time.sleep(0.001)
+        return get_native_id()
+
+    def use_pool() -> int:
+        pool = detect().native_pool(1, "with a hub")
+        thread = pool.run(sleep_green)
+        pool.close()
+        until(lambda: not living({thread}))
+        gc.collect()
+        return files()
+
+    before = use_pool()
+    assert [use_pool() for _ in range(5)][-1] <= before
 
 
 def test_a_pool_that_is_not_used_opens_nothing() -> None:
