@@ -59,8 +59,12 @@ def client_context(verify: bool | str, protocols: tuple[str, ...] = ("http/1.1",
     return context
 
 
-def context_for(tls: TLS) -> ssl.SSLContext:
-    """The context for a `TLS` setting, without ALPN. Making one takes some 10 ms: keep it.
+def context_for(tls: TLS, protocols: tuple[str, ...] = ()) -> ssl.SSLContext:
+    """The context for a `TLS` setting. Making one takes some 10 ms: keep it.
+
+    Args:
+        tls: the setting.
+        protocols: what to offer by ALPN, unless the setting is a context.
 
     Raises:
         ConfigurationError: the authorities to trust cannot be read.
@@ -69,7 +73,7 @@ def context_for(tls: TLS) -> ssl.SSLContext:
         return tls
     verify = True if tls is None else tls
     try:
-        return client_context(verify, ())
+        return client_context(verify, protocols)
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError(f"the authorities to trust, {verify!r}, cannot be read: {error}") from error
 
@@ -130,6 +134,11 @@ class TLSStream:
             else:
                 self._send_records()
                 return
+
+    @property
+    def protocol(self) -> str | None:
+        """What both ends have agreed on by ALPN; None for nothing."""
+        return self._layer.selected_alpn_protocol()
 
     @property
     def owes(self) -> bool:

@@ -152,6 +152,7 @@ LOOPS_TO_UNDO = {
     ("platform/sockets/outbox.py", "_write"): OWN_THREAD,
     ("testing/proxy.py", "run"): OWN_THREAD,
     ("transport/things/connection.py", "_read"): OWN_THREAD,
+    ("transport/grpc/connection.py", "_read"): OWN_THREAD,
     ("transport/things/connection.py", "_readable"): "runs in a hub",
     ("green/backends/hub_events.py", "wait"): "runs in a hub",
     (

@@ -7,16 +7,17 @@ divided. But when sixty-four answers arrive together, everything else that is du
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .choice import detect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     T = TypeVar("T")
 
-__all__ = ["LARGE", "fair_yield", "is_large", "run_fairly"]
+__all__ = ["LARGE", "fair_yield", "is_large", "join_fairly", "run_fairly"]
 
 LARGE = 256 * 1024
 """Bytes of text that take about a millisecond to parse, to encode or to read from a socket."""
@@ -43,3 +44,16 @@ def run_fairly(function: Callable[[Any], T], value: Any) -> T:
 def fair_yield() -> None:
     """Yield to other threads, right before work that takes milliseconds. See `Backend.fair_yield`."""
     detect().fair_yield()
+
+
+def join_fairly(pieces: Iterable[bytes]) -> bytes:
+    """Join pieces that take time to make. Yields to other threads after every LARGE bytes."""
+    joined = io.BytesIO()
+    size = 0
+    for piece in pieces:
+        joined.write(piece)
+        size += len(piece)
+        if size >= LARGE:
+            size = 0
+            fair_yield()
+    return joined.getvalue()

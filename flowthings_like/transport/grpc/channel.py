@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from time import monotonic
 from typing import TYPE_CHECKING
+from weakref import finalize
+
+from ...errors import ConfigurationError, ConnectionFailed, InvalidInput, ResponseTooLarge
+from ...green.backends.fairness import LARGE, fair_yield, join_fairly
+from ...wire.grpc.messages import BrokenMessageError, Message, MessageTooLargeError, compress, inflate
+from ...wire.grpc.metadata import Header, check_metadata, check_method, request_headers
+from ...wire.grpc.status import GrpcError, StatusCode
+from ...wire.grpc.timeouts import encode_timeout
+from ..connection_pool import Pool
 
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["Channel"]
+    from .call import Call
+    from .connection import GrpcConnection
+    from .connections import Connections
+
+__all__ = ["CONCURRENCY", "MAX_MESSAGE_BYTES", "Channel"]
 
 MAX_MESSAGE_BYTES = 64 << 20
 """Bytes of one message, at most, before and after decompression."""
 
 CONCURRENCY = 1000
 """Calls of one channel that may be in flight at once."""
+
+ATTEMPTS = 3
+"""How often a call is begun that the server has certainly not seen, such as one after its GOAWAY."""
 
 
 class Channel:
@@ -32,7 +49,12 @@ class Channel:
         max_message_bytes: bytes of one answer, at most. A larger one ends its call while it arrives.
         timeout: seconds for each unary call, and for each message of a stream; None for any number.
         concurrency: calls that may be in flight at once; another call waits until one has ended. Writable.
+            Under gevent and eventlet it counts for each OS thread.
         compression: "gzip" to compress requests; None to send them as they are.
+
+    Raises:
+        InvalidInput: metadata that cannot be sent, or another argument that makes no sense.
+        ConfigurationError: the package h2 is missing.
     """
 
     def __init__(
@@ -47,16 +69,33 @@ class Channel:
         concurrency: int = CONCURRENCY,
         compression: str | None = None,
     ) -> None:
-        raise NotImplementedError
+        if compression not in (None, "gzip"):
+            raise InvalidInput(f"compression is {compression!r}; give 'gzip' or None")
+        self.timeout = timeout
+        self.max_message_bytes = max_message_bytes
+        self._compresses = compression is not None
+        self._authority = (f"[{host}]:{port}" if ":" in host else f"{host}:{port}").encode()
+        self._is_secure = tls is not False
+        self._metadata = check_metadata(metadata)
+        self._headers: dict[str, list[Header]] = {}
+        self._permits: Pool[object] = Pool(f"calls to {host}:{port}", object, _drop, size=1, idle_for=3600.0)
+        self.concurrency = concurrency
+        self._connections = connections = _connections(host, port, tls)
+        finalize(self, connections.close).atexit = False
+
+    def __repr__(self) -> str:
+        return f"Channel({self._connections.peer})"
 
     @property
     def concurrency(self) -> int:
         """Calls that may be in flight at once."""
-        raise NotImplementedError
+        return self._permits.size
 
     @concurrency.setter
     def concurrency(self, most: int) -> None:
-        raise NotImplementedError
+        if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+            raise InvalidInput(f"concurrency is {most!r}; give a whole number, 1 or more")
+        self._permits.size = most
 
     def unary(self, method: str, request: bytes, timeout: float | None = None) -> bytes:
         """Make a call that has one answer.
@@ -74,16 +113,23 @@ class Channel:
             DeadlineExceeded: not in time, by this clock or the server's.
             ConnectionFailed: no connection, or it broke; `sent` is False if the server has not seen the call.
             ResponseTooLarge: the answer is larger than `max_message_bytes`.
-            InvalidInput: the method or the metadata cannot be sent.
+            InvalidInput: the method cannot be called.
         """
-        raise NotImplementedError
+        limit = self.timeout if timeout is None else timeout
+        deadline = None if limit is None else monotonic() + limit
+        headers = self._headers_of(method)
+        request = self._packed(request)
+        with self._permits.lease(deadline) as lease:
+            answer = self._unary(method, headers, request, deadline)
+            lease.complete()
+        return answer
 
     def stream(self, method: str, request: bytes, timeout: float | None = None) -> Iterator[bytes]:
         """Make a call that has any number of answers.
 
         The call begins with the first `next`. It ends, and the server is told, when the iterator is closed,
         dropped or interrupted. A server that is faster than the consumer is held up: what waits here is
-        bounded by one message and `STREAM_WINDOW` bytes.
+        bounded by one message and a window of 1 MiB.
 
         Args:
             method, request: as for `unary`.
@@ -95,8 +141,121 @@ class Channel:
         Raises:
             As `unary`, from the iterator.
         """
-        raise NotImplementedError
+        headers = self._headers_of(method)
+        return self._stream(method, headers, request, timeout)
 
     def close(self) -> None:
-        """End all connections; calls in flight fail with ConnectionFailed. More calls do nothing."""
-        raise NotImplementedError
+        """End all connections; calls in flight fail with ConnectionFailed. A later call connects again."""
+        self._connections.close()
+
+    # One call
+
+    def _unary(self, method: str, headers: list[Header], request: bytes, deadline: float | None) -> bytes:
+        for attempt in range(1, ATTEMPTS + 1):
+            connection, call = self._new_call(headers, request, deadline, is_unary=True)
+            try:
+                connection.begin(call)
+                message = connection.next_message(call, method, deadline)
+                return self._answer(call, message, method)
+            except ConnectionFailed as error:
+                if error.sent or attempt == ATTEMPTS:
+                    raise
+            finally:
+                connection.cancel(call)
+        raise AssertionError("the loop returns or raises")
+
+    def _stream(
+        self, method: str, headers: list[Header], request: bytes, timeout: float | None
+    ) -> Iterator[bytes]:
+        deadline = None if timeout is None else monotonic() + timeout
+        request = self._packed(request)
+        with self._permits.lease(self._until(deadline)) as lease:
+            for attempt in range(1, ATTEMPTS + 1):
+                connection, call = self._new_call(headers, request, deadline, is_unary=False)
+                try:
+                    connection.begin(call)
+                    yield from self._messages(connection, call, method, deadline)
+                    lease.complete()
+                    return
+                except ConnectionFailed as error:
+                    if error.sent or attempt == ATTEMPTS:
+                        raise
+                finally:
+                    connection.cancel(call)
+
+    def _messages(
+        self, connection: GrpcConnection, call: Call, method: str, deadline: float | None
+    ) -> Iterator[bytes]:
+        while True:
+            message = connection.next_message(call, method, self._until(deadline))
+            if message is None:
+                return
+            yield self._decoded(call, message, method)
+
+    def _new_call(
+        self, headers: list[Header], request: bytes, deadline: float | None, *, is_unary: bool
+    ) -> tuple[GrpcConnection, Call]:
+        connection = self._connections.acquire(self._until(deadline))
+        if deadline is not None:
+            left = max(0.0, deadline - monotonic())
+            headers = [*headers, (b"grpc-timeout", encode_timeout(left))]
+        call = connection.new_call(
+            headers, request, self.max_message_bytes, is_unary=is_unary, is_compressed=self._compresses
+        )
+        return connection, call
+
+    def _until(self, deadline: float | None) -> float | None:
+        """The deadline, or that of a single step of a call that has none."""
+        if deadline is None and self.timeout is not None:
+            return monotonic() + self.timeout
+        return deadline
+
+    def _headers_of(self, method: str) -> list[Header]:
+        headers = self._headers.get(method)
+        if headers is None:
+            encoding = b"gzip" if self._compresses else None
+            path = check_method(method)
+            headers = request_headers(path, self._authority, self._is_secure, encoding, self._metadata)
+            self._headers[method] = headers
+        return headers
+
+    def _packed(self, request: bytes) -> bytes:
+        return join_fairly(compress(request)) if self._compresses else request
+
+    def _answer(self, call: Call, message: Message | None, method: str) -> bytes:
+        """The one message of a unary call."""
+        if message is None or call.messages:
+            count = len(call.messages) + (message is not None)
+            raise GrpcError(
+                StatusCode.INTERNAL, f"the server sent {count} answers in the place of one", method
+            )
+        return self._decoded(call, message, method)
+
+    def _decoded(self, call: Call, message: Message, method: str) -> bytes:
+        try:
+            if message.is_compressed:
+                pieces = inflate(message, call.encoding, self.max_message_bytes)
+                return join_fairly(pieces)
+        except MessageTooLargeError as error:
+            where = f"{self._connections.peer}{method}"
+            raise ResponseTooLarge(f"{where}: {error}; see max_message_bytes") from None
+        except BrokenMessageError as error:
+            raise GrpcError(StatusCode.INTERNAL, str(error), method) from None
+        if message.size >= LARGE:
+            fair_yield()
+        return message.raw()
+
+
+def _drop(permit: object) -> None:
+    """A permit that was not given back needs no end."""
+
+
+def _connections(host: str, port: int, tls: bool | str | ssl.SSLContext) -> Connections:
+    try:  # what uses h2 is imported when it is needed: most programs make no such calls
+        from .connections import Connections
+    except ImportError as error:
+        raise ConfigurationError(
+            f"gRPC needs the package h2, which cannot be imported here ({error}); "
+            "run: pip install 'flowthings_like[streams]'"
+        ) from error
+    return Connections(host, port, tls)
