@@ -16,6 +16,7 @@ from h2.events import (
 )
 from h2.settings import SettingCodes
 
+from .frames import FRAME_HEADER, FrameKind
 from .http2 import Http2Connection
 from .limits import CLIENT_LIMITS
 from .messages import BrokenMessageError, Message, MessageReader, MessageTooLargeError
@@ -31,6 +32,7 @@ __all__ = ["ClientCall", "ClientConnection"]
 
 _CANCEL = 8  # an error code of HTTP/2
 _MAX_STREAMS = 1 << 31
+_MAX_LATE = 1000
 _LAST_NUMBER = (1 << 31) - 10  # of a stream, nearly
 
 
@@ -98,6 +100,7 @@ class ClientConnection(Http2Connection):
         self.pings = 0
         self._calls: dict[int, ClientCall] = {}
         self._news: list[ClientCall] = []
+        self._late: dict[int, None] = {}  # streams that were reset lately: something may still come
         self._handlers.update(
             {
                 DataReceived: self._on_data,
@@ -165,8 +168,26 @@ class ClientConnection(Http2Connection):
             ProtocolViolation: it violates HTTP/2. The connection can no longer be used.
         """
         self._news = []
+        if self._late and isinstance(piece, bytes):
+            piece = self._without_late(piece)
         self._receive(piece)
         return self._news
+
+    def _without_late(self, piece: bytes) -> bytes:
+        """Take out DATA of calls that were reset. h2 would answer each frame of it with another reset, and
+        servers end connections that send many."""
+        kept: list[bytes] = []
+        start = position = 0
+        while position < len(piece):
+            following = position + FRAME_HEADER + int.from_bytes(piece[position : position + 3], "big")
+            if piece[position + 3] == FrameKind.DATA:
+                stream_id = int.from_bytes(piece[position + 5 : position + 9], "big") & 0x7FFFFFFF
+                if stream_id in self._late:
+                    kept.append(piece[start:position])
+                    start = following
+                    self._acknowledge_dropped(following - position - FRAME_HEADER)
+            position = following
+        return b"".join([*kept, piece[start:]]) if kept else piece
 
     def _on_settings(self, event: RemoteSettingsChanged) -> None:
         super()._on_settings(event)
@@ -253,3 +274,6 @@ class ClientConnection(Http2Connection):
             self._forget(call.outgoing)
         if stream is not None and not stream.closed:
             self._reset(call.id, error_code)
+            self._late[call.id] = None
+            if len(self._late) > _MAX_LATE:
+                del self._late[next(iter(self._late))]

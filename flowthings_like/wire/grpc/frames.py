@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .limits import Http2Limits
 
-__all__ = ["FrameKind", "FrameScreen", "GoAway", "ProtocolViolation"]
+__all__ = ["FRAME_HEADER", "PREFACE", "FrameKind", "FrameScreen", "GoAway", "ProtocolViolation"]
 
-_HEADER = 9
+FRAME_HEADER = 9
+"""Bytes of a frame's header."""
+
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _END_HEADERS = 0x4
 _MAX_GOAWAY = 16 << 10  # bytes; it may carry a text
@@ -78,8 +80,7 @@ class FrameScreen:
     def __init__(self, limits: Http2Limits, *, expects_preface: bool = False) -> None:
         self._limits = limits
         self._preface = PREFACE if expects_preface else b""
-        self._held = b""  # an incomplete frame header, or an incomplete GOAWAY
-        self._left = 0  # bytes of the current frame that are still to come
+        self._held = b""  # an incomplete frame
         self._in_headers = False
         self._block = 0  # bytes of the current header block
         self._second = 0
@@ -87,7 +88,7 @@ class FrameScreen:
 
     @property
     def is_incomplete(self) -> bool:
-        return bool(self._held or self._left or self._in_headers or self._preface)
+        return bool(self._held or self._in_headers or self._preface)
 
     def feed(self, data: bytes, now: float) -> list[bytes | GoAway]:
         """Look at the next bytes.
@@ -97,7 +98,8 @@ class FrameScreen:
             now: a clock in seconds.
 
         Returns:
-            What to give to h2, in pieces that it parses within milliseconds each, and GOAWAY frames.
+            What to give to h2, in pieces of whole frames that it parses within milliseconds each, and GOAWAY
+            frames.
 
         Raises:
             ProtocolViolation: a bound is exceeded, or it is not HTTP/2.
@@ -110,34 +112,27 @@ class FrameScreen:
             self._second = int(now)
             self._counts.clear()
         size, most = len(data), self._limits.frames_in_a_piece
-        start, position, frames = 0, self._left, 0
-        while position + _HEADER <= size:
+        start = position = frames = 0
+        while position + FRAME_HEADER <= size:
             length = int.from_bytes(data[position : position + 3], "big")
             kind = data[position + 3]
+            self._check_length(kind, length)
+            following = position + FRAME_HEADER + length
+            if following > size:
+                break
             self._check(kind, length, data[position + 4])
-            following = position + _HEADER + length
-            if kind == FrameKind.GOAWAY:
-                if position > start:
-                    pieces.append(data[start:position])
-                if following > size:
-                    self._held = data[position:]
-                    self._left = 0
-                    return pieces
-                pieces.append(_parse_goaway(data[position + _HEADER : following]))
-                start = following
-            position = following
             frames += 1
-            if frames == most:
-                frames = 0
-                if start < min(position, size):
-                    pieces.append(data[start:position])
-                    start = position
-        if position < size:
-            self._held = data[position:]
-            data = data[:position]
-        self._left = max(0, position - size)
-        if start < len(data):
-            pieces.append(data[start:] if start else data)
+            if kind == FrameKind.GOAWAY or frames == most:
+                end = position if kind == FrameKind.GOAWAY else following
+                if end > start:
+                    pieces.append(data[start:end])
+                if kind == FrameKind.GOAWAY:
+                    pieces.append(_parse_goaway(data[position + FRAME_HEADER : following]))
+                start, frames = following, 0
+            position = following
+        if position > start:
+            pieces.append(data[start:position] if start or position < size else data)
+        self._held = data[position:]
         return pieces
 
     def _check_preface(self, data: bytes, pieces: list[bytes | GoAway]) -> bytes:
@@ -151,19 +146,18 @@ class FrameScreen:
             pieces.append(start)
         return rest
 
+    def _check_length(self, kind: int, length: int) -> None:
+        most = _MAX_GOAWAY if kind == FrameKind.GOAWAY else self._limits.frame_bytes
+        if length > most:
+            raise ProtocolViolation(f"a frame of {length} bytes, and {most} are allowed", error_code=6)
+
     def _check(self, kind: int, length: int, flags: int) -> None:
         limits = self._limits
-        if length > limits.frame_bytes:
-            raise ProtocolViolation(
-                f"a frame of {length} bytes, and {limits.frame_bytes} are allowed", error_code=6
-            )
         if kind in (FrameKind.HEADERS, FrameKind.CONTINUATION, FrameKind.PUSH_PROMISE):
             self._block = length + (self._block if kind == FrameKind.CONTINUATION else 0)
             if self._block > limits.header_bytes:
                 raise ProtocolViolation(f"headers of more than {limits.header_bytes} bytes", error_code=11)
             self._in_headers = not flags & _END_HEADERS
-        elif kind == FrameKind.GOAWAY and length > _MAX_GOAWAY:
-            raise ProtocolViolation(f"a GOAWAY of {length} bytes", error_code=6)
         if kind == FrameKind.DATA and length > 0:
             return
         most = limits.frames_a_second.get(kind, limits.other_frames_a_second)

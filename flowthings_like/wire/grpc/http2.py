@@ -12,7 +12,7 @@ from h2.connection import H2Connection
 from h2.events import Event, RemoteSettingsChanged, WindowUpdated
 from h2.exceptions import StreamClosedError
 from h2.settings import SettingCodes, Settings
-from hyperframe.frame import GoAwayFrame
+from hyperframe.frame import GoAwayFrame, WindowUpdateFrame
 
 from .frames import GoAway, ProtocolViolation
 
@@ -70,6 +70,8 @@ class Http2Connection:
         self._ready: deque[Outgoing] = deque()
         self._blocked: dict[int, Outgoing] = {}
         self._unacknowledged = 0  # bytes that came on all streams
+        self._dropped = 0  # bytes that came and that h2 has not seen
+        self._updates = b""  # frames that acknowledge those
         self._handlers: dict[type[Event], Callable[[Any], object]] = {
             RemoteSettingsChanged: self._on_settings,
             WindowUpdated: self._on_window,
@@ -96,7 +98,10 @@ class Http2Connection:
                 outgoing.clear()
             if self._h2.outbound_flow_control_window <= 0:
                 break
-        return self._h2.data_to_send()
+        data = self._h2.data_to_send()
+        if self._updates:
+            data, self._updates = data + self._updates, b""
+        return data
 
     def goaway_frame(self, error_code: int = 0, text: bytes = b"") -> bytes:
         """A GOAWAY frame, with which nothing changes here. h2's own would end the calls in flight."""
@@ -185,6 +190,13 @@ class Http2Connection:
         if self._unacknowledged * 4 >= self.limits.connection_window:
             size, self._unacknowledged = self._unacknowledged, 0
             self._h2.increment_flow_control_window(size)
+
+    def _acknowledge_dropped(self, size: int) -> None:
+        """The same for bytes that h2 has not seen. It does not count them, so it must not give them back."""
+        self._dropped += size
+        if self._dropped * 4 >= self.limits.connection_window:
+            self._updates += WindowUpdateFrame(0, window_increment=self._dropped).serialize()
+            self._dropped = 0
 
     def _open_window(self, stream_id: int, size: int) -> bool:
         """Let the other end send more on a stream. Returns False if the stream is closed."""

@@ -75,7 +75,7 @@ def server_limits(message_window: int, header_bytes: int, streams: int) -> Http2
             _HEADERS: UNBOUNDED,
             _CONTINUATION: 1000,
             # A call that is begun and reset at once costs the server more than the client.
-            _RST_STREAM: 500,
+            _RST_STREAM: 1000,
             _SETTINGS: 50,
             _PING: 10_000,  # clients measure the speed of a fast connection with them
             _WINDOW_UPDATE: UNBOUNDED,
