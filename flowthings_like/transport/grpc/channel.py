@@ -18,7 +18,7 @@ from ..connection_pool import Pool
 if TYPE_CHECKING:
     import ssl
 
-    from .call import Call
+    from .call import Call, Handle
     from .connection import GrpcConnection
     from .connections import Connections
 
@@ -152,16 +152,16 @@ class Channel:
 
     def _unary(self, method: str, headers: list[Header], request: bytes, deadline: float | None) -> bytes:
         for attempt in range(1, ATTEMPTS + 1):
-            connection, call = self._new_call(headers, request, deadline, is_unary=True)
+            connection, handle = self._new_call(headers, request, deadline, is_unary=True)
             try:
-                connection.begin(call)
-                message = connection.next_message(call, method, deadline)
-                return self._answer(call, message, method)
+                connection.begin(handle)
+                message = connection.next_message(handle, method, deadline)
+                return self._answer(handle.call, message, method)
             except ConnectionFailed as error:
                 if error.sent or attempt == ATTEMPTS:
                     raise
             finally:
-                connection.cancel(call)
+                connection.cancel(handle)
         raise AssertionError("the loop returns or raises")
 
     def _stream(
@@ -171,38 +171,38 @@ class Channel:
         request = self._packed(request)
         with self._permits.lease(self._until(deadline)) as lease:
             for attempt in range(1, ATTEMPTS + 1):
-                connection, call = self._new_call(headers, request, deadline, is_unary=False)
+                connection, handle = self._new_call(headers, request, deadline, is_unary=False)
                 try:
-                    connection.begin(call)
-                    yield from self._messages(connection, call, method, deadline)
+                    connection.begin(handle)
+                    yield from self._messages(connection, handle, method, deadline)
                     lease.complete()
                     return
                 except ConnectionFailed as error:
                     if error.sent or attempt == ATTEMPTS:
                         raise
                 finally:
-                    connection.cancel(call)
+                    connection.cancel(handle)
 
     def _messages(
-        self, connection: GrpcConnection, call: Call, method: str, deadline: float | None
+        self, connection: GrpcConnection, handle: Handle, method: str, deadline: float | None
     ) -> Iterator[bytes]:
         while True:
-            message = connection.next_message(call, method, self._until(deadline))
+            message = connection.next_message(handle, method, self._until(deadline))
             if message is None:
                 return
-            yield self._decoded(call, message, method)
+            yield self._decoded(handle.call, message, method)
 
     def _new_call(
         self, headers: list[Header], request: bytes, deadline: float | None, *, is_unary: bool
-    ) -> tuple[GrpcConnection, Call]:
+    ) -> tuple[GrpcConnection, Handle]:
         connection = self._connections.acquire(self._until(deadline))
         if deadline is not None:
             left = max(0.0, deadline - monotonic())
             headers = [*headers, (b"grpc-timeout", encode_timeout(left))]
-        call = connection.new_call(
+        handle = connection.new_call(
             headers, request, self.max_message_bytes, is_unary=is_unary, is_compressed=self._compresses
         )
-        return connection, call
+        return connection, handle
 
     def _until(self, deadline: float | None) -> float | None:
         """The deadline, or that of a single step of a call that has none."""

@@ -17,7 +17,7 @@ from ...wire.grpc.frames import ProtocolViolation
 from ...wire.grpc.messages import PREFIX
 from ...wire.grpc.status import GrpcError, StatusCode
 from ..after_fork import forget_in_child
-from .call import Call
+from .call import Call, Handle
 from .dialing import unsent
 from .engine import Engine
 from .outbox import FrameOutbox
@@ -103,13 +103,14 @@ class GrpcConnection:
 
     def new_call(
         self, headers: list[Header], request: bytes, limit: int, *, is_unary: bool, is_compressed: bool
-    ) -> Call:
+    ) -> Handle:
         """A call for this connection, not begun."""
-        return Call(
+        call = Call(
             headers, request, limit, self._new_event(), is_unary=is_unary, is_compressed=is_compressed
         )
+        return Handle(call, self._engine.on_drop)
 
-    def begin(self, call: Call) -> None:
+    def begin(self, handle: Handle) -> None:
         """Begin a call. It must be cancelled if its end is not waited for.
 
         Raises:
@@ -117,17 +118,19 @@ class GrpcConnection:
         """
         if self.closed:
             raise unsent(self._error("the call was not sent"))
+        call = handle.call
         self._engine.want(call)
         self._advance()
         if self._is_over:  # read after the call was queued: `_end` wakes those that were queued before
             call.event.set()
 
-    def next_message(self, call: Call, method: str, deadline: float | None) -> Message | None:
+    def next_message(self, handle: Handle, method: str, deadline: float | None) -> Message | None:
         """Wait for a message. None after the last one.
 
         Raises:
             GrpcError, ConnectionFailed, DeadlineExceeded, ResponseTooLarge: see `Channel.unary`.
         """
+        call = handle.call
         while not call.is_due:
             if self.closed:
                 raise self._failure_of(call)
@@ -148,16 +151,17 @@ class GrpcConnection:
             self._advance()
         return message
 
-    def cancel(self, call: Call) -> None:
+    def cancel(self, handle: Handle) -> None:
         """Give up a call: it is not sent, or its stream is reset. Does nothing if it has ended.
 
         Any thread may call this, also the garbage collector in another OS thread: there the stream is reset
         with the connection's next work.
         """
+        call = handle.call
         if call.status is None and not self.closed:
             call.cancelled = True  # first, in a single step: from now on nothing wakes its caller
-            call.request = b""
             self._engine.want(call)
+            call.dropped = None
             if detect().hub() is self._hub:
                 self._outbox.wake()
 
@@ -300,6 +304,8 @@ class GrpcConnection:
         if news is None:
             return False
         for call in news:
+            if call.status is not None:
+                call.dropped = None
             if call.is_due and not call.cancelled:
                 if switch:
                     call.event.set_and_switch()

@@ -25,7 +25,7 @@ from ..permit import Permit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .call import Call
+    from .call import Call, Dropped
 
 __all__ = ["MAX_WRITE", "Engine"]
 
@@ -50,6 +50,7 @@ class Engine:
         self._received: deque[bytes | GoAway] = deque()
         self._wanted: deque[Call] = deque()
         self._waiting: deque[Call] = deque()  # for room
+        self._dropped: deque[Dropped] = deque()
         self._to_ping = False
         self._has_output = True  # the protocol's first bytes
         self._permit = Permit()
@@ -98,6 +99,11 @@ class Engine:
         """Queue a call: its caller begins it, has cancelled it, or has taken messages."""
         self._wanted.append(call)
 
+    @property
+    def on_drop(self) -> Callable[[Dropped], object]:
+        """What is called when a caller's hold on a call is gone."""
+        return self._dropped.append
+
     def ping(self) -> None:
         """Ask the server for a sign of life, with the next run."""
         self._to_ping = True
@@ -116,6 +122,7 @@ class Engine:
         return bool(
             self._received
             or self._wanted
+            or self._dropped
             or self._to_ping
             or (can_write and (self._has_output or self._protocol.wants_to_send))
         )
@@ -159,6 +166,10 @@ class Engine:
             self._protocol.ping()
         with suppress(IndexError):
             news = cast("list[Call]", self._protocol.receive(self._received.popleft()))
+        while self._dropped:
+            call = self._dropped.popleft().call
+            call.cancelled = True
+            self._wanted.append(call)
         for _ in range(CALLS_IN_A_SLICE):
             if not self._wanted:
                 break
@@ -170,6 +181,10 @@ class Engine:
     def _look_after(self, call: Call) -> None:
         if call.cancelled:
             self._protocol.cancel(call)
+            with suppress(ValueError):
+                self._waiting.remove(call)
+        elif call.status is not None:
+            pass
         elif call.id:
             self._protocol.grant(call)
         else:
