@@ -1,6 +1,6 @@
 """A server of grpcio's with the service of the tests.
 
-    python -m tests.grpcio.server [gzip | calls=N]
+    python -m tests.grpcio.server [gzip | calls=N | tls=CERTIFICATE:KEY]
 
 It prints its port, and runs until its input ends.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -47,6 +48,14 @@ def abort(context: Any, code: int, message: str) -> None:
     context.abort(next(status for status in grpc.StatusCode if status.value[0] == code), message)
 
 
+def add_port(server: grpc.Server, arguments: list[str]) -> int:
+    if arguments and arguments[0].startswith("tls="):
+        certificate, key = (Path(each).read_bytes() for each in arguments[0][4:].split(":"))
+        credentials = grpc.ssl_server_credentials([(key, certificate)])
+        return int(server.add_secure_port("127.0.0.1:0", credentials))
+    return int(server.add_insecure_port("127.0.0.1:0"))
+
+
 def main(arguments: list[str]) -> None:
     options: list[tuple[str, Any]] = [
         ("grpc.max_receive_message_length", -1),
@@ -69,7 +78,7 @@ def main(arguments: list[str]) -> None:
         )
         handlers[name] = make(getattr(service, name))
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("tests.Service", handlers),))
-    print(server.add_insecure_port("127.0.0.1:0"), flush=True)
+    print(add_port(server, arguments), flush=True)
     server.start()
     for line in sys.stdin:
         if line.startswith("stop"):

@@ -22,7 +22,7 @@ from .limits import CLIENT_LIMITS
 from .messages import BrokenMessageError, Message, MessageReader, MessageTooLargeError
 from .metadata import Header, is_grpc
 from .outgoing import Outgoing
-from .status import Status, StatusCode, read_status, reset_status
+from .status import Status, StatusCode, http_status, read_status, reset_status
 
 if TYPE_CHECKING:
     from .frames import GoAway
@@ -217,7 +217,7 @@ class ClientConnection(Http2Connection):
         if event.stream_ended is not None:
             self._end(call, read_status(headers))
         elif headers.get(b":status") != b"200" or not is_grpc(headers.get(b"content-type", b"")):
-            self._end(call, read_status(headers | {b"grpc-message": b""}))
+            self._end(call, http_status(headers))
         else:
             call.encoding = headers.get(b"grpc-encoding", b"identity")
 

@@ -81,6 +81,7 @@ class FrameScreen:
         self._limits = limits
         self._preface = PREFACE if expects_preface else b""
         self._held = b""  # an incomplete frame
+        self._has_begun = expects_preface
         self._in_headers = False
         self._block = 0  # bytes of the current header block
         self._second = 0
@@ -106,6 +107,7 @@ class FrameScreen:
         """
         pieces: list[bytes | GoAway] = []
         data = self._check_preface(data, pieces)
+        self._check_http1(data)
         if self._held:
             data, self._held = self._held + data, b""
         if int(now) != self._second:
@@ -134,6 +136,12 @@ class FrameScreen:
             pieces.append(data[start:position] if start or position < size else data)
         self._held = data[position:]
         return pieces
+
+    def _check_http1(self, data: bytes) -> None:
+        if not self._has_begun and data:
+            self._has_begun = True
+            if data.startswith(b"HTTP/1."):
+                raise ProtocolViolation("the server answers in HTTP/1.x, so it is no gRPC server")
 
     def _check_preface(self, data: bytes, pieces: list[bytes | GoAway]) -> bytes:
         if not self._preface:

@@ -10,7 +10,16 @@ from urllib.parse import quote, unquote_to_bytes
 
 from ...errors import FlowThingsError
 
-__all__ = ["OK", "GrpcError", "Status", "StatusCode", "read_status", "reset_status", "status_headers"]
+__all__ = [
+    "OK",
+    "GrpcError",
+    "Status",
+    "StatusCode",
+    "http_status",
+    "read_status",
+    "reset_status",
+    "status_headers",
+]
 
 MAX_MESSAGE = 4096
 """Characters of a status message that are sent, or kept of what was received."""
@@ -117,16 +126,22 @@ def read_status(headers: Mapping[bytes, bytes]) -> Status:
     """The status that trailers carry, or the headers of an answer that consists of nothing else."""
     code = headers.get(b"grpc-status")
     if code is None:
-        http_status = headers.get(b":status", b"200")
-        if http_status == b"200":
-            return Status(StatusCode.UNKNOWN, "the call ended without a status")
-        known = _BY_HTTP_STATUS.get(http_status, StatusCode.UNKNOWN)
-        return Status(known, f"HTTP status {http_status[:20].decode('latin-1')}")
+        return http_status(headers)
     if code == b"0":
         return OK
     if not code.isdigit() or len(code) > 9:
         return Status(StatusCode.UNKNOWN, f"a status that is no number: {code[:20].decode('latin-1')}")
     return Status(int(code), _decode(headers.get(b"grpc-message", b"")))
+
+
+def http_status(headers: Mapping[bytes, bytes]) -> Status:
+    """The status that an answer stands for which is none of gRPC."""
+    code = headers.get(b":status", b"200")
+    if code != b"200":
+        known = _BY_HTTP_STATUS.get(code, StatusCode.UNKNOWN)
+        return Status(known, f"HTTP status {code[:20].decode('latin-1')}")
+    content = headers.get(b"content-type", b"")[:100].decode("latin-1")
+    return Status(StatusCode.UNKNOWN, f"the call ended without a status, content type {content!r}")
 
 
 def reset_status(error_code: int) -> Status:
