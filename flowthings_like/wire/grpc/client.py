@@ -269,10 +269,9 @@ class ClientConnection(Http2Connection):
 
     def _end_stream(self, call: ClientCall, error_code: int) -> None:
         """Send nothing more of a call, and reset its stream if that is not closed."""
-        stream = self._h2.streams.get(call.id)
         if call.outgoing is not None:
             self._forget(call.outgoing)
-        if stream is not None and not stream.closed:
+        if self._is_open(call.id):
             self._reset(call.id, error_code)
             self._late[call.id] = None
             if len(self._late) > _MAX_LATE:

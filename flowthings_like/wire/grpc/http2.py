@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import Event, RemoteSettingsChanged, WindowUpdated
-from h2.exceptions import StreamClosedError
 from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame, WindowUpdateFrame
 
@@ -92,9 +90,9 @@ class Http2Connection:
         while ready and sent < most:
             outgoing = ready.popleft()
             outgoing.is_queued = False
-            try:
+            if self._is_open(outgoing.id):
                 sent += self._send_some(outgoing)
-            except StreamClosedError:  # the other end has reset it
+            else:  # the other end has reset it
                 outgoing.clear()
             if self._h2.outbound_flow_control_window <= 0:
                 break
@@ -153,9 +151,15 @@ class Http2Connection:
     def _on_sent(self, outgoing: Outgoing) -> None:
         """All of a stream was framed."""
 
+    def _is_open(self, stream_id: int) -> bool:
+        """Whether something can be sent on a stream. h2 may have handled the frame that has closed it, while
+        events of earlier frames are still to be handled here."""
+        stream = self._h2.streams.get(stream_id)
+        return stream is not None and not stream.closed
+
     def _reset(self, stream_id: int, error_code: int) -> None:
         """Reset a stream, if it is open."""
-        with suppress(StreamClosedError):
+        if self._is_open(stream_id):
             self._h2.reset_stream(stream_id, error_code)
 
     # Receiving

@@ -149,7 +149,7 @@ class ServerConnection(Http2Connection):
 
     def send(self, call: ServerCall, message: bytes, is_compressed: bool = False) -> None:
         """Queue an answer. Does nothing if the call has ended."""
-        if call.state is CallState.ENDED:
+        if not self._may_answer(call):
             return
         self._answer(call, is_compressed)
         call.outgoing.add(message, is_compressed)
@@ -157,7 +157,7 @@ class ServerConnection(Http2Connection):
 
     def finish(self, call: ServerCall, status: Status = OK) -> None:
         """End a call, after the answers that are queued. Does nothing if it has ended."""
-        if call.state is CallState.ENDED:
+        if not self._may_answer(call):
             return
         call.state = CallState.ENDED
         outgoing = call.outgoing
@@ -181,6 +181,11 @@ class ServerConnection(Http2Connection):
         for call in list(self._calls.values()):
             self._cancelled(call)
 
+    def _may_answer(self, call: ServerCall) -> bool:
+        if call.state is not CallState.ENDED and not self._is_open(call.id):
+            self._cancelled(call)
+        return call.state is not CallState.ENDED
+
     def _answer(self, call: ServerCall, is_compressed: bool) -> None:
         if not call.has_answered:
             call.has_answered = True
@@ -189,6 +194,8 @@ class ServerConnection(Http2Connection):
 
     def _on_request(self, event: RequestReceived) -> None:
         headers = dict(event.headers)
+        if not self._is_open(event.stream_id):
+            return
         if self.is_closing or self._room <= 0:
             self._reset(event.stream_id, _REFUSED_STREAM)
         elif headers.get(b":method") != b"POST" or not is_grpc(headers.get(b"content-type", b"")):
@@ -256,9 +263,7 @@ class ServerConnection(Http2Connection):
         call = self._calls.get(outgoing.id)
         if call is None:
             return
-        stream = self._h2.streams.get(call.id)
-        if stream is not None and not stream.closed:
-            self._reset(call.id, _NO_ERROR)
+        self._reset(call.id, _NO_ERROR)
         self._release(call)
         self._news.append(call)
 
