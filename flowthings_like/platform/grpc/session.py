@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ...green.backends import choice as backend
-from ...green.backends.fairness import join_fairly
+from ...green.backends.fairness import LARGE, join_fairly
 from ...wire.grpc.frames import FrameScreen, ProtocolViolation
 from ...wire.grpc.limits import server_limits
 from ...wire.grpc.messages import ENCODINGS, BrokenMessageError, MessageTooLargeError, compress, inflate
@@ -348,7 +348,7 @@ def _request(call: ServerCall, limit: int) -> bytes:
     assert message is not None
     call.request = None
     if not message.is_compressed:
-        return message.raw()
+        return message.raw() if message.size < LARGE else join_fairly(message.pieces)
     try:
         return join_fairly(inflate(message, call.encoding, limit))
     except MessageTooLargeError as error:

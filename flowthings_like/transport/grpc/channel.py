@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from weakref import finalize
 
 from ...errors import ConfigurationError, ConnectionFailed, InvalidInput, ResponseTooLarge
-from ...green.backends.fairness import LARGE, fair_yield, join_fairly
+from ...green.backends.fairness import LARGE, SLICE, fair_yield, join_fairly
 from ...wire.grpc.messages import BrokenMessageError, Message, MessageTooLargeError, compress, inflate
 from ...wire.grpc.metadata import Header, check_metadata, check_method, request_headers
 from ...wire.grpc.status import GrpcError, StatusCode
@@ -186,11 +186,15 @@ class Channel:
     def _messages(
         self, connection: GrpcConnection, handle: Handle, method: str, deadline: float | None
     ) -> Iterator[bytes]:
+        slice_until = monotonic() + SLICE
         while True:
             message = connection.next_message(handle, method, self._until(deadline))
             if message is None:
                 return
             yield self._decoded(handle.call, message, method)
+            if monotonic() > slice_until:  # many may have come at once, and the consumer need not wait
+                fair_yield()
+                slice_until = monotonic() + SLICE
 
     def _new_call(
         self, headers: list[Header], request: bytes, deadline: float | None, *, is_unary: bool
@@ -241,9 +245,7 @@ class Channel:
             raise ResponseTooLarge(f"{where}: {error}; see max_message_bytes") from None
         except BrokenMessageError as error:
             raise GrpcError(StatusCode.INTERNAL, str(error), method) from None
-        if message.size >= LARGE:
-            fair_yield()
-        return message.raw()
+        return message.raw() if message.size < LARGE else join_fairly(message.pieces)
 
 
 def _drop(permit: object) -> None:

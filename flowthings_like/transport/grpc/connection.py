@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ...errors import ConnectionFailed, DeadlineExceeded, ResponseTooLarge
 from ...green.backends.choice import detect
+from ...green.backends.fairness import SLICE
 from ...wire.grpc.frames import ProtocolViolation
 from ...wire.grpc.messages import PREFIX
 from ...wire.grpc.status import GrpcError, StatusCode
@@ -33,9 +34,6 @@ E = TypeVar("E", ConnectionFailed, DeadlineExceeded)
 
 READS_IN_A_ROW = 16
 """Reads after which other green threads may run, however much there is to read."""
-
-SLICE = 0.004
-"""Seconds after which other green threads may run, however much has come."""
 
 STALLED = 60.0
 """Seconds that the server may take nothing of what is sent before the connection ends."""
