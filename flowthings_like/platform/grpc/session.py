@@ -245,8 +245,8 @@ class Session:
             if not context.is_cancelled:
                 request = _request(call, self._host.limits.message_bytes)
                 answer = handler(request, context)
-                if isinstance(answer, bytes):
-                    self._send(call, context, answer)
+                if isinstance(answer, bytes | bytearray | memoryview):
+                    self._send(call, context, bytes(answer))
                 else:
                     self._send_all(call, context, answer)
         except GrpcError as error:

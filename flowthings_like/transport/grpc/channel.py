@@ -80,6 +80,7 @@ class Channel:
         self._headers: dict[str, list[Header]] = {}
         self._permits: Pool[object] = Pool(f"calls to {host}:{port}", object, _drop, size=1, idle_for=3600.0)
         self.concurrency = concurrency
+        self._epoch = 0  # how often it was closed
         self._connections = connections = _connections(host, port, tls)
         finalize(self, connections.close).atexit = False
 
@@ -146,11 +147,13 @@ class Channel:
 
     def close(self) -> None:
         """End all connections; calls in flight fail with ConnectionFailed. A later call connects again."""
+        self._epoch += 1
         self._connections.close()
 
     # One call
 
     def _unary(self, method: str, headers: list[Header], request: bytes, deadline: float | None) -> bytes:
+        epoch = self._epoch
         for attempt in range(1, ATTEMPTS + 1):
             connection, handle = self._new_call(headers, request, deadline, is_unary=True)
             try:
@@ -158,7 +161,7 @@ class Channel:
                 message = connection.next_message(handle, method, deadline)
                 return self._answer(handle.call, message, method)
             except ConnectionFailed as error:
-                if error.sent or attempt == ATTEMPTS:
+                if error.sent or attempt == ATTEMPTS or epoch != self._epoch:
                     raise
             finally:
                 connection.cancel(handle)
@@ -169,6 +172,7 @@ class Channel:
     ) -> Iterator[bytes]:
         deadline = None if timeout is None else monotonic() + timeout
         request = self._packed(request)
+        epoch = self._epoch
         with self._permits.lease(self._until(deadline)) as lease:
             for attempt in range(1, ATTEMPTS + 1):
                 connection, handle = self._new_call(headers, request, deadline, is_unary=False)
@@ -178,7 +182,7 @@ class Channel:
                     lease.complete()
                     return
                 except ConnectionFailed as error:
-                    if error.sent or attempt == ATTEMPTS:
+                    if error.sent or attempt == ATTEMPTS or epoch != self._epoch:
                         raise
                 finally:
                     connection.cancel(handle)

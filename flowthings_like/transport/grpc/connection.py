@@ -249,6 +249,8 @@ class GrpcConnection:
             while self._pid == os.getpid():
                 self._take(self._receive())
                 self._advance_until(None)
+                if self._stream.owes:
+                    self._outbox.send_queued()
         except BaseException as error:
             self._end(error)
             if not isinstance(error, OSError | ProtocolViolation):
@@ -351,7 +353,7 @@ class GrpcConnection:
         where = f"{self.peer}{method}"
         if call.too_large is not None:
             raise ResponseTooLarge(f"{where}: {call.too_large}; see max_message_bytes")
-        if status.refused:
+        if status.refused and not call.arrived:
             raise unsent(ConnectionFailed(f"{where}: {status.message}"))
         if status.code == StatusCode.DEADLINE_EXCEEDED:
             raise DeadlineExceeded(f"{where}: the server says that it is too late: {status.message}")

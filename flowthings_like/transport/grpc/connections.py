@@ -140,12 +140,12 @@ class _Home:
             if len(usable) >= MAX_CONNECTIONS:
                 return _least(usable)
             attempt = self._attempt
-            if attempt.is_over:
+            if attempt.is_over or attempt.abandoned:
                 attempt = self._attempt = attempt.successor()
             failure = attempt.wait(deadline, self.pid)
             if failure is not None:
                 usable = self.usable()
-                if usable:
+                if usable and not attempt.abandoned:
                     return _least(usable)
                 raise copy(failure) from failure  # each caller raises an exception of its own
 

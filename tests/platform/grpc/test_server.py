@@ -8,7 +8,7 @@ import socket
 from time import monotonic
 
 import pytest
-from hyperframe.frame import GoAwayFrame, RstStreamFrame, SettingsFrame, WindowUpdateFrame
+from hyperframe.frame import DataFrame, GoAwayFrame, RstStreamFrame, SettingsFrame, WindowUpdateFrame
 
 from flowthings_like.errors import ConfigurationError
 from flowthings_like.green.backends.choice import detect
@@ -32,6 +32,13 @@ def test_an_answer(client: Client) -> None:
     fields, data = client.answer()
     assert data == prefix(5) + b"hello"
     assert fields == {":status": "200", "content-type": "application/grpc", "grpc-status": "0"}
+
+
+def test_handlers_may_return_any_bytes(server: Running, client: Client) -> None:
+    for answer in bytearray(b"xyz"), memoryview(b"xyz"), [b"xyz"], iter([b"xyz"]):
+        server.server._handlers["/tests.Service/Any"] = lambda request, context: answer  # noqa: B023
+        client.ask("Any")
+        assert client.answer()[1] == prefix(3) + b"xyz"
 
 
 def test_an_error_without_an_answer(client: Client) -> None:
@@ -130,8 +137,9 @@ def test_a_cancelled_call_stops_its_handler(server: Running, client: Client, met
 def test_the_end_of_a_connection_stops_its_handlers(server: Running) -> None:
     with connected(server) as client:
         client.ask("Forever", b"20")
+        client.until(DataFrame)
         client.ask("Sleep", b"20")
-        wait_until(lambda: server.server.calls == 2)
+        wait_until(lambda: server.service.started == 1)
     wait_until(lambda: server.server.calls == server.server.connections == 0)
     wait_until(lambda: server.service.ended == 2)
 

@@ -236,6 +236,28 @@ def test_one_who_cannot_wait_for_the_connection(connect: Connect) -> None:
         assert len(server.sessions) == 1
 
 
+def test_a_channel_that_is_closed_while_it_connects(connect: Connect) -> None:
+    go_on = detect().event()
+
+    def script(session: Session) -> None:
+        if session.number == 0:
+            go_on.wait(20)
+        session._exactly(24)
+        session.settings()
+        answering(session)
+
+    with scripted(script, greets=False) as server:
+        channel = connect(server.address)
+        here = detect()
+        early = here.spawn(channel.unary, ANY, b"")
+        wait_until(lambda: server.sessions)
+        channel.close()
+        assert channel.unary(ANY, b"") == b"fine"
+        go_on.set()
+        with pytest.raises(ConnectionFailed, match="the channel was closed"):
+            here.get(early)
+
+
 def test_calls_wait_while_the_server_takes_none(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 1)
     go_on = detect().event()
