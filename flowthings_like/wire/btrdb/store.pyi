@@ -60,6 +60,22 @@ class SetRetentionResponse(_message.Message):
     stat: Status
     def __init__(self, stat: _Optional[_Union[Status, _Mapping]] = ...) -> None: ...
 
+class GetVersionAtTimeParams(_message.Message):
+    __slots__ = ("uuid", "time")
+    UUID_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    uuid: bytes
+    time: int
+    def __init__(self, uuid: _Optional[bytes] = ..., time: _Optional[int] = ...) -> None: ...
+
+class GetVersionAtTimeResponse(_message.Message):
+    __slots__ = ("stat", "versionMajor")
+    STAT_FIELD_NUMBER: _ClassVar[int]
+    VERSIONMAJOR_FIELD_NUMBER: _ClassVar[int]
+    stat: Status
+    versionMajor: int
+    def __init__(self, stat: _Optional[_Union[Status, _Mapping]] = ..., versionMajor: _Optional[int] = ...) -> None: ...
+
 class WriteRowParams(_message.Message):
     __slots__ = ("id", "fields")
     ID_FIELD_NUMBER: _ClassVar[int]

@@ -1,0 +1,1 @@
+"""Time series: the BTrDB client, its streams and sets of streams."""
