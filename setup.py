@@ -20,7 +20,7 @@ CORE = [
     "six>=1.16",
 ]
 THINGS = ["msgspec>=0.19"]  # reads ThingsDB's answers twice as fast
-STREAMS = ["h2>=4.3", "numpy>=2.1", "protobuf>=5.28"]  # gRPC, points as arrays, and BTrDB's messages
+STREAMS = ["h2>=4.3", "numpy>=2.1", "protobuf>=5.28", "pyyaml>=6.0.2"]
 EMBEDDED = ["SQLAlchemy>=2.0.31,<3", "google-re2>=1.1.20250722", "lark>=1.2.1", "wsproto>=1.2"]
 GEVENT = ["gevent>=25.4.1"]
 EVENTLET = ["eventlet>=0.40"]
@@ -81,6 +81,7 @@ DEV = [
     "ruff==0.17.5",
     "grpcio-tools>=1.66",  # compiles the protocol files
     "types-protobuf",
+    "types-PyYAML",
     "types-requests",
     "types-six",
     "types-tqdm",
@@ -123,6 +124,7 @@ setup(
         "flowthings_like.services": ["*.pyi"],
         "flowthings_like.services.database": ["*.pyi"],
         "flowthings_like.services.rest": ["*.pyi"],
+        "flowthings_like.services.streams": ["*.pyi"],
         "flowthings_like.services.things": ["*.pyi"],
         "flowthings_like.wire.btrdb": ["*.pyi", "protos/*"],
         "flowthings_like.platform.things.language.syntax": ["grammar.lark"],

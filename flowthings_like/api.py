@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from .services.database.pool import ConnectionPool
     from .services.parallel import AsyncServices, LazyServices
+    from .services.streams.client import Client as StreamClient
     from .services.things.client import Client
     from .transport.connection_pool import Pool
     from .transport.http.encoder import Encoder
@@ -67,6 +68,8 @@ class API(Services):
         things: the URL of a ThingsDB node for `things`: "things://user:password@host:9200", things+tls://…,
             ws://…, wss://… or unix:///path. Without a user the client logs in with this account and token.
         db: the URL of a database for `db`: "postgresql://user:password@host/name", "sqlite:///file.db", ….
+        streams: the URL of a BTrDB server for `stream`: "grpcs://host:4411" or "grpc://host:4410".
+        streams_key: the API key there. Without one it is this account's token.
 
     Raises:
         ConfigurationError: the credentials, a host or a function cannot be used.
@@ -94,6 +97,8 @@ class API(Services):
         transport: str | None = None,
         things: str | None = None,
         db: str | None = None,
+        streams: str | None = None,
+        streams_key: str | None = None,
         max_response_bytes: int | None = None,
     ) -> None:
         self._session = session
@@ -107,6 +112,9 @@ class API(Services):
         self._things: Client | None = None
         self._db_url = _either(db, defaults.db)
         self._db: ConnectionPool | None = None
+        self._streams_url = _either(streams, defaults.streams)
+        self._streams_key = _either(streams_key, defaults.streams_key)
+        self._stream: StreamClient | None = None
         self._connection = Connection(
             creds,
             secure=_either(secure, defaults.secure),
@@ -169,10 +177,10 @@ class API(Services):
         Each option is taken from the first of these that has it: the arguments; the profile, if it is an
         argument; the environment (FLOWTHINGS_ACCOUNT, FLOWTHINGS_TOKEN, FLOWTHINGS_HOST, FLOWTHINGS_WS_HOST,
         FLOWTHINGS_SECURE, FLOWTHINGS_VERSION, FLOWTHINGS_TIMEOUT, FLOWTHINGS_MAX_RESPONSE_BYTES,
-        FLOWTHINGS_THINGS, FLOWTHINGS_DB); the profile in FLOWTHINGS_PROFILE, or [default]. Profiles are
-        sections of the INI file `~/.flowthings/credentials`, or of the file in FLOWTHINGS_CREDENTIALS. Their
-        options have the same names in lower case, without the prefix. Only its owner should be able to read
-        the file.
+        FLOWTHINGS_THINGS, FLOWTHINGS_DB, FLOWTHINGS_STREAMS, FLOWTHINGS_STREAMS_KEY); the profile in
+        FLOWTHINGS_PROFILE, or [default]. Profiles are sections of the INI file `~/.flowthings/credentials`,
+        or of the file in FLOWTHINGS_CREDENTIALS. Their options have the same names in lower case, without the
+        prefix. Only its owner should be able to read the file.
 
         Args:
             profile: a section of that file.
@@ -295,6 +303,22 @@ class API(Services):
             self._db = self._db or made  # two threads may be here at once
         return self._db
 
+    @property
+    def stream(self) -> StreamClient:
+        """The client of time series. It connects when it is first used.
+
+        It connects to the server in the option `streams`, or to the store of the embedded platform.
+
+        Raises:
+            ConfigurationError: the URL is not valid.
+        """
+        if self._stream is None:
+            from .services.streams.api_client import open_client
+
+            made = open_client(self._streams_url, self._streams_key, self._platform, self._connection)
+            self._stream = self._stream or made  # two threads may be here at once
+        return self._stream
+
     def async_(self, pool: Any = None) -> AsyncServices:
         """The same services, with calls that start at once and return green threads; `results()` waits.
 
@@ -329,6 +353,8 @@ class API(Services):
                 closing.callback(platform.close)
             if self._db is not None:
                 closing.callback(self._db.close)
+            if self._stream is not None:
+                closing.callback(self._stream.close)
             if self._things is not None:
                 closing.callback(self._things.close)
             closing.callback(self._connection.close)

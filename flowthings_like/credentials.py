@@ -27,6 +27,8 @@ _OPTIONS = (
     "max_response_bytes",
     "things",
     "db",
+    "streams",
+    "streams_key",
 )
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 

@@ -32,6 +32,8 @@ class Defaults:
         max_response_bytes: the most bytes of an answer, both before and after it is decompressed.
         things: the URL of a ThingsDB node, for `api.things`; None for none.
         db: the URL of a database, for `api.db`; None for none.
+        streams: the URL of a BTrDB server, for `api.stream`; None for none.
+        streams_key: the API key there; None for the account's token.
         transport: "auto" for the native transport, except where a call needs a feature of requests;
             "requests" to send everything through requests.
     """
@@ -46,6 +48,8 @@ class Defaults:
         "request",
         "retry",
         "secure",
+        "streams",
+        "streams_key",
         "things",
         "timeout",
         "transport",
@@ -71,6 +75,8 @@ class Defaults:
         transport: str = "auto",
         things: str | None = None,
         db: str | None = None,
+        streams: str | None = None,
+        streams_key: str | None = None,
         max_response_bytes: int = 256 << 20,
     ) -> None:
         self.async_lib = async_lib
@@ -87,6 +93,8 @@ class Defaults:
         self.transport = transport
         self.things = things
         self.db = db
+        self.streams = streams
+        self.streams_key = streams_key
         self.max_response_bytes = max_response_bytes
 
     @property

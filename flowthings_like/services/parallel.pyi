@@ -2,12 +2,16 @@
 
 from .database.parallel import AsyncConnectionPool, LazyConnectionPool
 from .rest import parallel as rest
+from .streams.parallel import AsyncClient as AsyncStreams
+from .streams.parallel import LazyClient as LazyStreams
 from .things.parallel import AsyncClient, LazyClient
 
 class LazyServices(rest.LazyServices):
+    stream: LazyStreams
     things: LazyClient
     db: LazyConnectionPool
 
 class AsyncServices(rest.AsyncServices):
+    stream: AsyncStreams
     things: AsyncClient
     db: AsyncConnectionPool

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from .dialect import Dialect
+    from .parallel import AsyncClient, LazyClient
 
 __all__ = ["Client", "connect"]
 
@@ -104,6 +105,7 @@ class Client(Inventory, InParallel):
         return client
 
     @staticmethod
+    @plain
     def connect(
         profile: str | None = None,
         endpoint: str | None = None,
@@ -134,6 +136,11 @@ class Client(Inventory, InParallel):
         client = Client(str(place), place.key, concurrency_limit=concurrency_limit, **options)
         client._dialect()
         return client
+
+    if TYPE_CHECKING:
+
+        def async_(self, pool: Any = None) -> AsyncClient: ...
+        def lazy(self, pool: Any = None) -> LazyClient: ...
 
     # What streams need
 

@@ -49,14 +49,14 @@ class Endpoint:
     Attributes:
         host: a name or an address; IPv6 without brackets.
         port: 1 to 65535.
-        tls: True to verify the server against the usual authorities, the path of a bundle of authorities, or
-            False for no encryption.
+        tls: True to verify the server against the usual authorities, the path of a bundle of authorities, an
+            SSLContext, or False for no encryption.
         key: the API key; None for none.
     """
 
     host: str
     port: int
-    tls: bool | str = False
+    tls: Any = False
     key: str | None = field(default=None, repr=False)
 
     def __str__(self) -> str:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from .dialect import Dialect
     from .owner import Owner
+    from .parallel import AsyncStream, LazyStream
     from .points import Points
 
 __all__ = ["Stream"]
@@ -87,6 +88,11 @@ class Stream(PointCalls, InParallel):
 
     def _async_lib(self) -> Any:
         return self._client._async_lib()
+
+    if TYPE_CHECKING:
+
+        def async_(self, pool: Any = None) -> AsyncStream: ...
+        def lazy(self, pool: Any = None) -> LazyStream: ...
 
     # Identity
 

@@ -20,6 +20,7 @@ from .stream import Stream
 
 if TYPE_CHECKING:
     from .owner import Owner
+    from .parallel import AsyncStreamSet, LazyStreamSet
 
 __all__ = ["StreamSet"]
 
@@ -57,6 +58,11 @@ class StreamSet(SetPointCalls, SetFrames, InParallel, Sequence[Stream]):
 
     def _async_lib(self) -> Any:
         return None if self._client is None else self._client._async_lib()
+
+    if TYPE_CHECKING:
+
+        def async_(self, pool: Any = None) -> AsyncStreamSet: ...
+        def lazy(self, pool: Any = None) -> LazyStreamSet: ...
 
     # As a sequence
 

@@ -76,9 +76,7 @@ class ModelServer:
 
     def handlers(self) -> dict[str, Callable[[bytes], Any]]:
         """The handlers by the path of their call."""
-        named = {
-            f"/{self.service}/{name}": getattr(self, name) for name in dir(self) if name[:1].isupper()
-        }
+        named = {f"/{self.service}/{name}": getattr(self, name) for name in dir(self) if name[:1].isupper()}
         if self.service == "v5api.BTrDB":
             of_store = (
                 *("GetRetention", "SetRetention"),
@@ -94,7 +92,10 @@ class ModelServer:
 
     def Info(self, body: bytes) -> Any:
         return v5api.InfoResponse(
-            majorVersion=5, minorVersion=34, build="model", proxy=v5api.ProxyInfo(proxyEndpoints=["here:4410"])
+            majorVersion=5,
+            minorVersion=34,
+            build="model",
+            proxy=v5api.ProxyInfo(proxyEndpoints=["here:4410"]),
         )
 
     def Create(self, body: bytes) -> Any:
@@ -131,9 +132,7 @@ class ModelServer:
         )
 
     def _pairs(self, texts: dict[str, str]) -> list[Any]:
-        return [
-            v5api.KeyOptValue(key=key, val=v5api.OptValue(value=value)) for key, value in texts.items()
-        ]
+        return [v5api.KeyOptValue(key=key, val=v5api.OptValue(value=value)) for key, value in texts.items()]
 
     def StreamInfo(self, body: bytes) -> Any:
         asked = v5api.StreamInfoParams.FromString(body)
@@ -227,9 +226,7 @@ class ModelServer:
         return v5api.DeleteResponse(versionMajor=stream.commit(kept, (asked.start, asked.end)))
 
     def Flush(self, body: bytes) -> Any:
-        return v5api.FlushResponse(
-            versionMajor=self._stream(v5api.FlushParams.FromString(body).uuid).latest
-        )
+        return v5api.FlushResponse(versionMajor=self._stream(v5api.FlushParams.FromString(body).uuid).latest)
 
     def Obliterate(self, body: bytes) -> Any:
         uuid = v5api.ObliterateParams.FromString(body).uuid
@@ -289,7 +286,9 @@ class ModelServer:
         asked = v5api.WindowsParams.FromString(body)
         stream, points = self._range(asked)
         count = (asked.end - asked.start) // asked.width
-        windows = [(asked.start + number * asked.width, []) for number in range(count)] if count < 9999 else []
+        windows = (
+            [(asked.start + number * asked.width, []) for number in range(count)] if count < 9999 else []
+        )
         for time, value in points:
             number = (time - asked.start) // asked.width
             if number < len(windows):
