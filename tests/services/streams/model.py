@@ -207,15 +207,11 @@ class ModelServer:
         if any(not MINIMUM_TIME <= time <= LAST - 2 for time, _ in new):
             raise Refused(413)
         points = list(stream.points(0))
-        for point in new:
-            same = [each for each in points if each[0] == point[0]]
-            if asked.merge_policy == v5api.EQUAL and point in same:
-                continue
-            if asked.merge_policy == v5api.RETAIN and same:
-                continue
-            if asked.merge_policy == v5api.REPLACE:
-                points = [each for each in points if each[0] != point[0]]
-            points.append(point)
+        if asked.merge_policy == v5api.NEVER:
+            points += new
+        else:
+            for point in new:
+                points = _merged(points, point, asked.merge_policy)
         times = [time for time, _ in new]
         return v5api.InsertResponse(versionMajor=stream.commit(points, (min(times), max(times) + 1)))
 
@@ -379,6 +375,17 @@ class ModelServer:
         else:
             del table[id]
         return store.WriteRowResponse(id=id)
+
+
+def _merged(
+    points: list[tuple[int, float]], point: tuple[int, float], policy: int
+) -> list[tuple[int, float]]:
+    same = [each for each in points if each[0] == point[0]]
+    if (policy == v5api.EQUAL and point in same) or (policy == v5api.RETAIN and same):
+        return points
+    if policy == v5api.REPLACE:
+        points = [each for each in points if each[0] != point[0]]
+    return [*points, point]
 
 
 class OldServer(ModelServer):
