@@ -208,7 +208,7 @@ class SetFrames:
         ]
         made = pa.Table.from_arrays([times, *columns], names=names)
         schema = self._selection.schema
-        return made if schema is None else made.rename_columns(schema.names).cast(schema)
+        return made if schema is None else made.rename_columns(schema.names).cast(schema, safe=False)
 
     @reads
     def to_csv(

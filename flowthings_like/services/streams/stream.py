@@ -314,7 +314,7 @@ class Stream(PointCalls, InParallel):
             schema: a pyarrow.Schema to cast the table to.
         """
         table = self.values(start, end, version).to_arrow()
-        return table if schema is None else table.rename_columns(schema.names).cast(schema)
+        return table if schema is None else table.rename_columns(schema.names).cast(schema, safe=False)
 
     @reads
     def arrow_windows(self, start: Any, end: Any, width: int, version: int = 0) -> Any:
