@@ -283,15 +283,16 @@ class PointCalls:
                 done += len(times)
         return version
 
-    def _as_entry(self, data: Any, merge: str = "never") -> tuple[Any, Any] | None:
-        """A small insert for the list of `_insert_each`; None for a large one, which is sent alone."""
+    def _as_entry(self, data: Any, merge: str = "never") -> tuple[None, Any] | None:
+        """A small insert for the list of `_insert_each`, without a key, because several into one stream may
+        travel together; None for a large one, which is sent alone."""
         with needed():
             from .insert_together import Entry
             from .inserting import to_columns
         points = to_columns(data)
         if not 0 < len(points) <= SMALL:
             return None
-        return self._uuid, Entry(self, points, check_merge(merge))
+        return None, Entry(self, points, check_merge(merge))
 
     def _insert_each(self, entries: list[Any]) -> list[Any]:
         """Make many small inserts, into any streams. Returns for each its version, or its error."""

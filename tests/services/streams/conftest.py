@@ -14,11 +14,13 @@ from .model import KEY, ModelServer, OldServer, Wire
 def connected(server: ModelServer, *, key: str | None = KEY, **options: object) -> Client:
     """A client of a server in memory."""
     place = Endpoint("127.0.0.1", 4410, False, key)
-    return Client._of(
-        lambda: place,
-        open_channel=lambda endpoint, concurrency: Wire(server, endpoint.key, concurrency),
-        **options,  # type: ignore[arg-type]
-    )
+
+    def open_channel(endpoint: Endpoint, concurrency: int) -> Wire:
+        wire = Wire(server, endpoint.key, concurrency)
+        server.wires.append(wire)
+        return wire
+
+    return Client._of(lambda: place, open_channel=open_channel, **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture(params=[ModelServer, OldServer], ids=["v5", "v4"])

@@ -61,7 +61,13 @@ class Model:
 
 
 class ModelServer:
-    """Version 5. `calls` has the method and the request of each call, `most` the most points of an insert."""
+    """Version 5.
+
+    Attributes:
+        calls: the method and the request of each call.
+        most: the most points of an insert.
+        wires: the channels that clients have opened.
+    """
 
     service = "v5api.BTrDB"
     messages: Any = v5api
@@ -70,6 +76,7 @@ class ModelServer:
         self.streams: dict[bytes, Model] = {}
         self.obliterated: set[bytes] = set()
         self.calls: list[tuple[str, bytes]] = []
+        self.wires: list[Wire] = []
         self.retention: dict[Any, int] = {}
         self.tables: dict[str, dict[int, dict[str, Any]]] = {"devices": {}, "units": {}}
         self.most = 50_000
@@ -478,6 +485,8 @@ class Wire:
         self.is_closed = False
         self.fail: list[Exception] = []
         """Exceptions to be raised by the next calls, in their place."""
+        self.pause: Callable[[], object] = lambda: None
+        """Called by each call before it is answered."""
 
     def unary(self, method: str, request: bytes, timeout: float | None = None) -> bytes:
         """One answer."""
@@ -487,6 +496,7 @@ class Wire:
     def stream(self, method: str, request: bytes, timeout: float | None = None) -> Iterator[bytes]:
         """The answers."""
         self.server.calls.append((method.rpartition("/")[2], request))
+        self.pause()
         if self.fail:
             raise self.fail.pop(0)
         if self.key != KEY:

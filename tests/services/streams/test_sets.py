@@ -295,7 +295,7 @@ def test_data_frames(streams: StreamSet) -> None:
 
 
 def test_series_and_arrays(streams: StreamSet) -> None:
-    temp, wind, rain = streams.to_series()
+    temp, _, rain = streams.to_series()
     assert (temp.name, temp.tolist(), len(rain)) == (NAMES[0], [1.0, 2.0, 3.0], 0)
     assert temp.index[1] == pd.Timestamp(10)
     assert streams.to_series(datetime64_index=False)[1].index.tolist() == [10, 20, 30]
