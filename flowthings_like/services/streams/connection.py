@@ -93,10 +93,10 @@ class Connection:
         return self._is_closed
 
     def close(self) -> None:
-        """Close the channel. Later calls raise."""
+        """Close the channel. Later calls raise. It may be called again, also after an interruption."""
         self._is_closed = True
-        with self._lock.here:
-            channel, self._channel = self._channel, None
+        with self._lock.here:  # so that no channel is being opened meanwhile
+            channel = self._channel
         if channel is not None:
             channel.close()
 
@@ -137,9 +137,12 @@ class Connection:
             except FlowThingsError as error:
                 self._pause(error, number, method, True)
             number += 1
-        while first is not _NOTHING:
-            yield first
-            first = self._try(method, lambda channel: _next(answers, read))
+        try:
+            while first is not _NOTHING:
+                yield first
+                first = self._try(method, lambda channel: _next(answers, read))
+        finally:
+            _close(answers)
 
     def _try(self, method: str, call: Callable[[CallChannel], Any]) -> Any:
         with needed():
@@ -150,6 +153,8 @@ class Connection:
             raise _translated(error, method) from error
 
     def _opened(self) -> CallChannel:
+        if self._is_closed:
+            raise _closed()
         channel = self._channel
         if channel is not None:
             return channel
@@ -194,6 +199,13 @@ def _next(answers: Iterator[bytes], read: Callable[[bytes], T]) -> T:
         return read(answer)
     nothing: T = _NOTHING
     return nothing
+
+
+def _close(answers: Iterator[bytes]) -> None:
+    """End a call whose answers are not wanted any more."""
+    close = getattr(answers, "close", None)
+    if close is not None:
+        close()
 
 
 def _may_repeat(error: FlowThingsError, is_repeatable: bool) -> bool:
