@@ -54,6 +54,7 @@ def numbers() -> list[tuple[str, str]]:
     """(page, sentence) pairs. The sentences contain numbers of the code, and must be in the page."""
     from flowthings_like import Retry, defaults
     from flowthings_like.filters import geography, index_columns, nodes, operands, patterns, sql
+    from flowthings_like.services.streams import client, constants
 
     assert isinstance(defaults.timeout, tuple)
     connect, read = defaults.timeout
@@ -72,6 +73,10 @@ def numbers() -> list[tuple[str, str]]:
         ("errors.md", f"`Retry.within` ({Retry().within:g} seconds)"),
         ("errors.md", "status {}, {}, {} or {}.".format(*Retry().statuses)),
         ("transport.md", f"| {size} |"),
+        ("streams.md", f"A call carries up to {constants.BATCH_SIZE:,} points"),
+        ("streams.md", f"{constants.BATCH_SIZE_V4:,} points in a call"),
+        ("streams.md", f"It is {constants.DEFAULT_CONCURRENCY_LIMIT}, or the number"),
+        ("streams.md", f"`timeout={client.TIMEOUT:g}`"),
         ("compatibility.md", f"{connect:g} s to connect and {read:g} s between two reads"),
         ("compatibility.md", f'the default version is "{defaults.version}"'),
     ]

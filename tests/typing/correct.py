@@ -4,9 +4,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from flowthings_like import AGE, API, M, P, Token, force, is_none, mem, services, unwrap
 from flowthings_like.database import ConnectionPool, Transaction
+from flowthings_like.streams import connect
 from flowthings_like.things import Client, Room, event
 
 
@@ -158,3 +160,24 @@ with client.async_() as queries:
     running = queries.query("2 + 2")
 print(running.get(timeout=5), [room.scope for room in client.get_rooms()])
 print(force(chat.lazy().emit("said", "hello")), chat.lazy().tell("hello"), chat.async_().leave().get())
+
+# Time series alone
+
+btrdb = connect("localhost:4410", apikey="key")
+stream = btrdb.create(uuid4(), "sensors/jfk", {"name": "temp"})
+print(
+    stream.insert([(0, 1.5)]) + 1, stream.values(0, 10).times.tolist(), stream.values(0, 10)[0][0].value + 1
+)
+print(stream.windows(0, 10, 5).counts.sum(), [point.mean for point, _ in stream.aligned_windows(0, 10, 3)])
+print([len(part) for part in stream.values_iter(0, 10)], btrdb.list_collections()[0].upper())
+streams = btrdb.streams_in_collection("sensors").filter(name="temp")
+print(streams.raw_values(0, 10)[0].values, streams[0].name.upper(), streams.count() + 1, streams[1:].rows())
+quick = api.lazy().stream.stream_from_uuid(stream.uuid)
+print(
+    len(quick.values(0, 10)),
+    quick.count() + 1,
+    force(quick.windows(0, 10, 5)).counts,
+    quick.insert([(1, 2.0)]) + 1,
+)
+print(force(api.lazy().stream.create(uuid4(), "a")).name, api.lazy().stream.list_collections()[0].upper())
+print(api.async_().stream.stream_from_uuid(stream.uuid).count().get() + 1, api.stream.concurrency_limit + 1)

@@ -4,6 +4,7 @@ import re
 
 from flowthings_like import API, Token, force, mem
 from flowthings_like.database import ConnectionPool
+from flowthings_like.streams import connect
 from flowthings_like.things import Client, Room
 
 
@@ -120,3 +121,13 @@ client.get_rooms()[0].emit(7)  # !
 room.join("localhost")  # !
 room.lazy().emit("said", timeout="5")  # !
 api.lazy().things.usrs_info()  # !
+
+# Time series alone.
+btrdb = connect("localhost:4410")
+btrdb.create("sensors/jfk")  # !
+btrdb.stream_from_uuid("6ba7b810-9dad-11d1-80b4-00c04fd430c8").valus(0, 10)  # !
+stream = btrdb.stream_from_uuid("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
+stream.values(0, 10).means  # !
+stream.windows(0, 10, "5")  # !
+api.lazy().stream.stream_from_uuid(stream.uuid).count() + "1"  # !
+api.lazy().stream.list_collections()[0].name  # !
