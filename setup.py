@@ -21,7 +21,14 @@ CORE = [
 ]
 THINGS = ["msgspec>=0.19"]  # reads ThingsDB's answers twice as fast
 STREAMS = ["h2>=4.3", "numpy>=2.1", "protobuf>=5.28", "pyyaml>=6.0.2"]
-EMBEDDED = ["SQLAlchemy>=2.0.31,<3", "google-re2>=1.1.20250722", "lark>=1.2.1", "wsproto>=1.2"]
+EMBEDDED = [
+    *STREAMS,
+    "SQLAlchemy>=2.0.31,<3",
+    "duckdb>=1.2",  # where the platform keeps streams
+    "google-re2>=1.1.20250722",
+    "lark>=1.2.1",
+    "wsproto>=1.2",
+]
 GEVENT = ["gevent>=25.4.1"]
 EVENTLET = ["eventlet>=0.40"]
 SERVE = [*EMBEDDED, *GEVENT, "gunicorn[gevent]>=23"]
