@@ -24,8 +24,7 @@ TAGS = ("name", "unit", "ingress", "distiller")
 _LONGEST_COLLECTION = 255
 _LONGEST_TAG = 255
 _LONGEST_KEY = 255
-_LONGEST_ANNOTATION = 64 << 10
-_MOST_ANNOTATIONS = 1_000
+_LONGEST_ANNOTATIONS = 64 << 10
 
 _COLUMNS = "uuid, collection, name, unit, ingress, distiller, annotations, property_version"
 
@@ -116,6 +115,17 @@ class Catalog:
             ]
         return found
 
+    def version_at(self, stream: int, time: int) -> int:
+        """The version that a stream had at a time of the clock, to the second; 0 before it was created."""
+        ((version, created),) = self._database.rows(
+            "select (select max(version) from commits where stream = $1 and at <= $2), "
+            "(select epoch_ns(created_at) from streams where id = $1)",
+            [stream, time],
+        )
+        if version is not None:
+            return int(version)
+        return CREATED if created is not None and created <= time else 0
+
     def usage(self, account: str, prefix: str) -> tuple[dict[str, int], dict[str, int]]:
         """How many streams below a prefix have each tag, and each annotation."""
         tags: dict[str, int] = {}
@@ -165,6 +175,7 @@ def create(
             CREATED,
         ],
     )
+    transaction.has_changed_metadata = True
 
 
 def change_tags(
@@ -189,6 +200,7 @@ def change_tags(
         "property_version = $7, updated_at = now() where id = $1",
         [stream, collection, *values, row.property_version + 1],
     )
+    transaction.has_changed_metadata = True
     return row.property_version + 1
 
 
@@ -206,6 +218,7 @@ def change_annotations(
         "update streams set annotations = $2, property_version = $3, updated_at = now() where id = $1",
         [stream, json.dumps(found), row.property_version + 1],
     )
+    transaction.has_changed_metadata = True
     return row.property_version + 1
 
 
@@ -284,16 +297,12 @@ def _checked_annotations(
             )
         if value is None:
             found.pop(key, None)
-            continue
-        if len(value.encode()) > _LONGEST_ANNOTATION:
-            raise StreamProblem(
-                Code.ANNOTATION_TOO_BIG, f"an annotation has at most {_LONGEST_ANNOTATION:,} bytes"
-            )
-        found[key] = value
+        else:
+            found[key] = value
     for key in removed:
         found.pop(key, None)
-    if len(found) > _MOST_ANNOTATIONS:
+    if sum(len(key.encode()) + len(value.encode()) for key, value in found.items()) > _LONGEST_ANNOTATIONS:
         raise StreamProblem(
-            Code.ANNOTATION_TOO_BIG, f"a stream has at most {_MOST_ANNOTATIONS:,} annotations"
+            Code.ANNOTATION_TOO_BIG, f"a stream's annotations have at most {_LONGEST_ANNOTATIONS:,} bytes"
         )
     return found

@@ -81,12 +81,25 @@ create table if not exists recent (
 create table if not exists removals (
     stream integer not null, version bigint not null, first bigint not null, until bigint not null
 );
+create table if not exists commits (stream integer not null, version bigint not null, at bigint not null);
 create table if not exists garbage (segment integer not null);
 create table if not exists retention (
     account varchar not null, collection varchar not null, remove_older_than bigint not null
 );
-create table if not exists devices (account varchar not null, id bigint not null, fields json not null);
-create table if not exists units (account varchar not null, id bigint not null, fields json not null);
+create table if not exists devices (
+    account varchar not null,
+    id bigint not null,
+    fields json not null,
+    created_at timestamptz not null,
+    updated_at timestamptz not null
+);
+create table if not exists units (
+    account varchar not null,
+    id bigint not null,
+    fields json not null,
+    created_at timestamptz not null,
+    updated_at timestamptz not null
+);
 """
 
 _MOST_IDLE = 16
@@ -165,6 +178,19 @@ class Database:
         with self.cursor() as cursor:
             found: list[tuple[Any, ...]] = cursor.execute(sql, parameters).fetchall()
             return found
+
+    def in_memory(self, settings: dict[str, str | bool | int | float | list[str]]) -> Any:
+        """A database of its own, in memory. The caller keeps its connection."""
+        import duckdb
+
+        return duckdb.connect(
+            ":memory:",
+            config={
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                **settings,
+            },
+        )
 
     def close(self) -> None:
         """Close all connections and write the log into the file."""

@@ -56,16 +56,18 @@ class Stream:
         id: its number in the database.
         account, uuid: who has it, and how it is called there.
         state: as of the last commit; None once the stream is obliterated.
+        stamped: when the time of one of its versions was noted, ns since 1970 UTC; 0 if that is not known.
         is_rewriting: a commit is under way that takes segments away.
     """
 
-    __slots__ = ("account", "id", "is_rewriting", "state", "uuid")
+    __slots__ = ("account", "id", "is_rewriting", "stamped", "state", "uuid")
 
     def __init__(self, id: int, account: str, uuid: UUID, state: StreamState) -> None:
         self.id = id
         self.account = account
         self.uuid = uuid
         self.state: StreamState | None = state
+        self.stamped = 0
         self.is_rewriting = False
 
     def current(self) -> StreamState:

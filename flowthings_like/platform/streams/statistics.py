@@ -39,7 +39,7 @@ class Statistics:
     @property
     def stddevs(self) -> NDArray[np.float64]:
         """The standard deviation of each window's values, as a population: the root of m2 / count."""
-        found: NDArray[np.float64] = np.sqrt(self.m2s / self.counts)
+        found: NDArray[np.float64] = np.sqrt(self.m2s / np.maximum(self.counts, 1))
         return found
 
     @classmethod

@@ -11,11 +11,13 @@ from . import catalog, tables
 from .catalog import Catalog
 from .changes import changed_ranges
 from .database import FILE, Database
+from .multi import Grid, Joined, join
 from .nearest import nearest
 from .points import MergePolicy, Points, apply_within_batch
 from .problems import Code, StreamProblem
 from .reading import next_cut, read_points
 from .recent import Recent
+from .sql import SQL
 from .state import CREATED, Stream, StreamState, no_such_stream
 from .times import FIRST_TIME, LAST_TIME, check_nearest, check_point_width, check_range, floor
 from .transaction import Numbers
@@ -23,7 +25,7 @@ from .windows import aligned_windows, aligned_windows_cut, windows
 from .writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from uuid import UUID
 
@@ -69,6 +71,7 @@ class StreamStore:
             self._streams: dict[tuple[str, UUID], Stream] = {}
             self.catalog = Catalog(self.database)
             self.writer = Writer(self.database, native(self._numbers))
+            self._sql = SQL(self.database, lambda: self.writer.generation)
         except BaseException:
             native(self.database.close)
             raise
@@ -111,6 +114,10 @@ class StreamStore:
         if found is not None and found.state is not None:
             return found
         return native(self._find, account, uuid)  # type: ignore[no-any-return]
+
+    def sql(self, account: str, statement: str, parameters: Sequence[str]) -> list[bytes]:
+        """The rows of a SELECT over the account's streams, devices and units, each as a JSON object."""
+        return self._sql.query(account, statement, parameters)
 
     # Points
 
@@ -168,6 +175,16 @@ class StreamStore:
                 return read_points(cursor, state, version, start, cut), cut
 
         return version, self._parts(stream, start, end, read)
+
+    def multi_values(self, account: str, streams: Sequence[tuple[UUID, int]], grid: Grid) -> Iterator[Joined]:
+        """The points of several streams at given versions, joined by their times; at least one part.
+
+        Raises:
+            StreamProblem: as `values`.
+        """
+        check_range(grid.start, grid.end)
+        found = [self._at(account, uuid, version) for uuid, version in streams]
+        return self._joined(found, grid)
 
     def nearest(
         self, account: str, uuid: UUID, time: int, version: int = 0, backward: bool = False
@@ -281,6 +298,28 @@ class StreamStore:
                 Code.VERSION_NOT_AVAILABLE, f"the latest version is {latest}, so {version} is not available"
             )
         return stream, version or latest
+
+    def _joined(self, streams: list[tuple[Stream, int]], grid: Grid) -> Iterator[Joined]:
+        def read(start: int) -> tuple[Joined, int]:
+            wanted = min(
+                next_cut(stream.current(), version, start, grid.end, READ_AT_ONCE // len(streams) + 1)
+                for stream, version in streams
+            )
+            cut = grid.cut(start, wanted)
+            parts = []
+            for stream, version in streams:
+
+                def points(state: StreamState, version: int = version) -> Points:
+                    with self.database.cursor() as cursor:
+                        return read_points(cursor, state, version, start, cut)
+
+                parts.append(stream.read(points))
+            return join(parts, grid), cut
+
+        start = grid.first
+        while start < grid.end:
+            part, start = native(read, start)
+            yield part
 
     @staticmethod
     def _parts(

@@ -21,6 +21,7 @@ __all__ = [
     "NewRemovals",
     "NewSegment",
     "delete_segments",
+    "insert_columns",
     "insert_recent",
     "insert_removals",
     "insert_segments",
@@ -59,7 +60,7 @@ def insert_segments(cursor: Any, segments: Sequence[NewSegment]) -> None:
     ids = [new.id for new in segments]
     sizes = [len(new.segment.points) for new in segments]
     points = Points.concatenate([new.segment.points for new in segments])
-    _insert(
+    insert_columns(
         cursor,
         "points",
         {
@@ -71,7 +72,7 @@ def insert_segments(cursor: Any, segments: Sequence[NewSegment]) -> None:
     )
     rollups = [(new.id, level, rows) for new in segments for level, rows in new.segment.rollups.items()]
     lengths = [len(rows) for _, _, rows in rollups]
-    _insert(
+    insert_columns(
         cursor,
         "rollups",
         {
@@ -81,7 +82,7 @@ def insert_segments(cursor: Any, segments: Sequence[NewSegment]) -> None:
         },
     )
     rows = segment_rows(segments)
-    _insert(
+    insert_columns(
         cursor,
         "segments",
         {
@@ -104,7 +105,7 @@ def insert_recent(cursor: Any, batches: Sequence[tuple[int, Points]]) -> None:
         "value": points.values,
         "added": points.added,
     }
-    _insert(cursor, "recent", columns)
+    insert_columns(cursor, "recent", columns)
 
 
 def insert_removals(cursor: Any, new: Sequence[NewRemovals]) -> None:
@@ -114,7 +115,7 @@ def insert_removals(cursor: Any, new: Sequence[NewRemovals]) -> None:
         np.array([found.stream for found in new], np.int32), [len(found.rows) for found in new]
     )
     columns: dict[str, NDArray[Any]] = {name: np.ascontiguousarray(rows[name]) for name in _REMOVAL_COLUMNS}
-    _insert(cursor, "removals", {"stream": streams, **columns})
+    insert_columns(cursor, "removals", {"stream": streams, **columns})
 
 
 def delete_segments(cursor: Any, ids: NDArray[np.int64]) -> None:
@@ -146,7 +147,7 @@ def load_recent(cursor: Any, stream: int) -> Points:
     return Points(found["time"], found["value"], found["added"])
 
 
-def _insert(cursor: Any, table: str, batch: dict[str, NDArray[Any]]) -> None:
+def insert_columns(cursor: Any, table: str, batch: dict[str, NDArray[Any]]) -> None:
     """Insert columns into a table. DuckDB finds the argument `batch` by its name."""
     cursor.execute(f"insert into {table} select * from batch")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,9 @@ MOST_RECENT = SEGMENT_POINTS
 
 _COMPARED_AT_ONCE = 1 << 18
 """About how many stored points a batch is compared with at once."""
+
+_STAMPED_AFTER = 1_000_000_000
+"""Nanoseconds between two versions of a stream whose times are noted."""
 
 _ABSORBED = SEGMENT_POINTS // 2
 """A segment with fewer points than this may be joined with others."""
@@ -72,11 +76,13 @@ class Transaction:
     Attributes:
         cursor: the same, for changes of the metadata.
         numbers: the same.
+        has_changed_metadata: whether some change was one of what SQL can read.
     """
 
     def __init__(self, cursor: Any, numbers: Numbers) -> None:
         self.cursor = cursor
         self.numbers = numbers
+        self.has_changed_metadata = False
         self._states: dict[Stream, StreamState] = {}
         self._obliterated: set[Stream] = set()
         self._rewritten: set[Stream] = set()
@@ -139,16 +145,13 @@ class Transaction:
         self.state(stream)
         self.flush()
         self._discard(stream, self.cursor, "true")
-        for table, column in (
-            ("segments", "stream"),
-            ("recent", "stream"),
-            ("removals", "stream"),
-            ("streams", "id"),
-        ):
-            self.cursor.execute(f"delete from {table} where {column} = $1", [stream.id])
+        for table in ("segments", "recent", "removals", "commits"):
+            self.cursor.execute(f"delete from {table} where stream = $1", [stream.id])
+        self.cursor.execute("delete from streams where id = $1", [stream.id])
         self.cursor.execute("insert into obliterated values ($1, $2)", [stream.account, str(stream.uuid)])
         self._states.pop(stream, None)
         self._obliterated.add(stream)
+        self.has_changed_metadata = True
 
     def trim(self, stream: Stream, before: int) -> None:
         """Remove the points before a time from all versions."""
@@ -205,10 +208,11 @@ class Transaction:
             if len(state.recent) > MOST_RECENT:
                 self.fold(stream)
         self.flush()
+        stamped = self._stamp()
         self._mark_rewriting(True)
         try:
             self.cursor.execute("commit")
-            self._publish()
+            self._publish(stamped)
         finally:
             self._mark_rewriting(False)
 
@@ -216,7 +220,29 @@ class Transaction:
         for stream in self._rewritten:
             stream.is_rewriting = is_rewriting
 
-    def _publish(self) -> None:
+    def _stamp(self) -> dict[Stream, int]:
+        """Note when these versions came, unless that was noted of the same streams less than a second ago."""
+        now = time.time_ns()
+        stamped = {
+            stream: now
+            for stream, state in self._states.items()
+            if stream.current().version != state.version and now - stream.stamped >= _STAMPED_AFTER
+        }
+        if stamped:
+            tables.insert_columns(
+                self.cursor,
+                "commits",
+                {
+                    "stream": np.array([stream.id for stream in stamped], np.int32),
+                    "version": np.array([self._states[stream].version for stream in stamped], np.int64),
+                    "at": np.array(list(stamped.values()), np.int64),
+                },
+            )
+        return stamped
+
+    def _publish(self, stamped: dict[Stream, int]) -> None:
+        for stream, now in stamped.items():
+            stream.stamped = now
         for stream, state in self._states.items():
             stream.state = state
         for stream in self._obliterated:

@@ -28,6 +28,9 @@ class Writer(GroupCommit[Job]):
     Args:
         database: the open database.
         numbers: for new streams and segments.
+
+    Attributes:
+        generation: counts the commits that have changed what SQL can read.
     """
 
     def __init__(self, database: Database, numbers: Numbers) -> None:
@@ -35,6 +38,7 @@ class Writer(GroupCommit[Job]):
         self._database = database
         self._numbers = numbers
         self._cursor: Any = None
+        self.generation = 0
 
     def submit(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in the next commit; return its result, or raise its error, once it is on disk.
@@ -77,6 +81,7 @@ class Writer(GroupCommit[Job]):
             for job in jobs:
                 self._perform(job, transaction)
             transaction.commit()
+            self.generation += transaction.has_changed_metadata
         except BaseException as error:
             self._undo()
             if len(jobs) > 1:

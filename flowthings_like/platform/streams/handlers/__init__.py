@@ -1,0 +1,1 @@
+"""The handlers of the calls: each decodes a request, asks the store, and encodes the answer."""
