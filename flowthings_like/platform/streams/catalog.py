@@ -118,7 +118,7 @@ class Catalog:
     def version_at(self, stream: int, time: int) -> int:
         """The version that a stream had at a time of the clock, to the second; 0 before it was created."""
         ((version, created),) = self._database.rows(
-            "select (select max(version) from commits where stream = $1 and at <= $2), "
+            "select (select max(version) from commits where stream = $1 and time <= $2), "
             "(select epoch_ns(created_at) from streams where id = $1)",
             [stream, time],
         )

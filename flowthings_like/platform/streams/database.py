@@ -81,7 +81,7 @@ create table if not exists recent (
 create table if not exists removals (
     stream integer not null, version bigint not null, first bigint not null, until bigint not null
 );
-create table if not exists commits (stream integer not null, version bigint not null, at bigint not null);
+create table if not exists commits (stream integer not null, version bigint not null, time bigint not null);
 create table if not exists garbage (segment integer not null);
 create table if not exists retention (
     account varchar not null, collection varchar not null, remove_older_than bigint not null

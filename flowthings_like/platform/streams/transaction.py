@@ -235,7 +235,7 @@ class Transaction:
                 {
                     "stream": np.array([stream.id for stream in stamped], np.int32),
                     "version": np.array([self._states[stream].version for stream in stamped], np.int64),
-                    "at": np.array(list(stamped.values()), np.int64),
+                    "time": np.array(list(stamped.values()), np.int64),
                 },
             )
         return stamped
