@@ -14,6 +14,8 @@ from .requirements import check_requirements
 from .resources.access.accounts import Accounts, check_name
 from .resources.drops.resource_store import ResourceStore
 from .rest.application import Application, Limits
+from .streams.service import Address as StreamsAddress
+from .streams.service import Service as StreamsService
 from .things.service import Address, Service
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class Platform:
             only, until it is closed.
         store: the data.
         things: rooms and queries. Their node starts when its address is first asked for.
+        streams: time series. Their node starts likewise.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Platform:
         self.accounts = Accounts(store, trusted={self.token: account}, max_capacity=max_capacity)
         self.application = Application(store, self.accounts, limits)
         self.things = Service(store, self.accounts)
+        self.streams = StreamsService(store, self.accounts)
 
     def things_address(self) -> Address:
         """(host, port, user, password) of the folder's things node, for any ThingsDB client.
@@ -59,11 +63,25 @@ class Platform:
         have moved to another process."""
         return self.things.endpoints(self.account)
 
+    def streams_address(self) -> StreamsAddress:
+        """(host, port, key) of the folder's stream store, for any BTrDB client.
+
+        Ask again before each attempt to connect: the store may have moved to another process.
+
+        Raises:
+            ConfigurationError: the platform has no folder or is closed, or a package that streams need is not
+                installed.
+        """
+        return self.streams.address(self.account)
+
     def close(self) -> None:
         """Write what is still in memory and close the store."""
-        self.things.close()
-        self.application.close()
-        self.store.close()
+        try:
+            self.streams.close()
+        finally:
+            self.things.close()
+            self.application.close()
+            self.store.close()
 
     def __enter__(self) -> Platform:
         return self

@@ -12,12 +12,14 @@ of a stream stays readable.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigurationError
 from ..leader.after_fork import abandon_in_children
+from .pause import pause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -103,6 +105,7 @@ create table if not exists units (
 """
 
 _MOST_IDLE = 16
+_OPEN_SECONDS = 10.0
 
 
 class Database:
@@ -132,7 +135,7 @@ class Database:
             "checkpoint_threshold": "64MB",
         }
         try:
-            self._root: Any = duckdb.connect(str(path), config=settings)
+            self._root: Any = _connect(path, settings)
             self._root.execute("set TimeZone = 'UTC'")
             self._root.execute(_TABLES)
             ((found,),) = self._root.execute("select coalesce(max(number), 0) from format").fetchall()
@@ -151,6 +154,8 @@ class Database:
         self._inherited: list[Any] = []
         abandon_in_children(self)
 
+        self._is_closed = False
+
     @contextmanager
     def cursor(self) -> Iterator[Any]:
         """A connection of its own for the block: a cursor of DuckDB."""
@@ -160,7 +165,9 @@ class Database:
             cursor = self._root.cursor()
         yield cursor
         # After an exception the connection may have a transaction or a result: it is dropped.
-        if len(self._idle) < _MOST_IDLE:
+        if self._is_closed or len(self._idle) >= _MOST_IDLE:
+            cursor.close()
+        else:
             self._idle.append(cursor)
 
     def connect(self) -> Any:
@@ -194,6 +201,7 @@ class Database:
 
     def close(self) -> None:
         """Close all connections and write the log into the file."""
+        self._is_closed = True
         while self._idle:
             self._idle.pop().close()
         self._root.close()
@@ -204,6 +212,20 @@ class Database:
         self._inherited.append((self._root, list(self._idle)))
         _kept.append(self._inherited)
         self._idle = deque()
+
+
+def _connect(path: Path, settings: dict[str, str | bool | int | float | list[str]]) -> Any:
+    """Open the file. Waits for a process that is about to close it."""
+    import duckdb
+
+    deadline = time.monotonic() + _OPEN_SECONDS
+    while True:
+        try:
+            return duckdb.connect(str(path), config=settings)
+        except duckdb.IOException as error:
+            if "lock" not in str(error) or time.monotonic() > deadline:
+                raise
+        pause(0.05)
 
 
 _kept: list[Any] = []

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import _queue
-import contextlib
-import queue
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .pause import pause
 from .problems import Code, StreamProblem
 
 if TYPE_CHECKING:
@@ -89,15 +87,9 @@ class Stream:
                 # In this order: the new state is set before the mark goes.
                 if not self.is_rewriting and self.state is not None and self.state.epoch == state.epoch:
                     return result
-            _pause()
+            pause(_LOOK_AGAIN)
 
 
 def no_such_stream() -> StreamProblem:
     """The problem of a stream that there is not. It does not say which one was asked for."""
     return StreamProblem(Code.NO_SUCH_STREAM, "stream does not exist")
-
-
-def _pause() -> None:
-    """Wait a little, without the green libraries: the caller is in a native thread."""
-    with contextlib.suppress(queue.Empty):
-        _queue.SimpleQueue().get(True, _LOOK_AGAIN)

@@ -15,7 +15,7 @@ from ..problems import Code, StreamProblem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from ...grpc.server import Context, Handler
+    from ...grpc.context import Context, Handler
     from ..store import StreamStore
 
 __all__ = ["Call", "optional_values", "streaming", "unary", "uuid_of"]
@@ -43,10 +43,6 @@ class Call:
             return cls.FromString(self.request if request is None else request)
         except DecodeError:
             raise _invalid(cls) from None
-
-
-Authenticate = "Callable[[Mapping[str, str]], str]"
-"""Returns the account that a call's headers have the key of, or raises GrpcError."""
 
 
 def unary(

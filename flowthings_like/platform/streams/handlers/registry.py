@@ -14,7 +14,7 @@ from .call import Call, streaming, unary
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ...grpc.server import Context, Handler
+    from ...grpc.context import Context, Handler
     from ..store import StreamStore
 
 __all__ = ["handlers"]
