@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="serve rooms and queries there too, in the clear; 0: a free port",
     )
     add("--things-ws-port", type=_port, metavar="N", help="a second port for them; WebSockets work on either")
+    add(
+        "--streams-port",
+        type=_port,
+        metavar="N",
+        help="serve streams there too, in the clear, to BTrDB clients; 0: a free port",
+    )
     add(
         "--max-capacity",
         type=_capacity,
@@ -100,6 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
         things_ports=tuple(
             port for port in (arguments.things_port, arguments.things_ws_port) if port is not None
         ),
+        streams_port=arguments.streams_port,
         connections=ConnectionLimits(per_address=arguments.connections),
         limits=Limits(
             SearchLimits(
@@ -122,15 +130,13 @@ def run(arguments: argparse.Namespace) -> int:
                 print(f"account: {settings.account}\ntoken: {started.token}")
             print(f"listening: {started.url}", flush=True)
 
-        Server(preflight, ready, _tell).run()
+        Server(preflight, ready, partial(_tell, "things: things"), partial(_tell, "streams: grpc")).run()
     return 0
 
 
-def _tell(address: tuple[str, int]) -> None:
+def _tell(beginning: str, address: tuple[str, int]) -> None:
     host, port = address
-    print(
-        f"things: things://[{host}]:{port}" if ":" in host else f"things: things://{host}:{port}", flush=True
-    )
+    print(f"{beginning}://[{host}]:{port}" if ":" in host else f"{beginning}://{host}:{port}", flush=True)
 
 
 def _log_to_stderr() -> None:

@@ -12,6 +12,7 @@ import os
 import socket
 import ssl
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +26,17 @@ from .resources.access.accounts import Accounts
 from .resources.drops.resource_store import ResourceStore
 from .rest.application import Application, Limits
 from .rest.connections import ConnectionLimits
+from .streams.service import LOCK as STREAMS_LOCK
+from .streams.service import Service as StreamsService
+from .streams.service import check_packages as check_streams
 from .things.service import LOCK as THINGS_LOCK
 from .things.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
+
+    from .leader.leader_service import LeaderService
 
 LONGEST_LINE = 0  # gunicorn's word for "no limit": filters of 64 KiB travel in the query
 BACKLOG = 2048
@@ -53,6 +59,7 @@ class Settings:
         certfile, keyfile: PEM files; with them the server speaks HTTPS only.
         things_ports: where to serve rooms and queries, none for not at all; 0 takes one that is free. They
             are served in the clear, whatever certificate there is.
+        streams_port: where to serve streams, in the clear too; None for not at all, 0 takes one that is free.
         max_capacity: the largest capacity that a flow may be given, None for any.
         connections: what clients may take up.
         limits: what their requests may.
@@ -67,6 +74,7 @@ class Settings:
     certfile: str | None = None
     keyfile: str | None = None
     things_ports: tuple[int, ...] = ()
+    streams_port: int | None = None
     max_capacity: int | None = None
     connections: ConnectionLimits = field(default_factory=ConnectionLimits)
     limits: Limits = field(default_factory=Limits)
@@ -154,6 +162,10 @@ class Preflight:
                 raise ConfigurationError(
                     "rooms and queries are served from a folder: leave out --things-port, or serve a folder"
                 )
+            if settings.streams_port is not None:
+                raise ConfigurationError(
+                    "streams are served from a folder: leave out --streams-port, or serve a folder"
+                )
             return
         lock = LeaderLock(folder, LOCK)
         if lock.acquire():
@@ -162,13 +174,19 @@ class Preflight:
             lock.publish(LeaderAddress(host, port, ""))
         else:
             self.first = lock.published()
-        rooms = LeaderLock(folder, THINGS_LOCK)
-        if rooms.acquire():  # nobody serves them, so we shall
+        self._try_ports(LeaderLock(folder, THINGS_LOCK), settings.things_ports)
+        if settings.streams_port is not None:
+            check_streams()
+            self._try_ports(LeaderLock(folder, STREAMS_LOCK), (settings.streams_port,))
+
+    def _try_ports(self, lock: LeaderLock, ports: Sequence[int]) -> None:
+        """Listen for a moment, if nobody serves there yet, so that we shall. Raises ConfigurationError."""
+        if lock.acquire():
             try:
-                for port in settings.things_ports:
-                    listen(settings.host, port).close()
+                for port in ports:
+                    listen(self.settings.host, port).close()
             finally:
-                rooms.release()
+                lock.release()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -214,6 +232,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         ready: called in a worker, once, when every port accepts connections.
         things_ready: called with (host, port) of the things node whenever a worker begins to serve it: one at
             a time does, and another when that one has gone.
+        streams_ready: the same for the stream store.
     """
 
     def __init__(
@@ -221,6 +240,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         preflight: Preflight,
         ready: Callable[[Started], None],
         things_ready: Callable[[tuple[str, int]], None] = lambda address: None,
+        streams_ready: Callable[[tuple[str, int]], None] = lambda address: None,
     ) -> None:
         self._settings = preflight.settings
         self._joined = preflight.first is not None
@@ -228,9 +248,11 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         self._listener = preflight.hand_over()
         self._ready = ready
         self._things_ready = things_ready
+        self._streams_ready = streams_ready
         self._once = _OneProcess()
         self._open: tuple[Application, ResourceStore, Accounts] | None = None
-        self._things: LeaderElector | None = None
+        self._electors: list[LeaderElector] = []
+        self._awaited: set[LeaderService] = set()  # those of which this worker knows no leader yet
         super().__init__()
 
     @property
@@ -269,19 +291,38 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         return application
 
     def accepting(self) -> None:
-        """A worker accepts connections: start the rooms, and say that the server is ready."""
+        """A worker accepts connections: start rooms and streams, and say that the server is ready."""
         wanted = self._settings
-        if not wanted.things_ports:
-            self._say_ready()
-            return
         assert self._open is not None
         _, store, accounts = self._open
-        service = Service(store, accounts, host=wanted.host, ports=wanted.things_ports)
-        self._things = LeaderElector(service, self._serving_things, self._say_ready if self._joined else None)
+        served: list[tuple[LeaderService, Callable[[tuple[str, int]], None]]] = []
+        if wanted.things_ports:
+            rooms = Service(store, accounts, host=wanted.host, ports=wanted.things_ports)
+            served.append((rooms, self._things_ready))
+        if wanted.streams_port is not None:
+            streams = StreamsService(store, accounts, host=wanted.host, port=wanted.streams_port)
+            served.append((streams, self._streams_ready))
+        if not served:
+            self._say_ready()
+            return
+        self._awaited.update(service for service, _ in served)
+        for service, announce in served:
+            found = partial(self._found_leader, service)
+            # The leader says that the server is ready. With two nodes, their leaders may be two workers.
+            on_follower = found if self._joined or len(served) > 1 else None
+            self._electors.append(LeaderElector(service, partial(self._lead, announce, found), on_follower))
 
-    def _serving_things(self, address: tuple[str, int]) -> None:
-        self._things_ready(address)
-        self._say_ready()
+    @staticmethod
+    def _lead(
+        announce: Callable[[tuple[str, int]], None], found: Callable[[], None], address: tuple[str, int]
+    ) -> None:
+        announce(address)
+        found()
+
+    def _found_leader(self, service: LeaderService) -> None:
+        self._awaited.discard(service)
+        if not self._awaited:
+            self._say_ready()
 
     def _say_ready(self) -> None:
         assert self._open is not None
@@ -293,8 +334,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
                 self._ready(Started(self._url, accounts.new_master(wanted.account) if anew else None))
 
     def _worker_exit(self, _arbiter: Any, _worker: Any) -> None:
-        if self._things is not None:
-            self._things.close()
+        for elector in self._electors:
+            elector.close()
         if self._open is not None:
             application, store, _ = self._open
             application.close()

@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 
 from ...green.backends.choice import detect, native
 
-__all__ = ["GROUP", "GroupCommit", "Job"]
+__all__ = ["GROUP", "GroupCommit", "Job", "NativeLock"]
 
 GROUP = 128
 """Most jobs in one transaction."""
@@ -51,7 +51,7 @@ class Job:
 J = TypeVar("J", bound=Job)
 
 
-class _NativeLock:
+class NativeLock:
     """A lock for native calls. Made of a queue in C, which gevent and eventlet leave as it is."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class GroupCommit(ABC, Generic[J]):
     def __init__(self) -> None:
         self._queue: _queue.SimpleQueue[J] = _queue.SimpleQueue()  # jobs are taken in native calls only
         self._wakeups: queue.SimpleQueue[None] = queue.SimpleQueue()  # the dispatcher waits on this one
-        self._writing = _NativeLock()  # held while a group is written
+        self._writing = NativeLock()  # held while a group is written
         self._dispatcher: object | None = None  # identifies the thread that ought to be running
 
     @abstractmethod

@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigurationError
 from ..leader.after_fork import abandon_in_children
+from ..store.group_commit import NativeLock
 from .pause import pause
+from .problems import Code, StreamProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -106,6 +108,7 @@ create table if not exists units (
 
 _MOST_IDLE = 16
 _OPEN_SECONDS = 10.0
+_CLOSE_SECONDS = 30.0
 
 
 class Database:
@@ -155,6 +158,7 @@ class Database:
         abandon_in_children(self)
 
         self._is_closed = False
+        self._making = NativeLock()  # DuckDB refuses to make two connections at once
 
     @contextmanager
     def cursor(self) -> Iterator[Any]:
@@ -162,7 +166,7 @@ class Database:
         try:
             cursor = self._idle.pop()
         except IndexError:
-            cursor = self._root.cursor()
+            cursor = self.connect()
         yield cursor
         # After an exception the connection may have a transaction or a result: it is dropped.
         if self._is_closed or len(self._idle) >= _MOST_IDLE:
@@ -172,7 +176,10 @@ class Database:
 
     def connect(self) -> Any:
         """A connection that the caller keeps and closes."""
-        return self._root.cursor()
+        if self._is_closed:
+            raise StreamProblem(Code.RESOURCES_DEPLETED, "the store is closed")
+        with self._making:
+            return self._root.cursor()
 
     def columns(self, sql: str, parameters: Sequence[Any] = ()) -> dict[str, Any]:
         """The result of a query as arrays of numpy, by the names of its columns."""
@@ -204,7 +211,20 @@ class Database:
         self._is_closed = True
         while self._idle:
             self._idle.pop().close()
-        self._root.close()
+        with self._making:
+            self._close_root()
+
+    def _close_root(self) -> None:
+        # It closes the connections that were made of it, and refuses while one is in use.
+        deadline = time.monotonic() + _CLOSE_SECONDS
+        while True:
+            try:
+                self._root.close()
+                return
+            except self.Error:
+                if time.monotonic() > deadline:
+                    raise
+            pause(0.01)
 
     def abandon(self) -> None:
         """In a forked child: keep what is inherited, because closing it would wait for threads that the child

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import ConfigurationError
@@ -61,18 +62,21 @@ class Service(LeaderService):
 
     def _start(self, secret: str) -> Node:
         # Imported here: it imports numpy, protobuf, h2 and DuckDB, which most platforms never use.
-        try:
-            from .node import Node
-        except ModuleNotFoundError as error:
-            if (error.name or "").startswith("flowthings_like"):
-                raise
-            package = (error.name or "").partition(".")[0]
-            raise ConfigurationError(
-                f"the streams of an embedded platform need the package {_PACKAGES.get(package, package)}; "
-                "run: pip install 'flowthings_like[embedded]'"
-            ) from error
+        check_packages()
+        from .node import Node
+
         return Node(self._store, self._accounts, secret, self._host, self._port)
 
 
-_PACKAGES = {"google": "protobuf"}
-"""Packages whose modules have other names."""
+def check_packages() -> None:
+    """Raise ConfigurationError if a package that serves streams is not installed."""
+    for module, package in _PACKAGES.items():
+        if find_spec(module) is None:
+            raise ConfigurationError(
+                f"the streams of an embedded platform need the package {package}; "
+                "run: pip install 'flowthings_like[embedded]'"
+            )
+
+
+_PACKAGES = {"duckdb": "duckdb", "google": "protobuf", "h2": "h2", "numpy": "numpy"}
+"""{module: package} of what streams need. They are imported when these are first served."""

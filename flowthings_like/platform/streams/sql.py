@@ -18,6 +18,7 @@ import orjson
 
 from ...green.backends import choice as backend
 from ...green.backends.choice import native
+from ..store.group_commit import NativeLock
 from .problems import Code, StreamProblem
 from .sql_statement import bad_sql, check
 from .tables import insert_columns
@@ -87,10 +88,11 @@ class _Copy:
         root: the connection.
     """
 
-    __slots__ = ("generation", "root")
+    __slots__ = ("_making", "generation", "root")
 
     def __init__(self, database: Database, account: str, generation: int) -> None:
         self.generation = generation
+        self._making = NativeLock()
         self.root = database.in_memory({"memory_limit": MEMORY, "threads": 1, "temp_directory": ""})
         self.root.execute("set TimeZone = 'UTC'")
         self.root.execute(_TABLES)
@@ -104,6 +106,11 @@ class _Copy:
                 )
         for lock in _LOCKS:
             self.root.execute(lock)
+
+    def connect(self) -> Any:
+        """A connection that the caller closes."""
+        with self._making:
+            return self.root.cursor()
 
 
 class SQL:
@@ -183,7 +190,7 @@ class SQL:
             copy = self._copies[account] = _Copy(self._database, account, generation)
             while len(self._copies) > _MOST_KEPT:
                 self._copies.popitem(last=False)
-        return copy.root.cursor()
+        return copy.connect()
 
 
 class _Outcome:

@@ -107,7 +107,7 @@ def _stream(table: Callable[[Any], Any], part: Any, place: int, template: Any) -
     found = table(part).slice(place, _ROWS_AT_ONCE)
     if template is not None:
         try:
-            found = found.rename_columns(template.names).cast(template)
+            found = found.rename_columns(template.names).cast(template, safe=False)
         except (pa.ArrowException, ValueError) as error:
             raise StreamProblem(
                 Code.WRONG_ARGUMENTS, f"the points cannot be cast to the template: {error}"
