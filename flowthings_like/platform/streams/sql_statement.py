@@ -24,6 +24,9 @@ LONGEST_STATEMENT = 16 << 10
 MOST_CONCATENATIONS = 8
 """Each may double the length of a text, and one may build on another."""
 
+MOST_TABLES = 32
+"""More of them take the planner long."""
+
 _CONCATENATIONS = frozenset({"||", "concat", "concat_ws"})
 
 _NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE"})
@@ -79,7 +82,7 @@ def check(cursor: Any, statement: str, error: type[Exception]) -> None:
         raise bad_sql(f"a query is one statement, not {len(statements)}")
     nodes = list(_nodes(statements[0]))
     known = TABLES | {str(key).lower() for node in nodes for key in _cte_names(node)}
-    concatenations = 0
+    concatenations = tables = 0
     for node in nodes:
         kind, name = str(node.get("type", "")), str(node.get("function_name", "")).lower()
         if node.get("class") in ("FUNCTION", "WINDOW") and name and name not in _FUNCTIONS:
@@ -87,12 +90,15 @@ def check(cursor: Any, statement: str, error: type[Exception]) -> None:
         concatenations += name in _CONCATENATIONS
         if kind == "BASE_TABLE":
             _check_table(node, known)
+            tables += 1
         elif kind.endswith(("_NODE", "_REF")) and "class" not in node and kind not in _NODES:
             raise bad_sql("only plain SELECT statements can be run")
         elif kind == "TABLE_FUNCTION":
             raise bad_sql("table functions are not available here")
         elif "ref_type" not in node and "column_name_alias" in node and kind not in _SOURCES:
             raise bad_sql("only tables and subqueries can be selected from")
+    if tables > MOST_TABLES:
+        raise bad_sql(f"a query names at most {MOST_TABLES} tables")
     if concatenations > MOST_CONCATENATIONS:
         raise bad_sql(f"a query concatenates at most {MOST_CONCATENATIONS} times")
 

@@ -61,11 +61,18 @@ class StreamStore:
         folder: where the database is, or is made.
         memory: how much DuckDB may hold, such as "1GB".
 
+    Attributes:
+        folder: the same.
+        database: the open database.
+        catalog: what finds streams by their metadata.
+        writer: what commits changes.
+
     Raises:
         ConfigurationError: DuckDB is not installed, or the database cannot be used.
     """
 
     def __init__(self, folder: Path, memory: str = "1GB") -> None:
+        self.folder = folder
         self.database: Database = native(Database, folder / FILE, memory)
         try:
             self._streams: dict[tuple[str, UUID], Stream] = {}
