@@ -33,57 +33,29 @@ from __future__ import annotations
 import os
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import ref
 
 from ..errors import DeadlineExceeded
 from ..green.backends.choice import detect
 from .after_fork import forked_call
+from .pool_statistics import Statistics
 from .waiters import TooLateError, Waiters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-__all__ = ["Ending", "Lease", "Pool", "Statistics"]
+    from .ending import Ending
+
+__all__ = ["Lease", "Pool"]
 
 C = TypeVar("C")
 
 _inherited: list[object] = []
 """Connections that came into this process by fork. They are kept, as only the parent may close them."""
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """Numbers of a pool in this process.
-
-    Attributes:
-        size: how many connections there may be.
-        open: how many there are, those being opened included.
-        idle: how many of them wait for work.
-        waiting: how many callers wait for one.
-        opened: how many were ever opened.
-        expired: how many were closed for having been idle too long, or were found closed by the other end.
-        discarded: how many were closed because an exchange was not completed.
-    """
-
-    size: int
-    open: int
-    idle: int
-    waiting: int
-    opened: int
-    expired: int
-    discarded: int
-
-
-class Ending(Protocol):
-    """The end of a connection, which goes on in another thread."""
-
-    def when_done(self, callback: Callable[[], object]) -> object:
-        """Have `callback()` called when the connection is closed, in the OS thread that asked for it."""
 
 
 class Pool(Generic[C]):

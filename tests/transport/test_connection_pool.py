@@ -18,7 +18,8 @@ from flowthings_like import DeadlineExceeded
 from flowthings_like.green.backends import choice as backend
 from flowthings_like.transport import connection_pool as pool_module
 from flowthings_like.transport import waiters
-from flowthings_like.transport.connection_pool import Lease, Pool, Statistics
+from flowthings_like.transport.connection_pool import Lease, Pool
+from flowthings_like.transport.pool_statistics import Statistics
 
 from .opcodes import Interrupted, interrupted_at
 

@@ -233,11 +233,11 @@ class Session:
 
     def _run(self, call: ServerCall, context: Context, handler: Handler) -> None:
         try:
-            status = self._answer(call, context, handler)
+            self._finish(call, self._answer(call, context, handler))
         finally:
+            # Last: a call without a context that has not ended is a new one to the thread that reads.
             self._contexts.pop(call, None)
             self._last_call = time.monotonic()
-        self._finish(call, status)
 
     def _answer(self, call: ServerCall, context: Context, handler: Handler) -> Status:
         """Have the handler answer. Returns how that has ended."""
