@@ -27,6 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run each test on one backend only, another one on each CPython; those of tests/green on all",
     )
+    parser.addoption("--long", action="store_true", help="run the tests marked `long`, too")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -46,7 +47,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             wanted = _one_of(able, item.nodeid, sys.version_info[1])
         else:
             wanted = here
-        if wanted != here:
+        if wanted != here or (item.get_closest_marker("long") and not config.getoption("--long")):
             left_out.add(item)
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=list(left_out))

@@ -31,6 +31,6 @@ def test_calls_are_interrupted_at_random(target: Target) -> None:
     interrupt(target, 500, 1)
 
 
-@pytest.mark.exhaustive
+@pytest.mark.long
 def test_calls_are_interrupted_at_random_for_long(target: Target) -> None:
     interrupt(target, 10_000, 2)

@@ -165,7 +165,7 @@ def test_the_size_does_not_creep_up(driver: str, server_database: Any) -> None:
     creep(driver, server_database, 500)
 
 
-@pytest.mark.exhaustive
+@pytest.mark.long
 @pytest.mark.parametrize("driver", SERVER_DRIVERS)
 def test_the_size_does_not_creep_up_for_long(driver: str, server_database: Any) -> None:
     creep(driver, server_database, 10_000)

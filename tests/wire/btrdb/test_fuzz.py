@@ -105,7 +105,7 @@ def test_damaged_messages() -> None:
     check(5_000, SEED)
 
 
-@pytest.mark.exhaustive
+@pytest.mark.long
 def test_a_million_damaged_messages() -> None:
     check(1_000_000, SEED + 1)
 

@@ -216,7 +216,7 @@ def test_damaged_frames(damage: Callable[[random.Random], Received]) -> None:
     run(damage, 10_000, SEED)
 
 
-@pytest.mark.exhaustive
+@pytest.mark.long
 @pytest.mark.parametrize("damage", [damage_the_server, damage_the_client], ids=lambda each: each.__name__)
 def test_a_million_damaged_frames(damage: Callable[[random.Random], Received]) -> None:
     run(damage, 1_000_000, SEED + 1)
