@@ -66,13 +66,20 @@ def check(cursor: Any, statement: str, error: type[Exception]) -> None:
         statement: the text.
         error: what DuckDB raises.
     """
-    if len(statement.encode(errors="surrogatepass")) > LONGEST_STATEMENT:
+    try:
+        size = len(statement.encode())
+    except UnicodeEncodeError:
+        raise bad_sql("a statement is text that can be encoded as UTF-8") from None
+    if size > LONGEST_STATEMENT:
         raise bad_sql(f"a statement has at most {LONGEST_STATEMENT:,} bytes")
     try:
         ((text,),) = cursor.execute("select json_serialize_sql($1)", [statement]).fetchall()
     except (error, ValueError) as problem:
         raise bad_sql(str(problem)) from None
-    tree = json.loads(text)
+    try:
+        tree = json.loads(text)
+    except RecursionError:
+        raise bad_sql("the statement is nested too deeply") from None
     if tree.get("error"):
         if tree.get("error_type") == "not implemented":
             raise bad_sql("only SELECT statements can be run")

@@ -203,7 +203,7 @@ HOSTILE = [
     "with recursive t as (select 1 as n union all select n + 1 from t) select count(*) from t",
     "select " + " || ".join(["name"] * 20) + " from streams",
     "select 1 from " + ", ".join(f"streams s{n}" for n in range(40)),
-    "select " + "(" * 2000 + "1" + ")" * 2000,
+    "select " + "abs(" * 3000 + "1" + ")" * 3000,
     "select " + ", ".join(["1"] * 20000),
     "select \ud800",
 ]
