@@ -17,6 +17,7 @@ from ..about import VERSION
 COMMANDS = {
     "serve": "serve the embedded platform to other processes",
     "doctor": "find mistakes in how a program patches for green threads, and say how to fix them",
+    "plot": "draw a stream of points to a PNG file",
     "demo": "load a year of real weather, search it and draw it",
 }
 

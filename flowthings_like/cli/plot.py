@@ -1,0 +1,131 @@
+"""`flowthings-like plot`: draws a stream as a band from least to greatest values, and a line of means."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..services.streams.client import Client
+    from ..services.streams.points import StatPoints
+    from ..services.streams.stream import Stream
+
+INSTALL = "pip install 'flowthings_like[demo]'"
+DPI = 100
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    add = parser.add_argument
+    add("stream", metavar="UUID|COLLECTION/NAME", help="the stream to draw")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--data", metavar="DIR", help="the folder of an embedded platform that holds it")
+    where.add_argument("--endpoint", metavar="HOST:PORT", help="a BTrDB server; its key is BTRDB_API_KEY")
+    where.add_argument("--profile", metavar="NAME", help="a profile in ~/.predictivegrid/credentials.yaml")
+    add("--account", default="acme", metavar="NAME", help="the account in the folder (acme)")
+    add("--start", metavar="TIME", help="ISO 8601 or nanoseconds; the first point unless given")
+    add("--end", metavar="TIME", help="ISO 8601 or nanoseconds, exclusive; after the last point unless given")
+    add(
+        "--output",
+        "-o",
+        type=Path,
+        metavar="PNG",
+        help="the file to write; named after the stream unless given",
+    )
+    add("--width", type=_pixels, default=1200, metavar="N", help="width in pixels (1200)")
+    add("--height", type=_pixels, default=400, metavar="N", help="height in pixels (400)")
+    add("--json", action="store_true", help="print the windows as JSON in place of drawing them")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Draw the stream. Returns the exit status."""
+    from ..errors import FlowThingsError
+
+    try:
+        return _run(arguments)
+    except FlowThingsError as error:
+        print(f"flowthings-like: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.data is None:
+        from ..services.streams.client import connect
+
+        with connect(endpoint=arguments.endpoint, profile=arguments.profile) as client:
+            return _show(client, arguments)
+    if not Path(arguments.data).is_dir():
+        print(f"flowthings-like: there is no folder {arguments.data!r}", file=sys.stderr)
+        return 1
+    from ..api import API
+
+    with API.embedded(arguments.data, account=arguments.account) as api:
+        return _show(api.stream, arguments)
+
+
+def _show(client: Client, arguments: argparse.Namespace) -> int:
+    from ..services.streams.times import MAXIMUM_TIME, to_nanoseconds
+
+    stream = client.streams(arguments.stream)[0]
+    first, last = stream.earliest(), stream.latest()
+    if first is None or last is None:
+        print(f"flowthings-like: {arguments.stream} has no points", file=sys.stderr)
+        return 1
+    start = first[0].time if arguments.start is None else to_nanoseconds(arguments.start)
+    end = last[0].time + 1 if arguments.end is None else to_nanoseconds(arguments.end)
+    # The widest windows of which there are at least as many as pixels.
+    pointwidth = max(0, ((end - start) // arguments.width).bit_length() - 1)
+    end = min(end + (1 << pointwidth) - 1, MAXIMUM_TIME)  # the last window is whole, too
+    windows = stream.aligned_windows(start, end, pointwidth)
+    if arguments.json:
+        print(json.dumps(_columns(windows)))
+        return 0
+    output = arguments.output or Path(f"{stream.name or stream.uuid}.png")
+    try:
+        _draw(stream, windows, output, arguments.width, arguments.height)
+    except ModuleNotFoundError as error:
+        print(f"flowthings-like: drawing needs {error.name}: {INSTALL}", file=sys.stderr)
+        return 1
+    points = int(windows.counts.sum())
+    print(f"{output}: {points:,} points in {len(windows):,} windows of 2**{pointwidth} ns")
+    return 0
+
+
+def _columns(windows: StatPoints) -> dict[str, Any]:
+    return {
+        "time": windows.times.tolist(),
+        "min": windows.mins.tolist(),
+        "mean": windows.means.tolist(),
+        "max": windows.maxes.tolist(),
+        "count": windows.counts.tolist(),
+        "stddev": windows.stddevs.tolist(),
+    }
+
+
+def _draw(stream: Stream, windows: StatPoints, output: Path, width: int, height: int) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    times = windows.times.astype("datetime64[ns]")
+    figure, axes = pyplot.subplots(figsize=(width / DPI, height / DPI), dpi=DPI, layout="constrained")
+    low, high = windows.mins, windows.maxes
+    axes.fill_between(times, low, high, color="#9ecae1", linewidth=0, label="least to greatest")
+    axes.plot(times, windows.means, color="#08519c", linewidth=1, label="mean")
+    axes.set_title(f"{stream.collection}/{stream.name}")
+    axes.set_ylabel(stream.unit or "")
+    axes.legend(loc="upper right", frameon=False)
+    axes.margins(x=0)
+    figure.savefig(output)
+    pyplot.close(figure)
+
+
+def _pixels(text: str) -> int:
+    number = int(text)
+    if not 100 <= number <= 20_000:
+        raise argparse.ArgumentTypeError("give a whole number of pixels, 100 to 20,000")
+    return number
