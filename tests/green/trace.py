@@ -12,8 +12,8 @@ from typing import Any
 from .fakes import ROOT
 
 PACKAGE = str(ROOT / "flowthings_like") + "/"
-SERVER = ("platform/", "testing/")
-"""Not the client's: a test has the platform in the same process."""
+SERVER = ("platform/", "testing/", "green/backends/native_")
+"""Not the client's: a test has the platform in the same process, and only the platform makes native calls."""
 
 RUNNERS = "green/backends/"
 """Run what they are given, in another thread: that is no step from one file to another."""
