@@ -10,6 +10,7 @@ from __future__ import annotations
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, overload
 
+from ...wire.gc_paused import with_gc_paused
 from .needed import needed
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Points", "RawPoint", "RawPoints", "StatPoint", "StatPoints"]
 
 P = TypeVar("P")
+
+_TOGETHER = 8192  # points that are made at once while iterating
 Self = TypeVar("Self", bound="Points[Any]")
 
 
@@ -90,7 +93,9 @@ class Points(Generic[P]):
         return len(self.times)
 
     def __iter__(self) -> Iterator[tuple[P, int]]:
-        return zip(self.points(), repeat(self.version))
+        for start in range(0, len(self), _TOGETHER):
+            part = self[start : start + _TOGETHER]
+            yield from with_gc_paused(list, zip(part.points(), repeat(self.version)))
 
     @overload
     def __getitem__(self, index: int) -> tuple[P, int]: ...

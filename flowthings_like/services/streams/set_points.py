@@ -10,6 +10,7 @@ from ...errors import InvalidInput
 from ...green.calls.markers import reads
 from ...transport.outgoing_values import resolve
 from ...wire.btrdb.errors import BTRDBTypeError, BTRDBValueError
+from ...wire.gc_paused import with_gc_paused
 from .arguments import check_merge, check_version, to_uuid
 from .needed import needed
 from .times import currently_as_ns
@@ -58,7 +59,7 @@ class SetPointCalls:
         """
         if start is not None or end is not None or versions is not None:
             return self.raw_values(start, end, versions)
-        return [list(part.points()) for part in self._selected()]
+        return [with_gc_paused(list, part.points()) for part in self._selected()]
 
     @reads
     def raw_values(
