@@ -46,6 +46,7 @@ class Authenticator:
         self._accounts = accounts
         self._secret = secret.encode()
         self._owners: dict[str, str] = {}  # accounts by the hashes of their tokens
+        self._known: set[str] = set()  # accounts that exist; none is ever deleted
 
     def account(self, context: Context) -> str:
         """The account whose key a call has in its header `authorization: Bearer …`.
@@ -67,8 +68,10 @@ class Authenticator:
             if colon:
                 if not hmac.compare_digest(secret.encode(), self._secret):
                     return None
-                check_name(account)
-                self._accounts.ensure(account)
+                if account not in self._known:
+                    check_name(account)
+                    self._accounts.ensure(account)
+                    self._known.add(account)
                 return account
             owner = self._owner(key)
             if owner is None:

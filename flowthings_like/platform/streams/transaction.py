@@ -41,6 +41,9 @@ _STAMPED_AFTER = 1_000_000_000
 _ABSORBED = SEGMENT_POINTS // 2
 """A segment with fewer points than this may be joined with others."""
 
+_MOST_FOLDED = 8 * SEGMENT_POINTS
+"""Points that are in memory when segments are joined."""
+
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
@@ -116,16 +119,14 @@ class Transaction:
             return state.version
         version = state.version + 1
         points = Points(times, values, np.full(len(times), version, np.int64))
-        gone = removals(version, ranges)
-        state = replace(state, version=version, removals=np.concatenate([state.removals, gone]))
-        if len(points) >= BULK:
-            state = self._add_segments(stream, state, points)
-        else:
-            recent = state.recent.appended(points.times, points.values, points.added)
-            state = replace(state, recent=recent)
-            self._pending.recent.append((stream.id, points))
         if ranges:
-            self._pending.removals.append(tables.NewRemovals(stream.id, gone))
+            state = self._remove(stream, state, version, ranges)
+        if len(points) >= BULK:
+            state = replace(self._add_segments(stream, state, points), version=version)
+        else:
+            self._pending.recent.append((stream.id, points))
+            recent = state.recent.appended(points.times, points.values, points.added)
+            state = replace(state, version=version, recent=recent)
         self._states[stream] = state
         return version
 
@@ -133,11 +134,7 @@ class Transaction:
         """Remove the points in [start, end). Returns the new version."""
         state = self.state(stream)
         version = state.version + 1
-        gone = removals(version, [(start, end)])
-        self._pending.removals.append(tables.NewRemovals(stream.id, gone))
-        self._states[stream] = replace(
-            state, version=version, removals=np.concatenate([state.removals, gone])
-        )
+        self._states[stream] = self._remove(stream, state, version, [(start, end)])
         return version
 
     def obliterate(self, stream: Stream) -> None:
@@ -248,6 +245,13 @@ class Transaction:
         for stream in self._obliterated:
             stream.state = None
 
+    def _remove(
+        self, stream: Stream, state: StreamState, version: int, ranges: list[tuple[int, int]]
+    ) -> StreamState:
+        gone = removals(version, ranges)
+        self._pending.removals.append(tables.NewRemovals(stream.id, gone))
+        return replace(state, version=version, removals=np.concatenate([state.removals, gone]))
+
     def _add_segments(self, stream: Stream, state: StreamState, points: Points) -> StreamState:
         new = [tables.NewSegment(stream.id, next(self.numbers.segments), segment) for segment in cut(points)]
         self._pending.segments += new
@@ -304,7 +308,7 @@ def _small_ones(segments: NDArray[np.void], points: int) -> NDArray[np.void]:
     by_size = segments[np.argsort(segments["count"], kind="stable")]
     taken = 0
     for size in by_size["count"].tolist():
-        if size >= _ABSORBED or size > 2 * points:
+        if size >= _ABSORBED or size > 2 * points or points + size > _MOST_FOLDED:
             break
         points += size
         taken += 1
