@@ -37,7 +37,7 @@ def received(sock: socket.socket, size: int) -> bytes:
     sock.settimeout(20)
     found = bytearray()
     while len(found) < size:
-        data = sock.recv(65_536)
+        data = sock.recv(min(65_536, size - len(found)))
         assert data, len(found)
         found += data
     return bytes(found)
