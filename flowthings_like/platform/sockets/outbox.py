@@ -73,6 +73,8 @@ class Outbox:
                 return
             self._waiting.append(data)
             self._size += len(data)
+            if self._size > HIGH_WATER:
+                self._drained.clear()
             if not self._is_corked and not self._is_writing:
                 self._flush()
 
@@ -90,9 +92,7 @@ class Outbox:
     def drain(self) -> None:
         """Wait until less than HIGH_WATER waits for the client, or its connection is closed."""
         while self._size > HIGH_WATER and not self._is_closed:
-            self._drained.clear()
-            if self._size > HIGH_WATER and not self._is_closed:
-                self._drained.wait(STALL_TIMEOUT)
+            self._drained.wait(STALL_TIMEOUT)
 
     def wait_empty(self, seconds: float) -> None:
         """Wait until the client has taken everything, but not longer than so many seconds."""
@@ -125,7 +125,7 @@ class Outbox:
         except BaseException:  # how much was written is not known
             self._fail()
             raise
-        self._size -= sent
+        self._note_sent(sent)
         if sent < len(data):
             self._waiting.appendleft(data[sent:])
         if self._waiting:
@@ -177,10 +177,14 @@ class Outbox:
 
     def _mark_sent(self, size: int) -> None:
         with self._lock:
-            if not self._is_closed:
-                self._size -= size
-            if self._size <= HIGH_WATER:
-                self._drained.set()
+            self._note_sent(size)
+
+    def _note_sent(self, size: int) -> None:
+        """The lock must be held: what is set and cleared here stays in step with the size."""
+        if not self._is_closed:
+            self._size -= size
+        if self._size <= HIGH_WATER:
+            self._drained.set()
 
     def _discard(self) -> None:
         self._is_closed = True
