@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -129,7 +130,7 @@ def decode_stat(body: bytes, field: int = RETURNED) -> tuple[bytes, StatColumns]
 
 
 def _encode(columns: tuple[NDArray[Any], ...], types: tuple[str, ...], field: int) -> bytes:
-    layout = _Layout.full(types)
+    layout = _full_layout(types)
     constants = bytes([field << 3 | 2, *layout.constants[1:]])
     rows = np.empty(len(columns[0]), layout.dtype)
     for where, constant in zip(layout.offsets, constants, strict=True):
@@ -165,11 +166,6 @@ class _Layout:
             }
         )
 
-    @classmethod
-    def full(cls, types: tuple[str, ...]) -> _Layout:
-        """The layout of points that have all members in order."""
-        return cls(tuple(range(len(types))), 0, types)
-
     def count_run(self, body: bytes, start: int) -> int:
         """How many points with this layout follow each other from `start`."""
         known, step = 0, 64
@@ -186,6 +182,12 @@ class _Layout:
             if most < step:
                 return known
             step = min(2 * step, 1 << 16)  # so that a short run costs little
+
+
+@lru_cache(maxsize=4)
+def _full_layout(types: tuple[str, ...]) -> _Layout:
+    """The layout of points that have all members in order."""
+    return _Layout(tuple(range(len(types))), 0, types)
 
 
 class _Decoder:
