@@ -77,7 +77,7 @@ class StreamStore:
         try:
             self._streams: dict[tuple[str, UUID], Stream] = {}
             self.catalog = Catalog(self.database)
-            self.writer = Writer(self.database, native(self._numbers))
+            self.writer = Writer(self.database, native(self._numbers), self._streams)
             self._sql = SQL(self.database, lambda: self.writer.generation)
         except BaseException:
             native(self.database.close)

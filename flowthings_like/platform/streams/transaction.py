@@ -80,12 +80,14 @@ class Transaction:
         cursor: the same, for changes of the metadata.
         numbers: the same.
         has_changed_metadata: whether some change was one of what SQL can read.
+        recent_points: how many points have joined the recent points of their streams.
     """
 
     def __init__(self, cursor: Any, numbers: Numbers) -> None:
         self.cursor = cursor
         self.numbers = numbers
         self.has_changed_metadata = False
+        self.recent_points = 0
         self._states: dict[Stream, StreamState] = {}
         self._obliterated: set[Stream] = set()
         self._rewritten: set[Stream] = set()
@@ -125,6 +127,7 @@ class Transaction:
             state = replace(self._add_segments(stream, state, points), version=version)
         else:
             self._pending.recent.append((stream.id, points))
+            self.recent_points += len(points)
             recent = state.recent.appended(points.times, points.values, points.added)
             state = replace(state, version=version, recent=recent)
         self._states[stream] = state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,14 +11,25 @@ from .problems import Code, StreamProblem
 from .transaction import Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from uuid import UUID
 
     from .database import Database
+    from .state import Stream, StreamState
     from .transaction import Numbers
 
 __all__ = ["Writer"]
 
 T = TypeVar("T")
+
+MOST_RECENT_POINTS = 4_000_000
+"""Recent points of all streams in memory."""
+
+_COUNTED_AFTER = 100_000
+"""Points that join them until they are counted again."""
+
+_FOLDED_AT_ONCE = 8
+"""Streams whose recent points become segments after one commit: callers of the next one wait for that."""
 
 _log = logging.getLogger("flowthings_like.platform.streams")
 
@@ -28,15 +40,20 @@ class Writer(GroupCommit[Job]):
     Args:
         database: the open database.
         numbers: for new streams and segments.
+        streams: those that were loaded.
 
     Attributes:
         generation: counts the commits that have changed what SQL can read.
     """
 
-    def __init__(self, database: Database, numbers: Numbers) -> None:
+    def __init__(
+        self, database: Database, numbers: Numbers, streams: Mapping[tuple[str, UUID], Stream]
+    ) -> None:
         super().__init__()
         self._database = database
         self._numbers = numbers
+        self._streams = streams
+        self._recent_points = 0  # that came since all of them were counted
         self._cursor: Any = None
         self.generation = 0
 
@@ -70,6 +87,8 @@ class Writer(GroupCommit[Job]):
             for job in jobs:
                 self._transact([job])
                 job.finished = True
+        if self._recent_points >= _COUNTED_AFTER:
+            self._bound_recent()
 
     def _transact(self, jobs: list[Job]) -> bool:
         """Run jobs in one transaction. False: one of several failed and nothing was done; run each alone."""
@@ -82,12 +101,30 @@ class Writer(GroupCommit[Job]):
                 self._perform(job, transaction)
             transaction.commit()
             self.generation += transaction.has_changed_metadata
+            self._recent_points += transaction.recent_points
         except BaseException as error:
             self._undo()
             if len(jobs) > 1:
                 return False
             jobs[0].fail(self._as_problem(error))
         return True
+
+    def _bound_recent(self) -> None:
+        """Make segments of the longest lists of recent points if all together take too much memory."""
+        recent = [(len(state.recent), stream) for stream, state in self._states()]
+        if sum(count for count, _ in recent) <= MOST_RECENT_POINTS:
+            self._recent_points = 0
+            return
+        longest = heapq.nlargest(_FOLDED_AT_ONCE, recent, key=lambda found: found[0])
+        job = Job(lambda transaction: [transaction.fold(stream) for _, stream in longest])
+        self._transact([job])
+        if job.error is not None:
+            _log.error("recent points could not be made segments: %s", job.error)
+            self._recent_points = 0
+
+    def _states(self) -> list[tuple[Stream, StreamState]]:
+        streams = list(self._streams.values())  # readers load more of them meanwhile
+        return [(stream, stream.state) for stream in streams if stream.state is not None]
 
     @staticmethod
     def _perform(job: Job, transaction: Transaction) -> None:

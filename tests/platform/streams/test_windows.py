@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowthings_like.platform.streams import reading, windows
+from flowthings_like.platform.streams import reading, windows, writer
 from flowthings_like.platform.streams.segments import SEGMENT_POINTS
 from flowthings_like.platform.streams.statistics import Statistics, merge, summarize
 from flowthings_like.platform.streams.store import StreamStore
@@ -153,6 +153,21 @@ def test_segments_overlap_and_are_read_in_order(direct: Direct) -> None:
     assert found[:4] == [(0, 0.0), (0, 2.0), (1, 1.0), (2, 0.0)]
     assert direct.values(uuid, 0, 3, 12) == [(0, 0.0), (1, 1.0), (2, 0.0)]
     assert direct.aligned(uuid, 0, 1 << 20, 20)[0][4] == 3 * size
+
+
+def test_recent_points_are_bounded(direct: Direct, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "MOST_RECENT_POINTS", 2000)
+    monkeypatch.setattr(writer, "_COUNTED_AFTER", 100)
+    uuids = [direct.create() for _ in range(30)]
+    for batch in range(10):
+        for uuid in uuids:
+            times = np.arange(50) + batch * 50
+            direct.insert_arrays(uuid, times, times.astype(float))
+    states = [direct.store.find("acme", uuid).current() for uuid in uuids]
+    assert sum(len(state.recent) for state in states) <= 2000 + 100
+    for uuid in uuids:
+        assert direct.values(uuid, 0, 1000) == [(time, float(time)) for time in range(500)]
+        assert direct.values(uuid, 0, 1000, 12) == [(time, float(time)) for time in range(100)]
 
 
 def test_small_segments_are_joined(direct: Direct) -> None:
