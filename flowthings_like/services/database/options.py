@@ -19,7 +19,8 @@ class PoolOptions:
     """How a pool behaves. Each is an argument of `ConnectionPool` with `cp_` before its name.
 
     Attributes:
-        min: how many idle connections stay open for any time. None is opened before it is needed.
+        min: how many idle connections stay open for any time. None is opened before it is needed. A pool
+            whose `max` is smaller than the default has `max` in its place.
         max: how many connections there may be; under gevent and eventlet, in each OS thread that makes calls.
         name: what messages and logs call the pool.
         noisy: whether each statement is logged, without its parameters.
@@ -49,7 +50,7 @@ class PoolOptions:
     placeholders: bool = False
 
     def __post_init__(self) -> None:
-        for name, least in (("min", 0), ("max", 1)):
+        for name, least in (("max", 1), ("min", 0)):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise InvalidInput(f"cp_{name} is {value!r}; give a whole number, {least} or more")
@@ -80,4 +81,7 @@ class PoolOptions:
             raise InvalidInput(
                 f"unknown {names}; the options are {', '.join(f'cp_{name}' for name in known)}"
             )
+        most = given.get("max")
+        if isinstance(most, int) and most < cls.min:
+            given.setdefault("min", most)
         return cls(**given)

@@ -299,6 +299,7 @@ def test_statements_are_logged_without_parameters(tmp_path: Path, caplog: pytest
     ("options", "said"),
     [
         ({"cp_max": 0}, "cp_max is 0"),
+        ({"cp_max": True}, "cp_max is True"),
         ({"cp_min": 6, "cp_max": 5}, "cp_min is 6 and cp_max is 5"),
         ({"cp_timeout": -1}, "cp_timeout"),
         ({"cp_openfun": 3}, "cp_openfun"),
@@ -308,6 +309,15 @@ def test_statements_are_logged_without_parameters(tmp_path: Path, caplog: pytest
 def test_options_are_checked(options: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         ConnectionPool("sqlite3", "x.db", **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "least", "most"),
+    [({}, 3, 5), ({"cp_max": 2}, 2, 2), ({"cp_max": 1}, 1, 1), ({"cp_max": 9}, 3, 9), ({"cp_min": 0}, 0, 5)],
+)
+def test_the_minimum_is_no_larger_than_the_maximum(options: dict[str, Any], least: int, most: int) -> None:
+    pool = ConnectionPool("sqlite3", "x.db", **options)
+    assert (pool.min, pool.max) == (least, most)
 
 
 @pytest.mark.parametrize("dbapi", ["no_such_driver", "json"])
@@ -323,9 +333,9 @@ def test_a_module_names_the_driver_too(tmp_path: Path) -> None:
 
 
 def test_a_pool_from_a_url(tmp_path: Path) -> None:
-    with ConnectionPool.from_url(f"sqlite:///{tmp_path / 'a.db'}?cp_max=2", cp_min=1) as pool:
+    with ConnectionPool.from_url(f"sqlite:///{tmp_path / 'a.db'}?cp_max=2", cp_idle=1) as pool:
         pool.run_operation("create table t (a)")
-        assert (pool.min, pool.max) == (1, 2)
+        assert (pool.min, pool.max) == (2, 2)
     assert (tmp_path / "a.db").exists()
 
 
