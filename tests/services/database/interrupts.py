@@ -14,7 +14,8 @@ from flowthings_like.database import ConnectionPool, Transaction
 from flowthings_like.errors import FlowThingsError
 from flowthings_like.green.backends.choice import detect
 
-from .targets import Target, until
+from .support import until
+from .targets import Target
 
 __all__ = ["Crowd", "Interrupt", "drive", "measure", "timeout"]
 

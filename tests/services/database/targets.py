@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import gc
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from flowthings_like.database import ConnectionPool
-from flowthings_like.green.backends.choice import detect
 from tests.servers.mariadb import MariadbDatabase
 from tests.servers.postgres import PostgresDatabase
 
-__all__ = ["DRIVERS", "DuckDB", "Mariadb", "Postgres", "SQLite", "Target", "until"]
+from .support import plain_args
+
+__all__ = ["DRIVERS", "DuckDB", "Mariadb", "Postgres", "SQLite", "Target"]
 
 DRIVERS = ("sqlite3", "duckdb", "psycopg", "psycopg2", "pg8000", "pymysql")
-
-
-def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    """Wait until a condition holds. Callers that are gone may have left garbage behind."""
-    over = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < over, "waited in vain"
-        gc.collect()
-        detect().sleep(0.005)
 
 
 class Target:
@@ -145,7 +135,7 @@ class Postgres(Target):
     forever = "select 1 from pg_sleep(60)"
 
     def __init__(self, driver: str, database: PostgresDatabase) -> None:
-        super().__init__(driver, (), database.connect_args(driver))
+        super().__init__(driver, (), plain_args(driver, database))
         if driver == "pg8000":
             self.driver = "pg8000.dbapi"
         self.database = database
@@ -170,7 +160,7 @@ class Mariadb(Target):
     forever = "select sleep(60)"
 
     def __init__(self, driver: str, database: MariadbDatabase) -> None:
-        super().__init__(driver, (), database.connect_args(driver))
+        super().__init__(driver, (), plain_args(driver, database))
         self.database = database
 
     def rest(self, seconds: float) -> str:

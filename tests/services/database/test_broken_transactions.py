@@ -13,7 +13,8 @@ from flowthings_like.database import ConnectionLost, ConnectionPool, InvalidInpu
 from flowthings_like.green.backends.choice import detect
 
 from .interrupts import Interrupt, timeout
-from .targets import DuckDB, SQLite, Target, until
+from .support import until
+from .targets import DuckDB, SQLite, Target
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*was deleted while still open:ResourceWarning")
 

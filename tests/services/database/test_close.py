@@ -11,7 +11,8 @@ import pytest
 from flowthings_like.database import ConnectionPool
 from flowthings_like.green.backends.choice import detect
 
-from .targets import Target, until
+from .support import until
+from .targets import Target
 
 
 def threads() -> int:

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from .interrupts import Crowd, drive, measure
-from .targets import Target, until
+from .support import until
+from .targets import Target
 
 # psycopg says so of a connection that was interrupted just when `connect` returned it.
 pytestmark = pytest.mark.filterwarnings("ignore:.*was deleted while still open:ResourceWarning")

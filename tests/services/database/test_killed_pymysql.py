@@ -14,7 +14,7 @@ import pytest
 from flowthings_like.green.backends.choice import detect
 from tests.servers.mariadb import MariadbDatabase
 
-from .support import open_pool, until
+from .support import open_pool, plain_args, until
 
 LARGE = 12_000_000  # bytes, more than the socket takes at once
 pytestmark = pytest.mark.needs("green", "a thread cannot be killed")
@@ -50,7 +50,7 @@ def test_the_driver_goes_on_with_a_half_sent_statement(mariadb_database: Mariadb
     """The control: without the pool, the transaction stays open and its connection never answers again."""
     only_gevent()
     prepare(mariadb_database)
-    connection = pymysql.connect(**mariadb_database.connect_args("pymysql"))
+    connection = pymysql.connect(**plain_args("pymysql", mariadb_database))
     try:
         with pytest.raises(TimeUp):
             half_done(connection.cursor().execute)
@@ -81,7 +81,7 @@ def test_the_queue_pool_of_sqlalchemy_hands_it_on(mariadb_database: MariadbDatab
     only_gevent()
     sqlalchemy = pytest.importorskip("sqlalchemy")
     prepare(mariadb_database)
-    args = mariadb_database.connect_args("pymysql")
+    args = plain_args("pymysql", mariadb_database)
     engine = sqlalchemy.create_engine(
         "mysql+pymysql://", creator=lambda: pymysql.connect(**args), pool_size=1, max_overflow=0
     )

@@ -14,7 +14,7 @@ from flowthings_like.green import detect
 from tests.servers.pgbouncer import Pgbouncer
 from tests.servers.postgres import PostgresDatabase, PostgresServer
 
-from .support import POSTGRES_DRIVERS, open_pool, until
+from .support import POSTGRES_DRIVERS, open_pool, plain_args, until
 
 ROOT = Path(__file__).parents[3]
 
@@ -86,7 +86,7 @@ def test_tasks_that_fail_or_are_killed_leave_no_transaction_open(
 ) -> None:
     postgres_database.query("create table tasks (number int)")
     with Pgbouncer(postgres, pool_size=5, stats_users=postgres.user) as pgbouncer:
-        args: dict[str, Any] = pgbouncer.through(postgres_database).connect_args(driver)
+        args = plain_args(driver, pgbouncer.through(postgres_database))
         module = "pg8000.dbapi" if driver == "pg8000" else driver
         if driver == "psycopg":
             args["prepare_threshold"] = None

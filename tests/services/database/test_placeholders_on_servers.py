@@ -14,6 +14,7 @@ from flowthings_like.services.database.placeholders import translate
 
 from ...servers.mariadb import MariadbServer
 from ...servers.postgres import PostgresServer
+from .support import plain_args
 
 # The servers decide what a literal is. The drivers' waiting is tested elsewhere.
 pytestmark = pytest.mark.needs("threads", "pure but for the servers, so one backend is enough")
@@ -69,7 +70,7 @@ def postgresql(request: pytest.FixtureRequest, postgres: PostgresServer) -> Iter
     """The name of a driver, and a function that runs a statement with it."""
     driver, _, on_client = request.param.partition(" with ")
     module = pytest.importorskip(driver)
-    connection = module.connect(**postgres.connect_args(driver.partition(".")[0]))
+    connection = module.connect(**plain_args(driver.partition(".")[0], postgres))
     connection.autocommit = True
 
     def run(sql: str, params: Any) -> list[Any]:
@@ -84,7 +85,7 @@ def postgresql(request: pytest.FixtureRequest, postgres: PostgresServer) -> Iter
 @pytest.fixture(scope="module")
 def mysql(mariadb: MariadbServer) -> Iterator[Run]:
     pymysql = pytest.importorskip("pymysql")
-    connection = pymysql.connect(**mariadb.connect_args("pymysql"), autocommit=True)
+    connection = pymysql.connect(**plain_args("pymysql", mariadb), autocommit=True)
 
     def run(sql: str, params: Any) -> Sequence[Any]:
         cursor = connection.cursor()

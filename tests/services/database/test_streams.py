@@ -17,7 +17,7 @@ from flowthings_like.database import ConnectionPool, Transaction
 from flowthings_like.green import detect
 from tests.servers.postgres import PostgresDatabase
 
-from .support import POSTGRES_DRIVERS, SERVER_DRIVERS, open_pool, until
+from .support import POSTGRES_DRIVERS, SERVER_DRIVERS, open_pool, plain_args, until
 
 ROOT = Path(__file__).parents[3]
 ROWS = 300_000
@@ -64,7 +64,7 @@ def many_rows(driver: str, count: int, size: int = ROW_SIZE) -> str:
 
 @pytest.mark.parametrize("driver", SERVER_DRIVERS)
 def test_a_stream_takes_little_memory(driver: str, server_database: Any) -> None:
-    args = server_database.connect_args(driver)
+    args = plain_args(driver, server_database)
     module = "pg8000.dbapi" if driver == "pg8000" else driver
     command = [sys.executable, "-c", MEASURE, detect().name, module, json.dumps(args)]
     ran = subprocess.run(
