@@ -32,7 +32,7 @@ EMBEDDED = [
 GEVENT = ["gevent>=25.4.1"]
 EVENTLET = ["eventlet>=0.40"]
 SERVE = [*EMBEDDED, *GEVENT, "gunicorn[gevent]>=23"]
-POSTGRESQL = ["psycopg[binary]>=3.2"]
+POSTGRESQL = ["psycopg[binary]>=3.2.3"]
 MYSQL = ["PyMySQL>=1.1.1"]
 DUCKDB = ["duckdb>=1.2"]
 PROGRESS = ["tqdm>=4.66"]
@@ -45,7 +45,7 @@ BENCH = [
     "geventhttpclient>=2.3",
     "grequests>=0.7",
     "httpx>=0.28",
-    "psycopg[binary,pool]>=3.2",
+    "psycopg[binary,pool]>=3.2.3",
     "psycopg2-binary>=2.9",
     "python-thingsdb>=1.4.1",
     "twisted>=24.7",

@@ -37,6 +37,11 @@ if BARE:
         raise SystemExit("the platform's packages are not installed")
     except ConfigurationError as error:
         assert "flowthings_like[embedded]" in str(error), error
+    try:
+        API(Token("acme", "secret"), streams="grpc://127.0.0.1:1", **options).stream.info()
+        raise SystemExit("what streams need is not installed")
+    except ConfigurationError as error:
+        assert "flowthings_like[streams]" in str(error), error
 """
 THINGS = """
 import msgspec
@@ -60,6 +65,23 @@ with API.embedded("data-of-" + NAME) as api:
     assert api.drop(flow).aggregate(["$sum:n"])[0]["$sum:n"] == 4950
     assert api.things.query(".x = n; .x + 1;", scope="//stuff", n=41) == 42
     assert len(api.lazy().drop(flow).find(mem.elems.n > 89, limit=100)) == 10
+    from uuid import uuid4
+    stream = api.stream.create(uuid4(), "sensors/a", tags={"name": "temp", "unit": "F"})
+    stream.insert([(n, float(n)) for n in range(100)])
+    assert stream.windows(0, 100, width=50).means.tolist() == [24.5, 74.5]
+    assert api.db.run_query("select 1") == [(1,)]
+"""
+STREAMS = """
+from flowthings_like.streams import ConnectionFailed, connect
+try:
+    connect("127.0.0.1:1", apikey="secret").info()
+    raise SystemExit("nobody listens there")
+except ConnectionFailed:
+    pass
+"""
+DRIVER = """
+from flowthings_like.database import ConnectionPool
+assert repr(ConnectionPool.from_url("URL")) == "<ConnectionPool of DRIVER, at most 5>"
 """
 PATCHED = """
 import LIBRARY
@@ -116,6 +138,10 @@ EXTRAS = {
     ),
     "eventlet": PATCHED.replace("PATCH", "eventlet.monkey_patch()").replace("LIBRARY", "eventlet"),
     "serve": EMBEDDED + SERVE,
+    "streams": STREAMS,
+    "postgresql": DRIVER.replace("URL", "postgresql://u:p@h/d").replace("DRIVER", "psycopg"),
+    "mysql": DRIVER.replace("URL", "mysql://u:p@h/d").replace("DRIVER", "pymysql"),
+    "duckdb": DRIVER.replace("URL", "duckdb://").replace("DRIVER", "duckdb"),
     "demo": DEMO,
 }
 
