@@ -30,6 +30,9 @@ MAX_MESSAGE_BYTES = 64 << 20
 CONCURRENCY = 1000
 """Calls of one channel that may be in flight at once."""
 
+_LARGEST = (1 << 32) - 1  # bytes of a message, whose prefix has four for its length
+_LONGEST = 1e8  # seconds
+
 ATTEMPTS = 3
 """How often a call is begun that the server has certainly not seen, such as one after its GOAWAY."""
 
@@ -71,7 +74,7 @@ class Channel:
     ) -> None:
         if compression not in (None, "gzip"):
             raise InvalidInput(f"compression is {compression!r}; give 'gzip' or None")
-        self.timeout = timeout
+        self.timeout = _checked(timeout)
         self.max_message_bytes = max_message_bytes
         self._compresses = compression is not None
         self._authority = (f"[{host}]:{port}" if ":" in host else f"{host}:{port}").encode()
@@ -114,12 +117,12 @@ class Channel:
             DeadlineExceeded: not in time, by this clock or the server's.
             ConnectionFailed: no connection, or it broke; `sent` is False if the server has not seen the call.
             ResponseTooLarge: the answer is larger than `max_message_bytes`.
-            InvalidInput: the method cannot be called.
+            InvalidInput: the method cannot be called, the request is not bytes, or the time-out is none.
         """
-        limit = self.timeout if timeout is None else timeout
+        limit = self.timeout if timeout is None else _checked(timeout)
         deadline = None if limit is None else monotonic() + limit
         headers = self._headers_of(method)
-        request = self._packed(request)
+        request = self._packed(_encoded(request))
         with self._permits.lease(deadline) as lease:
             answer = self._unary(method, headers, request, deadline)
             lease.complete()
@@ -143,7 +146,7 @@ class Channel:
             As `unary`, from the iterator.
         """
         headers = self._headers_of(method)
-        return self._stream(method, headers, request, timeout)
+        return self._stream(method, headers, _encoded(request), _checked(timeout))
 
     def close(self) -> None:
         """End all connections; calls in flight fail with ConnectionFailed. A later call connects again."""
@@ -250,6 +253,23 @@ class Channel:
         except BrokenMessageError as error:
             raise GrpcError(StatusCode.INTERNAL, str(error), method) from None
         return message.raw() if message.size < LARGE else join_fairly(message.pieces)
+
+
+def _checked(timeout: float | None) -> float | None:
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
+        raise InvalidInput(f"timeout is {timeout!r}; give seconds above 0, or None for no limit")
+    return min(float(timeout), _LONGEST)
+
+
+def _encoded(request: bytes) -> bytes:
+    """The request as bytes that nobody changes while they are sent."""
+    if not isinstance(request, bytes | bytearray | memoryview):
+        raise InvalidInput(f"the request is a {type(request).__name__}; give an encoded message, as bytes")
+    if len(request) > _LARGEST:
+        raise InvalidInput(f"the request has {len(request)} bytes, and gRPC sends {_LARGEST} at most")
+    return bytes(request)
 
 
 def _drop(permit: object) -> None:

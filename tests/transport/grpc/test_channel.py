@@ -267,3 +267,21 @@ def test_a_method_that_cannot_be_called(channel: Channel, method: str) -> None:
         channel.unary(method, b"")
     with pytest.raises(InvalidInput, match="give a path"):
         channel.stream(method, b"")
+
+
+def test_what_is_no_request_is_refused_before_anything_is_sent(channel: Channel, server: Running) -> None:
+    assert channel.unary(ECHO, bytearray(b"x")) == b"x"
+    assert channel.unary(ECHO, memoryview(b"x")) == b"x"
+    first = channel._connections.all()
+    for request in "x", None, 5, [b"x"]:
+        with pytest.raises(InvalidInput, match="give an encoded message"):
+            channel.unary(ECHO, request)  # type: ignore[arg-type]
+        with pytest.raises(InvalidInput, match="give an encoded message"):
+            channel.stream(COUNT, request)  # type: ignore[arg-type]
+    for timeout in 0, -1, True, "5", float("nan"):
+        with pytest.raises(InvalidInput, match="give seconds above 0"):
+            channel.unary(ECHO, b"", timeout=timeout)  # type: ignore[arg-type]
+        with pytest.raises(InvalidInput, match="give seconds above 0"):
+            Channel("127.0.0.1", 1, timeout=timeout)  # type: ignore[arg-type]
+    assert channel.unary(ECHO, b"", timeout=float("inf")) == b""
+    assert channel._connections.all() == first

@@ -263,6 +263,7 @@ def test_calls_wait_while_the_server_takes_none(connect: Connect, monkeypatch: p
     go_on = detect().event()
 
     def script(session: Session) -> None:
+        session._exactly(24)
         session.settings(MAX_CONCURRENT_STREAMS=1)
         first = session.request()
         go_on.wait(20)
@@ -270,7 +271,7 @@ def test_calls_wait_while_the_server_takes_none(connect: Connect, monkeypatch: p
         session.answer(first, b"first")
         answering(session)
 
-    with scripted(script) as server:
+    with scripted(script, greets=False) as server:
         channel = connect(server.address)
         here = detect()
         first = here.spawn(channel.unary, ANY, b"")
@@ -289,6 +290,7 @@ def test_calls_wait_while_the_server_takes_none(connect: Connect, monkeypatch: p
 
 def test_a_request_waits_for_the_window_and_is_cancelled_meanwhile(connect: Connect) -> None:
     def script(session: Session) -> None:
+        session._exactly(24)
         session.settings(INITIAL_WINDOW_SIZE=0)
         reset = session.until(RstStreamFrame)
         assert reset.error_code == 8
@@ -302,7 +304,7 @@ def test_a_request_waits_for_the_window_and_is_cancelled_meanwhile(connect: Conn
         session.answer(stream, b"fine")
         session._exactly(1 << 20)
 
-    with scripted(script) as server:
+    with scripted(script, greets=False) as server:
         channel = connect(server.address)
         with pytest.raises(DeadlineExceeded):
             channel.unary(ANY, bytes(100), timeout=0.2)
@@ -311,13 +313,14 @@ def test_a_request_waits_for_the_window_and_is_cancelled_meanwhile(connect: Conn
 
 def test_frames_stay_within_the_servers_limit(connect: Connect) -> None:
     def script(session: Session) -> None:
+        session._exactly(24)
         session.settings(MAX_FRAME_SIZE=20_000, INITIAL_WINDOW_SIZE=1 << 20)
         session.window(0, 1 << 20)
         for _ in range(2):
             session.answer(session.request(), b"fine")
         session._exactly(1 << 20)
 
-    with scripted(script) as server:
+    with scripted(script, greets=False) as server:
         channel = connect(server.address)
         assert channel.unary(ANY, b"") == b"fine"
         assert channel.unary(ANY, bytes(100_000)) == b"fine"
