@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import FlowThingsError
+from ...wire.btrdb.errors import BTRDBValueError
 from ...wire.btrdb.points import RawColumns
 
 __all__ = ["Entry", "insert_together"]
@@ -41,18 +42,25 @@ def insert_together(entries: list[Entry]) -> list[Any]:
 
     def insert(of_stream: list[int]) -> None:
         for group in _groups(entries, of_stream):
-            first = entries[group[0]]
-            try:
-                outcome: Any = first.stream._insert(
-                    _joined([entries[place] for place in group]), first.policy
-                )
-            except FlowThingsError as error:
-                outcome = error
-            for place in group:
-                results[place] = outcome
+            outcome = _insert([entries[place] for place in group])
+            if len(group) > 1 and isinstance(outcome, BTRDBValueError) and not outcome.inserted:
+                # One of them is not valid, and nothing was stored: each of the others is made by itself.
+                for place in group:
+                    results[place] = _insert([entries[place]])
+            else:
+                for place in group:
+                    results[place] = outcome
 
     entries[0].stream.btrdb._map(insert, places.values())
     return results
+
+
+def _insert(entries: list[Entry]) -> Any:
+    """Make one insert of entries of one stream. Returns the version, or the exception."""
+    try:
+        return entries[0].stream._insert(_joined(entries), entries[0].policy)
+    except FlowThingsError as error:
+        return error
 
 
 def _groups(entries: list[Entry], places: list[int]) -> list[list[int]]:

@@ -276,7 +276,7 @@ class PointCalls:
                 version = dialect.insert(self._uuid, times, values, policy)
             except FlowThingsError as error:
                 if getattr(error, "code", 0) != INSERT_TOO_BIG or len(times) == 1:
-                    vars(error)["inserted"] = done
+                    vars(error)["inserted"] = done  # of a BTrDBError it is an attribute of the class
                     raise
                 dialect.batch_size = max(1, len(times) // 2)
             else:

@@ -55,9 +55,11 @@ class BTrDBError(FlowThingsError):
 
     Attributes:
         code: the number of the error in the protocol; 0 if it has none.
+        inserted: of an insert that took several calls, how many points those before this one have stored.
     """
 
     code: int = 0
+    inserted: int = 0
 
 
 class ConnectionError(BTrDBError, builtins.ConnectionError):

@@ -9,8 +9,9 @@ import pytest
 
 from flowthings_like import force
 from flowthings_like.streams import Client, Stream, streams_errors
+from flowthings_like.wire.btrdb import v5api
 
-from .model import ModelServer
+from .model import ModelServer, Refused
 
 
 def names(server: ModelServer) -> list[str]:
@@ -78,6 +79,26 @@ def test_each_insert_has_its_own_error(client: Client, stream: Stream, server: M
     points = stream.values(0, 10)
     assert points.times.tolist() == [0, 1, 2, 3, 4, 7]
     assert points.values[-1] == 2.0
+
+
+def test_an_insert_that_the_server_refuses_fails_alone(
+    client: Client, stream: Stream, server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = server.Insert
+
+    def insert(body: bytes) -> object:
+        if any(each.value == 13.0 for each in v5api.InsertParams.FromString(body).values):
+            raise Refused(425, "an unlucky value")
+        return original(body)
+
+    monkeypatch.setattr(server, "Insert", insert)
+    lazy = client.lazy()
+    with lazy:
+        made = [lazy.stream_from_uuid(stream.uuid).insert([(n, float(n))]) for n in range(10, 17)]
+    with pytest.raises(streams_errors.BadValue, match="unlucky"):
+        force(made.pop(3))
+    assert all(int(version) > 10 for version in made)
+    assert stream.values(0, 100).times.tolist() == [10, 11, 12, 14, 15, 16]
 
 
 def test_large_inserts_go_alone(client: Client, stream: Stream, server: ModelServer) -> None:
