@@ -75,8 +75,10 @@ class Inventory:
 
     def _unique(self, column: str, collection: str | None) -> list[str]:
         begin = check_collection(collection or "", is_prefix=True)
-        query = f"select distinct({column}) as value from streams where collection like $1"
-        return [row["value"] for row in self._dialect().sql(query, [f"{begin}%"])]
+        # Not LIKE, for which % and _ in a name would stand for others.
+        where = f"left(collection, {len(begin)}) = $1"
+        query = f"select distinct({column}) as value from streams where {where}"
+        return [row["value"] for row in self._dialect().sql(query, [begin])]
 
     # Collections
 

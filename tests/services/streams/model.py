@@ -341,7 +341,7 @@ class ModelServer:
         elif "distinct" in query:
             keys: set[str] = set()
             for stream in self.streams.values():
-                if stream.collection.startswith(asked.params[0].rstrip("%")):
+                if stream.collection.startswith(asked.params[0]):
                     of = stream.annotations if "skeys" in query else stream.tags
                     keys |= set(of) if "skeys" in query else {of["name" if "name" in query else "unit"]}
             rows = [{"value": key} for key in sorted(keys)]

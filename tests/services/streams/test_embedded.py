@@ -157,6 +157,9 @@ def test_metadata_and_searches(api: API, stream: Stream) -> None:
     assert len(client.streams_in_collection(stream.collection.upper())) == 0
     assert client.list_collections(stream.collection) == [stream.collection]
     assert client.list_unique_units(stream.collection) == ["C"]
+    client.create(uuid4(), stream.collection.replace("-", "_"), {"name": "other"})
+    assert client.list_unique_names(stream.collection.replace("-", "_")) == ["other"]
+    assert client.list_unique_annotations(stream.collection) == ["n", "room"]
     rows = client.sql_query("select name, unit from streams where collection = $1", [stream.collection])
     assert rows == [{"name": "temp", "unit": "C"}]
     with pytest.raises(streams_errors.StreamExists):
