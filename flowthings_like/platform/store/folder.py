@@ -23,13 +23,14 @@ _FILES = (
     f"{DATABASE}-wal",
     f"{DATABASE}-shm",
     f"{DATABASE}-journal",
-    "streams.duckdb",
-    "streams.duckdb.wal",
     "streams.lock",
     "things.lock",
     "serve.lock",
     "rights.mark",
 )
+_FOLDERS = ("streams",)
+"""Folders of ours in it. They are made when they are needed, and others may not look into them."""
+
 _OPEN_TO_OTHERS = 0o077
 
 
@@ -85,7 +86,7 @@ def _make(folder: Path) -> None:
 
 
 def _close_to_others(folder: Path) -> None:
-    if {path.name for path in folder.iterdir()} <= set(_FILES):
+    if {path.name for path in folder.iterdir()} <= {*_FILES, *_FOLDERS}:
         _restrict(folder, 0o700)
     with suppress(FileExistsError, PermissionError):  # where users may not do this, SQLite makes the file
         os.mknod(folder / DATABASE, 0o600)

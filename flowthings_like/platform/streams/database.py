@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FILE", "Database"]
 
-FILE = "streams.duckdb"
-"""The database in the folder."""
+FILE = "streams/streams.duckdb"
+"""The database in the platform's folder. It has a folder of its own, because DuckDB makes files beside it
+that the umask would let others read."""
 
 FORMAT = 1
 """The number of the tables' layout. It changes when an older program could not use them."""
@@ -138,6 +139,8 @@ class Database:
             "checkpoint_threshold": "64MB",
         }
         try:
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            path.parent.chmod(0o700)
             self._root: Any = _connect(path, settings)
             self._root.execute("set TimeZone = 'UTC'")
             self._root.execute(_TABLES)
@@ -151,7 +154,7 @@ class Database:
                     f"its tables have format {found}, this version has {FORMAT}"
                 )
             path.chmod(0o600)
-        except duckdb.Error as error:
+        except (duckdb.Error, OSError) as error:
             raise ConfigurationError(f"{str(path)!r} cannot be opened: {error}") from error
         self._idle: deque[Any] = deque()
         self._inherited: list[Any] = []

@@ -87,6 +87,8 @@ def test_only_the_owner_may_read_the_files(platform: Platform, folder: Path) -> 
     platform.streams_address()
     for name in (LOCK, FILE):
         assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
+    # DuckDB makes more files there, whose modes it takes from the umask.
+    assert stat.S_IMODE((folder / FILE).parent.stat().st_mode) == 0o700
 
 
 def test_keys(platform: Platform) -> None:
@@ -198,6 +200,7 @@ def test_a_platform_without_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_database(folder: Path, platform: Platform) -> None:
+    (folder / FILE).parent.mkdir()
     (folder / FILE).write_bytes(b"nonsense" * 2000)
     with pytest.raises(ConfigurationError, match="cannot be opened"):
         platform.streams_address()
