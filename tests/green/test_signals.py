@@ -160,7 +160,7 @@ LOOPS_TO_UNDO = {
         "transport/outbox.py",
         "send_queued",
     ): "at the loop's end it does not have the permit: there is nothing to undo",
-    ("platform/server.py", "_look_at_folder"): "the process ends",
+    ("platform/server.py", "_try_ports"): "the process ends",
     ("platform/things/node.py", "__init__"): "the process ends, or the object is dropped with its sockets",
     ("platform/things/language/compiler/assignments.py", ""): RELOADED,
     ("platform/things/language/methods/lists.py", ""): RELOADED,
