@@ -17,6 +17,7 @@ from ...green.backends.choice import detect
 from .rows import convert_rows
 
 if TYPE_CHECKING:
+    from ...green.future import Task
     from ...transport.database.drivers.base import Driver
     from ...transport.database.session import Session
     from .transaction import Statement
@@ -63,11 +64,10 @@ class QueryBatch:
         pool = backend.pool(connections)
         tasks = [pool.start(self._work) for _ in range(min(connections, len(self._results)))]
         try:
-            failures = [task.outcome()[1] for task in tasks]
+            error = _first_error(tasks)
         except BaseException:
             self._waiting.clear()
             raise
-        error = next((failure.error for failure in failures if failure is not None), None)
         lost = error if isinstance(error, Exception) else CallCancelled("the query was interrupted")
         return [lost if result is None else result for result in self._results]
 
@@ -96,3 +96,9 @@ class QueryBatch:
                 self._results[index] = error
                 driver.rollback(connection)
         return True
+
+
+def _first_error(tasks: list[Task]) -> BaseException | None:
+    """Wait for threads, and return the exception of the first that failed."""
+    failures = [task.outcome()[1] for task in tasks]
+    return next((failure.error for failure in failures if failure is not None), None)

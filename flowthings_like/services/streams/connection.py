@@ -138,11 +138,16 @@ class Connection:
                 self._pause(error, number, method, True)
             number += 1
         try:
-            while first is not _NOTHING:
-                yield first
-                first = self._try(method, lambda channel: _next(answers, read))
+            yield from self._rest(method, first, answers, read)
         finally:
             _close(answers)
+
+    def _rest(
+        self, method: str, first: T, answers: Iterator[bytes], read: Callable[[bytes], T]
+    ) -> Iterator[T]:
+        while first is not _NOTHING:
+            yield first
+            first = self._try(method, lambda channel: _next(answers, read))
 
     def _try(self, method: str, call: Callable[[CallChannel], Any]) -> Any:
         with needed():

@@ -9,6 +9,7 @@ from ...green.backends.choice import choose
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from ...green.backends.contract import Pool
     from ...green.future import Task
 
 __all__ = ["map_parallel"]
@@ -32,16 +33,24 @@ def map_parallel(
     pool = choose(async_lib).pool(min(limit, len(waiting)))
     tasks: list[Task] = []
     try:
-        for item in waiting:
-            tasks.append(pool.start(function, item))  # noqa: PERF401 (those that were started must be known)
-        results: list[R] = []
-        for task in tasks:
-            value, raised = task.outcome()
-            if raised is not None:
-                raised.again()
-            results.append(value)
+        _start(tasks, pool, function, waiting)
+        return _results(tasks)
     except BaseException:
         for task in [task for task in tasks if not task.ready() and task.request_cancel()]:
             task.outcome()
         raise
+
+
+def _start(tasks: list[Task], pool: Pool, function: Callable[[A], R], items: list[A]) -> None:
+    for item in items:
+        tasks.append(pool.start(function, item))  # noqa: PERF401 (those that were started must be known)
+
+
+def _results(tasks: list[Task]) -> list[Any]:
+    results = []
+    for task in tasks:
+        value, raised = task.outcome()
+        if raised is not None:
+            raised.again()
+        results.append(value)
     return results
