@@ -503,3 +503,27 @@ def test_a_forked_child_has_threads_of_its_own_and_leaves_the_parents_alone(name
         name,
     )
     assert (done.out, done.err) == ("fine", "")
+
+
+@pytest.mark.parametrize("name", ["gevent", "eventlet"])
+def test_a_forked_child_that_makes_no_call_takes_none_of_the_parents_results(name: str) -> None:
+    """Under eventlet both wait at the same epoll, and the child inherits the parent's pipe."""
+    done = python(
+        """
+        from flowthings_like.green.backends.choice import detect
+        from tests.forked import forked
+        backend = detect()
+        pool = backend.native_pool(2, "parent's")
+        assert pool.run(len, "ab") == 2
+        def child():
+            for _ in range(300):
+                backend.sleep(0.001)
+        ended = forked(child)
+        for n in range(1000):
+            assert pool.run(int, str(n)) == n
+        print(ended())
+        pool.close()
+        """,
+        name,
+    )
+    assert (done.out, done.err) == ("fine", "")
