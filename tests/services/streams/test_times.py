@@ -85,7 +85,7 @@ def test_nanoseconds_survive_every_type(time: int) -> None:
     assert datetime_to_ns(ns_to_datetime(time).astimezone(PARIS)) == micro
 
 
-@pytest.mark.parametrize("value", [None, True, [], object(), pd.NaT, np.datetime64("NaT"), Decimal(5)])
+@pytest.mark.parametrize("value", [None, True, [], object(), pd.NaT, np.datetime64("NaT", "ns"), Decimal(5)])
 def test_what_is_no_time(value: Any) -> None:
     with pytest.raises(TypeError, match="start is"):
         to_nanoseconds(value, "start")
