@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import date, time
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -117,11 +119,13 @@ class AnnotationEncoder(json.JSONEncoder):
         return super().encode(o)
 
     def default(self, o: Any) -> Any:
-        """UUIDs and times are written as text, numpy's scalars as numbers."""
-        o = scalar(resolve(o))
-        if isinstance(o, str | int | float | bool | list | tuple | dict) or o is None:
-            return o
-        return o.isoformat() if hasattr(o, "isoformat") else str(o)
+        """UUIDs, times and Decimals are written as text, numpy's scalars as numbers; else a TypeError."""
+        found = scalar(resolve(o))
+        if found is not o:
+            return found
+        if isinstance(o, UUID | Decimal):
+            return str(o)
+        return o.isoformat() if isinstance(o, date | time) else super().default(o)
 
 
 class AnnotationDecoder(json.JSONDecoder):

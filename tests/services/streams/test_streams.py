@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -338,8 +339,11 @@ def test_changing_annotations(any_client: Client, any_stream: Stream) -> None:
     assert any_stream.update(annotations={"room": "d"}, encoder=None) == 4
     with pytest.raises(InvalidInput):
         any_stream.update()
-    with pytest.raises(ValueError, match="JSON"):
-        any_stream.update(annotations={"it": float("nan")})
+    for wrong in (float("nan"), {1, 2}, object(), {"a": {1}}, b"bytes"):
+        with pytest.raises(ValueError, match="JSON"):
+            any_stream.update(annotations={"it": wrong})
+    any_stream.update(annotations={"it": [Decimal("1.5"), date(2024, 1, 31), np.int64(5)]})
+    assert any_stream.annotations()[0]["it"] == ["1.5", "2024-01-31", 5]
     for wrong in ({"annotations": [1]}, {"tags": {"name": 5}}, {"tags": {5: "a"}}, {"collection": 5}):
         with pytest.raises(TypeError):
             any_stream.update(**wrong)  # type: ignore[arg-type]
