@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -110,13 +111,18 @@ class Connections:
     def statistics(self) -> PoolStatistics:
         """The numbers now."""
         now = self._pool.statistics()
-        checkouts = [each() for each in self.checkouts.valuerefs()]  # other threads may add some meanwhile
-        holders = [each.holder() for each in checkouts if each is not None and each.has_connection]
+        holders = [each.holder() for each in self._checkouts_here() if each.has_connection]
         return PoolStatistics(
             size=now.size, open=now.open, idle=now.idle, waiting=now.waiting, opened=now.opened,
             expired=now.expired, discarded=now.discarded,
             holders=tuple(sorted(holders, key=lambda holder: -holder.seconds)),
         )  # fmt: skip
+
+    def _checkouts_here(self) -> list[Checkout]:
+        """Those of this process. A forked child has copies of its parent's, and must leave them alone."""
+        found = [each() for each in self.checkouts.valuerefs()]  # other threads may add some meanwhile
+        pid = os.getpid()
+        return [each for each in found if each is not None and each.pid == pid]
 
     def lease(self, fresh: bool) -> Lease[Session]:
         """Room for one connection, or one that is idle, once it is entered."""
@@ -143,8 +149,8 @@ class Connections:
         """Interrupt what runs, close what is idle now, and what is in use when it comes back."""
         self.closed = True
         self._pool.close()
-        for checkout in [each() for each in self.checkouts.valuerefs()]:
-            session = None if checkout is None else checkout.session
+        for checkout in self._checkouts_here():
+            session = checkout.session
             if session is not None:
                 session.interrupt()
         anchor, self._anchor = self._anchor, None
@@ -219,9 +225,13 @@ class Checkout:
         connections: where the session is taken from.
         what: the call, for messages.
         fresh: take no connection that was used before.
+
+    Attributes:
+        pid: the process that made it.
     """
 
     def __init__(self, connections: Connections, what: str, fresh: bool = False) -> None:
+        self.pid = os.getpid()
         self._connections = connections
         self._what = what
         self._caller = _caller()
