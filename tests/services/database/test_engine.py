@@ -28,7 +28,7 @@ from flowthings_like.green.backends.choice import detect
 
 from ...servers.postgres import PostgresServer
 from .interrupts import Interrupt, timeout
-from .support import open_pool, until
+from .support import plain_args, until
 
 SERVERS = ("psycopg", "psycopg2", "pg8000", "pymysql")
 COUNT_TO = (
@@ -71,7 +71,7 @@ def pool_of(
             if database is None:
                 pool = ConnectionPool("sqlite3", str(tmp_path / "orm.db"), **options)
             else:
-                pool = open_pool(driver, database, **options)
+                pool = ConnectionPool(driver, **plain_args(driver, database), **options)
             return pools.enter_context(pool)
 
         yield make
