@@ -179,8 +179,10 @@ class Client(Inventory, InParallel):
 
     @property
     def concurrency_limit(self) -> int:
-        """Calls that may be in flight at once. Others wait until one has ended. An iterator over a range, such
-        as `values_iter` returns, is in flight until it is at its end or closed."""
+        """Calls that may be in flight at once. Others wait until one has ended.
+
+        An iterator over a range, such as `values_iter` returns, is in flight until it is at its end or closed.
+        """
         return self._connection.concurrency
 
     @concurrency_limit.setter
