@@ -181,7 +181,7 @@ class Client(Inventory, InParallel):
     def concurrency_limit(self) -> int:
         """Calls that may be in flight at once. Others wait until one has ended.
 
-        An iterator over a range, such as `values_iter` returns, is in flight until it is at its end or closed.
+        An iterator, such as `values_iter` returns, is in flight until it is at its end or closed.
         """
         return self._connection.concurrency
 
