@@ -95,6 +95,11 @@ class Session:
             raise
         self.state = State.IDLE
 
+    def __del__(self) -> None:
+        # Its caller was interrupted where no handler saw it, or has abandoned it. An exchange would hold it.
+        if self.state is not State.CLOSED and self._connection is not None:
+            self.driver.drop(self._connection)
+
     def _open(self, open: Callable[[], Any]) -> None:
         self._connection = open()
 

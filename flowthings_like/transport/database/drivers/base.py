@@ -118,6 +118,9 @@ class Driver:
         with suppress(self.error):
             connection.close()
 
+    def drop(self, connection: Any) -> None:
+        """Let go of a connection that was abandoned. Most drivers close what nothing refers to any more."""
+
     def abort(self, connection: Any) -> None:
         """End a connection in the middle of anything. Waits for nothing."""
         shut_down(self.descriptor(connection))

@@ -35,6 +35,11 @@ class SQLite(Driver):
     def connect(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return self.module.connect(*args, **{**kwargs, "check_same_thread": False})
 
+    def drop(self, connection: Any) -> None:
+        # It and its cache of statements refer to each other, so that its transaction would keep the database
+        # locked until the garbage collector comes.
+        self.close(connection)
+
     def is_lost(self, connection: Any, error: Exception, handled: BaseException | None) -> bool:
         # Its InterfaceError is about a parameter. What cannot be repaired, such as a file that is no
         # database, a new connection does not repair either.
