@@ -3,7 +3,7 @@
     driver                  gevent                         eventlet                       threads
     sqlite3, duckdb         native                         native                         in place
     psycopg 3               in place, if patched first     native                         in place
-    psycopg2                native                         native                         in place
+    psycopg2                native                         in place, by monkey_patch()    in place
     psycopg2, psycogreen    in place                       in place                       in place
     pg8000, PyMySQL         in place                       in place                       in place
     any other               native                         native                         in place
