@@ -77,7 +77,7 @@ def test_it_reports_which_thread_held_the_hub_how_long_and_where(backend):
     assert block.where.endswith("in really_sleep")
     assert __file__ in str(block)
     assert "a-secret" not in str(block)
-    assert [finding.code for finding in doctor()] == ["G12"]
+    assert "G12" in [finding.code for finding in doctor()]  # others are about drivers that tests import
 
 
 @green_only
