@@ -253,6 +253,12 @@ class Session:
     def _end(self, was: State) -> None:
         connection = self._connection
         if connection is not None:
+            if (
+                self.driver.is_embedded
+            ):  # a cursor that is kept would keep its lock; no server has to be asked
+                for cursor in self.cursors:
+                    with suppress(self.driver.error):
+                        self.driver.close_cursor(cursor)
             (self.driver.close if was is State.IDLE else self.driver.abort)(connection)
 
     def _canceller(self) -> Callable[[], object] | None:

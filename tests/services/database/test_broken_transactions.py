@@ -256,3 +256,23 @@ def test_a_database_in_memory_is_shared_and_outlives_interruptions(driver: str) 
         assert pool.stats().discarded == 5
     with ConnectionPool(driver, ":memory:") as pool, pytest.raises(Exception, match="numbers"):
         pool.run_query("select n from numbers")
+
+
+def test_a_cursor_that_is_kept_keeps_no_lock(target: Target) -> None:
+    """As the traceback of an exception keeps it. SQLite's own connections would stay in the transaction."""
+
+    def leave(cursor: Transaction) -> None:
+        kept.append(cursor)
+        target.insert(cursor, 1, "a")
+        cursor.execute("select 1 union all select 2")
+        cursor.fetchone()
+        raise Interrupt
+
+    kept: list[Transaction] = []
+    with target.pool(cp_max=1) as pool:
+        with pytest.raises(Interrupt):
+            pool.run_interaction(leave)
+        until(lambda: pool.stats().open == pool.stats().idle)
+        pool.run_operation("insert into numbers values (2, 'a')")
+        assert [tuple(row) for row in pool.run_query("select n from numbers")] == [(2,)]
+        assert len(kept) == 1

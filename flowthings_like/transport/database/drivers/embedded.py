@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,13 @@ class SQLite(Driver):
     def drop(self, connection: Any) -> None:
         # It and its cache of statements refer to each other, so that its transaction would keep the database
         # locked until the garbage collector comes.
-        self.close(connection)
+        self.abort(connection)
+
+    def abort(self, connection: Any) -> None:
+        # The transaction of a closed connection lasts as long as something refers to one of its cursors.
+        with suppress(self.error):
+            connection.rollback()
+        super().abort(connection)
 
     def is_lost(self, connection: Any, error: Exception, handled: BaseException | None) -> bool:
         # Its InterfaceError is about a parameter. What cannot be repaired, such as a file that is no
