@@ -43,9 +43,11 @@ class SQLite(Driver):
 
     def abort(self, connection: Any) -> None:
         # The transaction of a closed connection lasts as long as something refers to one of its cursors.
-        with suppress(self.error):
-            connection.rollback()
-        super().abort(connection)
+        try:
+            with suppress(self.error):
+                connection.rollback()
+        finally:
+            super().abort(connection)
 
     def is_lost(self, connection: Any, error: Exception, handled: BaseException | None) -> bool:
         # Its InterfaceError is about a parameter. What cannot be repaired, such as a file that is no
