@@ -160,7 +160,8 @@ class Crowd:
 
     def note(self, error: Exception) -> None:
         """Keep an error that no interruption explains."""
-        if str(error) == "Query interrupted":  # DuckDB raises it in place of what a signal handler raised
+        # DuckDB raises this in place of what a signal handler raised. pg8000 may raise an error of its own.
+        if str(error) == "Query interrupted" or is_caused_by_interrupt(error):
             self.interrupted += 1
         else:
             self.failed.append(error)
@@ -187,6 +188,12 @@ class Crowd:
         rows = self.pool.run_query("select n, count(*) from numbers group by n")
         assert {parts for _, parts in rows} <= {2}
         assert {number for number, _ in rows} >= self.committed
+
+
+def is_caused_by_interrupt(error: BaseException) -> bool:
+    """Whether a driver has caught an interrupt, and raised this error instead."""
+    cause = error.__cause__ or error.__context__
+    return cause is not None and (isinstance(cause, Interrupt) or is_caused_by_interrupt(cause))
 
 
 def drive(crowd: Crowd, interruptions: int, longest: float) -> None:

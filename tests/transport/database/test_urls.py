@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import ssl
 import traceback
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import given
@@ -433,6 +434,8 @@ def test_sqlalchemy_reads_the_same(user: str, password: str, database: str, quer
         return
     other = engine.make_url(url)
     kwargs = {**other.translate_connect_args(username="user", database="dbname"), **other.query}
+    if "dbname" in kwargs and importlib.metadata.version("sqlalchemy") < "2.1":  # which leaves it as it is
+        kwargs["dbname"] = unquote(kwargs["dbname"])
     assert {name: value for name, value in read.kwargs.items() if value} == kwargs
 
 
