@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from importlib import import_module
 from itertools import count
 from types import ModuleType
@@ -125,6 +126,13 @@ class PG8000(Driver):
     def descriptor(self, connection: Any) -> int:
         sock = connection._usock
         return -1 if sock is None else sock.fileno()
+
+    def close(self, connection: Any) -> None:
+        file = connection._sock
+        super().close(connection)
+        if file is not None:  # the driver leaves it, and the socket with it, to the garbage collector
+            with suppress(OSError, ValueError):
+                file.close()
 
     def canceller(self, connection: Any) -> Callable[[], object] | None:
         sock, key = connection._usock, connection._backend_key_data
