@@ -23,3 +23,4 @@ default_role = "code"
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
+suppress_warnings = ["ref.python"]  # two families have a Client, and an annotation names no module

@@ -7,12 +7,12 @@
     ├── ProfileNotFound
     ├── BTRDBServerError             the server failed, or refused a call for a reason without a class
     ├── BTRDBTypeError               also a builtin TypeError
-    ├── NotSupported                 this server does not have the call; also a builtin NotImplementedError
     ├── InvalidOperation
     │   ├── StreamExists, AmbiguousStream, PermissionDenied
-    └── BTRDBValueError              also an InvalidInput, and so a builtin ValueError
-        └── InvalidCollection, InvalidTagKey, InvalidTagValue, InvalidTimeRange, InvalidPointWidth, BadValue,
-            RecycledUUID, BadSQLValue, VersionNotAvailable, NoSuchPoint
+    ├── BTRDBValueError              also an InvalidInput, and so a builtin ValueError
+    │   ├── InvalidCollection, InvalidTagKey, InvalidTagValue, InvalidTimeRange, InvalidPointWidth
+    │   ├── BadValue, RecycledUUID, BadSQLValue, VersionNotAvailable, NoSuchPoint
+    └── NotSupported                 this server does not have the call; also a builtin NotImplementedError
 
 Some are raised by the client before anything is sent, if the server could only answer with the same error.
 """
