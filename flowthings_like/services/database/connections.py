@@ -15,6 +15,7 @@ from ...errors import ConfigurationError, DeadlineExceeded
 from ...green.backends.choice import detect
 from ...transport.connection_pool import Lease, Pool
 from ...transport.database.session import Session
+from ...transport.pool_statistics import Statistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,7 @@ class Holder:
 
 
 @dataclass(frozen=True)
-class PoolStatistics:
+class PoolStatistics(Statistics):
     """Numbers of a pool in this process; under gevent and eventlet, of this OS thread.
 
     Attributes:
@@ -66,13 +67,6 @@ class PoolStatistics:
         holders: what has the others, the oldest first.
     """
 
-    size: int
-    open: int
-    idle: int
-    waiting: int
-    opened: int
-    expired: int
-    discarded: int
     holders: tuple[Holder, ...]
 
 
@@ -110,13 +104,9 @@ class Connections:
 
     def statistics(self) -> PoolStatistics:
         """The numbers now."""
-        now = self._pool.statistics()
         holders = [each.holder() for each in self._checkouts_here() if each.has_connection]
-        return PoolStatistics(
-            size=now.size, open=now.open, idle=now.idle, waiting=now.waiting, opened=now.opened,
-            expired=now.expired, discarded=now.discarded,
-            holders=tuple(sorted(holders, key=lambda holder: -holder.seconds)),
-        )  # fmt: skip
+        oldest_first = tuple(sorted(holders, key=lambda holder: -holder.seconds))
+        return PoolStatistics(**vars(self._pool.statistics()), holders=oldest_first)
 
     def _checkouts_here(self) -> list[Checkout]:
         """Those of this process. A forked child has copies of its parent's, and must leave them alone."""

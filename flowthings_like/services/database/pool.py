@@ -174,26 +174,29 @@ class ConnectionPool(InParallel):
             idempotent: whether it may be called again if the connection was lost after the first statement.
         """
 
-        def interact(session: Session) -> T:
-            connection = Connection(session, self._options)
-            value = interaction(connection.cursor(), *args, **kwargs)
-            connection.finish()
-            return value
+        def with_cursor(connection: Connection) -> T:
+            return interaction(connection.cursor(), *args, **kwargs)
 
-        return self._run(_named("run_interaction", interaction), interact, idempotent)
+        return self._interact(_named("run_interaction", interaction), with_cursor, idempotent)
 
     def run_with_connection(
         self, function: Callable[..., T], /, *args: Any, idempotent: bool = False, **kwargs: Any
     ) -> T:
         """Like `run_interaction`, with the connection in place of a cursor."""
 
+        def with_connection(connection: Connection) -> T:
+            return function(connection, *args, **kwargs)
+
+        return self._interact(_named("run_with_connection", function), with_connection, idempotent)
+
+    def _interact(self, what: str, work: Callable[[Connection], T], idempotent: bool) -> T:
         def interact(session: Session) -> T:
             connection = Connection(session, self._options)
-            value = function(connection, *args, **kwargs)
+            value = work(connection)
             connection.finish()
             return value
 
-        return self._run(_named("run_with_connection", function), interact, idempotent)
+        return self._run(what, interact, idempotent)
 
     @plain
     def transaction(self, rows_as: Any = None) -> TransactionBlock:

@@ -253,9 +253,8 @@ class Session:
     def _end(self, was: State) -> None:
         connection = self._connection
         if connection is not None:
-            if (
-                self.driver.is_embedded
-            ):  # a cursor that is kept would keep its lock; no server has to be asked
+            if self.driver.is_embedded:
+                # A cursor that is kept would keep its lock, and no server has to be asked to close it.
                 for cursor in self.cursors:
                     with suppress(self.driver.error):
                         self.driver.close_cursor(cursor)
