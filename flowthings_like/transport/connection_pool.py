@@ -72,7 +72,7 @@ class Pool(Generic[C]):
         size: how many there may be at once; under gevent and eventlet, in each OS thread that makes calls.
         idle_for: seconds after which an idle connection is not used again.
         keep: so many idle connections stay open for any time. If it is not 0, `idle_for` only says when those
-            beyond them are closed, and whoever gets one asks `Lease.idled` whether to check it first.
+            beyond them are closed, and a caller asks `Lease.idled` whether to check the one it gets first.
         usable: says, without waiting, whether an idle connection can still be used.
     """
 

@@ -44,9 +44,8 @@ class Outbox(ABC):
         self._on_failure = on_failure
         self._joins_writes = detect().is_cooperative
         self._main = threading.main_thread().ident
-        # Who has the permit writes, from the first byte of an item to its last. Nobody waits for it: a caller
-        # whose thread does not get it leaves its item in the queue, and the holder looks there before it is
-        # done.
+        # The holder of the permit writes, from the first byte of an item to its last. No caller waits for it:
+        # one that does not get it leaves its item in the queue, and the holder looks there before it is done.
         self._permit = Permit()
         self._to_flush = False  # the worker has the permit, until the stream has sent all it took
         self._ended = False

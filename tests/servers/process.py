@@ -49,7 +49,7 @@ class Process:
         user = unprivileged_user()
         if user is not None:
             guard += [f"--user={user.pw_uid}", f"--group={user.pw_gid}"]
-        # Without the settings of whoever runs the tests, like PGOPTIONS or MYSQL_HOME.
+        # Without the user's own settings, such as PGOPTIONS or MYSQL_HOME.
         inherited = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:

@@ -55,7 +55,7 @@ class StreamStore:
     """The streams of a folder. One process at a time can have it open.
 
     Methods wait, and other green threads go on meanwhile. What an account has no stream for raises a
-    StreamProblem with the code NO_SUCH_STREAM, whoever else may have one.
+    StreamProblem with the code NO_SUCH_STREAM, also if another account has such a stream.
 
     Args:
         folder: where the database is, or is made.

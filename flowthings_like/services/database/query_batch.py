@@ -55,7 +55,7 @@ class QueryBatch:
     ) -> None:
         self._driver = driver
         self._run = run
-        self._waiting = deque(enumerate(queries))  # whoever takes one out runs it
+        self._waiting = deque(enumerate(queries))  # each is run by the thread that takes it out
         self._results: list[Any] = [None] * len(queries)
 
     def results(self, connections: int) -> list[Any]:

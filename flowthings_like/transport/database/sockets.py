@@ -37,7 +37,7 @@ def has_input(descriptor: int) -> bool:
 
 
 def shut_down(descriptor: int) -> None:
-    """End a socket both ways, so that whoever reads or writes sees its end at once."""
+    """End a socket both ways, so that a thread which reads or writes there sees its end at once."""
     if descriptor >= 0:
         with suppress(OSError):
             HeldSocket(descriptor).shut_down()

@@ -23,6 +23,8 @@ from flowthings_like.database import (
 )
 from flowthings_like.green.backends.choice import detect
 
+from .support import until
+
 USERS = [("esteban", "Garcia Marquez"), ("mohamed", "Al Ghâlib"), ("yoen", "Van der Veld")]
 
 
@@ -215,7 +217,7 @@ def test_the_number_of_connections_is_kept_and_those_beyond_the_minimum_go(tmp_p
     calls.results()
     assert max(seen) == 3
     pool.run_query("select 1")
-    assert pool.stats().open == 1
+    until(lambda: pool.stats().open == 1)  # an OS thread closes the others, and they count until then
     pool.close()
     assert pool.stats().open == 0
 
