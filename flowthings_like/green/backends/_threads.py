@@ -7,6 +7,7 @@ import queue
 import socket
 import threading
 import time
+from collections import deque
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from functools import partial
@@ -189,7 +190,9 @@ class ThreadPool(Pool):
     While a worker waits for a lazy result, another one may start in its place, within a bound.
 
     Only workers change the counts, because no signal handler runs in their threads. `spawn`, which may run in
-    the main thread, adds to a set and to a queue.
+    the main thread, adds to a set and to queues. A worker takes a call and stops to be idle in one step: if
+    another call counted on it, that one would need a new worker later, and CPython 3.12 starts no thread when
+    the program ends.
     """
 
     def __init__(self, backend: Backend, size: int) -> None:
@@ -198,7 +201,8 @@ class ThreadPool(Pool):
         self._open()
 
     def _open(self) -> None:
-        self._calls: queue.SimpleQueue[ThreadCall] = queue.SimpleQueue()
+        self._calls: deque[ThreadCall] = deque()
+        self._tokens: queue.SimpleQueue[None] = queue.SimpleQueue()  # one for each call
         self._lock = threading.Lock()
         self._workers: set[object] = set()
         self._idle = 0
@@ -210,16 +214,25 @@ class ThreadPool(Pool):
             self._open()
         call = ThreadCall(function, args, kwargs)
         with self._lock:
-            self._ensure_workers(self._calls.qsize() + 1)
-            self._calls.put(call)  # under the lock, so that the last worker does not end meanwhile
+            self._ensure_workers(len(self._calls) + 1)
+            self._tokens.put(None)  # first: a call without a token would never run
+            self._calls.append(call)  # under the lock, so that the last worker does not end meanwhile
         return call
 
     def begin_wait(self) -> None:
-        """The calling worker begins to wait for a result: another one may run in its place."""
+        """The calling worker begins to wait for a result: another one may run in its place.
+
+        Raises:
+            RuntimeError: see `_ensure_workers`.
+        """
         if self._pid == os.getpid():
             with self._lock:
                 self._waiting += 1
-                self._ensure_workers(self._calls.qsize())
+                try:
+                    self._ensure_workers(len(self._calls))
+                except BaseException:
+                    self._waiting -= 1
+                    raise
 
     def end_wait(self) -> None:
         """The calling worker has its result."""
@@ -234,7 +247,8 @@ class ThreadPool(Pool):
         """Start a worker if that many queued calls need one and there is room. Called under the lock.
 
         Raises:
-            RuntimeError: no thread can be started, and there is no worker that could run the calls later.
+            RuntimeError: no thread can be started, and all workers wait for results, which may be those of
+                the queued calls.
         """
         if calls <= self._idle or not self._has_room(len(self._workers)):
             return
@@ -244,28 +258,31 @@ class ThreadPool(Pool):
             start_thread(partial(self._serve, worker), f"flowthings-{len(self._workers)}")
         except BaseException as error:
             self._workers.discard(worker)  # if it was started nevertheless, it adds itself
-            if not self._workers or not isinstance(error, RuntimeError):
+            if self._waiting >= len(self._workers) or not isinstance(error, RuntimeError):
                 raise
 
     def _serve(self, worker: object) -> None:
         threading.current_thread().flowthings_pool = self  # type: ignore[attr-defined]
-        calls = self._calls
+        calls, tokens = self._calls, self._tokens
         with self._lock:
             self._workers.add(worker)
             self._idle += 1
         while True:
             try:
-                call = calls.get(timeout=IDLE_SECONDS)
+                tokens.get(timeout=IDLE_SECONDS)
             except queue.Empty:
                 with self._lock:
-                    if not calls.empty():
+                    if calls:
                         continue
                     self._idle -= 1
                     self._workers.discard(worker)
                     return
             with self._lock:
+                if not calls:  # a signal interrupted `spawn`
+                    continue
+                call = calls.popleft()
                 self._idle -= 1
-                self._ensure_workers(calls.qsize())  # there may have been no room before
+                self._ensure_workers(len(calls))  # there may have been no room before
             call.run()
             del call  # it would keep its result alive while this thread is idle
             with self._lock:

@@ -1,0 +1,93 @@
+"""The pool of OS threads, where none can be started: on CPython 3.12 at the end of a program."""
+
+import threading
+import time
+
+import pytest
+
+from flowthings_like.errors import DeadlineExceeded
+from flowthings_like.green import detect
+from flowthings_like.green.backends import _threads
+
+pytestmark = pytest.mark.needs("threads", "about worker threads")
+
+
+@pytest.fixture
+def only_main_starts_threads(monkeypatch):
+    """No worker can start another one."""
+    start = _threads.start_thread
+
+    def refuse(run, name):
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("can't create new thread at interpreter shutdown")
+        start(run, name)
+
+    monkeypatch.setattr(_threads, "start_thread", refuse)
+
+
+class LentLock:
+    """A lock that gives the other threads time to run whenever the main thread has it."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+
+    def __enter__(self):
+        self._lock.acquire()
+        if threading.current_thread() is threading.main_thread():
+            time.sleep(0.002)
+
+    def __exit__(self, *raised):
+        self._lock.release()
+
+
+@pytest.mark.usefixtures("only_main_starts_threads")
+def test_each_call_has_a_worker_of_its_own_while_there_is_room():
+    for _ in range(20):
+        pool = detect().pool(2)
+        pool._lock = LentLock()
+        pool.spawn(len, ()).get(60)
+        both = threading.Barrier(2, timeout=10)  # the worker takes the first call while the second is added
+        calls = [pool.spawn(both.wait) for _ in range(2)]
+        assert sorted(call.get(60) for call in calls) == [0, 1]
+
+
+@pytest.mark.usefixtures("only_main_starts_threads")
+def test_a_worker_does_not_wait_for_a_call_that_nothing_can_run():
+    pool = detect().pool(4)
+    ran = threading.Event()
+
+    def wait():
+        event = detect().one_shot_event()
+        pool.spawn(ran.set)
+        event.wait(60)
+
+    with pytest.raises(RuntimeError, match="can't create new thread"):
+        pool.spawn(wait).get(60)
+    assert ran.wait(60)  # the worker is free again
+
+
+@pytest.mark.usefixtures("only_main_starts_threads")
+def test_a_worker_waits_beside_one_that_can_run_the_queued_calls():
+    pool = detect().pool(2)
+    other = threading.Event()
+    ran = threading.Event()
+
+    def wait():
+        pool.spawn(ran.set)
+        return detect().one_shot_event().wait(0.05)
+
+    busy = pool.spawn(other.wait, 60)
+    waiting = pool.spawn(wait)
+    assert waiting.get(60) is False
+    other.set()
+    assert busy.get(60)
+    assert ran.wait(60)
+
+
+def test_a_call_waits_no_longer_than_told():
+    done = threading.Event()
+    call = detect().pool(1).spawn(done.wait, 60)
+    with pytest.raises(DeadlineExceeded):
+        call.get(0.01)
+    done.set()
+    assert call.get(60)
