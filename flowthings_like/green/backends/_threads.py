@@ -327,8 +327,11 @@ class ThreadsBackend(Backend):
     def yield_to_others(self) -> None:
         """Wait until a worker of the internal pool has run: the others have had time to run meanwhile."""
         event = ThreadEvent()
-        self.internal_pool().spawn(event.set)
-        event.wait()
+        try:
+            self.internal_pool().spawn(event.set)
+            event.wait()
+        except RuntimeError:  # no worker can be started: the program ends
+            time.sleep(0)
 
     def event(self) -> Any:
         return Event()

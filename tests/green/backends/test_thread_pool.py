@@ -8,6 +8,7 @@ import pytest
 from flowthings_like.errors import DeadlineExceeded
 from flowthings_like.green import detect
 from flowthings_like.green.backends import _threads
+from flowthings_like.green.backends._threads import ThreadsBackend
 
 pytestmark = pytest.mark.needs("threads", "about worker threads")
 
@@ -82,6 +83,12 @@ def test_a_worker_waits_beside_one_that_can_run_the_queued_calls():
     other.set()
     assert busy.get(60)
     assert ran.wait(60)
+
+
+@pytest.mark.usefixtures("only_main_starts_threads")
+def test_a_worker_yields_where_no_other_worker_can_be_started():
+    backend = ThreadsBackend()
+    assert backend.internal_pool().spawn(backend.yield_to_others).get(60) is None
 
 
 def test_a_call_waits_no_longer_than_told():
