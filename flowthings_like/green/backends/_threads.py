@@ -34,6 +34,9 @@ THREADS = 64
 MOST_EXTRA_THREADS = 192
 """How many threads a pool may start in place of workers that wait for lazy results."""
 
+LONGEST_YIELD = 0.1
+"""Seconds that a yield takes where no worker is free and none can be started: when the program ends."""
+
 IDLE_SECONDS = 10.0
 """Seconds without work after which a worker thread ends."""
 
@@ -220,19 +223,11 @@ class ThreadPool(Pool):
         return call
 
     def begin_wait(self) -> None:
-        """The calling worker begins to wait for a result: another one may run in its place.
-
-        Raises:
-            RuntimeError: see `_ensure_workers`.
-        """
+        """The calling worker begins to wait for a result: another one may run in its place."""
         if self._pid == os.getpid():
             with self._lock:
                 self._waiting += 1
-                try:
-                    self._ensure_workers(len(self._calls))
-                except BaseException:
-                    self._waiting -= 1
-                    raise
+                self._ensure_workers(len(self._calls))
 
     def end_wait(self) -> None:
         """The calling worker has its result."""
@@ -247,8 +242,7 @@ class ThreadPool(Pool):
         """Start a worker if that many queued calls need one and there is room. Called under the lock.
 
         Raises:
-            RuntimeError: no thread can be started, and all workers wait for results, which may be those of
-                the queued calls.
+            RuntimeError: no thread can be started, and there is no worker that could run the calls later.
         """
         if calls <= self._idle or not self._has_room(len(self._workers)):
             return
@@ -258,7 +252,7 @@ class ThreadPool(Pool):
             start_thread(partial(self._serve, worker), f"flowthings-{len(self._workers)}")
         except BaseException as error:
             self._workers.discard(worker)  # if it was started nevertheless, it adds itself
-            if self._waiting >= len(self._workers) or not isinstance(error, RuntimeError):
+            if not self._workers or not isinstance(error, RuntimeError):
                 raise
 
     def _serve(self, worker: object) -> None:
@@ -327,11 +321,8 @@ class ThreadsBackend(Backend):
     def yield_to_others(self) -> None:
         """Wait until a worker of the internal pool has run: the others have had time to run meanwhile."""
         event = ThreadEvent()
-        try:
-            self.internal_pool().spawn(event.set)
-            event.wait()
-        except RuntimeError:  # no worker can be started: the program ends
-            time.sleep(0)
+        self.internal_pool().spawn(event.set)
+        event.wait(LONGEST_YIELD)
 
     def event(self) -> Any:
         return Event()

@@ -53,39 +53,6 @@ def test_each_call_has_a_worker_of_its_own_while_there_is_room():
 
 
 @pytest.mark.usefixtures("only_main_starts_threads")
-def test_a_worker_does_not_wait_for_a_call_that_nothing_can_run():
-    pool = detect().pool(4)
-    ran = threading.Event()
-
-    def wait():
-        event = detect().one_shot_event()
-        pool.spawn(ran.set)
-        event.wait(60)
-
-    with pytest.raises(RuntimeError, match="can't create new thread"):
-        pool.spawn(wait).get(60)
-    assert ran.wait(60)  # the worker is free again
-
-
-@pytest.mark.usefixtures("only_main_starts_threads")
-def test_a_worker_waits_beside_one_that_can_run_the_queued_calls():
-    pool = detect().pool(2)
-    other = threading.Event()
-    ran = threading.Event()
-
-    def wait():
-        pool.spawn(ran.set)
-        return detect().one_shot_event().wait(0.05)
-
-    busy = pool.spawn(other.wait, 60)
-    waiting = pool.spawn(wait)
-    assert waiting.get(60) is False
-    other.set()
-    assert busy.get(60)
-    assert ran.wait(60)
-
-
-@pytest.mark.usefixtures("only_main_starts_threads")
 def test_a_worker_yields_where_no_other_worker_can_be_started():
     backend = ThreadsBackend()
     assert backend.internal_pool().spawn(backend.yield_to_others).get(60) is None
