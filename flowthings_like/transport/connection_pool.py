@@ -292,16 +292,18 @@ class _PoolState(Generic[C]):
             self.match()  # an interrupted caller must not leave others waiting in vain
             raise
 
-    def discard(self, slot: _Slot[C]) -> None:
+    def discard(self, slot: _Slot[C], expired: bool = False) -> None:
         """Close what is in a slot, and give up the slot when that is done."""
         ending = None
         try:
-            ending = self.close_connection(slot)
+            ending = self.close_connection(slot, expired)
         finally:
-            if ending is None:
-                self._free(slot)
-            else:
+            if ending is not None:
                 ending.when_done(partial(self._free, slot))  # this holds the slot, so it counts until then
+            elif expired:
+                self.slots.discard(slot.ref)  # `match` may be what has found it
+            else:
+                self._free(slot)
 
     def _free(self, slot: _Slot[C]) -> None:
         self.slots.discard(slot.ref)
@@ -345,23 +347,13 @@ class _PoolState(Generic[C]):
             fresh = slot.idle_since >= oldest and slot.epoch == self.epoch and connection is not None
             if fresh and (pool.usable is None or pool.usable(connection)):  # type: ignore[arg-type]
                 return slot
-            self._expire(slot)
+            self.discard(slot, expired=True)
         while len(self.slots) < pool.size:
             slot = _Slot(self)
             if len(self.slots) <= pool.size:
                 return slot
             self.slots.discard(slot.ref)  # another thread was quicker; look again
         return None
-
-    def _expire(self, slot: _Slot[C]) -> None:
-        ending = None
-        try:
-            ending = self.close_connection(slot, expired=True)
-        finally:
-            if ending is None:
-                self.slots.discard(slot.ref)
-            else:
-                ending.when_done(partial(self._free, slot))
 
     def expire(self, oldest: float) -> None:
         """Close what has been idle since before then."""
@@ -372,7 +364,7 @@ class _PoolState(Generic[C]):
                 if slot.idle_since >= oldest:  # another thread has changed the order
                     idle.append(slot)
                     break
-                self._expire(slot)
+                self.discard(slot, expired=True)
 
     def _wait(self, deadline: float | None) -> _Slot[C]:
         try:
