@@ -21,7 +21,7 @@ PACKAGE = Path(__file__).parents[1] / "flowthings_like"
 FLOORS = (
     ("about", "errors"),
     ("wire",),
-    ("wire.http", "wire.things", "wire.grpc", "wire.btrdb"),
+    ("wire.http", "wire.things", "wire.grpc", "wire.btrdb", "wire.tstorage"),
     ("filters",),
     ("green.future", "green.findings"),
     ("green.wrong_thread",),
