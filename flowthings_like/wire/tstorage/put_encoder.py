@@ -6,16 +6,30 @@ records of each in the order in which they were given.
 
 from __future__ import annotations
 
+import struct
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import chain, islice, repeat, starmap
 from typing import TYPE_CHECKING, NamedTuple
 
-from .layout import MAX_BATCH, SLICE, Form
+from ...errors import InvalidInput
+from .columns import VariablePayloads
+from .framing import fill_rows, frame, slices
+from .layout import BATCH, HEADER, I32, MAX_BATCH, MAX_PAYLOAD, SLICE, Form, row_dtype
+from .record import InvalidRecord, Key, find_invalid_key
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from .columns import RecordColumns
-    from .record import Key
 
 __all__ = ["KeysAndPayloads", "encode_columns", "encode_records"]
+
+
+_END = I32.pack(-1)
+_ROWS_AT_ONCE = 256
 
 
 class KeysAndPayloads(NamedTuple):
@@ -54,7 +68,19 @@ def encode_records(
             the first record of all pieces.
         InvalidInput: max_batch_size is not between 1 and MAX_BATCH. It is raised at the first buffer.
     """
-    raise NotImplementedError
+    _check_batch_size(max_batch_size)
+    parts = [HEADER.pack(form.command, 0)]
+    size = done = 0
+    for piece in pieces:
+        for part in _encode_piece(form, piece, min(max_batch_size, slice_size), done):
+            parts.append(part)
+            size += len(part)
+            if size >= slice_size:
+                yield b"".join(parts)
+                parts, size = [], 0
+        done += len(piece.keys)
+    parts.append(_END)
+    yield b"".join(parts)
 
 
 def encode_columns(
@@ -64,4 +90,188 @@ def encode_columns(
 
     The columns are checked before the first buffer is made. See `encode_records` for the rest.
     """
-    raise NotImplementedError
+    _check_batch_size(max_batch_size)
+    _check_columns(columns)
+    payload, count = columns.payload, len(columns)
+    if not count or isinstance(payload, VariablePayloads):
+        for buffer in encode_records(
+            form, _as_pieces(form, columns, slice_size), max_batch_size=max_batch_size, slice_size=slice_size
+        ):
+            yield memoryview(buffer)
+        return
+    lead = HEADER.pack(form.command, 0)
+    for start, stop in slices(form, payload, slice_size):
+        tail = _END if stop == count else b""
+        yield _encode_slice(form, columns[start:stop], payload.dtype.itemsize, max_batch_size, lead, tail)
+        lead = b""
+
+
+def _check_batch_size(max_batch_size: int) -> None:
+    if not 1 <= max_batch_size <= MAX_BATCH:
+        raise InvalidInput(f"max_batch_size must be 1 to {MAX_BATCH}, but is {max_batch_size}")
+
+
+# Records
+
+
+def _encode_piece(form: Form, piece: KeysAndPayloads, max_batch_size: int, done: int) -> Iterator[bytes]:
+    """The batches of some records: heads and records in turn."""
+    keys, payloads = piece
+    if not len(keys):
+        return
+    try:
+        sizes = list(map(len, payloads))
+        if max(sizes) > MAX_PAYLOAD:
+            raise _payload_too_large(max(sizes), sizes.index(max(sizes)) + done)
+        cids = [key[0] for key in keys]
+        if min(cids) < 0:
+            raise struct.error("a cid is negative")
+        if cids.count(cids[0]) == len(cids):
+            yield from _encode_batches(form, cids[0], keys, payloads, sizes, max_batch_size)
+            return
+        groups: dict[int, list[int]] = defaultdict(list)
+        for place, cid in enumerate(cids):
+            groups[cid].append(place)
+        for cid, places in groups.items():
+            yield from _encode_batches(
+                form,
+                cid,
+                [keys[place] for place in places],
+                [payloads[place] for place in places],
+                [sizes[place] for place in places],
+                max_batch_size,
+            )
+    except (struct.error, TypeError) as error:
+        found = find_invalid_key(keys, with_acq=form is Form.PUTA, first=done)
+        raise found or InvalidRecord(f"a payload must be bytes: {error}") from None
+
+
+def _encode_batches(
+    form: Form,
+    cid: int,
+    keys: Sequence[Key],
+    payloads: Sequence[bytes | bytearray],
+    sizes: list[int],
+    max_batch_size: int,
+) -> Iterator[bytes]:
+    """The batches of records of one cid."""
+    head = 4 + form.key_size
+    if sizes.count(sizes[0]) == len(sizes):
+        step = max(1, max_batch_size // (head + sizes[0]))
+        for start in range(0, len(sizes), step):
+            records = _pack_uniform(
+                form, keys[start : start + step], payloads[start : start + step], sizes[0]
+            )
+            yield BATCH.pack(cid, len(records))
+            yield records
+        return
+    start = size = 0
+    for place, payload_size in enumerate([*sizes, max_batch_size]):  # the last one ends the last batch
+        if size and size + head + payload_size > max_batch_size:
+            chosen = slice(start, place)
+            yield BATCH.pack(cid, size)
+            yield _pack_variable(form, keys[chosen], payloads[chosen], sizes[chosen])
+            start, size = place, 0
+        size += head + payload_size
+
+
+def _pack_uniform(form: Form, keys: Sequence[Key], payloads: Sequence[bytes | bytearray], size: int) -> bytes:
+    rows = zip(repeat(form.key_size + size), *_key_columns(form, keys), payloads, strict=False)
+    block = _row_struct(form, size, _ROWS_AT_ONCE) if len(keys) >= _ROWS_AT_ONCE else None
+    packed = [
+        block.pack(*chain.from_iterable(islice(rows, _ROWS_AT_ONCE)))
+        for _ in range(len(keys) // _ROWS_AT_ONCE)
+        if block is not None
+    ]
+    packed += starmap(_row_struct(form, size, 1).pack, rows)
+    return b"".join(packed)
+
+
+def _pack_variable(
+    form: Form, keys: Sequence[Key], payloads: Sequence[bytes | bytearray], sizes: list[int]
+) -> bytes:
+    rows = zip((form.key_size + size for size in sizes), *_key_columns(form, keys), strict=True)
+    heads = starmap(struct.Struct(f"<i{form.key_format}").pack, rows)
+    return b"".join(chain.from_iterable(zip(heads, payloads, strict=True)))
+
+
+def _key_columns(form: Form, keys: Sequence[Key]) -> list[tuple[int, ...]]:
+    """The fields that are sent in each record, without cid."""
+    return list(zip(*keys, strict=True))[1 : 1 + len(form.key_fields)]
+
+
+@lru_cache(maxsize=32)
+def _row_struct(form: Form, payload_size: int, count: int) -> struct.Struct:
+    return struct.Struct("<" + f"i{form.key_format}{payload_size}s" * count)
+
+
+# Columns
+
+
+def _check_columns(columns: RecordColumns) -> None:
+    payload = columns.payload
+    if len(columns) and int(columns.cid.min()) < 0:
+        index = int((columns.cid < 0).argmax())
+        raise InvalidRecord(f"record {index} cannot be put: its cid is negative", index)
+    if not isinstance(payload, VariablePayloads) and payload.dtype.itemsize > MAX_PAYLOAD:
+        raise _payload_too_large(payload.dtype.itemsize, 0)
+
+
+def _payload_too_large(size: int, index: int) -> InvalidRecord:
+    return InvalidRecord(
+        f"record {index} cannot be put: its payload has {size} bytes; at most {MAX_PAYLOAD} are stored", index
+    )
+
+
+def _encode_slice(
+    form: Form, columns: RecordColumns, payload_size: int, max_batch_size: int, lead: bytes, tail: bytes
+) -> memoryview:
+    """The batches of a slice, between a lead and a tail."""
+    import numpy as np
+
+    dtype = row_dtype(form, payload_size)
+    step = max(1, max_batch_size // dtype.itemsize)
+    cid, count = columns.cid, len(columns)
+    is_one = bool((cid == cid[0]).all())
+    if is_one and count <= step:  # write it in place
+        head = lead + BATCH.pack(cid[0], count * dtype.itemsize)
+        buffer = np.empty(len(head) + count * dtype.itemsize + len(tail), "u1")
+        buffer[: len(head)] = bytearray(head)
+        buffer[len(buffer) - len(tail) :] = bytearray(tail)
+        fill_rows(np.ndarray(count, dtype, buffer, len(head)), columns)
+        return buffer.data
+    bounds = [(0, count)]
+    if not is_one:
+        order, bounds = _group(cid)
+        columns = columns[order]
+    records = frame(form, columns)
+    parts: list[bytes | memoryview] = [lead]
+    for start, stop in bounds:
+        for at in range(start, stop, step):
+            batch = records[at * dtype.itemsize : min(at + step, stop) * dtype.itemsize]
+            parts += (BATCH.pack(columns.cid[at], len(batch)), batch)
+    return memoryview(b"".join([*parts, tail]))
+
+
+def _group(cid: NDArray[np.int32]) -> tuple[NDArray[np.int64], list[tuple[int, int]]]:
+    """The order that sorts by cid, and the start and stop of each cid in it, by first appearance."""
+    import numpy as np
+
+    lowest = int(cid.min())
+    near = int(cid.max()) - lowest < 1 << 16
+    order = np.argsort((cid - lowest).astype("u2") if near else cid, kind="stable")  # 16 bits: by radix
+    starts = np.flatnonzero(np.diff(cid[order], prepend=-1))
+    stops = np.append(starts[1:], len(cid))
+    by_appearance = np.argsort(order[starts])
+    pairs = zip(starts[by_appearance].tolist(), stops[by_appearance].tolist(), strict=True)
+    return order, list(pairs)
+
+
+def _as_pieces(form: Form, columns: RecordColumns, slice_size: int) -> Iterator[KeysAndPayloads]:
+    """Columns with payloads of different sizes, as pieces of records."""
+    acq = columns.mid if columns.acq is None else columns.acq  # PUT does not send it
+    for start, stop in slices(form, columns.payload, slice_size):
+        piece = columns[start:stop]
+        fields = piece.cid, piece.mid, piece.moid, piece.cap, acq[start:stop]
+        keys = list(map(Key._make, zip(*(field.tolist() for field in fields), strict=True)))
+        yield KeysAndPayloads(keys, list(map(bytes, piece.payload.tolist())))

@@ -7,7 +7,7 @@ second.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from ...errors import InvalidInput
@@ -81,14 +81,7 @@ class Key(NamedTuple):
 
     def problem(self) -> str:
         """What is wrong with it, as a sentence; "" if it is valid."""
-        for (name, (lowest, highest)), number in zip(FIELDS.items(), self, strict=True):
-            try:
-                if lowest <= number <= highest and number.__index__() == number:
-                    continue
-            except (AttributeError, TypeError):
-                return f"{name} is an integer, but was {number!r}"
-            return f"{name} is {number}, but must be {lowest} to {highest}"
-        return ""
+        return _problem(self)
 
     def to_bytes(self, *, with_cid: bool = True, with_acq: bool = True) -> bytes:
         """Pack it: 32 bytes, 4 less without cid, 8 less without acq.
@@ -103,7 +96,7 @@ class Key(NamedTuple):
                 return _FULL.pack(*self) if with_acq else _NO_ACQ.pack(*self[:4])
             return _NO_CID.pack(*self[1:]) if with_acq else _NO_CID_NO_ACQ.pack(*self[1:4])
         except struct.error as error:
-            raise InvalidRecord(f"a key that cannot be packed: {self.problem() or error}") from None
+            raise InvalidRecord(f"this key cannot be sent: {self.problem() or error}") from None
 
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview, offset: int = 0) -> Key | None:
@@ -137,11 +130,28 @@ class Record(_Record, Generic[T]):
         def value(self) -> T: ...
 
 
-def find_invalid_key(keys: Sequence[Key], *, with_acq: bool = True) -> InvalidRecord | None:
+def find_invalid_key(
+    keys: Iterable[Sequence[int]], *, with_acq: bool = True, first: int = 0
+) -> InvalidRecord | None:
     """The error for the first key that cannot be put; None if there is none.
 
     Args:
-        keys: any sequence of keys.
+        keys: keys, or tuples like them.
         with_acq: whether acq is sent, and so has to be in range.
+        first: the index of the first key, for the error.
     """
-    raise NotImplementedError
+    for index, key in enumerate(keys, first):
+        problem = _problem(key if with_acq else key[:4])
+        if problem:
+            return InvalidRecord(f"record {index} cannot be put: {problem}", index)
+    return None
+
+
+def _problem(numbers: Sequence[Any]) -> str:
+    """What is wrong with the first fields of a key, as a sentence; "" if nothing is."""
+    for (name, (lowest, highest)), number in zip(FIELDS.items(), numbers, strict=False):
+        if not hasattr(number, "__index__"):
+            return f"{name} must be an integer, but is {number!r}"
+        if not lowest <= number <= highest:
+            return f"{name} must be {lowest} to {highest}, but is {number}"
+    return ""
