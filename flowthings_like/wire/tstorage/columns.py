@@ -64,6 +64,17 @@ class RecordColumns:
     def __len__(self) -> int:
         return len(self.mid)
 
+    def field(self, name: str) -> NDArray[Any]:
+        """The column of a key's field.
+
+        Raises:
+            InvalidInput: it is acq, and there is none.
+        """
+        column: NDArray[Any] | None = getattr(self, name)
+        if column is None:
+            raise InvalidInput(f"these columns have no {name}, which is sent with each record here")
+        return column
+
     def __getitem__(self, places: slice | NDArray[np.int64]) -> RecordColumns:
         """The records at some places. Payloads of different sizes have to be a slice without a step."""
         acq = None if self.acq is None else self.acq[places]

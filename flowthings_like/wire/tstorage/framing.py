@@ -68,7 +68,4 @@ def fill_rows(rows: NDArray[np.void], columns: RecordColumns) -> None:
         if payload.dtype.itemsize:
             rows["payload"] = payload.view(f"V{payload.dtype.itemsize}")
     for name in names[1:-1]:
-        column = getattr(columns, name)
-        if column is None:
-            raise ValueError(f"the columns have no {name}, which this request or reply sends")
-        rows[name] = column
+        rows[name] = columns.field(name)

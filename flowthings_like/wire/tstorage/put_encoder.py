@@ -269,7 +269,7 @@ def _group(cid: NDArray[np.int32]) -> tuple[NDArray[np.int64], list[tuple[int, i
 
 def _as_pieces(form: Form, columns: RecordColumns, slice_size: int) -> Iterator[KeysAndPayloads]:
     """Columns with payloads of different sizes, as pieces of records."""
-    acq = columns.mid if columns.acq is None else columns.acq  # PUT does not send it
+    acq = columns.field("acq" if form is Form.PUTA else "cap")  # PUT does not send it
     for start, stop in slices(form, columns.payload, slice_size):
         piece = columns[start:stop]
         fields = piece.cid, piece.mid, piece.moid, piece.cap, acq[start:stop]

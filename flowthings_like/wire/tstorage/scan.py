@@ -53,6 +53,8 @@ def count_cids(data: bytearray, at: int, count: int, stride: int) -> int:
         count: how many there are.
         stride: bytes from one to the next.
     """
+    if count == 1:
+        return int(data[at + 7] < 0x80)
     np = numpy_or_none() if count > _FIRST_STEP else None
     if np is not None:
         negative = np.ndarray((count,), "<i4", data, at + 4, (stride,)) < 0
@@ -92,12 +94,15 @@ class RecordStarts:
 
     def add(self, at: int, count: int, stride: int) -> None:
         """Add `count` records of one size, of which the first stands at `at`."""
-        more = range(at, at + count * stride, stride)
         places = self.places
         if not self.stride:
             self.stride = stride
         elif self.stride != stride:
             self.stride = -1
+        if count == 1 and not isinstance(places, range):
+            places.append(at)
+            return
+        more = range(at, at + count * stride, stride)
         if isinstance(places, range):
             if not places:
                 self.places = more
