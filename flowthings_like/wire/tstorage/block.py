@@ -13,6 +13,7 @@ from .record import Key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from mmap import mmap
 
     import numpy as np
     from numpy.typing import NDArray
@@ -33,7 +34,7 @@ class RecordBlock:
     __slots__ = ("_cids", "_data", "_places", "form", "payload_size")
 
     def __init__(
-        self, form: Form, data: bytearray, starts: RecordStarts, cids: int | array[int] | None = None
+        self, form: Form, data: bytearray | mmap, starts: RecordStarts, cids: int | array[int] | None = None
     ) -> None:
         """A block of records in `data`, which nobody changes any more.
 

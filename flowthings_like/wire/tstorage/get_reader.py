@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from .block import RecordBlock
+from .growing_buffer import GrowingBuffer
 from .layout import HEADER, I32, I64, MAX_HEADER_DATA, MAX_PAYLOAD, Form
 from .outcome import Completed, Failed, Malformed, Outcome
 from .scan import RecordStarts, count_cids, count_run
@@ -43,7 +44,7 @@ class GetReader:
         excess: bytes that came after the end of the reply. If there are any, the connection must be closed.
     """
 
-    __slots__ = ("_at", "_data", "_max_size", "_starts", "_state", "excess", "outcome", "pending_record",
+    __slots__ = ("_at", "_buffer", "_max_size", "_starts", "_state", "excess", "outcome", "pending_record",
                  "received")  # fmt: skip
 
     def __init__(self, max_payload: int = MAX_PAYLOAD) -> None:
@@ -51,7 +52,7 @@ class GetReader:
         self.received = self.pending_record = self.excess = 0
         self._max_size = _KEY + max_payload
         self._state = _State.ACCEPTED
-        self._data = bytearray()
+        self._buffer = GrowingBuffer()
         self._at = 0  # what is before it has been read
         self._starts = RecordStarts()
 
@@ -65,7 +66,7 @@ class GetReader:
         if self._state is _State.DONE:
             self.excess += len(data)
             return
-        self._data += data
+        self._buffer.append(data)
         if self._state is _State.ACCEPTED:
             self._read_accepted()
         if self._state is _State.RECORD:
@@ -75,19 +76,20 @@ class GetReader:
 
     def take(self) -> RecordBlock:
         """The whole records that have come since the last `take`; may be none."""
-        block = RecordBlock(Form.GET, self._data, self._starts)
+        buffer = self._buffer
+        block = RecordBlock(Form.GET, buffer.data, self._starts)
         if self._starts:
-            self._data = self._data[self._at :]
+            self._buffer = GrowingBuffer(buffer.data[self._at : buffer.size])
             self._at = 0
             self._starts = RecordStarts()
         return block
 
     def _read_header(self) -> int | None:
         """Read a header with its data, if both have come. Returns where the data stands."""
-        data, at = self._data, self._at
-        if len(data) < at + HEADER.size:
+        buffer, at = self._buffer, self._at
+        if buffer.size < at + HEADER.size:
             return None
-        code, size = HEADER.unpack_from(data, at)
+        code, size = HEADER.unpack_from(buffer.data, at)
         if code != ResponseStatus.OK:
             refused = self._state is _State.ACCEPTED
             status = ResponseStatus.BAD_REQUEST if refused else ResponseStatus.ERROR
@@ -98,7 +100,7 @@ class GetReader:
             )
         elif self._state is _State.END and size < I64.size:
             self._end(Malformed(f"the end of a reply has {size} bytes of data; it has 8, the acq"))
-        elif len(data) >= at + HEADER.size + size:
+        elif buffer.size >= at + HEADER.size + size:
             self._at = at + HEADER.size + size
             return at + HEADER.size
         return None
@@ -108,8 +110,8 @@ class GetReader:
             self._state = _State.RECORD
 
     def _read_records(self) -> None:
-        data, at, starts, most = self._data, self._at, self._starts, self._max_size
-        end = len(data)
+        data, end = self._buffer.data, self._buffer.size
+        at, starts, most = self._at, self._starts, self._max_size
         self.pending_record = 0
         while at + 4 <= end:
             size = I32.unpack_from(data, at)[0]
@@ -137,8 +139,8 @@ class GetReader:
     def _read_end(self) -> None:
         at = self._read_header()
         if at is not None:
-            acq = I64.unpack_from(self._data, at)[0]
-            self.excess = len(self._data) - self._at
+            acq = I64.unpack_from(self._buffer.data, at)[0]
+            self.excess = self._buffer.size - self._at
             self._end(Completed(acq, acq))
 
     def _end(self, outcome: Outcome) -> None:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain, islice, repeat, starmap
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import InvalidInput
 from .columns import VariablePayloads
@@ -37,11 +37,14 @@ class KeysAndPayloads(NamedTuple):
 
     Attributes:
         keys: tuples of cid, mid, moid, cap and acq.
-        payloads: bytes or bytearrays.
+        payloads: bytes or bytearrays; with a format, values for it.
+        format: if each payload is one number, its character for `struct`, without a byte order, for example
+            "d". It is packed with the key then, little-endian, which is faster than to do it before.
     """
 
     keys: Sequence[Key]
-    payloads: Sequence[bytes | bytearray]
+    payloads: Sequence[Any]
+    format: str | None = None
 
 
 def encode_records(
@@ -116,93 +119,96 @@ def _check_batch_size(max_batch_size: int) -> None:
 
 def _encode_piece(form: Form, piece: KeysAndPayloads, max_batch_size: int, done: int) -> Iterator[bytes]:
     """The batches of some records: heads and records in turn."""
-    keys, payloads = piece
+    keys, payloads = piece.keys, piece.payloads
     if not len(keys):
         return
     try:
-        sizes = list(map(len, payloads))
-        if max(sizes) > MAX_PAYLOAD:
-            raise _payload_too_large(max(sizes), sizes.index(max(sizes)) + done)
-        cids = [key[0] for key in keys]
-        if min(cids) < 0:
+        cids, *fields = zip(*keys, strict=True)
+        columns = [*fields[: len(form.key_fields)], payloads]
+        distinct = set(cids)
+        if min(distinct) < 0:
             raise struct.error("a cid is negative")
-        if cids.count(cids[0]) == len(cids):
-            yield from _encode_batches(form, cids[0], keys, payloads, sizes, max_batch_size)
+        if len(distinct) == 1:
+            yield from _encode_batches(form, cids[0], columns, piece.format, max_batch_size)
             return
         groups: dict[int, list[int]] = defaultdict(list)
         for place, cid in enumerate(cids):
             groups[cid].append(place)
         for cid, places in groups.items():
-            yield from _encode_batches(
-                form,
-                cid,
-                [keys[place] for place in places],
-                [payloads[place] for place in places],
-                [sizes[place] for place in places],
-                max_batch_size,
-            )
+            chosen = [[column[place] for place in places] for column in columns]
+            yield from _encode_batches(form, cid, chosen, piece.format, max_batch_size)
     except (struct.error, TypeError) as error:
         found = find_invalid_key(keys, with_acq=form is Form.PUTA, first=done)
-        raise found or InvalidRecord(f"a payload must be bytes: {error}") from None
+        found = found or _find_too_large(payloads, done)
+        raise found or InvalidRecord(f"a payload that cannot be put: {error}") from None
 
 
 def _encode_batches(
-    form: Form,
-    cid: int,
-    keys: Sequence[Key],
-    payloads: Sequence[bytes | bytearray],
-    sizes: list[int],
-    max_batch_size: int,
+    form: Form, cid: int, columns: Sequence[Sequence[Any]], format: str | None, max_batch_size: int
 ) -> Iterator[bytes]:
-    """The batches of records of one cid."""
+    """The batches of records of one cid.
+
+    Args:
+        columns: the fields that each record has of its key, and the payloads.
+    """
+    payloads, count = columns[-1], len(columns[-1])
     head = 4 + form.key_size
-    if sizes.count(sizes[0]) == len(sizes):
-        step = max(1, max_batch_size // (head + sizes[0]))
-        for start in range(0, len(sizes), step):
-            records = _pack_uniform(
-                form, keys[start : start + step], payloads[start : start + step], sizes[0]
-            )
-            yield BATCH.pack(cid, len(records))
-            yield records
+    sizes = {struct.calcsize(f"<{format}")} if format else set(map(len, payloads))
+    if max(sizes) > MAX_PAYLOAD:
+        raise struct.error("a payload is too large")
+    if len(sizes) == 1:
+        size = sizes.pop()
+        row_format = f"i{form.key_format}{format or f'{size}s'}"
+        step = max(1, max_batch_size // (head + size))
+        for start in range(0, count, step):
+            chosen = columns if step >= count else [column[start : start + step] for column in columns]
+            yield BATCH.pack(cid, len(chosen[-1]) * (head + size))
+            yield _pack_uniform(row_format, form.key_size + size, chosen)
         return
-    start = size = 0
-    for place, payload_size in enumerate([*sizes, max_batch_size]):  # the last one ends the last batch
-        if size and size + head + payload_size > max_batch_size:
-            chosen = slice(start, place)
-            yield BATCH.pack(cid, size)
-            yield _pack_variable(form, keys[chosen], payloads[chosen], sizes[chosen])
-            start, size = place, 0
-        size += head + payload_size
+    start = batch = 0
+    for place, payload_size in enumerate([*map(len, payloads), max_batch_size]):  # the last one ends a batch
+        if batch and batch + head + payload_size > max_batch_size:
+            yield BATCH.pack(cid, batch)
+            yield _pack_variable(form, [column[start:place] for column in columns])
+            start, batch = place, 0
+        batch += head + payload_size
 
 
-def _pack_uniform(form: Form, keys: Sequence[Key], payloads: Sequence[bytes | bytearray], size: int) -> bytes:
-    rows = zip(repeat(form.key_size + size), *_key_columns(form, keys), payloads, strict=False)
-    block = _row_struct(form, size, _ROWS_AT_ONCE) if len(keys) >= _ROWS_AT_ONCE else None
-    packed = [
-        block.pack(*chain.from_iterable(islice(rows, _ROWS_AT_ONCE)))
-        for _ in range(len(keys) // _ROWS_AT_ONCE)
-        if block is not None
-    ]
-    packed += starmap(_row_struct(form, size, 1).pack, rows)
+def _pack_uniform(row_format: str, size: int, columns: Sequence[Sequence[Any]]) -> bytes:
+    """Records of one size.
+
+    Args:
+        row_format: of a record, for `struct`.
+        size: what is written as the size of each.
+    """
+    rows = zip(repeat(size), *columns, strict=False)
+    count = len(columns[-1]) // _ROWS_AT_ONCE
+    packed: list[bytes] = []
+    if count:
+        pack = _struct(row_format, _ROWS_AT_ONCE).pack
+        packed += (pack(*chain.from_iterable(islice(rows, _ROWS_AT_ONCE))) for _ in range(count))
+    packed += starmap(_struct(row_format, 1).pack, rows)
     return b"".join(packed)
 
 
-def _pack_variable(
-    form: Form, keys: Sequence[Key], payloads: Sequence[bytes | bytearray], sizes: list[int]
-) -> bytes:
-    rows = zip((form.key_size + size for size in sizes), *_key_columns(form, keys), strict=True)
-    heads = starmap(struct.Struct(f"<i{form.key_format}").pack, rows)
+def _pack_variable(form: Form, columns: Sequence[Sequence[Any]]) -> bytes:
+    """Records of any sizes."""
+    *fields, payloads = columns
+    rows = zip((form.key_size + len(payload) for payload in payloads), *fields, strict=True)
+    heads = starmap(_struct(f"i{form.key_format}", 1).pack, rows)
     return b"".join(chain.from_iterable(zip(heads, payloads, strict=True)))
 
 
-def _key_columns(form: Form, keys: Sequence[Key]) -> list[tuple[int, ...]]:
-    """The fields that are sent in each record, without cid."""
-    return list(zip(*keys, strict=True))[1 : 1 + len(form.key_fields)]
-
-
 @lru_cache(maxsize=32)
-def _row_struct(form: Form, payload_size: int, count: int) -> struct.Struct:
-    return struct.Struct("<" + f"i{form.key_format}{payload_size}s" * count)
+def _struct(row_format: str, count: int) -> struct.Struct:
+    return struct.Struct("<" + row_format * count)
+
+
+def _find_too_large(payloads: Sequence[Any], first: int) -> InvalidRecord | None:
+    for index, payload in enumerate(payloads, first):
+        if isinstance(payload, bytes | bytearray) and len(payload) > MAX_PAYLOAD:
+            return _payload_too_large(len(payload), index)
+    return None
 
 
 # Columns

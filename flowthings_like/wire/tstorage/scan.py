@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from functools import cache
 from itertools import repeat
+from mmap import mmap
 from types import ModuleType
 
 from .layout import I32
@@ -24,7 +25,7 @@ def numpy_or_none() -> ModuleType | None:
     return numpy
 
 
-def count_run(data: bytearray, at: int, end: int, stride: int) -> int:
+def count_run(data: bytearray | mmap, at: int, end: int, stride: int) -> int:
     """How many whole records before `end` have the size of the one at `at`, and follow it without a gap.
 
     Args:
@@ -45,7 +46,7 @@ def count_run(data: bytearray, at: int, end: int, stride: int) -> int:
     return known
 
 
-def count_cids(data: bytearray, at: int, count: int, stride: int) -> int:
+def count_cids(data: bytearray | mmap, at: int, count: int, stride: int) -> int:
     """How many of the whole keys of records, from the first on, have a cid that is not negative.
 
     Args:
@@ -63,7 +64,7 @@ def count_cids(data: bytearray, at: int, count: int, stride: int) -> int:
     return count if signs.isascii() else next(place for place, byte in enumerate(signs) if byte & 0x80)
 
 
-def _count_equal(data: bytearray, at: int, count: int, stride: int, size: bytearray) -> int:
+def _count_equal(data: bytearray | mmap, at: int, count: int, stride: int, size: bytes | bytearray) -> int:
     """How many of `count` records, from the first on, have a size."""
     np = numpy_or_none() if count > _FIRST_STEP else None
     if np is not None:

@@ -232,23 +232,3 @@ def test_a_taken_block_stays_as_it_is() -> None:
     assert rows["mid"].tolist() == [0, 1, 2, 3]
     assert block.payloads() == [payload for _, payload in EIGHT[:4]]
     assert whole(reader) == EIGHT[4:]
-
-
-def test_the_memory_of_a_reply_in_columns() -> None:
-    count = 200_000
-    rows = np.zeros(count, row_dtype(Form.GET, 8))
-    rows["_size"] = 40
-    stream = ACCEPTED + rows.tobytes() + end_of_records(1)
-    view = memoryview(stream)
-    GetReader().feed(view[:1000])  # what is imported at the first use
-    tracemalloc.start()
-    try:
-        reader = GetReader()
-        for start in range(0, len(stream), 1 << 18):
-            reader.feed(view[start : start + (1 << 18)])
-        taken = reader.take().rows()
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert len(taken) == count
-    assert peak < 1.2 * len(stream)

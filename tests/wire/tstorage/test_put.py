@@ -19,6 +19,7 @@ from flowthings_like.wire.tstorage.record import InvalidRecord, Key
 from flowthings_like.wire.tstorage.requests import PutBegun, PutDone, PutPiece, RequestReader
 from tests.wire.tstorage.reference import (
     CUTS,
+    KEYS,
     RECORDS,
     Raw,
     as_columns,
@@ -177,8 +178,24 @@ def test_acq_does_not_count_in_a_put_without_it() -> None:
 def test_payloads_are_bytes() -> None:
     assert encoded(Form.PUT, [(KEY, bytearray(b"abc"))]) == encode_put(Form.PUT, [(KEY, b"abc")])
     for wrong in ("abc", 5, None):
-        with pytest.raises(InvalidRecord, match="a payload must be bytes"):
+        with pytest.raises(InvalidRecord, match="a payload that cannot be put: "):
             encoded(Form.PUT, [(KEY, wrong)])  # type: ignore[list-item]
+
+
+@given(FORMS, st.lists(st.tuples(KEYS, st.floats(allow_nan=False)), max_size=600), st.integers(1, 200))
+def test_numbers_are_packed_with_their_keys(form: Form, records: list[tuple[Key, float]], most: int) -> None:
+    piece = KeysAndPayloads([key for key, _ in records], [number for _, number in records], "d")
+    plain = [(key, struct.pack("<d", number)) for key, number in records]
+    assert b"".join(encode_records(form, [piece])) == encoded(form, plain)
+    batched = b"".join(encode_records(form, [piece], max_batch_size=most))
+    assert batched == encoded(form, plain, max_batch_size=most)
+
+
+def test_a_number_that_cannot_be_packed() -> None:
+    with pytest.raises(InvalidRecord, match="a payload that cannot be put: required argument is not a float"):
+        list(encode_records(Form.PUT, [KeysAndPayloads([KEY], ["x"], "d")]))
+    with pytest.raises(InvalidRecord, match="record 0 cannot be put: cid must be"):
+        list(encode_records(Form.PUT, [KeysAndPayloads([KEY._replace(cid=-1)], ["x"], "d")]))
 
 
 def test_the_largest_payload() -> None:
