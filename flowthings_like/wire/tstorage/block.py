@@ -51,6 +51,14 @@ class RecordBlock:
     def __len__(self) -> int:
         return len(self._places)
 
+    def __getitem__(self, places: slice) -> RecordBlock:
+        """Some of the records, in a block of their own on the same bytes."""
+        part = RecordBlock.__new__(RecordBlock)
+        part.form, part.payload_size, part._data = self.form, self.payload_size, self._data
+        part._places = self._places[places]
+        part._cids = self._cids[places] if isinstance(self._cids, array) else self._cids
+        return part
+
     def rows(self, payload: np.dtype[Any] | None = None) -> NDArray[Any]:
         """The records as one structured array, see `layout.row_dtype`.
 

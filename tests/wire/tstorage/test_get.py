@@ -103,6 +103,17 @@ def test_records_as_columns(records: list[Raw]) -> None:
         assert rows["cap"].tolist() == [key.cap for key, _ in records]
 
 
+@given(RECORDS, st.integers(0, 60), st.integers(0, 60))
+def test_a_part_of_a_block(records: list[Raw], start: int, length: int) -> None:
+    reader = GetReader()
+    reader.feed(encode_reply(records))
+    part = reader.take()[start : start + length]
+    expected = records[start : start + length]
+    assert len(part) == len(expected)
+    assert list(zip(part.keys(), part.payloads(), strict=True)) == expected
+    assert from_columns(part.columns()) == expected
+
+
 def test_rows_are_views_with_the_dtype_that_is_asked_for() -> None:
     reader = GetReader()
     reader.feed(encode_reply([(KEY, struct.pack("<d", number)) for number in range(100)]))

@@ -338,6 +338,16 @@ def test_malformed_puts(stream: bytes, said: str) -> None:
     assert refusal(whole, list(range(len(whole)))) == refusal(whole)
 
 
+def test_a_part_of_a_block() -> None:
+    records = sorted((KEY._replace(cid=number // 30, mid=number), b"1234") for number in range(90))
+    events = RequestReader().feed(encode_put(Form.PUTA, records))
+    block = next(event.block for event in events if isinstance(event, PutPiece))
+    for start, stop in ((0, 20), (20, 70), (85, 99), (90, 95)):
+        part = block[start:stop]
+        assert list(zip(part.keys(), part.payloads(), strict=True)) == records[start:stop]
+        assert from_columns(part.columns()) == records[start:stop]
+
+
 def test_a_put_may_have_empty_batches_and_any_negative_end() -> None:
     record = struct.pack("<i", 20) + KEY.to_bytes(with_cid=False, with_acq=False)
     stream = HEAD + struct.pack("<iiii", 9, 0, 3, 24) + record + struct.pack("<iii", 9, 0, -77)
