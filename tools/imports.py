@@ -41,7 +41,7 @@ FLOORS = (
     ("platform.problems", "platform.ids", "platform.requirements"),
     ("platform.store",),
     ("platform.leader",),
-    ("platform.sockets",),
+    ("platform.sockets", "platform.duckdb"),
     ("platform.resources.access", "platform.resources.query", "platform.resources.statistics.counters"),
     ("platform.resources.drops",),
     ("platform.resources.aggregates", "platform.resources.base"),

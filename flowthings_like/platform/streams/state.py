@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .pause import pause
+from ..store.pause import pause
 from .problems import Code, StreamProblem
 
 if TYPE_CHECKING:
