@@ -48,7 +48,7 @@ FLOORS = (
     ("platform.resources.statistics",),
     ("platform.resources",),
     ("platform.grpc",),
-    ("platform.rest", "platform.things", "platform.streams"),
+    ("platform.rest", "platform.things", "platform.streams", "platform.records"),
     ("platform",),
     ("api",),
     ("",),  # flowthings_like itself: the public names

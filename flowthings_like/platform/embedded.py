@@ -10,6 +10,8 @@ from sqlalchemy.exc import DatabaseError
 
 from ..errors import ConfigurationError
 from .problems import BadRequest, Unavailable
+from .records.service import Address as RecordsAddress
+from .records.service import Service as RecordsService
 from .requirements import check_requirements
 from .resources.access.accounts import Accounts, check_name
 from .resources.drops.resource_store import ResourceStore
@@ -33,6 +35,7 @@ class Platform:
         store: the data.
         things: rooms and queries. Their node starts when its address is first asked for.
         streams: time series. Their node starts likewise.
+        records: binary records. Their node starts likewise.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Platform:
         self.application = Application(store, self.accounts, limits)
         self.things = Service(store, self.accounts)
         self.streams = StreamsService(store, self.accounts)
+        self.records = RecordsService(store)
 
     def things_address(self) -> Address:
         """(host, port, user, password) of the folder's things node, for any ThingsDB client.
@@ -74,10 +78,24 @@ class Platform:
         """
         return self.streams.address(self.account)
 
+    def records_address(self) -> RecordsAddress:
+        """(host, port) of the folder's record store, for any TStorage client. There is no login.
+
+        Ask again before each attempt to connect: the store may have moved to another process.
+
+        Raises:
+            ConfigurationError: the platform has no folder or is closed, or a package that records need is not
+                installed.
+        """
+        return self.records.address()
+
     def close(self) -> None:
         """Write what is still in memory and close the store."""
         try:
-            self.streams.close()
+            try:
+                self.records.close()
+            finally:
+                self.streams.close()
         finally:
             self.things.close()
             self.application.close()

@@ -61,7 +61,7 @@ class LeaderLock:
             import fcntl
         except ImportError as error:
             raise ConfigurationError(
-                "rooms, queries and streams of an embedded folder need a POSIX system"
+                "rooms, queries, streams and records of an embedded folder need a POSIX system"
             ) from error
         try:
             file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -23,12 +23,13 @@ _FILES = (
     f"{DATABASE}-wal",
     f"{DATABASE}-shm",
     f"{DATABASE}-journal",
+    "records.lock",
     "streams.lock",
     "things.lock",
     "serve.lock",
     "rights.mark",
 )
-_FOLDERS = ("streams",)
+_FOLDERS = ("records", "streams")
 """Folders of ours in it. They are made when they are needed, and others may not look into them."""
 
 _OPEN_TO_OTHERS = 0o077

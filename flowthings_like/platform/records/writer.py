@@ -1,0 +1,196 @@
+"""The single writer: puts that come together share one commit, and one wait for the disk."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..store.group_commit import GroupCommit, Job
+from .problems import Refused
+from .tables import LONG, TABLES, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .acquisition import AcquisitionClock
+    from .batches import Batch
+    from .database import Database
+    from .payload_file import PayloadFile
+    from .staging import StagedPut
+
+__all__ = ["Stamps", "Writer", "committed_rows"]
+
+_ROWS_AT_ONCE = 122_880
+"""Rows that are inserted with one statement, about: as many as DuckDB compresses together."""
+
+_log = logging.getLogger("flowthings_like.platform.records")
+
+
+@dataclass(frozen=True, slots=True)
+class Stamps:
+    """The stamps that a PUT has got: the lowest and the highest."""
+
+    lowest: int
+    highest: int
+
+
+class Writer(GroupCommit[Job]):
+    """Commits puts. A job's work is a StagedPut.
+
+    Args:
+        database: the open database.
+        payload_file: the open file.
+        clock: stamps records.
+        rows: as the attribute.
+
+    Attributes:
+        rows: {table: rows} that are committed. The mapping is replaced with each commit.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        payload_file: PayloadFile,
+        clock: AcquisitionClock,
+        rows: Mapping[Table, int],
+    ) -> None:
+        super().__init__()
+        self._database = database
+        self._payload_file = payload_file
+        self._clock = clock
+        self._cursor: Any = None
+        self.rows = rows
+
+    def submit(self, put: StagedPut) -> Stamps:
+        """Store a put with the next commit. Returns once it is on disk.
+
+        A caller that is interrupted here does not know whether it was stored; the writer goes on.
+
+        Raises:
+            Refused: it cannot be stored.
+        """
+        stamps: Stamps = self._submit(Job(put))
+        return stamps
+
+    def _closing_job(self) -> Job:
+        return Job(None)
+
+    @property
+    def _is_connected(self) -> bool:
+        return self._cursor is not None
+
+    def _disconnect(self) -> None:
+        cursor, self._cursor = self._cursor, None
+        if cursor is not None:
+            cursor.close()
+
+    def _write(self, jobs: list[Job]) -> None:
+        jobs = [job for job in jobs if job.work is not None]
+        if jobs and not self._transact(jobs):
+            for job in jobs:
+                self._transact([job])
+                job.finished = True
+
+    def _transact(self, jobs: list[Job]) -> bool:
+        """Store puts in one transaction. False: one of several failed, nothing was done; store each alone."""
+        try:
+            if self._cursor is None:
+                self._cursor = self._database.connect()
+            self._commit(jobs)
+        except BaseException as error:
+            self._undo()
+            if len(jobs) > 1:
+                return False
+            _log.error("records cannot be stored: %s", error)
+            jobs[0].fail(Refused("the store cannot write now"))
+        return True
+
+    def _commit(self, jobs: list[Job]) -> None:
+        first = self._clock.begin(len(jobs))
+        try:
+            self._cursor.execute("begin")
+            inserter = _Inserter(self._cursor, self._payload_file)
+            for stamp, job in enumerate(jobs, first):
+                inserter.insert(job.work, stamp)
+            inserter.flush()
+            self._cursor.execute("insert into commits values ($1)", [first + len(jobs) - 1])
+            self._payload_file.sync()  # first, so that no row is on disk without its payload
+            self._cursor.execute("commit")
+            self._payload_file.commit()
+            added = inserter.added
+            self.rows = {table: rows + added.get(table, 0) for table, rows in self.rows.items()}
+        finally:
+            self._clock.end()
+        for stamp, job in enumerate(jobs, first):
+            job.error = None
+            job.result = Stamps(stamp, stamp)
+
+    def _undo(self) -> None:
+        self._payload_file.rollback()
+        try:
+            self._cursor.execute("rollback")
+        except Exception:  # the connection may have failed, or have undone it already
+            self._disconnect()
+
+
+class _Inserter:
+    """Inserts the records of one transaction.
+
+    Attributes:
+        added: {table: rows} so far.
+    """
+
+    def __init__(self, cursor: Any, payload_file: PayloadFile) -> None:
+        self._cursor = cursor
+        self._payload_file = payload_file
+        self._waiting: dict[Table, list[dict[str, Any]]] = {}
+        self._counts: dict[Table, int] = {}
+        self.added: dict[Table, int] = {}
+
+    def insert(self, put: StagedPut, stamp: int) -> None:
+        """Insert the records of a put, now or with `flush`."""
+        for batch in put.batches():
+            self._waiting.setdefault(batch.table, []).append(self._columns(batch, stamp))
+            count = self._counts[batch.table] = self._counts.get(batch.table, 0) + len(batch)
+            if count >= _ROWS_AT_ONCE:
+                self._flush(batch.table)
+
+    def flush(self) -> None:
+        """Insert what waits."""
+        for table in list(self._waiting):
+            self._flush(table)
+
+    def _columns(self, batch: Batch, stamp: int) -> dict[str, Any]:
+        columns = batch.columns
+        if "acq" not in columns:
+            columns = {**columns, "acq": np.full(len(batch), stamp, np.int64)}
+        if batch.table is LONG:
+            sizes = columns["size"].astype(np.int64)
+            position = self._payload_file.append(batch.payload)
+            columns = {**columns, "position": position + np.cumsum(sizes) - sizes}
+        return columns
+
+    def _flush(self, table: Table) -> None:
+        waiting = self._waiting.pop(table)
+        count = self._counts.pop(table)
+        columns = waiting[0]
+        if len(waiting) > 1:
+            columns = {name: np.concatenate([each[name] for each in waiting]) for name in columns}
+        names = ", ".join(table.columns)
+        self._cursor.register("incoming", columns)
+        try:
+            self._cursor.execute(f"insert into {table.name} select {names} from incoming")
+        finally:
+            self._cursor.unregister("incoming")
+        self.added[table] = self.added.get(table, 0) + count
+
+
+def committed_rows(database: Database) -> dict[Table, int]:
+    """{table: rows}: one more than the number of its last row."""
+    return {
+        table: database.rows(f"select coalesce(max(rowid) + 1, 0) from {table.name}")[0][0]
+        for table in TABLES
+    }
