@@ -40,6 +40,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="serve streams there too, in the clear, to BTrDB clients; 0: a free port",
     )
     add(
+        "--records-port",
+        type=_port,
+        metavar="N",
+        help="serve records there too, to TStorage clients; 0: a free port. There is no login: whoever "
+        "reaches the port reads and writes all records",
+    )
+    add(
+        "--records-host",
+        default="127.0.0.1",
+        metavar="HOST",
+        help="address to listen at for records (127.0.0.1, whatever --host says)",
+    )
+    add(
         "--max-capacity",
         type=_capacity,
         metavar="N",
@@ -108,6 +121,8 @@ def run(arguments: argparse.Namespace) -> int:
             port for port in (arguments.things_port, arguments.things_ws_port) if port is not None
         ),
         streams_port=arguments.streams_port,
+        records_port=arguments.records_port,
+        records_host=arguments.records_host,
         connections=ConnectionLimits(per_address=arguments.connections),
         limits=Limits(
             SearchLimits(
@@ -130,7 +145,13 @@ def run(arguments: argparse.Namespace) -> int:
                 print(f"account: {settings.account}\ntoken: {started.token}")
             print(f"listening: {started.url}", flush=True)
 
-        Server(preflight, ready, partial(_tell, "things: things"), partial(_tell, "streams: grpc")).run()
+        Server(
+            preflight,
+            ready,
+            partial(_tell, "things: things"),
+            partial(_tell, "streams: grpc"),
+            partial(_tell, "records: tstorage"),
+        ).run()
     return 0
 
 

@@ -21,6 +21,9 @@ from gunicorn.app.base import BaseApplication
 from ..errors import ConfigurationError
 from .leader.leader_elector import LeaderElector
 from .leader.leader_lock import LeaderAddress, LeaderLock
+from .records.service import LOCK as RECORDS_LOCK
+from .records.service import Service as RecordsService
+from .records.service import check_packages as check_records
 from .requirements import check_requirements
 from .resources.access.accounts import Accounts
 from .resources.drops.resource_store import ResourceStore
@@ -60,6 +63,9 @@ class Settings:
         things_ports: where to serve rooms and queries, none for not at all; 0 takes one that is free. They
             are served in the clear, whatever certificate there is.
         streams_port: where to serve streams, in the clear too; None for not at all, 0 takes one that is free.
+        records_port: where to serve records; None for not at all, 0 takes a free one. There is no login:
+            whoever reaches the port reads and writes all of them.
+        records_host: the address to listen at for them, whatever `host` is.
         max_capacity: the largest capacity that a flow may be given, None for any.
         connections: what clients may take up.
         limits: what their requests may.
@@ -75,6 +81,8 @@ class Settings:
     keyfile: str | None = None
     things_ports: tuple[int, ...] = ()
     streams_port: int | None = None
+    records_port: int | None = None
+    records_host: str = "127.0.0.1"
     max_capacity: int | None = None
     connections: ConnectionLimits = field(default_factory=ConnectionLimits)
     limits: Limits = field(default_factory=Limits)
@@ -166,6 +174,10 @@ class Preflight:
                 raise ConfigurationError(
                     "streams are served from a folder: leave out --streams-port, or serve a folder"
                 )
+            if settings.records_port is not None:
+                raise ConfigurationError(
+                    "records are served from a folder: leave out --records-port, or serve a folder"
+                )
             return
         lock = LeaderLock(folder, LOCK)
         if lock.acquire():
@@ -174,17 +186,21 @@ class Preflight:
             lock.publish(LeaderAddress(host, port, ""))
         else:
             self.first = lock.published()
-        self._try_ports(LeaderLock(folder, THINGS_LOCK), settings.things_ports)
+        self._try_ports(LeaderLock(folder, THINGS_LOCK), settings.host, settings.things_ports)
         if settings.streams_port is not None:
             check_streams()
-            self._try_ports(LeaderLock(folder, STREAMS_LOCK), (settings.streams_port,))
+            self._try_ports(LeaderLock(folder, STREAMS_LOCK), settings.host, (settings.streams_port,))
+        if settings.records_port is not None:
+            check_records()
+            self._try_ports(LeaderLock(folder, RECORDS_LOCK), settings.records_host, (settings.records_port,))
 
-    def _try_ports(self, lock: LeaderLock, ports: Sequence[int]) -> None:
+    @staticmethod
+    def _try_ports(lock: LeaderLock, host: str, ports: Sequence[int]) -> None:
         """Listen for a moment, if nobody serves there yet, so that we shall. Raises ConfigurationError."""
         if lock.acquire():
             try:
                 for port in ports:
-                    listen(self.settings.host, port).close()
+                    listen(host, port).close()
             finally:
                 lock.release()
 
@@ -233,6 +249,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         things_ready: called with (host, port) of the things node whenever a worker begins to serve it: one at
             a time does, and another when that one has gone.
         streams_ready: the same for the stream store.
+        records_ready: the same for the record store.
     """
 
     def __init__(
@@ -241,6 +258,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         ready: Callable[[Started], None],
         things_ready: Callable[[tuple[str, int]], None] = lambda address: None,
         streams_ready: Callable[[tuple[str, int]], None] = lambda address: None,
+        records_ready: Callable[[tuple[str, int]], None] = lambda address: None,
     ) -> None:
         self._settings = preflight.settings
         self._joined = preflight.first is not None
@@ -249,6 +267,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         self._ready = ready
         self._things_ready = things_ready
         self._streams_ready = streams_ready
+        self._records_ready = records_ready
         self._once = _OneProcess()
         self._open: tuple[Application, ResourceStore, Accounts] | None = None
         self._electors: list[LeaderElector] = []
@@ -291,7 +310,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         return application
 
     def accepting(self) -> None:
-        """A worker accepts connections: start rooms and streams, and say that the server is ready."""
+        """A worker accepts connections: start rooms, streams and records, and say that all is ready."""
         wanted = self._settings
         assert self._open is not None
         _, store, accounts = self._open
@@ -302,6 +321,9 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         if wanted.streams_port is not None:
             streams = StreamsService(store, accounts, host=wanted.host, port=wanted.streams_port)
             served.append((streams, self._streams_ready))
+        if wanted.records_port is not None:
+            records = RecordsService(store, host=wanted.records_host, port=wanted.records_port)
+            served.append((records, self._records_ready))
         if not served:
             self._say_ready()
             return
