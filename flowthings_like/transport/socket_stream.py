@@ -115,6 +115,21 @@ class SocketStream:
             if self._closed:
                 self._release()
 
+    def receive_into(self, buffer: memoryview) -> int:
+        """Like `receive`, but into a buffer. Returns how many bytes came; 0 at the end."""
+        self._reading = True
+        try:
+            if self._closed:
+                return 0
+            self._set_timeout()
+            size = self._below.recv_into(buffer)
+            self.last_heard = monotonic()
+            return size
+        finally:
+            self._reading = False
+            if self._closed:
+                self._release()
+
     def receive_now(self) -> bytes | None:
         if self._closed:
             return b""

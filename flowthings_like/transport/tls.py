@@ -164,6 +164,12 @@ class TLSStream:
             self._feed(self._below.receive())
         return data
 
+    def receive_into(self, buffer: memoryview) -> int:
+        """Like `receive`, but into a buffer. Returns how many bytes came; 0 at the end."""
+        while (size := self._decrypt_into(buffer)) is None:
+            self._feed(self._below.receive())
+        return size
+
     def receive_now(self) -> bytes | None:
         while (data := self._decrypt()) is None:
             records = self._below.receive_now()
@@ -220,6 +226,25 @@ class TLSStream:
         """
         with self._lock:
             return self._read_all()
+
+    def _decrypt_into(self, buffer: memoryview) -> int | None:
+        """Decrypt into a buffer as much of what has come as it holds. Returns as `_decrypt` does."""
+        with self._lock:
+            return self._read_into(buffer)
+
+    def _read_into(self, buffer: memoryview) -> int | None:
+        size = 0
+        with suppress(ssl.SSLWantReadError):
+            while size < len(buffer):
+                try:
+                    # With a buffer it returns a number, which typeshed does not know.
+                    read = int(self._layer.read(len(buffer) - size, buffer[size:]))
+                except ssl.SSLZeroReturnError:
+                    read = 0
+                if not read:
+                    return size
+                size += read
+        return size or None
 
     def _read_all(self) -> bytes | None:
         found: list[bytes] = []

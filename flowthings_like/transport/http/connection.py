@@ -12,10 +12,10 @@ from ...green.backends.fairness import LARGE, fair_yield
 from ...wire.http import ResponseParser
 from ..after_fork import cut_off, forget_in_child
 from ..dial import dial
+from ..hubless import close_without_hub
 from ..retry import earliest
 from ..socket_stream import SocketStream
 from ..tls import TLSStream, warn_if_unverified
-from .hub_sockets import close_without_hub
 
 if TYPE_CHECKING:
     import socket

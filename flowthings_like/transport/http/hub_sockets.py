@@ -1,12 +1,10 @@
-"""Sockets that belong to one hub: how another thread closes one, and where urllib3 keeps idle ones.
+"""Where urllib3 keeps idle sockets, which belong to one hub each.
 
 Under gevent and eventlet each OS thread has a hub, and a green socket belongs to the hub it was made in.
 """
 
 from __future__ import annotations
 
-import _socket
-from contextlib import suppress
 from queue import Empty, Full, LifoQueue
 from time import monotonic
 from typing import Any
@@ -14,22 +12,10 @@ from weakref import ref
 
 from ...green.backends._primitives import Event
 from ...green.backends.choice import detect
+from ..hubless import close_without_hub
 from ..waiters import RECHECK
 
-__all__ = ["close_without_hub", "idle_queue"]
-
-
-def close_without_hub(sock: Any) -> None:
-    """Close a socket that nobody waits for, without its hub.
-
-    Only the hub's own thread may use the hub, and that thread may be busy or have ended.
-    """
-    # gevent's and eventlet's sockets are made of a plain one, as `_sock` and `fd`.
-    candidates = getattr(sock, "fd", None), getattr(sock, "_sock", None), sock
-    below = next((each for each in candidates if isinstance(each, _socket.socket)), None)
-    if below is not None:
-        with suppress(OSError):
-            _socket.socket.close(below)
+__all__ = ["idle_queue"]
 
 
 def idle_queue(size: int) -> Any:
