@@ -21,6 +21,7 @@ CORE = [
 ]
 THINGS = ["msgspec>=0.19"]  # reads ThingsDB's answers twice as fast
 STREAMS = ["h2>=4.3", "numpy>=2.1", "protobuf>=5.28", "pyyaml>=6.0.2"]
+RECORDS = ["numpy>=2.1"]  # records as columns; without it they are objects
 EMBEDDED = [
     *STREAMS,
     "SQLAlchemy>=2.0.31,<3",
@@ -130,6 +131,7 @@ setup(
         "flowthings_like.green.calls": ["*.pyi"],
         "flowthings_like.services": ["*.pyi"],
         "flowthings_like.services.database": ["*.pyi"],
+        "flowthings_like.services.records": ["*.pyi"],
         "flowthings_like.services.rest": ["*.pyi"],
         "flowthings_like.services.streams": ["*.pyi"],
         "flowthings_like.services.things": ["*.pyi"],
@@ -148,6 +150,7 @@ setup(
     extras_require={
         "things": THINGS,
         "streams": STREAMS,
+        "records": RECORDS,
         "embedded": EMBEDDED,
         "gevent": GEVENT,
         "eventlet": EVENTLET,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from .services.database.pool import ConnectionPool
     from .services.parallel import AsyncServices, LazyServices
+    from .services.records.api_client import Records
     from .services.streams.client import Client as StreamClient
     from .services.things.client import Client
     from .transport.connection_pool import Pool
@@ -70,6 +71,8 @@ class API(Services):
         db: the URL of a database for `db`: "postgresql://user:password@host/name", "sqlite:///file.db", ….
         streams: the URL of a BTrDB server for `stream`: "grpcs://host:4411" or "grpc://host:4410".
         streams_key: the API key there. Without one it is this account's token.
+        records: the URL of a TStorage server for `record`: "tstorage://host:2025", or "tstorages://host:2025"
+            for one behind TLS.
 
     Raises:
         ConfigurationError: the credentials, a host or a function cannot be used.
@@ -99,6 +102,7 @@ class API(Services):
         db: str | None = None,
         streams: str | None = None,
         streams_key: str | None = None,
+        records: str | None = None,
         max_response_bytes: int | None = None,
     ) -> None:
         self._session = session
@@ -115,6 +119,8 @@ class API(Services):
         self._streams_url = _either(streams, defaults.streams)
         self._streams_key = _either(streams_key, defaults.streams_key)
         self._stream: StreamClient | None = None
+        self._records_url = _either(records, defaults.records)
+        self._record: Records | None = None
         self._connection = Connection(
             creds,
             secure=_either(secure, defaults.secure),
@@ -177,7 +183,8 @@ class API(Services):
         Each option is taken from the first of these that has it: the arguments; the profile, if it is an
         argument; the environment (FLOWTHINGS_ACCOUNT, FLOWTHINGS_TOKEN, FLOWTHINGS_HOST, FLOWTHINGS_WS_HOST,
         FLOWTHINGS_SECURE, FLOWTHINGS_VERSION, FLOWTHINGS_TIMEOUT, FLOWTHINGS_MAX_RESPONSE_BYTES,
-        FLOWTHINGS_THINGS, FLOWTHINGS_DB, FLOWTHINGS_STREAMS, FLOWTHINGS_STREAMS_KEY); the profile in
+        FLOWTHINGS_THINGS, FLOWTHINGS_DB, FLOWTHINGS_STREAMS, FLOWTHINGS_STREAMS_KEY, FLOWTHINGS_RECORDS);
+        the profile in
         FLOWTHINGS_PROFILE, or [default]. Profiles are sections of the INI file `~/.flowthings/credentials`,
         or of the file in FLOWTHINGS_CREDENTIALS. Their options have the same names in lower case, without the
         prefix. Only its owner should be able to read the file.
@@ -319,6 +326,23 @@ class API(Services):
             self._stream = self._stream or made  # two threads may be here at once
         return self._stream
 
+    @property
+    def record(self) -> Records:
+        """The store of binary records. `api.record(payload_type)` is a channel to it.
+
+        It connects, when it is first used, to the server in the option `records`, or to the store of the
+        embedded platform.
+
+        Raises:
+            ConfigurationError: the URL is not valid.
+        """
+        if self._record is None:
+            from .services.records.api_client import open_records
+
+            made = open_records(self._records_url, self._platform, self._connection)
+            self._record = self._record or made  # two threads may be here at once
+        return self._record
+
     def async_(self, pool: Any = None) -> AsyncServices:
         """The same services, with calls that start at once and return green threads; `results()` waits.
 
@@ -355,6 +379,8 @@ class API(Services):
                 closing.callback(self._db.close)
             if self._stream is not None:
                 closing.callback(self._stream.close)
+            if self._record is not None:
+                closing.callback(self._record.close)
             if self._things is not None:
                 closing.callback(self._things.close)
             closing.callback(self._connection.close)

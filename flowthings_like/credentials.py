@@ -29,6 +29,7 @@ _OPTIONS = (
     "db",
     "streams",
     "streams_key",
+    "records",
 )
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 

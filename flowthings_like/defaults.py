@@ -34,6 +34,7 @@ class Defaults:
         db: the URL of a database, for `api.db`; None for none.
         streams: the URL of a BTrDB server, for `api.stream`; None for none.
         streams_key: the API key there; None for the account's token.
+        records: the URL of a TStorage server, for `api.record`; None for none.
         transport: "auto" for the native transport, except where a call needs a feature of requests;
             "requests" to send everything through requests.
     """
@@ -45,6 +46,7 @@ class Defaults:
         "host",
         "max_response_bytes",
         "params",
+        "records",
         "request",
         "retry",
         "secure",
@@ -77,6 +79,7 @@ class Defaults:
         db: str | None = None,
         streams: str | None = None,
         streams_key: str | None = None,
+        records: str | None = None,
         max_response_bytes: int = 256 << 20,
     ) -> None:
         self.async_lib = async_lib
@@ -95,6 +98,7 @@ class Defaults:
         self.db = db
         self.streams = streams
         self.streams_key = streams_key
+        self.records = records
         self.max_response_bytes = max_response_bytes
 
     @property

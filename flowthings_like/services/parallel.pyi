@@ -1,6 +1,7 @@
 """An API as `lazy()` and `async_()` show it: the services of all families."""
 
 from .database.parallel import AsyncConnectionPool, LazyConnectionPool
+from .records.parallel import AsyncRecords, LazyRecords
 from .rest import parallel as rest
 from .streams.parallel import AsyncClient as AsyncStreams
 from .streams.parallel import LazyClient as LazyStreams
@@ -8,10 +9,12 @@ from .things.parallel import AsyncClient, LazyClient
 
 class LazyServices(rest.LazyServices):
     stream: LazyStreams
+    record: LazyRecords
     things: LazyClient
     db: LazyConnectionPool
 
 class AsyncServices(rest.AsyncServices):
     stream: AsyncStreams
+    record: AsyncRecords
     things: AsyncClient
     db: AsyncConnectionPool

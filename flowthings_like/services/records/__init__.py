@@ -1,0 +1,1 @@
+"""Binary records: the TStorage client, its records, payloads and answers."""

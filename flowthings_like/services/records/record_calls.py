@@ -1,0 +1,326 @@
+"""The calls of a channel: `get`, `put` and the others. Each is one exchange on one connection."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ...errors import InvalidInput
+from ...green.calls.markers import plain, reads
+from ...transport.outgoing_values import resolve
+from ...transport.records.connection import ConnectionLostError, RecordsConnection, State
+from ...wire.tstorage.layout import MAX_BATCH, Form
+from ...wire.tstorage.record import InvalidRecord, Key, Record
+from ...wire.tstorage.requests import acq_request, get_request
+from ..in_parallel import InParallel
+from .exchanges import ask_acq, get_all, get_parts, put_all
+from .follower import Follower
+from .payload_types import PayloadType
+from .putting import encode
+from .responses import Response, ResponseAcq, ResponseGet, ResponseStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ...transport.connection_pool import Lease
+    from .records_set import GetCallback, RecordsSet
+
+__all__ = ["NotConnectedError", "RecordCalls", "check_memory_limit", "check_payload_type"]
+
+T = TypeVar("T")
+R = TypeVar("R", bound=Response)
+
+RECEIVED_AT_ONCE = 65_536
+"""Bytes that are read at once, unless a call says otherwise."""
+
+
+class NotConnectedError(Exception):
+    """There is no connection, and none could be made. The message says why."""
+
+
+class RecordCalls(InParallel, Generic[T]):
+    """The calls of a channel. A subclass says where their connections come from.
+
+    Attributes:
+        payload_type: what the payloads are.
+        strict: whether a call that fails raises an exception. If not, it returns the status.
+    """
+
+    payload_type: PayloadType[T]
+    strict: bool
+    _timeout: float | None
+    _memory_limit: int | None
+
+    @abstractmethod
+    def _lease(self) -> Lease[RecordsConnection]:
+        """A connection for one exchange. To enter it may raise NotConnectedError."""
+
+    @property
+    def memory_limit(self) -> int | None:
+        """Bytes of an answer that may be in memory; None for any number.
+
+        For `get` that is the whole answer. `get_stream` and `get_iter` keep no more than that at a time.
+        """
+        return self._memory_limit
+
+    @memory_limit.setter
+    def memory_limit(self, limit: int | None) -> None:
+        self._memory_limit = check_memory_limit(limit)
+
+    # Writing
+
+    def put(
+        self, data: RecordsSet[T], max_batch_size: int = MAX_BATCH, skip_invalid: bool = False
+    ) -> Response:
+        """Store records. The server gives them their `acq`.
+
+        All records are checked before one is sent. Without `skip_invalid` nothing is sent if one is invalid:
+        the status is UNPARSEABLE_ENTITY, and the reason says which record it is. A record is invalid if its
+        cid is negative, a number of its key is out of range, or its payload has more than 32 MiB.
+
+        Args:
+            data: a RecordBatch or Records; a structured array or a dict of arrays with NumpyPayloadType.
+            max_batch_size: bytes that are sent in one batch, 1 to 2**31 - 1. One record is always sent.
+            skip_invalid: leave out the records that are invalid, or that the payload type cannot convert, and
+                store the others. `skipped` of the answer says how many were left out.
+
+        Returns:
+            OK; UNPARSEABLE_ENTITY; ERROR if the server refused; DISCONNECTED.
+
+        Raises:
+            InvalidInput: `data` or `max_batch_size` cannot be used.
+            DeadlineExceeded: the server did not answer in time. It may have stored the records.
+            Exception: what the payload type raises for a value that it cannot convert. Nothing was sent.
+        """
+        return self._put(Form.PUT, data, max_batch_size, skip_invalid)
+
+    def puta(
+        self, data: RecordsSet[T], max_batch_size: int = MAX_BATCH, skip_invalid: bool = False
+    ) -> Response:
+        """Store records with the `acq` that they have. For copies and repairs; otherwise as `put`."""
+        return self._put(Form.PUTA, data, max_batch_size, skip_invalid)
+
+    def _put(self, form: Form, data: Any, max_batch_size: int, skip_invalid: bool) -> Response:
+        try:
+            request = encode(form, data, self.payload_type, max_batch_size, skip_invalid=skip_invalid)
+        except InvalidRecord as error:
+            return self._checked(Response(ResponseStatus.UNPARSEABLE_ENTITY, reason=str(error)))
+
+        def exchange(connection: RecordsConnection) -> Response:
+            return put_all(connection, request.buffers, request.skipped)
+
+        return self._checked(self._call(Response, exchange, repeatable=False))
+
+    # Reading
+
+    @reads
+    def get_acq(self, key_min: Key, key_max: Key) -> ResponseAcq:
+        """Ask for the time up to which the records of a range do not change any more.
+
+        Args:
+            key_min: the range's lower end, inclusive in each field.
+            key_max: its upper end, exclusive in each field.
+
+        Returns:
+            OK with `acq`; ERROR if the server refused; DISCONNECTED.
+
+        Raises:
+            InvalidInput: a number of a key is out of range.
+            DeadlineExceeded: the server did not answer in time.
+        """
+        return self._checked(self._ask_acq(_key(key_min), _key(key_max)))
+
+    def _ask_acq(self, key_min: Key, key_max: Key) -> ResponseAcq:
+        request = acq_request(key_min, key_max)
+        return self._call(ResponseAcq, lambda connection: ask_acq(connection, request))
+
+    @reads
+    def get(self, key_min: Key, key_max: Key, recv_buffer_size: int = RECEIVED_AT_ONCE) -> ResponseGet[T]:
+        """Get the records of a range: those whose fields are, each by itself, in the range of that field.
+
+        Args:
+            key_min: the range's lower end, inclusive in each field.
+            key_max: its upper end, exclusive in each field.
+            recv_buffer_size: bytes that are read at once.
+
+        Returns:
+            OK with `data` and `acq`. Otherwise `data` has the records that came before the failure, and the
+            connection is closed: BAD_REQUEST or ERROR if the server refused; UNPARSEABLE_ENTITY if the reply
+            or a record cannot be read; NO_MEMORY if the reply is larger than `memory_limit`; DISCONNECTED.
+
+        Raises:
+            InvalidInput: a number of a key is out of range.
+            DeadlineExceeded: nothing came in time.
+        """
+        return self._checked(self._get_all(_key(key_min), _key(key_max), recv_buffer_size))
+
+    def _get_all(self, key_min: Key, key_max: Key, at_once: int = RECEIVED_AT_ONCE) -> ResponseGet[T]:
+        request = get_request(key_min, key_max)
+        payload_type, limit = self.payload_type, self._memory_limit
+
+        def exchange(connection: RecordsConnection) -> ResponseGet[T]:
+            return get_all(connection, request, payload_type, limit, at_once)
+
+        return self._call(ResponseGet, exchange)
+
+    def get_stream(
+        self,
+        key_min: Key,
+        key_max: Key,
+        callback: GetCallback[T],
+        recv_buffer_size: int = RECEIVED_AT_ONCE,
+    ) -> ResponseAcq:
+        """Get the records of a range, and call a function with each part of them as it comes.
+
+        A part has `memory_limit` bytes, about; without a limit there is one part. The function must make no
+        call on this channel. If it raises, so does this call, and the connection is closed.
+
+        Args:
+            key_min, key_max, recv_buffer_size: as for `get`.
+            callback: takes a RecordBatch or a list of Records, which it may keep.
+
+        Returns:
+            As `get`, without the records. NO_MEMORY: a record is larger than `memory_limit`, or not one comes
+            within so many bytes.
+        """
+        request = get_request(_key(key_min), _key(key_max))
+        payload_type, limit = self.payload_type, self._memory_limit
+
+        def exchange(connection: RecordsConnection) -> ResponseAcq:
+            parts = get_parts(connection, request, payload_type, limit, recv_buffer_size, limit)
+            for part in parts:
+                if isinstance(part, ResponseAcq):
+                    return part
+                callback(part)
+            raise AssertionError
+
+        return self._checked(self._call(ResponseAcq, exchange, repeatable=False))
+
+    @plain
+    def get_iter(
+        self, key_min: Key, key_max: Key, recv_buffer_size: int = RECEIVED_AT_ONCE
+    ) -> Iterator[Record[T] | ResponseAcq]:
+        """Get the records of a range one by one, as they come. The last item is the answer: check it.
+
+        While the iterator is not at its end, the connection belongs to it: no other call can be made on this
+        channel by the same thread, and those of others wait. If it is dropped, the connection is closed.
+
+        Args:
+            key_min, key_max, recv_buffer_size: as for `get`.
+
+        Yields:
+            Records, and then one ResponseAcq as `get_stream` returns it.
+        """
+        request = get_request(_key(key_min), _key(key_max))
+        return self._iterate(request, recv_buffer_size)
+
+    def _iterate(self, request: bytes, at_once: int) -> Iterator[Record[T] | ResponseAcq]:
+        answer: ResponseAcq | None = None
+        try:
+            with self._lease() as lease:
+                connection = lease.connection
+                connection.begin(self._timeout)
+                for part in get_parts(connection, request, self.payload_type, self._memory_limit, at_once, 1):
+                    if isinstance(part, ResponseAcq):
+                        answer = part
+                    else:
+                        yield from part
+                if connection.state is State.IDLE:
+                    lease.complete()
+        except (NotConnectedError, ConnectionLostError) as error:
+            answer = ResponseAcq(ResponseStatus.DISCONNECTED, reason=str(error))
+        assert answer is not None
+        yield self._checked(answer)
+
+    @plain
+    def follow(
+        self, key_min: Key, key_max: Key, *, every: float = 1.0, acq: int | None = None
+    ) -> Follower[T]:
+        """Get the records of a range, and then those that are added, for as long as the loop goes on.
+
+        >>> follower = channel.follow(Key.min(), Key.max(), acq=saved)  # doctest: +SKIP
+        >>> for batch in follower:  # doctest: +SKIP
+        ...     use(batch)
+        ...     saved = follower.acq
+
+        Args:
+            key_min: the range's lower end. Its `acq` is where to begin, if `acq` is not given.
+            key_max: its upper end. When all records before its `acq` have come, the loop ends.
+            every: seconds between two looks.
+            acq: where to begin: an `acq` of a follower before.
+
+        Raises, while iterating:
+            RecordsError: the server refused, what came cannot be read, or there is no connection at first. A
+                connection that breaks later is made again.
+        """
+        return Follower(self, _key(key_min), _key(key_max), every, resolve(acq))
+
+    # How a call is made
+
+    def _call(self, make: type[R], exchange: Callable[[RecordsConnection], R], repeatable: bool = True) -> R:
+        """Make a call, and return its answer or the one that says why there is none.
+
+        Args:
+            make: the class of the answer.
+            exchange: makes the exchange.
+            repeatable: whether it may be made again if nothing came of an answer.
+        """
+        try:
+            return self._exchange(exchange, repeatable)
+        except (NotConnectedError, ConnectionLostError) as error:
+            return make(ResponseStatus.DISCONNECTED, reason=str(error))
+
+    def _exchange(self, exchange: Callable[[RecordsConnection], R], repeatable: bool) -> R:
+        """Make an exchange on a connection, and keep the connection if it can be used again."""
+        with self._lease() as lease:
+            connection = lease.connection
+            connection.begin(self._timeout)
+            answer = exchange(connection)
+            if connection.state is State.IDLE:
+                lease.complete()
+            return answer
+
+    def _reconnect(self) -> bool:
+        """Make sure that there is a connection, as far as that is possible.
+
+        Returns:
+            Whether the channel may still be used: it was not closed by its user.
+        """
+        raise NotImplementedError
+
+    def _checked(self, answer: R) -> R:
+        return answer.raise_for_status() if self.strict else answer
+
+
+def check_memory_limit(limit: Any) -> int | None:
+    """Return a memory limit.
+
+    Raises:
+        InvalidInput: it is neither None nor a number of bytes.
+    """
+    if limit is None or (isinstance(limit, int) and not isinstance(limit, bool) and limit >= 0):
+        return limit
+    raise InvalidInput(f"memory_limit is {limit!r}; give a number of bytes, or None for no limit")
+
+
+def check_payload_type(payload_type: Any) -> PayloadType[Any]:
+    """Return a payload type.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    if isinstance(payload_type, PayloadType):
+        return payload_type
+    raise InvalidInput(
+        f"the payload type is {payload_type!r}; give an instance of a class derived from PayloadType, "
+        "such as BytesPayloadType()"
+    )
+
+
+def _key(key: Any) -> Key:
+    key = resolve(key)
+    if isinstance(key, Key):
+        return key
+    raise InvalidInput(
+        f"a range is two Keys, not {type(key).__name__}; write Key.min() and Key.max() for all"
+    )
