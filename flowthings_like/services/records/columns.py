@@ -71,8 +71,9 @@ def _fitting(payload_type: PayloadType[Any], given: NDArray[Any]) -> NDArray[Any
         return given
     if size == 0:
         return np.zeros(len(given), dtype)
-    is_raw = dtype.names is None or given.dtype.names is None
-    if is_raw and given.dtype.itemsize == size and {given.dtype.kind, dtype.kind} <= {"V", "S"}:
+    is_raw = given.dtype.kind == "V" and given.dtype.names is None
+    is_text = given.dtype.kind == "S" and dtype.kind == "V" and dtype.names is None
+    if (is_raw or is_text) and given.dtype.itemsize == size:
         return np.ascontiguousarray(given).view(dtype)
     if dtype.names is not None and len(dtype.names) == 1 and given.dtype.names is None:
         made = np.zeros(len(given), dtype)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +87,9 @@ def _of_columns(
     columns = RecordColumns(
         batch.cid, batch.mid, batch.moid, batch.cap, batch.acq if form is Form.PUTA else None, batch.payload
     )
-    return Request(encode_columns(form, columns, max_batch_size=max_batch_size), skipped)
+    buffers = encode_columns(form, columns, max_batch_size=max_batch_size)
+    first_one = next(buffers)  # all is checked before it is made
+    return Request(chain([first_one], buffers), skipped)
 
 
 def _fairly(buffers: Iterable[Any]) -> Iterator[Any]:
