@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import ref
 
 from ...diagnostics.checks.first_use import check_first_use
 from ...errors import ConnectionFailed, DeadlineExceeded, InvalidInput
@@ -72,7 +73,8 @@ class Channel(RecordCalls[T]):
         self._timeout = check_seconds(timeout)
         self._memory_limit = check_memory_limit(memory_limit)
         self._context = ssl_context
-        self._current: RecordsConnection | None = None
+        # Weak, because an interrupt can take a connection out of the pool: it is closed when it is collected.
+        self._latest: ref[RecordsConnection] | None = None
         self._is_closed = False
         self._pool: Pool[RecordsConnection] = Pool(
             f"the channel to {host}:{port}",
@@ -96,6 +98,10 @@ class Channel(RecordCalls[T]):
     @timeout.setter
     def timeout(self, timeout: float | None) -> None:
         self._timeout = check_seconds(timeout)
+
+    @property
+    def _current(self) -> RecordsConnection | None:
+        return None if self._latest is None else self._latest()
 
     @property
     def is_connected(self) -> bool:
@@ -137,7 +143,6 @@ class Channel(RecordCalls[T]):
         if current is not None:
             current.close()
         self._pool.close()
-        self._current = None
         return Response(ResponseStatus.OK if was_connected else ResponseStatus.ERROR)
 
     def __enter__(self) -> Channel[T]:
@@ -163,9 +168,10 @@ class Channel(RecordCalls[T]):
     def _open(self, is_wanted: bool = False) -> RecordsConnection:
         """Make the pool's connection. Only `connect` wants one."""
         if not is_wanted:
-            how = "was closed" if self._current is not None or self._is_closed else "is not connected"
+            how = "is not connected" if self._latest is None else "was closed"
             raise NotConnectedError(f"the channel to {self.host}:{self.port} {how}; call connect()")
-        self._current = made = open_connection(self.host, self.port, self._context, self._timeout)
+        made = open_connection(self.host, self.port, self._context, self._timeout)
+        self._latest = ref(made)
         return made
 
     def _check_reentrance(self) -> None:
