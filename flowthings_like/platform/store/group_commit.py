@@ -162,14 +162,18 @@ class GroupCommit(ABC, Generic[J]):
                     self._wakeups.put(None)
                     return
                 while not self._queue.empty():
-                    jobs = native(self._write_next)
-                    for job in jobs:
-                        job.done.release()
-                    if jobs and jobs[-1].work is None:
+                    if self._dispatch_group():
                         return
         finally:
             if self._dispatcher is mark:
                 self._dispatcher = None
+
+    def _dispatch_group(self) -> bool:
+        """Write a group and wake its callers. Returns whether the writer is closed. Nothing of it is kept."""
+        jobs: list[J] = native(self._write_next)
+        for job in jobs:
+            job.done.release()
+        return bool(jobs) and jobs[-1].work is None
 
     def _write_next(self) -> list[J]:
         """Take up to GROUP queued jobs and write them. Returns the jobs, all of them finished."""
