@@ -73,9 +73,9 @@ class PayloadFile:
         """The rows of what was appended are committed."""
         self._end = self._written
 
-    def rollback(self) -> None:
-        """Forget what was appended since the last commit."""
-        self._written = self._end
+    def rollback(self, end: int) -> None:
+        """Forget what was appended behind the last committed payload, which ends there."""
+        self._written = self._end = end
 
     def read(self, position: int, into: memoryview) -> None:
         """Fill `into` with the bytes from a position.

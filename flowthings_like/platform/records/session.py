@@ -86,6 +86,9 @@ class Session:
             self._refuse()
         except OSError:
             pass  # the client has closed the connection, or was silent for too long
+        except Exception:
+            _log.exception("the connection from %s failed", self._peer)
+            self._refuse()
         finally:
             self.close()
 
@@ -100,7 +103,9 @@ class Session:
 
     def close(self) -> None:
         """Forget a put that was not received whole, and close the socket. More calls do nothing."""
-        self._put = None
+        put, self._put = self._put, None
+        if put is not None:
+            put.discard()
         with suppress(OSError):
             self._sock.close()
 

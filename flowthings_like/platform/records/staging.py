@@ -108,6 +108,11 @@ class StagedPut:
         self._usage = area.open()
 
     def __del__(self) -> None:
+        self.discard()
+
+    def discard(self) -> None:
+        """Forget its records, unless it was given to the writer. More calls do nothing."""
+        self._batches.clear()
         self._area.close(self._usage)
         if self._file is not None:
             self._file.close()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...green.backends.choice import native
 from ...wire.tstorage.replies import encode_reply_records
 from .acquisition import AcquisitionClock, now
+from .committed import read_committed
 from .database import FILE, Database
 from .payload_file import FILE as PAYLOADS
 from .payload_file import PayloadFile
@@ -16,15 +16,14 @@ from .problems import Refused
 from .ranges import check_acq, check_get
 from .reader import Snapshot, read_pages
 from .staging import StagedPut, StagingArea
-from .tables import LONG
-from .writer import Stamps, Writer, committed_rows
+from .writer import Stamps, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ...wire.tstorage.record import Key
-    from .tables import Table
+    from .committed import Committed
 
 __all__ = ["Found", "RecordStore"]
 
@@ -38,15 +37,6 @@ STAGED_ON_DISK = 32 << 30
 """Bytes of all such puts in files."""
 
 _log = logging.getLogger("flowthings_like.platform.records")
-
-
-@dataclass(frozen=True, slots=True)
-class _Committed:
-    """What earlier processes have committed: the last stamp, {table: rows}, and payloads."""
-
-    last_stamp: int
-    rows: Mapping[Table, int]
-    payload_file: PayloadFile
 
 
 class RecordStore:
@@ -65,16 +55,14 @@ class RecordStore:
     def __init__(self, folder: Path, memory: str = "512MB") -> None:
         self._database: Database = native(Database, folder / FILE, memory)
         try:
-            found: _Committed = native(self._open, folder)
-            self._payload_file = found.payload_file
-            self._clock = AcquisitionClock(found.last_stamp)
-            self._writer = Writer(self._database, self._payload_file, self._clock, found.rows)
-            self._area = StagingArea(
-                (folder / PAYLOADS).parent, STAGED_IN_MEMORY, PUT_IN_MEMORY, STAGED_ON_DISK
-            )
+            found: Committed = native(read_committed, self._database)
+            self._payload_file: PayloadFile = native(PayloadFile, folder / PAYLOADS, found.payload_end)
         except BaseException:
             native(self._database.close)
             raise
+        self._clock = AcquisitionClock(found.last_stamp)
+        self._writer = Writer(self._database, self._payload_file, self._clock, found.rows)
+        self._area = StagingArea((folder / PAYLOADS).parent, STAGED_IN_MEMORY, PUT_IN_MEMORY, STAGED_ON_DISK)
 
     def close(self) -> None:
         """Write what is queued and close the files."""
@@ -114,13 +102,6 @@ class RecordStore:
         pages = read_pages(self._database, self._payload_file, snapshot, low, high)
         encoded = (buffer for page in pages for buffer in encode_reply_records(page))
         return Found(encoded, min(high.acq, snapshot.horizon))
-
-    def _open(self, folder: Path) -> _Committed:
-        """Open the payload file, and read what was committed. Called in a native thread."""
-        ((last,),) = self._database.rows("select coalesce(max(acq), 0) from commits")
-        ((end,),) = self._database.rows(f"select coalesce(max(position + size), 0) from {LONG.name}")
-        rows = committed_rows(self._database)
-        return _Committed(last, rows, PayloadFile(folder / PAYLOADS, end))
 
     def _close(self) -> None:
         try:

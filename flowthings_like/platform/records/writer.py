@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..store.group_commit import GroupCommit, Job
+from .committed import read_committed
 from .problems import Refused
-from .tables import LONG, TABLES, Table
+from .tables import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
     from .database import Database
     from .payload_file import PayloadFile
     from .staging import StagedPut
+    from .tables import Table
 
-__all__ = ["Stamps", "Writer", "committed_rows"]
+__all__ = ["Stamps", "Writer"]
 
 _ROWS_AT_ONCE = 122_880
 """Rows that are inserted with one statement, about: as many as DuckDB compresses together."""
@@ -129,11 +132,15 @@ class Writer(GroupCommit[Job]):
             job.result = Stamps(stamp, stamp)
 
     def _undo(self) -> None:
-        self._payload_file.rollback()
         try:
             self._cursor.execute("rollback")
         except Exception:  # the connection may have failed, or have undone it already
             self._disconnect()
+        # A commit that failed while it waited for the disk may be there all the same.
+        with suppress(Exception):
+            found = read_committed(self._database)
+            self._payload_file.rollback(found.payload_end)
+            self.rows = found.rows
 
 
 class _Inserter:
@@ -186,11 +193,3 @@ class _Inserter:
         finally:
             self._cursor.unregister("incoming")
         self.added[table] = self.added.get(table, 0) + count
-
-
-def committed_rows(database: Database) -> dict[Table, int]:
-    """{table: rows}: one more than the number of its last row."""
-    return {
-        table: database.rows(f"select coalesce(max(rowid) + 1, 0) from {table.name}")[0][0]
-        for table in TABLES
-    }

@@ -89,6 +89,10 @@ class RawClient:
             raise EOFError(f"{len(found)} bytes of {size}")
         return found
 
+    def put_reply_or_error(self) -> bytes:
+        """The reply to a put, or an error."""
+        return found if (found := self.receive(12)) == ERROR else found + self.receive(16)
+
     def rest(self) -> bytes:
         """All that comes until the server ends the connection."""
         return self._file.read()

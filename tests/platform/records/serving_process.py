@@ -1,0 +1,30 @@
+"""A process that serves a folder's records until it is killed.
+
+    python serving_process.py BACKEND FOLDER
+
+It prints where, as JSON, and then waits.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if sys.argv[1] == "gevent":
+    from gevent import monkey
+
+    monkey.patch_all()
+elif sys.argv[1] == "eventlet":
+    import eventlet
+
+    eventlet.monkey_patch()
+
+import json
+import time
+
+from flowthings_like.platform.embedded import open_platform
+
+if __name__ == "__main__":
+    opened = open_platform(sys.argv[2], "acme")
+    print(json.dumps(opened.records_address()), flush=True)
+    while True:
+        time.sleep(1)
