@@ -30,7 +30,7 @@ __all__ = ["Found", "RecordStore"]
 STAGED_IN_MEMORY = 256 << 20
 """Bytes of all puts that are being received, in memory."""
 
-PUT_IN_MEMORY = 64 << 20
+PUT_IN_MEMORY = 128 << 20
 """Bytes of one such put in memory. What comes then waits in a file."""
 
 STAGED_ON_DISK = 32 << 30
