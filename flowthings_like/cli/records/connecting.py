@@ -1,0 +1,73 @@
+"""Where the records are: a folder, a server or a profile."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...api import API
+from ...errors import ConfigurationError
+from ...services.records.api_client import Records, server_of
+
+if TYPE_CHECKING:
+    from ...services.records.api_client import RecordChannel
+    from ...services.records.payload_types import PayloadType
+
+__all__ = ["add_server_options", "opened"]
+
+MEMORY = 64 << 20
+"""Bytes of records that are in memory at once, about. The largest record has half of that."""
+
+CONNECT_TIMEOUT, TIMEOUT = 10.0, 60.0
+"""Seconds to connect, and for each part that is sent or received."""
+
+
+def add_server_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where the records are."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--data", metavar="DIR", type=Path, help="the folder of an embedded platform")
+    where.add_argument(
+        "--server", metavar="URL", help="tstorage://host:port, or tstorages:// for TLS (FLOWTHINGS_RECORDS)"
+    )
+    where.add_argument("--profile", metavar="NAME", help="a profile in ~/.flowthings/credentials")
+    parser.add_argument("--account", default="acme", metavar="NAME", help="the account in the folder (acme)")
+    parser.add_argument("--cafile", metavar="PEM", help="the authorities to trust, for tstorages://")
+
+
+@contextmanager
+def opened(arguments: argparse.Namespace, payload_type: PayloadType[Any]) -> Iterator[RecordChannel[Any]]:
+    """A channel for the block.
+
+    Raises:
+        ConfigurationError: it is not said where the records are, or there is no such place.
+    """
+    with _records(arguments) as records:
+        yield records(payload_type, memory_limit=MEMORY)
+
+
+@contextmanager
+def _records(arguments: argparse.Namespace) -> Iterator[Records]:
+    if arguments.data is not None:
+        if not arguments.data.is_dir():
+            raise ConfigurationError(f"there is no folder {str(arguments.data)!r}")
+        with API.embedded(arguments.data, account=arguments.account) as api:
+            yield api.record
+        return
+    if arguments.profile is not None:
+        with API.connect(arguments.profile) as api:
+            yield api.record
+        return
+    url = arguments.server or os.environ.get("FLOWTHINGS_RECORDS")
+    if not url:
+        raise ConfigurationError(
+            "say where the records are: --data DIR, --server tstorage://host:port or --profile NAME"
+        )
+    made = Records(
+        server_of(url, None), tls=arguments.cafile or True, connect_timeout=CONNECT_TIMEOUT, timeout=TIMEOUT
+    )
+    with closing(made):
+        yield made

@@ -1,0 +1,71 @@
+"""`flowthings-like records put`."""
+
+from __future__ import annotations
+
+import argparse
+
+from ...errors import DeadlineExceeded, FlowThingsError
+from ...services.records.errors import Disconnected
+from .connecting import opened
+from .formats import format_of
+from .payloads import parse_payload
+from .progress import Progress
+from .readers import open_records
+
+__all__ = ["put"]
+
+
+def put(arguments: argparse.Namespace) -> None:
+    """Store the records of a file, in puts of --chunk records. Each put is stored whole, or not at all. If
+    one fails, the message says how many records of the file are stored, for --skip.
+    """
+    payload = parse_payload(arguments.payload)
+    constants = {
+        field: getattr(arguments, field)
+        for field in ("cid", "mid", "moid")
+        if getattr(arguments, field) is not None
+    }
+    done = arguments.skip  # records at the beginning of the file that need not be put again
+    skipped = 0
+    with (
+        opened(arguments, payload.type) as channel,
+        open_records(
+            arguments.file,
+            format_of(arguments.file, arguments.format),
+            payload,
+            constants,
+            with_acq=arguments.acq,
+            size=arguments.chunk,
+            skip=arguments.skip,
+        ) as chunks,
+        Progress("put") as progress,
+    ):
+        send = channel.puta if arguments.acq else channel.put
+        size = 0
+        try:
+            for records in chunks:
+                size = len(records)
+                response = send(records, skip_invalid=arguments.skip_invalid).raise_for_status()
+                done += size
+                size = 0
+                skipped += response.skipped
+                progress.add(len(records) - response.skipped)
+        except (FlowThingsError, OSError) as error:
+            is_unknown = isinstance(error, (Disconnected, DeadlineExceeded))
+            raise FlowThingsError(_failure(error, done, size if is_unknown else 0)) from error
+    left_out = f", left out as invalid: {skipped:,}" if skipped else ""
+    print(f"records put: {progress.records:,}{left_out}")
+
+
+def _failure(error: Exception, done: int, unknown: int) -> str:
+    """What to say of a failure.
+
+    Args:
+        done: records at the beginning of the file that are stored.
+        unknown: records after them that may be stored.
+    """
+    begun = (
+        f"after {done:,} records of the file, which are stored (go on with --skip {done}): " if done else ""
+    )
+    lost = f"; it is not known whether the {unknown:,} records that were sent are stored" if unknown else ""
+    return f"{begun}{error}{lost}"

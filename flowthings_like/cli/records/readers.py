@@ -1,0 +1,230 @@
+"""Reads records from a file or a pipe: CSV, NDJSON or Parquet, a chunk at a time."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from ...errors import ConfigurationError, InvalidInput
+from ...services.records.timestamp import EPOCH_NS
+from ...wire.tstorage.record import FIELDS, Key, Record
+from .formats import Format
+from .key_ranges import parse_number
+from .writers import INSTALL_PYARROW
+
+if TYPE_CHECKING:
+    from .payloads import PayloadText
+
+__all__ = ["RecordsFile", "open_records"]
+
+
+class _Chunk(NamedTuple):
+    """Some rows of a file, as columns.
+
+    Attributes:
+        columns: by name.
+        rows: how many there are.
+        unit: what is counted in the file: lines, or rows.
+        places: where each row is in the file, counted from 1.
+    """
+
+    columns: Mapping[str, Sequence[Any]]
+    rows: int
+    unit: str
+    places: Sequence[int]
+
+
+class RecordsFile:
+    """The records of a file.
+
+    Args:
+        chunks: the file's rows.
+        payload: what the columns of the payload mean.
+        constants: numbers for fields of the key that the file has no column for.
+        with_acq: whether the column `acq` counts. If not, acq is 0.
+    """
+
+    def __init__(
+        self,
+        chunks: Iterator[_Chunk],
+        payload: PayloadText,
+        constants: Mapping[str, int],
+        with_acq: bool,
+    ) -> None:
+        self._chunks = chunks
+        self._payload = payload
+        self._constants = dict(constants) if with_acq else {**constants, "acq": 0}
+        self._fields = [field for field in FIELDS if field != "acq" or with_acq]
+
+    def __iter__(self) -> Iterator[list[Record[Any]]]:
+        """The records of each chunk.
+
+        Raises:
+            InvalidInput: a column is missing, or a row has what is no number or no payload.
+        """
+        for chunk in self._chunks:
+            keys = [self._numbers(chunk, field) for field in FIELDS]
+            values = self._values(chunk)
+            yield list(map(Record, map(Key._make, zip(*keys, strict=True)), values))
+
+    def _numbers(self, chunk: _Chunk, field: str) -> Sequence[int]:
+        column = chunk.columns.get(field) if field in self._fields else None
+        if column is None:
+            if field not in self._constants:
+                raise InvalidInput(f"there is no column {field}; the columns are {', '.join(chunk.columns)}")
+            return [self._constants[field]] * chunk.rows
+        try:
+            return list(map(int, column))  # most files have whole numbers alone
+        except (TypeError, ValueError):
+            return self._each(chunk, column, lambda cell: parse_number(field, str(cell)))
+
+    def _values(self, chunk: _Chunk) -> Sequence[Any]:
+        names = self._payload.columns
+        missing = [name for name in names if name not in chunk.columns]
+        if missing:
+            raise InvalidInput(
+                f"there is no column {missing[0]}; the columns are {', '.join(chunk.columns)}, "
+                f"and the payload needs {', '.join(names)}"
+            )
+        if not names:
+            return [()] * chunk.rows
+        rows = list(zip(*(chunk.columns[name] for name in names), strict=True))
+        return self._each(chunk, rows, self._payload.value)
+
+    def _each(self, chunk: _Chunk, cells: Sequence[Any], convert: Callable[[Any], Any]) -> list[Any]:
+        try:
+            return list(map(convert, cells))
+        except (TypeError, ValueError):
+            pass
+        for number, cell in enumerate(cells):  # again, to find the place
+            try:
+                convert(cell)
+            except (TypeError, ValueError) as error:
+                raise InvalidInput(f"{chunk.unit} {chunk.places[number]}: {error}") from None
+        raise AssertionError("a conversion failed, and then succeeded")
+
+
+@contextmanager
+def open_records(
+    path: Path | None,
+    format: Format,
+    payload: PayloadText,
+    constants: Mapping[str, int],
+    *,
+    with_acq: bool,
+    size: int,
+    skip: int = 0,
+) -> Iterator[RecordsFile]:
+    """The records of a file, for the block.
+
+    Args:
+        path: the file; None for stdin. A suffix `.gz` says that it is compressed.
+        size: most records of a chunk.
+        skip: rows to leave out at the beginning.
+
+    Raises:
+        OSError: the file cannot be read.
+        ConfigurationError: Parquet needs a package that is not installed.
+    """
+    with _opened(path) as file:
+        if format is Format.PARQUET:
+            chunks = _parquet(file, size, skip)
+        else:
+            text = io.TextIOWrapper(file, "utf-8", newline="")
+            chunks = (_csv if format is Format.CSV else _ndjson)(text, size, skip)
+        yield RecordsFile(chunks, payload, constants, with_acq)
+
+
+@contextmanager
+def _opened(path: Path | None) -> Iterator[Any]:
+    if path is None:
+        yield sys.stdin.buffer
+        return
+    with path.open("rb") as file:
+        yield gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
+
+
+def _csv(file: io.TextIOWrapper, size: int, skip: int) -> Iterator[_Chunk]:
+    reader = csv.reader(file)
+    try:
+        names = next(reader, [])
+        lines: list[int] = []
+        rows = _with_lines(reader, len(names), lines)
+        next(islice(rows, skip, skip), None)
+        lines.clear()
+        while chunk := list(islice(rows, size)):
+            columns = dict(zip(names, zip(*chunk, strict=True), strict=False))
+            yield _Chunk(columns, len(chunk), "line", tuple(lines))
+            lines.clear()
+    except csv.Error as error:
+        raise InvalidInput(f"line {reader.line_num}: {error}") from None
+
+
+def _with_lines(reader: Any, width: int, lines: list[int]) -> Iterator[list[str]]:
+    for row in reader:
+        if not row:
+            continue
+        if len(row) != width:
+            raise InvalidInput(f"line {reader.line_num} has {len(row)} cells, and the first line has {width}")
+        lines.append(reader.line_num)
+        yield row
+
+
+def _ndjson(file: io.TextIOWrapper, size: int, skip: int) -> Iterator[_Chunk]:
+    numbered = ((number, line) for number, line in enumerate(file, 1) if line.strip())
+    next(islice(numbered, skip, skip), None)
+    while chunk := list(islice(numbered, size)):
+        objects: list[dict[str, Any]] = []
+        for number, line in chunk:
+            try:
+                found = orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                raise InvalidInput(f"line {number} is not JSON: {error}") from None
+            if not isinstance(found, dict) or (objects and found.keys() != objects[0].keys()):
+                wanted = f" with {', '.join(objects[0])}" if objects else ""
+                raise InvalidInput(f"line {number} is not an object{wanted}")
+            objects.append(found)
+        columns = {name: [each[name] for each in objects] for name in objects[0]}
+        yield _Chunk(columns, len(chunk), "line", [number for number, _ in chunk])
+
+
+def _parquet(file: IO[bytes], size: int, skip: int) -> Iterator[_Chunk]:
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError:
+        raise ConfigurationError(f"Parquet needs pyarrow: {INSTALL_PYARROW}") from None
+    try:
+        source = parquet.ParquetFile(file if file.seekable() else io.BytesIO(file.read()))
+    except (pa.ArrowException, OSError) as error:
+        raise InvalidInput(f"this is not Parquet: {error}") from None
+    row = 0
+    for batch in source.iter_batches(batch_size=size):
+        left_out = min(max(skip - row, 0), batch.num_rows)
+        first = row + left_out
+        row += batch.num_rows
+        batch = batch.slice(left_out)
+        if not batch.num_rows:
+            continue
+        columns = {
+            name: _plain(pa, column) for name, column in zip(batch.schema.names, batch.columns, strict=False)
+        }
+        yield _Chunk(columns, batch.num_rows, "row", range(first + 1, row + 1))
+
+
+def _plain(pa: Any, column: Any) -> Sequence[Any]:
+    """A column as Python values; times as nanoseconds since 2001."""
+    if pa.types.is_timestamp(column.type):
+        stamps = column.cast(pa.timestamp("ns", tz=column.type.tz)).cast(pa.int64()).to_pylist()
+        return [stamp if stamp is None else stamp - EPOCH_NS for stamp in stamps]
+    found: Sequence[Any] = column.to_pylist()
+    return found
