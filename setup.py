@@ -141,7 +141,13 @@ setup(
     data_files=[
         (
             "share/flowthings_like/examples",
-            ["examples/avatars.py", "examples/chat.py", "examples/streams.py", "examples/weather.py"],
+            [
+                "examples/avatars.py",
+                "examples/chat.py",
+                "examples/records.py",
+                "examples/streams.py",
+                "examples/weather.py",
+            ],
         ),
         ("share/flowthings_like/examples/data", ["examples/data/weather.csv.gz", "examples/data/README.md"]),
     ],
