@@ -39,6 +39,7 @@ FLOORS = (
     ("services.rest", "services.things", "services.database", "services.streams", "services.records"),
     ("services", "things", "streams", "records"),
     ("platform.problems", "platform.ids", "platform.requirements"),
+    ("platform.permits",),
     ("platform.store",),
     ("platform.leader",),
     ("platform.sockets", "platform.duckdb"),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import InvalidInput
 from ...green.backends.choice import native
 from ...wire.rest import AUTH_ACCOUNT, AUTH_TOKEN
+from ..permits import PermitLimits, Permits
 from ..problems import BadRequest, Forbidden, MethodNotAllowed, Problem, Unauthorized
 from ..resources.base import registry
 from ..resources.statistics.api_calls import ApiCallCounter
@@ -25,7 +26,6 @@ from . import request as requests_in
 from .early_authorization import refuse_early
 from .envelope import REASONS, Response, encode, failed
 from .idempotency import IdempotencyKeys
-from .permits import PermitLimits, Permits
 from .request import Request
 from .routes import Router, allowed, handler_of
 from .search_limits import Search, SearchLimiter, SearchLimits

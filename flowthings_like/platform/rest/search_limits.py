@@ -14,8 +14,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..permits import PermitLimits, Permits
 from ..store.cancellation import CURRENT, CancelScope, SearchTooLong
-from .permits import PermitLimits, Permits
 
 if TYPE_CHECKING:
     from .envelope import Response

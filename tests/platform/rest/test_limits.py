@@ -16,9 +16,9 @@ import pytest
 import sqlalchemy as sql
 
 from flowthings_like.platform.embedded import Platform, open_platform
+from flowthings_like.platform.permits import PermitLimits
 from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
 from flowthings_like.platform.rest.application import Limits
-from flowthings_like.platform.rest.permits import PermitLimits
 from flowthings_like.platform.rest.search_limits import SearchLimits
 from flowthings_like.testing.server import Server
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ...green.backends import choice as backend
-from ..problems import TooManyRequests, Unavailable
+from ..green.backends import choice as backend
+from .problems import TooManyRequests, Unavailable
 
 __all__ = ["PermitLimits", "Permits"]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from flowthings_like.platform.permits import PermitLimits, Permits
 from flowthings_like.platform.problems import TooManyRequests, Unavailable
-from flowthings_like.platform.rest.permits import PermitLimits, Permits
 
 FEW = PermitLimits(per_caller=2, total=3, waiting=5, timeout=30)
 IMPATIENT = PermitLimits(per_caller=2, total=3, waiting=1, timeout=0.02)
@@ -136,7 +136,7 @@ def test_work_that_is_interrupted_while_waiting_takes_no_permit(monkeypatch: pyt
                 def set(self) -> None:
                     pass
 
-            monkeypatch.setattr("flowthings_like.platform.rest.permits._Waiter.__init__", _with(Event))
+            monkeypatch.setattr("flowthings_like.platform.permits._Waiter.__init__", _with(Event))
             with pytest.raises(Interrupted), permits.hold("ada"):
                 pass
             if not granted:
