@@ -30,9 +30,13 @@ EMBEDDED = [
     "lark>=1.2.1",
     "wsproto>=1.2",
 ]
+JS = [
+    "quickjs-ng>=0.17.0.1"
+]  # runs the JavaScript of tracks and tasks; one wheel for every CPython from 3.10
+ZIPCODES = ["zipcodes>=3"]  # where the zip codes of the United States are
 GEVENT = ["gevent>=25.4.1"]
 EVENTLET = ["eventlet>=0.40"]
-SERVE = [*EMBEDDED, *GEVENT, "gunicorn[gevent]>=23"]
+SERVE = [*EMBEDDED, *JS, *ZIPCODES, *GEVENT, "gunicorn[gevent]>=23"]
 POSTGRESQL = ["psycopg[binary]>=3.2.3"]
 MYSQL = ["PyMySQL>=1.1.1"]
 DUCKDB = ["duckdb>=1.2"]
@@ -136,6 +140,7 @@ setup(
         "flowthings_like.services.streams": ["*.pyi"],
         "flowthings_like.services.things": ["*.pyi"],
         "flowthings_like.wire.btrdb": ["*.pyi", "protos/*"],
+        "flowthings_like.platform.scripts": ["prelude.js"],
         "flowthings_like.platform.things.language.syntax": ["grammar.lark"],
     },
     data_files=[
@@ -158,6 +163,8 @@ setup(
         "streams": STREAMS,
         "records": RECORDS,
         "embedded": EMBEDDED,
+        "js": JS,
+        "zipcodes": ZIPCODES,
         "gevent": GEVENT,
         "eventlet": EVENTLET,
         "serve": SERVE,

@@ -42,7 +42,7 @@ FLOORS = (
     ("platform.permits",),
     ("platform.store",),
     ("platform.leader",),
-    ("platform.sockets", "platform.duckdb"),
+    ("platform.sockets", "platform.duckdb", "platform.scripts"),
     ("platform.resources.access", "platform.resources.query", "platform.resources.statistics.counters"),
     ("platform.resources.drops",),
     ("platform.resources.aggregates", "platform.resources.base"),

@@ -130,6 +130,16 @@ assert example is not None, "the example was not installed"
 assert (example.parent / "data" / "weather.csv.gz").exists()
 subprocess.run([sys.executable, str(example), "--help"], check=True, stdout=subprocess.DEVNULL)
 """
+JS = """
+from flowthings_like.platform.scripts.runner import ScriptRunner
+from flowthings_like.platform.scripts.script import Kind, Script
+
+runner = ScriptRunner()
+(run,) = runner.run(Script(Kind.TRACK, "drop => drop.n + 1", "acme"), [{"n": 1}], print)
+assert run.value == 2, run
+runner.close()
+"""
+
 EXTRAS = {
     "things": THINGS,
     "embedded": EMBEDDED,
@@ -142,6 +152,7 @@ EXTRAS = {
     "postgresql": DRIVER.replace("URL", "postgresql://u:p@h/d").replace("DRIVER", "psycopg"),
     "mysql": DRIVER.replace("URL", "mysql://u:p@h/d").replace("DRIVER", "pymysql"),
     "duckdb": DRIVER.replace("URL", "duckdb://").replace("DRIVER", "duckdb"),
+    "js": JS,
     "demo": DEMO,
 }
 
