@@ -16,6 +16,7 @@ from .base.resource import Document, Resource
 
 if TYPE_CHECKING:
     from .access.rights import Caller
+    from .drops.resource_store import ResourceStore
 
 HOUR = 3_600_000  # ms
 MINUTE = 60_000  # ms
@@ -41,7 +42,7 @@ def _check_mqtt(_caller: Caller, task: Document) -> Document:
     return task
 
 
-def _simulate(_: Any) -> Document:
+def _simulate(_store: ResourceStore, _caller: Caller, _body: Any) -> Document:
     raise BadRequest("api-tasks are stored and not run here, simulating one needs the real platform")
 
 

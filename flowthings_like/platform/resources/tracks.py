@@ -1,42 +1,52 @@
-"""Tracks: copy the drops that arrive in the source flow and match the filter to the destinations.
+"""Tracks: make drops in the destinations from those that arrive in the source and match the filter.
 
-Tracks written in JavaScript are refused, because there is no JavaScript engine here.
+Without `js` the drops are copied. With it, a function in JavaScript makes of each drop others, or none, and
+may say where they go.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...filters.values import TYPES
 from .. import ids
-from ..problems import BadRequest
+from ..problems import BadRequest, Problem
+from ..scripts.script import Kind, Script
 from . import flows
 from .access import account_paths
 from .base.members import anything, filter_text, flag, mapping, text
 from .base.resource import Document, Resource
 from .drops import elements
 from .drops.flow_cache import compiled
+from .drops.script_outputs import Source, routed
+from .drops.track_script import TrackScript, from_grants
 from .statistics.counters import TRACK_HIT, TRACK_PASS
 
 if TYPE_CHECKING:
     import sqlalchemy as sql
 
     from .access.rights import Caller
+    from .drops.resource_store import ResourceStore
 
-NO_JS = (
-    "js tracks need the real platform, there is no JavaScript engine here: "
-    "give the track a filter and a destination, or read the source and create the drops from your own code"
-)
+LONGEST_JS = 128 * 1024
+"""Most characters of a track's script."""
+
+_source = text(LONGEST_JS)
 
 
-def _no_javascript(_name: str, value: Any) -> Any:
-    if value:
-        raise BadRequest(NO_JS)
-    return value
+def _check_script(store: ResourceStore, caller: Caller, members: Mapping[str, Any]) -> None:
+    """Refuse a script that does not compile. The caller's share of the time is used, not the account's."""
+    given = members.get("js")
+    if given:
+        store.scripts.check(Script(Kind.TRACK, _source("js", given), caller.identity))
 
 
 def _check(caller: Caller, track: Document) -> Document:
-    track.pop("js", None)
+    if not track.get("js"):
+        track.pop("js", None)
+        if "destination" not in track:
+            raise BadRequest("destination is required, unless js says where the drops go")
     for path in destinations(track):
         account_paths.check(path, caller.account, "destination")
     return track
@@ -54,41 +64,69 @@ def _before_write(
         caller.require(path, "dropWrite")
         if path not in known:
             flows.require(connection, caller, path, "destination")
+    if "js" not in document:
+        document.pop("jsRights", None)
+    elif before is None or before.get("js") != document["js"]:
+        # A script may do what its writer may: who edits the rest of the track later lends it no rights.
+        rights = from_grants(caller.rights)
+        if rights is None:
+            document.pop("jsRights", None)
+        else:
+            document["jsRights"] = rights
 
 
 def destinations(track: Document) -> list[str]:
-    """Where the track copies to: `destination` is one path or a list of them.
+    """Where the track copies to: `destination` is one path, a list of them, or absent.
 
     Raises:
-        BadRequest: it is neither, or an empty list.
+        BadRequest: it is something else, or an empty list.
     """
-    destination = track["destination"]
+    destination = track.get("destination")
+    if destination is None:
+        return []
     found = destination if isinstance(destination, list) else [destination]
     if not found or not all(isinstance(path, str) for path in found):
         raise BadRequest("destination must be the path of a flow, or a list of such paths")
     return found
 
 
-def simulate(request: Any) -> Document:
-    """What a track with this filter would do with this drop; nothing is stored.
+def simulate(store: ResourceStore, caller: Caller, request: Any) -> Document:
+    """What a track with this filter and script would do with this drop; nothing is stored.
 
     Args:
-        request: {drop, filter}.
+        request: {drop, filter, js}; the drop has `elems`, and the other two may be left out.
 
     Returns:
-        {drops: [the drop] if it passes and [] if not, log: [], errors: []}.
+        {drops, log, errors}. drops: those that the script returned, each with its `path` if it said one;
+        without a script the drop itself. They are empty if the filter does not match, or the script failed.
+        log: {line_no, message} for each line that the script logged. errors: messages.
     """
     if not isinstance(request, dict):
-        raise BadRequest("the body must be a JSON object: {drop, filter}")
-    if request.get("js"):
-        raise BadRequest(NO_JS)
-    drop = request.get("drop")
+        raise BadRequest("the body must be a JSON object: {drop, filter, js}")
+    drop, js = request.get("drop"), request.get("js")
     if not isinstance(drop, dict):
         raise BadRequest("drop is required: a JSON object with elems")
     test = compiled(filter_text("filter", request.get("filter", "")))
     plain, types = elements.accept(drop.get("elems"))
-    passes = test is None or test({**drop, "elems": plain, TYPES: types}, ids.now_ms())
-    return {"drops": [drop] if passes else [], "log": [], "errors": []}
+    found: Document = {"drops": [], "log": [], "errors": []}
+    if test is not None and not test({**drop, "elems": plain, TYPES: types}, ids.now_ms()):
+        return found
+    if not js:
+        found["drops"] = [drop]
+        return found
+    script = Script(Kind.TRACK, _source("js", js), caller.identity)
+    source = Source({**drop, "elems": plain})
+    (run,) = store.scripts.run(script, [source.drop], store.script_answers(caller))
+    found["log"] = run.log
+    try:
+        outputs = routed(TrackScript("", script, ("",), caller), source, run.value)
+    except Problem as problem:
+        run.error = problem.message
+    if run.error is not None:
+        found["errors"] = [run.error]
+    else:
+        found["drops"] = [output.as_model() for output in outputs]
+    return found
 
 
 TRACK = Resource(
@@ -101,11 +139,13 @@ TRACK = Resource(
         "disabled": flag,
         "metadata": mapping,
         "destination": anything,
-        "js": _no_javascript,
+        "js": _source,
     },
-    required=("source", "destination"),
+    required=("source",),
     path_members=("source",),
+    readonly=frozenset({"jsRights"}),
     check=_check,
+    before_transaction=_check_script,
     before_write=_before_write,
     actions={"simulate": simulate},
     statistics=(TRACK_HIT, TRACK_PASS),

@@ -20,6 +20,7 @@ from ...green.backends.choice import native
 from ...wire.rest import AUTH_ACCOUNT, AUTH_TOKEN
 from ..permits import PermitLimits, Permits
 from ..problems import BadRequest, Forbidden, MethodNotAllowed, Problem, Unauthorized
+from ..resources import script_reads
 from ..resources.base import registry
 from ..resources.statistics.api_calls import ApiCallCounter
 from . import request as requests_in
@@ -79,6 +80,7 @@ class Application:
         self._keys = IdempotencyKeys()
         self._searches = None if limits is None else SearchLimiter(limits.searches)
         self._bodies = None if limits is None else Permits("large bodies", limits.bodies)
+        store.script_reads = script_reads.read
         store.indexing.wake()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

@@ -29,6 +29,7 @@ from ...wire.rest import IDEMPOTENCY_KEY
 from .. import ids
 from ..problems import BadRequest, Problem, Unavailable
 from ..resources.drops.resource_store import ResourceStore
+from ..resources.drops.script_runs import ScriptsNeeded
 from ..store.bulk import execute_one, upsert
 from ..store.schema import idempotency_keys as table
 
@@ -142,9 +143,11 @@ class _IdempotentStore(ResourceStore):
                 found = self._find(secret)
                 if found is None:
                     super().write(self._forget)
-            except Problem:
+            except Problem as problem:
                 found = self._find(secret)
                 if found is None:
+                    if isinstance(problem, ScriptsNeeded):  # the write is made again, with their results
+                        self._request = request
                     raise
             if found is not None:
                 result: T = orjson.loads(found)

@@ -10,7 +10,9 @@ from . import drop_routes, resource_routes, statistics_routes
 from .envelope import Response
 
 if TYPE_CHECKING:
+    from ..resources.access.rights import Caller
     from ..resources.base.resource import Resource
+    from ..resources.drops.resource_store import ResourceStore
     from .request import Request, Target
     from .search_limits import Handler, Methods
 
@@ -43,9 +45,9 @@ class Router:
             self._by_length[name, length] = methods
 
 
-def _action_handler(action: Callable[[Any], Any]) -> Handler:
+def _action_handler(action: Callable[[ResourceStore, Caller, Any], Any]) -> Handler:
     def handler(request: Request) -> Response:
-        return Response(action(request.body()))
+        return Response(action(request.store, request.caller, request.body()))
 
     return handler
 

@@ -14,10 +14,9 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from ...errors import ConfigurationError
 from ..problems import Unavailable
 
-__all__ = ["ScriptProcess", "is_installed"]
+__all__ = ["ScriptProcess"]
 
 INSTALL = "pip install 'flowthings_like[js]'"
 
@@ -28,11 +27,6 @@ _PROGRAM = Path(__file__).with_name("sandbox.py")
 _RESET_SIGNALS = (signal.SIGPROF, signal.SIGALRM, signal.SIGPIPE, signal.SIGTERM, signal.SIGINT)
 
 
-def is_installed() -> bool:
-    """Whether the JavaScript engine is installed. It is not imported here."""
-    return find_spec("_quickjs") is not None
-
-
 class ScriptProcess:
     """A running process. One caller at a time exchanges with it.
 
@@ -40,8 +34,8 @@ class ScriptProcess:
         is_alive: whether it can be asked. It cannot after an exchange that was interrupted or cut short.
 
     Raises:
-        ConfigurationError: the engine is not installed, or there is no Python to run it.
-        Unavailable: the process could not be started.
+        Unavailable: the engine is not installed, there is no Python to run it, or the process could not be
+            started.
     """
 
     def __init__(self) -> None:
@@ -151,9 +145,7 @@ class ScriptProcess:
 def _engine_folder() -> str:
     spec = find_spec("_quickjs")
     if spec is None or spec.origin is None:
-        raise ConfigurationError(
-            f"tracks and tasks in JavaScript need the package quickjs-ng; run: {INSTALL}"
-        )
+        raise Unavailable(f"tracks and tasks in JavaScript need the package quickjs-ng; run: {INSTALL}")
     return str(Path(spec.origin).parent)
 
 
@@ -163,4 +155,4 @@ def _interpreter() -> str:
     for name in names:
         if name and Path(name).name.startswith("python") and os.access(name, os.X_OK):
             return name
-    raise ConfigurationError(f"scripts need a Python to run in, and there is none at {', '.join(names)}")
+    raise Unavailable(f"scripts need a Python to run in, and there is none at {', '.join(names)}")

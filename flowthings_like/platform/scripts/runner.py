@@ -31,6 +31,7 @@ __all__ = ["ScriptLimits", "ScriptRunner", "ScriptsTooLong"]
 LARGEST_RESULTS = 64 << 20
 """Bytes of JSON that a script may return for all its inputs together."""
 _QUICK = 0.02  # seconds of processor time for an input, up to which a script counts as quick
+_QUICK_ANSWERS = 0.1  # seconds that all answers of a quick script may take at a time
 _REMEMBERED = 10_000  # quick scripts
 
 
@@ -81,8 +82,7 @@ class ScriptRunner:
         Raises:
             ScriptsTooLong: it took too long, or returned too much, for all inputs together.
             TooManyRequests: the account has too many scripts that wait.
-            Unavailable: no process is free, or none can be started.
-            ConfigurationError: the engine is not installed.
+            Unavailable: no process is free, or none can be started; or the engine is not installed.
             Whatever `answer` raises beside Problems.
         """
         processes = self._here()
@@ -99,9 +99,12 @@ class ScriptRunner:
             with processes.lane(script).hold(script.owner):
                 started = time.monotonic()
                 replies = processes.exchange(request)
-            used += time.monotonic() - started
-            processes.remember(script, batch.take(replies))
-            batch.answer(answer)
+                answered = time.monotonic()
+                seconds = batch.take(replies)
+                batch.answer(answer)
+            ended = time.monotonic()
+            used += ended - started
+            processes.remember(script, None if ended - answered > _QUICK_ANSWERS else seconds)
         return batch.runs
 
     def check(self, script: Script) -> None:

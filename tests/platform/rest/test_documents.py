@@ -116,7 +116,9 @@ class TestTracks:
             ({"destination": "/acme/nowhere"}, 404, "destination: there is no flow /acme/nowhere"),
             ({"filter": "a >"}, 400, "line 1"),
             ({"filter": "a =~ /(/"}, 400, "re2"),
-            ({"js": "function (drop) { return drop; }"}, 400, "need the real platform"),
+            ({"js": "function (drop) {"}, 400, "js: line 2: SyntaxError"),
+            ({"js": "x" * 200_000}, 400, "js has 200000 characters"),
+            ({"js": 5}, 400, "js must be a string"),
             ({"disabled": 1}, 400, "true or false"),
         ],
     )
@@ -161,7 +163,8 @@ class TestTracks:
         assert passed == {"drops": [drop], "log": [], "errors": []}
         assert api.post("/track/simulate", {"drop": drop, "filter": "elems.n > 5"}).ok()["drops"] == []
         assert api.post("/track/simulate", {"drop": drop}).ok()["drops"] == [drop]
-        assert "need the real platform" in api.post("/track/simulate", {"drop": drop, "js": "x"}).error
+        found = api.post("/track/simulate", {"drop": drop, "js": "drop => [drop.elems.n]"}).ok()
+        assert found["errors"] == ['a drop must be a map such as {"elems": {"temp": 39.5}}']
         assert "line 1" in api.post("/track/simulate", {"drop": drop, "filter": "n >"}).error
         assert "drop is required" in api.post("/track/simulate", {}).error
         assert "elems" in api.post("/track/simulate", {"drop": {}}).error

@@ -64,6 +64,8 @@ class Resource:
         immutable: whether documents can be read and deleted only.
         check: (caller, document) -> the document to store, or BadRequest; after the members were checked. It
             looks at nothing but the document.
+        before_transaction: (store, caller, members) checks that take long, on what was sent and not checked
+            yet. They must not wait for the writer.
         before_write: (connection, caller, document, before) checks against other rows, and adjusts them;
             `before` is the stored document, None at creation.
         after_create: (connection, caller, document) writes what belongs to the new document elsewhere. It
@@ -71,7 +73,8 @@ class Resource:
         after_delete: (connection, document) removes what belongs to the document elsewhere.
         after_update: (store) begins what is to be done in the background.
         present: document -> as it is shown now.
-        actions: {name: function of a request's body} for POST /<resource>/<name>. They change nothing.
+        actions: {name: (store, caller, body) -> the response's body} for POST /<resource>/<name>. They change
+            nothing.
         pointers: members of any document that hold ids of this resource, for readers that ask for references.
         public_members: what a reader who has no right to a document gets to see of it in references.
         statistics: what is counted for each document.
@@ -89,12 +92,13 @@ class Resource:
     readonly: frozenset[str] = frozenset()
     immutable: bool = False
     check: Callable[[Caller, Document], Document] = _as_is
+    before_transaction: Callable[[ResourceStore, Caller, Mapping[str, Any]], None] = _nothing
     before_write: Callable[[sql.Connection, Caller, Document, Document | None], None] = _nothing
     after_create: Callable[[sql.Connection, Caller, Document], Document] = _no_extras
     after_delete: Callable[[sql.Connection, Document], None] = _nothing
     after_update: Callable[[ResourceStore], None] = _nothing
     present: Callable[[Document], Document] = field(default=lambda document: document)
-    actions: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    actions: Mapping[str, Callable[[ResourceStore, Caller, Any], Any]] = field(default_factory=dict)
     pointers: tuple[str, ...] = ()
     public_members: tuple[str, ...] = ()
     statistics: tuple[Statistic, ...] = ()

@@ -40,6 +40,7 @@ def create(store: ResourceStore, caller: Caller, resource: Resource, model: Any)
         raise BadRequest(
             "id is chosen by the platform: leave it out to create, or update the resource that has it"
         )
+    resource.before_transaction(store, caller, wanted)
     return store.write(
         lambda connection: insert(connection, caller, resource, wanted), clears_cache=resource.is_cached
     )
@@ -163,6 +164,7 @@ def update_many(
     for id_, members in wanted.items():
         if members.get("id", id_) != id_:
             raise BadRequest(f"id {members['id']!r} in the body is not the id {id_!r} that is being changed")
+        resource.before_transaction(store, caller, members)
 
     def work(connection: sql.Connection) -> dict[str, Document]:
         return {id_: _change(connection, caller, resource, id_, members) for id_, members in wanted.items()}

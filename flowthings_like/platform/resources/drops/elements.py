@@ -87,6 +87,19 @@ def with_hints(plain: Mapping[str, Any], types: Types | None = None) -> dict[str
     return {name: _typed(value, "/" + _escape(name), stated) for name, value in plain.items()}
 
 
+def at(plain: Any, pointer: str) -> Any:
+    """The element that a JSON Pointer names, as in `Types`; None if there is none."""
+    for part in pointer.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(plain, dict):
+            plain = plain.get(name)
+        elif isinstance(plain, list) and name.isdigit() and int(name) < len(plain):
+            plain = plain[int(name)]
+        else:
+            return None
+    return plain
+
+
 def inferred(value: Any) -> str:
     """The type inferred from a plain value: integer, float, string, boolean, map, list or null."""
     if isinstance(value, bool):

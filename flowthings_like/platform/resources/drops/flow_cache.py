@@ -23,6 +23,7 @@ from ...store import engine as engines
 from ...store.bulk import fetch_by
 from ...store.schema import element_indexes, resources
 from .element_indexes import Indexes, parsed
+from .track_script import TrackScript, track_script
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -83,11 +84,13 @@ class Track:
         id: its id.
         destinations: paths of the flows it copies to.
         passes: its filter compiled; None lets everything pass.
+        script: what is run on the drops that pass; None if they are copied.
     """
 
     id: str
     destinations: tuple[str, ...]
     passes: Test | None
+    script: TrackScript | None = None
 
 
 def find_flow(connection: Connection, ref: str) -> Flow:
@@ -129,7 +132,8 @@ def find_tracks(connection: Connection, path: str) -> tuple[Track, ...]:
             continue
         named = body.get("destination") or ()
         destinations = (named,) if isinstance(named, str) else tuple(named)
-        tracks.append(Track(row.id, destinations, compiled(body.get("filter") or "")))
+        script = track_script(row.id, path, body, destinations)
+        tracks.append(Track(row.id, destinations, compiled(body.get("filter") or ""), script))
     return tuple(tracks)
 
 

@@ -21,6 +21,7 @@ from ...store.bulk import execute_many
 from ...store.schema import drops
 from ..statistics.counters import DROP_ADDED, DROPS_CREATED, Counts, record
 from . import flow_sizes, rows
+from .script_runs import ScriptsNeeded
 from .tracking import Arrival, Tracker
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from .flow_cache import Flow, FlowCache
+    from .script_runs import ScriptRuns
     from .validation import ValidatedDrop
 
 _INSERT = insert(drops)
@@ -52,17 +54,21 @@ class Ingest:
         cache: for flows and tracks.
         creator: id of the identity that creates.
         now: ms since the epoch.
+        scripts: the results of the scripts that this create has met before.
 
     Attributes:
         evicted: how many drops the flow evicted.
         evicted_created: how many of these came with this very create.
     """
 
-    def __init__(self, connection: Connection, cache: FlowCache, creator: str, now: int) -> None:
+    def __init__(
+        self, connection: Connection, cache: FlowCache, creator: str, now: int, scripts: ScriptRuns
+    ) -> None:
         self._connection = connection
         self._cache = cache
         self._creator = creator
         self._now = now
+        self._scripts = scripts
         self._counts: Counts = Counter()
         self.evicted = self.evicted_created = 0
 
@@ -73,8 +79,8 @@ class Ingest:
             for each drop the drop that it became, in order; new of the same fhash share one.
 
         Raises:
-            BadRequest: a drop does not match the flow's filter, or tracks lead too far; the caller's
-                transaction must be undone.
+            BadRequest: a drop does not match the flow's filter, or tracks lead too far.
+            ScriptsNeeded: scripts of tracks have to run first. Nothing was written.
         """
         added: list[Arrival] = []
         replaced: dict[str, Arrival] = {}
@@ -115,7 +121,9 @@ class Ingest:
 
     def _arrival(self, flow: Flow, drop: ValidatedDrop) -> Arrival:
         created = self._now if drop.created is None else drop.created
-        drop_id = new_id("d", created)
+        drop_id = drop.id
+        if drop_id is None:  # kept, in case that the create is made again: scripts see it
+            drop_id = drop.id = new_id("d", created)
         document: dict[str, Any] = {
             "id": drop_id,
             "flowId": flow.id,
@@ -166,6 +174,11 @@ class Ingest:
         first: list[Arrival],
         replaced: list[Arrival],
     ) -> None:
+        tracker = Tracker(self._connection, self._cache, self._counts, self._now, self._scripts)
+        if first:
+            tracker.follow(flow, first)
+            if self._scripts.needed:
+                raise ScriptsNeeded()
         size = self._number(flow, arrivals, len(added))
         if replaced:
             changes = [self._replacement(flow, known) for known in replaced]
@@ -174,8 +187,6 @@ class Ingest:
             return
         self._counts[DROP_ADDED.name, flow.id] += len(added)
         self._counts[DROPS_CREATED.name, self._creator] += len(added)
-        tracker = Tracker(self._connection, self._cache, self._counts, self._now)
-        tracker.follow(flow, first)
         self.evicted = self._store(flow, added, size)
         if self.evicted:
             # Drops are evicted in the order of arrival: of the new ones only those that exceed the capacity.

@@ -1,15 +1,22 @@
-"""The store with the cache of flows and tracks and the index builder, which resources and drops need."""
+"""The store with what resources and drops need: the cache of flows and tracks, indexes, scripts."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+from ...problems import BadRequest
+from ...scripts.runner import ScriptRunner
 from ...store.store import Store
 from .flow_cache import FlowCache
 from .index_builder import IndexBuilder
 
 if TYPE_CHECKING:
     import os
+
+    from ...scripts.script import Answer
+    from ..access.rights import Caller
 
 
 class ResourceStore(Store):
@@ -21,6 +28,9 @@ class ResourceStore(Store):
     Attributes:
         flow_cache: the flows and tracks as the writer sees them; for use inside `write` only.
         indexing: backfills the flows' element indexes, in the background.
+        scripts: runs the JavaScript of tracks and tasks.
+        script_reads: (store, caller, name, arguments) -> what a script asks for, with the caller's rights.
+            The application sets it.
 
     Raises:
         as Store.
@@ -30,3 +40,18 @@ class ResourceStore(Store):
         self.flow_cache = FlowCache()
         super().__init__(place, self.flow_cache)
         self.indexing = IndexBuilder(self.write)
+        self.scripts = ScriptRunner()
+        self.script_reads: Callable[[ResourceStore, Caller, str, list[Any]], Any] = _nothing_to_read
+
+    def script_answers(self, caller: Caller) -> Answer:
+        """The function that looks up what a script of this caller asks for."""
+        return partial(self.script_reads, self, caller)
+
+    def close(self) -> None:
+        """Write what is queued, let scripts end, then close the files. More calls do nothing."""
+        self.scripts.close()
+        super().close()
+
+
+def _nothing_to_read(_store: ResourceStore, _caller: Caller, name: str, _arguments: list[Any]) -> Any:
+    raise BadRequest(f"{name} cannot be asked here")

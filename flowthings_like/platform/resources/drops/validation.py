@@ -30,7 +30,10 @@ _SPECIFIERS = ("city", "zip", "street", "state")
 
 @dataclass(slots=True)
 class ValidatedDrop:
-    """A new drop, checked. The `_text` attributes are JSON, ready to be stored; None where absent."""
+    """A new drop, checked. The `_text` attributes are JSON, ready to be stored; None where absent.
+
+    `id` is given when the drop is first written.
+    """
 
     elems: dict[str, Any]
     elems_text: str
@@ -40,6 +43,7 @@ class ValidatedDrop:
     location_text: str | None
     fhash: str | None
     created: int | None
+    id: str | None = None
 
 
 def validated(model: Any) -> ValidatedDrop:

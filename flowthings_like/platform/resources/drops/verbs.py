@@ -23,6 +23,7 @@ from ..query.query import Query
 from . import elements, flow_sizes, query_plan, rows, validation
 from .find import find_in, readable
 from .ingest import Ingest, refused
+from .script_runs import ScriptRuns, ScriptsNeeded
 from .tracking import Arrival
 
 if TYPE_CHECKING:
@@ -251,10 +252,12 @@ def _create(
     store: ResourceStore, caller: Caller, flow: str, prepared: list[ValidatedDrop], hints: bool
 ) -> Created:
     now = now_ms()
+    scripts = ScriptRuns()
 
     def work(connection: Connection) -> tuple[list[dict[str, Any]], int, int]:
+        scripts.needed.clear()  # of an earlier transaction, in which other tracks may have been there
         found = _writable(connection, store.flow_cache, caller, flow)
-        ingest = Ingest(connection, store.flow_cache, caller.identity, now)
+        ingest = Ingest(connection, store.flow_cache, caller.identity, now, scripts)
         create = partial(with_gc_paused, ingest.create) if len(prepared) > 1 else ingest.create
         arrivals = create(found, prepared)
         if hints:
@@ -265,7 +268,12 @@ def _create(
 
     # A repeated write returns the stored result of the first one: lists in place of tuples, and the drops
     # alone if an earlier version stored it.
-    found = store.write(work)
+    while True:
+        try:
+            found = store.write(work)
+            break
+        except ScriptsNeeded:
+            scripts.run(store)
     return Created(*found) if len(found) == 3 and isinstance(found[0], list) else Created(list(found), 0, 0)
 
 
