@@ -30,6 +30,9 @@ _RESET_SIGNALS = (signal.SIGPROF, signal.SIGALRM, signal.SIGPIPE, signal.SIGTERM
 class ScriptProcess:
     """A running process. One caller at a time exchanges with it.
 
+    Args:
+        nice: by how much it gives way to other processes, as in `os.nice`.
+
     Attributes:
         is_alive: whether it can be asked. It cannot after an exchange that was interrupted or cut short.
 
@@ -38,12 +41,12 @@ class ScriptProcess:
             started.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, nice: int = 0) -> None:
         self.is_alive = False
         self._fds: list[int] = []
         self._owner = os.getpid()
         self._pid: int | None = None
-        command = [_interpreter(), "-I", "-S", "-B", str(_PROGRAM), _engine_folder()]
+        command = [_interpreter(), "-I", "-S", "-B", str(_PROGRAM), _engine_folder(), str(nice)]
         try:
             self._start(command)
             if self._read_frame() != b"":

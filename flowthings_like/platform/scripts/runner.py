@@ -95,10 +95,10 @@ class ScriptRunner:
                     f"{LARGEST_RESULTS >> 20} MB for them: write fewer at a time"
                 )
             request = batch.request(self._limits.slice)
-            started = time.monotonic()
-            with processes.lane(script).hold(script.owner):
+            lane = processes.lane(script)
+            with lane.permits.hold(script.owner):
                 started = time.monotonic()
-                replies = processes.exchange(request)
+                replies = processes.exchange(lane, request)
                 answered = time.monotonic()
                 seconds = batch.take(replies)
                 batch.answer(answer)
@@ -110,8 +110,9 @@ class ScriptRunner:
     def check(self, script: Script) -> None:
         """Raise BadRequest if a script does not compile. Raises besides what `run` does."""
         processes = self._here()
-        with processes.lane(script).hold(script.owner):
-            replies = processes.exchange(encoded(script, self._limits.slice, []))
+        lane = processes.lane(script)
+        with lane.permits.hold(script.owner):
+            replies = processes.exchange(lane, encoded(script, self._limits.slice, []))
         if not replies or replies[0].startswith(b"!"):
             reason = replies[0][1:].decode() if replies else "it takes too long to compile"
             raise BadRequest(f"js: {reason}")
@@ -133,22 +134,32 @@ class ScriptRunner:
         return found
 
 
+class _Lane:
+    """Processes for one half of the scripts, and the permits to use them."""
+
+    __slots__ = ("idle", "nice", "permits")
+
+    def __init__(self, limits: PermitLimits, nice: int) -> None:
+        self.permits = Permits("scripts", limits)
+        self.nice = nice
+        self.idle: deque[ScriptProcess] = deque()
+
+
 class _Processes:
     """The processes for scripts that one process of the platform has, and whose turn it is."""
 
     def __init__(self, limits: ScriptLimits) -> None:
         size = limits.quick.total + limits.others.total
         self._native = backend.detect().native_pool(size, "scripts")
-        self._quick = Permits("scripts", limits.quick)
-        self._others = Permits("scripts", limits.others)
+        self._quick = _Lane(limits.quick, nice=0)
+        self._others = _Lane(limits.others, nice=10)
         self._proven: OrderedDict[Script, None] = OrderedDict()  # scripts that were quick the last time
-        self._idle: deque[ScriptProcess] = deque()
         self._all: set[ScriptProcess] = set()
         self._is_closed = False
         abandon_in_children(self)
 
-    def lane(self, script: Script) -> Permits:
-        """The permits for a script."""
+    def lane(self, script: Script) -> _Lane:
+        """Where a script runs."""
         return self._quick if script in self._proven else self._others
 
     def remember(self, script: Script, seconds: float | None) -> None:
@@ -160,22 +171,22 @@ class _Processes:
         while len(self._proven) > _REMEMBERED:
             self._proven.popitem(last=False)
 
-    def exchange(self, request: bytes) -> list[bytes]:
+    def exchange(self, lane: _Lane, request: bytes) -> list[bytes]:
         """Send a request to a process and return its replies. If the caller is interrupted, it goes on."""
-        replies: list[bytes] = self._native.run(self._exchange, request)
+        replies: list[bytes] = self._native.run(self._exchange, lane, request)
         return replies
 
-    def _exchange(self, request: bytes) -> list[bytes]:
+    def _exchange(self, lane: _Lane, request: bytes) -> list[bytes]:
         try:
-            process = self._idle.popleft()
+            process = lane.idle.popleft()
         except IndexError:
-            process = ScriptProcess()
+            process = ScriptProcess(lane.nice)
             self._all.add(process)
         try:
             return process.exchange(request)
         finally:
             if process.is_alive and not self._is_closed:
-                self._idle.append(process)
+                lane.idle.append(process)
             else:
                 self._all.discard(process)
                 process.kill()
@@ -184,8 +195,9 @@ class _Processes:
         """End the processes, after what runs in them."""
         self._is_closed = True
         self._native.close()
-        while self._idle:
-            self._idle.pop().kill()
+        for lane in (self._quick, self._others):
+            while lane.idle:
+                lane.idle.pop().kill()
         self._all.clear()
 
     def abandon(self) -> None:

@@ -2,7 +2,9 @@
 
 It imports nothing of this package, so that it starts within milliseconds.
 
-    python -I -S sandbox.py FOLDER        where FOLDER holds the module of quickjs-ng
+    python -I -S sandbox.py FOLDER NICE
+
+FOLDER holds the module of quickjs-ng, and NICE says by how much the process is to give way to others.
 
 It reads requests from its standard input and writes replies to its standard output, both as frames: four
 bytes of length, big-endian, then so many bytes. An empty frame says that it is ready. After a request it
@@ -41,7 +43,6 @@ LARGEST_RESULT = 1 << 20
 LARGEST_REPLY = 4 << 20
 """Bytes of results after which a request takes no further input."""
 _PROCESS_MEMORY = 512 << 20
-_NICE = 10
 
 _STOPPED = "InternalError: interrupted"
 _OUT_OF_MEMORY = ("null", "InternalError: out of memory")
@@ -169,9 +170,9 @@ def write_frame(content: bytes) -> None:
         rest = rest[os.write(1, rest) :]
 
 
-def _give_up_rights() -> None:
+def _give_up_rights(nice: int) -> None:
     """Leave this process nothing but the two pipes, some memory and the processor time that others leave."""
-    os.nice(_NICE)
+    os.nice(nice)
     os.chdir("/")
     for limit, most in (
         ("RLIMIT_AS", _PROCESS_MEMORY),
@@ -186,17 +187,17 @@ def _give_up_rights() -> None:
                 resource.setrlimit(kind, (most, most))
 
 
-def main(folder: str) -> None:
+def main(folder: str, nice: int) -> None:
     """Serve requests until the standard input ends."""
     sys.path.append(folder)
     import _quickjs  # the package's own module starts a thread, and takes twice the time
 
     sandbox = Sandbox(_quickjs, Path(__file__).with_name("prelude.js").read_text(encoding="utf-8"))
-    _give_up_rights()
+    _give_up_rights(nice)
     write_frame(b"")
     while (frame := read_frame()) is not None:
         sandbox.serve(json.loads(frame))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))
