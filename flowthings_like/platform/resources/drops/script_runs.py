@@ -33,6 +33,10 @@ class ScriptsNeeded(Problem):
         super().__init__("the scripts of tracks have to run first")
 
 
+Place = tuple[str, int]
+"""Where a copy comes from: a track's id, and which of that track's copies of the drop it is."""
+
+
 class ScriptRuns:
     """The results of the scripts that one create has met so far.
 
@@ -43,7 +47,8 @@ class ScriptRuns:
     def __init__(self) -> None:
         self.needed: dict[TrackScript, dict[str, Source]] = {}
         self._outputs: dict[tuple[str, str], list[Output]] = {}
-        self._ids: dict[tuple[str, tuple[str, int]], str] = {}
+        self._ids: dict[tuple[str, Place], str] = {}
+        self._keeps_ids = False
         self._used = 0.0
 
     def outputs(self, track: TrackScript, drop: dict[str, Any], types: str | None) -> list[Output]:
@@ -58,13 +63,15 @@ class ScriptRuns:
             return []
         return found
 
-    def copy_id(self, source: dict[str, Any], place: tuple[str, int]) -> str:
-        """The id of a copy, the same whenever the create is made again: scripts see it.
+    def copy_id(self, source: dict[str, Any], place: Place) -> str:
+        """The id of a copy. Once the create has met a script it is the same in every repetition.
 
         Args:
             source: the drop that is copied.
-            place: the track, and which of its copies of this drop it is.
+            place: where the copy comes from.
         """
+        if not self._keeps_ids:  # most creates meet no script
+            return new_id("d", source["creationDate"])
         key = (source["id"], place)
         found = self._ids.get(key)
         if found is None:
@@ -79,6 +86,10 @@ class ScriptRuns:
             TooManyRequests, Unavailable: as ScriptRunner.run.
         """
         needed, self.needed = self.needed, {}
+        if not self._keeps_ids:
+            # The ids of copies will be others in the repetition: their scripts are met again there.
+            self._keeps_ids = True
+            needed = {track: _without_copies(drops) for track, drops in needed.items()}
         for track, drops in needed.items():
             started = time.monotonic()
             found = run(store, track, list(drops.values()))
@@ -114,3 +125,7 @@ def run(store: ResourceStore, track: TrackScript, sources: list[Source]) -> list
     if failures > 1:
         log.warning("the js of track %s failed on %d more drops", track.track, failures - 1)
     return found
+
+
+def _without_copies(drops: dict[str, Source]) -> dict[str, Source]:
+    return {name: source for name, source in drops.items() if "parentDropId" not in source.drop}

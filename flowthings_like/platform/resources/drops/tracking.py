@@ -9,7 +9,9 @@ is refused.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -22,9 +24,10 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from ..statistics.counters import Counts
-    from .flow_cache import Flow, FlowCache, Track
+    from .flow_cache import Flow, FlowCache
     from .script_outputs import Output
-    from .script_runs import ScriptRuns
+    from .script_runs import Place, ScriptRuns
+    from .track_script import TrackScript
 
 MOST_VISITS = 1000
 """Most destinations that one create may reach, counted anew for every chain of tracks."""
@@ -47,18 +50,12 @@ class Arrival:
 
 
 @dataclass(slots=True)
-class _Planned:
-    """A copy to be made.
+class _Result:
+    """One drop that a track's script has made of another."""
 
-    Attributes:
-        arrival: the drop that is copied.
-        place: the track, and which of its copies of this drop it is.
-        output: what the track's script has made of the drop; None without a script.
-    """
-
-    arrival: Arrival
-    place: tuple[str, int]
-    output: Output | None = None
+    source: Arrival
+    output: Output
+    place: Place
 
 
 class Tracker:
@@ -101,30 +98,50 @@ class Tracker:
             passed = arrivals if passes is None else [a for a in arrivals if passes(a.filtered(), self._now)]
             self._counts[TRACK_HIT.name, track.id] += len(arrivals)
             self._counts[TRACK_PASS.name, track.id] += len(passed)
-            for path, planned in self._planned(track, passed):
-                if planned and path not in visited:
-                    self._visit(path, planned, visited)
+            if not passed:
+                continue
+            if track.script is None:
+                for number, path in enumerate(track.destinations):
+                    if path not in visited:
+                        self._visit(path, partial(self._copied, passed, (track.id, number)), visited)
+            else:
+                for path, results in self._results(track.id, track.script, passed).items():
+                    if path not in visited:
+                        self._visit(path, partial(self._made, results), visited)
 
-    def _planned(self, track: Track, passed: list[Arrival]) -> list[tuple[str, list[_Planned]]]:
-        """The copies that a track makes, by the paths that they go to."""
-        if track.script is None:
-            return [
-                (path, [_Planned(arrival, (track.id, place)) for arrival in passed])
-                for place, path in enumerate(track.destinations)
-            ]
-        by_path: dict[str, list[_Planned]] = {}
-        for arrival in passed:
-            outputs = self._scripts.outputs(track.script, arrival.document, arrival.row["types"])
-            for place, output in enumerate(outputs):
-                by_path.setdefault(output.path, []).append(_Planned(arrival, (track.id, place), output))
-        return list(by_path.items())
+    def _copied(self, arrivals: list[Arrival], place: Place, flow: Flow) -> list[Arrival]:
+        """Copies for a flow."""
+        return [_copy(one, flow, self._scripts.copy_id(one.document, place)) for one in arrivals]
 
-    def _visit(self, path: str, planned: list[_Planned], visited: frozenset[str]) -> None:
+    def _results(self, track: str, script: TrackScript, arrivals: list[Arrival]) -> dict[str, list[_Result]]:
+        """What a track's script has made of drops, by the paths where it goes."""
+        by_path: dict[str, list[_Result]] = {}
+        for arrival in arrivals:
+            outputs = self._scripts.outputs(script, arrival.document, arrival.row["types"])
+            for number, output in enumerate(outputs):
+                by_path.setdefault(output.path, []).append(_Result(arrival, output, (track, number)))
+        return by_path
+
+    def _made(self, results: list[_Result], flow: Flow) -> list[Arrival]:
+        """What a track's script has made of drops, as drops for a flow."""
+        made = []
+        for result in results:
+            output = result.output
+            copy = _copy(result.source, flow, self._scripts.copy_id(result.source.document, result.place))
+            copy.document["elems"] = output.elems
+            copy.document.pop("location", None)
+            if output.location is not None:
+                copy.document["location"] = output.location
+            copy.row.update(output.columns)
+            made.append(copy)
+        return made
+
+    def _visit(self, path: str, make: Callable[[Flow], list[Arrival]], visited: frozenset[str]) -> None:
         try:
             flow = self._cache.flow(self._connection, path)
         except Problem:  # it was deleted, or does not exist yet: the track does nothing
             return
-        copies = [self._copy(plan, flow) for plan in planned]
+        copies = make(flow)
         accepts = flow.accepts
         if accepts is not None:
             copies = [copy for copy in copies if accepts(copy.filtered(), self._now)]
@@ -141,23 +158,17 @@ class Tracker:
         self._counts[DROP_ADDED.name, flow.id] += len(copies)
         self.follow(flow, copies, visited)
 
-    def _copy(self, plan: _Planned, flow: Flow) -> Arrival:
-        source, output = plan.arrival.document, plan.output
-        drop_id = self._scripts.copy_id(source, plan.place)
-        parent = {"flowId": source["flowId"], "dropId": source["id"]}
-        document = {**source, "id": drop_id, "flowId": flow.id, "path": flow.path, "parentDropId": parent}
-        document.pop("fhash", None)
-        row = {
-            **plan.arrival.row,
-            "id": drop_id,
-            "flow_id": flow.id,
-            "fhash": None,
-            "parent": orjson.dumps(parent).decode(),
-        }
-        if output is not None:
-            document["elems"] = output.elems
-            document.pop("location", None)
-            if output.location is not None:
-                document["location"] = output.location
-            row.update(output.columns)
-        return Arrival(document, row)
+
+def _copy(arrival: Arrival, flow: Flow, drop_id: str) -> Arrival:
+    source = arrival.document
+    parent = {"flowId": source["flowId"], "dropId": source["id"]}
+    document = {**source, "id": drop_id, "flowId": flow.id, "path": flow.path, "parentDropId": parent}
+    document.pop("fhash", None)
+    row = {
+        **arrival.row,
+        "id": drop_id,
+        "flow_id": flow.id,
+        "fhash": None,
+        "parent": orjson.dumps(parent).decode(),
+    }
+    return Arrival(document, row)
