@@ -54,6 +54,10 @@ def numbers() -> list[tuple[str, str]]:
     """(page, sentence) pairs. The sentences contain numbers of the code, and must be in the page."""
     from flowthings_like import Retry, defaults
     from flowthings_like.filters import geography, index_columns, nodes, operands, patterns, sql
+    from flowthings_like.platform.resources import script_reads, tracks
+    from flowthings_like.platform.resources.drops import script_outputs, script_runs
+    from flowthings_like.platform.scripts import batch, runner, sandbox
+    from flowthings_like.platform.scripts.runner import ScriptLimits
     from flowthings_like.services.streams import client, constants
 
     assert isinstance(defaults.timeout, tuple)
@@ -73,6 +77,21 @@ def numbers() -> list[tuple[str, str]]:
         ("errors.md", f"`Retry.within` ({Retry().within:g} seconds)"),
         ("errors.md", "status {}, {}, {} or {}.".format(*Retry().statuses)),
         ("transport.md", f"| {size} |"),
+        (
+            "tracks.md",
+            f"| {sandbox.SECONDS:g} s of processor time, {sandbox.MEMORY >> 20} MB, "
+            f"{sandbox.STACK >> 10} KiB of stack |",
+        ),
+        (
+            "tracks.md",
+            f"| {script_outputs.MOST_OUTPUTS:,} drops, {sandbox.LARGEST_RESULT >> 20} MiB of JSON |",
+        ),
+        ("tracks.md", f"| {ScriptLimits().total:g} s, {runner.LARGEST_RESULTS >> 20} MiB of JSON |"),
+        ("tracks.md", f"| {script_runs.TOTAL:g} s | all scripts"),
+        ("tracks.md", f"| {tracks.LONGEST_JS >> 10} KiB | `js` itself |"),
+        ("tracks.md", f"A script gets {script_reads.MOST_FOUND} drops, flows or tracks at once"),
+        ("tracks.md", f"asks at most {batch.MOST_QUESTIONS} times for one drop"),
+        ("tracks.md", f"each reading may take {script_reads.SECONDS:g} seconds"),
         ("streams.md", f"A call carries up to {constants.BATCH_SIZE:,} points"),
         ("streams.md", f"{constants.BATCH_SIZE_V4:,} points in a call"),
         ("streams.md", f"It is {constants.DEFAULT_CONCURRENCY_LIMIT}, or the number"),
