@@ -140,6 +140,14 @@ assert run.value == 2, run
 runner.close()
 """
 
+ZIPCODES = """
+from flowthings_like import mem
+from flowthings_like.filters.predicate import compile_predicate
+
+near = compile_predicate(mem.location.WITHIN(5, "KM", zip=10001))
+assert near({"location": {"lat": 40.75, "lon": -73.99}}, 0)
+"""
+
 EXTRAS = {
     "things": THINGS,
     "embedded": EMBEDDED,
@@ -153,6 +161,7 @@ EXTRAS = {
     "mysql": DRIVER.replace("URL", "mysql://u:p@h/d").replace("DRIVER", "pymysql"),
     "duckdb": DRIVER.replace("URL", "duckdb://").replace("DRIVER", "duckdb"),
     "js": JS,
+    "zipcodes": ZIPCODES,
     "demo": DEMO,
 }
 

@@ -109,7 +109,8 @@ class Mem:
     ) -> Filter:
         """The member is a location at most `distance` KM or MILES from coords (lat, lon), or from a zip code.
 
-        With `polygon=[(lat, lon), …]` alone: the member is a location inside the polygon.
+        With both, coords count. With `polygon=[(lat, lon), …]` alone: the member is a location inside the
+        polygon.
         """
         if polygon is not None:
             if not (distance is None and coords is None and zip is None):
@@ -121,7 +122,13 @@ class Mem:
             )
         if not isinstance(unit, str):
             raise InvalidInput(f"expected a unit, {' or '.join(nodes.UNITS)}, not {unit!r}")
-        zip_code = zip if zip is None else str(coerce.unwrapped(zip))
+        if distance is None:
+            raise InvalidInput("WITHIN needs a distance, such as WITHIN(5, 'MILES', coords=(40.64, -73.78))")
+        zip_code = None if coords is not None or zip is None else str(coerce.unwrapped(zip))
+        if coords is None and zip_code is None:
+            raise InvalidInput(
+                f"WITHIN({distance!r}, {unit!r}) needs a place: coords=(lat, lon) or zip='10001'"
+            )
         point = None if coords is None else coerce.point(coords)
         return nodes.Within(self.__member__(), coerce.number(distance), unit.upper(), point, zip_code)
 
@@ -246,14 +253,14 @@ AGE = Age()
 """The time since a document was created, in ms."""
 
 
-def EXISTS(member_: Mem | str | bytes) -> Filter:  # noqa: N802 (the seed document's name)
+def EXISTS(member: Mem | str | bytes) -> Filter:  # noqa: N802 (the seed document's name)
     """The document has the member, which may be null. Takes a member or its name."""
-    return nodes.Exists((member_ if isinstance(member_, Mem) else mem[member_]).__member__())
+    return nodes.Exists((member if isinstance(member, Mem) else mem[member]).__member__())
 
 
-def HAS(type: str | bytes) -> Filter:  # noqa: N802 (the seed document's name)
+def HAS(elem_type: str | bytes) -> Filter:  # noqa: N802 (the seed document's name)
     """At least one element is of that type: string, integer, float, boolean, map, list, null."""
-    return nodes.Has(coerce.string(type))
+    return nodes.Has(coerce.string(elem_type))
 
 
 def MATCHES(pattern: str | bytes | re.Pattern[Any], flags: str = "") -> Filter:  # noqa: N802 (the seed document's name)

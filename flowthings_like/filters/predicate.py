@@ -42,6 +42,7 @@ from .values import (
     is_number,
     remainder,
 )
+from .zip_codes import point_of
 
 Test = Callable[[Document, int], bool]
 """A compiled filter. It is called with a plain document and the current time in ms."""
@@ -65,7 +66,7 @@ def compile_predicate(node: Filter) -> Test:
     types that were stated for them. `test(document, now)` never raises.
 
     Raises:
-        InvalidInput: the filter cannot be evaluated: re2 refuses a pattern, or there is a zip code.
+        InvalidInput: the filter cannot be evaluated: re2 refuses a pattern, or a zip code is not known.
         ConfigurationError: the filter has a pattern, and re2 is not installed.
     """
     match node:
@@ -265,12 +266,8 @@ def _age(node: Age) -> Test:
 
 
 def _within(node: Within) -> Test:
-    if node.point is None:
-        raise InvalidInput(
-            f"expected a point, WITHIN … OF [lat,lon], not the zip code {node.zip}: "
-            "there is no table of zip codes here"
-        )
-    find, centre, limit = finder(node.left), node.point, node.distance * UNITS[node.unit]
+    centre = point_of(node.zip or "") if node.point is None else node.point
+    find, limit = finder(node.left), node.distance * UNITS[node.unit]
 
     def near(document: Document, now: int) -> bool:
         point = location(find(document))

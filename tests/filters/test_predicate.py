@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flowthings_like.errors import ConfigurationError, InvalidInput
-from flowthings_like.filters import mem, nodes, parse, patterns
+from flowthings_like.filters import mem, nodes, parse, patterns, zip_codes
 from flowthings_like.filters.geography import distance, inside, location
 from flowthings_like.filters.predicate import compile_predicate
 
@@ -247,8 +247,32 @@ def test_re2_is_asked_for_only_when_needed(monkeypatch: pytest.MonkeyPatch) -> N
         compile_predicate(mem.a.re("x"))
 
 
-def test_zip_codes_need_a_table() -> None:
-    with pytest.raises(InvalidInput, match="no table of zip codes"):
+@pytest.mark.parametrize("zip_code", ["10001", 10001, "10001-0001"])
+def test_zip_codes_are_places(zip_code: Any) -> None:
+    near = compile_predicate(mem.location.WITHIN(5, zip=zip_code))
+    assert near({"location": {"lat": 40.7484, "lon": -73.9857}}, 0)  # the Empire State Building
+    assert not near({"location": {"lat": 40.6413, "lon": -73.7781}}, 0)  # the airport JFK
+    holtsville = compile_predicate(mem.location.WITHIN(1, zip=501))
+    assert holtsville({"location": {"lat": 40.8154, "lon": -73.0451}}, 0)
+
+
+@pytest.mark.parametrize(
+    ("zip_code", "reason"),
+    [
+        ("99999", "there is no zip code 99999"),
+        ("SW1A", "a zip code of the United States"),
+        (123456, "such as"),
+    ],
+)
+def test_other_zip_codes_are_refused(zip_code: Any, reason: str) -> None:
+    with pytest.raises(InvalidInput, match=reason):
+        compile_predicate(mem.location.WITHIN(5, zip=zip_code))
+
+
+def test_zip_codes_need_their_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "zipcodes", None)
+    zip_codes.point_of.cache_clear()
+    with pytest.raises(InvalidInput, match=r"pip install 'flowthings_like\[zipcodes\]'"):
         compile_predicate(mem.location.WITHIN(5, zip="10001"))
 
 

@@ -268,3 +268,14 @@ def test_what_belongs_in_the_body_of_an_aggregate_is_no_parameter(api: Client, f
     assert said["status"] == 400
     assert "belongs in the body" in said["errors"][0]
     api.post(f"{place}?_=17&cache=no&limit=5", wanted).ok()
+
+
+def test_zip_codes_are_found_and_refused(api: Client, flow: Any) -> None:
+    places = {"midtown": (40.7484, -73.9857), "airport": (40.6413, -73.7781)}
+    for name, (lat, lon) in places.items():
+        api.post("/drop//acme/x", {"elems": {"n": name}, "location": {"lat": lat, "lon": lon}}).ok(201)
+    near = quote("location WITHIN 5 MILES OF [ZIP=10001]")
+    assert [drop["elems"]["n"] for drop in api.get(f"/drop//acme/x?filter={near}").ok()] == ["midtown"]
+    nowhere = "location WITHIN 5 MILES OF [ZIP=99999]"
+    assert "no zip code 99999" in api.get(f"/drop//acme/x?filter={quote(nowhere)}").error
+    assert "no zip code 99999" in api.post("/flow", {"path": "/acme/y", "filter": nowhere}).error
