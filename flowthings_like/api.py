@@ -84,10 +84,10 @@ class API(Services):
     def __init__(
         self,
         creds: Any,
-        *,
         async_lib: Any = None,
         secure: bool | None = None,
         params: Mapping[str, Any] | None = None,
+        *,
         host: str | None = None,
         ws_host: str | None = None,
         version: str | None = None,

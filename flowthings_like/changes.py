@@ -162,11 +162,14 @@ class Modify(Mapping[str, Any]):
     Members cannot be removed, because the platform's update cannot remove them.
 
     Args:
-        model: the model before the changes, a mapping or a GreenThunk; None for an empty model.
-        changes: members to change now.
+        model: the model before the changes, a mapping or a GreenThunk; None for an empty model. It may be
+            given by name, too.
+        changes: members to change now. After a model that is given by position, `model` is such a member.
     """
 
     def __init__(self, model: Mapping[str, Any] | GreenThunk[Any] | None = None, /, **changes: Any) -> None:
+        if model is None and "model" in changes:  # the documented name; after a model it is a member
+            model = changes.pop("model")
         given = resolve(model)
         if given is not None and not isinstance(given, Mapping):
             raise InvalidInput(f"M: a model is a dict, not {type(given).__name__}")

@@ -788,7 +788,7 @@ class LazyShareService(LazyFindable[Share, ShareThunk], LazyCreatable[Share, Sha
 class LazyStatisticsService(LazyBaseService):
     def flow_drop_added(
         self,
-        id: Id,
+        flow_id: Id,
         year: Whole | None = None,
         month: Whole | None = None,
         day: Whole | None = None,
@@ -798,7 +798,7 @@ class LazyStatisticsService(LazyBaseService):
     flowDropAdded = flow_drop_added
     def flow_tracked(
         self,
-        id: Id,
+        flow_id: Id,
         year: Whole | None = None,
         month: Whole | None = None,
         day: Whole | None = None,
@@ -808,7 +808,7 @@ class LazyStatisticsService(LazyBaseService):
     flowTracked = flow_tracked
     def track_hit(
         self,
-        id: Id,
+        track_id: Id,
         year: Whole | None = None,
         month: Whole | None = None,
         day: Whole | None = None,
@@ -818,7 +818,7 @@ class LazyStatisticsService(LazyBaseService):
     trackHit = track_hit
     def track_pass(
         self,
-        id: Id,
+        track_id: Id,
         year: Whole | None = None,
         month: Whole | None = None,
         day: Whole | None = None,
@@ -828,7 +828,7 @@ class LazyStatisticsService(LazyBaseService):
     trackPass = track_pass
     def api_call_by_identity(
         self,
-        id: Id,
+        identity_id: Id,
         year: Whole | None = None,
         month: Whole | None = None,
         day: Whole | None = None,
@@ -838,7 +838,7 @@ class LazyStatisticsService(LazyBaseService):
     apiCallByIdentity = api_call_by_identity
     def drop_created_by(
         self,
-        id: Id,
+        identity_id: Id,
         year: Whole | None = None,
         month: Whole | None = None,
         day: Whole | None = None,
@@ -1092,7 +1092,7 @@ class AsyncShareService(AsyncFindable[Share], AsyncCreatable[Share], AsyncDeleta
 class AsyncStatisticsService(AsyncBaseService):
     def flow_drop_added(
         self,
-        id: Id,
+        flow_id: Id,
         year: Whole | None = None,
         month: Whole | None = None,
         day: Whole | None = None,
@@ -1102,7 +1102,7 @@ class AsyncStatisticsService(AsyncBaseService):
     flowDropAdded = flow_drop_added
     def flow_tracked(
         self,
-        id: Id,
+        flow_id: Id,
         year: Whole | None = None,
         month: Whole | None = None,
         day: Whole | None = None,
@@ -1112,7 +1112,7 @@ class AsyncStatisticsService(AsyncBaseService):
     flowTracked = flow_tracked
     def track_hit(
         self,
-        id: Id,
+        track_id: Id,
         year: Whole | None = None,
         month: Whole | None = None,
         day: Whole | None = None,
@@ -1122,7 +1122,7 @@ class AsyncStatisticsService(AsyncBaseService):
     trackHit = track_hit
     def track_pass(
         self,
-        id: Id,
+        track_id: Id,
         year: Whole | None = None,
         month: Whole | None = None,
         day: Whole | None = None,
@@ -1132,7 +1132,7 @@ class AsyncStatisticsService(AsyncBaseService):
     trackPass = track_pass
     def api_call_by_identity(
         self,
-        id: Id,
+        identity_id: Id,
         year: Whole | None = None,
         month: Whole | None = None,
         day: Whole | None = None,
@@ -1142,7 +1142,7 @@ class AsyncStatisticsService(AsyncBaseService):
     apiCallByIdentity = api_call_by_identity
     def drop_created_by(
         self,
-        id: Id,
+        identity_id: Id,
         year: Whole | None = None,
         month: Whole | None = None,
         day: Whole | None = None,

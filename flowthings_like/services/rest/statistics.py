@@ -59,31 +59,63 @@ class StatisticsService(BaseService):
     name = "statistics"
     path = "/statistics"
 
-    def _count(
+    def _of_flow(
         self,
         name: str,
         /,
-        id: Id,
+        flow_id: Id,
         year: Whole | None = None,
         month: Whole | None = None,
         day: Whole | None = None,
         level: Level | None = None,
         **params: Any,
     ) -> list[int]:
+        return self._counts(name, flow_id, _date_path(year, month, day), level, params)
+
+    def _of_track(
+        self,
+        name: str,
+        /,
+        track_id: Id,
+        year: Whole | None = None,
+        month: Whole | None = None,
+        day: Whole | None = None,
+        level: Level | None = None,
+        **params: Any,
+    ) -> list[int]:
+        return self._counts(name, track_id, _date_path(year, month, day), level, params)
+
+    def _of_identity(
+        self,
+        name: str,
+        /,
+        identity_id: Id,
+        year: Whole | None = None,
+        month: Whole | None = None,
+        day: Whole | None = None,
+        level: Level | None = None,
+        **params: Any,
+    ) -> list[int]:
+        return self._counts(name, identity_id, _date_path(year, month, day), level, params)
+
+    def _counts(self, name: str, id: Id, date: str, level: Level | None, params: dict[str, Any]) -> list[int]:
         if level is not None:
             params["level"] = _level(resolve(level))
-        path = f"/{name}{id_path(id)}{_date_path(year, month, day)}"
-        counts: list[int] = self._call("GET", path, None, params)
+        counts: list[int] = self._call("GET", f"/{name}{id_path(id)}{date}", None, params)
         return counts
 
-    flow_drop_added = flowDropAdded = _statistic(_count, "flowDropAdded", "Drops added to a flow.")
-    flow_tracked = flowTracked = _statistic(_count, "flowTracked", "Drops that tracks carried out of a flow.")
-    track_hit = trackHit = _statistic(_count, "trackHit", "Drops that reached a track.")
-    track_pass = trackPass = _statistic(_count, "trackPass", "Drops that passed a track's filter.")
-    api_call_by_identity = apiCallByIdentity = _statistic(
-        _count, "apiCallByIdentity", "Requests that an identity made."
+    flow_drop_added = flowDropAdded = _statistic(_of_flow, "flowDropAdded", "Drops added to a flow.")
+    flow_tracked = flowTracked = _statistic(
+        _of_flow, "flowTracked", "Drops that tracks carried out of a flow."
     )
-    drop_created_by = dropCreatedBy = _statistic(_count, "dropCreatedBy", "Drops that an identity created.")
+    track_hit = trackHit = _statistic(_of_track, "trackHit", "Drops that reached a track.")
+    track_pass = trackPass = _statistic(_of_track, "trackPass", "Drops that passed a track's filter.")
+    api_call_by_identity = apiCallByIdentity = _statistic(
+        _of_identity, "apiCallByIdentity", "Requests that an identity made."
+    )
+    drop_created_by = dropCreatedBy = _statistic(
+        _of_identity, "dropCreatedBy", "Drops that an identity created."
+    )
 
 
 def _date_path(*date: Any) -> str:

@@ -267,9 +267,9 @@ def test_every_name_of_the_document_is_public() -> None:
     assert all(hasattr(flowthings_like, name) for name in flowthings_like.__all__)
 
 
-def test_options_after_creds_are_keywords_and_known() -> None:
+def test_options_after_params_are_keywords_and_known() -> None:
     with pytest.raises(TypeError):
-        API(CREDS, None)  # type: ignore[misc]
+        API(CREDS, None, True, {}, "host")  # type: ignore[misc]
     with pytest.raises(TypeError):
         API(CREDS, hots="x")  # type: ignore[call-arg]
 
