@@ -34,7 +34,10 @@ class Committed:
 def read_committed(database: Database) -> Committed:
     """Read it. Called in a native thread, while nothing is being committed."""
     ((last_stamp,),) = database.rows("select coalesce(max(acq), 0) from commits")
-    ((payload_end,),) = database.rows(f"select coalesce(max(position + size), 0) from {LONG.name}")
+    ((last,),) = database.rows(f"select coalesce(max(position), 0) from {LONG.name}")  # fast: of statistics
+    ((payload_end,),) = database.rows(
+        f"select coalesce(max(position + size), 0) from {LONG.name} where position = {last}"
+    )
     rows = {
         table: database.rows(f"select coalesce(max(rowid) + 1, 0) from {table.name}")[0][0]
         for table in TABLES

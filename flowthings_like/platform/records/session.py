@@ -120,6 +120,8 @@ class Session:
                 events = native(self._reader.feed, data)
             for event in events:
                 self._handle(event)
+            if self._put is not None:
+                self._put.note_unfinished(self._reader.buffered)
             self.is_busy = not self._reader.is_idle
 
     def _receive(self) -> int:

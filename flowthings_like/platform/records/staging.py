@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["StagedPut", "StagingArea"]
 
 
+_SMALL = 256 << 10
+"""Bytes that each put may have of a record that has not come whole."""
+
+
 class StagingArea:
     """Bounds what all staged puts together take.
 
@@ -33,13 +37,16 @@ class StagingArea:
         memory: bytes of all puts in memory, about.
         put_memory: bytes of one put in memory, about.
         disk: bytes of all puts in files, about. A put that would take more is refused.
+        unfinished: bytes of records that have not come whole, of all puts, about. A put that would take more
+            is refused.
     """
 
-    def __init__(self, folder: Path, memory: int, put_memory: int, disk: int) -> None:
+    def __init__(self, folder: Path, memory: int, put_memory: int, disk: int, unfinished: int) -> None:
         self.folder = folder
         self.memory = memory
         self.put_memory = put_memory
         self.disk = disk
+        self.unfinished = unfinished
         # Puts come and go in any thread, also when garbage is collected: no lock, only atomic operations.
         self._usages: dict[Usage, None] = {}
 
@@ -57,6 +64,11 @@ class StagingArea:
         """Whether this put must leave memory."""
         return usage.memory > self.put_memory or sum(each.memory for each in list(self._usages)) > self.memory
 
+    def check_unfinished(self) -> None:
+        """Raise Refused if records that have not come whole take too much."""
+        if sum(each.unfinished for each in list(self._usages)) > self.unfinished:
+            raise Refused(f"records that have not come whole may take {self.unfinished:,} bytes")
+
     def check_disk(self, size: int) -> None:
         """Raise Refused if there is no room for so many bytes more in files."""
         if size + sum(each.disk for each in list(self._usages)) > self.disk:
@@ -65,10 +77,11 @@ class StagingArea:
 
 @dataclass(eq=False, slots=True)
 class Usage:
-    """What one put takes: bytes in memory, and bytes in its file."""
+    """What one put takes: bytes in memory, in its file, and of a record that has not come whole."""
 
     memory: int = 0
     disk: int = 0
+    unfinished: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +141,17 @@ class StagedPut:
             self._usage.memory += batch.bytes
             if self._area.is_memory_full(self._usage):
                 self._spill()
+
+    def note_unfinished(self, size: int) -> None:
+        """Count the bytes of a record that has not come whole, which the reader of the connection has.
+
+        Raises:
+            Refused: they are too many, together with those of others.
+        """
+        grown = size > self._usage.unfinished
+        self._usage.unfinished = size
+        if grown and size > _SMALL:
+            self._area.check_unfinished()
 
     def batches(self) -> Iterator[Batch]:
         """All records, in the order in which they came."""

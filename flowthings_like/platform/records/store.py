@@ -36,6 +36,9 @@ PUT_IN_MEMORY = 128 << 20
 STAGED_ON_DISK = 32 << 30
 """Bytes of all such puts in files."""
 
+UNFINISHED = 1 << 30
+"""Bytes of records that have not come whole, of all such puts. One record may have 32 MiB."""
+
 _log = logging.getLogger("flowthings_like.platform.records")
 
 
@@ -62,7 +65,9 @@ class RecordStore:
             raise
         self._clock = AcquisitionClock(found.last_stamp)
         self._writer = Writer(self._database, self._payload_file, self._clock, found.rows)
-        self._area = StagingArea((folder / PAYLOADS).parent, STAGED_IN_MEMORY, PUT_IN_MEMORY, STAGED_ON_DISK)
+        self._area = StagingArea(
+            (folder / PAYLOADS).parent, STAGED_IN_MEMORY, PUT_IN_MEMORY, STAGED_ON_DISK, UNFINISHED
+        )
 
     def close(self) -> None:
         """Write what is queued and close the files."""

@@ -198,6 +198,20 @@ def test_puts_may_take_so_much_and_no_more(node: Node) -> None:
         assert client.get()[0][0].payload == RECORD.payload
 
 
+def test_records_that_do_not_come_whole_may_take_so_much(node: Node) -> None:
+    node.store._area.unfinished = 5 << 20
+    begun = header(5) + batch(1, [RECORD._replace(payload=bytes(4 << 20))])[:-1]
+    with RawClient(node.addresses[0]) as first, RawClient(node.addresses[0]) as second:
+        first.send(begun)
+        while sum(usage.unfinished for usage in list(node.store._area._usages)) < 4 << 20:
+            backend.detect().sleep(0.01)
+        second.send(begun)
+        assert second.rest() == ERROR
+        first.send(b"\0" + END)
+        first.put_reply()
+    assert len(stored(node)) == 1
+
+
 def test_a_disk_that_is_full_refuses_a_put_and_serves_on(
     client: RawClient, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
