@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -102,12 +103,18 @@ class Batch:
             self.waiting.clear()
         return seconds
 
-    def answer(self, answer: Answer) -> None:
-        """Answer the questions that came with the last replies, so that the script can run again."""
+    def answer(self, answer: Answer, seconds: float) -> None:
+        """Answer the questions that came with the last replies, so that the script can run again.
+
+        Those that are left after so many seconds are asked again, when the script has its next turn.
+        """
         asking, self._asking = self._asking, []
+        end = time.monotonic() + seconds
         for given in asking:
             assert given.wanted is not None
             given.answers[given.wanted] = _answered(answer, given.wanted)
+            if time.monotonic() > end:
+                break
         self.waiting.extendleft(reversed(asking))
 
     def _finish(self, given: _Input, reply: bytes) -> None:

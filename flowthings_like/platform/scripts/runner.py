@@ -1,15 +1,16 @@
 """Runs scripts for many accounts, so that a script which takes long costs its own account and no other.
 
-Scripts run in a few processes. A script that was quick the last time runs in those that are for quick ones.
-All others share the rest. An account has one script running in each of the two, and accounts take turns.
-Whoever has many inputs gets a slice of time for them, and then waits for its turn again.
+Scripts run in a few processes, which are kept apart by what is known of the scripts: those that were quick
+the last time, new ones, and those that were slow or stopped. In each of these lanes an account has one script
+running, and accounts take turns. A script with many inputs gets a slice of time, and then waits for its turn
+again.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from ..permits import PermitLimits, Permits
 from ..problems import BadRequest, Unavailable
 from .batch import Batch, encoded
 from .process import ScriptProcess
+from .standings import Standing, Standings
 
 if TYPE_CHECKING:
     from typing import Any
@@ -30,9 +32,6 @@ __all__ = ["ScriptLimits", "ScriptRunner", "ScriptsTooLong"]
 
 LARGEST_RESULTS = 64 << 20
 """Bytes of JSON that a script may return for all its inputs together."""
-_QUICK = 0.02  # seconds of processor time for an input, up to which a script counts as quick
-_QUICK_ANSWERS = 0.1  # seconds that all answers of a quick script may take at a time
-_REMEMBERED = 10_000  # quick scripts
 
 
 @dataclass(frozen=True)
@@ -41,13 +40,15 @@ class ScriptLimits:
 
     Attributes:
         quick: how many scripts run at once that were quick the last time.
-        others: how many others.
+        new: how many that were never run before.
+        slow: how many others.
         slice: seconds after which a script with more inputs lets others go first.
         total: seconds that a script may run for all the inputs of one request.
     """
 
     quick: PermitLimits = field(default_factory=lambda: PermitLimits(per_caller=1, total=2, waiting=1000))
-    others: PermitLimits = field(default_factory=lambda: PermitLimits(per_caller=1, total=1, waiting=1000))
+    new: PermitLimits = field(default_factory=lambda: PermitLimits(per_caller=1, total=2, waiting=1000))
+    slow: PermitLimits = field(default_factory=lambda: PermitLimits(per_caller=1, total=1, waiting=1000))
     slice: float = 0.1
     total: float = 10.0
 
@@ -98,13 +99,19 @@ class ScriptRunner:
             lane = processes.lane(script)
             with lane.permits.hold(script.owner):
                 started = time.monotonic()
-                replies = processes.exchange(lane, request)
+                try:
+                    replies = processes.exchange(lane, request)
+                except BaseException:  # nobody will learn how it ran
+                    processes.standings.note(script, self._limits.slice)
+                    raise
                 answered = time.monotonic()
                 seconds = batch.take(replies)
-                batch.answer(answer)
+                batch.answer(answer, self._limits.slice)
             ended = time.monotonic()
             used += ended - started
-            processes.remember(script, None if ended - answered > _QUICK_ANSWERS else seconds)
+            if seconds is not None:
+                seconds += (ended - answered) / max(len(replies), 1)
+            processes.standings.note(script, seconds)
         return batch.runs
 
     def check(self, script: Script) -> None:
@@ -135,12 +142,13 @@ class ScriptRunner:
 
 
 class _Lane:
-    """Processes for one half of the scripts, and the permits to use them."""
+    """Processes for the scripts of one standing, and the permits to use them."""
 
-    __slots__ = ("idle", "nice", "permits")
+    __slots__ = ("idle", "most", "nice", "permits")
 
     def __init__(self, limits: PermitLimits, nice: int) -> None:
         self.permits = Permits("scripts", limits)
+        self.most = limits.total
         self.nice = nice
         self.idle: deque[ScriptProcess] = deque()
 
@@ -149,27 +157,21 @@ class _Processes:
     """The processes for scripts that one process of the platform has, and whose turn it is."""
 
     def __init__(self, limits: ScriptLimits) -> None:
-        size = limits.quick.total + limits.others.total
+        self.standings = Standings()
+        self._lanes = {
+            Standing.QUICK: _Lane(limits.quick, nice=0),
+            Standing.NEW: _Lane(limits.new, nice=5),
+            Standing.SLOW: _Lane(limits.slow, nice=10),
+        }
+        size = sum(each.total for each in (limits.quick, limits.new, limits.slow))
         self._native = backend.detect().native_pool(size, "scripts")
-        self._quick = _Lane(limits.quick, nice=0)
-        self._others = _Lane(limits.others, nice=10)
-        self._proven: OrderedDict[Script, None] = OrderedDict()  # scripts that were quick the last time
         self._all: set[ScriptProcess] = set()
         self._is_closed = False
         abandon_in_children(self)
 
     def lane(self, script: Script) -> _Lane:
         """Where a script runs."""
-        return self._quick if script in self._proven else self._others
-
-    def remember(self, script: Script, seconds: float | None) -> None:
-        """Note the processor time that a script took for an input; None if it was stopped."""
-        if seconds is None or seconds > _QUICK:
-            self._proven.pop(script, None)
-            return
-        self._proven[script] = None
-        while len(self._proven) > _REMEMBERED:
-            self._proven.popitem(last=False)
+        return self._lanes[self.standings.of(script)]
 
     def exchange(self, lane: _Lane, request: bytes) -> list[bytes]:
         """Send a request to a process and return its replies. If the caller is interrupted, it goes on."""
@@ -185,7 +187,8 @@ class _Processes:
         try:
             return process.exchange(request)
         finally:
-            if process.is_alive and not self._is_closed:
+            # There are too many if callers were interrupted: their exchanges went on beside others.
+            if process.is_alive and not self._is_closed and len(lane.idle) < lane.most:
                 lane.idle.append(process)
             else:
                 self._all.discard(process)
@@ -195,7 +198,7 @@ class _Processes:
         """End the processes, after what runs in them."""
         self._is_closed = True
         self._native.close()
-        for lane in (self._quick, self._others):
+        for lane in self._lanes.values():
             while lane.idle:
                 lane.idle.pop().kill()
         self._all.clear()

@@ -67,8 +67,7 @@ class Ordinary:
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
-        self.longest = 0.0
-        self.calls = 0
+        self.seconds: list[float] = []
         for name in ("in", "out"):
             caller.ok("POST", "/flow", {"path": f"/good/{name}"})
         js = "drop => { drop.elems.n *= 2; return drop; }"
@@ -79,34 +78,38 @@ class Ordinary:
 
     def use(self) -> None:
         """Write a drop that the track sees, and read what became of it."""
-        n = self.calls
+        n = len(self.seconds)
         started = time.monotonic()
         self._caller.ok("POST", "/drop", {"path": "/good/in", "elems": {"n": n}})
         written = time.monotonic()
         (found,) = self._caller.ok("GET", "/drop?path=/good/out&limit=1")
         assert found["elems"] == {"n": 2 * n}
-        self.longest = max(self.longest, written - started, time.monotonic() - written)
-        self.calls += 1
+        self.seconds.append(max(written - started, time.monotonic() - written))
+
+    def __repr__(self) -> str:
+        ordered = sorted(self.seconds)
+        middle, most = ordered[len(ordered) // 2], ordered[len(ordered) * 999 // 1000]
+        return (
+            f"{len(ordered)} calls, p50 {middle:.4f} s, p99.9 {most:.3f} s, the longest {ordered[-1]:.3f} s"
+        )
 
 
 @pytest.mark.parametrize("count", [24, pytest.param(1000, marks=pytest.mark.long)])
 def test_hostile_scripts_cost_their_owner_alone(tmp_path: Path, count: int) -> None:
-    tokens = {name: add_account(tmp_path, name) for name in ("good", "acme")}
-    with Served(tmp_path) as served:
+    tokens = {name: add_account(tmp_path / "war", name) for name in ("good", "acme")}
+    peaceful = add_account(tmp_path / "peace", "good")
+    with Served(tmp_path / "war") as served, Served(tmp_path / "peace") as other:
         enemy = Caller(served.port, "acme", tokens["acme"])
         for number in range(count):
             enemy.ok("POST", "/flow", {"path": f"/acme/f{number}"})
-            track = {
-                "source": f"/acme/f{number}",
-                "destination": "/acme/f0",
-                "js": HOSTILE[number % len(HOSTILE)],
-            }
+            js = HOSTILE[number % len(HOSTILE)]
+            track = {"source": f"/acme/f{number}", "destination": "/acme/f0", "js": js}
             enemy.ok("POST", "/track", track)
         enemy.close()
         user = Ordinary(Caller(served.port, "good", tokens["good"]))
-        for _ in range(20):
-            user.use()
-        alone, user.longest = user.longest, 0.0
+        # Another user at the same time, of a server without enemies: a machine that is busy with other things
+        # is slow there, too.
+        lucky = Ordinary(Caller(other.port, "good", peaceful))
 
         numbers = iter(range(count))
         refused: list[int] = []
@@ -124,10 +127,11 @@ def test_hostile_scripts_cost_their_owner_alone(tmp_path: Path, count: int) -> N
             each.start()
         while any(each.is_alive() for each in enemies):
             user.use()
+            lucky.use()
             time.sleep(0.01)
         user.close()
-        assert user.calls > 20
-        # A machine that is busy with other things is slow without an enemy, too.
-        assert user.longest < max(0.5, 4 * alone), (user.longest, alone, user.calls)
+        lucky.close()
+        assert len(user.seconds) > 20
+        assert max(user.seconds) < max(0.5, 4 * max(lucky.seconds)), (user, lucky)
         assert set(refused) <= {429}
-        print(f"{count} hostile scripts: {user.calls} calls, the longest took {user.longest:.3f} s")
+        print(f"{count} hostile scripts: {user}; without them {lucky}")
