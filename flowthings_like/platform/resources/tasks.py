@@ -1,5 +1,5 @@
 """Tasks: work that the real platform does on a schedule or for a broker. Here they are validated and stored,
-not run.
+not run. The script of an API task can be simulated.
 
 Three kinds: `api-task` polls an HTTP API, `rss` a feed, `mqtt` follows or feeds a topic of the user's broker.
 """
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..problems import BadRequest
-from .base.members import Check, filled, flag, integer, mapping, one_of, text
+from .base.members import Check, flag, integer, mapping, one_of, text
 from .base.resource import Document, Resource
+from .task_scripts import check_script, simulate, source_text
 
 if TYPE_CHECKING:
     from .access.rights import Caller
-    from .drops.resource_store import ResourceStore
 
 HOUR = 3_600_000  # ms
 MINUTE = 60_000  # ms
@@ -40,10 +40,6 @@ def _check_mqtt(_caller: Caller, task: Document) -> Document:
     if len([name for name in ("destination", "source") if name in task]) != 1:
         raise BadRequest("an mqtt task has exactly one of destination (messages become drops) and source")
     return task
-
-
-def _simulate(_store: ResourceStore, _caller: Caller, _body: Any) -> Document:
-    raise BadRequest("api-tasks are stored and not run here, simulating one needs the real platform")
 
 
 def _http(name: str, value: Any) -> str:
@@ -73,12 +69,13 @@ def _split(value: Any) -> Any:
 API_TASK = Resource(
     "api-task",
     "q",
-    members={**_PERIODIC, "js": filled(200_000), "source": mapping},
+    members={**_PERIODIC, "js": source_text, "source": mapping},
     required=("destination",),
     defaults={"periodicity": HOUR},
     path_members=("destination",),
     check=_check_api,
-    actions={"simulate": _simulate},
+    before_transaction=check_script,
+    actions={"simulate": simulate},
 )
 
 RSS = Resource(

@@ -68,7 +68,12 @@ class APITaskService(FullService[APITask]):
     path = "/api-task"
 
     def simulate(self, task: Model, **params: Any) -> Simulation:
-        """Run a task once without storing anything: a dict of `drops`, `log` and `errors`."""
+        """Run a task's script once without storing anything: a dict of `drops`, `log` and `errors`.
+
+        Args:
+            task: the task, with `js`. The embedded platform fetches nothing: give the response to run the
+                callback on as `text`. The result then says as `request` what the task would ask for.
+        """
         simulated: Simulation = self._call("POST", "/simulate", task, params)
         return simulated
 

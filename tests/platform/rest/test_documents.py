@@ -219,6 +219,7 @@ def test_rights_cannot_be_edited(api: Client, kind: str) -> None:
         ("group", {"memberIds": "i1"}, "must be a list of ids"),
         ("group", {"memberIds": ["me"]}, "memberIds[0] must be an id"),
         ("api-task", {"js": None}, "js is required"),
+        ("api-task", {"js": "new Task({"}, "js: line 2: SyntaxError"),
         ("api-task", {"destination": None}, "destination is required"),
         ("api-task", {"destination": "/other/x"}, "outside the account"),
         ("api-task", {"periodicity": 1000}, "whole number from 60000"),
@@ -308,3 +309,80 @@ def test_a_tokens_string_is_shown_once(api: Client, platform: Platform) -> None:
     assert "tokenString" not in read
     assert 0 < read["expiresInMs"] <= 60_000
     assert read["issuedBy"] == api.get("/identity").ok()[0]["id"]
+
+
+TASK = """new Task({
+    request: {uri: 'https://example.com/data.json'},
+    callback: function (text) {
+        const data = JSON.parse(text);
+        console.log(data.length, 'rows');
+        return data.map(row => ({elems: row, fhash: row.id}));
+    }
+})"""
+
+
+@pytest.mark.parametrize(
+    ("task", "found"),
+    [
+        ({"js": TASK}, {}),
+        (
+            {"js": TASK, "text": '[{"id": "a", "n": 1}, {"id": "b", "n": 2}]'},
+            {
+                "drops": [{"elems": {"id": id_, "n": n}, "fhash": id_} for id_, n in (("a", 1), ("b", 2))],
+                "log": [{"line_no": 5, "message": "2 rows"}],
+            },
+        ),
+        (
+            {"js": TASK, "text": "{}"},
+            {
+                "log": [{"line_no": 5, "message": "undefined rows"}],
+                "errors": ["line 6: TypeError: not a function"],
+            },
+        ),
+        (
+            {"js": TASK, "text": '[{"id": ""}]'},
+            {
+                "log": [{"line_no": 5, "message": "1 rows"}],
+                "errors": ["drop 0: fhash must be a string of 1 to 1024 characters"],
+            },
+        ),
+        (
+            {"js": "new Task({request: 5, callback: t => null})", "text": ""},
+            {
+                "request": None,
+                "errors": ['request must be a map such as {uri: "https://example.com/data.json"}'],
+            },
+        ),
+        (
+            {"js": "new Task({request: () => ({uri: 'x', color: 1}), callback: t => null})"},
+            {
+                "request": None,
+                "errors": ["request has no member 'color': there are body, headers, method, uri"],
+            },
+        ),
+        (
+            {"js": "5", "text": ""},
+            {
+                "request": None,
+                "errors": ["Flow.Error: js must be new Task({request: …, callback: function (text) {…}})"],
+            },
+        ),
+    ],
+)
+def test_simulating_an_api_task(api: Client, task: Any, found: Any) -> None:
+    expected = {"request": {"uri": "https://example.com/data.json"}, "drops": [], "log": [], "errors": []}
+    assert api.post("/api-task/simulate", task).ok() == {**expected, **found}
+    assert api.get("/api-task").ok() == []
+
+
+@pytest.mark.parametrize(
+    ("task", "reason"),
+    [
+        ([], "{js, text}"),
+        ({}, "js is required"),
+        ({"js": ""}, "js must not be empty"),
+        ({"js": TASK, "text": 5}, "text must be"),
+    ],
+)
+def test_what_cannot_be_simulated(api: Client, task: Any, reason: str) -> None:
+    assert reason in api.post("/api-task/simulate", task).error
