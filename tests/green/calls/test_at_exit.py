@@ -44,8 +44,11 @@ def start(code, *arguments):
 
 def ended(code, *arguments, status=0):
     """What a script wrote to stdout and to stderr."""
-    script = start(code, *arguments)
-    out, err = script.communicate(timeout=120)
+    with start(code, *arguments) as script:
+        try:
+            out, err = script.communicate(timeout=120)
+        finally:
+            script.kill()
     assert script.returncode == status, err
     return out.strip(), err.strip()
 
