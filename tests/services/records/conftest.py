@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from flowthings_like.records import BytesPayloadType, Channel, PayloadType
+from tests.certificates import certificate
 from tests.transport.records.scripted import Scripted, Session, records_server, scripted
 
 from .model import Model
+
+__all__ = ["certificate"]
 
 Connect = Callable[..., Channel[Any]]
 
