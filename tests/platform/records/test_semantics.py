@@ -11,6 +11,7 @@ import pytest
 
 from flowthings_like.platform.records.acquisition import now
 from flowthings_like.platform.records.node import Node
+from flowthings_like.platform.records.session import Session
 
 from .raw_client import (
     END,
@@ -298,6 +299,48 @@ def test_many_clients_share_commits(node: Node) -> None:
     with RawClient(node.addresses[0]) as client:
         found, _ = client.get()
         assert len({each.acq for each in found}) == len(found) == 160
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many bytes each send of a session has."""
+    sizes: list[int] = []
+    send = Session._send
+
+    def noting(self: Session, data: bytes | memoryview) -> None:
+        sizes.append(len(data))
+        send(self, data)
+
+    monkeypatch.setattr(Session, "_send", noting)
+    return sizes
+
+
+def test_a_reply_that_fits_one_send_is_sent_whole(client: RawClient, sent: list[int]) -> None:
+    client.put([record(1), record(2, b"x" * 100), record(3, b"")])
+    client.get()
+    client.acq()
+    assert sent == [28, 36 + 44 + 136 + 36, 20]
+    most = (64 << 10) - 36 - 36
+    client.put([record(4, bytes(most), cid=4), record(5, bytes(most + 1), cid=5)])
+    del sent[:]
+    client.get((4, 0, 0, 0, 0), (5, 9, 9, 9, I64_MAX))
+    client.get((5, 0, 0, 0, 0), (6, 9, 9, 9, I64_MAX))
+    assert sent == [64 << 10, 12, 36 + most + 1, 24]
+
+
+def test_the_header_of_a_long_reply_leaves_before_its_records(
+    client: RawClient, sent: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flowthings_like.green.backends import choice as backend
+
+    client.put([record(1, bytes(100_000))])
+    waited: list[tuple[int, float]] = []
+    sleep = backend.detect().sleep
+    monkeypatch.setattr(
+        backend.detect(), "sleep", lambda seconds: (waited.append((sent[-1], seconds)), sleep(seconds))
+    )
+    client.get()
+    assert (12, 0.001) in waited
 
 
 def test_replies_longer_than_a_page(client: RawClient) -> None:
