@@ -8,6 +8,15 @@ from uuid import uuid4
 
 from flowthings_like import AGE, API, M, P, Token, force, is_none, mem, services, unwrap
 from flowthings_like.database import ConnectionPool, Transaction
+from flowthings_like.records import (
+    BytesPayloadType,
+    Channel,
+    Key,
+    Record,
+    RecordBatch,
+    ResponseAcq,
+    StructPayloadType,
+)
 from flowthings_like.streams import connect
 from flowthings_like.things import Client, Room, event
 
@@ -181,3 +190,26 @@ print(
 )
 print(force(api.lazy().stream.create(uuid4(), "a")).name, api.lazy().stream.list_collections()[0].upper())
 print(api.async_().stream.stream_from_uuid(stream.uuid).count().get() + 1, api.stream.concurrency_limit + 1)
+
+# Binary records alone
+
+channel = Channel("localhost", 2025, StructPayloadType[float]("<d"), timeout=5.0)
+print(channel.connect().is_ok(), channel.put([Record(Key(1, 2, 3, 4), 39.02)]).raise_for_status().skipped + 1)
+answer = channel.get(Key.min(), Key.max())
+print(answer.acq + 1, [record.value + record.key.cap for record in answer.data], len(answer.data))
+if isinstance(answer.data, RecordBatch):
+    print(
+        answer.data.cap.tolist(), answer.data["payload"].sum(), answer.data[0].value, answer.data[1:].payload
+    )
+for item in channel.get_iter(Key.min(), Key.max()):
+    print(item.status if isinstance(item, ResponseAcq) else item.value + 1)
+for batch in channel.follow(Key.min(), Key.max(), every=60):
+    print(len(batch))
+print(channel.get_stream(Key.min(), Key.max(), lambda records: print(len(records))).acq + 1)
+later = channel.lazy().get(Key.min(), Key.max())
+print(force(later).data, channel.async_().get_acq(Key.min(), Key.max()).get().acq + 1)
+quick_channel = api.lazy().record(BytesPayloadType())
+print(force(quick_channel.put([Record(Key(1, 2, 3, 4), b"")])).status, api.record.address()[1] + 1)
+print(
+    [each.value.hex() for each in api.record(BytesPayloadType(), strict=True).get(Key.min(), Key.max()).data]
+)

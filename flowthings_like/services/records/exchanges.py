@@ -18,8 +18,9 @@ from .responses import Response, ResponseAcq, ResponseGet, ResponseStatus
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from ...wire.tstorage.record import Record
     from .payload_types import PayloadType
-    from .records_set import RecordsSet
+    from .record_batch import RecordBatch
 
 __all__ = ["ask_acq", "get_all", "get_parts", "put_all"]
 
@@ -113,7 +114,7 @@ def get_parts(
     limit: int | None,
     at_once: int,
     part: int | None,
-) -> Iterator[RecordsSet[T] | ResponseAcq]:
+) -> Iterator[RecordBatch[T] | list[Record[T]] | ResponseAcq]:
     """Send a GET, and return its records in parts, each as soon as it has come. The last item is the answer.
 
     Args:

@@ -20,7 +20,8 @@ from .responses import ResponseAcq, ResponseGet, ResponseStatus
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .records_set import RecordsSet
+    from ...wire.tstorage.record import Record
+    from .record_batch import RecordBatch
 
 __all__ = ["Followed", "Follower"]
 
@@ -66,7 +67,7 @@ class Follower(Generic[T]):
         self._has_connected = False
         self._is_over = False
 
-    def __iter__(self) -> Iterator[RecordsSet[T]]:
+    def __iter__(self) -> Iterator[RecordBatch[T] | list[Record[T]]]:
         while not self._is_over:
             horizon = self._ask(lambda: self._channel._ask_acq(self._key_min, self._key_max))
             if horizon is None:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from ...wire.tstorage.block import RecordBlock
     from .payload_types import PayloadType
-    from .records_set import RecordsSet
 
 __all__ = ["Parsed", "parse"]
 
@@ -37,7 +36,7 @@ class Parsed:
         problem: why that one cannot be read; "" if there is none.
     """
 
-    data: RecordsSet[Any]
+    data: RecordBatch[Any] | list[Record[Any]]
     problem: str
 
 

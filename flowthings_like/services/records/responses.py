@@ -9,7 +9,8 @@ from ...wire.tstorage.status import ResponseStatus
 from .errors import error_of
 
 if TYPE_CHECKING:
-    from .records_set import RecordsSet
+    from ...wire.tstorage.record import Record
+    from .record_batch import RecordBatch
 
 __all__ = ["Response", "ResponseAcq", "ResponseGet", "ResponseStatus"]
 
@@ -71,4 +72,4 @@ class ResponseGet(ResponseAcq, Generic[T]):
             failed, those that had come before.
     """
 
-    data: RecordsSet[T] = field(default_factory=list[Any])
+    data: RecordBatch[T] | list[Record[T]] = field(default_factory=list[Any])
