@@ -56,7 +56,7 @@ def through_the_store(payload_size: int) -> Callable[[Path], float]:
 CONTENDERS = {
     PEER: duckdb_alone,
     "the store, 8 bytes": through_the_store(8),
-    "the store, 64 bytes": through_the_store(64),
+    "the store, 24 bytes": through_the_store(24),
     "the store, 100 bytes": through_the_store(100),
 }
 TARGETS = [

@@ -1,8 +1,9 @@
 """The tables: records by the size of their payloads, because DuckDB moves numbers faster than bytes.
 
-A payload of at most 64 bytes is kept as whole numbers of 8 bytes, the last one padded with zeros, in the
-table for this many numbers: `words_0` to `words_8`. Longer payloads are in the payload file. The table
-`long` has their places in it: DuckDB would hold 2,048 of them in memory at once to read a single one.
+A payload of at most 24 bytes is kept as whole numbers of 8 bytes, the last one padded with zeros, in the
+table for this many numbers: `words_0` to `words_3`. Longer payloads are in the payload file, which takes less
+work from about 24 bytes on, but one more wait for the disk. The table `long` has their places in it. They are
+no column of bytes: DuckDB would hold 2,048 payloads in memory at once to read a single one.
 
 Each table has its records in the order in which they were committed, and never loses one. So a row's number
 (`rowid`) tells whether it was there at a certain time.
@@ -20,7 +21,7 @@ COLUMNS = {"cid": "integer", "mid": "bigint", "moid": "integer", "cap": "bigint"
 WORD = 8
 """Bytes of one number."""
 
-LONGEST_IN_WORDS = 64
+LONGEST_IN_WORDS = 24
 """The largest payload that is kept as numbers."""
 
 

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Stamps", "Writer"]
 
-_ROWS_AT_ONCE = 122_880
-"""Rows that are inserted with one statement, about: as many as DuckDB compresses together."""
+_ROWS_AT_ONCE = 1 << 20
+"""Rows that are inserted with one statement, about. DuckDB writes what a second statement in a transaction
+inserts twice."""
 
 _log = logging.getLogger("flowthings_like.platform.records")
 

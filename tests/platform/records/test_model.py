@@ -28,7 +28,7 @@ LONG = some.sampled_from([I64_MIN, I64_MIN + 1, -1, 0, 1, 2, I64_MAX - 1, I64_MA
 INT = some.sampled_from([I32_MIN, I32_MIN + 1, -1, 0, 1, 2, I32_MAX - 1, I32_MAX])
 CID = some.sampled_from([0, 1, 2, I32_MAX - 1, I32_MAX])
 PAYLOAD = some.one_of(
-    some.binary(max_size=20), some.sampled_from([b"x" * 64, b"y" * 65, b"\0" * 9, b"z" * 300])
+    some.binary(max_size=26), some.sampled_from([b"x" * 24, b"y" * 25, b"\0" * 9, b"z" * 300])
 )
 RECORD = some.builds(Stored, CID, LONG, INT, LONG, LONG, PAYLOAD)
 KEY = some.tuples(CID, LONG, INT, LONG, LONG)

@@ -32,7 +32,7 @@ from .raw_client import (
     put_request,
 )
 
-SIZES = (0, 1, 7, 8, 9, 15, 16, 33, 63, 64, 65, 100, 4096, 70_000)
+SIZES = (0, 1, 7, 8, 9, 15, 16, 17, 23, 24, 25, 64, 100, 4096, 70_000)
 
 
 def record(number: int = 1, payload: bytes = b"payload!", **fields: int) -> Stored:
