@@ -60,10 +60,7 @@ class Node:
         self._is_closed = True
         self._listener.close()
         try:
-            self._wait(lambda: not any(session.is_busy for session in list(self._sessions)))
-            for session in list(self._sessions):
-                session.abort()
-            self._wait(lambda: not self._sessions)
+            self._end_sessions()
         finally:
             self.store.close()
 
@@ -90,6 +87,13 @@ class Node:
         finally:
             self._sessions.discard(session)
             session.close()
+
+    def _end_sessions(self) -> None:
+        """Finish the requests that are under way, and end the connections."""
+        self._wait(lambda: not any(session.is_busy for session in list(self._sessions)))
+        for session in list(self._sessions):
+            session.abort()
+        self._wait(lambda: not self._sessions)
 
     @staticmethod
     def _wait(done: Callable[[], bool]) -> None:

@@ -115,22 +115,25 @@ class Writer(GroupCommit[Job]):
     def _commit(self, jobs: list[Job]) -> None:
         first = self._clock.begin(len(jobs))
         try:
-            self._cursor.execute("begin")
-            inserter = _Inserter(self._cursor, self._payload_file)
-            for stamp, job in enumerate(jobs, first):
-                inserter.insert(job.work, stamp)
-            inserter.flush()
-            self._cursor.execute("insert into commits values ($1)", [first + len(jobs) - 1])
-            self._payload_file.sync()  # first, so that no row is on disk without its payload
-            self._cursor.execute("commit")
-            self._payload_file.commit()
-            added = inserter.added
-            self.rows = {table: rows + added.get(table, 0) for table, rows in self.rows.items()}
+            self._insert(jobs, first)
         finally:
             self._clock.end()
         for stamp, job in enumerate(jobs, first):
             job.error = None
             job.result = Stamps(stamp, stamp)
+
+    def _insert(self, jobs: list[Job], first_stamp: int) -> None:
+        self._cursor.execute("begin")
+        inserter = _Inserter(self._cursor, self._payload_file)
+        for stamp, job in enumerate(jobs, first_stamp):
+            inserter.insert(job.work, stamp)
+        inserter.flush()
+        self._cursor.execute("insert into commits values ($1)", [first_stamp + len(jobs) - 1])
+        self._payload_file.sync()  # first, so that no row is on disk without its payload
+        self._cursor.execute("commit")
+        self._payload_file.commit()
+        added = inserter.added
+        self.rows = {table: rows + added.get(table, 0) for table, rows in self.rows.items()}
 
     def _undo(self) -> None:
         try:
