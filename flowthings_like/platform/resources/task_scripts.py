@@ -50,8 +50,8 @@ def simulate(store: ResourceStore, caller: Caller, task: Any) -> Document:
         task: {js, text}. text: the response to run the callback on; without it the callback is not run.
 
     Returns:
-        {request, drops, log, errors}. request: what the task would ask for. drops: what its callback
-        returned. log: {line_no, message} for each line that the script logged. errors: messages.
+        {request, drops, log, errors}. request: what the task would ask for, empty if it failed. drops: what
+        its callback returned. log: {line_no, message} for each line that the script logged. errors: messages.
     """
     if not isinstance(task, dict):
         raise BadRequest("the body must be a JSON object: {js, text}")
@@ -65,7 +65,7 @@ def simulate(store: ResourceStore, caller: Caller, task: Any) -> Document:
             raise BadRequest("text must be a string: the response that the callback is run on")
         inputs.append({"text": text})
     runs = store.scripts.run(script, inputs, store.script_answers(caller))
-    found: Document = {"request": None, "drops": [], "log": [], "errors": []}
+    found: Document = {"request": {}, "drops": [], "log": [], "errors": []}
     for run, (member, check) in zip(runs, (("request", request_of), ("drops", drops_of)), strict=False):
         found["log"] += run.log
         error = run.error

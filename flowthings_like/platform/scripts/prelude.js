@@ -36,7 +36,7 @@
     if (lines === MOST_LINES) return;
     let text = '';
     for (let i = 0; i < values.length; i++) text += (i ? ' ' : '') + flow$shown(values[i]);
-    log[lines++] = { line_no: flow$line(new JSError().stack), message: slice(text, 0, LONGEST_LINE) };
+    log[lines++] = { line_no: flow$line(new JSError().stack) || 0, message: slice(text, 0, LONGEST_LINE) };
   }
 
   class flow$Error extends JSError {

@@ -12,7 +12,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...green.backends import choice as backend
@@ -33,6 +33,10 @@ __all__ = ["ScriptLimits", "ScriptRunner", "ScriptsTooLong"]
 LARGEST_RESULTS = 64 << 20
 """Bytes of JSON that a script may return for all its inputs together."""
 
+QUICK_PERMITS = PermitLimits(per_caller=1, total=2, waiting=5000)
+NEW_PERMITS = PermitLimits(per_caller=1, total=2, waiting=5000)
+SLOW_PERMITS = PermitLimits(per_caller=1, total=1, waiting=1000)
+
 
 @dataclass(frozen=True)
 class ScriptLimits:
@@ -46,9 +50,9 @@ class ScriptLimits:
         total: seconds that a script may run for all the inputs of one request.
     """
 
-    quick: PermitLimits = field(default_factory=lambda: PermitLimits(per_caller=1, total=2, waiting=1000))
-    new: PermitLimits = field(default_factory=lambda: PermitLimits(per_caller=1, total=2, waiting=1000))
-    slow: PermitLimits = field(default_factory=lambda: PermitLimits(per_caller=1, total=1, waiting=1000))
+    quick: PermitLimits = QUICK_PERMITS
+    new: PermitLimits = NEW_PERMITS
+    slow: PermitLimits = SLOW_PERMITS
     slice: float = 0.1
     total: float = 10.0
 

@@ -16,7 +16,7 @@ from .share import Share, ShareService
 from .statistics import StatisticsService
 from .task import APITask, APITaskService, MQTTTask, MQTTTaskService, RSSTask, RSSTaskService, Task
 from .token import TokenResource, TokenService
-from .track import Simulation, Track, TrackService
+from .track import LogLine, Simulation, Track, TrackService
 from .writing import AbstractServiceFactory, Creatable, Deletable, FullService, Saveable
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "GroupService",
     "Identity",
     "IdentityService",
+    "LogLine",
     "MQTTTask",
     "MQTTTaskService",
     "ParentDrop",

@@ -21,18 +21,27 @@ class Track(Resource, total=False):
     destination: str
     filter: str
     js: str
+    jsRights: dict[str, list[str]]
     description: str
     displayName: str
     disabled: bool
     metadata: dict[str, Any]
 
 
+class LogLine(TypedDict):
+    """A line that a script has logged: what, and in which line of its source (0 if that is not known)."""
+
+    line_no: int
+    message: str
+
+
 class Simulation(TypedDict, total=False):
-    """The result of a simulated run."""
+    """The result of a simulated run. A task's has the `request` that it would make."""
 
     drops: list[Drop]
-    log: list[Any]
-    errors: list[Any]
+    log: list[LogLine]
+    errors: list[str]
+    request: dict[str, Any]
 
 
 class TrackService(FullService[Track]):

@@ -349,21 +349,21 @@ TASK = """new Task({
         (
             {"js": "new Task({request: 5, callback: t => null})", "text": ""},
             {
-                "request": None,
+                "request": {},
                 "errors": ['request must be a map such as {uri: "https://example.com/data.json"}'],
             },
         ),
         (
             {"js": "new Task({request: () => ({uri: 'x', color: 1}), callback: t => null})"},
             {
-                "request": None,
+                "request": {},
                 "errors": ["request has no member 'color': there are body, headers, method, uri"],
             },
         ),
         (
             {"js": "5", "text": ""},
             {
-                "request": None,
+                "request": {},
                 "errors": ["Flow.Error: js must be new Task({request: …, callback: function (text) {…}})"],
             },
         ),

@@ -122,7 +122,7 @@ def test_hostile_scripts_cost_their_owner_alone(tmp_path: Path, count: int) -> N
                     refused.append(head["status"])
             caller.close()
 
-        enemies = [threading.Thread(target=attack) for _ in range(16)]
+        enemies = [threading.Thread(target=attack) for _ in range(max(16, count // 4))]
         for each in enemies:
             each.start()
         while any(each.is_alive() for each in enemies):

@@ -278,6 +278,14 @@ def test_a_caller_that_is_interrupted_leaves_nothing_behind(runner: ScriptRunner
     until(lambda: len(processes(runner)) <= 3)  # for scripts that were quick, are new, or were slow
 
 
+def test_without_the_engine_it_says_what_to_install(
+    runner: ScriptRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowthings_like.platform.scripts.process.find_spec", lambda name: None)
+    with pytest.raises(Unavailable, match=r"pip install 'flowthings_like\[js\]'"):
+        run(runner, "drop => drop")
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_a_forked_child_starts_its_own(runner: ScriptRunner) -> None:
     run(runner, "drop => 1")
