@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..store.schema import token_hashes
+from ..store.schema import resources, token_hashes
 from .access import expiry, rights
 from .access.token_strings import RESTRICTED_LENGTH, hashed, new_string
 from .base.members import anything, integer, text
@@ -46,11 +46,17 @@ def _after_delete(connection: sql.Connection, token: Document) -> None:
     connection.execute(token_hashes.delete().where(token_hashes.c.token_id == token["id"]))
 
 
+def revoke(connection: sql.Connection, token: str) -> None:
+    """Delete a token by its id, if it still exists."""
+    connection.execute(resources.delete().where(resources.c.id == token))
+    _after_delete(connection, {"id": token})
+
+
 TOKEN = Resource(
     "token",
     "k",
     members={"description": text(), "duration": integer(1, expiry.LONGEST), "paths": anything},
-    readonly=frozenset({"tokenString", "issuedBy", "expiresInMs"}),
+    readonly=frozenset({"tokenString", "issuedBy", "expiresInMs", "deviceId"}),
     paths_of=lambda token: token["paths"],
     immutable=True,
     check=_check,

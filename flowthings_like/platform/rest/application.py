@@ -21,6 +21,7 @@ from ...wire.rest import AUTH_ACCOUNT, AUTH_TOKEN
 from ..permits import PermitLimits, Permits
 from ..problems import BadRequest, Forbidden, MethodNotAllowed, Problem, Unauthorized
 from ..resources import script_reads
+from ..resources.access.device_sightings import DeviceSightings
 from ..resources.base import registry
 from ..resources.statistics.api_calls import ApiCallCounter
 from . import request as requests_in
@@ -77,6 +78,7 @@ class Application:
         self._store = store
         self._accounts = accounts
         self._calls = ApiCallCounter(store)
+        self._sightings = DeviceSightings(store)
         self._keys = IdempotencyKeys()
         self._searches = None if limits is None else SearchLimiter(limits.searches)
         self._bodies = None if limits is None else Permits("large bodies", limits.bodies)
@@ -106,6 +108,7 @@ class Application:
     def close(self) -> None:
         """Write the counts that are still in memory. The caller closes the store."""
         self._calls.flush()
+        self._sightings.flush()
 
     def _response(self, environ: Environ, method: str, path: str) -> Response:
         try:
@@ -136,6 +139,7 @@ class Application:
             raise Forbidden(f"{AUTH_ACCOUNT} is {named!r}, the path's account is {target.account!r}")
         caller = self._accounts.caller(environ.get("HTTP_X_AUTH_TOKEN"), target.account)
         self._calls.count(caller.identity)
+        self._sightings.note(caller)
         refuse_early(method, target, caller)
         with ExitStack() as held:
             who = (caller.identity, caller.token)  # permits are counted by this

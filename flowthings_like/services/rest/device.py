@@ -17,6 +17,7 @@ class Device(Resource, total=False):
     displayName: str
     description: str
     tokenId: str
+    tokenString: str
     status: str
     lastSeen: int
     timeSinceLastSeen: int
@@ -26,7 +27,14 @@ class Device(Resource, total=False):
 
 
 class DeviceService(FullService[Device]):
-    """`api.device`. A device has a `path`. Its flows are created below it."""
+    """`api.device`. A device has a `path`.
+
+    `create` makes its flows, `<path>/default`, `<path>/command` and `<path>/report`, and a token that reads
+    and writes the drops below the path. The token's string is the `tokenString` of what `create` returns, and
+    is shown nowhere else. `status` is UNSEEN until the token is used, then SEEN; `lastSeen` says when (ms
+    since the epoch), `timeSinceLastSeen` how long ago (ms; -1 while UNSEEN). Deleting a device deletes its
+    token.
+    """
 
     name = "device"
     path = "/device"

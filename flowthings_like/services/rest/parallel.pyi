@@ -38,7 +38,15 @@ class DeviceThunk(GreenThunk[Device]):
     def __getitem__(
         self,
         key: Literal[
-            "id", "creatorId", "lastEditorId", "path", "displayName", "description", "tokenId", "status"
+            "id",
+            "creatorId",
+            "lastEditorId",
+            "path",
+            "displayName",
+            "description",
+            "tokenId",
+            "tokenString",
+            "status",
         ],
     ) -> str: ...
     @overload
@@ -54,14 +62,30 @@ class DeviceThunk(GreenThunk[Device]):
     def get(
         self,
         key: Literal[
-            "id", "creatorId", "lastEditorId", "path", "displayName", "description", "tokenId", "status"
+            "id",
+            "creatorId",
+            "lastEditorId",
+            "path",
+            "displayName",
+            "description",
+            "tokenId",
+            "tokenString",
+            "status",
         ],
     ) -> str | None: ...
     @overload
     def get(
         self,
         key: Literal[
-            "id", "creatorId", "lastEditorId", "path", "displayName", "description", "tokenId", "status"
+            "id",
+            "creatorId",
+            "lastEditorId",
+            "path",
+            "displayName",
+            "description",
+            "tokenId",
+            "tokenString",
+            "status",
         ],
         default: D,
     ) -> str | D: ...

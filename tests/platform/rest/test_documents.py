@@ -280,21 +280,6 @@ class TestIdentities:
         assert api.get("/identity").ok() == [me]
 
 
-class TestDevices:
-    def test_a_device_gets_a_flow_that_outlives_it(self, api: Client) -> None:
-        device = api.post("/device", {"path": "/acme/car", "displayName": "Car"}).ok(201)
-        assert device["status"] == "UNSEEN"
-        assert device["timeSinceLastSeen"] == -1
-        assert device["reportPeriodicity"] == 60_000
-        (flow,) = api.get("/flow").ok()
-        assert flow["path"] == "/acme/car/default"
-        api.post("/drop", {"path": "/acme/car/default", "elems": {"speed": 5}}).ok(201)
-        api.delete(f"/device/{device['id']}").ok()
-        assert api.get("/flow").ok() == [flow]
-        api.post("/device", {"path": "/acme/car"}).ok(201)  # finds its flow there
-        assert api.get("/flow").ok() == [flow]
-
-
 def test_a_share_is_for_somebody_else(api: Client) -> None:
     (me,) = api.get("/identity").ok()
     error = api.post("/share", {**GOOD["share"], "issuedTo": me["id"]}).error

@@ -193,7 +193,8 @@ def _holder(connection: sql.Connection, hash_: str, account: str) -> tuple[Calle
     remaining = expiry.remaining(token)
     if remaining == 0:
         raise Forbidden("the token has expired")
-    return Caller(account, identity, token_grants(token), token_id), remaining
+    grants, device = token_grants(token), token.get("deviceId")
+    return Caller(account, identity, grants, token_id, device=device), remaining
 
 
 def _holder_of_shares(connection: sql.Connection, identity: str, account: str) -> tuple[Caller, int | None]:

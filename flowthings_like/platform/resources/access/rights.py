@@ -29,6 +29,7 @@ class Caller:
         identity: id of the caller's own identity; stored as creatorId and lastEditorId.
         rights: what the caller may do and where; None for everything (the account's own master token).
         token: id of the token resource that the caller authenticated with, None for a master token.
+        device: id of the device whose token that is, if it is one's.
         is_guest: whether the caller belongs to another account, so that it has rights here only by shares.
         max_capacity: the largest capacity that the operator lets a flow have, None for any.
     """
@@ -39,6 +40,7 @@ class Caller:
     token: str | None = None
     is_guest: bool = False
     max_capacity: int | None = None
+    device: str | None = None
 
     def may(self, path: str, permission: str) -> bool:
         """Whether the caller has `permission` at `path`. It has none outside the account."""

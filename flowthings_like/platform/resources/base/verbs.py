@@ -47,9 +47,17 @@ def create(store: ResourceStore, caller: Caller, resource: Resource, model: Any)
 
 
 def insert(
-    connection: sql.Connection, caller: Caller, resource: Resource, model: Mapping[str, Any]
+    connection: sql.Connection,
+    caller: Caller,
+    resource: Resource,
+    model: Mapping[str, Any],
+    own: Mapping[str, Any] | None = None,
 ) -> Document:
-    """Do what `create` does, within a transaction of the caller's."""
+    """Do what `create` does, within a transaction of the caller's.
+
+    Args:
+        own: read-only members, which no writer can set.
+    """
     now = ids.now_ms()
     misspellings.check(model, resource.known, "member")
     document = resource.validated(caller, _writable(resource, model))
@@ -58,6 +66,7 @@ def insert(
     document = {
         "id": ids.new_id(resource.letter, now),
         **document,
+        **(own or {}),
         "creationDate": now,
         "creatorId": caller.identity,
     }
@@ -73,6 +82,12 @@ def insert(
     )
     extras = resource.after_create(connection, caller, document)
     return {**resource.present(document), **extras}
+
+
+def store_again(connection: sql.Connection, resource: Resource, document: Document) -> None:
+    """Store a document in place of the one that has its id."""
+    columns = {"body": _text(document), "path": resource.path_of(document)}
+    connection.execute(table.update().where(table.c.id == document["id"]).values(columns))
 
 
 def read(store: ResourceStore, caller: Caller, resource: Resource, id_: str) -> Document:
@@ -221,9 +236,7 @@ def _change(
     resource.before_write(connection, caller, document, before)
     document["lastEditDate"] = ids.now_ms()
     document["lastEditorId"] = caller.identity
-    connection.execute(
-        table.update().where(table.c.id == id_).values(body=_text(document), path=resource.path_of(document))
-    )
+    store_again(connection, resource, document)
     return resource.present(document)
 
 
