@@ -116,7 +116,13 @@ class _IdempotentStore(ResourceStore):
         self._mark = key[:_PREFIX].encode() + hashlib.blake2b(secret, digest_size=10).digest()
         self._keys = keys
 
-    def write(self, work: Callable[[Connection], T], *, clears_cache: bool = False) -> T:
+    def write(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        clears_cache: bool = False,
+        committed: Callable[[], object] | None = None,
+    ) -> T:
         """The result of `work`, or its result when the request came for the first time.
 
         Raises:
@@ -136,7 +142,7 @@ class _IdempotentStore(ResourceStore):
 
         while True:
             try:
-                return super().write(once, clears_cache=clears_cache)
+                return super().write(once, clears_cache=clears_cache, committed=committed)
             except Unavailable:
                 raise
             except _KeyTaken:

@@ -28,6 +28,7 @@ _FILES = (
     "things.lock",
     "serve.lock",
     "rights.mark",
+    "drops.mark",
 )
 _FOLDERS = ("records", "streams")
 """Folders of ours in it. They are made when they are needed, and others may not look into them."""

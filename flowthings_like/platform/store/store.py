@@ -66,7 +66,13 @@ class Store:
         result: T = native(self._readers.use, work)
         return result
 
-    def write(self, work: Callable[[Connection], T], *, clears_cache: bool = False) -> T:
+    def write(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        clears_cache: bool = False,
+        committed: Callable[[], object] | None = None,
+    ) -> T:
         """The result of `work`, run by the single writer, after it has reached the disk.
 
         Args:
@@ -74,12 +80,14 @@ class Store:
                 be run more than once and shall have no effect but on the connection. If it raises, nothing of
                 it is kept.
             clears_cache: whether it changes what the store's cache holds.
+            committed: called once the work is on disk, in the writer's thread, in the order of the commits,
+                also if the caller was interrupted. It must neither wait nor raise.
 
         Raises:
             Unavailable: the database could not be written.
             Whatever `work` raises.
         """
-        return self._writers.here().submit(work, clears_cache)
+        return self._writers.here().submit(work, clears_cache, committed)
 
     def close(self) -> None:
         """Write what is queued, then close the files. More calls do nothing."""

@@ -24,11 +24,17 @@ T = TypeVar("T")
 class _Job(Job):
     """One caller's work on the connection."""
 
-    __slots__ = ("clears_cache",)
+    __slots__ = ("clears_cache", "committed")
 
-    def __init__(self, work: Callable[[Connection], Any] | None, clears_cache: bool) -> None:
+    def __init__(
+        self,
+        work: Callable[[Connection], Any] | None,
+        clears_cache: bool,
+        committed: Callable[[], object] | None = None,
+    ) -> None:
         super().__init__(work)
         self.clears_cache = clears_cache
+        self.committed = committed
 
     def fail(self, error: BaseException) -> None:
         super().fail(engines.unavailable(error) if isinstance(error, OperationalError) else error)
@@ -74,7 +80,12 @@ class Writer(GroupCommit[_Job]):
         self._cache = cache
         self._session = _Session(engine)
 
-    def submit(self, work: Callable[[Connection], T], clears_cache: bool = False) -> T:
+    def submit(
+        self,
+        work: Callable[[Connection], T],
+        clears_cache: bool = False,
+        committed: Callable[[], object] | None = None,
+    ) -> T:
         """Run `work` in the next group; return its result, or raise its error, once it is on disk.
 
         `work` may be run more than once, each time in a new transaction. A caller that is interrupted here
@@ -83,7 +94,7 @@ class Writer(GroupCommit[_Job]):
         Raises:
             Unavailable: the database could not be written; nothing was.
         """
-        result: T = self._submit(_Job(work, clears_cache))
+        result: T = self._submit(_Job(work, clears_cache, committed))
         return result
 
     def _closing_job(self) -> _Job:
@@ -124,6 +135,9 @@ class Writer(GroupCommit[_Job]):
             self._undo(transaction, session)
             session.discard()
             return _fail(jobs, error)
+        for job in jobs:
+            if job.committed is not None and job.error is None:
+                job.committed()
         return True
 
     def _perform(self, job: _Job, connection: Connection) -> None:

@@ -60,8 +60,14 @@ def shrink(connection: Connection, flow_id: str, capacity: int) -> None:
     fit(connection, flow_id, resize(connection, flow_id, 0).held, capacity)
 
 
+def empty(connection: Connection, flow_id: str) -> None:
+    """Remove all drops of a flow. The numbers of those that arrive later go on where these ended."""
+    connection.execute(delete(drops).where(drops.c.flow_id == flow_id))
+    connection.execute(_SET_SIZE, {"flow": flow_id, "now": 0})
+
+
 def clear(connection: Connection, flow_id: str) -> None:
-    """Remove all drops of a flow."""
+    """Remove all drops of a flow that is deleted, and its size."""
     connection.execute(delete(drops).where(drops.c.flow_id == flow_id))
     connection.execute(delete(sizes).where(sizes.c.flow_id == flow_id))
 

@@ -21,6 +21,7 @@ from ...store.bulk import execute_many
 from ...store.schema import drops
 from ..statistics.counters import DROP_ADDED, DROPS_CREATED, Counts, record
 from . import flow_sizes, rows
+from .announcements import Announcement
 from .script_runs import ScriptsNeeded
 from .tracking import Arrival, Tracker
 
@@ -59,6 +60,7 @@ class Ingest:
     Attributes:
         evicted: how many drops the flow evicted.
         evicted_created: how many of these came with this very create.
+        announcements: what arrived where, to be published once it is on disk.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Ingest:
         self._scripts = scripts
         self._counts: Counts = Counter()
         self.evicted = self.evicted_created = 0
+        self.announcements: list[Announcement] = []
 
     def create(self, flow: Flow, new: list[ValidatedDrop]) -> list[Arrival]:
         """Write `new` and all that follows from them.
@@ -179,7 +182,7 @@ class Ingest:
             tracker.follow(flow, first)
             if self._scripts.needed:
                 raise ScriptsNeeded()
-        size = self._number(flow, arrivals, len(added))
+        size = self._number(flow, arrivals, added)
         if replaced:
             changes = [self._replacement(flow, known) for known in replaced]
             execute_many(self._connection, _replacing(tuple(changes[0])), changes)
@@ -192,14 +195,16 @@ class Ingest:
             # Drops are evicted in the order of arrival: of the new ones only those that exceed the capacity.
             self.evicted_created = max(0, len(added) + len(replaced) - flow.capacity)
         for target, copies in tracker.arrived:
-            self._store(target, copies, self._number(target, copies, len(copies)))
+            self._store(target, copies, self._number(target, copies, copies))
         record(self._connection, self._counts, self._now)
 
-    def _number(self, flow: Flow, arrivals: list[Arrival], added: int) -> int:
-        """Number the arrivals, of which `added` drops are new. Returns how many drops the flow then holds."""
+    def _number(self, flow: Flow, arrivals: list[Arrival], added: list[Arrival]) -> int:
+        """Number the arrivals, of which `added` are new. Returns how many drops the flow then holds."""
         if flow.capacity == 0:
+            self.announcements.append(Announcement(flow, 0, 0, added))
             return 0
-        size = flow_sizes.resize(self._connection, flow.id, added, len(arrivals))
+        size = flow_sizes.resize(self._connection, flow.id, len(added), len(arrivals))
+        self.announcements.append(Announcement(flow, size.arrivals - len(arrivals), size.arrivals, added))
         for number, arrival in enumerate(arrivals, size.arrivals - len(arrivals) + 1):
             arrival.row["arrived"] = number
         return size.held

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...problems import BadRequest
 from ...scripts.runner import ScriptRunner
 from ...store.store import Store
+from .announcements import Announcements
 from .flow_cache import FlowCache
 from .index_builder import IndexBuilder
 
@@ -27,6 +28,7 @@ class ResourceStore(Store):
 
     Attributes:
         flow_cache: the flows and tracks as the writer sees them; for use inside `write` only.
+        announcements: of drops that were created, for live messages.
         indexing: backfills the flows' element indexes, in the background.
         scripts: runs the JavaScript of tracks and tasks.
         script_reads: (store, caller, name, arguments) -> what a script asks for, with the caller's rights.
@@ -39,6 +41,7 @@ class ResourceStore(Store):
     def __init__(self, place: str | os.PathLike[str]) -> None:
         self.flow_cache = FlowCache()
         super().__init__(place, self.flow_cache)
+        self.announcements = Announcements(self.folder)
         self.indexing = IndexBuilder(self.write)
         self.scripts = ScriptRunner()
         self.script_reads: Callable[[ResourceStore, Caller, str, list[Any]], Any] = _nothing_to_read

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from ..access.rights import Caller
+    from .announcements import Announcement
     from .flow_cache import Flow, FlowCache
     from .resource_store import ResourceStore
     from .validation import ValidatedDrop
@@ -243,7 +244,7 @@ def delete_all(store: ResourceStore, caller: Caller, flow: str) -> None:
     """Delete all drops of a flow, which itself stays. Raises BadRequest, Forbidden, NotFound."""
 
     def work(connection: Connection) -> None:
-        flow_sizes.clear(connection, _writable(connection, store.flow_cache, caller, flow).id)
+        flow_sizes.empty(connection, _writable(connection, store.flow_cache, caller, flow).id)
 
     store.write(work)
 
@@ -253,6 +254,7 @@ def _create(
 ) -> Created:
     now = now_ms()
     scripts = ScriptRuns()
+    announced: list[Announcement] = []  # stays empty if the write is a repetition
 
     def work(connection: Connection) -> tuple[list[dict[str, Any]], int, int]:
         scripts.needed.clear()  # of an earlier transaction, in which other tracks may have been there
@@ -264,13 +266,14 @@ def _create(
             made = [rows.to_document(rows.to_row(arrival.row), found.path, True) for arrival in arrivals]
         else:
             made = [arrival.document for arrival in arrivals]
+        announced[:] = ingest.announcements
         return made, ingest.evicted, ingest.evicted_created
 
     # A repeated write returns the stored result of the first one: lists in place of tuples, and the drops
     # alone if an earlier version stored it.
     while True:
         try:
-            found = store.write(work)
+            found = store.write(work, committed=lambda: store.announcements.publish(announced))
             break
         except ScriptsNeeded:
             scripts.run(store)

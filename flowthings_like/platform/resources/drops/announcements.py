@@ -1,0 +1,76 @@
+"""Announces drops that were created, once they are on disk, to whoever follows their flows in this process.
+
+The writer announces each create in the order of the commits. Other processes are only told that something has
+changed, by a version in the folder: they read the drops from the database.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...store.shared_version import SharedVersion
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .flow_cache import Flow
+    from .tracking import Arrival
+
+__all__ = ["Announcement", "Announcements"]
+
+_VERSION_FILE = "drops.mark"
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """Drops that arrived in one flow together.
+
+    Attributes:
+        flow: the flow.
+        before: the number of the arrival before these; 0 if the flow has capacity 0, which numbers none.
+        last: the number of the last of these.
+        arrivals: the new drops, in their order. A number that none of them has belongs to a drop that was
+            replaced.
+    """
+
+    flow: Flow
+    before: int
+    last: int
+    arrivals: list[Arrival]
+
+
+class Announcements:
+    """The announcements of one store.
+
+    Args:
+        folder: which processes share; None if they share a database server.
+
+    Attributes:
+        listener: called after each commit with drops in it; None while nobody follows a flow here. It must
+            neither wait nor raise.
+        version: changes with every commit of any process that has drops in it.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.listener: Callable[[], object] | None = None
+        self.version = SharedVersion(folder, _VERSION_FILE)
+        self._waiting: deque[Announcement] = deque()
+
+    def publish(self, announcements: list[Announcement]) -> None:
+        """Announce what was committed. Called in the writer's thread."""
+        if not announcements:  # a repetition of an earlier write
+            return
+        listener = self.listener
+        if listener is not None:
+            self._waiting.extend(announcements)
+        self.version.change()
+        if listener is not None:
+            listener()
+
+    def take(self) -> list[Announcement]:
+        """Remove and return what was announced since the last call, in its order."""
+        waiting = self._waiting
+        return [waiting.popleft() for _ in range(len(waiting))]
