@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DatabaseError
 
 from ..errors import ConfigurationError
+from .live.front import LiveFront
 from .problems import BadRequest, Unavailable
 from .records.service import Address as RecordsAddress
 from .records.service import Service as RecordsService
@@ -28,7 +29,9 @@ class Platform:
     """An open platform. Close it, or use it as a context manager; closing twice is harmless.
 
     Attributes:
-        application: the WSGI application.
+        application: the REST side, a WSGI application.
+        front: the same with live messages.
+        live: opens sessions for live messages.
         account: whose resources the token opens.
         token: a secret made when the platform was opened. Its holder acts as the account, in this application
             only, until it is closed.
@@ -50,6 +53,8 @@ class Platform:
         self.token = secrets.token_urlsafe(32)
         self.accounts = Accounts(store, trusted={self.token: account}, max_capacity=max_capacity)
         self.application = Application(store, self.accounts, limits)
+        self.front = LiveFront(self.application, store, self.accounts)
+        self.live = self.front.live
         self.things = Service(store, self.accounts)
         self.streams = StreamsService(store, self.accounts)
         self.records = RecordsService(store)
@@ -98,7 +103,7 @@ class Platform:
                 self.streams.close()
         finally:
             self.things.close()
-            self.application.close()
+            self.front.close()
             self.store.close()
 
     def __enter__(self) -> Platform:

@@ -21,6 +21,7 @@ from gunicorn.app.base import BaseApplication
 from ..errors import ConfigurationError
 from .leader.leader_elector import LeaderElector
 from .leader.leader_lock import LeaderAddress, LeaderLock
+from .live.front import LiveFront
 from .records.service import LOCK as RECORDS_LOCK
 from .records.service import Service as RecordsService
 from .records.service import check_packages as check_records
@@ -269,7 +270,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         self._streams_ready = streams_ready
         self._records_ready = records_ready
         self._once = _OneProcess()
-        self._open: tuple[Application, ResourceStore, Accounts] | None = None
+        self._open: tuple[LiveFront, ResourceStore, Accounts] | None = None
         self._electors: list[LeaderElector] = []
         self._awaited: set[LeaderService] = set()  # those of which this worker knows no leader yet
         super().__init__()
@@ -300,12 +301,12 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
             if name in self.cfg.settings:  # the control socket is younger than the oldest gunicorn we take
                 self.cfg.set(name, value)
 
-    def load(self) -> Application:
+    def load(self) -> LiveFront:
         """A worker's application."""
         wanted = self._settings
         store = ResourceStore(wanted.place)
         accounts = Accounts(store, max_capacity=wanted.max_capacity)
-        application = Application(store, accounts, wanted.limits)
+        application = LiveFront(Application(store, accounts, wanted.limits), store, accounts)
         self._open = application, store, accounts
         return application
 

@@ -60,7 +60,7 @@ class Server:
 
         self._platform = open_platform(self._folder, self.account, limits=self._limits)
         self.token = self._platform.token
-        self._http = _HTTP(self._platform.application)
+        self._http = _HTTP(self._platform.front)
         self.address = f"127.0.0.1:{self._http.server_address[1]}"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
@@ -147,17 +147,29 @@ class _Handler(BaseHTTPRequestHandler):
         started: list[Any] = []
         environ = self._environ()
         body = environ["wsgi.input"] = _Body(self.rfile, int(environ["CONTENT_LENGTH"]))
+        environ["flowthings.take_over"] = self._take_over
         environ["flowthings.is_gone"] = partial(has_hung_up, self.connection)
-        chunks: Iterable[bytes] = self.server.application(environ, lambda *said: started.extend(said))
+        try:
+            chunks: Iterable[bytes] = self.server.application(environ, lambda *said: started.extend(said))
+        except StopIteration:  # it has taken over the socket
+            self.close_connection = True
+            return
         status, headers = started
         self.send_response(int(status[:3]), status[4:])
         for name, value in headers:
             self.send_header(name, value)
+        if not any(name == "Content-Length" for name, _ in headers):
+            self.send_header("Connection", "close")  # this ends the response
         self.end_headers()
-        self.wfile.writelines(chunks)
-        self.wfile.flush()
+        for chunk in chunks:
+            self.wfile.write(chunk)
+            self.wfile.flush()
         while body.read(_STEP):  # read the rest of the body: the next request begins behind it
             pass
+
+    def _take_over(self) -> socket.socket:
+        """The socket, for a WebSocket."""
+        return self.connection  # type: ignore[no-any-return]
 
     def _environ(self) -> dict[str, Any]:
         path, _, query = self.path.partition("?")

@@ -7,13 +7,17 @@ but the store's, so any number of threads and processes may run one each over th
 from __future__ import annotations
 
 import gzip
+import io
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import orjson
 
 from ...errors import InvalidInput
 from ...green.backends.choice import native
@@ -28,16 +32,21 @@ from . import request as requests_in
 from .early_authorization import refuse_early
 from .envelope import REASONS, Response, encode, failed
 from .idempotency import IdempotencyKeys
-from .request import Request
+from .request import Request, Target
 from .routes import Router, allowed, handler_of
 from .search_limits import Search, SearchLimiter, SearchLimits
 
 if TYPE_CHECKING:
     from ..resources.access.accounts import Accounts
+    from ..resources.access.rights import Caller
     from ..resources.drops.resource_store import ResourceStore
+    from .search_limits import Handler
 
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+
+VERSION = "v4.0"
+"""The version of requests that name none: their elements are plain unless they ask for typed ones."""
 
 _COMPRESSED_FROM = 1400
 """Bytes from which a response is compressed: more than one network packet."""
@@ -90,7 +99,16 @@ class Application:
         started = time.perf_counter()
         method: str = environ["REQUEST_METHOD"]
         path = requests_in.raw_path(environ)
-        response = self._response(environ, method, path)
+        response = self.guarded(lambda: self._handle(environ, method, path), f"{method} {path}")
+        content = self.send(environ, start_response, response)
+        if log.isEnabledFor(logging.INFO):
+            log.info(
+                "%s %s %d %.1f ms", method, path, response.status, (time.perf_counter() - started) * 1000
+            )
+        return content
+
+    def send(self, environ: Environ, start_response: StartResponse, response: Response) -> Iterable[bytes]:
+        """Encode a response, compressed if that pays and the client takes it, and start it."""
         content = encode(response, requests_in.pretty(environ))
         headers = [("Content-Type", "application/json; charset=utf-8"), *response.headers]
         if len(content) >= _COMPRESSED_FROM and self._accepts_gzip(environ):
@@ -99,20 +117,17 @@ class Application:
             headers += [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
         headers.append(("Content-Length", str(len(content))))
         start_response(REASONS[response.status], headers)
-        if log.isEnabledFor(logging.INFO):
-            log.info(
-                "%s %s %d %.1f ms", method, path, response.status, (time.perf_counter() - started) * 1000
-            )
-        return [] if method == "HEAD" else [content]
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [content]
 
     def close(self) -> None:
         """Write the counts that are still in memory. The caller closes the store."""
         self._calls.flush()
         self._sightings.flush()
 
-    def _response(self, environ: Environ, method: str, path: str) -> Response:
+    def guarded(self, work: Callable[[], Response], what: str) -> Response:
+        """What `work` returns, or the response that reports what it raises. `what` is for the log."""
         try:
-            return self._handle(environ, method, path)
+            return work()
         except MethodNotAllowed as problem:
             response = failed(problem)
             response.headers.append(("Allow", ", ".join(problem.allowed)))
@@ -124,7 +139,7 @@ class Application:
         except InvalidInput as error:
             response = failed(BadRequest(str(error)))
         except Exception:
-            log.exception("%s %s failed", method, path)
+            log.exception("%s failed", what)
             response = failed(Problem("the platform failed, its log says why"))
         return response
 
@@ -138,6 +153,43 @@ class Application:
         if named and named != target.account:
             raise Forbidden(f"{AUTH_ACCOUNT} is {named!r}, the path's account is {target.account!r}")
         caller = self._accounts.caller(environ.get("HTTP_X_AUTH_TOKEN"), target.account)
+        return self._perform(environ, method, target, handler, caller)
+
+    def call(
+        self,
+        caller: Caller,
+        method: str,
+        resource: str,
+        rest: tuple[str, ...] = (),
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+    ) -> Response:
+        """Answer a caller whom another front has authenticated, with the same limits as over HTTP.
+
+        Args:
+            method: the verb.
+            resource, rest: the segments of the path after the account.
+            params: the query's parameters.
+            body: a JSON value.
+        """
+        content = orjson.dumps(body)
+        environ: Environ = {
+            "REQUEST_METHOD": method,
+            "QUERY_STRING": urlencode(params or {}),
+            "CONTENT_LENGTH": str(len(content)),
+            "wsgi.input": io.BytesIO(content),
+        }
+        target = Target(VERSION, caller.account, resource, rest)
+
+        def work() -> Response:
+            handler = handler_of(self._router.methods(target), method)
+            return self._perform(environ, method, target, handler, caller)
+
+        return self.guarded(work, f"live {method} {resource}")
+
+    def _perform(
+        self, environ: Environ, method: str, target: Target, handler: Handler, caller: Caller
+    ) -> Response:
         self._calls.count(caller.identity)
         self._sightings.note(caller)
         refuse_early(method, target, caller)

@@ -5,6 +5,7 @@ A waiting one may be ended to make room for a new one; a busy one may not. So ne
 half-sent requests keep new clients out.
 
     waiting   idle for `keep_alive` seconds at most; from its first byte on a head has `head` seconds
+    live      a WebSocket: what serves it has limits of its own
     busy      a body or a response that stops moving is given up after `stall` seconds, and so is one that
               after as many seconds is slower than `slowest` bytes a second on average
 """
@@ -54,6 +55,7 @@ class Phase(Enum):
 
     WAITING = "waiting"
     BUSY = "busy"
+    LIVE = "live"
 
 
 class Connection:
@@ -92,6 +94,11 @@ class Connection:
     def begin(self) -> None:
         """A request's head is there: the connection is busy."""
         self.phase, self.since, self._received = Phase.BUSY, time.monotonic(), 0
+
+    def take_over(self) -> Any:
+        """The socket, for a WebSocket. From now on this object only ends it, when the worker stops."""
+        self.phase, self.since = Phase.LIVE, time.monotonic()
+        return self._sock
 
     def finish(self) -> None:
         """The request is answered: the connection waits for the next one."""
@@ -209,10 +216,10 @@ class Connections:
                 del self._by_origin[connection.origin]
 
     def close(self) -> None:
-        """Take no more connections and end those that wait. Those that are busy go on."""
+        """Take no more connections and end those that wait or are live. Those that are busy go on."""
         self._closed = True
         for connection in self._all():
-            if connection.phase is Phase.WAITING:
+            if connection.phase is not Phase.BUSY:
                 connection.end()
 
     def end_silent(self, seconds: float) -> None:

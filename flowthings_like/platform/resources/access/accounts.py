@@ -47,6 +47,22 @@ def check_name(name: object) -> str:
     return name
 
 
+MASTER, TRUSTED = "master", "trusted"
+"""What a TokenName has in place of an id."""
+
+
+class TokenName(NamedTuple):
+    """A name of a token that is no secret.
+
+    Attributes:
+        account: whose it is.
+        token: its id; MASTER for the account's master token, TRUSTED for that of a caller in this process.
+    """
+
+    account: str
+    token: str
+
+
 class _CachedCaller(NamedTuple):
     """A caller that is valid while the version stays what it was, and until a time of the monotonic clock."""
 
@@ -74,6 +90,9 @@ class Accounts:
         self._trusted = {
             secret: Caller(name, self.ensure(name), max_capacity=max_capacity)
             for secret, name in (trusted or {}).items()
+        }
+        self._trusted_hashes = {
+            token_strings.hashed(secret): caller for secret, caller in self._trusted.items()
         }
 
     def ensure(self, name: str) -> str:
@@ -118,7 +137,18 @@ class Accounts:
         trusted = self._trusted.get(token)
         if trusted is not None and trusted.account == account:
             return trusted
-        key = token_strings.hashed(token), account
+        return self.holder(token_strings.hashed(token), account)
+
+    def holder(self, token_hash: str, account: str) -> Caller:
+        """The holder of the token with this hash, as a caller of `account`.
+
+        Raises:
+            Forbidden: as `caller`.
+        """
+        trusted = self._trusted_hashes.get(token_hash)
+        if trusted is not None and trusted.account == account:
+            return trusted
+        key = token_hash, account
         known = self._cached.get(key)
         # Read before the look-up: a change that comes during it makes the result outdated.
         version, now = self._version.read(), time.monotonic()
@@ -135,6 +165,28 @@ class Accounts:
             caller = replace(caller, max_capacity=self._max_capacity)
             known = self._cached[key] = _CachedCaller(version, now + max_age, caller)
         return known.caller
+
+    def name_of(self, token: str) -> TokenName:
+        """The name of a token. Raises Forbidden if it is unknown."""
+        trusted = self._trusted.get(token)
+        if trusted is not None:
+            return TokenName(trusted.account, TRUSTED)
+        columns = token_hashes.c.account, token_hashes.c.token_id
+        found = sql.select(*columns).where(token_hashes.c.hash == token_strings.hashed(token))
+        row = self._store.read(lambda connection: connection.execute(found).one_or_none())
+        if row is None:
+            raise Forbidden("unknown token or account")
+        return TokenName(row.account, row.token_id or MASTER)
+
+    def hash_of(self, name: TokenName) -> str | None:
+        """The hash of the token with this name, None if there is none any more."""
+        if name.token == TRUSTED:
+            hashes = [key for key, one in self._trusted_hashes.items() if one.account == name.account]
+            return hashes[0] if hashes else None
+        column = token_hashes.c.token_id
+        is_it = column.is_(None) if name.token == MASTER else column == name.token
+        found = sql.select(token_hashes.c.hash).where(token_hashes.c.account == name.account, is_it)
+        return self._store.read(lambda connection: connection.execute(found).scalars().first())
 
     def invalidate(self) -> None:
         """Drop the cached callers of all processes, because a token, share or group has changed."""

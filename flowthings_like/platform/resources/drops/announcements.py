@@ -16,8 +16,8 @@ from ...store.shared_version import SharedVersion
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .arrival import Arrival
     from .flow_cache import Flow
-    from .tracking import Arrival
 
 __all__ = ["Announcement", "Announcements"]
 

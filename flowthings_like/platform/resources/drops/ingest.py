@@ -22,8 +22,9 @@ from ...store.schema import drops
 from ..statistics.counters import DROP_ADDED, DROPS_CREATED, Counts, record
 from . import flow_sizes, rows
 from .announcements import Announcement
+from .arrival import Arrival
 from .script_runs import ScriptsNeeded
-from .tracking import Arrival, Tracker
+from .tracking import Tracker
 
 if TYPE_CHECKING:
     from sqlalchemy import Update

@@ -104,6 +104,12 @@ def to_row(values: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(map(values.__getitem__, _COLUMNS))
 
 
+def types_of(row: Any) -> str | None:
+    """The types that the writer of a row of SELECT has stated, as JSON; None without any."""
+    types: str | None = row[_COLUMNS.index("types")]
+    return types
+
+
 def find_one(connection: Connection, flow_id: str, drop_id: str) -> Any:
     """One drop's row, None if there is none."""
     found = fetch(connection, f"{SELECT_TEXT} WHERE flow_id = ? AND id = ?", (flow_id, drop_id))

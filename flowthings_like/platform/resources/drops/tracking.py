@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
-from ....filters.values import TYPES
 from ...problems import BadRequest, Problem
 from ..statistics.counters import DROP_ADDED, TRACK_HIT, TRACK_PASS, TRACKED
+from .arrival import Arrival
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -34,19 +34,6 @@ MOST_VISITS = 1000
 
 MOST_COPIES = 200_000
 """Most copies that one create may make."""
-
-
-@dataclass(slots=True)
-class Arrival:
-    """A drop on its way into a flow: the document that readers will see, and the row that is stored."""
-
-    document: dict[str, Any]
-    row: dict[str, Any]
-
-    def filtered(self) -> dict[str, Any]:
-        """The document for filters, with the types that the writer stated."""
-        types = self.row["types"]
-        return self.document if types is None else {**self.document, TYPES: orjson.loads(types)}
 
 
 @dataclass(slots=True)

@@ -21,10 +21,10 @@ from ...store.schema import drops as table
 from ..access.authorization import authorize
 from ..query.query import Query
 from . import elements, flow_sizes, query_plan, rows, validation
+from .arrival import Arrival
 from .find import find_in, readable
 from .ingest import Ingest, refused
 from .script_runs import ScriptRuns, ScriptsNeeded
-from .tracking import Arrival
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

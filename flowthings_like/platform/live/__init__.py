@@ -1,0 +1,1 @@
+"""Live messages: sessions that subscribe to flows and get their drops as they arrive."""
