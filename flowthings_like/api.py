@@ -168,12 +168,14 @@ class API(Services):
             ) from error
         platform = open_platform(folder, account, max_capacity=max_capacity)
         try:
-            options = {"host": _EMBEDDED_HOST, "ws_host": _EMBEDDED_HOST, **options}
-            api = cls(Token(platform.account, platform.token), **options)
+            given = {"host": _EMBEDDED_HOST, "ws_host": _EMBEDDED_HOST, **options}
+            api = cls(Token(platform.account, platform.token), **given)
         except BaseException:
             platform.close()
             raise
-        api._platform, api._application = platform, platform.application
+        api._platform, api._application = platform, platform.front
+        if "ws_host" not in options:
+            api._connection.open_channel = platform.live.channel
         return api
 
     @classmethod

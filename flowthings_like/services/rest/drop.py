@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from ...changes import P, filter_text
 from ...errors import InvalidInput
 from ...filters.nodes import Filter
-from ...green.calls.markers import api_factory, reads
+from ...green.calls.markers import api_factory, plain, reads
 from ...transport.http.urls import segment, wire_params
 from ...transport.outgoing_values import items, resolve, text
 from . import bulk_forms
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ...transport.http.client import Connection
     from .arguments import Id, Model, Models, Names
     from .flow import Flow
+    from .follower import Follower
 
     Place: TypeAlias = Id | Mapping[str, Any] | GreenThunk[Flow]
 
@@ -120,6 +121,54 @@ class DropService(FullService[Drop]):
     def delete_all(self, **params: Any) -> Any:
         """Delete all drops of the flow, but not the flow."""
         return self._call("DELETE", "", None, params)
+
+    @plain
+    def follow(
+        self,
+        *filters: Filter | str,
+        since: Any = "now",
+        timeout: float | None = None,
+        hints: bool = False,
+    ) -> Follower[Drop]:
+        """Follow the flow: an iterator over its drops from some point on, which waits for more.
+
+        Each drop comes once, in the order of arrival, whatever happens to the connection. A drop that is
+        updated, or replaced by another one with the same fhash, does not come again. Drops that were evicted
+        or deleted before the follower got them do not come.
+
+        It is the same under `lazy()` and `async_()`: the waiting is done in the thread that asks for a drop.
+
+        Args:
+            filters: drops must match all of these. The platform tests them.
+            since: "now", that is, what is created after this call; "start", everything that the flow holds; a
+                drop or its id, what arrived after it; a datetime, or milliseconds since 1970, from the first
+                arrival with that creation date; a `cursor` of an earlier follower, what came after its last
+                drop.
+            timeout: seconds to wait for each drop; then the loop ends. It may be continued with another loop.
+            hints: return elements as {"type": …, "value": …}.
+
+        Raises:
+            FlowThingsNotFound, FlowThingsForbidden: there is no such flow, or it may not be read.
+            FlowThingsBadRequest: the filter is none.
+            InvalidInput: an argument cannot be used.
+        """
+        from .follower import Follower, parse_since  # it imports websocket-client, and that the sockets
+
+        wanted = wire_params(query_params({"filter": filters} if filters else {}).to_dict())
+        made: Follower[Drop] = Follower(
+            self.connection,
+            _flow_name(self._flow),
+            filter=wanted.get("filter", ""),
+            since=parse_since(since),
+            timeout=timeout,
+            hints=hints,
+        )
+        try:
+            made.open()
+        except BaseException:
+            made.close()
+            raise
+        return made
 
     @reads
     def aggregate(

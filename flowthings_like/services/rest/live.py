@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from ...errors import InvalidResponse
 from ...green.calls.markers import plain
-from ...transport.http.urls import segment
+from .live_sessions import new_session
 from .resource import BaseService
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ __all__ = ["WebSocketService"]
 class WebSocketService(BaseService):
     """`api.websocket`. Sessions have a host of their own, and URLs without version and account.
 
-    The embedded platform has no sessions yet, also when it is served: `connect` raises FlowThingsNotFound.
+    With an embedded platform there is no socket: a client and the platform call each other.
     """
 
     name = "websocket"
@@ -60,9 +59,9 @@ class WebSocketService(BaseService):
         from ...transport.websocket.live import WebSocketClient
 
         return WebSocketClient(
-            partial(self._new_session, retry=False),  # the client reconnects with pauses of its own
+            partial(new_session, self.connection, retry=False),  # it reconnects with pauses of its own
             self.connection,
-            first_url=self._new_session(),
+            first_url=new_session(self.connection),
             on_open=on_open,
             on_message=on_message,
             on_close=on_close,
@@ -72,14 +71,6 @@ class WebSocketService(BaseService):
             reply_timeout=reply_timeout,
             options=options,
         )
-
-    def _new_session(self, retry: Literal[False] | None = None) -> str:
-        """Open a session, and return the URL of its socket."""
-        session = self.request("POST", retry=retry)
-        id = session.get("id") if isinstance(session, dict) else None
-        if not isinstance(id, str) or not id:
-            raise InvalidResponse("the platform opened a session without an id")
-        return self.connection.socket_url(f"{self.path}/{segment(id)}/ws")
 
     def _url(self, path: str) -> str:
         return self.connection.session_url(path)

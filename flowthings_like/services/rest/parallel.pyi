@@ -20,6 +20,7 @@ from .arguments import Extra, Filters, Id, Ids, Model, Models, Names, Off, On, R
 from .device import Device
 from .drop import Drop, DropService, ParentDrop, Place
 from .flow import Flow
+from .follower import Follower
 from .group import Group
 from .identity import Identity
 from .resource import Resource
@@ -674,6 +675,9 @@ class LazyDropService(LazyFullService[Drop, DropThunk]):
     def create(self, model: Model, **params: Any) -> DropThunk: ...
     def create_many(self, models: Models, **params: Any) -> GreenThunk[list[Drop]]: ...
     def delete_all(self, **params: Any) -> GreenThunk[Any]: ...
+    def follow(
+        self, *filters: Filter | str, since: Any = "now", timeout: float | None = None, hints: bool = False
+    ) -> Follower[Drop]: ...
     def aggregate(
         self,
         outputs: Names | None = None,
@@ -978,6 +982,9 @@ class AsyncDropService(AsyncFullService[Drop]):
     def create(self, model: Model, **params: Any) -> RunningCall[Drop]: ...
     def create_many(self, models: Models, **params: Any) -> RunningCall[list[Drop]]: ...
     def delete_all(self, **params: Any) -> RunningCall[Any]: ...
+    def follow(
+        self, *filters: Filter | str, since: Any = "now", timeout: float | None = None, hints: bool = False
+    ) -> Follower[Drop]: ...
     def aggregate(
         self,
         outputs: Names | None = None,

@@ -34,6 +34,7 @@ from .hosts import HISTORIC_HOST, HISTORIC_WS_HOST, NO_HOST, NO_WS_HOST
 from .urls import segment, wire_params
 
 if TYPE_CHECKING:
+    from ..websocket.local_connection import Channel
     from .capacity_warning import Evictions
     from .envelope import Envelope
     from .sender import HTTPSender
@@ -64,6 +65,8 @@ class Connection:
         retry: when a call is repeated; None for never.
         clock: the time and random numbers for retries.
         answers_each: whether the platform answers each of several finds by itself; None while unknown.
+        open_channel: opens a session for live messages by its id, without a socket; None if the platform is
+            not in this process.
         async_lib: which backend makes calls parallel, as `open_pool` takes it.
     """
 
@@ -101,6 +104,7 @@ class Connection:
         self.clock = Clock()
         self._evictions: Evictions | None = None  # made when there are some
         self.answers_each: bool | None = None
+        self.open_channel: Callable[[str], Channel] | None = None
         self._closed = False
 
     @property

@@ -7,21 +7,20 @@ Messages are JSON texts. A request has a `msgId`, which the head of its reply re
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 from ... import errors
 from ...green.backends.choice import detect
 from ..outgoing_values import resolve, text
-from .client import RedirectError
-from .live_connection import LiveConnection, open_websocket
 from .live_session import LiveSession
+from .opening import Opening
 from .requests import Request, Requests
 
 if TYPE_CHECKING:
     import socket
+
+    from .opening import AnyConnection, APIConnection
 
 __all__ = ["WebSocketClient"]
 
@@ -31,18 +30,6 @@ LONGEST_TICK = 5.0
 """Seconds that one read or write may take, at most."""
 
 Callback = Callable[["WebSocketClient", Any], Any]
-
-
-class APIConnection(Protocol):
-    """The members of an API's connection that a client uses."""
-
-    creds: Any
-    encoder: Any
-    timeout: Any
-    verify_ssl: bool | str
-    ws_host: str | None
-
-    def encode(self, value: Any) -> bytes | str: ...
 
 
 class WebSocketClient:
@@ -75,10 +62,8 @@ class WebSocketClient:
         self.reconnect = reconnect
         self.heartbeat = heartbeat
         self.reply_timeout = reply_timeout
-        self._new_session = new_session
         self._connection = connection
-        self._url = first_url
-        self._options = options
+        self._opening = Opening(connection, new_session, options, first_url)
         self._stopping = detect().event()
         self._requests = Requests()
         self._session: LiveSession | None = None
@@ -149,7 +134,7 @@ class WebSocketClient:
             session.close()
 
     @property
-    def _open(self) -> LiveConnection | None:
+    def _open(self) -> AnyConnection | None:
         """The connection, if there is one now."""
         session = self._session
         return None if session is None else session.current
@@ -161,31 +146,8 @@ class WebSocketClient:
         if connection is not None:
             connection.send(encoded.encode() if isinstance(encoded, str) else encoded)
 
-    def _connect(self, hold: Callable[[socket.socket], object]) -> LiveConnection:
-        url, self._url = self._url or self._new_session(), None
-        host = self._connection.ws_host
-        try:
-            opened = open_websocket(
-                url, self._trusted(), self._connection.timeout.connect, dict(self._options), hold
-            )
-        except RedirectError as error:
-            place = urlsplit(error.location).netloc.rpartition("@")[2]
-            raise errors.InvalidResponse(
-                f"WebSocket to {host}: {error.status}, a redirect to {place or 'another path'}, "
-                "which is not followed: headers and cookies would travel along. "
-                "Give the final host as ws_host="
-            ) from None
-        except OSError as error:
-            reason = type(error.__cause__ or error).__name__
-            raise errors.ConnectionFailed(f"WebSocket to {host}: {reason}") from error
-        return LiveConnection(opened, min(self.heartbeat, self.reply_timeout, LONGEST_TICK))
-
-    def _trusted(self) -> bool | str:
-        """The authorities to trust."""
-        verify = self._connection.verify_ssl
-        if verify is not True:
-            return verify
-        return os.environ.get("REQUESTS_CA_BUNDLE") or True
+    def _connect(self, hold: Callable[[socket.socket], object]) -> AnyConnection:
+        return self._opening.open(hold, min(self.heartbeat, self.reply_timeout, LONGEST_TICK))
 
     def _greet(self) -> None:
         queued, before = self._requests.begin()
@@ -279,10 +241,10 @@ class _Listener:
     def __init__(self, client: WebSocketClient) -> None:
         self._client = client
 
-    def connect(self, hold: Callable[[socket.socket], object]) -> LiveConnection:
+    def connect(self, hold: Callable[[socket.socket], object]) -> AnyConnection:
         return self._client._connect(hold)
 
-    def connected(self, connection: LiveConnection) -> None:
+    def connected(self, connection: AnyConnection) -> None:
         self._client._greet()
 
     def heard(self, text: bytes) -> None:
@@ -298,7 +260,7 @@ class _Listener:
         self._client._report(error)
         self._client._abandon(error)
 
-    def lost(self, connection: LiveConnection) -> None:
+    def lost(self, connection: AnyConnection) -> None:
         self._client._lost(connection.failure)
 
 

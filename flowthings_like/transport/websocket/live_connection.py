@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..byte_stream import ByteStream
     from ..tls import TLS
     from .client import WebSocket
+    from .frames import Message
 
 __all__ = ["MAX_MESSAGE", "LiveConnection", "open_websocket"]
 
@@ -35,6 +36,7 @@ _log = logging.getLogger("flowthings_like")
 MAX_MESSAGE = 64 << 20
 """Bytes of a message, at most, in any number of frames."""
 
+_SHORTEST = 0.001  # seconds: a socket with a time-out of 0 does not wait, and raises another error
 NORMAL_CLOSURE = (1000).to_bytes(2, "big")
 HEARTBEAT = b'{"type":"heartbeat"}'
 
@@ -66,6 +68,7 @@ class LiveConnection:
         self.failure: Exception | None = None
         self._socket = socket
         self._lock = detect().lock()  # held while writing
+        self._tick = tick
         socket.limit(None, tick)
 
     @property
@@ -77,10 +80,10 @@ class LiveConnection:
         """How many of the sent bytes the other end's kernel has acknowledged, and how many it has not."""
         return self._socket.delivery()
 
-    def receive(self) -> list[bytes]:
+    def receive(self, seconds: float | None = None) -> list[bytes]:
         """Wait for bytes, for one tick at most. Returns the texts that are complete. Answers pings."""
         try:
-            messages = self._socket.receive_messages()
+            messages = self._received(seconds)
         except TimeoutError:
             return []
         except OSError as error:
@@ -92,6 +95,15 @@ class LiveConnection:
         if any(message.kind == Kind.CLOSE for message in messages):
             self.close()
         return texts
+
+    def _received(self, seconds: float | None) -> list[Message]:
+        if seconds is None or seconds >= self._tick:
+            return self._socket.receive_messages()
+        self._socket.limit(None, max(seconds, _SHORTEST))
+        try:
+            return self._socket.receive_messages()
+        finally:
+            self._socket.limit(None, self._tick)
 
     def send(self, text: bytes) -> None:
         """Send a text. Does not raise if the connection is broken: the reader notices that."""
@@ -125,6 +137,11 @@ class LiveConnection:
             self._write(self._socket.send, Kind.CLOSE, NORMAL_CLOSURE)
         self.closed = True
         self._socket.close()  # wakes the thread that reads
+
+    def abandon(self) -> None:
+        """Close the socket without a word, for the garbage collector."""
+        self.closed = True
+        self._socket.close()
 
     def wait_closed(self, timeout: float | None = None) -> bool:
         """There is nothing to wait for."""

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from ...errors import FlowThingsError
 from ..after_fork import cut_off, forget_in_child
-from ..reconnect import ReconnectingConnection
+from ..reconnect import ReconnectingConnection, State
 from ..retry import Backoff
-from .live_connection import LiveConnection
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
+
+    from .opening import AnyConnection
 
 __all__ = ["Listener", "LiveSession"]
 
@@ -27,10 +28,10 @@ ANSWER_WITHIN = 5.0
 class Listener(Protocol):
     """Opens connections for a session, and is told what happens."""
 
-    def connect(self, hold: Callable[[socket.socket], object]) -> LiveConnection:
+    def connect(self, hold: Callable[[socket.socket], object]) -> AnyConnection:
         """Open a connection. `hold` must be called with the socket before it connects."""
 
-    def connected(self, connection: LiveConnection) -> None:
+    def connected(self, connection: AnyConnection) -> None:
         """Called with a new connection."""
 
     def heard(self, text: bytes) -> None:
@@ -45,11 +46,11 @@ class Listener(Protocol):
     def refused(self, error: FlowThingsError) -> None:
         """Called when an attempt has failed, and no other follows."""
 
-    def lost(self, connection: LiveConnection) -> None:
+    def lost(self, connection: AnyConnection) -> None:
         """Called when a connection has ended."""
 
 
-class LiveSession(ReconnectingConnection[LiveConnection]):
+class LiveSession(ReconnectingConnection["AnyConnection"]):
     """Keeps a connection open in the thread that calls `run`, and calls the listener there.
 
     Args:
@@ -68,7 +69,8 @@ class LiveSession(ReconnectingConnection[LiveConnection]):
         self._listener = listener
         self._heartbeat = heartbeat
         self._socket: socket.socket | None = None  # of the last attempt
-        self._told: LiveConnection | None = None  # the connection of which the listener was told
+        self._told: AnyConnection | None = None  # the connection of which the listener was told
+        self._at_most: float | None = None  # seconds that a wait may take
         forget_in_child(self)
         self.ask()
 
@@ -78,10 +80,37 @@ class LiveSession(ReconnectingConnection[LiveConnection]):
         if self._socket is not None:
             cut_off(self._socket.fileno())
 
+    def advance(self, seconds: float) -> None:
+        """Do the next step in the calling thread, instead of `run`: connect, wait for messages, or pause.
+
+        Args:
+            seconds: that a wait for messages or a pause may take, at most.
+
+        Raises:
+            FlowThingsError: an attempt to connect has failed, and trying again does not help.
+        """
+        self._at_most = seconds
+        try:
+            self._step()
+        finally:
+            self._at_most = None
+
+    def finish(self) -> None:
+        """End what `advance` has begun. More calls do nothing."""
+        if self.state is not State.CLOSED:
+            self.close()
+            self._end()
+
+    def abandon(self) -> None:
+        """Let go of the connection without a word, for the garbage collector."""
+        connection = self.current
+        if connection is not None:
+            connection.abandon()
+
     def _hold(self, made: socket.socket) -> None:
         self._socket = made
 
-    def _attempt(self) -> LiveConnection:
+    def _attempt(self) -> AnyConnection:
         return self._listener.connect(self._hold)
 
     def _is_final(self, error: Exception) -> bool:
@@ -98,9 +127,10 @@ class LiveSession(ReconnectingConnection[LiveConnection]):
     def _wait(self, seconds: float | None) -> None:
         connection = self.current
         if connection is None:
-            super()._wait(seconds)
+            most = self._at_most
+            super()._wait(seconds if most is None else most if seconds is None else min(seconds, most))
             return
-        for text in connection.receive():
+        for text in connection.receive(self._at_most):
             self._listener.heard(text)
         self._listener.tick()
 
@@ -112,14 +142,14 @@ class LiveSession(ReconnectingConnection[LiveConnection]):
     def _on_failed(self, error: Exception) -> None:
         self._listener.failed(error)
 
-    def _on_up(self, connection: LiveConnection) -> None:
+    def _on_up(self, connection: AnyConnection) -> None:
         self._told = connection
         self._listener.connected(connection)
 
-    def _on_silence(self, connection: LiveConnection, seconds: float) -> None:
+    def _on_silence(self, connection: AnyConnection, seconds: float) -> None:
         connection.fail(ConnectionResetError(f"nothing came for {seconds:.0f} seconds"))
 
-    def _on_down(self, connection: LiveConnection) -> None:
+    def _on_down(self, connection: AnyConnection) -> None:
         self._told = None
         self._closing = self._closing or not self._reconnect
         self._listener.lost(connection)
