@@ -20,8 +20,10 @@ import orjson
 __all__ = [
     "GOING_AWAY",
     "HEARTBEAT",
+    "INVALID_TEXT",
     "NORMAL",
     "POLICY",
+    "PROTOCOL_ERROR",
     "TOO_BIG",
     "Cursor",
     "Since",
@@ -33,9 +35,9 @@ __all__ = [
 HEARTBEAT = b'{"type":"heartbeat"}'
 """What a client sends now and then, so that the platform knows that it is alive. It gets no reply."""
 
-NORMAL, GOING_AWAY, POLICY, TOO_BIG = 1000, 1001, 1008, 1009
-"""Codes of CLOSE frames: done; the server stops or the client was silent; a right was lost or the client
-reads too slowly; a message was too long."""
+NORMAL, GOING_AWAY, PROTOCOL_ERROR, INVALID_TEXT, POLICY, TOO_BIG = 1000, 1001, 1002, 1007, 1008, 1009
+"""Codes of CLOSE frames: done; the server stops or the client was silent; what came is no frame, or no UTF-8;
+a right was lost or the client reads too slowly; a message was too long."""
 
 _CURSOR = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
 _FORMS = '"now", "start", {"cursor": …}, {"drop": id} or {"time": milliseconds since the epoch}'

@@ -58,7 +58,7 @@ class Outgoing:
     """What one session has to send, in order. Any thread may add to it, and one takes from it.
 
     Args:
-        most: bytes that may wait.
+        most: bytes that may wait; MAX_UNSENT by default.
 
     Attributes:
         size: bytes that wait.
@@ -66,9 +66,9 @@ class Outgoing:
         on_overflow: called when too much waits, so that a thread that is blocked in sending is woken.
     """
 
-    def __init__(self, most: int = MAX_UNSENT) -> None:
+    def __init__(self, most: int | None = None) -> None:
         here = backend.detect()
-        self._most = most
+        self._most = MAX_UNSENT if most is None else most
         self._lock = here.lock()
         self._waiting: list[Batch] = []
         self._added = here.event()

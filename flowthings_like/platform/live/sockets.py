@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ...green.backends import choice as backend
-from ...wire.live import GOING_AWAY, NORMAL, POLICY, TOO_BIG
+from ...wire.live import GOING_AWAY, INVALID_TEXT, NORMAL, POLICY, PROTOCOL_ERROR, TOO_BIG
 from ...wire.websocket import PONG, close_frame, server_frame
 from .outgoing import Batch
 
@@ -127,11 +127,18 @@ class _Incoming:
                 elif isinstance(event, events.Ping):
                     session.outgoing.add(Batch.control(server_frame(PONG, bytes(event.payload))))
                 elif isinstance(event, events.CloseConnection):
-                    session.end(NORMAL, "the client has closed the session")
+                    self._closed(event)
                 if session.outgoing.ending is not None:
                     return
         except RemoteProtocolError as error:
-            session.end(POLICY, f"what came is no WebSocket: {error}")
+            session.end(PROTOCOL_ERROR, f"what came is no WebSocket: {error}")
+
+    def _closed(self, event: Any) -> None:
+        """End the session because of a CLOSE frame, or of bytes that are no frame: wsproto tells both so."""
+        if event.code in (PROTOCOL_ERROR, INVALID_TEXT):
+            self._session.end(event.code, f"what came is no WebSocket: {event.reason}")
+        else:
+            self._session.end(NORMAL, "the client has closed the session")
 
     def _add(self, event: Any) -> None:
         part = event.data.encode() if isinstance(event.data, str) else bytes(event.data)

@@ -1,0 +1,5 @@
+"""Fixtures of the tests of live messages."""
+
+from tests.certificates import certificate
+
+__all__ = ["certificate"]
