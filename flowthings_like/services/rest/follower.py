@@ -14,7 +14,7 @@ from contextlib import suppress
 from datetime import date
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import ConfigurationError, FlowThingsError, InvalidInput, InvalidResponse, from_status
 from ...transport.outgoing_values import milliseconds, resolve
@@ -44,29 +44,24 @@ _TICK = 5.0  # seconds that one read or write may take
 T = TypeVar("T")
 
 
-class _Entry(NamedTuple):
-    """A drop that has come, and where the flow goes on after it."""
-
-    drop: Any
-    since: Since
-
-
 class _Subscription:
     """The state of one subscription over several connections. Implements `live_session.Listener`.
 
     Attributes:
-        entries: drops that have come and were not handed out.
-        since: where the next connection begins.
+        messages: pushes that have come and were not handed out.
+        cursor: of the last push that was handed out, or of the beginning; None while that is not known.
         is_active: whether the platform has confirmed it on this connection.
         error: why there will be no more drops; None while there may be some.
     """
 
     def __init__(self, connection: Connection, flow: str, filter: str, since: Since, hints: bool) -> None:
-        self.entries: deque[_Entry] = deque()
-        self.since = since
+        self.messages: deque[dict[str, Any]] = deque()
+        self.cursor = str(since.value) if since.start is Start.CURSOR else None
         self.is_active = False
         self.error: FlowThingsError | None = None
+        self._since = since
         self._connection = connection
+        self._decode = connection.decode
         self._opening = Opening(connection, partial(new_session, connection, retry=False))
         self._request = {"object": "drop", "type": "subscribe", "msgId": 0, "hints": hints}
         self._request["path" if flow.startswith("/") else "flowId"] = flow
@@ -77,19 +72,19 @@ class _Subscription:
         return self._opening.open(hold, _TICK)
 
     def connected(self, connection: AnyConnection) -> None:
-        encoded = self._connection.encode({**self._request, "since": self.since.as_json()})
+        last = self.messages[-1]["cursor"] if self.messages else self.cursor
+        since = self._since.as_json() if last is None else {"cursor": last}
+        encoded = self._connection.encode({**self._request, "since": since})
         connection.send(encoded.encode() if isinstance(encoded, str) else encoded)
 
     def heard(self, text: bytes) -> None:
-        message = self._connection.encoder.loads(text.decode())
-        if not isinstance(message, Mapping):
-            return
-        if message.get("type") == "message":
-            since = _after(message.get("cursor"))
-            self.entries.append(_Entry(message["value"], since))
-            self.since = since
+        message = self._decode(text)
+        if "cursor" in message:
+            self.messages.append(message)  # one call into C: it has come, or it is asked for again
         elif isinstance(message.get("head"), Mapping):
             self._replied(message["head"], message.get("body"))
+        elif message.get("type") == "message":
+            raise _no_cursor()
 
     def tick(self) -> None:
         """Nothing is due."""
@@ -105,7 +100,10 @@ class _Subscription:
 
     def _replied(self, head: Mapping[str, Any], body: Any) -> None:
         if head.get("ok", True):
-            self.since = _after(body.get("cursor") if isinstance(body, Mapping) else None)
+            cursor = body.get("cursor") if isinstance(body, Mapping) else None
+            if not isinstance(cursor, str):
+                raise _no_cursor()
+            self.cursor = self.cursor or cursor
             self.is_active = True
             return
         status = head.get("status") or 0
@@ -137,18 +135,15 @@ class Follower(Iterator[T]):
     ) -> None:
         self._timeout = timeout
         self._flow = flow
-        self._handed_out = since
         self._closed = False
         self._subscription = _Subscription(connection, flow, filter, since, hints)
+        self._messages = self._subscription.messages
         self._session = self._new_session()
 
     @property
     def cursor(self) -> str:
-        """Where the flow goes on after the last drop that was handed out, for `follow(since=…)`.
-
-        "" before the first drop of a follower that began elsewhere than at a cursor.
-        """
-        return str(self._handed_out.value) if self._handed_out.start is Start.CURSOR else ""
+        """Where the flow goes on after the last drop that was handed out, for `follow(since=…)`."""
+        return self._subscription.cursor or ""
 
     def __iter__(self) -> Follower[T]:
         return self
@@ -160,10 +155,11 @@ class Follower(Iterator[T]):
             FlowThingsError: the flow was deleted, or the right to read it was lost; see `follow`.
             ConfigurationError: the follower was closed.
         """
-        found = self.get(self._timeout)
-        if found is None:
-            raise StopIteration
-        return found
+        if not self._messages:
+            self._wait(self._has_messages, self._timeout)
+            if not self._messages:
+                raise StopIteration
+        return self._take()
 
     def get(self, timeout: float | None = None) -> T | None:
         """The next drop; None if none comes within so many seconds. 0 only looks at what has come.
@@ -171,15 +167,8 @@ class Follower(Iterator[T]):
         Raises:
             As `__next__`.
         """
-        entries = self._subscription.entries
-        self._wait(lambda: bool(entries), timeout)
-        if not entries:
-            return None
-        entry = entries[0]
-        self._handed_out = entry.since
-        entries.popleft()
-        drop: T = entry.drop
-        return drop
+        self._wait(self._has_messages, timeout)
+        return self._take() if self._messages else None
 
     def open(self, timeout: float | None = None) -> None:
         """Wait until the platform has confirmed the subscription. `follow` has done so already.
@@ -189,7 +178,7 @@ class Follower(Iterator[T]):
                 cannot be reached in a way that trying again does not change.
         """
         subscription = self._subscription
-        self._wait(lambda: subscription.is_active or bool(subscription.entries), timeout)
+        self._wait(lambda: subscription.is_active, timeout)
 
     def close(self) -> None:
         """Close the connection. More calls do nothing."""
@@ -209,6 +198,16 @@ class Follower(Iterator[T]):
 
     def __repr__(self) -> str:
         return f"<Follower of {self._flow}{', closed' if self._closed else ''}>"
+
+    def _has_messages(self) -> bool:
+        return bool(self._messages)
+
+    def _take(self) -> T:
+        message = self._messages[0]
+        self._subscription.cursor = message["cursor"]  # first: if this is interrupted, it is taken again
+        self._messages.popleft()
+        drop: T = message["value"]
+        return drop
 
     def _wait(self, condition: Callable[[], bool], timeout: float | None) -> None:
         """Receive until a condition holds, or the time is up."""
@@ -274,12 +273,8 @@ def parse_since(given: Any) -> Since:
     )
 
 
-def _after(cursor: Any) -> Since:
-    """Where the flow goes on after a message."""
-    try:
-        return Since(Start.CURSOR, Cursor.parse(cursor))
-    except ValueError:
-        raise InvalidResponse(
-            "this platform does not tell where a flow goes on, which follow() needs; "
-            "api.websocket.connect() gets its live messages"
-        ) from None
+def _no_cursor() -> InvalidResponse:
+    return InvalidResponse(
+        "this platform does not tell where a flow goes on, which follow() needs; "
+        "api.websocket.connect() gets its live messages"
+    )

@@ -298,6 +298,15 @@ class Connection:
             query.update(wire_params(P.of(params).to_dict()))
         return query
 
+    def decode(self, text: bytes) -> Any:
+        """The value of a live message. The caller's own encoder gets a str, as it does for answers.
+
+        Raises:
+            ValueError: it is no JSON.
+        """
+        encoder = self.encoder
+        return encoder.loads(text if type(encoder) is JSONEncoder else text.decode())
+
     def encode(self, data: Any) -> Any:
         """`data` as the encoder writes it, with thunks waited for."""
         encoder = self.encoder

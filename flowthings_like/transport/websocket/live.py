@@ -161,7 +161,7 @@ class WebSocketClient:
 
     def _receive(self, payload: bytes) -> None:
         try:
-            message = self._connection.encoder.loads(payload.decode())
+            message = self._connection.decode(payload)
         except ValueError:
             message = None
         if not isinstance(message, Mapping):

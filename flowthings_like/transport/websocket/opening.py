@@ -30,13 +30,14 @@ class APIConnection(Protocol):
     """
 
     creds: Any
-    encoder: Any
     timeout: Any
     verify_ssl: bool | str
     ws_host: str | None
     open_channel: Callable[[str], Channel] | None
 
     def encode(self, value: Any) -> bytes | str: ...
+
+    def decode(self, text: bytes) -> Any: ...
 
 
 class Opening:
