@@ -28,8 +28,9 @@ pytestmark = pytest.mark.needs("green", "there is no hub here")
 
 COUNT = 300_000
 ALL = Key.min(), Key.max()
-LONGEST = 0.02
-"""Seconds of the hub's own time, at most, between two turns of another green thread."""
+LONGEST = 0.04
+"""Seconds of the hub's own time, at most, between two turns of another green thread: 20 ms, and as much again
+because a busy machine shares its caches. `benchmarks records_fairness` has the figures of a quiet one."""
 
 
 class Reversed(PayloadType[bytes]):
