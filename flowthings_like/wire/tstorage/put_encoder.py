@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from itertools import chain, islice, repeat, starmap
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -37,7 +38,7 @@ class KeysAndPayloads(NamedTuple):
 
     Attributes:
         keys: tuples of cid, mid, moid, cap and acq.
-        payloads: bytes or bytearrays; with a format, values for it.
+        payloads: bytes-like objects; with a format, values for it.
         format: if each payload is one number, its character for `struct`, without a byte order, for example
             "d". It is packed with the key then, little-endian, which is faster than to do it before.
     """
@@ -124,7 +125,7 @@ def _encode_piece(form: Form, piece: KeysAndPayloads, max_batch_size: int, done:
         return
     try:
         cids, *fields = zip(*keys, strict=True)
-        columns = [*fields[: len(form.key_fields)], payloads]
+        columns = [*fields[: len(form.key_fields)], payloads if piece.format else _as_bytes(payloads)]
         distinct = set(cids)
         if min(distinct) < 0:
             raise struct.error("a cid is negative")
@@ -141,6 +142,13 @@ def _encode_piece(form: Form, piece: KeysAndPayloads, max_batch_size: int, done:
         found = find_invalid_key(keys, with_acq=form is Form.PUTA, first=done)
         found = found or _find_too_large(payloads, done)
         raise found or InvalidRecord(f"a payload that cannot be put: {error}") from None
+
+
+def _as_bytes(payloads: Sequence[Any]) -> Sequence[bytes | bytearray]:
+    """The payloads, with each other bytes-like object as bytes."""
+    if set(map(type, payloads)) <= {bytes, bytearray}:
+        return payloads
+    return [bytes(memoryview(payload)) for payload in payloads]
 
 
 def _encode_batches(
@@ -206,8 +214,10 @@ def _struct(row_format: str, count: int) -> struct.Struct:
 
 def _find_too_large(payloads: Sequence[Any], first: int) -> InvalidRecord | None:
     for index, payload in enumerate(payloads, first):
-        if isinstance(payload, bytes | bytearray) and len(payload) > MAX_PAYLOAD:
-            return _payload_too_large(len(payload), index)
+        with suppress(TypeError):  # it is no bytes-like object
+            size = memoryview(payload).nbytes
+            if size > MAX_PAYLOAD:
+                return _payload_too_large(size, index)
     return None
 
 

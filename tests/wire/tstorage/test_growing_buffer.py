@@ -37,6 +37,15 @@ def test_what_was_added_is_there(system: str, first: bytes, monkeypatch: pytest.
 
 
 @needs_linux
+def test_a_mapping_that_is_full_to_the_last_byte() -> None:
+    buffer = GrowingBuffer()
+    buffer.append(b"x" * (2 * LIMIT))
+    assert len(buffer.data) == 2 * LIMIT
+    buffer.append(b"y")
+    assert buffer.data[2 * LIMIT - 1 : buffer.size] == b"xy"
+
+
+@needs_linux
 def test_a_view_is_never_left_without_its_memory() -> None:
     buffer = GrowingBuffer()
     buffer.append(b"x" * (2 * LIMIT))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from array import array
 from contextlib import nullcontext
 
 import numpy as np
@@ -119,6 +120,8 @@ def test_batches_and_slices(form: Form, records: list[Raw], most: int, slice_siz
 def test_buffers_are_about_a_slice(form: Form, records: list[Raw], slice_size: int) -> None:
     for buffer in encode_columns(form, as_columns(records), slice_size=slice_size):
         assert len(buffer) <= 2 * slice_size + 16
+    for made in encode_records(form, split(records), slice_size=slice_size):
+        assert len(made) <= 2 * slice_size + 24
 
 
 def test_batches_are_as_full_as_they_may_be() -> None:
@@ -127,6 +130,9 @@ def test_batches_are_as_full_as_they_may_be() -> None:
         (3, [28])
     ]
     assert batches(Form.PUT, encoded(Form.PUT, records, max_batch_size=1)) == [(3, [28])] * 10
+    for most in (1, 27, 28, 84, 279, 280):
+        columns = b"".join(encode_columns(Form.PUT, as_columns(records), max_batch_size=most))
+        assert columns == encoded(Form.PUT, records, max_batch_size=most)
     mixed = [(KEY, bytes(size)) for size in (4, 4, 10, 50, 1)]
     assert batches(Form.PUT, encoded(Form.PUT, mixed, max_batch_size=56)) == [
         (3, [28, 28]), (3, [34]), (3, [74]), (3, [25])
@@ -139,6 +145,13 @@ def test_cids_come_in_the_order_of_their_first_records() -> None:
         assert [(key.cid, key.mid) for key, _ in receive(stream)] == [
             (70_000, 0), (70_000, 2), (2, 1), (2, 4), (0, 3)
         ]  # fmt: skip
+
+
+def test_cids_that_are_far_from_each_other() -> None:
+    records = [(KEY._replace(cid=cid, mid=mid), b"") for mid, cid in enumerate([0, 1 << 16, 2**31 - 1] * 20)]
+    stream = b"".join(encode_columns(Form.PUT, as_columns(records)))
+    assert [cid for cid, _ in batches(Form.PUT, stream)] == [0, 1 << 16, 2**31 - 1]
+    assert stream == encode_put(Form.PUT, records)
 
 
 @pytest.mark.parametrize("most", [0, -1, MAX_BATCH + 1, 2**40])
@@ -176,8 +189,13 @@ def test_acq_does_not_count_in_a_put_without_it() -> None:
 
 
 def test_payloads_are_bytes() -> None:
-    assert encoded(Form.PUT, [(KEY, bytearray(b"abc"))]) == encode_put(Form.PUT, [(KEY, b"abc")])
-    for wrong in ("abc", 5, None):
+    numbers = array("i", [5, 6])
+    records = [(KEY, b"abcdefgh"), (KEY, bytearray(b"ijklmnop")), (KEY, memoryview(numbers)), (KEY, numbers)]
+    plain = [(KEY, bytes(payload)) for _, payload in records]
+    assert encoded(Form.PUT, records) == encode_put(Form.PUT, plain)
+    assert encoded(Form.PUT, [*records, (KEY, b"")]) == encode_put(Form.PUT, [*plain, (KEY, b"")])
+    assert encoded(Form.PUT, records[:2]) == encode_put(Form.PUT, plain[:2])
+    for wrong in ("abc", 5, None, [1, 2]):
         with pytest.raises(InvalidRecord, match="a payload that cannot be put: "):
             encoded(Form.PUT, [(KEY, wrong)])  # type: ignore[list-item]
 
@@ -212,6 +230,8 @@ def test_the_largest_payload() -> None:
             InvalidRecord, match=f"record {place} cannot be put: its payload has 33554433 bytes"
         ):
             list(encode_columns(Form.PUT, as_columns(too_large)))
+    with pytest.raises(InvalidRecord, match="record 1 cannot be put: its payload has 33554433 bytes"):
+        encoded(Form.PUT, [(KEY, b""), (KEY, memoryview(bytes(MAX_PAYLOAD + 1)))])
 
 
 def test_columns_with_a_negative_cid_are_refused() -> None:
