@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
+from itertools import repeat
+
 from .block import RecordBlock
 from .layout import BATCH, I32, Form
-from .scan import RecordStarts, count_run, repeat_cids
+from .scan import RecordStarts, count_run
 
 __all__ = ["PutReader"]
 
@@ -64,7 +67,7 @@ class PutReader:
         """The records that were read from `data`; None if there are none."""
         if not self._starts:
             return None
-        block = RecordBlock(self._form, data, self._starts, repeat_cids(self._read_cids, self._counts))
+        block = RecordBlock(self._form, data, self._starts, _each_cid(self._read_cids, self._counts))
         self._starts, self._read_cids, self._counts = RecordStarts(), [], []
         return block
 
@@ -86,3 +89,13 @@ class PutReader:
         elif at + stride <= end:
             return count_run(data, at, end, stride), stride
         return 0, stride
+
+
+def _each_cid(cids: list[int], counts: list[int]) -> int | array[int]:
+    """The cid of each record, for batches in turn; one number if all are equal."""
+    if cids.count(cids[0]) == len(cids):
+        return cids[0]
+    each: array[int] = array("i")
+    for cid, count in zip(cids, counts, strict=True):
+        each.extend(repeat(cid, count))
+    return each

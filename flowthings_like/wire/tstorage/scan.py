@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from functools import cache
-from itertools import repeat
 from mmap import mmap
 from types import ModuleType
 
@@ -113,13 +112,3 @@ class RecordStarts:
                 return
             self.places = places = array("q", places)
         places.extend(more)
-
-
-def repeat_cids(cids: list[int], counts: list[int]) -> int | array[int]:
-    """The cid of each record, for batches in turn; one number if all are equal."""
-    if cids.count(cids[0]) == len(cids):
-        return cids[0]
-    each: array[int] = array("i")
-    for cid, count in zip(cids, counts, strict=True):
-        each.extend(repeat(cid, count))
-    return each
