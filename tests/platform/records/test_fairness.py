@@ -13,9 +13,8 @@ from flowthings_like.platform.records.node import Node
 
 COUNT = 300_000
 
-MOST_HELD = 0.04
-"""Seconds of the processor that the hub's thread may take between two turns of another green thread: 20 ms, and
-as much again because a busy machine shares its caches."""
+MOST_HELD = 0.02
+"""Seconds of the processor that the hub's thread may take between two turns of another green thread."""
 
 CLIENT = f"""
 import socket, struct, sys
