@@ -26,7 +26,7 @@ __all__ = ["StagedPut", "StagingArea"]
 
 
 _SMALL = 256 << 10
-"""Bytes that each put may have of a record that has not come whole."""
+"""Bytes that each put may have in memory, whatever the others have."""
 
 
 class StagingArea:
@@ -61,7 +61,9 @@ class StagingArea:
         self._usages.pop(usage, None)
 
     def is_memory_full(self, usage: Usage) -> bool:
-        """Whether this put must leave memory."""
+        """Whether this put must leave memory. A small one never must."""
+        if usage.memory <= min(_SMALL, self.put_memory):
+            return False
         return usage.memory > self.put_memory or sum(each.memory for each in list(self._usages)) > self.memory
 
     def check_unfinished(self) -> None:
