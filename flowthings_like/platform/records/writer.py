@@ -187,13 +187,10 @@ class _Inserter:
     def _flush(self, table: Table) -> None:
         waiting = self._waiting.pop(table)
         count = self._counts.pop(table)
-        columns = waiting[0]
+        incoming = waiting[0]
         if len(waiting) > 1:
-            columns = {name: np.concatenate([each[name] for each in waiting]) for name in columns}
+            incoming = {name: np.concatenate([each[name] for each in waiting]) for name in incoming}
         names = ", ".join(table.columns)
-        self._cursor.register("incoming", columns)
-        try:
-            self._cursor.execute(f"insert into {table.name} select {names} from incoming")
-        finally:
-            self._cursor.unregister("incoming")
+        # DuckDB finds the variable `incoming`. What is registered under a name it keeps until the commit.
+        self._cursor.execute(f"insert into {table.name} select {names} from incoming")
         self.added[table] = self.added.get(table, 0) + count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from flowthings_like.green.backends import choice as backend
-from flowthings_like.platform.records import store
+from flowthings_like.platform.records import store, writer
 from flowthings_like.platform.records.limits import Limits
 from flowthings_like.platform.records.node import Node
 from flowthings_like.platform.records.session import Session
@@ -186,6 +187,31 @@ def test_a_large_put_waits_in_a_file(client: RawClient, node: Node) -> None:
     assert sorted(client.get()[0]) == sorted(sent)
 
 
+def test_a_large_put_is_not_held_in_memory_until_its_commit(
+    client: RawClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns, flush = writer._Inserter._columns, writer._Inserter.flush
+    inserted: list[weakref.ref[Any]] = []
+    alive: list[int] = []
+
+    def noting(self: Any, batch: Any, stamp: int) -> Any:
+        found = columns(self, batch, stamp)
+        inserted.append(weakref.ref(found["acq"]))
+        return found
+
+    def before_the_commit(self: Any) -> None:
+        flush(self)
+        alive.append(sum(each() is not None for each in inserted))
+
+    monkeypatch.setattr(writer._Inserter, "_columns", noting)
+    monkeypatch.setattr(writer._Inserter, "flush", before_the_commit)
+    monkeypatch.setattr(writer, "_ROWS_AT_ONCE", 1000)
+    client.send(header(5) + batch(1, [RECORD] * 50_000) + END)
+    client.put_reply()
+    assert len(inserted) > 4
+    assert alive == [0]
+
+
 def test_puts_may_take_so_much_and_no_more(node: Node) -> None:
     area = node.store._area
     area.put_memory, area.disk = 10_000, 100_000
@@ -234,8 +260,6 @@ def test_a_disk_that_is_full_refuses_a_put_and_serves_on(
 def test_one_put_that_fails_does_not_fail_those_of_its_group(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flowthings_like.platform.records import writer
-
     insert = writer._Inserter.insert
 
     def failing(self: Any, put: Any, stamp: int) -> None:
