@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import socket
 import struct
 import weakref
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -321,10 +323,8 @@ def test_a_fault_of_ours_is_an_error_too(
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_a_session_that_is_killed_stores_nothing_or_all(node: Node) -> None:
+def test_connections_that_are_cut_store_puts_whole_or_not_at_all(node: Node) -> None:
     here = backend.detect()
-    if not here.is_cooperative:
-        pytest.skip("OS threads cannot be killed")
     for delay in range(30):
         clients = [RawClient(node.addresses[0]) for _ in range(3)]
         for number, client in enumerate(clients):
@@ -334,10 +334,31 @@ def test_a_session_that_is_killed_stores_nothing_or_all(node: Node) -> None:
             session.abort()
         for client in clients:
             client.close()
-    counts: dict[tuple[int, int], int] = {}
-    for each in stored(node):
-        counts[each.cid, each.mid] = counts.get((each.cid, each.mid), 0) + 1
+    counts = Counter((each.cid, each.mid) for each in stored(node))
     assert set(counts.values()) <= {50}
+
+
+@pytest.mark.needs("green", "OS threads cannot be killed")
+def test_sessions_that_are_killed_store_puts_whole_or_not_at_all(node: Node) -> None:
+    here = backend.detect()
+    whole = put_request([RECORD._replace(payload=bytes(size)) for size in (8, 24, 25)] * 200)
+    answered = 0
+    for delay in range(40):
+        here_end, there_end = socket.socketpair()
+        session = Session(node.store, there_end, "a test", Limits())
+        thread = here.spawn(session.serve)
+        here_end.sendall(whole)
+        here.sleep(delay / 4000)
+        here.kill(thread)
+        here.task(thread).outcome(60)
+        answered += len(here_end.recv(28)) == 28
+        here_end.close()
+    assert answered < 40
+    with RawClient(node.addresses[0]) as client:
+        client.put([])  # what the killed sessions have queued is stored before
+        counts = Counter(each.acq for each in client.get()[0])
+    assert set(counts.values()) <= {600}
+    assert len(counts) >= answered
 
 
 @pytest.mark.parametrize("seed", range(5))
