@@ -46,7 +46,7 @@ def encode(
 
     Args:
         form: with acq or without.
-        data: a RecordBatch; a structured array or a dict of arrays; or an iterable of Records.
+        data: a RecordBatch; a structured array, a dict of arrays or a table; or an iterable of Records.
         payload_type: what the payloads are.
         max_batch_size: bytes of a batch.
         skip_invalid: leave out the records that cannot be sent.
@@ -59,6 +59,8 @@ def encode(
     data = resolve(data)
     if isinstance(data, Mapping) or getattr(getattr(data, "dtype", None), "names", None):
         data = RecordBatch.from_numpy(data, payload_type)
+    elif hasattr(data, "__arrow_c_stream__") and not isinstance(data, RecordBatch):
+        data = RecordBatch.from_arrow(data, payload_type)
     if isinstance(data, RecordBatch):
         return _of_columns(form, data, payload_type, max_batch_size, skip_invalid)
     if isinstance(data, str | bytes) or not isinstance(data, Iterable):

@@ -79,7 +79,8 @@ class RecordCalls(InParallel, Generic[T]):
         cid is negative, a number of its key is out of range, or its payload has more than 32 MiB.
 
         Args:
-            data: a RecordBatch or Records; a structured array or a dict of arrays with NumpyPayloadType.
+            data: a RecordBatch or Records; also a structured array, a dict of arrays, or a table of Arrow,
+                pandas or polars, with the columns that a RecordBatch has.
             max_batch_size: bytes that are sent in one batch, 1 to 2**31 - 1. One record is always sent.
             skip_invalid: leave out the records that are invalid, or that the payload type cannot convert, and
                 store the others. `skipped` of the answer says how many were left out.

@@ -336,6 +336,22 @@ def test_arrays_of_numpy(server: Scripted) -> None:
     channel.close()
 
 
+def test_tables(server: Scripted) -> None:
+    import polars
+
+    payload_type = TuplePayloadType("<dI")
+    channel = with_type(server, payload_type)
+    records = [Record(Key(1, place, 3, 4, 50), (place / 2, place)) for place in range(3)]
+    batch = RecordBatch.from_records(records, payload_type)
+    for table in (batch.to_arrow(), batch.to_pandas(), polars.DataFrame(batch)):
+        assert channel.puta(table)
+    found = channel.get(*ALL).data
+    assert sorted(found) == sorted(records * 3)
+    with pytest.raises(InvalidInput, match="moid"):
+        channel.put(batch.to_pandas().drop(columns="moid"))
+    channel.close()
+
+
 @pytest.mark.parametrize(
     ("payload", "fits"),
     [
