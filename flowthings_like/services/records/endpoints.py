@@ -59,13 +59,20 @@ def parse_endpoint(url: Any) -> Endpoint:
         raise _bad("its host or its port cannot be read") from None
     if "@" in rest:
         raise _bad("TStorage has no user and no password")
-    if not host or parts.path.strip("/") or parts.query or parts.fragment or port == 0 or not _is_host(host):
+    if (
+        not host
+        or parts.path.strip("/")
+        or parts.query
+        or parts.fragment
+        or port == 0
+        or not _is_host(host, "[" in rest)
+    ):
         raise _bad("it has no host, or more than a host and a port")
     return Endpoint(host, DEFAULT_PORT if port is None else port, scheme.lower() == "tstorages")
 
 
-def _is_host(host: str) -> bool:
-    if ":" in host:
+def _is_host(host: str, is_bracketed: bool) -> bool:
+    if ":" in host or is_bracketed:
         try:
             return bool(IPv6Address(host))
         except ValueError:
