@@ -41,8 +41,8 @@ class Parsed:
 
 
 def parse(block: RecordBlock, payload_type: PayloadType[Any]) -> Parsed:
-    """The records of a block, as columns if that is possible."""
-    size = block.payload_size
+    """The records of a block: as columns if that is possible, and no records as no columns."""
+    size = block.payload_size if len(block) else payload_type.size
     if size is not None and numpy_or_none() is not None:
         dtype = payload_type.column_dtype(size)
         if dtype is not None:

@@ -68,8 +68,8 @@ class ResponseGet(ResponseAcq, Generic[T]):
     """The answer of `get`.
 
     Attributes:
-        data: the records: a RecordBatch if all payloads have one size, else a list of Records. If the call
-            failed, those that had come before.
+        data: the records: a RecordBatch if all payloads have one size and numpy is installed, else a list of
+            Records. If the call failed, those that had come before.
     """
 
     data: RecordBatch[T] | list[Record[T]] = field(default_factory=list[Any])
