@@ -255,12 +255,29 @@ def test_progress_is_for_terminals(shell: Shell, server: str, cid: int) -> None:
         ("cid,mid,moid,cap,payload\n1,2,3,noon,1.5\n", "line 2: cap is a time such as"),
         ("cid,mid,moid,cap,payload\n1,2,3,4,warm\n", "line 2: could not convert string to float: 'warm'"),
         ("cid,mid,moid,cap,payload\n1,2,3\n", "line 2 has 3 cells, and the first line has 5"),
+        ("cid,mid,moid,cap,payload\n1,2,3,4,1e300\n", "record 0 cannot be put: its payload is 1e+300"),
         ("cid,mid,cap,payload\n1,2,3,4\n", "there is no column moid"),
         ("cid,mid,moid,cap\n1,2,3,4\n", "there is no column payload"),
     ],
 )
 def test_what_cannot_be_put_is_explained(shell: Shell, text: str, said: str) -> None:
-    assert said in shell.fail("put", "--payload", "<d", input=text)
+    assert said in shell.fail("put", "--payload", "<f", input=text)
+
+
+def test_what_is_no_text_is_explained(shell: Shell, server: str, cid: int) -> None:
+    lines = b"cid,mid,moid,cap,payload\n" + b"1,2,3,4,abc\n" * 1000
+    (shell.folder / "cut.csv.gz").write_bytes(gzip.compress(lines)[:60])
+    assert "the compressed file is damaged" in shell.fail("put", "cut.csv.gz", "--payload", "text")
+    (shell.folder / "latin.csv").write_bytes(lines + "1,2,3,4,\xe9\n".encode("latin-1"))
+    assert "the file is not UTF-8" in shell.fail("put", "latin.csv", "--payload", "text")
+    assert "is not JSON" in shell.fail("put", "--json", "--payload", "text", input="{")
+    half = '{"cid":1.5,"mid":1,"moid":1,"cap":1,"payload":"a"}'
+    assert "line 1: 'float' object cannot be" in shell.fail("put", "--json", "--payload", "text", input=half)
+
+    put(server, BytesPayloadType(), [Record(Key(cid, 1, 0, 0, 0), b"\xff")])
+    done = shell.run("get", "--cid", cid, "--payload", "text")
+    assert (done.returncode, rows(done.stdout)) == (1, [])
+    assert done.stderr == "flowthings-like: a payload is not UTF-8; write --payload hex\n"
 
 
 def test_invalid_records(shell: Shell, server: str, cid: int) -> None:

@@ -128,7 +128,7 @@ def _to_text(value: bytes) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        raise ValueError("a payload is not UTF-8; write --payload hex") from None
+        raise InvalidInput("a payload is not UTF-8; write --payload hex") from None
 
 
 def _to_base64(value: bytes) -> str:

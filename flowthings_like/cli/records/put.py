@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import struct
+from typing import TYPE_CHECKING, Any
 
-from ...errors import DeadlineExceeded, FlowThingsError
+from ...errors import DeadlineExceeded, FlowThingsError, InvalidInput
 from ...services.records.errors import Disconnected
 from .connecting import opened
 from .formats import format_of
@@ -12,7 +14,14 @@ from .payloads import parse_payload
 from .progress import Progress
 from .readers import open_records
 
+if TYPE_CHECKING:
+    from ...services.records.payload_types import PayloadType
+    from ...wire.tstorage.record import Record
+
 __all__ = ["put"]
+
+NOT_PACKED = (struct.error, OverflowError)
+"""What packing raises for a value that does not fit the format."""
 
 
 def put(arguments: argparse.Namespace) -> None:
@@ -50,11 +59,23 @@ def put(arguments: argparse.Namespace) -> None:
                 size = 0
                 skipped += response.skipped
                 progress.add(len(records) - response.skipped)
-        except (FlowThingsError, OSError) as error:
+        except (FlowThingsError, OSError, *NOT_PACKED) as error:
             is_unknown = isinstance(error, (Disconnected, DeadlineExceeded))
+            if isinstance(error, NOT_PACKED):
+                error = _unpackable(payload.type, records, error)
             raise FlowThingsError(_failure(error, done, size if is_unknown else 0)) from error
     left_out = f", left out as invalid: {skipped:,}" if skipped else ""
     print(f"records put: {progress.records:,}{left_out}")
+
+
+def _unpackable(payload_type: PayloadType[Any], records: list[Record[Any]], error: Exception) -> Exception:
+    """The error that says which record has a payload that does not fit the format."""
+    for number, record in enumerate(records):
+        try:
+            payload_type.to_bytes(record.value)
+        except NOT_PACKED as found:
+            return InvalidInput(f"record {number} cannot be put: its payload is {record.value!r}: {found}")
+    return error
 
 
 def _failure(error: Exception, done: int, unknown: int) -> str:

@@ -6,9 +6,11 @@ import csv
 import gzip
 import io
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from operator import index
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -83,9 +85,9 @@ class RecordsFile:
                 raise InvalidInput(f"there is no column {field}; the columns are {', '.join(chunk.columns)}")
             return [self._constants[field]] * chunk.rows
         try:
-            return list(map(int, column))  # most files have whole numbers alone
+            return list(map(int if isinstance(column[0], str) else index, column))  # most files have no more
         except (TypeError, ValueError):
-            return self._each(chunk, column, lambda cell: parse_number(field, str(cell)))
+            return self._each(chunk, column, lambda cell: _to_number(field, cell))
 
     def _values(self, chunk: _Chunk) -> Sequence[Any]:
         names = self._payload.columns
@@ -113,6 +115,10 @@ class RecordsFile:
         raise AssertionError("a conversion failed, and then succeeded")
 
 
+def _to_number(field: str, cell: Any) -> int:
+    return parse_number(field, cell) if isinstance(cell, str) else index(cell)
+
+
 @contextmanager
 def open_records(
     path: Path | None,
@@ -133,15 +139,25 @@ def open_records(
 
     Raises:
         OSError: the file cannot be read.
+        InvalidInput: it is not UTF-8, or the end of a compressed file is missing.
         ConfigurationError: Parquet needs a package that is not installed.
     """
     with _opened(path) as file:
         if format is Format.PARQUET:
             chunks = _parquet(file, size, skip)
         else:
-            text = io.TextIOWrapper(file, "utf-8", newline="")
-            chunks = (_csv if format is Format.CSV else _ndjson)(text, size, skip)
+            text = io.TextIOWrapper(file, "utf-8-sig", newline="")
+            chunks = _readable((_csv if format is Format.CSV else _ndjson)(text, size, skip))
         yield RecordsFile(chunks, payload, constants, with_acq)
+
+
+def _readable(chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
+    try:
+        yield from chunks
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"the file is not UTF-8: {error}") from None
+    except (EOFError, zlib.error) as error:
+        raise InvalidInput(f"the compressed file is damaged: {error}") from None
 
 
 @contextmanager
