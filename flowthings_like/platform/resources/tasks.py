@@ -36,9 +36,13 @@ def _check_api(_caller: Caller, task: Document) -> Document:
     return task
 
 
-def _check_mqtt(_caller: Caller, task: Document) -> Document:
+def _check_mqtt(caller: Caller, task: Document) -> Document:
     if len([name for name in ("destination", "source") if name in task]) != 1:
         raise BadRequest("an mqtt task has exactly one of destination (messages become drops) and source")
+    if "destination" in task:
+        caller.require(task["destination"], "dropWrite")
+    else:
+        caller.require(task["source"], "dropRead")
     return task
 
 

@@ -15,22 +15,26 @@ from ..problems import BadRequest, Problem
 from ..scripts.script import Kind, Script
 from . import flows
 from .access import account_paths
+from .access.rights import intersection
 from .base.members import anything, filter_text, flag, mapping, text
 from .base.resource import Document, Resource
 from .drops import elements
 from .drops.flow_cache import compiled
 from .drops.script_outputs import Source, routed
-from .drops.track_script import TrackScript, from_grants
+from .drops.track_script import TrackScript, from_grants, to_grants
 from .statistics.counters import TRACK_HIT, TRACK_PASS
 
 if TYPE_CHECKING:
     import sqlalchemy as sql
 
-    from .access.rights import Caller
+    from .access.rights import Caller, Grants
     from .drops.resource_store import ResourceStore
 
 LONGEST_JS = 128 * 1024
 """Most characters of a track's script."""
+
+_ROUTING = ("source", "filter", "destination")
+"""The members that say which drops a script is run on, and where they go."""
 
 _source = text(LONGEST_JS)
 
@@ -68,11 +72,20 @@ def _before_write(
         document.pop("jsRights", None)
     elif before is None or before.get("js") != document["js"]:
         # A script may do what its writer may: who edits the rest of the track later lends it no rights.
-        rights = from_grants(caller.rights)
-        if rights is None:
-            document.pop("jsRights", None)
-        else:
-            document["jsRights"] = rights
+        _set_rights(document, caller.rights)
+    elif caller.rights is not None and any(before.get(name) != document.get(name) for name in _ROUTING):
+        # Nor may they be used to reach further than whoever leads other drops through the script.
+        writers = before.get("jsRights")
+        both = caller.rights if writers is None else intersection(to_grants(writers), caller.rights)
+        _set_rights(document, both)
+
+
+def _set_rights(track: Document, granted: Grants | None) -> None:
+    rights = from_grants(granted)
+    if rights is None:
+        track.pop("jsRights", None)
+    else:
+        track["jsRights"] = rights
 
 
 def destinations(track: Document) -> list[str]:

@@ -232,6 +232,24 @@ def test_a_script_writes_nowhere_beyond_its_writer_s_rights(
         track(store, "drop => drop", EDITOR, destination="/acme/b")
 
 
+@pytest.mark.parametrize("member", ["source", "destination", "filter"])
+def test_whoever_leads_other_drops_through_a_script_reaches_no_further_by_it(
+    store: Store, flows: dict[str, str], member: str
+) -> None:
+    for path in ("/acme/a/in", "/acme/a/out"):
+        new_flow(store, path)
+    made = track(store, "drop => ({[drop.elems.to]: drop})", source="/acme/a", filter="EXISTS to")
+    assert "jsRights" not in made
+    verbs.create(store, ME, "/acme/a", {"elems": {"to": "/acme/b"}})
+    assert elems(store, "/acme/b") == [{"to": "/acme/b"}]
+    changes = {"source": "/acme/a/in", "destination": "/acme/a/out", "filter": "to != 1"}
+    changed = resource_verbs.update(store, EDITOR, TRACK, made["id"], {member: changes[member]})
+    assert changed["jsRights"] == {"/acme/a": ["administer"]}
+    changed = resource_verbs.update(store, ME, TRACK, made["id"], {"filter": ""})
+    verbs.create(store, ME, changed["source"], {"elems": {"to": "/acme/b"}})
+    assert elems(store, "/acme/b") == [{"to": "/acme/b"}]
+
+
 @pytest.mark.parametrize(
     ("js", "reason"),
     [

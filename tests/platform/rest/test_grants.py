@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -294,6 +294,100 @@ class TestShares:
         monkeypatch.setattr(accounts, "_MAX_AGE", 1000.0)
         place = f"/drop/{flows['weather']['id']}"
         until(lambda: other.get(place).status == 403)
+
+
+class TestWhatGuestsHandOn:
+    """A guest with `administer` may issue tokens and shares, which last no longer than its own share."""
+
+    PATHS: ClassVar[dict[str, Any]] = {"/acme/weather": {"administer": True}}
+
+    @pytest.fixture
+    def other(self, api: Client, platform: Platform) -> Client:
+        platform.accounts.ensure("other")
+        return api.as_(platform.accounts.new_master("other"))
+
+    @pytest.fixture
+    def share(self, api: Client, other: Client, platform: Platform) -> Any:
+        """The share of /acme/weather for `other`."""
+        theirs = platform.accounts.ensure("other")
+        return api.post("/share", {"issuedTo": theirs, "paths": self.PATHS}).ok(201)
+
+    def test_a_guests_token_acts_for_the_guest(
+        self, api: Client, other: Client, platform: Platform, share: Any, flows: Any
+    ) -> None:
+        made = other.post("/token", {"paths": self.PATHS}).ok(201)
+        caller = api.as_(made["tokenString"])
+        drop = caller.post("/drop", {"path": "/acme/weather", "elems": {"a": 1}}).ok(201)
+        assert drop["creatorId"] == made["issuedBy"] == platform.accounts.ensure("other")
+        owner = platform.accounts.ensure("acme")
+        assert caller.get(f"/identity/{owner}").status == 403
+        assert caller.get("/identity").ok() == []
+        assert caller.get(f"/statistics/apiCallByIdentity/{owner}").status == 403
+
+    def test_it_ends_with_the_share(self, api: Client, other: Client, share: Any, flows: Any) -> None:
+        made = other.post("/token", {"paths": self.PATHS}).ok(201)
+        caller = api.as_(made["tokenString"])
+        assert reached(statuses(caller, flows, "GET"), 200, 404) == WITHIN
+        passed_on = caller.post("/token", {"paths": {"/acme/weather/jfk": {"dropRead": True}}}).ok(201)
+        last = api.as_(passed_on["tokenString"])
+        assert reached(statuses(last, flows, "GET"), 200, 404) == {"weather/jfk"}
+        api.delete(f"/share/{share['id']}").ok()
+        assert caller.get("/flow").status == last.get("/flow").status == 403
+
+    def test_it_shrinks_with_the_share(self, api: Client, other: Client, share: Any, flows: Any) -> None:
+        made = other.post("/token", {"paths": self.PATHS}).ok(201)
+        paths = {"/acme/weather/jfk": {"dropRead": True}}
+        api.post("/share", {"issuedTo": made["issuedBy"], "paths": paths}).ok(201)
+        api.delete(f"/share/{share['id']}").ok()
+        caller = api.as_(made["tokenString"])
+        assert reached(statuses(caller, flows, "GET"), 200, 404) == {"weather/jfk"}
+        assert reached(statuses(caller, flows, "POST", {"elems": {"a": 2}}), 201) == set()
+
+    def test_so_does_what_is_shared_further(
+        self, api: Client, other: Client, platform: Platform, share: Any, flows: Any
+    ) -> None:
+        ids = {name: platform.accounts.ensure(name) for name in ("third", "fourth")}
+        third, fourth = (api.as_(platform.accounts.new_master(name)) for name in ids)
+        other.post("/share", {"issuedTo": ids["third"], "paths": self.PATHS}).ok(201)
+        third.post("/share", {"issuedTo": ids["fourth"], "paths": self.PATHS}).ok(201)
+        back = {"issuedTo": platform.accounts.ensure("other"), "paths": self.PATHS}
+        fourth.post("/share", back).ok(201)  # in a circle
+        assert reached(statuses(fourth, flows, "GET"), 200, 404) == WITHIN
+        api.delete(f"/share/{share['id']}").ok()
+        for caller in (other, third, fourth):
+            assert caller.get("/flow").status == 403
+
+
+class TestWritingBlindly:
+    """A writer without the right to read drops is not shown what others have written."""
+
+    @pytest.fixture
+    def drop(self, api: Client, flows: Any) -> Any:
+        model = {"elems": {"word": "hidden", "n": 1}, "fhash": "h", "location": {"lat": 1, "lon": 2}}
+        return api.post(f"/drop/{flows['weather']['id']}", model).ok(201)
+
+    def test_updates(self, api: Client, drop: Any) -> None:
+        flow, id = drop["flowId"], drop["id"]
+        writer = token(api, dropWrite=True)
+        replies = [
+            writer.put(f"/drop/{flow}/{id}", {}).ok(),
+            writer.put(f"/drop/{flow}/{id}", {"location": {"lat": 3, "lon": 4}}).ok(),
+            writer("MPUT", f"/drop/{flow}", {id: {}}).ok()[id],
+            writer.put(f"/drop/{flow}/{id}/elems.n", 2).ok(),
+        ]
+        for shown in replies:
+            assert shown.keys() <= {"id", "flowId", "path", "lastEditDate"}
+            assert shown["id"] == id
+        now = api.get(f"/drop/{flow}/{id}").ok()
+        assert now["elems"] == {"word": "hidden", "n": 2}
+        assert now["location"] == {"lat": 3, "lon": 4}
+
+    def test_replacing_by_fhash(self, api: Client, drop: Any) -> None:
+        model = {"elems": {"n": 5}, "fhash": "h"}
+        shown = token(api, dropWrite=True).post(f"/drop/{drop['flowId']}", model).ok(201)
+        assert shown.keys() == {"id", "flowId", "path", "lastEditDate", "fhash", "elems"}
+        whole = token(api, dropWrite=True, dropRead=True).post(f"/drop/{drop['flowId']}", model).ok(201)
+        assert whole["location"] == drop["location"]
 
 
 def test_an_error_tells_no_path_that_was_not_named(api: Client, flows: Any) -> None:

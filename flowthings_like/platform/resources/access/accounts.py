@@ -22,7 +22,7 @@ from ...problems import BadRequest, Forbidden, Unauthorized
 from ...store.schema import accounts, resources, token_hashes
 from ...store.shared_version import SharedVersion
 from . import expiry, share_grants, token_strings
-from .rights import Caller, token_grants
+from .rights import Caller, intersection, token_grants
 
 if TYPE_CHECKING:
     from ...store.store import Store
@@ -245,8 +245,17 @@ def _holder(connection: sql.Connection, hash_: str, account: str) -> tuple[Calle
     remaining = expiry.remaining(token)
     if remaining == 0:
         raise Forbidden("the token has expired")
-    grants, device = token_grants(token), token.get("deviceId")
-    return Caller(account, identity, grants, token_id, device=device), remaining
+    granted, device = token_grants(token), token.get("deviceId")
+    issuer = token.get("issuedBy", identity)
+    if issuer == identity:
+        return Caller(account, identity, granted, token_id, device=device), remaining
+    # Issued by a guest: it acts for the guest, and gives no more than what is still shared with the guest.
+    shared = share_grants.grants_of(connection, account, issuer)
+    granted = intersection(granted, shared.grants)
+    if not granted:
+        raise Forbidden("unknown token or account")
+    remaining = min((each for each in (remaining, shared.remaining) if each is not None), default=None)
+    return Caller(account, issuer, granted, token_id, is_guest=True, device=device), remaining
 
 
 def _holder_of_shares(connection: sql.Connection, identity: str, account: str) -> tuple[Caller, int | None]:

@@ -44,6 +44,8 @@ def authorize(
         Forbidden: the caller has no right to it, or must ask in another account.
         NotFound: there is none in the account that is asked.
     """
+    if ref.startswith("/") and account_paths.is_inside(caller.account, ref):
+        caller.require(ref, permission, f"flow {ref}")  # first: the answer must not tell whether it is there
     found = find(connection, ref)
     if not account_paths.is_inside(caller.account, found.path):
         refuse_elsewhere(connection, caller, [found.path], f"flow {ref}")

@@ -123,6 +123,34 @@ def grants(granted: Mapping[str, Mapping[str, bool]], always: frozenset[str] = f
     return tuple(found)
 
 
+def intersection(one: Grants, other: Grants) -> Grants:
+    """The rights that are in both."""
+    first, second = _by_path(one), _by_path(other)
+    found = []
+    for path in first | second:
+        names = _reaching(first, path) & _reaching(second, path)
+        if names:
+            found.append((path, names))
+    return tuple(found)
+
+
+def _by_path(granted: Grants) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for path, names in granted:
+        all_names = frozenset(PERMISSIONS) if "administer" in names else names
+        found[path] = found.get(path, frozenset()) | all_names
+    return found
+
+
+def _reaching(granted: Mapping[str, frozenset[str]], path: str) -> frozenset[str]:
+    """The permissions at a path: those granted there and at all paths above."""
+    names: frozenset[str] = granted.get(path, frozenset())
+    while "/" in path[1:]:
+        path = path.rpartition("/")[0]
+        names |= granted.get(path, frozenset())
+    return names
+
+
 def require_to_grant(caller: Caller, granted: Iterable[str]) -> None:
     """Raise Forbidden unless the caller administers all these paths, and so may grant rights at them."""
     for path in granted:

@@ -55,6 +55,9 @@ class Created(NamedTuple):
 MOST_AT_ONCE = 10_000
 """Most drops in one bulk call."""
 
+_NAMES = ("id", "flowId", "path", "lastEditDate")
+"""What a writer without the right dropRead is shown of a drop that was there before."""
+
 _DELETE = sql_delete(table).where(table.c.flow_id == bindparam("flow"), table.c.id == bindparam("drop"))
 
 
@@ -191,9 +194,12 @@ def update_many(
 
     def work(connection: Connection) -> dict[str, dict[str, Any]]:
         found = _writable(connection, store.flow_cache, caller, flow)
-        return {
+        changed = {
             name: _update(connection, found, name, values, now, hints) for name, values in prepared.items()
         }
+        if caller.may(found.path, "dropRead"):
+            return changed
+        return {name: _only(document, _NAMES) for name, document in changed.items()}
 
     return store.write(work)
 
@@ -223,7 +229,8 @@ def set_member(
         found = _writable(connection, store.flow_cache, caller, flow)
         known = rows.to_document(_row(connection, found, drop), found.path, hints=True)
         model = {**known["elems"], **elements.with_hints(accepted, types)}
-        return _update(connection, found, drop, validation.changes({"elems": model}), now, hints)
+        changed = _update(connection, found, drop, validation.changes({"elems": model}), now, hints)
+        return changed if caller.may(found.path, "dropRead") else _only(changed, _NAMES)
 
     return store.write(work)
 
@@ -266,6 +273,9 @@ def _create(
             made = [rows.to_document(rows.to_row(arrival.row), found.path, True) for arrival in arrivals]
         else:
             made = [arrival.document for arrival in arrivals]
+        if not caller.may(found.path, "dropRead"):  # those with a fhash may replace others
+            shown = (*_NAMES, "fhash", "elems")
+            made = [_only(one, shown) if "lastEditDate" in one else one for one in made]
         announced[:] = ingest.announcements
         return made, ingest.evicted, ingest.evicted_created
 
@@ -278,6 +288,10 @@ def _create(
         except ScriptsNeeded:
             scripts.run(store)
     return Created(*found) if len(found) == 3 and isinstance(found[0], list) else Created(list(found), 0, 0)
+
+
+def _only(document: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: document[name] for name in names if name in document}
 
 
 def _update(

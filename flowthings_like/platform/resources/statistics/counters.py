@@ -25,11 +25,12 @@ class Statistic(NamedTuple):
 
     Attributes:
         name: as in URLs, and in the table.
-        of_account: whether it counts drops of the whole account, whichever object it is asked of.
+        account_right: the permission at the account's root that it takes, because it counts what happens in
+            the whole account, whichever object it is asked of; None if it does not.
     """
 
     name: str
-    of_account: bool = False
+    account_right: str | None = None
 
 
 DROP_ADDED = Statistic("flowDropAdded")
@@ -40,9 +41,9 @@ TRACK_HIT = Statistic("trackHit")
 """Drops that reached a track."""
 TRACK_PASS = Statistic("trackPass")
 """Drops that passed a track's filter."""
-API_CALLS = Statistic("apiCallByIdentity")
+API_CALLS = Statistic("apiCallByIdentity", "read")
 """Requests that an identity made."""
-DROPS_CREATED = Statistic("dropCreatedBy", of_account=True)
+DROPS_CREATED = Statistic("dropCreatedBy", "dropRead")
 """Drops that an identity created."""
 
 Counts = Counter[tuple[str, str]]

@@ -54,9 +54,10 @@ def read(
         known = ", ".join(registry.statistics())
         raise BadRequest(f"there is no statistic {stat!r}: there are {known}")
     verbs.read(store, caller, counted.resource, object_id)
-    if counted.statistic.of_account and not caller.may(f"/{caller.account}", "dropRead"):
+    right = counted.statistic.account_right
+    if right is not None and not caller.may(f"/{caller.account}", right):
         raise Forbidden(
-            f"{stat} counts the drops of the whole account: it takes the right dropRead at /{caller.account}"
+            f"{stat} is counted for the whole account: it takes the right {right} at /{caller.account}"
         )
     step = LEVELS[len(date)] if level is None else level.upper()
     if step not in LEVELS:

@@ -49,6 +49,15 @@ def test_rights_add_up(one: Any, other: Any, path: str, permission: str) -> None
     assert Caller("acme", "i0", one + other).may(path, permission) is alone
 
 
+@settings(deadline=None, max_examples=200)
+@given(GRANTS, GRANTS, PATH, st.sampled_from(PERMISSIONS))
+def test_an_intersection_holds_what_both_hold(one: Any, other: Any, path: str, permission: str) -> None:
+    both = Caller("acme", "i0", one).may(path, permission) and Caller("acme", "i0", other).may(
+        path, permission
+    )
+    assert Caller("acme", "i0", rights.intersection(one, other)).may(path, permission) is both
+
+
 def test_there_is_no_right_outside_the_account() -> None:
     master = Caller("acme", "i0")
     assert master.may("/acme/x", "administer")
