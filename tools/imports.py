@@ -50,7 +50,7 @@ FLOORS = (
     ("platform.resources",),
     ("platform.grpc",),
     ("platform.rest", "platform.things", "platform.streams", "platform.records"),
-    ("platform.live",),
+    ("platform.live", "platform.tasks"),
     ("platform",),
     ("api",),
     ("",),  # flowthings_like itself: the public names
