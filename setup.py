@@ -34,9 +34,10 @@ JS = [
     "quickjs-ng>=0.17.0.1"
 ]  # runs the JavaScript of tracks and tasks; one wheel for every CPython from 3.10
 ZIPCODES = ["zipcodes>=3"]  # where the zip codes of the United States are
+TASKS = ["APScheduler>=3.11,<4", "feedparser>=6.0.11", "xmltodict>=0.14"]  # runs the platform's tasks
 GEVENT = ["gevent>=25.4.1"]
 EVENTLET = ["eventlet>=0.40"]
-SERVE = [*EMBEDDED, *JS, *ZIPCODES, *GEVENT, "gunicorn[gevent]>=23"]
+SERVE = [*EMBEDDED, *JS, *TASKS, *ZIPCODES, *GEVENT, "gunicorn[gevent]>=23"]
 POSTGRESQL = ["psycopg[binary]>=3.2.3"]
 MYSQL = ["PyMySQL>=1.1.1"]
 DUCKDB = ["duckdb>=1.2"]
@@ -165,6 +166,7 @@ setup(
         "embedded": EMBEDDED,
         "js": JS,
         "zipcodes": ZIPCODES,
+        "tasks": TASKS,
         "gevent": GEVENT,
         "eventlet": EVENTLET,
         "serve": SERVE,

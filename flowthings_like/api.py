@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -143,7 +143,14 @@ class API(Services):
 
     @classmethod
     def embedded(
-        cls, folder: str | Path, *, account: str = "acme", max_capacity: int | None = None, **options: Any
+        cls,
+        folder: str | Path,
+        *,
+        account: str = "acme",
+        max_capacity: int | None = None,
+        tasks: bool = False,
+        task_networks: Sequence[str] = (),
+        **options: Any,
     ) -> API:
         """An API of a platform that runs in this process and keeps its data in a folder.
 
@@ -151,13 +158,18 @@ class API(Services):
             folder: the folder with the data. It is created if it is missing.
             account: the account to use. It is created if it is missing.
             max_capacity: the largest capacity that this API may give to a flow; None for no limit.
+            tasks: whether this process runs the folder's tasks, unless another one does already.
+            task_networks: networks that tasks may connect to, besides public addresses: "127.0.0.1" or
+                "10.0.0.0/8".
             options: as for `API(…)`. Hooks and a `session` work as over a network.
 
         Raises:
-            ConfigurationError: packages that the platform needs are not installed.
+            ConfigurationError: packages that the platform needs are not installed, or the folder or a network
+                cannot be used.
         """
         try:
             from .platform.embedded import open_platform
+            from .platform.tasks.service import TaskSettings
         except ModuleNotFoundError as error:
             if (error.name or "").startswith("flowthings_like"):
                 raise
@@ -166,7 +178,8 @@ class API(Services):
                 f"the embedded platform needs the package {package}; "
                 "run: pip install 'flowthings_like[embedded]'"
             ) from error
-        platform = open_platform(folder, account, max_capacity=max_capacity)
+        settings = TaskSettings(allowed=tuple(task_networks)) if tasks else None
+        platform = open_platform(folder, account, max_capacity=max_capacity, tasks=settings)
         try:
             given = {"host": _EMBEDDED_HOST, "ws_host": _EMBEDDED_HOST, **options}
             api = cls(Token(platform.account, platform.token), **given)

@@ -54,16 +54,25 @@ def numbers() -> list[tuple[str, str]]:
     """(page, sentence) pairs. The sentences contain numbers of the code, and must be in the page."""
     from flowthings_like import Retry, defaults
     from flowthings_like.filters import geography, index_columns, nodes, operands, patterns, sql
-    from flowthings_like.platform.resources import script_reads, tracks
+    from flowthings_like.platform.resources import script_reads, task_scripts, tracks
     from flowthings_like.platform.resources.drops import script_outputs, script_runs
     from flowthings_like.platform.scripts import batch, runner, sandbox
     from flowthings_like.platform.scripts.runner import ScriptLimits
+    from flowthings_like.platform.tasks import runner as task_runner
+    from flowthings_like.platform.tasks import service
+    from flowthings_like.platform.tasks.fetch import FetchLimits
     from flowthings_like.services.streams import client, constants
 
     assert isinstance(defaults.timeout, tuple)
     connect, read = defaults.timeout
+    fetch = FetchLimits()
     size = f"{defaults.max_response_bytes >> 20} MiB"
     return [
+        ("tasks.md", f"| {fetch.seconds:g} s, {fetch.body >> 20} MiB, {fetch.redirects} redirects |"),
+        ("tasks.md", f"| {task_scripts.MOST_DROPS:,} drops |"),
+        ("tasks.md", f"| {service.MOST_OF_ACCOUNT} at once | the tasks of one"),
+        ("tasks.md", f"| {service.MOST_RUNNING} at once | all"),
+        ("tasks.md", f"each of the last {task_runner.REPORTS} runs"),
         ("filters.md", f"a text of more than {nodes.MAX_LENGTH:,} characters"),
         ("filters.md", f"nested more than {nodes.MAX_DEPTH} deep"),
         ("filters.md", f"members of more than {operands.MAX_PARTS} names"),

@@ -148,6 +148,18 @@ near = compile_predicate(mem.location.WITHIN(5, "KM", zip=10001))
 assert near({"location": {"lat": 40.75, "lon": -73.99}}, 0)
 """
 
+TASKS = """
+import threading
+from flowthings_like.platform.tasks.scheduler import Scheduler
+
+called = threading.Event()
+scheduler = Scheduler()
+scheduler.start()
+scheduler.call_at(0, "now", called.set)
+assert called.wait(30)
+scheduler.stop(30)
+"""
+
 EXTRAS = {
     "things": THINGS,
     "embedded": EMBEDDED,
@@ -162,6 +174,7 @@ EXTRAS = {
     "duckdb": DRIVER.replace("URL", "duckdb://").replace("DRIVER", "duckdb"),
     "js": JS,
     "zipcodes": ZIPCODES,
+    "tasks": TASKS,
     "demo": DEMO,
 }
 

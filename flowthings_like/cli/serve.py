@@ -53,6 +53,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="address to listen at for records (127.0.0.1, whatever --host says)",
     )
     add(
+        "--no-tasks",
+        action="store_true",
+        help="run no tasks; without it, one process runs those of the folder",
+    )
+    add(
+        "--task-network",
+        action="append",
+        default=[],
+        metavar="NETWORK",
+        help="a network that tasks may reach besides public addresses, such as 10.0.0.0/8; may be repeated",
+    )
+    add(
         "--max-capacity",
         type=_capacity,
         metavar="N",
@@ -94,6 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
         from ..platform.rest.connections import ConnectionLimits
         from ..platform.rest.search_limits import SEARCH_PERMITS, SearchLimits
         from ..platform.server import Preflight, Server, Settings
+        from ..platform.tasks.service import TaskSettings
     except ImportError as error:
         if error.name is None or error.name.startswith("flowthings_like"):
             raise
@@ -116,6 +129,7 @@ def run(arguments: argparse.Namespace) -> int:
         workers=arguments.workers,
         certfile=arguments.certfile,
         keyfile=arguments.keyfile,
+        tasks=None if arguments.no_tasks else TaskSettings(allowed=tuple(arguments.task_network)),
         max_capacity=arguments.max_capacity,
         things_ports=tuple(
             port for port in (arguments.things_port, arguments.things_ws_port) if port is not None

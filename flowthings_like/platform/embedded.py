@@ -19,6 +19,7 @@ from .resources.drops.resource_store import ResourceStore
 from .rest.application import Application, Limits
 from .streams.service import Address as StreamsAddress
 from .streams.service import Service as StreamsService
+from .tasks.service import TaskService, TaskSettings
 from .things.service import Address, Service
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Platform:
         things: rooms and queries. Their node starts when its address is first asked for.
         streams: time series. Their node starts likewise.
         records: binary records. Their node starts likewise.
+        tasks: runs the tasks of the folder; None if this platform does not.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Platform:
         account: str,
         max_capacity: int | None = None,
         limits: Limits | None = None,
+        tasks: TaskSettings | None = None,
     ) -> None:
         self.store = store
         self.account = account
@@ -58,6 +61,9 @@ class Platform:
         self.things = Service(store, self.accounts)
         self.streams = StreamsService(store, self.accounts)
         self.records = RecordsService(store)
+        self.tasks = None if tasks is None else TaskService(store, tasks)
+        if self.tasks is not None:
+            self.tasks.start()
 
     def things_address(self) -> Address:
         """(host, port, user, password) of the folder's things node, for any ThingsDB client.
@@ -98,7 +104,11 @@ class Platform:
         """Write what is still in memory and close the store."""
         try:
             try:
-                self.records.close()
+                try:
+                    if self.tasks is not None:
+                        self.tasks.close()
+                finally:
+                    self.records.close()
             finally:
                 self.streams.close()
         finally:
@@ -124,6 +134,7 @@ def open_platform(
     *,
     max_capacity: int | None = None,
     limits: Limits | None = None,
+    tasks: TaskSettings | None = None,
 ) -> Platform:
     """Open the platform whose data is in `folder`; folder, data and account are made if they are missing.
 
@@ -134,6 +145,7 @@ def open_platform(
         account: whose resources to open. Lower-case letters, digits, `-` and `_`.
         max_capacity: the largest capacity that a flow may be given, None for any.
         limits: what requests may take up. None: as much as they need, as only this process makes any.
+        tasks: how to run the folder's tasks; None to run none in this process.
 
     Raises:
         ValueError: the account's name cannot be one, or the capacity is no whole number of at least 0.
@@ -150,7 +162,7 @@ def open_platform(
     try:
         store = ResourceStore(folder)
         try:
-            return Platform(store, account, max_capacity, limits)
+            return Platform(store, account, max_capacity, limits, tasks)
         except BaseException:
             store.close()
             raise

@@ -33,6 +33,9 @@ from .rest.connections import ConnectionLimits
 from .streams.service import LOCK as STREAMS_LOCK
 from .streams.service import Service as StreamsService
 from .streams.service import check_packages as check_streams
+from .tasks.addresses import AddressRules
+from .tasks.service import TaskService, TaskSettings
+from .tasks.service import check_packages as check_tasks
 from .things.service import LOCK as THINGS_LOCK
 from .things.service import Service
 
@@ -67,6 +70,7 @@ class Settings:
         records_port: where to serve records; None for not at all, 0 takes a free one. There is no login:
             whoever reaches the port reads and writes all of them.
         records_host: the address to listen at for them, whatever `host` is.
+        tasks: how to run the folder's tasks; None to run none. Without a folder none are run.
         max_capacity: the largest capacity that a flow may be given, None for any.
         connections: what clients may take up.
         limits: what their requests may.
@@ -84,6 +88,7 @@ class Settings:
     streams_port: int | None = None
     records_port: int | None = None
     records_host: str = "127.0.0.1"
+    tasks: TaskSettings | None = None
     max_capacity: int | None = None
     connections: ConnectionLimits = field(default_factory=ConnectionLimits)
     limits: Limits = field(default_factory=Limits)
@@ -180,6 +185,9 @@ class Preflight:
                     "records are served from a folder: leave out --records-port, or serve a folder"
                 )
             return
+        if settings.tasks is not None:
+            check_tasks()
+            AddressRules(settings.tasks.allowed)
         lock = LeaderLock(folder, LOCK)
         if lock.acquire():
             self._lock = lock
@@ -272,6 +280,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         self._once = _OneProcess()
         self._open: tuple[LiveFront, ResourceStore, Accounts] | None = None
         self._electors: list[LeaderElector] = []
+        self._tasks: TaskService | None = None
         self._awaited: set[LeaderService] = set()  # those of which this worker knows no leader yet
         super().__init__()
 
@@ -315,6 +324,9 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         wanted = self._settings
         assert self._open is not None
         _, store, accounts = self._open
+        if wanted.tasks is not None and store.folder is not None:
+            self._tasks = TaskService(store, wanted.tasks)
+            self._tasks.start()
         served: list[tuple[LeaderService, Callable[[tuple[str, int]], None]]] = []
         if wanted.things_ports:
             rooms = Service(store, accounts, host=wanted.host, ports=wanted.things_ports)
@@ -357,6 +369,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
                 self._ready(Started(self._url, accounts.new_master(wanted.account) if anew else None))
 
     def _worker_exit(self, _arbiter: Any, _worker: Any) -> None:
+        if self._tasks is not None:
+            self._tasks.close()
         for elector in self._electors:
             elector.close()
         if self._open is not None:

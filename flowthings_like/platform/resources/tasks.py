@@ -1,5 +1,5 @@
-"""Tasks: work that the real platform does on a schedule or for a broker. Here they are validated and stored,
-not run. The script of an API task can be simulated.
+"""Tasks: work that the platform does on a schedule or for a broker. Here they are validated and stored; what
+runs them is in platform/tasks/.
 
 Three kinds: `api-task` polls an HTTP API, `rss` a feed, `mqtt` follows or feeds a topic of the user's broker.
 """
@@ -7,13 +7,16 @@ Three kinds: `api-task` polls an HTTP API, `rss` a feed, `mqtt` follows or feeds
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..problems import BadRequest
-from .base.members import Check, flag, integer, mapping, one_of, text
+from . import task_schedule
+from .base.members import Check, flag, integer, one_of, text
 from .base.resource import Document, Resource
 from .task_scripts import check_script, simulate, source_text
+from .task_sources import check_source
 
 if TYPE_CHECKING:
     from .access.rights import Caller
@@ -30,9 +33,22 @@ _PERIODIC: dict[str, Check] = {
 }
 
 
+def _scheduled(name: str, actions: dict[str, Any]) -> dict[str, Any]:
+    """What the declaration of a task that runs periodically has besides: its schedule, and `run`."""
+    return {
+        "readonly": task_schedule.SET_BY_RUNS,
+        "before_write": task_schedule.before_write,
+        "after_create": task_schedule.after_create,
+        "after_delete": task_schedule.after_delete,
+        "actions": {**actions, "run": partial(task_schedule.run_now, name)},
+    }
+
+
 def _check_api(_caller: Caller, task: Document) -> Document:
     if "js" not in task and "source" not in task:
         raise BadRequest("js is required: the task's request and callback (or a declarative source)")
+    if "js" in task and "source" in task:
+        raise BadRequest("a task has js or a source, not both: set the other one to null")
     return task
 
 
@@ -73,13 +89,13 @@ def _split(value: Any) -> Any:
 API_TASK = Resource(
     "api-task",
     "q",
-    members={**_PERIODIC, "js": source_text, "source": mapping},
+    members={**_PERIODIC, "js": source_text, "source": check_source},
     required=("destination",),
     defaults={"periodicity": HOUR},
     path_members=("destination",),
     check=_check_api,
     before_transaction=check_script,
-    actions={"simulate": simulate},
+    **_scheduled("api-task", {"simulate": simulate}),
 )
 
 RSS = Resource(
@@ -94,6 +110,7 @@ RSS = Resource(
     required=("destination", "url"),
     defaults={"periodicity": HOUR},
     path_members=("destination",),
+    **_scheduled("rss", {}),
 )
 
 MQTT = Resource(

@@ -155,6 +155,18 @@ counters = Table(
     sqlite_with_rowid=False,
 )
 
+# When tasks run next, and what their next run has to know of the last one.
+task_runs = Table(
+    "task_runs",
+    metadata,
+    Column("task_id", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("due", BigInteger),  # ms since the epoch; null if it is not to be run
+    Column("state", Text, nullable=False),  # JSON
+    Index("task_runs_by_due", "due", sqlite_where=text("due IS NOT NULL")),
+    sqlite_with_rowid=False,
+)
+
 # Results of writes with an idempotency key, so that a repetition gets the result and is not done again.
 idempotency_keys = Table(
     "idempotency_keys",

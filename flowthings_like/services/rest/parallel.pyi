@@ -335,26 +335,67 @@ class ShareThunk(GreenThunk[Share]):
 class TaskThunk(GreenThunk[Task]):
     @overload  # type: ignore[override]
     def __getitem__(
-        self, key: Literal["id", "creatorId", "lastEditorId", "destination", "displayName", "description"]
+        self,
+        key: Literal[
+            "id",
+            "creatorId",
+            "lastEditorId",
+            "destination",
+            "displayName",
+            "description",
+            "status",
+            "statusMessage",
+            "reportFlowId",
+            "reportPath",
+        ],
     ) -> str: ...
     @overload
-    def __getitem__(self, key: Literal["creationDate", "lastEditDate"]) -> int: ...
+    def __getitem__(
+        self, key: Literal["creationDate", "lastEditDate", "lastRun", "nextRun", "runCt"]
+    ) -> int: ...
     @overload
     def __getitem__(self, key: Literal["disabled"]) -> bool: ...
     @overload  # type: ignore[override]
     def get(
-        self, key: Literal["id", "creatorId", "lastEditorId", "destination", "displayName", "description"]
+        self,
+        key: Literal[
+            "id",
+            "creatorId",
+            "lastEditorId",
+            "destination",
+            "displayName",
+            "description",
+            "status",
+            "statusMessage",
+            "reportFlowId",
+            "reportPath",
+        ],
     ) -> str | None: ...
     @overload
     def get(
         self,
-        key: Literal["id", "creatorId", "lastEditorId", "destination", "displayName", "description"],
+        key: Literal[
+            "id",
+            "creatorId",
+            "lastEditorId",
+            "destination",
+            "displayName",
+            "description",
+            "status",
+            "statusMessage",
+            "reportFlowId",
+            "reportPath",
+        ],
         default: D,
     ) -> str | D: ...
     @overload
-    def get(self, key: Literal["creationDate", "lastEditDate"]) -> int | None: ...
+    def get(
+        self, key: Literal["creationDate", "lastEditDate", "lastRun", "nextRun", "runCt"]
+    ) -> int | None: ...
     @overload
-    def get(self, key: Literal["creationDate", "lastEditDate"], default: D) -> int | D: ...
+    def get(
+        self, key: Literal["creationDate", "lastEditDate", "lastRun", "nextRun", "runCt"], default: D
+    ) -> int | D: ...
     @overload
     def get(self, key: Literal["disabled"]) -> bool | None: ...
     @overload
@@ -364,10 +405,24 @@ class APITaskThunk(GreenThunk[APITask]):
     @overload  # type: ignore[override]
     def __getitem__(
         self,
-        key: Literal["id", "creatorId", "lastEditorId", "destination", "displayName", "description", "js"],
+        key: Literal[
+            "id",
+            "creatorId",
+            "lastEditorId",
+            "destination",
+            "displayName",
+            "description",
+            "status",
+            "statusMessage",
+            "reportFlowId",
+            "reportPath",
+            "js",
+        ],
     ) -> str: ...
     @overload
-    def __getitem__(self, key: Literal["creationDate", "lastEditDate", "periodicity"]) -> int: ...
+    def __getitem__(
+        self, key: Literal["creationDate", "lastEditDate", "lastRun", "nextRun", "runCt", "periodicity"]
+    ) -> int: ...
     @overload
     def __getitem__(self, key: Literal["disabled"]) -> bool: ...
     @overload
@@ -375,18 +430,48 @@ class APITaskThunk(GreenThunk[APITask]):
     @overload  # type: ignore[override]
     def get(
         self,
-        key: Literal["id", "creatorId", "lastEditorId", "destination", "displayName", "description", "js"],
+        key: Literal[
+            "id",
+            "creatorId",
+            "lastEditorId",
+            "destination",
+            "displayName",
+            "description",
+            "status",
+            "statusMessage",
+            "reportFlowId",
+            "reportPath",
+            "js",
+        ],
     ) -> str | None: ...
     @overload
     def get(
         self,
-        key: Literal["id", "creatorId", "lastEditorId", "destination", "displayName", "description", "js"],
+        key: Literal[
+            "id",
+            "creatorId",
+            "lastEditorId",
+            "destination",
+            "displayName",
+            "description",
+            "status",
+            "statusMessage",
+            "reportFlowId",
+            "reportPath",
+            "js",
+        ],
         default: D,
     ) -> str | D: ...
     @overload
-    def get(self, key: Literal["creationDate", "lastEditDate", "periodicity"]) -> int | None: ...
+    def get(
+        self, key: Literal["creationDate", "lastEditDate", "lastRun", "nextRun", "runCt", "periodicity"]
+    ) -> int | None: ...
     @overload
-    def get(self, key: Literal["creationDate", "lastEditDate", "periodicity"], default: D) -> int | D: ...
+    def get(
+        self,
+        key: Literal["creationDate", "lastEditDate", "lastRun", "nextRun", "runCt", "periodicity"],
+        default: D,
+    ) -> int | D: ...
     @overload
     def get(self, key: Literal["disabled"]) -> bool | None: ...
     @overload
@@ -407,6 +492,10 @@ class MQTTTaskThunk(GreenThunk[MQTTTask]):
             "destination",
             "displayName",
             "description",
+            "status",
+            "statusMessage",
+            "reportFlowId",
+            "reportPath",
             "uri",
             "topic",
             "source",
@@ -414,7 +503,10 @@ class MQTTTaskThunk(GreenThunk[MQTTTask]):
         ],
     ) -> str: ...
     @overload
-    def __getitem__(self, key: Literal["creationDate", "lastEditDate", "qos", "reportFrequency"]) -> int: ...
+    def __getitem__(
+        self,
+        key: Literal["creationDate", "lastEditDate", "lastRun", "nextRun", "runCt", "qos", "reportFrequency"],
+    ) -> int: ...
     @overload
     def __getitem__(self, key: Literal["disabled"]) -> bool: ...
     @overload  # type: ignore[override]
@@ -427,6 +519,10 @@ class MQTTTaskThunk(GreenThunk[MQTTTask]):
             "destination",
             "displayName",
             "description",
+            "status",
+            "statusMessage",
+            "reportFlowId",
+            "reportPath",
             "uri",
             "topic",
             "source",
@@ -443,6 +539,10 @@ class MQTTTaskThunk(GreenThunk[MQTTTask]):
             "destination",
             "displayName",
             "description",
+            "status",
+            "statusMessage",
+            "reportFlowId",
+            "reportPath",
             "uri",
             "topic",
             "source",
@@ -451,10 +551,15 @@ class MQTTTaskThunk(GreenThunk[MQTTTask]):
         default: D,
     ) -> str | D: ...
     @overload
-    def get(self, key: Literal["creationDate", "lastEditDate", "qos", "reportFrequency"]) -> int | None: ...
+    def get(
+        self,
+        key: Literal["creationDate", "lastEditDate", "lastRun", "nextRun", "runCt", "qos", "reportFrequency"],
+    ) -> int | None: ...
     @overload
     def get(
-        self, key: Literal["creationDate", "lastEditDate", "qos", "reportFrequency"], default: D
+        self,
+        key: Literal["creationDate", "lastEditDate", "lastRun", "nextRun", "runCt", "qos", "reportFrequency"],
+        default: D,
     ) -> int | D: ...
     @overload
     def get(self, key: Literal["disabled"]) -> bool | None: ...
@@ -472,6 +577,10 @@ class RSSTaskThunk(GreenThunk[RSSTask]):
             "destination",
             "displayName",
             "description",
+            "status",
+            "statusMessage",
+            "reportFlowId",
+            "reportPath",
             "url",
             "category",
             "icon",
@@ -479,7 +588,9 @@ class RSSTaskThunk(GreenThunk[RSSTask]):
         ],
     ) -> str: ...
     @overload
-    def __getitem__(self, key: Literal["creationDate", "lastEditDate", "periodicity"]) -> int: ...
+    def __getitem__(
+        self, key: Literal["creationDate", "lastEditDate", "lastRun", "nextRun", "runCt", "periodicity"]
+    ) -> int: ...
     @overload
     def __getitem__(self, key: Literal["disabled", "isFeatured"]) -> bool: ...
     @overload  # type: ignore[override]
@@ -492,6 +603,10 @@ class RSSTaskThunk(GreenThunk[RSSTask]):
             "destination",
             "displayName",
             "description",
+            "status",
+            "statusMessage",
+            "reportFlowId",
+            "reportPath",
             "url",
             "category",
             "icon",
@@ -508,6 +623,10 @@ class RSSTaskThunk(GreenThunk[RSSTask]):
             "destination",
             "displayName",
             "description",
+            "status",
+            "statusMessage",
+            "reportFlowId",
+            "reportPath",
             "url",
             "category",
             "icon",
@@ -516,9 +635,15 @@ class RSSTaskThunk(GreenThunk[RSSTask]):
         default: D,
     ) -> str | D: ...
     @overload
-    def get(self, key: Literal["creationDate", "lastEditDate", "periodicity"]) -> int | None: ...
+    def get(
+        self, key: Literal["creationDate", "lastEditDate", "lastRun", "nextRun", "runCt", "periodicity"]
+    ) -> int | None: ...
     @overload
-    def get(self, key: Literal["creationDate", "lastEditDate", "periodicity"], default: D) -> int | D: ...
+    def get(
+        self,
+        key: Literal["creationDate", "lastEditDate", "lastRun", "nextRun", "runCt", "periodicity"],
+        default: D,
+    ) -> int | D: ...
     @overload
     def get(self, key: Literal["disabled", "isFeatured"]) -> bool | None: ...
     @overload
@@ -908,13 +1033,14 @@ class LazyStatisticsService(LazyBaseService):
     dropCreatedBy = drop_created_by
 
 class LazyAPITaskService(LazyFullService[APITask, APITaskThunk]):
+    def run(self, id: str, **params: Any) -> APITaskThunk: ...
     def simulate(self, task: Model, **params: Any) -> SimulationThunk: ...
 
 class LazyMQTTTaskService(LazyFullService[MQTTTask, MQTTTaskThunk]):
     pass
 
 class LazyRSSTaskService(LazyFullService[RSSTask, RSSTaskThunk]):
-    pass
+    def run(self, id: str, **params: Any) -> RSSTaskThunk: ...
 
 class LazyTokenService(
     LazyFindable[TokenResource, TokenResourceThunk],
@@ -1215,13 +1341,14 @@ class AsyncStatisticsService(AsyncBaseService):
     dropCreatedBy = drop_created_by
 
 class AsyncAPITaskService(AsyncFullService[APITask]):
+    def run(self, id: str, **params: Any) -> RunningCall[APITask]: ...
     def simulate(self, task: Model, **params: Any) -> RunningCall[Simulation]: ...
 
 class AsyncMQTTTaskService(AsyncFullService[MQTTTask]):
     pass
 
 class AsyncRSSTaskService(AsyncFullService[RSSTask]):
-    pass
+    def run(self, id: str, **params: Any) -> RunningCall[RSSTask]: ...
 
 class AsyncTokenService(AsyncFindable[TokenResource], AsyncCreatable[TokenResource], AsyncDeletable):
     pass

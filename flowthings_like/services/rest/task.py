@@ -29,6 +29,13 @@ class Task(Resource, total=False):
     displayName: str
     description: str
     disabled: bool
+    lastRun: int
+    nextRun: int
+    runCt: int
+    status: str
+    statusMessage: str
+    reportFlowId: str
+    reportPath: str
 
 
 class APITask(Task, total=False):
@@ -67,6 +74,15 @@ class APITaskService(FullService[APITask]):
     name = "api_task"
     path = "/api-task"
 
+    def run(self, id: str, **params: Any) -> APITask:
+        """Run a task now. The process that runs the tasks does so within a second.
+
+        Returns:
+            the task. Its `lastRun` changes when it has run.
+        """
+        task: APITask = self._call("POST", "/run", {"id": id}, params)
+        return task
+
     def simulate(self, task: Model, **params: Any) -> Simulation:
         """Run a task's script once without storing anything: a dict of `drops`, `log` and `errors`.
 
@@ -90,3 +106,8 @@ class RSSTaskService(FullService[RSSTask]):
 
     name = "rss_task"
     path = "/rss"
+
+    def run(self, id: str, **params: Any) -> RSSTask:
+        """Read the feed now, whenever it would be read next: see `APITaskService.run`."""
+        task: RSSTask = self._call("POST", "/run", {"id": id}, params)
+        return task

@@ -260,8 +260,8 @@ def test_defaults_of_tasks(api: Client) -> None:
     assert api.post("/rss", GOOD["rss"]).ok(201)["periodicity"] == 3_600_000
     mqtt = api.post("/mqtt", GOOD["mqtt"]).ok(201)
     assert (mqtt["version"], mqtt["reportFrequency"]) == ("3.1.1", 300_000)
-    source = {"destination": "/acme/x", "source": {"http": {}}}
-    assert api.post("/api-task", source).ok(201)["source"] == {"http": {}}
+    source = {"http": {"uri": "https://example.com/x.json"}}
+    assert api.post("/api-task", {"destination": "/acme/x", "source": source}).ok(201)["source"] == source
 
 
 class TestIdentities:

@@ -73,8 +73,7 @@ class Resource:
         after_delete: (connection, document) removes what belongs to the document elsewhere.
         after_update: (store) begins what is to be done in the background.
         present: document -> as it is shown now.
-        actions: {name: (store, caller, body) -> the response's body} for POST /<resource>/<name>. They change
-            nothing.
+        actions: {name: (store, caller, body) -> the response's body} for POST /<resource>/<name>.
         pointers: members of any document that hold ids of this resource, for readers that ask for references.
         public_members: what a reader who has no right to a document gets to see of it in references.
         statistics: what is counted for each document.
