@@ -61,9 +61,8 @@ def put(arguments: argparse.Namespace) -> None:
                 progress.add(len(records) - response.skipped)
         except (FlowThingsError, OSError, *NOT_PACKED) as error:
             is_unknown = isinstance(error, (Disconnected, DeadlineExceeded))
-            if isinstance(error, NOT_PACKED):
-                error = _unpackable(payload.type, records, error)
-            raise FlowThingsError(_failure(error, done, size if is_unknown else 0)) from error
+            cause = _unpackable(payload.type, records, error) if isinstance(error, NOT_PACKED) else error
+            raise FlowThingsError(_failure(cause, done, size if is_unknown else 0)) from error
     left_out = f", left out as invalid: {skipped:,}" if skipped else ""
     print(f"records put: {progress.records:,}{left_out}")
 
