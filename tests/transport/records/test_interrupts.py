@@ -28,7 +28,7 @@ from flowthings_like.services.records import (
 from flowthings_like.services.records.api_client import Records
 from flowthings_like.services.records.endpoints import Endpoint
 from flowthings_like.transport.records import connection
-from tests.transport.http.test_interrupts import interrupted_at
+from tests.transport.http.test_interrupts import interrupt, interrupted_at
 from tests.transport.opcodes import interrupted_at as interrupted_in
 from tests.transport.support import sockets
 
@@ -208,6 +208,13 @@ def test_every_switch_of_one_who_waits_for_the_channel(server: Scripted, how: st
 @pytest.mark.parametrize("what", ["get", "put", "get_iter", "leave_an_iterator"])
 def test_an_interrupt_at_every_step_of_a_call(caller: Caller, what: str) -> None:
     assert every(lambda at: interrupted_in(at, MODULES, getattr(caller, what)), caller.check) > 20
+
+
+@threads
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("what", WHATS)
+def test_a_signal_at_any_time(caller: Caller, what: str) -> None:
+    interrupt(200, getattr(caller, what), lambda: None, caller.check)
 
 
 @threads
