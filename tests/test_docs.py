@@ -58,8 +58,8 @@ def numbers() -> list[tuple[str, str]]:
     from flowthings_like.platform.resources.drops import script_outputs, script_runs
     from flowthings_like.platform.scripts import batch, runner, sandbox
     from flowthings_like.platform.scripts.runner import ScriptLimits
+    from flowthings_like.platform.tasks import rss_task, service
     from flowthings_like.platform.tasks import runner as task_runner
-    from flowthings_like.platform.tasks import service
     from flowthings_like.platform.tasks.fetch import FetchLimits
     from flowthings_like.services.streams import client, constants
 
@@ -69,6 +69,7 @@ def numbers() -> list[tuple[str, str]]:
     size = f"{defaults.max_response_bytes >> 20} MiB"
     return [
         ("tasks.md", f"| {fetch.seconds:g} s, {fetch.body >> 20} MiB, {fetch.redirects} redirects |"),
+        ("tasks.md", f"| {rss_task.MOST_ENTRIES:,} entries, {rss_task.LARGEST_FEED >> 20} MiB |"),
         ("tasks.md", f"| {task_scripts.MOST_DROPS:,} drops |"),
         ("tasks.md", f"| {service.MOST_OF_ACCOUNT} at once | the tasks of one"),
         ("tasks.md", f"| {service.MOST_RUNNING} at once | all"),

@@ -15,6 +15,7 @@ from ..resources.task_schedule import RunResult, Status, find_task, record
 from .api_task import run_api_task
 from .fetch import FetchTimeout
 from .response import Refused
+from .rss_task import run_rss_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,10 @@ REPORTS = 100
 
 _log = logging.getLogger("flowthings_like.platform.tasks")
 
-_KINDS: dict[str, Callable[[ResourceStore, Fetcher, StoredTask], Yield]] = {"api-task": run_api_task}
+_KINDS: dict[str, Callable[[ResourceStore, Fetcher, StoredTask], Yield]] = {
+    "api-task": run_api_task,
+    "rss": run_rss_task,
+}
 
 
 class TaskRunner:
