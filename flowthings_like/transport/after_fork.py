@@ -14,9 +14,9 @@ import _socket
 import os
 from contextlib import suppress
 from typing import Any, Protocol
-from weakref import WeakSet
 
 from ..errors import ConnectionFailed
+from ..green.backends.children import call_in_children
 from ..green.backends.choice import detect
 from ..green.findings import Finding, note
 
@@ -48,16 +48,9 @@ class LockOfProcess:
         return self._locks.setdefault(pid, detect().lock()) if lock is None else lock
 
 
-_living: WeakSet[Inherited] = WeakSet()
-_watching: list[bool] = []
-
-
 def forget_in_child(thing: Inherited) -> None:
     """Have `thing.forget()` called in each child that this process forks, for as long as `thing` lives."""
-    if not _watching:
-        _watching.append(True)
-        os.register_at_fork(after_in_child=_forget)
-    _living.add(thing)
+    call_in_children(thing.forget)
 
 
 def cut_off(descriptor: int) -> None:
@@ -99,9 +92,3 @@ def session_after_fork() -> Finding:
     )
     note(finding)
     return finding
-
-
-def _forget() -> None:
-    for thing in list(_living):
-        thing.forget()
-    _living.clear()

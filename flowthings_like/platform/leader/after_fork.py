@@ -5,11 +5,11 @@ Otherwise the child would keep them open after the parent has ended.
 
 from __future__ import annotations
 
-import os
 import socket
-import weakref
 from contextlib import suppress
 from typing import Protocol
+
+from ...green.backends.children import call_in_children
 
 __all__ = ["abandon_in_children", "abandon_socket"]
 
@@ -23,15 +23,7 @@ class Inherited(Protocol):
 
 def abandon_in_children(owner: Inherited) -> None:
     """Have `owner.abandon()` called in each child that this process forks, for as long as `owner` lives."""
-    living = weakref.ref(owner)
-
-    def after_fork() -> None:
-        inherited = living()
-        if inherited is not None:
-            with suppress(OSError):
-                inherited.abandon()
-
-    os.register_at_fork(after_in_child=after_fork)
+    call_in_children(owner.abandon)
 
 
 def abandon_socket(sock: socket.socket) -> None:

@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 import pytest
 
 from flowthings_like import API, Client
-from flowthings_like.transport import after_fork
+from flowthings_like.green.backends import children
 
 from ...transport.things.scripted_node import Node, wait_until
 from .support import Heard, Script
@@ -69,7 +69,7 @@ def test_a_forked_child_has_a_client_of_its_own_and_no_rooms(
 ) -> None:
     """Also where no fork hook is run, as under uWSGI."""
     if not hooks:
-        monkeypatch.setattr(after_fork, "_living", WeakSet())
+        monkeypatch.setattr(children, "_living", WeakKeyDictionary())
     room = Heard(7)
     room.join(client, wait=20)
     reading, writing = os.pipe()
