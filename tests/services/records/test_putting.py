@@ -407,8 +407,9 @@ def test_a_put_that_is_refused_while_it_is_sent(connect: Connect) -> None:
     assert not channel.is_connected
 
 
-def test_a_put_that_is_refused_and_not_read(connect: Connect) -> None:
-    """The socket's buffers are full, and only the reply can come."""
+@pytest.mark.parametrize("timeout", [None, 30.0])
+def test_a_put_that_is_refused_and_not_read(timeout: float | None, connect: Connect) -> None:
+    """The socket's buffers are full, and only the reply can come. It is seen long before the time-out."""
     batch: Any = RecordBatch(1, range(300_000), 3, 4, payload=np.zeros(300_000, "V100"))
 
     def script(session: Session) -> None:
@@ -417,7 +418,7 @@ def test_a_put_that_is_refused_and_not_read(connect: Connect) -> None:
         while channel.is_connected:
             detect().sleep(0.01)
 
-    channel = connect(script, timeout=None)
+    channel = connect(script, timeout=timeout)
     assert channel.put(batch).status == S.ERROR
 
 
