@@ -67,7 +67,10 @@ def encode(
         raise InvalidInput(f"put takes Records or a RecordBatch, not {type(data).__name__}")
     records = data if isinstance(data, list | tuple) else list(data)
     pieces = _Pieces(records, payload_type, is_with_acq=form is Form.PUTA, skips=skip_invalid)
-    buffers = list(_fairly(encode_records(form, pieces, max_batch_size=max_batch_size)))
+    if len(records) <= PIECE:
+        buffers = list(encode_records(form, [pieces.piece(0)], max_batch_size=max_batch_size))
+    else:
+        buffers = list(_fairly(encode_records(form, pieces, max_batch_size=max_batch_size)))
     return Request(buffers, pieces.skipped)
 
 
@@ -125,10 +128,11 @@ class _Pieces:
         self.skipped = 0
 
     def __iter__(self) -> Iterator[KeysAndPayloads]:
-        pieces = (self._piece(start) for start in range(0, len(self._records), PIECE))
+        pieces = (self.piece(start) for start in range(0, len(self._records), PIECE))
         return _fairly(pieces)
 
-    def _piece(self, start: int) -> KeysAndPayloads:
+    def piece(self, start: int) -> KeysAndPayloads:
+        """The records from there on, as many as are converted together."""
         records = self._records[start : start + PIECE]
         if self._skips:
             return self._valid_ones(records)
