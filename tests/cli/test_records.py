@@ -264,6 +264,15 @@ def test_what_cannot_be_put_is_explained(shell: Shell, text: str, said: str) -> 
     assert said in shell.fail("put", "--payload", "<f", input=text)
 
 
+def test_cells_with_several_lines(shell: Shell, server: str, cid: int) -> None:
+    text = f'cid,mid,moid,cap,payload\n{cid},1,0,0,"a\nb"\n\n{cid},2,0,0,c\n'
+    assert shell.succeed("put", "--payload", "text", "--skip", "0", input=text) == "records put: 2\n"
+    assert [value for *_, value in stored(server, BytesPayloadType(), cid)] == [b"a\nb", b"c"]
+    assert "row 2: mid is a whole number" in shell.fail(
+        "put", "--payload", "text", input=text.replace(",2,", ",x,")
+    )
+
+
 def test_what_is_no_text_is_explained(shell: Shell, server: str, cid: int) -> None:
     lines = b"cid,mid,moid,cap,payload\n" + b"1,2,3,4,abc\n" * 1000
     (shell.folder / "cut.csv.gz").write_bytes(gzip.compress(lines)[:60])

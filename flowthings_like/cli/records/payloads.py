@@ -6,7 +6,7 @@ import base64
 import binascii
 import math
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ...errors import InvalidInput
@@ -60,14 +60,14 @@ class PayloadText:
         """
         return tuple(map(self._encode, self.row(value)))
 
-    def value(self, cells: Iterable[Any]) -> Any:
-        """The value that cells stand for, which are text, or what JSON or Parquet has.
+    def values(self, columns: Sequence[Sequence[Any]]) -> list[Any]:
+        """The values that columns of cells stand for, which are text, or what JSON or Parquet has.
 
         Raises:
             ValueError: one of them stands for nothing.
         """
-        values = tuple(decode(cell) for decode, cell in zip(self._decode, cells, strict=True))
-        return values if self.is_tuple else values[0]
+        decoded = [map(decode, column) for decode, column in zip(self._decode, columns, strict=True)]
+        return list(zip(*decoded, strict=True)) if self.is_tuple else list(decoded[0])
 
     def is_unsigned(self, number: int) -> bool:
         """Whether a column holds integers that are never negative."""

@@ -7,8 +7,9 @@ import gzip
 import io
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from operator import index
 from pathlib import Path
@@ -18,6 +19,7 @@ import orjson
 
 from ...errors import ConfigurationError, InvalidInput
 from ...services.records.timestamp import EPOCH_NS
+from ...wire.gc_paused import with_gc_paused
 from ...wire.tstorage.record import FIELDS, Key, Record
 from .formats import Format
 from .key_ranges import parse_number
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from .payloads import PayloadText
 
 __all__ = ["RecordsFile", "open_records"]
+
+_new_key = partial(tuple.__new__, Key)
+_new_record = partial(tuple.__new__, Record)
 
 
 class _Chunk(NamedTuple):
@@ -74,9 +79,11 @@ class RecordsFile:
             InvalidInput: a column is missing, or a row has what is no number or no payload.
         """
         for chunk in self._chunks:
-            keys = [self._numbers(chunk, field) for field in FIELDS]
-            values = self._values(chunk)
-            yield list(map(Record, map(Key._make, zip(*keys, strict=True)), values))
+            yield with_gc_paused(self._records, chunk)  # none of the new objects is garbage
+
+    def _records(self, chunk: _Chunk) -> list[Record[Any]]:
+        keys = map(_new_key, zip(*(self._numbers(chunk, field) for field in FIELDS), strict=True))
+        return list(map(_new_record, zip(keys, self._values(chunk), strict=True)))
 
     def _numbers(self, chunk: _Chunk, field: str) -> Sequence[int]:
         column = chunk.columns.get(field) if field in self._fields else None
@@ -99,20 +106,22 @@ class RecordsFile:
             )
         if not names:
             return [()] * chunk.rows
-        rows = list(zip(*(chunk.columns[name] for name in names), strict=True))
-        return self._each(chunk, rows, self._payload.value)
-
-    def _each(self, chunk: _Chunk, cells: Sequence[Any], convert: Callable[[Any], Any]) -> list[Any]:
+        columns = [chunk.columns[name] for name in names]
         try:
-            return list(map(convert, cells))
+            return self._payload.values(columns)
         except (TypeError, ValueError):
-            pass
-        for number, cell in enumerate(cells):  # again, to find the place
+            rows = zip(*columns, strict=True)  # again, to find the place
+            found = self._each(chunk, rows, lambda row: self._payload.values([[cell] for cell in row]))
+            return [value for (value,) in found]
+
+    def _each(self, chunk: _Chunk, cells: Iterable[Any], convert: Callable[[Any], Any]) -> list[Any]:
+        found = []
+        for number, cell in enumerate(cells):
             try:
-                convert(cell)
+                found.append(convert(cell))
             except (TypeError, ValueError) as error:
                 raise InvalidInput(f"{chunk.unit} {chunk.places[number]}: {error}") from None
-        raise AssertionError("a conversion failed, and then succeeded")
+        return found
 
 
 def _to_number(field: str, cell: Any) -> int:
@@ -173,26 +182,35 @@ def _csv(file: io.TextIOWrapper, size: int, skip: int) -> Iterator[_Chunk]:
     reader = csv.reader(file)
     try:
         names = next(reader, [])
-        lines: list[int] = []
-        rows = _with_lines(reader, len(names), lines)
-        next(islice(rows, skip, skip), None)
-        lines.clear()
-        while chunk := list(islice(rows, size)):
-            columns = dict(zip(names, zip(*chunk, strict=True), strict=False))
-            yield _Chunk(columns, len(chunk), "line", tuple(lines))
-            lines.clear()
+        row = skip
+        for _ in islice(filter(None, reader), skip):
+            pass
+        while True:
+            before = reader.line_num
+            # It may wait for a pipe, but nothing else runs in this process.
+            found: list[list[str]] = with_gc_paused(list, islice(reader, size))
+            if not found:
+                return
+            rows = list(filter(None, found))  # without empty lines
+            if reader.line_num - before == len(found) == len(rows):
+                unit, first = "line", before + 1
+            else:  # a cell has several lines, or a line is empty
+                unit, first = "row", row + 1
+            row += len(rows)
+            places = range(first, first + len(rows))
+            if len(set(map(len, rows)) - {len(names)}):
+                _refuse_widths(rows, len(names), unit, places)
+            if rows:
+                columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+                yield _Chunk(columns, len(rows), unit, places)
     except csv.Error as error:
         raise InvalidInput(f"line {reader.line_num}: {error}") from None
 
 
-def _with_lines(reader: Any, width: int, lines: list[int]) -> Iterator[list[str]]:
-    for row in reader:
-        if not row:
-            continue
+def _refuse_widths(rows: list[list[str]], width: int, unit: str, places: Sequence[int]) -> None:
+    for place, row in zip(places, rows, strict=True):
         if len(row) != width:
-            raise InvalidInput(f"line {reader.line_num} has {len(row)} cells, and the first line has {width}")
-        lines.append(reader.line_num)
-        yield row
+            raise InvalidInput(f"{unit} {place} has {len(row)} cells, and the first line has {width}")
 
 
 def _ndjson(file: io.TextIOWrapper, size: int, skip: int) -> Iterator[_Chunk]:
