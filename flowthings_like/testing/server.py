@@ -76,6 +76,7 @@ class Server:
             assert self._thread is not None
             self._thread.join()
             http.server_close()
+            self._platform.front.stop()
             http.drain()
         finally:
             self._platform.close()

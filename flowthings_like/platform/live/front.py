@@ -76,9 +76,13 @@ class LiveFront:
         response = self._application.guarded(work, f"{environ['REQUEST_METHOD']} /session")
         return begun[0]() if begun else self._application.send(environ, start_response, response)
 
-    def close(self) -> None:
-        """End the sessions of callers in this process, and close the REST side."""
+    def stop(self) -> None:
+        """End all sessions, because the server stops. Their clients are told, and connect elsewhere."""
         self.live.close()
+
+    def close(self) -> None:
+        """End all sessions, and close the REST side."""
+        self.stop()
         self._application.close()
 
     def _route(

@@ -49,6 +49,8 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn comes without type
             gevent.sleep(_POLL_INTERVAL)
         for server in servers:
             server.close()
+        self.wsgi.stop()
+        gevent.sleep(_POLL_INTERVAL)  # in which the clients of live sessions are told
         self._connections.close()
         deadline = time.monotonic() + self.cfg.graceful_timeout
         while len(self._connections) and time.monotonic() < deadline:

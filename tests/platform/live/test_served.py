@@ -156,8 +156,8 @@ def test_clients_do_not_hold_up_the_end_of_a_server(tmp_path: Path) -> None:
             began = time.monotonic()
             assert server.stop(signal.SIGTERM) == 0
             assert time.monotonic() - began < PATIENCE
-            first.ending()
-            second.ending()
+            assert first.ending() == (1001, "the platform is closed")
+            assert second.ending() == (1001, "the platform is closed")
         assert not server.errors
 
 
