@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...wire.live import Start
 from ..ids import created_of, is_id, now_ms
 from ..problems import BadRequest
-from ..resources.drops import rows
+from ..resources.drops import passing, rows
 from ..resources.drops.find import readable
 from ..resources.drops.flow_cache import find_flow
 from ..store.bulk import fetch
@@ -86,7 +86,9 @@ def begin(connection: Connection, caller: Caller, ref: str, since: Since) -> Beg
     flow = readable(connection, caller, ref)
     arrivals = _arrivals(connection, flow.id)
     position, reached = arrivals, now_ms()
-    if since.start is Start.START:
+    if flow.capacity == 0 and since.start is not Start.CURSOR:
+        pass  # it holds nothing
+    elif since.start is Start.START:
         position, reached = 0, 0
     elif since.start is Start.CURSOR:
         # An emptied database may be behind a cursor that an earlier one has given.
@@ -111,6 +113,8 @@ def read(
         NotFound: the flow was deleted.
     """
     flow = find_flow(connection, flow_id)
+    if flow.capacity == 0:
+        return _passing(connection, flow, position)
     found = fetch(connection, _PAGE, (flow_id, position))
     items = []
     for *row, number in found:
@@ -119,6 +123,15 @@ def read(
     if len(found) == PAGE:
         return Page(flow, items, found[-1][-1], False)
     return Page(flow, items, max(position, _arrivals(connection, flow_id)), True)
+
+
+def _passing(connection: Connection, flow: Flow, position: int) -> Page:
+    """The same of a flow that holds nothing: of what is kept for a minute."""
+    found = passing.read(connection, flow.id, position, PAGE)
+    items = [Item(number, rows.to_document(row, flow.path), row) for number, row in found]
+    if len(found) == PAGE:
+        return Page(flow, items, found[-1].number, False)
+    return Page(flow, items, max(position, _arrivals(connection, flow.id)), True)
 
 
 def changed(connection: Connection, positions: dict[str, int]) -> list[str]:

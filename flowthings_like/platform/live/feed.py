@@ -266,6 +266,7 @@ class Feed:
         if version != self._version or self._is_behind or now - self._checked > SAFETY_INTERVAL:
             self._is_behind = False
             self._checked, self._version = now, version
+            self._announcements.follow(now_ms())
             self._look_up()
             self._sweep()
 

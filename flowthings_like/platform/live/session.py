@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ...errors import InvalidInput
 from ...wire.live import POLICY, Cursor, Since, reply
+from ..ids import now_ms
 from ..problems import BadRequest, Problem, TooManyRequests, Unavailable
 from ..resources.drops.flow_cache import compiled
 from ..resources.query.query import switch
@@ -117,6 +118,7 @@ class Session:
         if ref not in self._subscriptions and len(self._subscriptions) >= MOST_SUBSCRIPTIONS:
             raise TooManyRequests(f"a session has {MOST_SUBSCRIPTIONS} subscriptions at most")
         variant = Variant(ref, typed, since is not None, filter, compiled(filter))
+        self._host.store.announcements.follow(now_ms())  # before the look-up: nothing may come in between
         caller, start = self.caller(), since or _NOW
         found = self._host.store.read(lambda connection: arrivals.begin(connection, caller, ref, start))
         self._unsubscribe(ref)

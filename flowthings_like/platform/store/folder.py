@@ -29,6 +29,7 @@ _FILES = (
     "serve.lock",
     "rights.mark",
     "drops.mark",
+    "following.mark",
 )
 _FOLDERS = ("records", "streams")
 """Folders of ours in it. They are made when they are needed, and others may not look into them."""

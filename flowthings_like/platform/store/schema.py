@@ -145,6 +145,18 @@ sizes = Table(
     sqlite_with_rowid=False,
 )
 
+# Drops of flows that hold none, for a minute and only while somebody follows flows: for followers in other
+# processes, and for those that connect again.
+passing_drops = Table(
+    "passing_drops",
+    metadata,
+    Column("flow_id", Text, primary_key=True),
+    Column("arrived", BigInteger, primary_key=True),
+    Column("stored", BigInteger, nullable=False),  # ms since the epoch
+    Column("body", Text, nullable=False),  # JSON, the columns of `rows.SELECT`
+    sqlite_with_rowid=False,
+)
+
 counters = Table(
     "counters",
     metadata,

@@ -1,4 +1,4 @@
-"""A version that all processes on one folder share, so that each knows when its cache is outdated.
+"""A version that all processes on one folder share, so that each knows when its cache is outdated. A time.
 
 A process that changes what others have cached changes the version. Reading it is reading eight bytes of
 memory, which is cheap enough to be done at every request.
@@ -39,6 +39,30 @@ class SharedVersion:
         # Random instead of a counter: if two processes counted at once, one change would be lost.
         if self._bytes is not None:
             self._bytes[:] = os.urandom(_SIZE)
+
+
+class SharedTime:
+    """The time at which something was last done by any process of the folder.
+
+    Args:
+        folder: as for SharedVersion. Without one it was done just now.
+        name: the file's.
+
+    Raises:
+        ConfigurationError: the file cannot be made or written to.
+    """
+
+    def __init__(self, folder: Path | None, name: str) -> None:
+        self._bytes = None if folder is None else _mapped(folder / name)
+
+    def set(self, now: int) -> None:
+        """It is done now, in ms since the epoch."""
+        if self._bytes is not None:
+            self._bytes[:] = now.to_bytes(_SIZE, "little")
+
+    def is_within(self, milliseconds: int, now: int) -> bool:
+        """Whether it was done within so many ms before `now`."""
+        return self._bytes is None or abs(now - int.from_bytes(self._bytes[:], "little")) <= milliseconds
 
 
 def _mapped(path: Path) -> mmap.mmap:

@@ -24,8 +24,6 @@ from flowthings_like.platform.resources.drops.resource_store import ResourceStor
 from flowthings_like.wire.live import Since, Start
 from tests.platform.harness import ME, add_flow, until
 
-WAIT = 20.0
-
 
 class Host:
     """What sessions share."""
@@ -169,6 +167,53 @@ def test_readers_that_begin_at_different_places(host: Host, store: Store, flow: 
     ]
 
 
+@pytest.fixture
+def passing(store: Store) -> str:
+    """A flow that holds nothing."""
+    return add_flow(store, "/acme/passing", capacity=0)
+
+
+def test_drops_of_a_flow_that_holds_nothing_come_from_any_process(
+    host: Host, store: Store, elsewhere: Store, passing: str
+) -> None:
+    reader = host.follow(passing, Since(Start.START))
+    for n in range(0, 20, 2):
+        create(elsewhere, passing, n)
+        create(store, passing, n + 1)
+    assert reader.numbers(20) == list(range(20))
+    assert verbs.find(store, ME, passing) == []
+
+
+def test_a_reader_of_a_flow_that_holds_nothing_comes_back(
+    host: Host, store: Store, elsewhere: Store, passing: str
+) -> None:
+    reader = host.follow(passing)
+    create(store, passing, 1, 2)
+    assert reader.numbers(1) == [1]
+    cursor = Since.parse({"cursor": reader.cursor})
+    reader.channel.close()
+    create(elsewhere, passing, 3)
+    assert host.follow(passing, cursor).numbers(2) == [2, 3]
+
+
+def kept(store: Store) -> int:
+    text = "SELECT count(*) FROM passing_drops"
+    return int(store.read(lambda connection: connection.exec_driver_sql(text).scalar_one()))
+
+
+def test_a_flow_that_holds_nothing_keeps_nothing_unless_it_is_followed(
+    host: Host, store: Store, passing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(store, passing, 1)
+    assert kept(store) == 0
+    reader = host.follow(passing)
+    create(store, passing, 2)
+    assert (reader.numbers(1), kept(store)) == ([2], 1)
+    monkeypatch.setattr("flowthings_like.platform.resources.drops.passing.KEPT", -1)
+    create(store, passing, 3)
+    assert (reader.numbers(1), kept(store)) == ([3], 1)
+
+
 def test_a_flow_that_is_deleted_and_made_again(host: Host, store: Store, flow: str) -> None:
     reader = host.follow(flow)
     other = host.follow(add_flow(store, "/acme/b"))
@@ -257,12 +302,18 @@ def test_a_closed_channel_gives_what_waits_and_then_raises(host: Host, flow: str
 # The parts
 
 
+def next_batch(reader: Reader) -> Batch:
+    found: list[Batch] = []
+    until(lambda: bool(found.extend(reader.session.output(0.05)) or found))
+    return found[0]
+
+
 def test_equal_variants_share_their_bytes(host: Host, store: Store, flow: str) -> None:
     readers = [host.follow(flow) for _ in range(3)]
     for reader in readers:
         reader.read()
     create(store, flow, 1)
-    (first,), (second,), (third,) = [reader.session.output(WAIT) for reader in readers]
+    first, second, third = [next_batch(reader) for reader in readers]
     assert first is second is third
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...store.shared_version import SharedVersion
+from ...store.shared_version import SharedTime, SharedVersion
+from .passing import KEPT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Announcement", "Announcements"]
 
 _VERSION_FILE = "drops.mark"
+_FOLLOWING_FILE = "following.mark"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,9 @@ class Announcement:
 
     Attributes:
         flow: the flow.
-        before: the number of the arrival before these; 0 if the flow has capacity 0, which numbers none.
-        last: the number of the last of these.
+        before: the number of the arrival before these. A flow of capacity 0 has numbers only while somebody
+            follows flows.
+        last: the number of the last of these; 0 if they have none.
         arrivals: the new drops, in their order. A number that none of them has belongs to a drop that was
             replaced.
     """
@@ -57,7 +60,16 @@ class Announcements:
     def __init__(self, folder: Path | None) -> None:
         self.listener: Callable[[], object] | None = None
         self.version = SharedVersion(folder, _VERSION_FILE)
+        self._following = SharedTime(folder, _FOLLOWING_FILE)
         self._waiting: deque[Announcement] = deque()
+
+    def follow(self, now: int) -> None:
+        """Note that somebody follows a flow, for every process."""
+        self._following.set(now)
+
+    def is_followed(self, now: int) -> bool:
+        """Whether somebody has followed a flow within the last minute, in any process."""
+        return self._following.is_within(KEPT, now)
 
     def publish(self, announcements: list[Announcement]) -> None:
         """Announce what was committed. Called in the writer's thread."""

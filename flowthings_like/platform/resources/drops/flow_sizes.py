@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import bindparam, delete, select, update
 
 from ...store.bulk import upsert
-from ...store.schema import drops, sizes
+from ...store.schema import drops, passing_drops, sizes
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -69,6 +69,7 @@ def empty(connection: Connection, flow_id: str) -> None:
 def clear(connection: Connection, flow_id: str) -> None:
     """Remove all drops of a flow that is deleted, and its size."""
     connection.execute(delete(drops).where(drops.c.flow_id == flow_id))
+    connection.execute(delete(passing_drops).where(passing_drops.c.flow_id == flow_id))
     connection.execute(delete(sizes).where(sizes.c.flow_id == flow_id))
 
 

@@ -20,7 +20,7 @@ from ...problems import BadRequest
 from ...store.bulk import execute_many
 from ...store.schema import drops
 from ..statistics.counters import DROP_ADDED, DROPS_CREATED, Counts, record
-from . import flow_sizes, rows
+from . import flow_sizes, passing, rows
 from .announcements import Announcement
 from .arrival import Arrival
 from .script_runs import ScriptsNeeded
@@ -57,6 +57,7 @@ class Ingest:
         creator: id of the identity that creates.
         now: ms since the epoch.
         scripts: the results of the scripts that this create has met before.
+        is_followed: whether somebody follows flows: then those that hold nothing number their arrivals, too.
 
     Attributes:
         evicted: how many drops the flow evicted.
@@ -65,7 +66,13 @@ class Ingest:
     """
 
     def __init__(
-        self, connection: Connection, cache: FlowCache, creator: str, now: int, scripts: ScriptRuns
+        self,
+        connection: Connection,
+        cache: FlowCache,
+        creator: str,
+        now: int,
+        scripts: ScriptRuns,
+        is_followed: bool = False,
     ) -> None:
         self._connection = connection
         self._cache = cache
@@ -75,6 +82,7 @@ class Ingest:
         self._counts: Counts = Counter()
         self.evicted = self.evicted_created = 0
         self.announcements: list[Announcement] = []
+        self._is_followed = is_followed
 
     def create(self, flow: Flow, new: list[ValidatedDrop]) -> list[Arrival]:
         """Write `new` and all that follows from them.
@@ -201,13 +209,16 @@ class Ingest:
 
     def _number(self, flow: Flow, arrivals: list[Arrival], added: list[Arrival]) -> int:
         """Number the arrivals, of which `added` are new. Returns how many drops the flow then holds."""
-        if flow.capacity == 0:
+        if flow.capacity == 0 and not self._is_followed:
             self.announcements.append(Announcement(flow, 0, 0, added))
             return 0
-        size = flow_sizes.resize(self._connection, flow.id, len(added), len(arrivals))
+        held = len(added) if flow.capacity else 0
+        size = flow_sizes.resize(self._connection, flow.id, held, len(arrivals))
         self.announcements.append(Announcement(flow, size.arrivals - len(arrivals), size.arrivals, added))
         for number, arrival in enumerate(arrivals, size.arrivals - len(arrivals) + 1):
             arrival.row["arrived"] = number
+        if flow.capacity == 0:
+            passing.keep(self._connection, added, self._now)
         return size.held
 
     def _store(self, flow: Flow, added: list[Arrival], size: int) -> int:

@@ -266,7 +266,8 @@ def _create(
     def work(connection: Connection) -> tuple[list[dict[str, Any]], int, int]:
         scripts.needed.clear()  # of an earlier transaction, in which other tracks may have been there
         found = _writable(connection, store.flow_cache, caller, flow)
-        ingest = Ingest(connection, store.flow_cache, caller.identity, now, scripts)
+        is_followed = store.announcements.is_followed(now)
+        ingest = Ingest(connection, store.flow_cache, caller.identity, now, scripts, is_followed)
         create = partial(with_gc_paused, ingest.create) if len(prepared) > 1 else ingest.create
         arrivals = create(found, prepared)
         if hints:
