@@ -289,6 +289,24 @@ def test_a_restricted_token_follows_what_it_may_read_and_no_more(api: API, flow:
             follower.get(WAIT)
 
 
+def test_a_follower_that_waits_ends_with_its_api(tmp_path: Path) -> None:
+    ended: list[Exception] = []
+
+    def wait(follower: Follower[Any]) -> None:
+        try:
+            next(follower)
+        except Exception as error:
+            ended.append(error)
+
+    with API.embedded(tmp_path) as api:
+        follower = api.drop(api.flow.create({"path": "/acme/a"})["id"]).follow()
+        waiting = threading.Thread(target=wait, args=(follower,))
+        waiting.start()
+    waiting.join(WAIT)
+    assert not waiting.is_alive()
+    assert isinstance(ended[0], ConfigurationError)
+
+
 # The seed's client
 
 
