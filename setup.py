@@ -34,7 +34,12 @@ JS = [
     "quickjs-ng>=0.17.0.1"
 ]  # runs the JavaScript of tracks and tasks; one wheel for every CPython from 3.10
 ZIPCODES = ["zipcodes>=3"]  # where the zip codes of the United States are
-TASKS = ["APScheduler>=3.11,<4", "feedparser>=6.0.11", "xmltodict>=0.14"]  # runs the platform's tasks
+TASKS = [
+    "APScheduler>=3.11,<4",
+    "feedparser>=6.0.11",
+    "paho-mqtt>=2.1,<3",
+    "xmltodict>=0.14",
+]  # runs the platform's tasks
 GEVENT = ["gevent>=25.4.1"]
 EVENTLET = ["eventlet>=0.40"]
 SERVE = [*EMBEDDED, *JS, *TASKS, *ZIPCODES, *GEVENT, "gunicorn[gevent]>=23"]

@@ -58,8 +58,7 @@ def numbers() -> list[tuple[str, str]]:
     from flowthings_like.platform.resources.drops import script_outputs, script_runs
     from flowthings_like.platform.scripts import batch, runner, sandbox
     from flowthings_like.platform.scripts.runner import ScriptLimits
-    from flowthings_like.platform.tasks import rss_task, service
-    from flowthings_like.platform.tasks import runner as task_runner
+    from flowthings_like.platform.tasks import broker_client, broker_sessions, reports, rss_task, service
     from flowthings_like.platform.tasks.fetch import FetchLimits
     from flowthings_like.services.streams import client, constants
 
@@ -71,9 +70,11 @@ def numbers() -> list[tuple[str, str]]:
         ("tasks.md", f"| {fetch.seconds:g} s, {fetch.body >> 20} MiB, {fetch.redirects} redirects |"),
         ("tasks.md", f"| {rss_task.MOST_ENTRIES:,} entries, {rss_task.LARGEST_FEED >> 20} MiB |"),
         ("tasks.md", f"| {task_scripts.MOST_DROPS:,} drops |"),
-        ("tasks.md", f"| {service.MOST_OF_ACCOUNT} at once | the tasks of one"),
+        ("tasks.md", f"| {service.MOST_OF_ACCOUNT} at once | the API and RSS tasks of one"),
         ("tasks.md", f"| {service.MOST_RUNNING} at once | all"),
-        ("tasks.md", f"each of the last {task_runner.REPORTS} runs"),
+        ("tasks.md", f"| {broker_sessions.MOST_OF_ACCOUNT}, {broker_sessions.MOST_SESSIONS} | connections"),
+        ("tasks.md", f"| {broker_client.LARGEST_MESSAGE >> 20} MiB | a message"),
+        ("tasks.md", f"each of the last {reports.REPORTS} runs"),
         ("filters.md", f"a text of more than {nodes.MAX_LENGTH:,} characters"),
         ("filters.md", f"nested more than {nodes.MAX_DEPTH} deep"),
         ("filters.md", f"members of more than {operands.MAX_PARTS} names"),

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from .mariadb import MariadbDatabase, MariadbServer
+from .mosquitto import Mosquitto
 from .pgbouncer import Pgbouncer
 from .postgres import PostgresDatabase, PostgresServer
 
 __all__ = [
     "mariadb",
     "mariadb_database",
+    "mosquitto",
     "pgbouncer",
     "postgres",
     "postgres_database",
@@ -56,6 +58,13 @@ def mariadb_database(mariadb: MariadbServer) -> Iterator[MariadbDatabase]:
     database = mariadb.new_database()
     yield database
     mariadb.drop(database)
+
+
+@pytest.fixture(scope="session")
+def mosquitto() -> Iterator[Mosquitto]:
+    """A Mosquitto that lets everybody in, shared by all tests of this process."""
+    with Mosquitto() as server:
+        yield server
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..problems import BadRequest
-from . import task_schedule
+from . import broker_tasks, task_schedule
 from .base.members import Check, flag, integer, one_of, text
 from .base.resource import Document, Resource
 from .task_scripts import check_script, simulate, source_text
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 HOUR = 3_600_000  # ms
 MINUTE = 60_000  # ms
 _YEARS = 10 * 365 * 24 * HOUR
+
+_TOPIC = re.compile(r"[^+#\0]+")
+_TOPICS = re.compile(r"(#|(\+|[^+#/\0]*)(/(\+|[^+#/\0]*))*(/#)?)")
 
 _PERIODIC: dict[str, Check] = {
     "periodicity": integer(MINUTE, _YEARS),
@@ -55,10 +58,19 @@ def _check_api(_caller: Caller, task: Document) -> Document:
 def _check_mqtt(caller: Caller, task: Document) -> Document:
     if len([name for name in ("destination", "source") if name in task]) != 1:
         raise BadRequest("an mqtt task has exactly one of destination (messages become drops) and source")
+    topic = task.get("topic")
     if "destination" in task:
         caller.require(task["destination"], "dropWrite")
+        if not topic:
+            raise BadRequest("topic is required: what to subscribe to, such as weather/+/temp")
+        if not _TOPICS.fullmatch(topic):
+            raise BadRequest(
+                "topic must be such as weather/+/temp or weather/#: + and # stand for whole levels"
+            )
     else:
         caller.require(task["source"], "dropRead")
+        if topic and not _TOPIC.fullmatch(topic):
+            raise BadRequest("topic must have no + and no #: it is one topic to publish to")
     return task
 
 
@@ -128,5 +140,10 @@ MQTT = Resource(
     required=("uri",),
     defaults={"version": "3.1.1", "reportFrequency": 5 * MINUTE},
     path_members=("destination", "source"),
+    readonly=broker_tasks.SET_BY_PLATFORM,
     check=_check_mqtt,
+    before_write=broker_tasks.before_write,
+    after_create=broker_tasks.after_create,
+    after_delete=broker_tasks.after_delete,
+    present=broker_tasks.without_password,
 )

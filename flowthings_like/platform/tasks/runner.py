@@ -8,29 +8,23 @@ from typing import TYPE_CHECKING
 
 from ..problems import Problem, TooManyRequests, Unavailable
 from ..resources.access.rights import Caller
-from ..resources.base import verbs as resource_verbs
 from ..resources.drops import verbs as drop_verbs
-from ..resources.flows import FLOW, id_at
 from ..resources.task_schedule import RunResult, Status, find_task, record
 from .api_task import run_api_task
 from .fetch import FetchTimeout
+from .reports import report
 from .response import Refused
 from .rss_task import run_rss_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy.engine import Connection
-
     from ..resources.drops.resource_store import ResourceStore
     from ..resources.task_schedule import StoredTask
     from .fetch import Fetcher
     from .yields import Yield
 
-__all__ = ["REPORTS", "TaskRunner"]
-
-REPORTS = 100
-"""How many reports of a task are kept."""
+__all__ = ["TaskRunner"]
 
 _log = logging.getLogger("flowthings_like.platform.tasks")
 
@@ -64,9 +58,11 @@ class TaskRunner:
         started = time.monotonic()
         result = self._result(task)
         milliseconds = round((time.monotonic() - started) * 1000)
-        report = self._report_flow(task)
-        self._report(task, result, milliseconds, report)
-        self._store.write(lambda connection: record(connection, task, result, report))
+        elems = {"status": result.status.value, "drops": result.drops, "milliseconds": milliseconds}
+        if result.message:
+            elems["message"] = result.message
+        flow = report(self._store, Caller(task.account, task.body["creatorId"]), id_, elems)
+        self._store.write(lambda connection: record(connection, task, result, flow))
 
     def _result(self, task: StoredTask) -> RunResult:
         try:
@@ -94,41 +90,6 @@ class TaskRunner:
         """Whether the task is to be run as it was read: it may have been disabled, changed or deleted."""
         found = self._store.read(lambda connection: find_task(connection, task.body["id"]))
         return found is not None and _without_schedule(found) == _without_schedule(task)
-
-    def _report_flow(self, task: StoredTask) -> tuple[str, str] | None:
-        """Id and path of the flow with the task's reports, which is made if it is missing."""
-        path = f"/{task.account}/:reports/{task.body['id']}-report"
-        owner = Caller(task.account, task.body["creatorId"])
-
-        def work(connection: Connection) -> str:
-            found = id_at(connection, path)
-            if found is None:
-                model = {"path": path, "capacity": REPORTS, "description": "reports of a task"}
-                found = resource_verbs.insert(connection, owner, FLOW, model)["id"]
-            return found
-
-        try:
-            known = self._store.read(lambda connection: id_at(connection, path))
-            return known or self._store.write(work, clears_cache=True), path
-        except Unavailable:
-            raise
-        except Problem as problem:  # an account whose name is so long that the path is too long
-            _log.warning("there is no flow for the reports of %s: %s", task.body["id"], problem.message)
-            return None
-
-    def _report(
-        self, task: StoredTask, result: RunResult, milliseconds: int, report: tuple[str, str] | None
-    ) -> None:
-        if report is None:
-            return
-        elems = {"status": result.status.value, "drops": result.drops, "milliseconds": milliseconds}
-        if result.message:
-            elems["message"] = result.message
-        owner = Caller(task.account, task.body["creatorId"])
-        try:
-            drop_verbs.create(self._store, owner, report[0], {"elems": elems})
-        except Problem as problem:  # the flow has just been deleted, or has a filter
-            _log.warning("a report of %s is lost: %s", task.body["id"], problem.message)
 
 
 def _without_schedule(task: StoredTask) -> dict[str, object]:

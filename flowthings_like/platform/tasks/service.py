@@ -22,6 +22,7 @@ from ..leader.leader_lock import LeaderLock
 from ..problems import BadRequest, Problem
 from ..resources.task_schedule import adopt, due_tasks
 from .addresses import AddressRules
+from .broker_sessions import BrokerSessions
 from .fetch import Fetcher, FetchLimits
 from .runner import TaskRunner
 
@@ -47,7 +48,12 @@ POLL_INTERVAL = 0.25
 CLOSE_SECONDS = 15.0
 """How long tasks that run may take to end when the platform is closed."""
 
-_PACKAGES = {"apscheduler": "APScheduler", "feedparser": "feedparser", "xmltodict": "xmltodict"}
+_PACKAGES = {
+    "apscheduler": "APScheduler",
+    "feedparser": "feedparser",
+    "paho.mqtt": "paho-mqtt",
+    "xmltodict": "xmltodict",
+}
 """{module: package} of what tasks need. They are imported when tasks are first run."""
 
 _log = logging.getLogger("flowthings_like.platform.tasks")
@@ -94,6 +100,7 @@ class TaskService:
         self._store = store
         self._lock = LeaderLock(store.folder, LOCK)
         self._fetcher = Fetcher(rules, settings.limits, settings.tls)
+        self._brokers = BrokerSessions(store, rules, settings.tls)
         self._runner = TaskRunner(store, self._fetcher)
         self._running: set[str] = set()
         self._is_closed = False
@@ -130,7 +137,8 @@ class TaskService:
                 try:
                     self._schedule(scheduler)
                 finally:
-                    scheduler.stop(CLOSE_SECONDS)
+                    self._brokers.close(CLOSE_SECONDS / 2)
+                    scheduler.stop(CLOSE_SECONDS / 2)
         except Exception:
             _log.exception("tasks are not run any more by this process")
         finally:
@@ -154,6 +162,7 @@ class TaskService:
                     self._store.write(adopt)
                     is_adopted = True
                 self._schedule_due(scheduler)
+                self._brokers.look()
             except Problem as problem:
                 if not self._is_closed:
                     _log.warning("tasks wait: %s", problem.message)
@@ -193,7 +202,7 @@ class TaskService:
 def check_packages() -> None:
     """Raise ConfigurationError if a package that tasks need is not installed."""
     for module, package in _PACKAGES.items():
-        if find_spec(module) is None:
+        if find_spec(module.partition(".")[0]) is None:
             raise ConfigurationError(
                 f"tasks need the package {package}; run: pip install 'flowthings_like[embedded,tasks]'"
             )

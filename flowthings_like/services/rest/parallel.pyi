@@ -500,6 +500,8 @@ class MQTTTaskThunk(GreenThunk[MQTTTask]):
             "topic",
             "source",
             "version",
+            "username",
+            "clientId",
         ],
     ) -> str: ...
     @overload
@@ -527,6 +529,8 @@ class MQTTTaskThunk(GreenThunk[MQTTTask]):
             "topic",
             "source",
             "version",
+            "username",
+            "clientId",
         ],
     ) -> str | None: ...
     @overload
@@ -547,6 +551,8 @@ class MQTTTaskThunk(GreenThunk[MQTTTask]):
             "topic",
             "source",
             "version",
+            "username",
+            "clientId",
         ],
         default: D,
     ) -> str | D: ...

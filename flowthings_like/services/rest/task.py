@@ -54,6 +54,8 @@ class MQTTTask(Task, total=False):
     source: str
     qos: int
     version: str
+    username: str
+    clientId: str
     reportFrequency: int
 
 
