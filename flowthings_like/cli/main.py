@@ -18,6 +18,7 @@ COMMANDS = {
     "serve": "serve the embedded platform to other processes",
     "doctor": "find mistakes in how a program patches for green threads, and say how to fix them",
     "plot": "draw a stream of points to a PNG file",
+    "plan": "pull, push and compare the flows, tracks and tasks beneath a path, as one file",
     "records": "get, put and follow binary records, as CSV, NDJSON or Parquet",
     "demo": "load a year of real weather, search it and draw it",
 }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..problems import MethodNotAllowed, NotFound
-from . import drop_routes, resource_routes, statistics_routes
+from . import drop_routes, plan_routes, resource_routes, statistics_routes
 from .envelope import Response
 
 if TYPE_CHECKING:
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 
 class Router:
-    """The routes of these resources, of drops and of statistics."""
+    """The routes of these resources, of drops, statistics and plans."""
 
     def __init__(self, resources: Iterable[Resource]) -> None:
         self._by_length: dict[tuple[str, int], Methods] = {}
         self._by_last: dict[tuple[str, int, str], Methods] = {("drop", 2, "aggregate"): drop_routes.AGGREGATE}
         self._add("drop", drop_routes.ROUTES)
         self._add("statistics", statistics_routes.ROUTES)
+        self._add("plan", plan_routes.ROUTES)
         for resource in resources:
             self._add(resource.name, resource_routes.routes(resource))
             for name, action in resource.actions.items():

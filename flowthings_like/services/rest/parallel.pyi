@@ -23,6 +23,7 @@ from .flow import Flow
 from .follower import Follower
 from .group import Group
 from .identity import Identity
+from .plan import Plan, PlanChange, PlanResult
 from .resource import Resource
 from .share import Share
 from .statistics import Level, Whole
@@ -287,6 +288,54 @@ class IdentityThunk(GreenThunk[Identity]):
     def get(self, key: Literal["shares"]) -> dict[str, Any] | None: ...
     @overload
     def get(self, key: Literal["shares"], default: D) -> dict[str, Any] | D: ...
+
+class PlanThunk(GreenThunk[Plan]):
+    @overload  # type: ignore[override]
+    def __getitem__(self, key: Literal["path"]) -> str: ...
+    @overload
+    def __getitem__(self, key: Literal["flows", "tracks", "tasks"]) -> list[dict[str, Any]]: ...
+    @overload  # type: ignore[override]
+    def get(self, key: Literal["path"]) -> str | None: ...
+    @overload
+    def get(self, key: Literal["path"], default: D) -> str | D: ...
+    @overload
+    def get(self, key: Literal["flows", "tracks", "tasks"]) -> list[dict[str, Any]] | None: ...
+    @overload
+    def get(self, key: Literal["flows", "tracks", "tasks"], default: D) -> list[dict[str, Any]] | D: ...
+
+class PlanChangeThunk(GreenThunk[PlanChange]):
+    @overload  # type: ignore[override]
+    def __getitem__(self, key: Literal["name"]) -> str: ...
+    @overload
+    def __getitem__(self, key: Literal["members"]) -> dict[str, list[Any]]: ...
+    @overload  # type: ignore[override]
+    def get(self, key: Literal["name"]) -> str | None: ...
+    @overload
+    def get(self, key: Literal["name"], default: D) -> str | D: ...
+    @overload
+    def get(self, key: Literal["members"]) -> dict[str, list[Any]] | None: ...
+    @overload
+    def get(self, key: Literal["members"], default: D) -> dict[str, list[Any]] | D: ...
+
+class PlanResultThunk(GreenThunk[PlanResult]):
+    @overload  # type: ignore[override]
+    def __getitem__(self, key: Literal["created", "deleted"]) -> list[str]: ...
+    @overload
+    def __getitem__(self, key: Literal["changed"]) -> list[PlanChange]: ...
+    @overload
+    def __getitem__(self, key: Literal["unchanged"]) -> int: ...
+    @overload  # type: ignore[override]
+    def get(self, key: Literal["created", "deleted"]) -> list[str] | None: ...
+    @overload
+    def get(self, key: Literal["created", "deleted"], default: D) -> list[str] | D: ...
+    @overload
+    def get(self, key: Literal["changed"]) -> list[PlanChange] | None: ...
+    @overload
+    def get(self, key: Literal["changed"], default: D) -> list[PlanChange] | D: ...
+    @overload
+    def get(self, key: Literal["unchanged"]) -> int | None: ...
+    @overload
+    def get(self, key: Literal["unchanged"], default: D) -> int | D: ...
 
 class ResourceThunk(GreenThunk[Resource]):
     @overload  # type: ignore[override]
@@ -850,6 +899,12 @@ class LazyWebSocketService(LazyBaseService):
         **options: Any,
     ) -> WebSocketClient: ...
 
+class LazyPlanService(LazyBaseService):
+    def pull(self, path: str, **params: Any) -> PlanThunk: ...
+    def push(
+        self, plan: Mapping[str, Any], dry_run: bool = False, delete: bool = False, **params: Any
+    ) -> PlanResultThunk: ...
+
 class LazyBaseService:
     @property
     def creds(self) -> Any: ...
@@ -1089,6 +1144,7 @@ class LazyServices(LazyAPI):
     group: LazyGroupService
     identity: LazyIdentityService
     mqtt_task: LazyMQTTTaskService
+    plan: LazyPlanService
     rss_task: LazyRSSTaskService
     share: LazyShareService
     statistics: LazyStatisticsService
@@ -1157,6 +1213,12 @@ class AsyncWebSocketService(AsyncBaseService):
         reply_timeout: float = 60.0,
         **options: Any,
     ) -> WebSocketClient: ...
+
+class AsyncPlanService(AsyncBaseService):
+    def pull(self, path: str, **params: Any) -> RunningCall[Plan]: ...
+    def push(
+        self, plan: Mapping[str, Any], dry_run: bool = False, delete: bool = False, **params: Any
+    ) -> RunningCall[PlanResult]: ...
 
 class AsyncBaseService:
     @property
@@ -1393,6 +1455,7 @@ class AsyncServices(AsyncAPI):
     group: AsyncGroupService
     identity: AsyncIdentityService
     mqtt_task: AsyncMQTTTaskService
+    plan: AsyncPlanService
     rss_task: AsyncRSSTaskService
     share: AsyncShareService
     statistics: AsyncStatisticsService

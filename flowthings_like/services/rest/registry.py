@@ -11,6 +11,7 @@ from .flow import Flow, FlowService
 from .group import Group, GroupService
 from .identity import Identity, IdentityService
 from .live import WebSocketService
+from .plan import Plan, PlanChange, PlanResult, PlanService
 from .resource import BaseService, Findable, Resource
 from .share import Share, ShareService
 from .statistics import StatisticsService
@@ -43,6 +44,10 @@ __all__ = [
     "MQTTTask",
     "MQTTTaskService",
     "ParentDrop",
+    "Plan",
+    "PlanChange",
+    "PlanResult",
+    "PlanService",
     "RSSTask",
     "RSSTaskService",
     "Resource",
@@ -70,6 +75,7 @@ class Services:
     group: GroupService
     identity: IdentityService
     mqtt_task: MQTTTaskService
+    plan: PlanService
     rss_task: RSSTaskService
     share: ShareService
     statistics: StatisticsService
@@ -86,6 +92,7 @@ SERVICES: dict[str, type[BaseService]] = {
     "group": GroupService,
     "identity": IdentityService,
     "mqtt_task": MQTTTaskService,
+    "plan": PlanService,
     "rss_task": RSSTaskService,
     "share": ShareService,
     "statistics": StatisticsService,

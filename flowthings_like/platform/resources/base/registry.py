@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Counted", "resources", "statistics"]
 
 _PACKAGE = "flowthings_like.platform.resources"
-_TAKEN = {"drop": "d", "statistics": ""}
+_TAKEN = {"drop": "d", "statistics": "", "plan": ""}
 """{name: letter} of what is served beside the resources: a resource must not use these."""
 
 

@@ -141,7 +141,7 @@ def find(store: ResourceStore, caller: Caller, resource: Resource, query: Query)
     checked_here = caller.rights is not None and not resource.path_members
     page = replace(query, start=0, limit=LARGEST_LIMIT) if checked_here else query
     everything = sql.select(table.c.body).where(
-        table.c.kind == resource.name, table.c.account == caller.account, *_within(caller, resource)
+        table.c.kind == resource.name, table.c.account == caller.account, *within(caller, resource)
     )
 
     def work(connection: sql.Connection) -> list[str]:
@@ -182,7 +182,7 @@ def update_many(
         resource.before_transaction(store, caller, members)
 
     def work(connection: sql.Connection) -> dict[str, Document]:
-        return {id_: _change(connection, caller, resource, id_, members) for id_, members in wanted.items()}
+        return {id_: change(connection, caller, resource, id_, members) for id_, members in wanted.items()}
 
     changed = store.write(work, clears_cache=resource.is_cached)
     resource.after_update(store)
@@ -200,15 +200,16 @@ def set_member(
 
 def delete(store: ResourceStore, caller: Caller, resource: Resource, id_: str) -> Document:
     """Remove the document and what belongs to it. Returns an empty document."""
-
-    def work(connection: sql.Connection) -> None:
-        document = fetch(connection, caller, resource, id_)
-        _require(caller, resource, document, "write", f"{resource.name} {id_}")
-        connection.execute(table.delete().where(table.c.id == id_))
-        resource.after_delete(connection, document)
-
-    store.write(work, clears_cache=resource.is_cached)
+    store.write(lambda connection: remove(connection, caller, resource, id_), clears_cache=resource.is_cached)
     return {}
+
+
+def remove(connection: sql.Connection, caller: Caller, resource: Resource, id_: str) -> None:
+    """Do what `delete` does, within a transaction of the caller's."""
+    document = fetch(connection, caller, resource, id_)
+    _require(caller, resource, document, "write", f"{resource.name} {id_}")
+    connection.execute(table.delete().where(table.c.id == id_))
+    resource.after_delete(connection, document)
 
 
 def check_ids(wanted: Any) -> list[str]:
@@ -220,9 +221,10 @@ def check_ids(wanted: Any) -> list[str]:
     return wanted
 
 
-def _change(
+def change(
     connection: sql.Connection, caller: Caller, resource: Resource, id_: str, members: Mapping[str, Any]
 ) -> Document:
+    """Do what `update` does, within a transaction of the caller's."""
     before = fetch(connection, caller, resource, id_)
     _require(caller, resource, before, "write", f"{resource.name} {id_}")
     # Members that are stored already may be sent back, or removed.
@@ -272,7 +274,7 @@ def _require(
         raise Forbidden(f"this {resource.name} needs the account's master token")
 
 
-def _within(caller: Caller, resource: Resource) -> list[sql.ColumnElement[bool]]:
+def within(caller: Caller, resource: Resource) -> list[sql.ColumnElement[bool]]:
     """Conditions for the rows that the caller may read, if the right to them is in the path column."""
     prefixes = caller.prefixes("read")
     if prefixes is None or not resource.path_members:

@@ -1,0 +1,28 @@
+"""Routes of plans: `/plan`. GET pulls the plan of a path, POST pushes one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..problems import BadRequest
+from ..resources.plans import pull, push
+from .envelope import Response
+
+if TYPE_CHECKING:
+    from .request import Request
+    from .search_limits import Methods
+
+
+def _pull(request: Request) -> Response:
+    path = request.params.get("path", [""])[-1]
+    if not path:
+        raise BadRequest("path is required: the path whose flows, tracks and tasks to pull")
+    return Response(pull(request.store, request.caller, path))
+
+
+def _push(request: Request) -> Response:
+    return Response(push(request.store, request.caller, request.body()))
+
+
+ROUTES: dict[int, Methods] = {0: {"GET": _pull, "POST": _push}}
+"""{how many segments follow `plan`: {method: handler}}"""
