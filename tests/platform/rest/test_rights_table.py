@@ -60,8 +60,8 @@ FOR_MASTER = dict.fromkeys(OBJECT, MASTER)
 NEEDS: dict[str, dict[str, frozenset[str]]] = {
     "flow": OBJECT,
     "track": {**OBJECT, "create": TRACK, "update": TRACK, "update_many": TRACK, "set_member": TRACK},
-    "api-task": OBJECT,
-    "rss": OBJECT,
+    "api-task": {**OBJECT, **FEEDS, "run": of("write")},
+    "rss": {**OBJECT, **FEEDS, "run": of("write")},
     "mqtt": {**OBJECT, **FEEDS},
     "device": {**OBJECT, "create": of("administer")},
     "token": {**OBJECT, **NEVER_CHANGED, "create": of("administer")},
@@ -153,7 +153,7 @@ class World:
         bodies: dict[str, dict[str, Any]] = {
             "flow": {"path": path},
             "track": {"source": path, "destination": f"{path}/to"},
-            "api-task": {"destination": path, "source": {"http": "https://example.com/"}},
+            "api-task": {"destination": path, "source": {"http": {"uri": "https://example.com/"}}},
             "rss": {"destination": path, "url": "https://example.com/feed"},
             "mqtt": {"destination": path, "uri": "tcp://broker.example.com:1883"},
             "device": {"path": path},
@@ -162,6 +162,8 @@ class World:
             "group": {"memberIds": [self.theirs]},
             "identity": {"name": "second"},
         }
+        if resource in ("api-task", "rss", "mqtt"):
+            bodies[resource]["disabled"] = True  # nothing is to be fetched, and nothing to change meanwhile
         if place == OUT and resource != "identity":
             bodies[resource]["description"] = SECRET
         return bodies[resource]
@@ -317,6 +319,7 @@ def call(world: World, caller: Caller, resource: str, verb: str, place: str) -> 
         "update_many": ("MPUT", f"/{resource}", {document["id"]: changes}),
         "set_member": ("PUT", f"{where}/displayName", "new"),
         "delete": ("DELETE", where, None),
+        "run": ("POST", f"/{resource}/run", {"id": document["id"]}),
     }
     before = world.contents()
     reply = caller.client(*requests[verb])
@@ -344,6 +347,8 @@ def test_objects(world: World, kind: str, resource: str) -> None:
                 found = reply.ok()
                 ids = set(found) if verb == "read_many" else {one["id"] for one in found}
                 assert (document["id"] in ids) == is_allowed, said
+            elif is_allowed and verb == "run":
+                assert "is disabled" in reply.error, said
             elif is_allowed:
                 assert reply.status in (200, 201), said
             else:
