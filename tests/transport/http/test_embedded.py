@@ -60,7 +60,9 @@ def platform(application: Application, monkeypatch: pytest.MonkeyPatch) -> Any:
     def close() -> None:
         state.closings += 1
 
-    def open_platform(folder: Any, account: str, *, max_capacity: int | None = None) -> Any:
+    def open_platform(
+        folder: Any, account: str, *, max_capacity: int | None = None, tasks: Any = None
+    ) -> Any:
         state.asked = (folder, account)
         return state
 
