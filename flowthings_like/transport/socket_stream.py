@@ -63,17 +63,6 @@ class SocketStream:
             self._below.settimeout(timeout)
             self._timeout = timeout
 
-    def lift_timeout(self) -> None:
-        """Take the time-out off the socket, until the next `receive` or `flush`.
-
-        Python's own sockets wait for their time-out in `offer` as well. Only for streams that one thread
-        alone reads from and writes to.
-        """
-        if self._timeout is not None:
-            self._timeout = _UNKNOWN
-            self._below.settimeout(None)
-            self._timeout = None
-
     def offer(self, items: Sequence[bytes | memoryview]) -> bool:
         data = items[0] if len(items) == 1 else b"".join(items)
         self._writing = True

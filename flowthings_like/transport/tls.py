@@ -20,7 +20,6 @@ from urllib3.exceptions import InsecureRequestWarning
 from ..errors import ConfigurationError
 from ..green.backends.choice import detect
 from .byte_stream import CHUNK
-from .socket_stream import SocketStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -151,11 +150,6 @@ class TLSStream:
 
     def limit(self, until: float | None, each: float | None = None) -> None:
         self._below.limit(until, each)
-
-    def lift_timeout(self) -> None:
-        """As of a `SocketStream`."""
-        if isinstance(self._below, SocketStream):
-            self._below.lift_timeout()
 
     def offer(self, items: Sequence[bytes | memoryview]) -> bool:
         with self._lock:

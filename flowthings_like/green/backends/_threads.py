@@ -338,7 +338,10 @@ class ThreadsBackend(Backend):
 
     def send_now(self, sock: socket.socket, data: bytes | memoryview) -> int:
         try:
-            return sock.send(data, socket.MSG_DONTWAIT)
+            if sock.gettimeout() is None:
+                return sock.send(data, socket.MSG_DONTWAIT)
+            # The descriptor does not block, but `send` would wait for the time-out, whatever its flags.
+            return os.write(sock.fileno(), data)
         except BlockingIOError:
             return 0
 

@@ -289,10 +289,13 @@ class Feed:
     def _sweep(self) -> None:
         """Close the sessions that were abandoned."""
         with self._lock:
-            sessions = set(chain.from_iterable(feed.sessions() for feed in self._flows.values()))
+            sessions = self._sessions()
         for session in sessions:
             if session.outgoing.ending is not None:
                 session.close()
+
+    def _sessions(self) -> set[Listener]:
+        return set(chain.from_iterable(feed.sessions() for feed in self._flows.values()))
 
     def _read(self, flow_id: str) -> None:
         feed = self._flows.get(flow_id)

@@ -186,25 +186,33 @@ def _since(text: str | None) -> Since:
 def _poll(session: Session, seconds: float) -> Response:
     """The next pushes, as soon as there are any."""
     try:
-        found: list[Any] = []
-        deadline = monotonic() + seconds
-        while not found and (left := deadline - monotonic()) > 0:
-            found = [orjson.Fragment(text) for batch in session.output(left) for text in batch.texts]
-            if session.outgoing.ending is not None:
-                break
-        return Response(found)
+        return Response(_next_pushes(session, seconds))
     finally:
         session.close()
+
+
+def _next_pushes(session: Session, seconds: float) -> list[Any]:
+    found: list[Any] = []
+    deadline = monotonic() + seconds
+    while not found and (left := deadline - monotonic()) > 0:
+        found = [orjson.Fragment(text) for batch in session.output(left) for text in batch.texts]
+        if session.outgoing.ending is not None:
+            break
+    return found
 
 
 def _stream(session: Session) -> Iterator[bytes]:
     """The pushes as lines, until the client has gone."""
     try:
-        while True:
-            batches = session.output(STREAM_HEARTBEAT)
-            texts = [text for batch in batches for text in batch.texts]
-            if session.outgoing.ending is not None and not texts:
-                return
-            yield b"\n".join([*(texts or [HEARTBEAT]), b""])
+        yield from _lines(session)
     finally:
         session.close()
+
+
+def _lines(session: Session) -> Iterator[bytes]:
+    while True:
+        batches = session.output(STREAM_HEARTBEAT)
+        texts = [text for batch in batches for text in batch.texts]
+        if session.outgoing.ending is not None and not texts:
+            return
+        yield b"\n".join([*(texts or [HEARTBEAT]), b""])

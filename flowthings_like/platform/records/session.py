@@ -44,7 +44,7 @@ _SMALL_PIECE = 512
 _WHOLE_REPLY = 64 << 10
 """Bytes of a reply that is sent at once. The header of a longer one leaves before its records."""
 
-_HEADER_LEAD = 0.001
+_HEADER_LEAD = 0.003
 """Seconds between that header and the first record. A client of TStorage that reads arrays fails if its first
 read has the header and a part of a row: it looks for the end mark at a wrong place."""
 

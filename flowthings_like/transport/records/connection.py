@@ -23,7 +23,6 @@ from ...errors import DeadlineExceeded
 from ...green.backends.choice import detect
 from ...green.backends.fairness import LARGE, fair_yield
 from ..after_fork import cut_off, forget_in_child
-from ..byte_stream import CHUNK
 from ..dial import dial
 from ..hubless import close_without_hub, shut_down_without_hub
 from ..socket_stream import SocketStream
@@ -169,8 +168,6 @@ class RecordsConnection:
                     if self._has_answered():
                         return False
                     fair_yield()
-                if number or len(piece) > CHUNK:  # a small piece finds room in the socket
-                    self._stream.lift_timeout()
                 if not self._stream.offer([piece]) and not self._flush():
                     return False
         except TimeoutError:

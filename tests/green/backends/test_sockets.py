@@ -21,14 +21,18 @@ def pair() -> Iterator[Pair]:
         yield one, other
 
 
-def test_send_now_sends_what_a_socket_accepts(pair: Pair) -> None:
+@pytest.mark.parametrize("timeout", [None, 60.0])
+def test_send_now_sends_what_a_socket_accepts(pair: Pair, timeout: float | None) -> None:
     one, other = pair
     backend = detect()
+    one.settimeout(timeout)
+    begun = monotonic()
     sent = 0
     while taken := backend.send_now(one, b"x" * 100_000):
         sent += taken
     assert sent > 0
-    assert one.gettimeout() is None
+    assert monotonic() - begun < 30  # it does not wait for the time-out
+    assert one.gettimeout() == timeout
     left = sent
     while left:
         left -= len(other.recv(65_536))
