@@ -17,9 +17,10 @@ import sqlalchemy as sql
 from ..ids import is_id, now_ms
 from ..problems import BadRequest
 from ..store.schema import resources, task_runs
+from .access.rights import intersection
 from .base.registry import resources as by_name
 from .base.verbs import fetch
-from .drops.track_script import from_grants
+from .drops.track_script import from_grants, to_grants
 
 if TYPE_CHECKING:
     from .access.rights import Caller
@@ -157,12 +158,17 @@ def _set_rights(caller: Caller, document: Document, before: Document | None) -> 
     if "js" not in document:
         document.pop("jsRights", None)
         return
-    rights = from_grants(caller.rights)
     if before is None or before.get("js") != document["js"]:
+        granted = caller.rights
+    elif caller.rights is not None and before["destination"] != document["destination"]:
+        writers = before.get("jsRights")
+        granted = caller.rights if writers is None else intersection(to_grants(writers), caller.rights)
+    else:
+        return
+    rights = from_grants(granted)
+    if rights is None:
         document.pop("jsRights", None)
-        if rights is not None:
-            document["jsRights"] = rights
-    elif rights is not None and before["destination"] != document["destination"]:
+    else:
         document["jsRights"] = rights
 
 

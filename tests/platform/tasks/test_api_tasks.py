@@ -216,6 +216,12 @@ def test_a_restricted_writer_lends_only_its_own_rights(api: API, web: Web, tmp_p
         assert "no dropRead right" in run_of(api.api_task, made["id"], 2)["statusMessage"]
         with pytest.raises(FlowThingsForbidden):
             new_task(restricted, read, destination="/acme/secret")
+        # Nor does an editor gain rights by sending the drops of somebody else's script elsewhere.
+        api.flow.create({"path": "/acme/x/y"})
+        full = new_task(api, read, disabled=True)
+        moved = restricted.api_task.update({"id": full["id"], "destination": "/acme/x/y", "disabled": False})
+        assert moved["jsRights"] == {"/acme/x": ["administer", "read"]}
+        assert "no dropRead right" in run_of(api.api_task, full["id"])["statusMessage"]
 
 
 def test_one_process_runs_the_tasks_and_another_takes_over(tmp_path: Path, web: Web) -> None:
