@@ -1,4 +1,7 @@
-"""How late a 1 ms heartbeat is at worst while another green thread puts and gets 300,000 records."""
+"""How long puts and gets of 300,000 records hold the hub: most CPU time between two beats of another thread.
+
+CPU time, because other programs lengthen the time of day.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,15 @@ from benchmarks import Target
 from benchmarks._canned_records import canned
 from benchmarks._record_channels import columns, objects, ours
 
-TITLE = "binary records: a 1 ms heartbeat beside a put and a get of 300,000 records: latest beat"
-UNIT = "ms, less is better"
+TITLE = "binary records: longest hold of the hub by puts and gets of 300,000 records"
+UNIT = "ms of CPU time"
 PEER = "columns, gevent"
 COUNT = 300_000
 SERVER = canned(COUNT)
 ROUNDS = 3
 
 
-def latest_beat(make: Callable[[int], Any]) -> Callable[[Path], float]:
+def longest_hold(make: Callable[[int], Any]) -> Callable[[Path], float]:
     def measure(folder: Path) -> float:
         from flowthings_like.green import detect
         from flowthings_like.records import Key
@@ -29,36 +32,36 @@ def latest_beat(make: Callable[[int], Any]) -> Callable[[Path], float]:
         records = make(COUNT)
         gc.freeze()  # a collection of all these objects would hold the hub, whoever made them
         done = False
-        latest = 0.0
+        longest = 0.0
 
         def beat() -> None:
-            nonlocal latest
+            nonlocal longest
             while not done:
-                due = time.perf_counter() + 0.001
+                began = time.process_time()
                 library.sleep(0.001)
-                latest = max(latest, time.perf_counter() - due)
+                longest = max(longest, time.process_time() - began)
 
-        def work() -> None:
+        def work(rounds: int) -> None:
             with ours() as channel:
-                for _ in range(ROUNDS):
+                for _ in range(rounds):
                     channel.put(records).raise_for_status()
                     found = channel.get(Key.min(), Key.max()).raise_for_status().data
                     assert len(found) == COUNT
 
+        work(1)  # the first call imports
         heart = library.spawn(beat)
-        library.get(library.spawn(work))
+        library.get(library.spawn(work, ROUNDS))
         done = True
         library.get(heart)
-        return latest * 1e3
+        return longest * 1e3
 
     return measure
 
 
 CONTENDERS = {
-    "columns, gevent": latest_beat(columns),
-    "columns, eventlet": latest_beat(columns),
-    "Records put, columns got, gevent": latest_beat(objects),
-    "Records put, columns got, eventlet": latest_beat(objects),
-    "columns, threads": latest_beat(columns),
+    "columns, gevent": longest_hold(columns),
+    "columns, eventlet": longest_hold(columns),
+    "Records put, columns got, gevent": longest_hold(objects),
+    "Records put, columns got, eventlet": longest_hold(objects),
 }
 TARGETS = [Target("columns, gevent", at_most=20), Target("columns, eventlet", at_most=20)]
