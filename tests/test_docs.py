@@ -95,10 +95,11 @@ def numbers() -> list[tuple[str, str]]:
         ),
         (
             "tracks.md",
-            f"| {script_outputs.MOST_OUTPUTS:,} drops, {sandbox.LARGEST_RESULT >> 20} MiB of JSON |",
+            f"| {script_outputs.MOST_OUTPUTS:,} drops, {sandbox.LARGEST_RESULT >> 10} KiB of JSON, "
+            "or twice the drop |",
         ),
         ("tracks.md", f"| {ScriptLimits().total:g} s, {runner.LARGEST_RESULTS >> 20} MiB of JSON |"),
-        ("tracks.md", f"| {script_runs.TOTAL:g} s | all scripts"),
+        ("tracks.md", f"| {script_runs.TOTAL:g} s, their waits included | all scripts"),
         ("tracks.md", f"| {tracks.LONGEST_JS >> 10} KiB | `js` itself |"),
         ("tracks.md", f"A script gets {script_reads.MOST_FOUND} drops, flows or tracks at once"),
         ("tracks.md", f"asks at most {batch.MOST_QUESTIONS} times for one drop"),

@@ -128,7 +128,7 @@ class Batch:
                     given.wanted = found["wanted"]
                     self._asking.append(given)
                 return
-            run.log = found["log"]
+            run.log, run.size = found["log"], len(reply)
             if "error" in found:
                 line = found["line"]
                 run.error = found["error"] if line is None else f"line {line}: {found['error']}"

@@ -12,13 +12,15 @@ import os
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...green.backends import choice as backend
+from ...green.backends.fairness import fair_yield
 from ..leader.after_fork import abandon_in_children
 from ..permits import PermitLimits, Permits
-from ..problems import BadRequest, Unavailable
+from ..problems import BadRequest, TooManyRequests, Unavailable
 from .batch import Batch, encoded
 from .process import ScriptProcess
 from .standings import Standing, Standings
@@ -33,9 +35,13 @@ __all__ = ["ScriptLimits", "ScriptRunner", "ScriptsTooLong"]
 LARGEST_RESULTS = 64 << 20
 """Bytes of JSON that a script may return for all its inputs together."""
 
-QUICK_PERMITS = PermitLimits(per_caller=1, total=2, waiting=5000)
-NEW_PERMITS = PermitLimits(per_caller=1, total=2, waiting=5000)
-SLOW_PERMITS = PermitLimits(per_caller=1, total=1, waiting=1000)
+QUICK_PERMITS = PermitLimits(per_caller=1, total=2, waiting=5000, timeout=10.0)
+NEW_PERMITS = PermitLimits(per_caller=1, total=2, waiting=5000, timeout=10.0)
+SLOW_PERMITS = PermitLimits(per_caller=1, total=1, waiting=1000, timeout=10.0)
+LARGE_PERMITS = PermitLimits(per_caller=1, total=2, waiting=1000, timeout=10.0)
+
+LARGE = 16 * 1024
+"""Bytes of results from which a script's results are large."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +52,18 @@ class ScriptLimits:
         quick: how many scripts run at once that were quick the last time.
         new: how many that were never run before.
         slow: how many others.
+        large: how many writes of large results are made at once.
         slice: seconds after which a script with more inputs lets others go first.
+        patience: seconds after which a script with more inputs, or more questions, waits no more for turns.
         total: seconds that a script may run for all the inputs of one request.
     """
 
     quick: PermitLimits = QUICK_PERMITS
     new: PermitLimits = NEW_PERMITS
     slow: PermitLimits = SLOW_PERMITS
+    large: PermitLimits = LARGE_PERMITS
     slice: float = 0.1
+    patience: float = 15.0
     total: float = 10.0
 
 
@@ -92,8 +102,10 @@ class ScriptRunner:
         """
         processes = self._here()
         batch = Batch(script, inputs)
-        used = 0.0
+        used, began = 0.0, time.monotonic()
         while batch.waiting:
+            if time.monotonic() - began > self._limits.patience:
+                raise TooManyRequests("the scripts of this account wait for each other: write less at a time")
             if used > self._limits.total or batch.size > LARGEST_RESULTS:
                 raise ScriptsTooLong(
                     f"js takes more than {self._limits.total:g} s for these drops, or returns more than "
@@ -109,6 +121,8 @@ class ScriptRunner:
                     processes.standings.note(script, self._limits.slice)
                     raise
                 answered = time.monotonic()
+                if sum(map(len, replies)) >= LARGE:
+                    fair_yield()  # reading them takes milliseconds
                 seconds = batch.take(replies)
                 batch.answer(answer, self._limits.slice)
             ended = time.monotonic()
@@ -127,6 +141,14 @@ class ScriptRunner:
         if not replies or replies[0].startswith(b"!"):
             reason = replies[0][1:].decode() if replies else "it takes too long to compile"
             raise BadRequest(f"js: {reason}")
+
+    def large_results(self, owner: str) -> AbstractContextManager[None]:
+        """A block in which large results of an account's scripts are written, in its turn.
+
+        Raises:
+            TooManyRequests, Unavailable: as Permits.hold.
+        """
+        return self._here().large.hold(owner)
 
     def close(self) -> None:
         """End the processes, after what runs in them."""
@@ -162,10 +184,11 @@ class _Processes:
 
     def __init__(self, limits: ScriptLimits) -> None:
         self.standings = Standings()
+        self.large = Permits("writes of scripts", limits.large)
         self._lanes = {
             Standing.QUICK: _Lane(limits.quick, nice=0),
-            Standing.NEW: _Lane(limits.new, nice=5),
-            Standing.SLOW: _Lane(limits.slow, nice=10),
+            Standing.NEW: _Lane(limits.new, nice=2),
+            Standing.SLOW: _Lane(limits.slow, nice=5),
         }
         size = sum(each.total for each in (limits.quick, limits.new, limits.slow))
         self._native = backend.detect().native_pool(size, "scripts")

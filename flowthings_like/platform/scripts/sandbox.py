@@ -38,8 +38,8 @@ MEMORY = 32 << 20
 """Bytes that a script may use."""
 STACK = 256 << 10
 """Bytes of stack that a script may use."""
-LARGEST_RESULT = 1 << 20
-"""Characters of JSON that a script may return for one input."""
+LARGEST_RESULT = 256 << 10
+"""Characters of JSON that a script may return for one input, or twice as much as the input has."""
 LARGEST_REPLY = 4 << 20
 """Bytes of results after which a request takes no further input."""
 _PROCESS_MEMORY = 512 << 20
@@ -119,8 +119,10 @@ class Script:
             reply: str = self._entry(self._script, self._kind, text, answers)
         except self._failed as error:
             raise Stopped(_message(error)) from None
-        if len(reply) > LARGEST_RESULT:
-            raise Stopped(f"it returned more than {LARGEST_RESULT} characters of JSON")
+        if len(reply) > max(LARGEST_RESULT, 2 * len(text)):
+            raise Stopped(
+                f"it returned more than {LARGEST_RESULT >> 10} KiB of JSON, and than twice its input"
+            )
         return reply
 
 
@@ -172,6 +174,7 @@ def write_frame(content: bytes) -> None:
 
 def _give_up_rights(nice: int) -> None:
     """Leave this process nothing but the two pipes, some memory and the processor time that others leave."""
+    os.closerange(3, 65536)  # what the platform's process was started with, and let its children have
     os.nice(nice)
     os.chdir("/")
     for limit, most in (

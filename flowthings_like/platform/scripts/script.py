@@ -46,8 +46,10 @@ class Run:
         value: what it returned, as JSON knows it.
         error: why it returned nothing; None if it did.
         log: what it logged: maps of `line_no` and `message`.
+        size: bytes of JSON that the value came as.
     """
 
     value: Any = None
     error: str | None = None
     log: list[dict[str, Any]] = field(default_factory=list)
+    size: int = field(default=0, compare=False)

@@ -113,16 +113,20 @@ def test_hostile_scripts_cost_their_owner_alone(tmp_path: Path, count: int) -> N
 
         numbers = iter(range(count))
         refused: list[int] = []
+        callers = [Caller(served.port, "acme", tokens["acme"]) for _ in range(max(16, count // 4))]
+        for (
+            caller
+        ) in callers:  # they are connected before it begins: opening connections is no script's doing
+            caller.ok("GET", "/flow?limit=1")
 
-        def attack() -> None:
-            caller = Caller(served.port, "acme", tokens["acme"])
+        def attack(caller: Caller) -> None:
             for number in numbers:
                 head, _ = caller("POST", "/drop", {"path": f"/acme/f{number}", "elems": {"n": 1}})
                 if not head["ok"]:
                     refused.append(head["status"])
             caller.close()
 
-        enemies = [threading.Thread(target=attack) for _ in range(max(16, count // 4))]
+        enemies = [threading.Thread(target=attack, args=(caller,)) for caller in callers]
         for each in enemies:
             each.start()
         while any(each.is_alive() for each in enemies):

@@ -47,6 +47,29 @@ def test_a_drop_is_created_once(api: Client) -> None:
     assert api.post("/drop/%2Facme%2Fa", {"elems": {"n": 1.5}}, **keyed("k2")).ok(201)["id"] != drop["id"]
 
 
+def test_a_drop_that_scripts_see_is_created_once(api: Client, platform: Platform) -> None:
+    for name in "abc":
+        api.flow(name)
+    for source, destination in ("ab", "bc"):
+        js = "drop => { drop.elems.n += 1; return drop; }"
+        api.post("/track", {"source": f"/acme/{source}", "destination": f"/acme/{destination}", "js": js})
+    runs: list[int] = []
+    run = platform.store.scripts.run
+
+    def counted(script: Any, inputs: Any, answer: Any) -> Any:
+        runs.append(len(inputs))
+        return run(script, inputs, answer)
+
+    platform.store.scripts.run = counted  # type: ignore[method-assign]
+    twice(lambda: api.post("/drop", {"path": "/acme/a", "elems": {"n": 1}}, **keyed()))
+    assert [[drop["elems"]["n"] for drop in api.get(f"/drop//acme/{name}").ok()] for name in "abc"] == [
+        [1],
+        [2],
+        [3],
+    ]
+    assert runs == [1, 1]
+
+
 def test_every_kind_of_write(api: Client) -> None:
     flow = twice(lambda: api.post("/flow", {"path": "/acme/a"}, **keyed("flow"))).ok(201)
     where = f"/flow/{flow['id']}"

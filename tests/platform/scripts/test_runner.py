@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -79,7 +80,7 @@ def test_a_script_computes(runner: ScriptRunner, source: str, value: Any) -> Non
         ("5", "Flow.Error: js must be one function that takes the drop"),
         ("async drop => drop", "Flow.Error: the function must not be async"),
         ("drop => Flow.Http.post('http://example.com')", "a script reaches nothing outside"),
-        ("drop => 'x'.repeat(2e6)", "it returned more than"),
+        ("drop => 'x'.repeat(2e6)", "it returned more than 256 KiB of JSON"),
         ("drop => 2n", "TypeError: "),
         ("drop => '\\ud800'", "what is no JSON"),
         (FOREVER, "it took more than 0.2 s"),
@@ -229,29 +230,33 @@ def test_a_process_that_is_killed_from_outside_is_replaced(runner: ScriptRunner)
     assert processes(runner) != {pid}
 
 
-def test_quick_scripts_do_not_wait_for_a_hostile_one(runner: ScriptRunner) -> None:
-    runner.run(Script(Kind.TRACK, FOREVER, "enemy"), [1], no_answer)
+def test_quick_scripts_do_not_wait_for_hostile_ones(runner: ScriptRunner) -> None:
+    enemy = Script(Kind.TRACK, FOREVER, "enemy")
+    runner.run(enemy, [1], no_answer)
+    run(runner, "drop => drop.elems.n")
+    attacks: list[int] = []
     stop = threading.Event()
 
     def attack() -> None:
         while not stop.is_set():
-            runner.run(Script(Kind.TRACK, FOREVER, "enemy"), range(2), no_answer)
+            with suppress(TooManyRequests):
+                runner.run(enemy, [1], no_answer)
+                attacks.append(1)
 
     enemies = [threading.Thread(target=attack) for _ in range(8)]
-    for enemy in enemies:
-        enemy.start()
+    for each in enemies:
+        each.start()
     try:
-        longest = 0.0
-        for _ in range(30):
-            started = time.monotonic()
+        until(lambda: len(attacks) > 0)
+        before = len(attacks)
+        for _ in range(50):
             assert run(runner, "drop => drop.elems.n") == Run(5)
-            longest = max(longest, time.monotonic() - started)
-            time.sleep(0.01)
+        during = len(attacks) - before
     finally:
         stop.set()
-        for enemy in enemies:
-            enemy.join()
-    assert longest < 0.5
+        for each in enemies:
+            each.join()
+    assert during < 25  # one that waits for a hostile script lets at least one of them end
 
 
 def test_one_account_waits_for_its_turn_and_not_for_ever() -> None:

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from ....green.backends.fairness import fair_yield
 from ...ids import new_id
 from ...problems import Problem
-from ...scripts.runner import ScriptsTooLong
+from ...scripts.runner import LARGE, ScriptsTooLong
 from .script_outputs import Output, Source, routed
 
 if TYPE_CHECKING:
@@ -48,6 +52,7 @@ class ScriptRuns:
         self.needed: dict[TrackScript, dict[str, Source]] = {}
         self._outputs: dict[tuple[str, str], list[Output]] = {}
         self._ids: dict[tuple[str, Place], str] = {}
+        self._sizes: Counter[str] = Counter()  # bytes of outputs, by account
         self._keeps_ids = False
         self._used = 0.0
 
@@ -101,12 +106,32 @@ class ScriptRuns:
                 )
             for drop, outputs in zip(drops, found, strict=True):
                 self._outputs[track.track, drop] = outputs
+                self._sizes[track.script.owner] += sum(len(each.columns["elems"]) + 100 for each in outputs)
+
+    def turn(self, store: ResourceStore) -> AbstractContextManager[object]:
+        """A block in which the create is made. One with large results of scripts waits there for its turn.
+
+        Raises:
+            TooManyRequests, Unavailable: it has waited too long.
+        """
+        owners = [owner for owner, size in sorted(self._sizes.items()) if size >= LARGE]
+        return _turn(store, owners) if owners else nullcontext()
+
+
+@contextmanager
+def _turn(store: ResourceStore, owners: list[str]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for owner in owners:
+            stack.enter_context(store.scripts.large_results(owner))
+        yield
 
 
 def run(store: ResourceStore, track: TrackScript, sources: list[Source]) -> list[list[Output]]:
     """Run a track's script on drops, and return its outputs for each. What fails is logged, and has none."""
     drops = [source.drop for source in sources]
     runs = store.scripts.run(track.script, drops, store.script_answers(track.writer))
+    if sum(each.size for each in runs) >= LARGE:
+        fair_yield()  # checking them takes milliseconds
     found: list[list[Output]] = []
     failures = 0
     for source, each in zip(sources, runs, strict=True):

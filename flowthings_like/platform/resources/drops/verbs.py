@@ -284,7 +284,8 @@ def _create(
     # alone if an earlier version stored it.
     while True:
         try:
-            found = store.write(work, committed=lambda: store.announcements.publish(announced))
+            with scripts.turn(store):
+                found = store.write(work, committed=lambda: store.announcements.publish(announced))
             break
         except ScriptsNeeded:
             scripts.run(store)
