@@ -71,6 +71,8 @@ api.flow.update(M(flows[0], displayName="A"))
 print(api.flow.save(flows[0])["id"], api.flow.save([flows[0]])["f1"]["id"])
 for drop in api.drop("f1").iterate(mem.elems.temp > 5, page=10):
     print(drop["elems"], drop["creationDate"] / 1000)
+for live in api.drop("f1").follow(mem.elems.temp > 5, since=drop, timeout=5):
+    print(live["elems"], live["creationDate"] / 1000)
 rows = api.drop("f1").aggregate("$count", group_by=["$month"], rules={"hot": mem.elems.temp > 90})
 print(rows[0]["id"]["$month"], sum(api.statistics.flow_drop_added("f1", 2026)))
 print(api.track.simulate({"elems": {}}, "f")["log"], api.identity.find()[0]["groupIds"])

@@ -43,6 +43,9 @@ def serve(sock: Any, session: Session) -> None:
         session: is closed at the end.
     """
     sock.settimeout(STALL)
+    with suppress(OSError):  # a socket of another kind
+        # A push must not wait until the client's kernel has acknowledged the one before.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     session.outgoing.on_overflow = lambda: _shut_down(sock)
     writing = backend.detect().spawn(_write, sock, session)
     try:

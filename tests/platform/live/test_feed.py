@@ -214,6 +214,20 @@ def test_a_flow_that_holds_nothing_keeps_nothing_unless_it_is_followed(
     assert (reader.numbers(1), kept(store)) == ([3], 1)
 
 
+def test_a_reader_that_begins_further_than_the_feed_has_got(
+    host: Host, elsewhere: Store, flow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = host.follow(flow)
+    with monkeypatch.context() as patch:
+        patch.setattr(host.feed, "_turn", lambda: None)
+        create(elsewhere, flow, 1, 2)
+        second = host.follow(flow)
+        third = host.follow(flow, Since.parse({"cursor": "1.1"}))
+        second.read()
+    create(elsewhere, flow, 3)
+    assert (first.numbers(3), second.numbers(1), third.numbers(2)) == ([1, 2, 3], [3], [2, 3])
+
+
 def test_a_flow_that_is_deleted_and_made_again(host: Host, store: Store, flow: str) -> None:
     reader = host.follow(flow)
     other = host.follow(add_flow(store, "/acme/b"))

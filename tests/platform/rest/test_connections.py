@@ -185,6 +185,20 @@ def test_closing_ends_those_that_wait_and_lets_the_busy_go_on(crowd: Connections
     assert ended(pairs[0])
 
 
+def test_a_websocket_makes_no_room_for_others_and_ends_with_the_worker(
+    crowd: Connections, pairs: list[Pair]
+) -> None:
+    for pair in pairs:
+        pair.connection.begin()
+        assert pair.connection.take_over() is not None
+        assert pair.connection.phase is Phase.LIVE
+    pairs.append(Pair(PATIENT))
+    assert not crowd.admit(pairs[-1].connection)
+    assert not any(ended(pair) for pair in pairs[:3])
+    crowd.close()
+    assert all(ended(pair) for pair in pairs[:3])
+
+
 @pytest.mark.parametrize("unread", [b"", b"more"])
 def test_a_hang_up_is_noticed_behind_unread_bytes(unread: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
