@@ -18,6 +18,7 @@ CORE = [
     "msgpack>=1.1",
     "websocket-client>=1.8",
     "six>=1.16",
+    "click>=8.2",  # the command line
 ]
 THINGS = ["msgspec>=0.19"]  # reads ThingsDB's answers twice as fast
 STREAMS = ["h2>=4.3", "numpy>=2.1", "protobuf>=5.28", "pyyaml>=6.0.2"]

@@ -1,18 +1,27 @@
 """`flowthings-like`: runs one of the commands, each of which is a module that is imported when it is used.
 
-The module of a command has `configure(parser)`, which adds the arguments, and `run(arguments) -> int`, which
-returns the exit status. Imports are this late because `serve` has to patch the interpreter before anything
-else is imported.
+The module of a command has a `cli_command`, made with click, whose result is the exit status. Instead it
+may have `configure(parser)` and `run(arguments) -> int`, for argparse. Imports are this late because `serve`
+has to patch the interpreter before anything else is imported, and because a command should start fast.
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
+import click
+from click.shell_completion import CompletionItem
+
 from ..about import VERSION
+from .argparse_command import wrap
+from .command import Group, print_usage_error
+
+NAME = "flowthings-like"
+COMPLETE = "_FLOWTHINGS_LIKE_COMPLETE"
+"""The environment variable with which a shell asks for completions."""
 
 COMMANDS = {
     "serve": "serve the embedded platform to other processes",
@@ -22,6 +31,40 @@ COMMANDS = {
     "records": "get, put and follow binary records, as CSV, NDJSON or Parquet",
     "demo": "load a year of real weather, search it and draw it",
 }
+
+
+class Commands(Group):
+    """The commands of `COMMANDS`. Help and completion do not import them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"flowthings_like.cli.{cmd_name}")
+        if hasattr(module, "cli_command"):
+            found: click.Command = module.cli_command
+            return found
+        return wrap(cmd_name, COMMANDS[cmd_name], module.configure, module.run)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        found = [
+            CompletionItem(name, help=purpose)
+            for name, purpose in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+@click.group(cls=Commands, help="Live data in blocking style.")
+@click.version_option(VERSION, prog_name=NAME, message="%(prog)s %(version)s")
+def commands() -> None:
+    pass
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,17 +77,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0 for success, 1 for a failure that was explained, 2 for wrong usage, 130 for Ctrl-C.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(prog="flowthings-like", description="Live data in blocking style.")
-    parser.add_argument("--version", action="version", version=f"flowthings-like {VERSION}")
-    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
-    for name, purpose in COMMANDS.items():
-        command = commands.add_parser(name, help=purpose, description=purpose)
-        if arguments[:1] == [name]:
-            importlib.import_module(f"flowthings_like.cli.{name}").configure(command)
-    parsed = parser.parse_args(arguments)
-    run = importlib.import_module(f"flowthings_like.cli.{parsed.command}").run
     try:
-        return int(run(parsed))
+        if COMPLETE in os.environ:
+            commands.main(arguments, NAME, COMPLETE)  # prints completions, and ends the process
+        with commands.make_context(NAME, arguments) as context:
+            return int(commands.invoke(context) or 0)
+    except click.UsageError as error:
+        print_usage_error(error)
+        return error.exit_code
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
     except KeyboardInterrupt:
         return 130
 

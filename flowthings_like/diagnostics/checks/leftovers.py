@@ -13,6 +13,9 @@ _GREEN = ("gevent", "eventlet", "greenlet")
 # Celery's worker imports these before it patches. It calls the unpatched functions among them only between
 # attempts to reconnect, so they are ignored. An unpatched lock or context is reported here too.
 _CELERY = ("amqp", "billiard", "celery", "kombu", "vine")
+# click keeps a stack of contexts for each OS thread. The main one has that of the process's own command.
+# The command `flowthings-like` itself is made with click.
+_HARMLESS = {("click.globals", "local")}
 # An original is recognised by the module in which it says that it was defined. This needs neither library.
 _CLASSES = {("ssl", "SSLContext"), ("socket", "socket"), ("_thread", "RLock"), ("_thread", "_local")}
 if sys.version_info >= (3, 13):
@@ -31,6 +34,8 @@ def unpatched_leftovers() -> list[str]:
             continue
         # A copy, because other threads may import. Not `getattr`, because a lazy module would import then.
         for attribute, value in list(getattr(module, "__dict__", {}).items()):
+            if (name, attribute) in _HARMLESS:
+                continue
             if _is_original(value) and not (top in _CELERY and isinstance(value, BuiltinFunctionType)):
                 found.append(f"{name}.{attribute}")
     return found
