@@ -10,9 +10,9 @@ from pathlib import Path
 
 from ...errors import ConfigurationError, FlowThingsError, InvalidInput
 from ...wire.tstorage.record import FIELDS
+from ..files.formats import Format, add_format_options
 from .connecting import add_server_options
 from .follow import follow
-from .formats import Format, add_format_options
 from .get import get
 from .key_ranges import add_range_options, parse_number
 from .put import put

@@ -12,12 +12,13 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import InvalidInput
 from ...wire.tstorage.record import FIELDS
+from ..files.formats import Format, format_of
+from ..files.writing import replacing, stdout
+from ..progress import Progress
 from .connecting import opened
-from .formats import Format, format_of
 from .key_ranges import key_range
 from .payloads import PayloadText, parse_payload
-from .progress import Progress
-from .writers import Writer, make_text_writer, replacing, stdout
+from .writers import Writer, make_text_writer
 
 if TYPE_CHECKING:
     from ...services.records.records_set import RecordsSet

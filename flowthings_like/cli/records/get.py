@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from ..files.formats import format_of
+from ..progress import Progress
 from .connecting import opened
-from .formats import format_of
 from .key_ranges import key_range
 from .payloads import parse_payload
-from .progress import Progress
 from .writers import open_writer
 
 if TYPE_CHECKING:

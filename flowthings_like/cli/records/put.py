@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import DeadlineExceeded, FlowThingsError, InvalidInput
 from ...services.records.errors import Disconnected
+from ..files.formats import format_of
+from ..progress import Progress
 from .connecting import opened
-from .formats import format_of
 from .payloads import parse_payload
-from .progress import Progress
 from .readers import open_records
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def put(arguments: argparse.Namespace) -> None:
             cause = _unpackable(payload.type, records, error) if isinstance(error, NOT_PACKED) else error
             raise FlowThingsError(_failure(cause, done, size if is_unknown else 0)) from error
     left_out = f", left out as invalid: {skipped:,}" if skipped else ""
-    print(f"records put: {progress.records:,}{left_out}")
+    print(f"records put: {progress.count:,}{left_out}")
 
 
 def _unpackable(payload_type: PayloadType[Any], records: list[Record[Any]], error: Exception) -> Exception:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import io
-import sys
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from operator import index
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any
 
 import orjson
 
@@ -21,9 +17,9 @@ from ...errors import ConfigurationError, InvalidInput
 from ...services.records.timestamp import EPOCH_NS
 from ...wire.gc_paused import with_gc_paused
 from ...wire.tstorage.record import FIELDS, Key, Record
-from .formats import Format
+from ..files.formats import INSTALL_PYARROW, Format
+from ..files.reading import Chunk, csv_chunks, opened_file, readable
 from .key_ranges import parse_number
-from .writers import INSTALL_PYARROW
 
 if TYPE_CHECKING:
     from .payloads import PayloadText
@@ -32,22 +28,6 @@ __all__ = ["RecordsFile", "open_records"]
 
 _new_key = partial(tuple.__new__, Key)
 _new_record = partial(tuple.__new__, Record)
-
-
-class _Chunk(NamedTuple):
-    """Some rows of a file, as columns.
-
-    Attributes:
-        columns: by name.
-        rows: how many there are.
-        unit: what is counted in the file: lines, or rows.
-        places: where each row is in the file, counted from 1.
-    """
-
-    columns: Mapping[str, Sequence[Any]]
-    rows: int
-    unit: str
-    places: Sequence[int]
 
 
 class RecordsFile:
@@ -62,7 +42,7 @@ class RecordsFile:
 
     def __init__(
         self,
-        chunks: Iterator[_Chunk],
+        chunks: Iterator[Chunk],
         payload: PayloadText,
         constants: Mapping[str, int],
         with_acq: bool,
@@ -81,11 +61,11 @@ class RecordsFile:
         for chunk in self._chunks:
             yield with_gc_paused(self._records, chunk)  # none of the new objects is garbage
 
-    def _records(self, chunk: _Chunk) -> list[Record[Any]]:
+    def _records(self, chunk: Chunk) -> list[Record[Any]]:
         keys = map(_new_key, zip(*(self._numbers(chunk, field) for field in FIELDS), strict=True))
         return list(map(_new_record, zip(keys, self._values(chunk), strict=True)))
 
-    def _numbers(self, chunk: _Chunk, field: str) -> Sequence[int]:
+    def _numbers(self, chunk: Chunk, field: str) -> Sequence[int]:
         column = chunk.columns.get(field) if field in self._fields else None
         if column is None:
             if field not in self._constants:
@@ -96,7 +76,7 @@ class RecordsFile:
         except (TypeError, ValueError):
             return self._each(chunk, column, lambda cell: _to_number(field, cell))
 
-    def _values(self, chunk: _Chunk) -> Sequence[Any]:
+    def _values(self, chunk: Chunk) -> Sequence[Any]:
         names = self._payload.columns
         missing = [name for name in names if name not in chunk.columns]
         if missing:
@@ -114,7 +94,7 @@ class RecordsFile:
             found = self._each(chunk, rows, lambda row: self._payload.values([[cell] for cell in row]))
             return [value for (value,) in found]
 
-    def _each(self, chunk: _Chunk, cells: Iterable[Any], convert: Callable[[Any], Any]) -> list[Any]:
+    def _each(self, chunk: Chunk, cells: Iterable[Any], convert: Callable[[Any], Any]) -> list[Any]:
         found = []
         for number, cell in enumerate(cells):
             try:
@@ -151,69 +131,16 @@ def open_records(
         InvalidInput: it is not UTF-8, or the end of a compressed file is missing.
         ConfigurationError: Parquet needs a package that is not installed.
     """
-    with _opened(path) as file:
+    with opened_file(path) as file:
         if format is Format.PARQUET:
             chunks = _parquet(file, size, skip)
         else:
             text = io.TextIOWrapper(file, "utf-8-sig", newline="")
-            chunks = _readable((_csv if format is Format.CSV else _ndjson)(text, size, skip))
+            chunks = readable((csv_chunks if format is Format.CSV else _ndjson)(text, size, skip))
         yield RecordsFile(chunks, payload, constants, with_acq)
 
 
-def _readable(chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
-    try:
-        yield from chunks
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"the file is not UTF-8: {error}") from None
-    except (EOFError, zlib.error) as error:
-        raise InvalidInput(f"the compressed file is damaged: {error}") from None
-
-
-@contextmanager
-def _opened(path: Path | None) -> Iterator[Any]:
-    if path is None:
-        yield sys.stdin.buffer
-        return
-    with path.open("rb") as file:
-        yield gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
-
-
-def _csv(file: io.TextIOWrapper, size: int, skip: int) -> Iterator[_Chunk]:
-    reader = csv.reader(file)
-    try:
-        names = next(reader, [])
-        row = skip
-        for _ in islice(filter(None, reader), skip):
-            pass
-        while True:
-            before = reader.line_num
-            # It may wait for a pipe, but nothing else runs in this process.
-            found: list[list[str]] = with_gc_paused(list, islice(reader, size))
-            if not found:
-                return
-            rows = list(filter(None, found))  # without empty lines
-            if reader.line_num - before == len(found) == len(rows):
-                unit, first = "line", before + 1
-            else:  # a cell has several lines, or a line is empty
-                unit, first = "row", row + 1
-            row += len(rows)
-            places = range(first, first + len(rows))
-            if len(set(map(len, rows)) - {len(names)}):
-                _refuse_widths(rows, len(names), unit, places)
-            if rows:
-                columns = dict(zip(names, zip(*rows, strict=True), strict=True))
-                yield _Chunk(columns, len(rows), unit, places)
-    except csv.Error as error:
-        raise InvalidInput(f"line {reader.line_num}: {error}") from None
-
-
-def _refuse_widths(rows: list[list[str]], width: int, unit: str, places: Sequence[int]) -> None:
-    for place, row in zip(places, rows, strict=True):
-        if len(row) != width:
-            raise InvalidInput(f"{unit} {place} has {len(row)} cells, and the first line has {width}")
-
-
-def _ndjson(file: io.TextIOWrapper, size: int, skip: int) -> Iterator[_Chunk]:
+def _ndjson(file: io.TextIOWrapper, size: int, skip: int) -> Iterator[Chunk]:
     numbered = ((number, line) for number, line in enumerate(file, 1) if line.strip())
     next(islice(numbered, skip, skip), None)
     while chunk := list(islice(numbered, size)):
@@ -228,10 +155,10 @@ def _ndjson(file: io.TextIOWrapper, size: int, skip: int) -> Iterator[_Chunk]:
                 raise InvalidInput(f"line {number} is not an object{wanted}")
             objects.append(found)
         columns = {name: [each[name] for each in objects] for name in objects[0]}
-        yield _Chunk(columns, len(chunk), "line", [number for number, _ in chunk])
+        yield Chunk(columns, len(chunk), "line", [number for number, _ in chunk])
 
 
-def _parquet(file: IO[bytes], size: int, skip: int) -> Iterator[_Chunk]:
+def _parquet(file: IO[bytes], size: int, skip: int) -> Iterator[Chunk]:
     try:
         import pyarrow as pa
         from pyarrow import parquet
@@ -252,7 +179,7 @@ def _parquet(file: IO[bytes], size: int, skip: int) -> Iterator[_Chunk]:
         columns = {
             name: _plain(pa, column) for name, column in zip(batch.schema.names, batch.columns, strict=False)
         }
-        yield _Chunk(columns, batch.num_rows, "row", range(first + 1, row + 1))
+        yield Chunk(columns, batch.num_rows, "row", range(first + 1, row + 1))
 
 
 def _plain(pa: Any, column: Any) -> Sequence[Any]:

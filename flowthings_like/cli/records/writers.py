@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import os
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,14 +16,13 @@ import orjson
 from ...errors import ConfigurationError, InvalidInput
 from ...services.records.record_batch import RecordBatch
 from ...wire.tstorage.record import FIELDS, Record
-from .formats import Format
+from ..files.formats import INSTALL_PYARROW, Format
+from ..files.writing import replacing, stdout
 
 if TYPE_CHECKING:
     from .payloads import PayloadText
 
-__all__ = ["INSTALL_PYARROW", "Writer", "make_text_writer", "open_writer", "replacing", "stdout"]
-
-INSTALL_PYARROW = "pip install pyarrow"
+__all__ = ["Writer", "make_text_writer", "open_writer"]
 
 
 class Writer(Protocol):
@@ -165,14 +162,6 @@ def _write_to_stdout(format: Format, payload: PayloadText) -> Iterator[Writer]:
     sys.stdout.buffer.flush()
 
 
-def stdout() -> TextIO:
-    """The standard output, for UTF-8 and lines that end as they are written."""
-    found = sys.stdout
-    assert isinstance(found, io.TextIOWrapper)
-    found.reconfigure(encoding="utf-8", newline="")
-    return found
-
-
 def make_text_writer(
     file: TextIO, format: Format, payload: PayloadText, is_continued: bool = False
 ) -> Writer:
@@ -184,25 +173,3 @@ def make_text_writer(
     if format is Format.NDJSON:
         return _NdjsonWriter(file, payload)
     return _CsvWriter(file, payload, is_continued)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A new file that takes the place of `path` if the block ends without an exception."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(descriptor)
-        os.chmod(name, 0o666 & ~_umask())  # noqa: PTH101
-        os.replace(name, path)  # noqa: PTH105
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -12,21 +12,23 @@ _EVERY = 0.2
 
 
 class Progress:
-    """Counts records, and shows the count and the rate on stderr, if that is a terminal.
+    """Counts things, and shows the count and the rate on stderr, if that is a terminal.
 
     Args:
-        verb: what is done to the records, such as "got".
+        verb: what is done to them, such as "got".
+        noun: what they are, in the plural.
     """
 
-    def __init__(self, verb: str) -> None:
-        self.records = 0
+    def __init__(self, verb: str, noun: str = "records") -> None:
+        self.count = 0
         self._verb = verb
+        self._noun = noun
         self._is_shown = sys.stderr.isatty()
         self._began = self._shown_at = time.monotonic()
 
-    def add(self, records: int) -> None:
-        """Count more records."""
-        self.records += records
+    def add(self, count: int) -> None:
+        """Count more of them."""
+        self.count += count
         if self._is_shown and time.monotonic() - self._shown_at >= _EVERY:
             self._show("")
 
@@ -41,6 +43,6 @@ class Progress:
 
     def _show(self, end: str) -> None:
         now = self._shown_at = time.monotonic()
-        rate = self.records / max(now - self._began, 1e-9)
-        line = f"\r{self._verb} {self.records:,} records, {rate:,.0f} a second\x1b[K{end}"
+        rate = self.count / max(now - self._began, 1e-9)
+        line = f"\r{self._verb} {self.count:,} {self._noun}, {rate:,.0f} a second\x1b[K{end}"
         print(line, end="", file=sys.stderr, flush=True)

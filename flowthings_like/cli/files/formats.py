@@ -1,4 +1,4 @@
-"""The formats of files of records, and which one a file has."""
+"""The formats of files of rows, and which one a file has."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import argparse
 import enum
 from pathlib import Path
 
-__all__ = ["Format", "add_format_options", "format_of"]
+__all__ = ["INSTALL_PYARROW", "Format", "add_format_options", "format_of"]
+
+INSTALL_PYARROW = "pip install pyarrow"
 
 
 class Format(enum.Enum):
-    """A format of files of records.
+    """A format of files of rows.
 
-    CSV has a line of names, then a line for each record. NDJSON has an object on each line.
+    CSV has a line of names, then a line for each row. NDJSON has an object on each line.
     """
 
     CSV = "csv"
