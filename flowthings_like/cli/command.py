@@ -8,12 +8,19 @@ from typing import Any, NoReturn
 
 import click
 
-__all__ = ["Choice", "Command", "Group", "Parsed", "print_usage_error"]
+__all__ = ["Choice", "Command", "Group", "Parsed", "at_most_one", "print_usage_error"]
 
 
 class _UsageText(click.Command):
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write_usage(ctx.command_path, " ".join(self.collect_usage_pieces(ctx)), prefix="usage: ")
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # click leaves it out where an option lacks its argument
+            raise
 
 
 class Command(_UsageText):
@@ -58,6 +65,13 @@ class Parsed(click.ParamType):  # type: ignore[type-arg]  # generic in the newes
 
     def _fail(self, message: str, param: click.Parameter | None, ctx: click.Context | None) -> NoReturn:
         self.fail(message, param, ctx)
+
+
+def at_most_one(**given: Any) -> None:
+    """Raise UsageError if more than one of these options was given, that is, is not None or False."""
+    found = [f"--{name.replace('_', '-')}" for name, value in given.items() if value not in (None, False)]
+    if len(found) > 1:
+        raise click.UsageError(f"{found[1]} is not allowed with {found[0]}")
 
 
 def print_usage_error(error: click.UsageError) -> None:

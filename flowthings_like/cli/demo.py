@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 from pathlib import Path
 
+import click
+
+from .command import Command
+
 EXAMPLE = "weather.py"
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--folder", default="weather-data", help="where the platform keeps its data (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--picture", default="weather.png", help="the picture it draws (default: %(default)s)"
-    )
-
-
-def run(arguments: argparse.Namespace) -> int:
+@click.command("demo", cls=Command)
+@click.option("--folder", default="weather-data", show_default=True, help="where the platform keeps its data")
+@click.option("--picture", default="weather.png", show_default=True, help="the picture it draws")
+def cli_command(folder: str, picture: str) -> int:
+    """Load a year of real weather, search it and draw it."""
     example = find_example()
     if example is None:
         print(
@@ -27,9 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 1
-    return subprocess.call(
-        [sys.executable, str(example), "--folder", arguments.folder, "--picture", arguments.picture]
-    )
+    return subprocess.call([sys.executable, str(example), "--folder", folder, "--picture", picture])
 
 
 def find_example() -> Path | None:

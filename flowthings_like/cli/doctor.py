@@ -6,7 +6,6 @@ sees what the program patches and imports, in the program's own order.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import importlib
 import json
@@ -16,48 +15,47 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
+from .command import Choice, Command
+
 if TYPE_CHECKING:
     from ..green.findings import Finding
 
 CLEAN, FOUND, USAGE = 0, 1, 2
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this command."""
-    add = parser.add_argument
-    add("--import", dest="module", metavar="my.app", help="the program's module: imported, then looked at")
-    add("--json", action="store_true", help="print a JSON array of findings")
-    add(
-        "--patch",
-        choices=("gevent", "eventlet"),
-        help="patch with this library first, as a server's worker would",
-    )
+@click.command("doctor", cls=Command)
+@click.option("--import", "module", metavar="my.app", help="the program's module: imported, then looked at")
+@click.option("--json", "as_json", is_flag=True, help="print a JSON array of findings")
+@click.option(
+    "--patch",
+    type=Choice(["gevent", "eventlet"]),
+    help="patch with this library first, as a server's worker would",
+)
+def cli_command(module: str | None, as_json: bool, patch: str | None) -> int:
+    """Find mistakes in how a program patches for green threads, and say how to fix them.
 
-
-def run(arguments: argparse.Namespace) -> int:
-    """Examine the process, and print the findings.
-
-    Returns:
-        0 without findings, 1 with findings, 2 if the program could not be examined.
+    The exit status is 0 without findings, 1 with findings, 2 if the program could not be examined.
     """
     try:
-        if arguments.patch:
-            _patch(arguments.patch)
+        if patch:
+            _patch(patch)
     except ImportError as error:
         print(
-            f"flowthings-like: --patch {arguments.patch} needs {error.name}, which is not installed",
+            f"flowthings-like: --patch {patch} needs {error.name}, which is not installed",
             file=sys.stderr,
         )
         return USAGE
-    if arguments.module and not _import(arguments.module):
+    if module and not _import(module):
         return USAGE
     from ..diagnostics.report import doctor
 
     findings = doctor()
-    if arguments.json:
+    if as_json:
         print(json.dumps([finding.to_dict() for finding in findings], indent=2))
     else:
-        _print(findings, arguments.module)
+        _print(findings, module)
     return FOUND if findings else CLEAN
 
 

@@ -61,7 +61,11 @@ class Commands(Group):
         return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
-@click.group(cls=Commands, help="Live data in blocking style.")
+@click.group(
+    cls=Commands,
+    help="Live data in blocking style.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(VERSION, prog_name=NAME, message="%(prog)s %(version)s")
 def commands() -> None:
     pass

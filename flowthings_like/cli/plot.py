@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
+
+from .command import Command, at_most_one
 
 if TYPE_CHECKING:
     from ..services.streams.client import Client
@@ -17,33 +21,35 @@ INSTALL = "pip install 'flowthings_like[demo]'"
 DPI = 100
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add this command's arguments."""
-    add = parser.add_argument
-    add("stream", metavar="UUID|COLLECTION/NAME", help="the stream to draw")
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--data", metavar="DIR", help="the folder of an embedded platform that holds it")
-    where.add_argument("--endpoint", metavar="HOST:PORT", help="a BTrDB server; its key is BTRDB_API_KEY")
-    where.add_argument("--profile", metavar="NAME", help="a profile in ~/.predictivegrid/credentials.yaml")
-    add("--account", default="acme", metavar="NAME", help="the account in the folder (acme)")
-    add("--start", metavar="TIME", help="ISO 8601 or nanoseconds; the first point unless given")
-    add("--end", metavar="TIME", help="ISO 8601 or nanoseconds, exclusive; after the last point unless given")
-    add(
-        "--output",
-        "-o",
-        type=Path,
-        metavar="PNG",
-        help="the file to write; named after the stream unless given",
-    )
-    add("--width", type=_pixels, default=1200, metavar="N", help="width in pixels (1200)")
-    add("--height", type=_pixels, default=400, metavar="N", help="height in pixels (400)")
-    add("--json", action="store_true", help="print the windows as JSON in place of drawing them")
+_PIXELS = click.IntRange(100, 20_000)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Draw the stream. Returns the exit status."""
+@click.command("plot", cls=Command)
+@click.argument("stream", metavar="UUID|COLLECTION/NAME")
+@click.option("--data", metavar="DIR", help="the folder of an embedded platform that holds it")
+@click.option("--endpoint", metavar="HOST:PORT", help="a BTrDB server; its key is BTRDB_API_KEY")
+@click.option("--profile", metavar="NAME", help="a profile in ~/.predictivegrid/credentials.yaml")
+@click.option("--account", default="acme", metavar="NAME", help="the account in the folder (acme)")
+@click.option("--start", metavar="TIME", help="ISO 8601 or nanoseconds; the first point unless given")
+@click.option(
+    "--end", metavar="TIME", help="ISO 8601 or nanoseconds, exclusive; after the last point unless given"
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    metavar="PNG",
+    help="the file to write; named after the stream unless given",
+)
+@click.option("--width", type=_PIXELS, default=1200, metavar="N", help="width in pixels (1200)")
+@click.option("--height", type=_PIXELS, default=400, metavar="N", help="height in pixels (400)")
+@click.option("--json", "as_json", is_flag=True, help="print the windows as JSON in place of drawing them")
+def cli_command(**options: Any) -> int:
+    """Draw a stream of points to a PNG file: a band from least to greatest values, and a line of means."""
     from ..errors import FlowThingsError
 
+    arguments = _Arguments(**options)
+    at_most_one(data=arguments.data, endpoint=arguments.endpoint, profile=arguments.profile)
     try:
         return _run(arguments)
     except FlowThingsError as error:
@@ -51,7 +57,22 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
 
 
-def _run(arguments: argparse.Namespace) -> int:
+@dataclass(frozen=True, slots=True)
+class _Arguments:
+    stream: str
+    data: str | None
+    endpoint: str | None
+    profile: str | None
+    account: str
+    start: str | None
+    end: str | None
+    output: Path | None
+    width: int
+    height: int
+    as_json: bool
+
+
+def _run(arguments: _Arguments) -> int:
     if arguments.data is None:
         from ..services.streams.client import connect
 
@@ -66,7 +87,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return _show(api.stream, arguments)
 
 
-def _show(client: Client, arguments: argparse.Namespace) -> int:
+def _show(client: Client, arguments: _Arguments) -> int:
     from ..services.streams.times import MAXIMUM_TIME, to_nanoseconds
 
     stream = client.streams(arguments.stream)[0]
@@ -80,7 +101,7 @@ def _show(client: Client, arguments: argparse.Namespace) -> int:
     pointwidth = max(0, ((end - start) // arguments.width).bit_length() - 1)
     end = min(end + (1 << pointwidth) - 1, MAXIMUM_TIME)  # the last window is whole, too
     windows = stream.aligned_windows(start, end, pointwidth)
-    if arguments.json:
+    if arguments.as_json:
         print(json.dumps(_columns(windows)))
         return 0
     output = arguments.output or Path(f"{stream.name or stream.uuid}.png")
@@ -122,10 +143,3 @@ def _draw(stream: Stream, windows: StatPoints, output: Path, width: int, height:
     axes.margins(x=0)
     figure.savefig(output)
     pyplot.close(figure)
-
-
-def _pixels(text: str) -> int:
-    number = int(text)
-    if not 100 <= number <= 20_000:
-        raise argparse.ArgumentTypeError("give a whole number of pixels, 100 to 20,000")
-    return number

@@ -5,11 +5,14 @@ The first start prints the account and its token, once, because only the token's
 
 from __future__ import annotations
 
-import argparse
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .command import Command, Parsed
 
 if TYPE_CHECKING:
     from ..platform.server import Started
@@ -17,86 +20,166 @@ if TYPE_CHECKING:
 INSTALL = "pip install 'flowthings_like[serve]'"
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add this command's arguments."""
-    add = parser.add_argument
-    add("--data", required=True, metavar="DIR", help="the folder that holds the data; made if it is missing")
-    add("--port", type=_port, default=8080, metavar="N", help="port to listen at, 0 for a free one (8080)")
-    add("--host", default="127.0.0.1", help="address to listen at (127.0.0.1)")
-    add("--account", default="acme", metavar="NAME", help="the account to make at the first start (acme)")
-    add("--new-token", action="store_true", help="replace the account's token and print the new one")
-    add("--workers", type=_workers, default=1, metavar="N", help="processes that share the work (1)")
-    add(
-        "--things-port",
-        type=_port,
-        metavar="N",
-        help="serve rooms and queries there too, in the clear; 0: a free port",
-    )
-    add("--things-ws-port", type=_port, metavar="N", help="a second port for them; WebSockets work on either")
-    add(
-        "--streams-port",
-        type=_port,
-        metavar="N",
-        help="serve streams there too, in the clear, to BTrDB clients; 0: a free port",
-    )
-    add(
-        "--records-port",
-        type=_port,
-        metavar="N",
-        help="serve records there too, to TStorage clients; 0: a free port. There is no login: whoever "
-        "reaches the port reads and writes all records",
-    )
-    add(
-        "--records-host",
-        default="127.0.0.1",
-        metavar="HOST",
-        help="address to listen at for records (127.0.0.1, whatever --host says)",
-    )
-    add(
-        "--no-tasks",
-        action="store_true",
-        help="run no tasks; without it, one process runs those of the folder",
-    )
-    add(
-        "--task-network",
-        action="append",
-        default=[],
-        metavar="NETWORK",
-        help="a network that tasks may reach besides public addresses, such as 10.0.0.0/8; may be repeated",
-    )
-    add(
-        "--max-capacity",
-        type=_capacity,
-        metavar="N",
-        help="the most drops that a flow may be set to hold; any number unless this is given",
-    )
-    add(
-        "--connections",
-        type=_connections,
-        default=512,
-        metavar="N",
-        help="most connections of one address in each worker, 0 for no bound (512)",
-    )
-    add(
-        "--search-seconds",
-        type=_seconds,
-        default=10.0,
-        metavar="S",
-        help="how long a find or an aggregate may take, 0 for as long as it needs (10)",
-    )
-    add(
-        "--searches",
-        type=_searches,
-        default=2,
-        metavar="N",
-        help="most slow finds and aggregates of one token at once in each worker, 1 to 4 (2)",
-    )
-    add("--certfile", metavar="PEM", help="certificate: serve HTTPS")
-    add("--keyfile", metavar="PEM", help="the certificate's key, if it is in a file of its own")
-    add("--log", action="store_true", help="log every request to stderr")
+def _port(text: str) -> int:
+    port = int(text) if text.isdecimal() else -1
+    if not 0 <= port <= 65535:
+        raise ValueError(f"a port is a number from 0 to 65535, not {text!r}")
+    return port
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _capacity(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(f"a capacity is a whole number of at least 0, not {text!r}")
+    return int(text)
+
+
+def _workers(text: str) -> int:
+    count = int(text) if text.isdecimal() else 0
+    if not 1 <= count <= 256:
+        raise ValueError(f"workers must be a number from 1 to 256, not {text!r}")
+    return count
+
+
+def _connections(text: str) -> int:
+    if not text.isdecimal() or len(text) > 9:
+        raise ValueError(f"connections must be a number of at least 0, not {text!r}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 86_400:
+        raise ValueError(f"seconds are a number from 0 to 86400, not {text!r}")
+    return seconds
+
+
+def _searches(text: str) -> int:
+    count = int(text) if text.isdecimal() else 0
+    if not 1 <= count <= 4:
+        raise ValueError(f"searches must be a number from 1 to 4, not {text!r}")
+    return count
+
+
+@click.command("serve", cls=Command)
+@click.option(
+    "--data", required=True, metavar="DIR", help="the folder that holds the data; made if it is missing"
+)
+@click.option(
+    "--port", type=Parsed(_port), default=8080, metavar="N", help="port to listen at, 0 for a free one (8080)"
+)
+@click.option("--host", default="127.0.0.1", help="address to listen at (127.0.0.1)")
+@click.option(
+    "--account", default="acme", metavar="NAME", help="the account to make at the first start (acme)"
+)
+@click.option("--new-token", is_flag=True, help="replace the account's token and print the new one")
+@click.option(
+    "--workers", type=Parsed(_workers), default=1, metavar="N", help="processes that share the work (1)"
+)
+@click.option(
+    "--things-port",
+    type=Parsed(_port),
+    metavar="N",
+    help="serve rooms and queries there too, in the clear; 0: a free port",
+)
+@click.option(
+    "--things-ws-port",
+    type=Parsed(_port),
+    metavar="N",
+    help="a second port for them; WebSockets work on either",
+)
+@click.option(
+    "--streams-port",
+    type=Parsed(_port),
+    metavar="N",
+    help="serve streams there too, in the clear, to BTrDB clients; 0: a free port",
+)
+@click.option(
+    "--records-port",
+    type=Parsed(_port),
+    metavar="N",
+    help="serve records there too, to TStorage clients; 0: a free port. There is no login: whoever "
+    "reaches the port reads and writes all records",
+)
+@click.option(
+    "--records-host",
+    default="127.0.0.1",
+    metavar="HOST",
+    help="address to listen at for records (127.0.0.1, whatever --host says)",
+)
+@click.option(
+    "--no-tasks",
+    is_flag=True,
+    help="run no tasks; without it, one process runs those of the folder",
+)
+@click.option(
+    "--task-network",
+    multiple=True,
+    metavar="NETWORK",
+    help="a network that tasks may reach besides public addresses, such as 10.0.0.0/8; may be repeated",
+)
+@click.option(
+    "--max-capacity",
+    type=Parsed(_capacity),
+    metavar="N",
+    help="the most drops that a flow may be set to hold; any number unless this is given",
+)
+@click.option(
+    "--connections",
+    type=Parsed(_connections),
+    default=512,
+    metavar="N",
+    help="most connections of one address in each worker, 0 for no bound (512)",
+)
+@click.option(
+    "--search-seconds",
+    type=Parsed(_seconds),
+    default=10.0,
+    metavar="S",
+    help="how long a find or an aggregate may take, 0 for as long as it needs (10)",
+)
+@click.option(
+    "--searches",
+    type=Parsed(_searches),
+    default=2,
+    metavar="N",
+    help="most slow finds and aggregates of one token at once in each worker, 1 to 4 (2)",
+)
+@click.option("--certfile", metavar="PEM", help="certificate: serve HTTPS")
+@click.option("--keyfile", metavar="PEM", help="the certificate's key, if it is in a file of its own")
+@click.option("--log", is_flag=True, help="log every request to stderr")
+def cli_command(**options: Any) -> int:
+    """Serve the embedded platform to other processes, until SIGTERM or Ctrl-C."""
+    return _run(_Arguments(**options))
+
+
+@dataclass(frozen=True, slots=True)
+class _Arguments:
+    data: str
+    port: int
+    host: str
+    account: str
+    new_token: bool
+    workers: int
+    things_port: int | None
+    things_ws_port: int | None
+    streams_port: int | None
+    records_port: int | None
+    records_host: str
+    no_tasks: bool
+    task_network: tuple[str, ...]
+    max_capacity: int | None
+    connections: int
+    search_seconds: float
+    searches: int
+    certfile: str | None
+    keyfile: str | None
+    log: bool
+
+
+def _run(arguments: _Arguments) -> int:
     """Serve until told to stop by SIGTERM or SIGINT. Returns the exit status."""
     try:
         from gevent import monkey
@@ -129,7 +212,7 @@ def run(arguments: argparse.Namespace) -> int:
         workers=arguments.workers,
         certfile=arguments.certfile,
         keyfile=arguments.keyfile,
-        tasks=None if arguments.no_tasks else TaskSettings(allowed=tuple(arguments.task_network)),
+        tasks=None if arguments.no_tasks else TaskSettings(allowed=arguments.task_network),
         max_capacity=arguments.max_capacity,
         things_ports=tuple(
             port for port in (arguments.things_port, arguments.things_ws_port) if port is not None
@@ -179,46 +262,3 @@ def _log_to_stderr() -> None:
 
     logging.basicConfig(format="%(asctime)s %(message)s", stream=sys.stderr)
     logging.getLogger("flowthings_like.platform").setLevel(logging.INFO)
-
-
-def _port(text: str) -> int:
-    port = int(text) if text.isdecimal() else -1
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
-    return port
-
-
-def _capacity(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"a capacity is a whole number of at least 0, not {text!r}")
-    return int(text)
-
-
-def _workers(text: str) -> int:
-    count = int(text) if text.isdecimal() else 0
-    if not 1 <= count <= 256:
-        raise argparse.ArgumentTypeError(f"workers must be a number from 1 to 256, not {text!r}")
-    return count
-
-
-def _connections(text: str) -> int:
-    if not text.isdecimal() or len(text) > 9:
-        raise argparse.ArgumentTypeError(f"connections must be a number of at least 0, not {text!r}")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds <= 86_400:
-        raise argparse.ArgumentTypeError(f"seconds are a number from 0 to 86400, not {text!r}")
-    return seconds
-
-
-def _searches(text: str) -> int:
-    count = int(text) if text.isdecimal() else 0
-    if not 1 <= count <= 4:
-        raise argparse.ArgumentTypeError(f"searches must be a number from 1 to 4, not {text!r}")
-    return count

@@ -58,8 +58,11 @@ def test_wrong_usage(arguments: list[str], said: str) -> None:
     assert said in error
 
 
-def test_a_shell_completes_commands() -> None:
+def test_a_shell_completes_commands_and_options() -> None:
     assert complete("flowthings-like d") == ["doctor", "demo"]
+    assert complete("flowthings-like serve --things") == ["--things-port", "--things-ws-port"]
+    assert complete("flowthings-like doctor --patch ") == ["gevent", "eventlet"]
+    assert complete("flowthings-like records f") == ["follow"]
     script = run(_FLOWTHINGS_LIKE_COMPLETE="bash_source").stdout
     assert "complete -o nosort -F" in script
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import enum
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
-__all__ = ["INSTALL_PYARROW", "Format", "add_format_options", "format_of"]
+import click
+
+from ..command import Choice
+
+__all__ = ["INSTALL_PYARROW", "Format", "format_of", "format_options", "given_format"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 INSTALL_PYARROW = "pip install pyarrow"
 
@@ -30,21 +37,24 @@ _BY_SUFFIX = {
 }
 
 
-def add_format_options(parser: argparse.ArgumentParser, formats: tuple[Format, ...] = tuple(Format)) -> None:
-    """Add `--format` and `--json`."""
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument(
+def format_options(formats: tuple[Format, ...] = tuple(Format)) -> Callable[[F], F]:
+    """A decorator that adds `--format` and `--json`, which the function gets as `format` and `as_json`."""
+    given = click.option(
         "--format",
-        choices=[format.value for format in formats],
+        type=Choice([format.value for format in formats]),
         help="format of the file; by its name unless given, CSV for a pipe",
     )
-    which.add_argument(
-        "--json",
-        action="store_const",
-        const=Format.NDJSON.value,
-        dest="format",
-        help="the same as --format ndjson: an object on each line",
+    as_json = click.option(
+        "--json", "as_json", is_flag=True, help="the same as --format ndjson: an object on each line"
     )
+    return lambda function: given(as_json(function))
+
+
+def given_format(format: str | None, as_json: bool) -> str | None:
+    """What `--format` and `--json` say together. With both it is wrong usage."""
+    if as_json and format is not None:
+        raise click.UsageError("give --json or --format, not both")
+    return Format.NDJSON.value if as_json else format
 
 
 def format_of(path: Path | None, given: str | None) -> Format:

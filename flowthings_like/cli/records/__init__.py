@@ -1,5 +1,5 @@
 """`flowthings-like records`: gets, puts and follows binary records, as CSV, NDJSON or Parquet."""
 
-from .command import configure, run
+from .command import cli_command
 
-__all__ = ["configure", "run"]
+__all__ = ["cli_command"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
 
 from ...api import API
 from ...errors import ConfigurationError
@@ -16,8 +17,11 @@ from ...services.records.api_client import Records, server_of
 if TYPE_CHECKING:
     from ...services.records.api_client import RecordChannel
     from ...services.records.payload_types import PayloadType
+    from .arguments import CommonArguments
 
-__all__ = ["add_server_options", "opened"]
+__all__ = ["opened", "server_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 MEMORY = 64 << 20
 """Bytes of records that are in memory at once, about. The largest record has half of that."""
@@ -26,20 +30,30 @@ CONNECT_TIMEOUT, TIMEOUT = 10.0, 60.0
 """Seconds to connect, and for each part that is sent or received."""
 
 
-def add_server_options(parser: argparse.ArgumentParser) -> None:
+def server_options(function: F) -> F:
     """Add the options that say where the records are."""
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--data", metavar="DIR", type=Path, help="the folder of an embedded platform")
-    where.add_argument(
-        "--server", metavar="URL", help="tstorage://host:port, or tstorages:// for TLS (FLOWTHINGS_RECORDS)"
-    )
-    where.add_argument("--profile", metavar="NAME", help="a profile in ~/.flowthings/credentials")
-    parser.add_argument("--account", default="acme", metavar="NAME", help="the account in the folder (acme)")
-    parser.add_argument("--cafile", metavar="PEM", help="the authorities to trust, for tstorages://")
+    for option in (
+        click.option("--cafile", metavar="PEM", help="the authorities to trust, for tstorages://"),
+        click.option("--account", default="acme", metavar="NAME", help="the account in the folder (acme)"),
+        click.option("--profile", metavar="NAME", help="a profile in ~/.flowthings/credentials"),
+        click.option(
+            "--server",
+            metavar="URL",
+            help="tstorage://host:port, or tstorages:// for TLS (FLOWTHINGS_RECORDS)",
+        ),
+        click.option(
+            "--data",
+            metavar="DIR",
+            type=click.Path(path_type=Path),
+            help="the folder of an embedded platform",
+        ),
+    ):
+        function = option(function)
+    return function
 
 
 @contextmanager
-def opened(arguments: argparse.Namespace, payload_type: PayloadType[Any]) -> Iterator[RecordChannel[Any]]:
+def opened(arguments: CommonArguments, payload_type: PayloadType[Any]) -> Iterator[RecordChannel[Any]]:
     """A channel for the block.
 
     Raises:
@@ -50,7 +64,7 @@ def opened(arguments: argparse.Namespace, payload_type: PayloadType[Any]) -> Ite
 
 
 @contextmanager
-def _records(arguments: argparse.Namespace) -> Iterator[Records]:
+def _records(arguments: CommonArguments) -> Iterator[Records]:
     if arguments.data is not None:
         if not arguments.data.is_dir():
             raise ConfigurationError(f"there is no folder {str(arguments.data)!r}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 from collections.abc import Iterator
@@ -22,13 +21,14 @@ from .writers import Writer, make_text_writer
 
 if TYPE_CHECKING:
     from ...services.records.records_set import RecordsSet
+    from .arguments import FollowArguments
 
 __all__ = ["Place", "follow", "read_place", "write_place"]
 
 _PLACE = re.compile(r"(?P<acq>-?[0-9]{1,19})(?: (?P<size>[0-9]{1,18}))?\n?")
 
 
-def follow(arguments: argparse.Namespace) -> None:
+def follow(arguments: FollowArguments) -> None:
     """Write records as they are stored, until it is interrupted or has reached the end of --acq. With
     --acq-file it goes on where it has ended. Then no record of an --output file is missing or there twice,
     even after a crash: what is in the file beyond the place that was noted is cut off, and comes again.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING, Any
 
 from ..files.formats import format_of
@@ -14,11 +13,12 @@ from .writers import open_writer
 
 if TYPE_CHECKING:
     from ...services.records.records_set import RecordsSet
+    from .arguments import GetArguments
 
 __all__ = ["get"]
 
 
-def get(arguments: argparse.Namespace) -> None:
+def get(arguments: GetArguments) -> None:
     """Write the records of a range, a box that each field of the key has to be in, to stdout or to a file.
     The file appears when it is complete.
     """

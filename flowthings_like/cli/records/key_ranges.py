@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
 
 from ...errors import FlowThingsError
 from ...services.records.timestamp import from_unix_ns
 from ...services.streams.times import to_nanoseconds
 from ...wire.tstorage.record import FIELDS, Key
+from ..command import Parsed
 
-__all__ = ["add_range_options", "key_range", "parse_number"]
+if TYPE_CHECKING:
+    from .arguments import RangeArguments
+
+__all__ = ["key_range", "parse_number", "range_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _TIMES = ("cap", "acq")
 _NOUNS = {
@@ -22,23 +31,24 @@ _NOUNS = {
 }
 
 
-def add_range_options(parser: argparse.ArgumentParser) -> None:
+def range_options(function: F) -> F:
     """Add an option for each field of a key."""
-    for field in FIELDS:
+    for field in reversed(FIELDS):
         noun = _NOUNS[field]
         form = "ISO 8601, or nanoseconds since 2001" if field in _TIMES else "numbers"
-        parser.add_argument(
+        option = click.option(
             f"--{field}",
-            type=partial(_parse_bounds, field),
-            default=FIELDS[field],
+            type=Parsed(partial(_parse_bounds, field)),
             metavar="N|FROM..TO",
             help=f"which {noun}: {form}; TO is not included, and either may be left out (all)",
         )
+        function = option(function)
+    return function
 
 
-def key_range(arguments: argparse.Namespace) -> tuple[Key, Key]:
+def key_range(arguments: RangeArguments) -> tuple[Key, Key]:
     """The lower and the upper key of the range that the options have."""
-    bounds = [getattr(arguments, field) for field in FIELDS]
+    bounds = [getattr(arguments, field) or FIELDS[field] for field in FIELDS]
     return Key(*(low for low, _ in bounds)), Key(*(high for _, high in bounds))
 
 
@@ -71,14 +81,11 @@ def _parse_time(field: str, text: str) -> int:
 def _parse_bounds(field: str, text: str) -> tuple[int, int]:
     lowest, highest = FIELDS[field]
     first, dots, last = text.partition("..")
-    try:
-        if not dots:
-            only = parse_number(field, text)
-            return only, min(only + 1, highest)
-        low = parse_number(field, first) if first else lowest
-        high = parse_number(field, last) if last else highest
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    if not dots:
+        only = parse_number(field, text)
+        return only, min(only + 1, highest)
+    low = parse_number(field, first) if first else lowest
+    high = parse_number(field, last) if last else highest
     if low >= high:
-        raise argparse.ArgumentTypeError(f"the range {text} of {field} is empty")
+        raise ValueError(f"the range {text} of {field} is empty")
     return low, high

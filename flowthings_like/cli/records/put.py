@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import struct
 from typing import TYPE_CHECKING, Any
 
 from ...errors import DeadlineExceeded, FlowThingsError, InvalidInput
 from ...services.records.errors import Disconnected
 from ..files.formats import format_of
+from ..files.stopped import stopped
 from ..progress import Progress
 from .connecting import opened
 from .payloads import parse_payload
@@ -17,6 +17,7 @@ from .readers import open_records
 if TYPE_CHECKING:
     from ...services.records.payload_types import PayloadType
     from ...wire.tstorage.record import Record
+    from .arguments import PutArguments
 
 __all__ = ["put"]
 
@@ -24,7 +25,7 @@ NOT_PACKED = (struct.error, OverflowError)
 """What packing raises for a value that does not fit the format."""
 
 
-def put(arguments: argparse.Namespace) -> None:
+def put(arguments: PutArguments) -> None:
     """Store the records of a file, in puts of --chunk records. Each put is stored whole, or not at all. If
     one fails, the message says how many records of the file are stored, for --skip.
     """
@@ -62,7 +63,7 @@ def put(arguments: argparse.Namespace) -> None:
         except (FlowThingsError, OSError, *NOT_PACKED) as error:
             is_unknown = isinstance(error, (Disconnected, DeadlineExceeded))
             cause = _unpackable(payload.type, records, error) if isinstance(error, NOT_PACKED) else error
-            raise FlowThingsError(_failure(cause, done, size if is_unknown else 0)) from error
+            raise FlowThingsError(stopped(cause, done, size if is_unknown else 0, "records")) from error
     left_out = f", left out as invalid: {skipped:,}" if skipped else ""
     print(f"records put: {progress.count:,}{left_out}")
 
@@ -75,17 +76,3 @@ def _unpackable(payload_type: PayloadType[Any], records: list[Record[Any]], erro
         except NOT_PACKED as found:
             return InvalidInput(f"record {number} cannot be put: its payload is {record.value!r}: {found}")
     return error
-
-
-def _failure(error: Exception, done: int, unknown: int) -> str:
-    """What to say of a failure.
-
-    Args:
-        done: records at the beginning of the file that are stored.
-        unknown: records after them that may be stored.
-    """
-    begun = (
-        f"after {done:,} records of the file, which are stored (go on with --skip {done}): " if done else ""
-    )
-    lost = f"; it is not known whether the {unknown:,} records that were sent are stored" if unknown else ""
-    return f"{begun}{error}{lost}"

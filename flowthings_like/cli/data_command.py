@@ -1,0 +1,40 @@
+"""The class of commands that talk to a platform: their errors and exit statuses."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from ..errors import FlowThingsError
+from .command import Command
+
+if TYPE_CHECKING:
+    import click
+
+__all__ = ["DataCommand"]
+
+BROKEN_PIPE = 141
+"""The exit status of a program that SIGPIPE has ended: whoever reads the output has stopped."""
+
+
+class DataCommand(Command):
+    """A command that talks to a platform. Its status is 0 if all was done. After an error it prints that, and
+    the status is 1.
+    """
+
+    def invoke(self, ctx: click.Context) -> int:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not have every character
+        try:
+            super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # What is still buffered cannot be written, and must not be tried when the interpreter ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return BROKEN_PIPE
+        except (FlowThingsError, OSError) as error:
+            print(f"flowthings-like: {error}", file=sys.stderr)
+            return 1
+        return 0
