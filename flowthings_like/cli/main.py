@@ -24,6 +24,12 @@ COMPLETE = "_FLOWTHINGS_LIKE_COMPLETE"
 """The environment variable with which a shell asks for completions."""
 
 COMMANDS = {
+    "flows": "list flows",
+    "find": "find drops of a flow",
+    "export": "write the drops of a flow to a file, as CSV, NDJSON or Parquet",
+    "get": "print a flow or a drop with all its members",
+    "put": "create drops in a flow, one or those of a file",
+    "tail": "print the last drops of a flow, and those that come",
     "serve": "serve the embedded platform to other processes",
     "doctor": "find mistakes in how a program patches for green threads, and say how to fix them",
     "plot": "draw a stream of points to a PNG file",

@@ -1,0 +1,75 @@
+"""The options that say which platform a command talks to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ...api import API
+from ...errors import ConfigurationError
+
+__all__ = ["Place", "json_option", "place_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Place:
+    """Where the data is: in a folder, or on the platform of a profile.
+
+    Args:
+        data: the folder of an embedded platform; None for a profile.
+        profile: a section of the credentials file; None for the default one, or the environment.
+        account: the account in the folder.
+    """
+
+    def __init__(self, data: Path | None, profile: str | None, account: str) -> None:
+        if data is not None and profile is not None:
+            raise click.UsageError("give --data or --profile, not both")
+        self._data = data
+        self._profile = profile
+        self._account = account
+
+    @contextmanager
+    def opened(self) -> Iterator[API]:
+        """An API for the block.
+
+        Raises:
+            ConfigurationError: there are no credentials, or there is no such folder.
+        """
+        if self._data is None:
+            api = API.connect(self._profile)
+        elif self._data.is_dir():
+            api = API.embedded(self._data, account=self._account)
+        else:
+            raise ConfigurationError(f"there is no folder {str(self._data)!r}")
+        with api:
+            yield api
+
+
+def place_options(function: F) -> F:
+    """Add `--data`, `--profile` and `--account`, which the function gets as keywords."""
+    for option in (
+        click.option("--account", default="acme", metavar="NAME", help="the account in the folder (acme)"),
+        click.option(
+            "--profile", metavar="NAME", help="a profile in ~/.flowthings/credentials; [default] unless given"
+        ),
+        click.option(
+            "--data",
+            type=click.Path(path_type=Path, file_okay=False),
+            metavar="DIR",
+            help="the folder of an embedded platform",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def json_option(function: F) -> F:
+    """Add `--json`. The function gets it as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="print JSON, an object on each line")(
+        function
+    )
