@@ -6,7 +6,7 @@ All calls may block for as long as a script may run, so they are made in native 
 from __future__ import annotations
 
 import os
-import posix  # unpatched: gevent and eventlet replace these functions in `os`
+import posix  # as it is: gevent's `os.close` closes later, when its hub runs, and a pipe would not end
 import signal
 import struct
 import sys
@@ -61,8 +61,8 @@ class ScriptProcess:
 
     def _start(self, command: list[str]) -> None:
         fds = self._fds  # what is open is in it at every moment, so that `kill` closes it
-        fds.extend(os.pipe())
-        fds.extend(os.pipe())
+        fds.extend(posix.pipe())
+        fds.extend(posix.pipe())
         their_input, our_output, our_input, their_output = fds
         self._pid = posix.posix_spawn(
             command[0],
@@ -78,8 +78,8 @@ class ScriptProcess:
             setsigdef=_RESET_SIGNALS,
         )
         self._fds = [our_output, our_input]
-        os.close(their_input)
-        os.close(their_output)
+        posix.close(their_input)
+        posix.close(their_output)
 
     def exchange(self, request: bytes) -> list[bytes]:
         """Send a request, and return the frames that come in reply.
@@ -113,12 +113,12 @@ class ScriptProcess:
         if pid is not None and self._owner == os.getpid():
             # Somebody else in this process may have waited for it already, such as the hub of gevent.
             with suppress(ProcessLookupError, ChildProcessError):
-                os.kill(pid, signal.SIGKILL)
+                posix.kill(pid, signal.SIGKILL)
                 posix.waitpid(pid, 0)
         while self._fds:
             fd = self._fds.pop()
             with suppress(OSError):
-                os.close(fd)
+                posix.close(fd)
 
     def __del__(self) -> None:
         self.kill()
@@ -126,7 +126,7 @@ class ScriptProcess:
     def _write(self, content: bytes) -> None:
         rest = memoryview(content)
         while rest:
-            rest = rest[os.write(self._fds[0], rest) :]
+            rest = rest[posix.write(self._fds[0], rest) :]
 
     def _read_frame(self) -> bytes | None:
         """The next frame; None if the process has ended, or sends what it must not."""
@@ -137,7 +137,7 @@ class ScriptProcess:
     def _read(self, size: int) -> bytes | None:
         parts = []
         while size:
-            part = os.read(self._fds[1], min(size, 1 << 20))
+            part = posix.read(self._fds[1], min(size, 1 << 20))
             if not part:
                 return None
             parts.append(part)
