@@ -20,15 +20,19 @@ BROKEN_PIPE = 141
 
 
 class DataCommand(Command):
-    """A command that talks to a platform. Its status is 0 if all was done. After an error it prints that, and
-    the status is 1.
+    """A command that talks to a platform. Its function returns the exit status, or None for 0.
+
+    Attributes:
+        failure_status: the exit status after an error, which is printed.
     """
+
+    failure_status = 1
 
     def invoke(self, ctx: click.Context) -> int:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not have every character
         try:
-            super().invoke(ctx)
+            status: int | None = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
             # What is still buffered cannot be written, and must not be tried when the interpreter ends.
@@ -36,5 +40,5 @@ class DataCommand(Command):
             return BROKEN_PIPE
         except (FlowThingsError, OSError) as error:
             print(f"flowthings-like: {error}", file=sys.stderr)
-            return 1
-        return 0
+            return self.failure_status
+        return status or 0

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from .data_command import DataCommand
-from .drops.place import Place, place_options
 from .drops.writing import export
 from .files.formats import format_of, format_options, given_format
+from .place import Place, place_options
 from .progress import Progress
 
 __all__ = ["cli_command"]

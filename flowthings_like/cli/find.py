@@ -10,8 +10,8 @@ import click
 from ..wire.rest import LARGEST_LIMIT
 from .command import Choice
 from .data_command import DataCommand
-from .drops.place import Place, json_option, place_options
 from .drops.text import drop_line, print_line, to_json
+from .place import Place, json_option, place_options
 
 __all__ = ["cli_command"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from .data_command import DataCommand
-from .drops.place import Place, json_option, place_options
 from .drops.text import flow_line, print_line, to_json
+from .place import Place, json_option, place_options
 
 __all__ = ["cli_command"]
 

@@ -10,8 +10,8 @@ import click
 from ..errors import FlowThingsNotFound
 from ..filters.build import mem
 from .data_command import DataCommand
-from .drops.place import Place, json_option, place_options
 from .drops.text import print_line, to_json
+from .place import Place, json_option, place_options
 
 __all__ = ["cli_command"]
 

@@ -1,8 +1,8 @@
 """`flowthings-like`: runs one of the commands, each of which is a module that is imported when it is used.
 
-The module of a command has a `cli_command`, made with click, whose result is the exit status. Instead it
-may have `configure(parser)` and `run(arguments) -> int`, for argparse. Imports are this late because `serve`
-has to patch the interpreter before anything else is imported, and because a command should start fast.
+The module of a command has a `cli_command`, made with click, whose result is the exit status. Imports are
+this late because `serve` has to patch the interpreter before anything else is imported, and because a command
+should start fast.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import click
 from click.shell_completion import CompletionItem
 
 from ..about import VERSION
-from .argparse_command import wrap
 from .command import Group, print_usage_error
 
 NAME = "flowthings-like"
@@ -49,10 +48,8 @@ class Commands(Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"flowthings_like.cli.{cmd_name}")
-        if hasattr(module, "cli_command"):
-            found: click.Command = module.cli_command
-            return found
-        return wrap(cmd_name, COMMANDS[cmd_name], module.configure, module.run)
+        found: click.Command = module.cli_command
+        return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

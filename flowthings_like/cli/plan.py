@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..api import API
-from ..errors import ConfigurationError, FlowThingsError, InvalidInput
+import click
+
+from ..errors import InvalidInput
+from .command import Group
+from .data_command import DataCommand
+from .place import Place, place_options
 
 if TYPE_CHECKING:
     from ..services.rest.plan import PlanResult
@@ -22,91 +23,65 @@ SAME, DIFFERENT, FAILED = 0, 1, 2
 _LONGEST = 60  # characters of a value that are printed
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add this command's arguments."""
-    actions = parser.add_subparsers(dest="action", metavar="pull|push|diff", required=True)
-
-    pulling = actions.add_parser("pull", help="write a plan", description=_pull.__doc__)
-    pulling.set_defaults(do=_pull)
-    pulling.add_argument("path", metavar="PATH", help="such as /acme/weather")
-    pulling.add_argument("--output", "-o", type=Path, metavar="FILE", help="the file to write (stdout)")
-
-    pushing = actions.add_parser("push", help="make the platform as a plan says", description=_push.__doc__)
-    pushing.set_defaults(do=_push)
-    pushing.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
-
-    comparing = actions.add_parser("diff", help="compare a plan with the platform", description=_diff.__doc__)
-    comparing.set_defaults(do=_diff)
-
-    for each in (pushing, comparing):
-        each.add_argument("file", type=Path, metavar="FILE", help="the plan; - for stdin")
-        each.add_argument(
-            "--delete", action="store_true", help="delete what the plan does not list, flows with their drops"
-        )
-    for each in (pulling, pushing, comparing):
-        where = each.add_mutually_exclusive_group()
-        where.add_argument("--data", metavar="DIR", type=Path, help="the folder of an embedded platform")
-        where.add_argument("--profile", metavar="NAME", help="a profile in ~/.flowthings/credentials")
-        each.add_argument(
-            "--account", default="acme", metavar="NAME", help="the account in the folder (acme)"
-        )
+class _Diff(DataCommand):
+    failure_status = FAILED
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Pull, push or compare.
-
-    Returns:
-        The exit status: 0 if it was done, 1 if not. For diff: 0 without differences, 1 with some, 2 if the
-        comparison failed.
-    """
-    try:
-        status: int = arguments.do(arguments)
-        return status
-    except (ConfigurationError, InvalidInput, FlowThingsError, OSError) as error:
-        print(f"flowthings-like: {error}", file=sys.stderr)
-        return FAILED if arguments.action == "diff" else 1
+_delete_option = click.option(
+    "--delete", is_flag=True, help="delete what the plan does not list, flows with their drops"
+)
+_FILE = click.Path(path_type=Path)
 
 
-def _pull(arguments: argparse.Namespace) -> int:
-    """Write the flows, tracks and tasks at and beneath a path as JSON."""
-    with _opened(arguments) as api:
-        plan = api.plan.pull(arguments.path)
+@click.group("plan", cls=Group, subcommand_metavar="pull|push|diff [OPTIONS]")
+def cli_command() -> None:
+    """Pull, push and compare the flows, tracks and tasks beneath a path, as one file."""
+
+
+@cli_command.command("pull", cls=DataCommand, short_help="write a plan")
+@click.argument("path", metavar="PATH")
+@click.option("--output", "-o", type=_FILE, metavar="FILE", help="the file to write (stdout)")
+@place_options
+def _pull(path: str, output: Path | None, data: Path | None, profile: str | None, account: str) -> None:
+    """Write the flows, tracks and tasks at and beneath a path, such as /acme/weather, as JSON."""
+    with Place(data, profile, account).opened() as api:
+        plan = api.plan.pull(path)
     text = json.dumps(plan, indent=2, ensure_ascii=False) + "\n"
-    if arguments.output is None:
+    if output is None:
         sys.stdout.write(text)
     else:
-        arguments.output.write_text(text, encoding="utf-8")
-    return 0
+        output.write_text(text, encoding="utf-8")
 
 
-def _push(arguments: argparse.Namespace) -> int:
-    """Create and change flows, tracks and tasks as a plan says, all of it or nothing."""
-    plan = _read(arguments.file)
-    with _opened(arguments) as api:
-        result = api.plan.push(plan, dry_run=arguments.dry_run, delete=arguments.delete)
+@cli_command.command("push", cls=DataCommand, short_help="make the platform as a plan says")
+@click.argument("file", type=_FILE, metavar="FILE")
+@click.option("--dry-run", is_flag=True, help="say what would be done, and do nothing")
+@_delete_option
+@place_options
+def _push(
+    file: Path, dry_run: bool, delete: bool, data: Path | None, profile: str | None, account: str
+) -> None:
+    """Create and change flows, tracks and tasks as a plan says, all of it or nothing. FILE - is stdin."""
+    plan = _read(file)
+    with Place(data, profile, account).opened() as api:
+        result = api.plan.push(plan, dry_run=dry_run, delete=delete)
     _print(result)
-    return 0
 
 
-def _diff(arguments: argparse.Namespace) -> int:
-    """Say what a push would do. The exit status is 1 if it would do anything."""
-    plan = _read(arguments.file)
-    with _opened(arguments) as api:
-        result = api.plan.push(plan, dry_run=True, delete=arguments.delete)
+@cli_command.command("diff", cls=_Diff, short_help="compare a plan with the platform")
+@click.argument("file", type=_FILE, metavar="FILE")
+@_delete_option
+@place_options
+def _diff(file: Path, delete: bool, data: Path | None, profile: str | None, account: str) -> int:
+    """Say what a push would do. FILE - is stdin.
+
+    The exit status is 0 without differences, 1 with some, 2 if the comparison failed.
+    """
+    plan = _read(file)
+    with Place(data, profile, account).opened() as api:
+        result = api.plan.push(plan, dry_run=True, delete=delete)
     _print(result)
     return DIFFERENT if result["created"] or result["changed"] or result["deleted"] else SAME
-
-
-@contextmanager
-def _opened(arguments: argparse.Namespace) -> Iterator[API]:
-    if arguments.data is None:
-        opened = API.connect(arguments.profile)
-    elif arguments.data.is_dir():
-        opened = API.embedded(arguments.data, account=arguments.account)
-    else:
-        raise ConfigurationError(f"there is no folder {str(arguments.data)!r}")
-    with opened as api:
-        yield api
 
 
 def _read(file: Path) -> dict[str, Any]:

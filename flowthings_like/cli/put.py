@@ -11,11 +11,11 @@ from ..errors import ConnectionFailed, DeadlineExceeded, FlowThingsError
 from ..filters.build import mem
 from .command import Choice
 from .data_command import DataCommand
-from .drops.place import Place, json_option, place_options
 from .drops.reading import cell_value, opened_rows
 from .drops.text import print_line, to_json
 from .files.formats import Format, format_of
 from .files.stopped import stopped
+from .place import Place, json_option, place_options
 from .progress import Progress
 
 if TYPE_CHECKING:

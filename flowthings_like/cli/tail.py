@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .data_command import DataCommand
-from .drops.place import Place, json_option, place_options
 from .drops.text import drop_line, print_line, to_json
+from .place import Place, json_option, place_options
 
 if TYPE_CHECKING:
     from ..services.rest.drop import DropService

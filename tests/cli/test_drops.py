@@ -7,10 +7,13 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from flowthings_like import API, Token, mem
+from flowthings_like.cli.main import main
+from flowthings_like.services.rest.drop import DropService
 from tests.platform.rest.served import Served
 
 from .shell import COMMAND, Shell
@@ -116,6 +119,23 @@ def test_following(shell: Shell, tmp_path: Path, is_served: bool, request: pytes
             process.send_signal(signal.SIGINT)
             rest, said = process.communicate(timeout=60)
     assert (seen, rest, said, process.returncode) == ([0, 1, 3], "", "", 130)
+
+
+def test_what_is_created_while_it_begins_is_printed_once(
+    api: API, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    original = DropService.find_many
+
+    def find_many(self: DropService, *filters: Any, **params: Any) -> Any:
+        api.drop(PATH).create({"elems": {"temp": 40}})  # it is found, and pushed
+        found = original(self, *filters, **params)
+        api.drop(PATH).create({"elems": {"temp": 50}})  # it is pushed alone
+        return found
+
+    monkeypatch.setattr(DropService, "find_many", find_many)
+    assert main(["tail", "-f", PATH, "--timeout", "3", "--json", "--data", str(tmp_path / "data")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["elems"]["temp"] for line in lines] == [10, 20, 30, 40, 50]
 
 
 @pytest.fixture

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from types import ModuleType
 
 import pytest
 
-from flowthings_like.cli.main import COMMANDS, main
+from flowthings_like.cli.main import COMMANDS
 
 pytestmark = pytest.mark.once
 
@@ -78,17 +77,3 @@ def test_help_and_completion_import_no_command() -> None:
     status, _, imported = done.stdout.splitlines()[-1].partition(" ")
     assert status == "0"
     assert not any(f"flowthings_like.cli.{name}" in imported for name in COMMANDS)
-
-
-def test_a_command_may_use_argparse(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    module = ModuleType("flowthings_like.cli.old")
-    module.configure = lambda parser: parser.add_argument("--count", type=int)  # type: ignore[attr-defined]
-    module.run = lambda arguments: arguments.count  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setitem(COMMANDS, "old", "is old")
-    assert main(["old", "--count", "7"]) == 7
-    with pytest.raises(SystemExit, match="0"):
-        main(["old", "--help"])
-    assert capsys.readouterr().out.startswith("usage: flowthings-like old [-h] [--count COUNT]")

@@ -1,1 +1,1 @@
-"""The commands for flows and drops have this in common: where the data is, and how it is shown."""
+"""Drops on the command line: as text, and as the rows of files."""

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
-from ...api import API
-from ...errors import ConfigurationError
+from ..api import API
+from ..errors import ConfigurationError
 
 __all__ = ["Place", "json_option", "place_options"]
 
