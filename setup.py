@@ -96,6 +96,9 @@ DEV = [
     "responses>=0.25",
     "vcrpy>=6",
     "hypothesis>=6.100",
+    "jsonschema>=4.23",  # with the next two, tests of the OpenAPI document
+    "openapi-spec-validator>=0.7.1",
+    "schemathesis>=4.4; python_version>='3.11'",
     "mypy==2.4.1",  # pinned, and ruff too: what they find must not change from one day to the next
     "ruff==0.17.5",
     "grpcio-tools>=1.66",  # compiles the protocol files

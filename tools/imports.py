@@ -38,7 +38,7 @@ FLOORS = (
     ("services.in_parallel",),
     ("services.rest", "services.things", "services.database", "services.streams", "services.records"),
     ("services", "things", "streams", "records"),
-    ("platform.problems", "platform.ids", "platform.requirements"),
+    ("platform.problems", "platform.ids", "platform.json_schema", "platform.requirements"),
     ("platform.permits",),
     ("platform.store",),
     ("platform.leader",),

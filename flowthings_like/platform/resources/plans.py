@@ -33,10 +33,11 @@ from .tasks import API_TASK, MQTT, RSS
 from .tracks import TRACK
 
 if TYPE_CHECKING:
+    from ..json_schema import Schema
     from .access.rights import Caller
     from .drops.resource_store import ResourceStore
 
-__all__ = ["pull", "push"]
+__all__ = ["PLAN", "pull", "push"]
 
 MOST = 10_000
 """Most objects in one plan."""
@@ -48,6 +49,19 @@ _FILLED_IN = frozenset({"capacity"})
 """Members that the platform fills in besides a resource's defaults: a plan without them leaves them alone."""
 _OPTIONS = frozenset({"dryRun", "delete"})
 _LISTS = ("flows", "tracks", "tasks")
+
+PLAN: Schema = {
+    "title": "plan",
+    "type": "object",
+    "properties": {
+        "path": account_paths.PREFIX_SCHEMA,
+        **{name: {"type": "array", "items": {"type": "object"}} for name in _LISTS},
+        **{name: {"type": "boolean"} for name in sorted(_OPTIONS)},
+    },
+    "required": ["path"],
+    "additionalProperties": False,
+}
+"""What `push` accepts, and what `pull` returns without the options."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ..problems import BadRequest
 from ..store.schema import resources
 from . import identities
 from .access import expiry, rights
-from .base.members import anything, identifier, integer, text
+from .base.members import identifier, integer, text
 from .base.resource import Document, Resource
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ SHARE = Resource(
         "description": text(),
         "duration": integer(1, expiry.LONGEST),
         "issuedTo": identifier("ig"),
-        "paths": anything,
+        "paths": rights.member(rights.PERMISSIONS),
     },
     required=("issuedTo",),
     readonly=frozenset({"issuedBy", "expiresInMs"}),

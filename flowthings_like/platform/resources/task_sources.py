@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..json_schema import Check, accepts, schema_of
 from ..problems import BadRequest
 from .base.members import mapping, one_of, text
 
@@ -19,12 +20,29 @@ FORMATS = ("json", "xml", "text")
 
 _EXAMPLE = '{"http": {"uri": "https://example.com/data.json"}, "format": "json"}'
 _REQUEST = frozenset(("uri", "method", "headers", "body"))
-_MEMBERS = {"http": mapping, "format": one_of(*FORMATS), "items": text(1024)}
+_MEMBERS: dict[str, Check] = {"http": mapping, "format": one_of(*FORMATS), "items": text(1024)}
 
 
+_REQUEST_SCHEMA = {
+    "type": "object",
+    "properties": {name: {"type": "string"} if name == "uri" else {} for name in sorted(_REQUEST)},
+    "required": ["uri"],
+    "additionalProperties": False,
+}
+
+
+@accepts(
+    {
+        "type": "object",
+        "properties": {name: schema_of(check) for name, check in _MEMBERS.items()}
+        | {"http": _REQUEST_SCHEMA},
+        "required": ["http"],
+        "additionalProperties": False,
+    }
+)
 def check_source(name: str, value: Any) -> dict[str, Any]:
     """The source itself. Raises BadRequest if it says nothing that can be fetched."""
-    source = mapping(name, value)
+    source: dict[str, Any] = mapping(name, value)
     if unknown := sorted(source.keys() - _MEMBERS.keys()):
         raise BadRequest(f"{name} has no member {unknown[0]!r}: there are {', '.join(_MEMBERS)}")
     for member, given in source.items():

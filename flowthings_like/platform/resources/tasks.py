@@ -11,9 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from ..json_schema import Check, accepts
 from ..problems import BadRequest
 from . import broker_tasks, task_schedule
-from .base.members import Check, flag, integer, one_of, text
+from .base.members import flag, integer, one_of, text
 from .base.resource import Document, Resource
 from .task_scripts import check_script, simulate, source_text
 from .task_sources import check_source
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 HOUR = 3_600_000  # ms
 MINUTE = 60_000  # ms
+_BROKER = r"^(tcp|ssl)://[^/@\s]+:[0-9]+$"
 _YEARS = 10 * 365 * 24 * HOUR
 
 _TOPIC = re.compile(r"[^+#\0]+")
@@ -74,6 +76,13 @@ def _check_mqtt(caller: Caller, task: Document) -> Document:
     return task
 
 
+@accepts(
+    {
+        "type": "string",
+        "pattern": "[Hh][Tt][Tt][Pp][Ss]?://",
+        "description": "an http or https URL with a host",
+    }
+)
 def _http(name: str, value: Any) -> str:
     """An http or https URL with a host."""
     url = _split(value)
@@ -82,10 +91,13 @@ def _http(name: str, value: Any) -> str:
     return str(value)
 
 
+@accepts(
+    {"type": "string", "pattern": _BROKER, "description": "a broker, tcp://host:port or ssl://host:port"}
+)
 def _broker(name: str, value: Any) -> str:
     """A broker's address."""
     url = _split(value)
-    if url is None or not re.fullmatch(r"(tcp|ssl)://[^/@\s]+:[0-9]+", str(value)):
+    if url is None or not re.fullmatch(_BROKER, str(value)):
         raise BadRequest(f"{name} must be a broker's address, tcp://host:port")
     return str(value)
 

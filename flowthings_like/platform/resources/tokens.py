@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..store.schema import resources, token_hashes
 from .access import expiry, rights
 from .access.token_strings import RESTRICTED_LENGTH, hashed, new_string
-from .base.members import anything, integer, text
+from .base.members import integer, text
 from .base.resource import Document, Resource
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def revoke(connection: sql.Connection, token: str) -> None:
 TOKEN = Resource(
     "token",
     "k",
-    members={"description": text(), "duration": integer(1, expiry.LONGEST), "paths": anything},
+    members={"description": text(), "duration": integer(1, expiry.LONGEST), "paths": rights.member(GRANTED)},
     readonly=frozenset({"tokenString", "issuedBy", "expiresInMs", "deviceId"}),
     paths_of=lambda token: token["paths"],
     immutable=True,

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from ...filters.values import TYPES
 from .. import ids
+from ..json_schema import accepts
 from ..problems import BadRequest, Problem
 from ..scripts.script import Kind, Script
 from . import flows
 from .access import account_paths
 from .access.rights import intersection
-from .base.members import anything, filter_text, flag, mapping, text
+from .base.members import filter_text, flag, mapping, text
 from .base.resource import Document, Resource
 from .drops import elements
 from .drops.flow_cache import compiled
@@ -37,6 +38,12 @@ _ROUTING = ("source", "filter", "destination")
 """The members that say which drops a script is run on, and where they go."""
 
 _source = text(LONGEST_JS)
+
+
+@accepts({"anyOf": [account_paths.SCHEMA, {"type": "array", "items": account_paths.SCHEMA, "minItems": 1}]})
+def _destination(_name: str, value: Any) -> Any:
+    """A path or a list of paths. Which, is checked with the caller known."""
+    return value
 
 
 def _check_script(store: ResourceStore, caller: Caller, members: Mapping[str, Any]) -> None:
@@ -151,7 +158,7 @@ TRACK = Resource(
         "displayName": text(),
         "disabled": flag,
         "metadata": mapping,
-        "destination": anything,
+        "destination": _destination,
         "js": _source,
     },
     required=("source",),

@@ -28,6 +28,7 @@ from ..resources import script_reads
 from ..resources.access.device_sightings import DeviceSightings
 from ..resources.base import registry
 from ..resources.statistics.api_calls import ApiCallCounter
+from . import openapi
 from . import request as requests_in
 from .early_authorization import refuse_early
 from .envelope import REASONS, Response, encode, failed
@@ -84,6 +85,7 @@ class Application:
 
     def __init__(self, store: ResourceStore, accounts: Accounts, limits: Limits | None = None) -> None:
         self._router = Router(registry.resources().values())
+        self._openapi: bytes | None = None  # made when it is first asked for
         self._store = store
         self._accounts = accounts
         self._calls = ApiCallCounter(store)
@@ -144,6 +146,8 @@ class Application:
         return response
 
     def _handle(self, environ: Environ, method: str, path: str) -> Response:
+        if path == openapi.PATH:
+            return self._document(method)
         target = requests_in.target(path)
         found = self._router.methods(target)
         if method == "OPTIONS":
@@ -213,6 +217,17 @@ class Application:
                     request.body()  # before the permit is taken: receiving it may take long
                 return self._searches.run(lambda: handler(request), who, _hung_up(environ))
             return handler(request)
+
+    def _document(self, method: str) -> Response:
+        """The OpenAPI document, as text, which needs no envelope and no token."""
+        found = openapi.METHODS
+        if method not in found:
+            raise MethodNotAllowed(f"{method} means nothing here: {', '.join(found)} do", found)
+        if method == "OPTIONS":
+            return Response({}, headers=[("Allow", ", ".join(found))])
+        if self._openapi is None:
+            self._openapi = orjson.dumps(openapi.document(self._router.routes(), VERSION))
+        return Response({}, text=self._openapi)
 
     def _accepts_gzip(self, environ: Environ) -> bool:
         accepted = environ.get("HTTP_ACCEPT_ENCODING", "")

@@ -45,7 +45,9 @@ T = TypeVar("T")
 KEPT = 24 * 3_600_000
 """How long a result is stored, in ms."""
 
-_SHAPE = re.compile(r"[\x21-\x7e]{1,255}")
+SHAPE = re.compile(r"[\x21-\x7e]{1,255}")
+"""What a key may be."""
+
 _PREFIX = 12  # characters of a key that its row's mark begins with
 _COMPRESSED_FROM = 1024  # bytes
 _COMPRESSED = b"\x78"  # zlib's first byte, with which no JSON begins
@@ -85,7 +87,7 @@ class IdempotencyKeys:
         Raises:
             BadRequest: the key is empty, too long or not printable ASCII.
         """
-        if not _SHAPE.fullmatch(key):
+        if not SHAPE.fullmatch(key):
             raise BadRequest(f"{IDEMPOTENCY_KEY} must be 1 to 255 printable ASCII characters without blanks")
         return _IdempotentStore(request, key, token, self)
 

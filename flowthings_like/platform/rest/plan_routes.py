@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..problems import BadRequest
-from ..resources.plans import pull, push
+from ..resources.plans import PLAN, pull, push
 from .envelope import Response
+from .operations import operation
 
 if TYPE_CHECKING:
     from .request import Request
     from .search_limits import Methods
 
 
+@operation("Pull the plan of a path", PLAN, query=("path",), required=("path",))
 def _pull(request: Request) -> Response:
     path = request.params.get("path", [""])[-1]
     if not path:
@@ -20,6 +22,7 @@ def _pull(request: Request) -> Response:
     return Response(pull(request.store, request.caller, path))
 
 
+@operation("Push a plan", {"type": "object"}, body=PLAN)
 def _push(request: Request) -> Response:
     return Response(push(request.store, request.caller, request.body()))
 

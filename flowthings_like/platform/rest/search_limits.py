@@ -53,14 +53,20 @@ class SearchLimits:
 
 
 class Search:
-    """A handler whose requests are searches. Calling it applies no limit: the application does."""
+    """A handler whose requests are searches. Calling it applies no limit: the application does.
+
+    Attributes:
+        handler: answers a request.
+    """
+
+    __slots__ = ("handler",)
 
     def __init__(self, handler: Handler) -> None:
-        self._handler = handler
+        self.handler = handler
 
     def __call__(self, request: Request) -> Response:
         """The handler's response."""
-        return self._handler(request)
+        return self.handler(request)
 
 
 class SearchLimiter:

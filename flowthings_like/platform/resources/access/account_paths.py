@@ -7,12 +7,30 @@ A path is `/account/segment[/segment…]`, at most 128 characters. A segment hol
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...problems import BadRequest
 
+if TYPE_CHECKING:
+    from ...json_schema import Schema
+
 LONGEST = 128
 _SEGMENT = re.compile(r"[A-Za-z0-9_:.-]+")
+
+SCHEMA: Schema = {
+    "type": "string",
+    "maxLength": LONGEST,
+    "pattern": rf"^(/{_SEGMENT.pattern}){{2,}}$",
+    "description": "a path within the account, such as /account/weather",
+}
+"""What `check` accepts, but for the account."""
+
+PREFIX_SCHEMA: Schema = {
+    "type": "string",
+    "pattern": rf"^(/{_SEGMENT.pattern})+/*$",
+    "description": "a path within the account, or the account's root /account",
+}
+"""What `check_prefix` accepts, but for the account."""
 
 
 def check(path: Any, account: str, member: str = "path") -> str:

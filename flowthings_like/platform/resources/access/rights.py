@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...json_schema import SchemaCheck, map_of
 from ...problems import BadRequest, Forbidden, NotFound
 from . import account_paths
 
@@ -111,6 +112,25 @@ def check(granted: Any, account: str, allowed: Iterable[str]) -> dict[str, dict[
                 raise BadRequest(f"paths: {path}: {name} cannot be granted here, only {', '.join(names)}")
         clean[prefix] = dict(permissions)
     return clean
+
+
+def member(allowed: Iterable[str]) -> SchemaCheck:
+    """The check of a member `paths`, which is checked whole by `check` once the caller is known.
+
+    Args:
+        allowed: the permissions that may be granted.
+    """
+    names = tuple(allowed)
+    permissions = {
+        "type": "object",
+        "properties": {
+            name: {"type": "boolean"} if name in names else {"const": False} for name in PERMISSIONS
+        },
+        "additionalProperties": False,
+        "minProperties": 1,
+    }
+    schema = {**map_of(permissions, account_paths.PREFIX_SCHEMA), "minProperties": 1}
+    return SchemaCheck(lambda _name, value: value, schema)
 
 
 def grants(granted: Mapping[str, Mapping[str, bool]], always: frozenset[str] = frozenset()) -> Grants:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...json_schema import Schema, map_of
 from ...problems import BadRequest
 from ..query.query import member_parts, parse_filter
 from .measures import MEASURES, Measure, described
@@ -20,7 +21,30 @@ UNITS = ("year", "month", "day", "hour", "minute", "second")
 MOST_RULES = 100
 MOST_NAMES = 100  # outputs, groups, sorts
 
-MEMBERS = ("output", "groupBy", "filter", "rules", "sorts")
+_NAMES = {"type": ["array", "null"], "items": {"type": "string", "minLength": 1}, "maxItems": MOST_NAMES}
+_SCHEMAS: dict[str, Schema] = {
+    "output": {**_NAMES, "type": "array", "minItems": 1, "description": f"a list of {described()}"},
+    "groupBy": {**_NAMES, "description": "members, rules, or units of time such as $month"},
+    "filter": {"type": ["string", "null"], "description": "a text of the filter language"},
+    "rules": {
+        **map_of({"type": "string"}, {"minLength": 1, "pattern": r"^[^$]"}),
+        "type": ["object", "null"],
+        "maxProperties": MOST_RULES,
+        "description": "filters by name, which may be grouped by or counted",
+    },
+    "sorts": {**_NAMES, "description": "names of groups or outputs, followed by :asc or :desc"},
+}
+MEMBERS = tuple(_SCHEMAS)
+"""The members of a request."""
+
+REQUEST: Schema = {
+    "type": "object",
+    "properties": _SCHEMAS,
+    "required": ["output"],
+    "additionalProperties": False,
+}
+"""What `Plan.from_request` accepts."""
+
 _SELECTOR = re.compile(rf"\$({'|'.join(UNITS)})(?::(.+))?", re.DOTALL)
 _OUTPUT = re.compile(r"\$([a-zA-Z0-9_]+)(?::(.+))?", re.DOTALL)
 

@@ -8,7 +8,7 @@ so that a client may add its own (query.misspellings refuses those that are typi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -16,10 +16,9 @@ import orjson
 from ....errors import InvalidInput
 from ....filters.predicate import compile_predicate
 from ...ids import is_id
+from ...json_schema import ANYTHING, Check, accepts, id_of
 from ...problems import BadRequest
 from ..query.query import parse_filter
-
-Check = Callable[[str, Any], Any]
 
 LARGEST = 256 * 1024
 """Most bytes of JSON in one resource."""
@@ -49,6 +48,7 @@ def checked(
     return document
 
 
+@accepts(ANYTHING)
 def anything(_name: str, value: Any) -> Any:
     """Whatever the writer sends."""
     return value
@@ -57,6 +57,7 @@ def anything(_name: str, value: Any) -> Any:
 def text(longest: int = 2048) -> Check:
     """A string of at most `longest` characters."""
 
+    @accepts({"type": "string", "maxLength": longest})
     def check(name: str, value: Any) -> str:
         if not isinstance(value, str):
             raise BadRequest(f"{name} must be a string, not {_kind(value)}")
@@ -71,6 +72,7 @@ def filled(longest: int = 2048) -> Check:
     """A string that is not blank."""
     within = text(longest)
 
+    @accepts({"type": "string", "maxLength": longest, "pattern": r"\S"})
     def check(name: str, value: Any) -> str:
         string: str = within(name, value)
         if not string.strip():
@@ -80,6 +82,7 @@ def filled(longest: int = 2048) -> Check:
     return check
 
 
+@accepts({"type": "boolean"})
 def flag(name: str, value: Any) -> bool:
     """true or false."""
     if not isinstance(value, bool):
@@ -87,6 +90,7 @@ def flag(name: str, value: Any) -> bool:
     return value
 
 
+@accepts({"type": "object"})
 def mapping(name: str, value: Any) -> dict[str, Any]:
     """A JSON object."""
     if not isinstance(value, dict):
@@ -97,6 +101,9 @@ def mapping(name: str, value: Any) -> dict[str, Any]:
 def integer(least: int, most: int = 2**53) -> Check:
     """A whole number from `least` to `most`; a string of digits is taken for one, as old clients send it."""
 
+    number_schema = {"type": "integer", "minimum": least, "maximum": most}
+
+    @accepts({"anyOf": [number_schema, {"type": "string", "pattern": "^-?[0-9]{1,18}$"}]}, number_schema)
     def check(name: str, value: Any) -> int:
         number = value
         if isinstance(number, str):
@@ -113,6 +120,7 @@ def integer(least: int, most: int = 2**53) -> Check:
 def one_of(*choices: Any) -> Check:
     """One of these values."""
 
+    @accepts({"enum": list(choices)})
     def check(name: str, value: Any) -> Any:
         if isinstance(value, bool) or value not in choices:
             raise BadRequest(f"{name} must be one of {', '.join(map(str, choices))}, not {_shown(value)}")
@@ -121,6 +129,7 @@ def one_of(*choices: Any) -> Check:
     return check
 
 
+@accepts({"type": "string", "description": "a text of the filter language"})
 def filter_text(name: str, value: Any) -> str:
     """A filter that parses and can be run here; the empty text means none and reads back as it is."""
     node = parse_filter(value, name)
@@ -137,6 +146,7 @@ def ids(letters: str) -> Check:
     """A list of ids whose type letter is one of `letters`."""
     one = identifier(letters)
 
+    @accepts({"type": "array", "items": id_of(letters)})
     def check(name: str, value: Any) -> list[str]:
         if not isinstance(value, list):
             raise BadRequest(f"{name} must be a list of ids, not {_kind(value)}")
@@ -148,6 +158,7 @@ def ids(letters: str) -> Check:
 def identifier(letters: str) -> Check:
     """An id whose type letter is one of `letters`."""
 
+    @accepts(id_of(letters))
     def check(name: str, value: Any) -> str:
         if not is_id(value) or value[0] not in letters:
             kinds = " or ".join(f"{letter}…" for letter in letters)

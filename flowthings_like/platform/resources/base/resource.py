@@ -16,11 +16,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..access import account_paths
-from .members import Check, checked
+from .members import checked
 
 if TYPE_CHECKING:
     import sqlalchemy as sql
 
+    from ...json_schema import Check
     from ..access.rights import Caller
     from ..drops.resource_store import ResourceStore
     from ..statistics.counters import Statistic

@@ -20,6 +20,7 @@ from ....filters.index_columns import Path, Slots, path_of, stored_value
 from ....filters.nodes import Member
 from ....filters.quoting import split_path
 from ....filters.values import ELEMENTS, finder
+from ...json_schema import accepts
 from ...problems import BadRequest
 from ...store.bulk import execute_many, upsert
 from ...store.schema import SLOT_NAMES, SLOTS, drops, element_indexes, sizes
@@ -117,6 +118,7 @@ def path(element: str) -> Path:
     return found
 
 
+@accepts({"type": "array", "items": {"type": "string"}, "maxItems": MOST, "uniqueItems": True})
 def check(name: str, value: Any) -> list[str]:
     """A flow's `index` member: a list of elements, each once. Raises BadRequest."""
     if not isinstance(value, list) or not all(isinstance(element, str) for element in value):

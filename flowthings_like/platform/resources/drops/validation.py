@@ -19,13 +19,19 @@ LARGEST = 1024 * 1024
 LONGEST_FHASH = 1024
 """Most characters of an fhash."""
 
-_SET_BY_PLATFORM = frozenset(
+SET_BY_PLATFORM = frozenset(
     ("id", "flowId", "path", "creatorId", "version", "lastEditDate", "lastEditorId", "parentDropId")
 )
 """Members that the platform sets. Clients send whole drops back; these members are ignored then."""
 
-_SET_BY_WRITER = ("elems", "fhash", "location", "creationDate")
-_SPECIFIERS = ("city", "zip", "street", "state")
+SET_BY_WRITER = ("elems", "fhash", "location", "creationDate")
+"""The members of a new drop or of an update. Others are refused."""
+
+DEGREES = {"lat": 90, "lon": 180}
+"""The coordinates of a location, and how far they may be from 0."""
+
+SPECIFIERS = ("city", "zip", "street", "state")
+"""What a location may say besides its coordinates."""
 
 
 @dataclass(slots=True)
@@ -130,13 +136,13 @@ def check_location(location: Any) -> dict[str, Any] | None:
         raise BadRequest(f"location must be a map {example}")
     if unknown := sorted(str(name) for name in location.keys() - {"lat", "lon", "specifiers"}):
         raise BadRequest(f"location has no member {unknown[0]!r}: there are lat, lon and specifiers")
-    for name, bound in (("lat", 90), ("lon", 180)):
+    for name, bound in DEGREES.items():
         degrees: Any = location.get(name)
         if type(degrees) not in (int, float) or not math.isfinite(degrees) or abs(degrees) > bound:
             raise BadRequest(f"location.{name} must be a number of degrees, -{bound} to {bound}, {example}")
     specifiers = location.get("specifiers", {})
-    if not isinstance(specifiers, dict) or specifiers.keys() - set(_SPECIFIERS):
-        raise BadRequest(f"location.specifiers must be a map of {', '.join(_SPECIFIERS)}")
+    if not isinstance(specifiers, dict) or specifiers.keys() - set(SPECIFIERS):
+        raise BadRequest(f"location.specifiers must be a map of {', '.join(SPECIFIERS)}")
     for name, text in specifiers.items():
         if text is not None and not (isinstance(text, str) and _is_unicode(text)):
             raise BadRequest(f"location.specifiers.{name} must be a string")
@@ -147,8 +153,8 @@ def _check_members(model: Any) -> None:
     if not isinstance(model, dict):
         raise BadRequest('a drop must be a map such as {"elems": {"temp": 39.5}}')
     for name in model:
-        if name not in _SET_BY_PLATFORM and name not in _SET_BY_WRITER:
-            known = ", ".join(_SET_BY_WRITER)
+        if name not in SET_BY_PLATFORM and name not in SET_BY_WRITER:
+            known = ", ".join(SET_BY_WRITER)
             raise BadRequest(f"a drop has no member {name!r}: you may set {known}; values go within elems")
 
 

@@ -11,14 +11,9 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from ...problems import BadRequest
+from . import parameters
 
-PARAMETERS = frozenset(
-    {
-        *("filter", "start", "skip", "limit", "sort", "order", "only"),  # of a find
-        *("path", "hints", "refs", "explain", "each"),  # of drops; of what is read
-        *("level", "pretty", "flatten"),  # of statistics; of every response; of old clients, without effect
-    }
-)
+PARAMETERS = frozenset(parameters.SCHEMAS)
 """The parameters that any request may have."""
 
 _SHORTEST, _LONGEST = 3, 40  # characters of names that are compared
