@@ -126,7 +126,7 @@ def _read(request: Request) -> Response:
 def _update(request: Request) -> Response:
     flow, drop = request.target.rest
     changes = request.body()
-    if isinstance(changes, dict) and changes.get("id", drop) != drop:
+    if isinstance(changes, dict) and changes.get("id") not in (None, drop):
         raise BadRequest(f"id {changes['id']!r} in the body is not the id {drop!r} that is being changed")
     changed = verbs.update(request.store, request.caller, flow, drop, changes, hints=request.typed)
     return references.add(request, Response(changed))

@@ -192,3 +192,12 @@ def test_the_page_in_the_docs_lists_every_operation() -> None:
     page = rest_table.PAGE.read_text(encoding="utf-8")
     assert page.count("\n| `") > 50
     assert rest_table.written(page) == page, "run python -m tools.rest_table"
+
+
+def test_a_null_id_in_an_update_is_none(api: Client) -> None:
+    flow = api.flow("x")
+    drop = api.post(f"/drop/{flow['id']}", {"elems": {"a": 1}}).ok(201)
+    assert api.put(f"/flow/{flow['id']}", {"id": None, "name": "x"}).ok()["id"] == flow["id"]
+    assert api("MPUT", "/flow", {flow["id"]: {"id": None}}).ok()[flow["id"]]["id"] == flow["id"]
+    changed = api.put(f"/drop/{flow['id']}/{drop['id']}", {"id": None, "elems": {"a": 2}}).ok()
+    assert (changed["id"], changed["elems"]) == (drop["id"], {"a": 2})

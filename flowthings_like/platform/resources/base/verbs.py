@@ -177,7 +177,7 @@ def update_many(
     wanted = {id_: _members(resource, members) for id_, members in changes.items()}
     check_ids(list(wanted))
     for id_, members in wanted.items():
-        if members.get("id", id_) != id_:
+        if members.get("id") not in (None, id_):
             raise BadRequest(f"id {members['id']!r} in the body is not the id {id_!r} that is being changed")
         resource.before_transaction(store, caller, members)
 
