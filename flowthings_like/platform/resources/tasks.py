@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 HOUR = 3_600_000  # ms
 MINUTE = 60_000  # ms
+_URL = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s\x00-\x20\x7f]+$"
 _BROKER = r"^(tcp|ssl)://[^/@\s]+:[0-9]+$"
 _YEARS = 10 * 365 * 24 * HOUR
 
@@ -79,14 +80,20 @@ def _check_mqtt(caller: Caller, task: Document) -> Document:
 @accepts(
     {
         "type": "string",
-        "pattern": "[Hh][Tt][Tt][Pp][Ss]?://",
+        "pattern": _URL,
         "description": "an http or https URL with a host",
     }
 )
 def _http(name: str, value: Any) -> str:
     """An http or https URL with a host."""
     url = _split(value)
-    if url is None or url.scheme not in ("http", "https") or not url.hostname:
+    # urlsplit removes blanks and control characters, at the ends and within.
+    if (
+        url is None
+        or not re.fullmatch(_URL, value)
+        or url.scheme not in ("http", "https")
+        or not url.hostname
+    ):
         raise BadRequest(f"{name} must be a URL such as https://example.com/feed.xml")
     return str(value)
 
