@@ -78,8 +78,7 @@ def _write_csv(file: IO[bytes], drops: Iterable[Mapping[str, Any]], elems: list[
     try:
         with _known(drops, elems, needs_types=False) as (table, rows):
             writer.writerow(table.names)
-            for drop in rows:
-                writer.writerow(table.texts(drop))
+            writer.writerows(map(table.texts, rows))
         text.flush()
     finally:
         text.detach()
