@@ -155,7 +155,7 @@ class World:
             "track": {"source": path, "destination": f"{path}/to"},
             "api-task": {"destination": path, "source": {"http": {"uri": "https://example.com/"}}},
             "rss": {"destination": path, "url": "https://example.com/feed"},
-            "mqtt": {"destination": path, "uri": "tcp://broker.example.com:1883"},
+            "mqtt": {"destination": path, "uri": "tcp://broker.example.com:1883", "topic": "a"},
             "device": {"path": path},
             "token": {"paths": {path: {"dropRead": True}}},
             "share": {"paths": {path: {"dropRead": True}}, "issuedTo": self.nobody},
