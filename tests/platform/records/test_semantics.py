@@ -340,7 +340,7 @@ def test_the_header_of_a_long_reply_leaves_before_its_records(
         backend.detect(), "sleep", lambda seconds: (waited.append((sent[-1], seconds)), sleep(seconds))
     )
     client.get()
-    assert (12, 0.001) in waited
+    assert (12, 0.003) in waited
 
 
 def test_replies_longer_than_a_page(client: RawClient) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from flowthings_like.platform.embedded import Platform, open_platform
+from flowthings_like.platform.store.schema import resources
 
 from .harness import Client, client_of
 
@@ -58,6 +60,12 @@ def pull(api: Client, path: str = "/acme/weather") -> Any:
 @pytest.fixture
 def pushed(api: Client) -> Any:
     return push(api, PLAN)
+
+
+def stored(platform: Platform, resource: str) -> str:
+    """The row of a resource, as text."""
+    query = select(resources).where(resources.c.id == resource)
+    return str(platform.store.read(lambda connection: connection.execute(query).one()))
 
 
 @pytest.fixture
@@ -146,17 +154,22 @@ def test_objects_of_one_name_are_paired_with_equal_ones_first(api: Client, pushe
     assert change["members"] == {"filter": ["temp > 30", "temp > 20"]}
 
 
-def test_it_holds_no_password_and_leaves_it_alone(api: Client, pushed: Any) -> None:
-    task = {"destination": "/acme/weather/hot", "uri": "tcp://example.com:1883", "password": "hunter2"}
+def test_it_holds_no_password_and_leaves_it_alone(platform: Platform, api: Client, pushed: Any) -> None:
+    task = {
+        "destination": "/acme/weather/hot",
+        "uri": "tcp://example.com:1883",
+        "topic": "t",
+        "password": "hunter2",
+    }
     made = api.post("/mqtt", task).ok(201)
     plan = pull(api)
     assert "hunter2" not in str(plan)
     task = next(one for one in plan["tasks"] if one["type"] == "mqtt")
     task.update(qos=1, password="guessed")
     assert push(api, plan)["changed"] == [
-        {"name": "mqtt /acme/weather/hot -> tcp://example.com:1883", "members": {"qos": [None, 1]}}
+        {"name": "mqtt /acme/weather/hot -> tcp://example.com:1883 -> t", "members": {"qos": [None, 1]}}
     ]
-    assert api.get(f"/mqtt/{made['id']}").ok()["password"] == "hunter2"
+    assert "hunter2" in stored(platform, made["id"])
 
 
 @pytest.mark.parametrize(

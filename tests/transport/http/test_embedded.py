@@ -55,14 +55,13 @@ def application() -> Application:
 def platform(application: Application, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A platform package that opens `application`; its `closings` count."""
     module = ModuleType("flowthings_like.platform.embedded")
-    state = SimpleNamespace(application=application, account="acme", token="opaque", closings=0, asked=None)
+    state = SimpleNamespace(account="acme", token="opaque", closings=0, asked=None)
+    state.front, state.live = application, SimpleNamespace(channel=None)
 
     def close() -> None:
         state.closings += 1
 
-    def open_platform(
-        folder: Any, account: str, *, max_capacity: int | None = None, tasks: Any = None
-    ) -> Any:
+    def open_platform(folder: Any, account: str, **options: Any) -> Any:
         state.asked = (folder, account)
         return state
 
