@@ -35,7 +35,7 @@ FLOORS = (
     ("transport.websocket",),
     ("transport.http", "transport.things", "transport.database", "transport.grpc", "transport.records"),
     ("diagnostics", "defaults"),
-    ("services.in_parallel",),
+    ("services.in_parallel", "services.needed_packages"),
     ("services.rest", "services.things", "services.database", "services.streams", "services.records"),
     ("services", "things", "streams", "records"),
     ("platform.problems", "platform.ids", "platform.json_schema", "platform.requirements"),

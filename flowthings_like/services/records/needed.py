@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ...errors import ConfigurationError
+from ..needed_packages import needed_packages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 __all__ = ["needed"]
 
 
-@contextmanager
-def needed(what: str) -> Iterator[None]:
-    """For an import of a module whose packages may not be installed.
+def needed(what: str) -> AbstractContextManager[None]:
+    """For an import of a module whose packages may not be installed; `what` needs them.
 
-    Args:
-        what: what needs them, for the message.
-
-    Raises:
-        ConfigurationError: one is not installed. The message says what to install.
+    Raises ConfigurationError if one is not. The message says what to install.
     """
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package == "flowthings_like" or not package:
-            raise
-        install = "'flowthings_like[records]'" if package == "numpy" else package
-        raise ConfigurationError(f"{what} needs the package {package}; run: pip install {install}") from error
+    return needed_packages(what, "records", {"numpy"})
