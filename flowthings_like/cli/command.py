@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
-__all__ = ["Choice", "Command", "Group", "Parsed", "at_most_one", "print_usage_error"]
+__all__ = ["Choice", "Command", "Group", "Parsed", "at_most_one", "parse_seconds", "print_usage_error"]
 
 
 class _UsageText(click.Command):
@@ -65,6 +65,17 @@ class Parsed(click.ParamType):  # type: ignore[type-arg]  # generic in the newes
 
     def _fail(self, message: str, param: click.Parameter | None, ctx: click.Context | None) -> NoReturn:
         self.fail(message, param, ctx)
+
+
+def parse_seconds(text: str) -> float:
+    """For `Parsed`: a number of seconds, a day at most."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 86_400:
+        raise ValueError(f"seconds are a number from 0 to 86400, not {text!r}")
+    return seconds
 
 
 def at_most_one(**given: Any) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .command import Command, Parsed
+from .command import Command, Parsed, parse_seconds
 
 if TYPE_CHECKING:
     from ..platform.server import Started
@@ -44,16 +44,6 @@ def _connections(text: str) -> int:
     if not text.isdecimal() or len(text) > 9:
         raise ValueError(f"connections must be a number of at least 0, not {text!r}")
     return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds <= 86_400:
-        raise ValueError(f"seconds are a number from 0 to 86400, not {text!r}")
-    return seconds
 
 
 def _searches(text: str) -> int:
@@ -135,7 +125,7 @@ def _searches(text: str) -> int:
 )
 @click.option(
     "--search-seconds",
-    type=Parsed(_seconds),
+    type=Parsed(parse_seconds),
     default=10.0,
     metavar="S",
     help="how long a find or an aggregate may take, 0 for as long as it needs (10)",

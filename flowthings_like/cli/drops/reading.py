@@ -12,8 +12,9 @@ from typing import IO, Any, NamedTuple
 
 import orjson
 
-from ...errors import ConfigurationError, InvalidInput
-from ..files.formats import INSTALL_PYARROW, Format
+from ...errors import InvalidInput
+from ..files.formats import Format
+from ..files.parquet import open_parquet
 from ..files.reading import csv_chunks, opened_file, readable
 from .columns import ID, PREFIX, TIME
 
@@ -97,15 +98,7 @@ def _ndjson(file: IO[bytes]) -> Iterator[Row]:
 
 
 def _parquet(file: IO[bytes], size: int) -> Iterator[Row]:
-    try:
-        import pyarrow as pa
-        from pyarrow import parquet
-    except ImportError:
-        raise ConfigurationError(f"Parquet needs pyarrow: {INSTALL_PYARROW}") from None
-    try:
-        source = parquet.ParquetFile(file if file.seekable() else io.BytesIO(file.read()))
-    except (pa.ArrowException, OSError) as error:
-        raise InvalidInput(f"this is not Parquet: {error}") from None
+    source = open_parquet(file)
     number = 0
     for batch in source.iter_batches(batch_size=size):
         for row in batch.to_pylist():

@@ -19,8 +19,9 @@ from typing import IO, Any
 
 import orjson
 
-from ...errors import ConfigurationError, InvalidInput
-from ..files.formats import INSTALL_PYARROW, Format
+from ...errors import InvalidInput
+from ..files.formats import Format
+from ..files.parquet import import_parquet
 from ..files.writing import replacing
 from .columns import Table, cell_text
 from .text import to_json
@@ -46,7 +47,7 @@ def export(
     """
     write = {Format.CSV: _write_csv, Format.NDJSON: _write_ndjson, Format.PARQUET: _write_parquet}[format]
     if format is Format.PARQUET:
-        _import_parquet()  # before anything is read
+        import_parquet()  # before anything is read
     with _output(path, format) as file:
         write(file, drops, elems)
 
@@ -85,7 +86,7 @@ def _write_csv(file: IO[bytes], drops: Iterable[Mapping[str, Any]], elems: list[
 
 
 def _write_parquet(file: IO[bytes], drops: Iterable[Mapping[str, Any]], elems: list[str] | None) -> None:
-    pa, parquet = _import_parquet()
+    pa, parquet = import_parquet()
     types = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string()}
     with _known(drops, elems, needs_types=True) as (table, rows):
         kinds = [table.kind(column) for column in range(len(table.names) - 2)]
@@ -100,15 +101,6 @@ def _write_parquet(file: IO[bytes], drops: Iterable[Mapping[str, Any]], elems: l
                     for cast, type, column in zip(casts, columns, zip(*group, strict=True), strict=True)
                 ]
                 writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
-
-
-def _import_parquet() -> tuple[Any, Any]:
-    try:
-        import pyarrow as pa
-        from pyarrow import parquet
-    except ImportError:
-        raise ConfigurationError(f"Parquet needs pyarrow: {INSTALL_PYARROW}") from None
-    return pa, parquet
 
 
 def _same(value: Any) -> Any:

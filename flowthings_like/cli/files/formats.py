@@ -11,11 +11,9 @@ import click
 
 from ..command import Choice
 
-__all__ = ["INSTALL_PYARROW", "Format", "format_of", "format_options", "given_format"]
+__all__ = ["Format", "format_of", "format_options", "given_format"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-INSTALL_PYARROW = "pip install pyarrow"
 
 
 class Format(enum.Enum):

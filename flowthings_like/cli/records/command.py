@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ..command import Group, Parsed, at_most_one
+from ..command import Group, Parsed, at_most_one, parse_seconds
 from ..data_command import DataCommand
 from ..files.formats import Format, format_options, given_format
 from .arguments import FollowArguments, GetArguments, PutArguments
@@ -41,16 +41,6 @@ def _count_or_none(text: str) -> int:
     if not text.isdecimal():
         raise ValueError(f"give a number of at least 0, not {text!r}")
     return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds <= 86_400:
-        raise ValueError(f"seconds are a number from 0 to 86400, not {text!r}")
-    return seconds
 
 
 def _common_options(function: F) -> F:
@@ -108,7 +98,7 @@ def _put(as_json: bool, **options: Any) -> None:
 @click.option("--output", "-o", type=_FILE, metavar="FILE", help="the file to continue (stdout)")
 @click.option("--acq-file", type=_FILE, metavar="FILE", help="where to keep how far it is; go on from there")
 @click.option(
-    "--every", type=Parsed(_seconds), default=1.0, metavar="S", help="seconds between two looks (1)"
+    "--every", type=Parsed(parse_seconds), default=1.0, metavar="S", help="seconds between two looks (1)"
 )
 @click.option("--once", is_flag=True, help="write what is there by now, and end")
 def _follow(as_json: bool, **options: Any) -> None:

@@ -13,11 +13,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 import orjson
 
-from ...errors import ConfigurationError, InvalidInput
+from ...errors import InvalidInput
 from ...services.records.timestamp import EPOCH_NS
 from ...wire.gc_paused import with_gc_paused
 from ...wire.tstorage.record import FIELDS, Key, Record
-from ..files.formats import INSTALL_PYARROW, Format
+from ..files.formats import Format
+from ..files.parquet import import_parquet, open_parquet
 from ..files.reading import Chunk, csv_chunks, opened_file, readable
 from .key_ranges import parse_number
 
@@ -159,15 +160,8 @@ def _ndjson(file: io.TextIOWrapper, size: int, skip: int) -> Iterator[Chunk]:
 
 
 def _parquet(file: IO[bytes], size: int, skip: int) -> Iterator[Chunk]:
-    try:
-        import pyarrow as pa
-        from pyarrow import parquet
-    except ImportError:
-        raise ConfigurationError(f"Parquet needs pyarrow: {INSTALL_PYARROW}") from None
-    try:
-        source = parquet.ParquetFile(file if file.seekable() else io.BytesIO(file.read()))
-    except (pa.ArrowException, OSError) as error:
-        raise InvalidInput(f"this is not Parquet: {error}") from None
+    pa, _ = import_parquet()
+    source = open_parquet(file)
     row = 0
     for batch in source.iter_batches(batch_size=size):
         left_out = min(max(skip - row, 0), batch.num_rows)

@@ -13,10 +13,11 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, TextIO
 
 import orjson
 
-from ...errors import ConfigurationError, InvalidInput
+from ...errors import InvalidInput
 from ...services.records.record_batch import RecordBatch
 from ...wire.tstorage.record import FIELDS, Record
-from ..files.formats import INSTALL_PYARROW, Format
+from ..files.formats import Format
+from ..files.parquet import import_parquet
 from ..files.writing import replacing, stdout
 
 if TYPE_CHECKING:
@@ -87,11 +88,7 @@ class _ParquetWriter:
     """Columns. Bytes and text are binary columns."""
 
     def __init__(self, file: IO[bytes], payload: PayloadText) -> None:
-        try:
-            import pyarrow as pa
-            from pyarrow import parquet
-        except ImportError:
-            raise ConfigurationError(f"Parquet needs pyarrow: {INSTALL_PYARROW}") from None
+        pa, parquet = import_parquet()
         self._pa = pa
         self._payload = payload
         integers = {field: pa.int32() if field in ("cid", "moid") else pa.int64() for field in FIELDS}
