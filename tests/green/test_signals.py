@@ -147,7 +147,6 @@ LOOPS_TO_UNDO = {
     ("platform/resources/drops/index_builder.py", "_work"): OWN_THREAD,
     ("platform/store/group_commit.py", "_dispatch"): OWN_THREAD,
     ("platform/store/writer.py", "_transact"): OWN_THREAD,
-    ("platform/streams/writer.py", "_transact"): OWN_THREAD,
     ("platform/things/database/commits.py", "_run"): OWN_THREAD,
     ("platform/live/feed.py", "_run"): OWN_THREAD,
     ("platform/live/sockets.py", "_write"): OWN_THREAD,

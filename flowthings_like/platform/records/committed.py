@@ -10,7 +10,7 @@ from .tables import LONG, TABLES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .database import Database
+    from ..duckdb.database import Database
     from .tables import Table
 
 __all__ = ["Committed", "read_committed"]

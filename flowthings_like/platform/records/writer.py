@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..store.group_commit import GroupCommit, Job
+from ..duckdb.writer import DatabaseWriter
+from ..store.group_commit import Job
 from .committed import read_committed
 from .problems import Refused
 from .tables import LONG
@@ -41,7 +42,7 @@ class Stamps:
     highest: int
 
 
-class Writer(GroupCommit[Job]):
+class Writer(DatabaseWriter):
     """Commits puts. A job's work is a StagedPut.
 
     Args:
@@ -61,11 +62,9 @@ class Writer(GroupCommit[Job]):
         clock: AcquisitionClock,
         rows: Mapping[Table, int],
     ) -> None:
-        super().__init__()
-        self._database = database
+        super().__init__(database)
         self._payload_file = payload_file
         self._clock = clock
-        self._cursor: Any = None
         self.rows = rows
 
     def submit(self, put: StagedPut) -> Stamps:
@@ -79,39 +78,6 @@ class Writer(GroupCommit[Job]):
         stamps: Stamps = self._submit(Job(put))
         return stamps
 
-    def _closing_job(self) -> Job:
-        return Job(None)
-
-    @property
-    def _is_connected(self) -> bool:
-        return self._cursor is not None
-
-    def _disconnect(self) -> None:
-        cursor, self._cursor = self._cursor, None
-        if cursor is not None:
-            cursor.close()
-
-    def _write(self, jobs: list[Job]) -> None:
-        jobs = [job for job in jobs if job.work is not None]
-        if jobs and not self._transact(jobs):
-            for job in jobs:
-                self._transact([job])
-                job.finished = True
-
-    def _transact(self, jobs: list[Job]) -> bool:
-        """Store puts in one transaction. False: one of several failed, nothing was done; store each alone."""
-        try:
-            if self._cursor is None:
-                self._cursor = self._database.connect()
-            self._commit(jobs)
-        except BaseException as error:
-            self._undo()
-            if len(jobs) > 1:
-                return False
-            _log.error("records cannot be stored: %s", error)
-            jobs[0].fail(Refused("the store cannot write now"))
-        return True
-
     def _commit(self, jobs: list[Job]) -> None:
         first = self._clock.begin(len(jobs))
         try:
@@ -123,7 +89,6 @@ class Writer(GroupCommit[Job]):
             job.result = Stamps(stamp, stamp)
 
     def _insert(self, jobs: list[Job], first_stamp: int) -> None:
-        self._cursor.execute("begin")
         inserter = _Inserter(self._cursor, self._payload_file)
         for stamp, job in enumerate(jobs, first_stamp):
             inserter.insert(job.work, stamp)
@@ -135,11 +100,12 @@ class Writer(GroupCommit[Job]):
         added = inserter.added
         self.rows = {table: rows + added.get(table, 0) for table, rows in self.rows.items()}
 
+    def _as_problem(self, error: BaseException) -> BaseException:
+        _log.error("records cannot be stored: %s", error)
+        return Refused("the store cannot write now")
+
     def _undo(self) -> None:
-        try:
-            self._cursor.execute("rollback")
-        except Exception:  # the connection may have failed, or have undone it already
-            self._disconnect()
+        super()._undo()
         # A commit that failed while it waited for the disk may be there all the same.
         with suppress(Exception):
             found = read_committed(self._database)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import heapq
 import logging
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from ..store.group_commit import GroupCommit, Job
+from ..duckdb.writer import DatabaseWriter
+from ..store.group_commit import Job
 from .problems import Code, StreamProblem
 from .transaction import Transaction
 
@@ -34,7 +35,7 @@ _FOLDED_AT_ONCE = 8
 _log = logging.getLogger("flowthings_like.platform.streams")
 
 
-class Writer(GroupCommit[Job]):
+class Writer(DatabaseWriter):
     """Commits changes of the open database.
 
     Args:
@@ -49,12 +50,10 @@ class Writer(GroupCommit[Job]):
     def __init__(
         self, database: Database, numbers: Numbers, streams: Mapping[tuple[str, UUID], Stream]
     ) -> None:
-        super().__init__()
-        self._database = database
+        super().__init__(database)
         self._numbers = numbers
         self._streams = streams
         self._recent_points = 0  # that came since all of them were counted
-        self._cursor: Any = None
         self.generation = 0
 
     def submit(self, work: Callable[[Transaction], T]) -> T:
@@ -69,45 +68,18 @@ class Writer(GroupCommit[Job]):
         result: T = self._submit(Job(work))
         return result
 
-    def _closing_job(self) -> Job:
-        return Job(None)
-
-    @property
-    def _is_connected(self) -> bool:
-        return self._cursor is not None
-
-    def _disconnect(self) -> None:
-        cursor, self._cursor = self._cursor, None
-        if cursor is not None:
-            cursor.close()
-
     def _write(self, jobs: list[Job]) -> None:
-        jobs = [job for job in jobs if job.work is not None]
-        if jobs and not self._transact(jobs):
-            for job in jobs:
-                self._transact([job])
-                job.finished = True
+        super()._write(jobs)
         if self._recent_points >= _COUNTED_AFTER:
             self._bound_recent()
 
-    def _transact(self, jobs: list[Job]) -> bool:
-        """Run jobs in one transaction. False: one of several failed and nothing was done; run each alone."""
-        try:
-            if self._cursor is None:
-                self._cursor = self._database.connect()
-            self._cursor.execute("begin")
-            transaction = Transaction(self._cursor, self._numbers)
-            for job in jobs:
-                self._perform(job, transaction)
-            transaction.commit()
-            self.generation += transaction.has_changed_metadata
-            self._recent_points += transaction.recent_points
-        except BaseException as error:
-            self._undo()
-            if len(jobs) > 1:
-                return False
-            jobs[0].fail(self._as_problem(error))
-        return True
+    def _commit(self, jobs: list[Job]) -> None:
+        transaction = Transaction(self._cursor, self._numbers)
+        for job in jobs:
+            self._perform(job, transaction)
+        transaction.commit()
+        self.generation += transaction.has_changed_metadata
+        self._recent_points += transaction.recent_points
 
     def _bound_recent(self) -> None:
         """Make segments of the longest lists of recent points if all together take too much memory."""
@@ -133,12 +105,6 @@ class Writer(GroupCommit[Job]):
             job.result = job.work(transaction)
         except StreamProblem as problem:  # refused before it changed anything: the others go on
             job.error = problem
-
-    def _undo(self) -> None:
-        try:
-            self._cursor.execute("rollback")
-        except Exception:  # the connection may have failed, or have undone it already
-            self._disconnect()
 
     def _as_problem(self, error: BaseException) -> BaseException:
         if not isinstance(error, self._database.Error):
