@@ -24,6 +24,7 @@ SETTINGS = {
     "full_page_writes": "off",
     "synchronous_commit": "off",
     "autovacuum": "off",
+    "authentication_timeout": "10s",  # a client that is gone in the middle of it holds up `drop database`
 }
 
 

@@ -1,10 +1,14 @@
-"""Statements that are cancelled at the server."""
+"""Statements that are cancelled at the server, and connections that are interrupted while they are made."""
 
 from __future__ import annotations
 
+import gc
+import socket
 import threading
 from typing import Any
 
+import pg8000.core
+import pg8000.dbapi
 import pytest
 
 from flowthings_like.testing import FaultProxy
@@ -45,3 +49,31 @@ def test_a_statement_is_cancelled_while_other_threads_go_on(
         assert "cancel" in str(raised[0])
         connection.close()
         assert driver.canceller(connection) is None
+
+
+def test_an_interrupted_connect_of_pg8000_ends_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, and not when the garbage collector comes: PostgreSQL would wait a minute for the rest."""
+
+    class Interruption(BaseException):
+        pass
+
+    def interrupt(file: Any) -> None:
+        file.flush()
+        raise Interruption
+
+    driver = find_driver("pg8000.dbapi")
+    monkeypatch.setattr(pg8000.core, "_flush", interrupt)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(30)
+        args = {"host": "127.0.0.1", "port": server.getsockname()[1], "ssl_context": False}
+        gc.disable()
+        try:
+            with pytest.raises(Interruption):
+                driver.connect(("user",), args)
+            accepted, _ = server.accept()
+            with accepted:
+                accepted.settimeout(30)
+                while accepted.recv(4096):  # what it has sent before
+                    pass
+        finally:
+            gc.enable()

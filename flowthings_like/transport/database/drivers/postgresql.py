@@ -113,6 +113,20 @@ class PG8000(Driver):
     def blocks_green_threads(self) -> bool:
         return False
 
+    def connect(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        # What the driver's `connect` does. If it is interrupted, its connection may stay half open: it refers
+        # to itself, so only the garbage collector ends it, and the server waits a minute for the rest.
+        made = self.module.Connection.__new__(self.module.Connection)
+        try:
+            made.__init__(*args, **kwargs)
+        except BaseException:
+            for opened in (getattr(made, "_sock", None), getattr(made, "_usock", None)):
+                if opened is not None:
+                    with suppress(OSError, ValueError):
+                        opened.close()
+            raise
+        return made
+
     def streaming_cursor(self, connection: Any, size: int) -> Any:
         return DeclaredCursor(connection.cursor())
 
