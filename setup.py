@@ -37,7 +37,7 @@ JS = [
 ZIPCODES = ["zipcodes>=3"]  # where the zip codes of the United States are
 TASKS = [
     "APScheduler>=3.11,<4",
-    "feedparser>=6.0.11",
+    "feedparser>=6.0.14",
     "paho-mqtt>=2.1,<3",
     "xmltodict>=0.14",
 ]  # runs the platform's tasks
