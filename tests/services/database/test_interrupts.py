@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 
 import pytest
+
+from flowthings_like.green.backends.choice import detect
 
 from .interrupts import Crowd, drive, measure
 from .support import until
@@ -21,6 +24,8 @@ def ignore_what_cannot_be_raised(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def interrupt(target: Target, times: int, seed: int) -> None:
+    if target.driver == "duckdb" and detect().name == "threads" and version("duckdb") < "2":
+        pytest.skip("DuckDB 1 may wait for ever for a database that a signal has interrupted in use")
     with target.pool(cp_max=2, cp_min=2) as pool:
         crowd = Crowd(target, pool, seed)
         drive(crowd, times, 1.5 * measure(crowd))
