@@ -67,7 +67,8 @@ def test_pytest_imports_nothing_of_the_package_before_a_fixture_is_asked_for(tmp
         "def test_fixture(flowthings_platform):\n"
         "    assert 'flowthings_like' in sys.modules\n"
     )
-    others = [f"-pno:{plugin}" for plugin in ("cacheprovider", "hypothesispytest", "requests_mock")]
+    plugins = ("cacheprovider", "hypothesispytest", "requests_mock", "schemathesis")
+    others = [f"-pno:{plugin}" for plugin in plugins]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *others],
         cwd=tmp_path,
