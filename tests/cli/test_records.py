@@ -30,48 +30,30 @@ from flowthings_like.records import (
     from_unix_ns,
 )
 
+from .shell import Shell
+
 pytestmark = pytest.mark.once
 
-COMMAND = [sys.executable, "-m", "flowthings_like.cli.main", "records"]
 NAMES = ["cid", "mid", "moid", "cap", "acq"]
 
 
-class Shell:
-    """Runs the command in a folder, against a server."""
+class RecordsShell(Shell):
+    """Runs `flowthings-like records` in a folder, against a server."""
 
     def __init__(self, folder: Path, server: str) -> None:
-        self.folder = folder
-        self.environment = {**os.environ, "HOME": str(folder), "FLOWTHINGS_RECORDS": server}
+        super().__init__(folder)
+        self.environment["FLOWTHINGS_RECORDS"] = server
 
     def run(self, *arguments: object, input: str | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*COMMAND, *map(str, arguments)],
-            cwd=self.folder,
-            env=self.environment,
-            input=input,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return super().run("records", *arguments, input=input)
 
-    def succeed(self, *arguments: object, input: str | None = None) -> str:
-        """Run it, and return what it prints. It prints nothing on stderr."""
-        done = self.run(*arguments, input=input)
-        assert (done.returncode, done.stderr) == (0, "")
-        return done.stdout
-
-    def fail(self, *arguments: object, input: str | None = None) -> str:
-        """Run it, and return what it says on stderr. Its status is 1, and it prints nothing."""
-        done = self.run(*arguments, input=input)
-        assert (done.returncode, done.stdout) == (1, "")
-        assert "Traceback" not in done.stderr
-        assert done.stderr.startswith("flowthings-like: ")
-        return done.stderr
+    def fail(self, *arguments: object, status: int = 1, input: str | None = None) -> str:
+        said = super().fail(*arguments, status=status, input=input)
+        assert said.startswith("flowthings-like: ")
+        return said
 
     def start(self, *arguments: object, **options: Any) -> subprocess.Popen[str]:
-        command = [*COMMAND, *map(str, arguments)]
-        return subprocess.Popen(command, cwd=self.folder, env=self.environment, text=True, **options)
+        return super().start("records", *arguments, **options)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +65,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def shell(server: str, tmp_path: Path) -> Shell:
-    return Shell(tmp_path, server)
+    return RecordsShell(tmp_path, server)
 
 
 @pytest.fixture(scope="module")
