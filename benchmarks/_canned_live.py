@@ -1,4 +1,4 @@
-"""A platform that sends a flood of pushes to whoever subscribes: the same bytes again and again.
+"""A platform that sends a flood of pushes to every subscriber: the same bytes again and again.
 
     python -m benchmarks._canned_live
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import socket
 import struct
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from benchmarks._processes import on_last_core
+from benchmarks._processes import serving_until_closed
 
 MILLION = 1_000_000
 METERS = 1_000
@@ -32,18 +29,9 @@ platform.close()
 """
 
 
-@contextmanager
-def embedded(folder: Path) -> Iterator[str]:
+def embedded(folder: Path) -> AbstractContextManager[str]:
     """What a benchmark's SERVER is: the store on the last core, as "host port"."""
-    command = [sys.executable, "-c", STORE, str(folder / "platform")]
-    with on_last_core(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as store:
-        assert store.stdin is not None
-        assert store.stdout is not None
-        try:
-            yield store.stdout.readline().strip()
-        finally:
-            store.stdin.close()
-            store.wait()  # it closes the platform
+    return serving_until_closed(STORE, folder / "platform")
 
 
 def connect() -> socket.socket:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-from benchmarks._processes import on_last_core
+from benchmarks._processes import serving_until_closed
 
 RATE = 120
 """Points a second of the streams here."""
@@ -31,18 +29,9 @@ api.close()
 """
 
 
-@contextmanager
-def embedded(folder: Path) -> Iterator[str]:
+def embedded(folder: Path) -> AbstractContextManager[str]:
     """What a benchmark's SERVER is: the store on the last core, as "host port key"."""
-    command = [sys.executable, "-c", STORE, str(folder / "platform")]
-    with on_last_core(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as store:
-        assert store.stdin is not None
-        assert store.stdout is not None
-        try:
-            yield store.stdout.readline().strip()
-        finally:
-            store.stdin.close()
-            store.wait()  # it closes the platform
+    return serving_until_closed(STORE, folder / "platform")
 
 
 def address() -> tuple[str, int, str]:

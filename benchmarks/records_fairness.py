@@ -30,7 +30,7 @@ def longest_hold(make: Callable[[int], Any]) -> Callable[[Path], float]:
 
         library = detect()
         records = make(COUNT)
-        gc.freeze()  # a collection of all these objects would hold the hub, whoever made them
+        gc.freeze()  # a collection of all these objects would hold the hub, too
         done = False
         longest = 0.0
 
