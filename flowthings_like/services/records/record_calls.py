@@ -281,13 +281,13 @@ class RecordCalls(InParallel, Generic[T]):
                 lease.complete()
             return answer
 
+    @abstractmethod
     def _reconnect(self) -> bool:
         """Make sure that there is a connection, as far as that is possible.
 
         Returns:
             Whether the channel may still be used: it was not closed by its user.
         """
-        raise NotImplementedError
 
     def _checked(self, answer: R) -> R:
         return answer.raise_for_status() if self.strict else answer
