@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["DataCommand"]
 
 BROKEN_PIPE = 141
-"""The exit status of a program that SIGPIPE has ended: whoever reads the output has stopped."""
+"""The exit status of a program that SIGPIPE has ended: the reader of the output has stopped."""
 
 
 class DataCommand(Command):

@@ -48,7 +48,7 @@ def flow_line(flow: Mapping[str, Any]) -> str:
 
 
 def print_line(line: str) -> None:
-    """Print a line at once, so that whoever reads a pipe gets it."""
+    """Print a line at once, so that the reader of a pipe gets it."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 

@@ -1,7 +1,7 @@
 """Reads the arrivals of a flow from the database: where a subscription begins, and what came since.
 
 An arrival that replaced an earlier drop with the same fhash has a number, too. It is left out if the drop
-was there when the reader was last told of the flow: whoever follows a flow gets each drop once.
+was there when the reader was last told of the flow: a follower of a flow gets each drop once.
 """
 
 from __future__ import annotations

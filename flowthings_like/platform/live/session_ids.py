@@ -1,4 +1,4 @@
-"""The ids of sessions: whoever has one may open it, until it expires.
+"""The ids of sessions: a client that has one may open it, until it expires.
 
     acme.acme.k51e6a3c01f40a3b9c27d41e0.1764245000.Zm9vYmFyYmF6.b3BhcXVl…
     account, the token's account and name, expiry in seconds, a nonce, a signature

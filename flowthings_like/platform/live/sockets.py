@@ -100,7 +100,7 @@ def _farewell(ending: Ending) -> bytes:
 
 
 def _shut_down(sock: Any) -> None:
-    """Wake whoever reads from the socket, or is blocked in writing to it."""
+    """Wake the threads that read from the socket or are blocked in writing to it."""
     with suppress(OSError):
         getattr(sock, "_sock", sock).shutdown(socket.SHUT_RDWR)
 

@@ -28,7 +28,7 @@ class Address(NamedTuple):
 class Service(LeaderService):
     """Serves the records of the folder, or finds the process that does.
 
-    The protocol has no login: whoever reaches the port reads and writes all records.
+    The protocol has no login: a program that reaches the port reads and writes all records.
 
     Args:
         store: the platform's data.

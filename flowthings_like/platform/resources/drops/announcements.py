@@ -1,4 +1,4 @@
-"""Announces drops that were created, once they are on disk, to whoever follows their flows in this process.
+"""Announces drops that were created, once they are on disk, to the followers of their flows in this process.
 
 The writer announces each create in the order of the commits. Other processes are only told that something has
 changed, by a version in the folder: they read the drops from the database.
