@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +21,8 @@ from flowthings_like.platform.records.payload_file import FILE as PAYLOADS
 from flowthings_like.platform.records.service import LOCK
 from tests.forked import forked
 
-from . import serving_process
+from ..serving import serving
 from .raw_client import END, HIGHEST, LOWEST, RawClient, Stored, batch, header
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Any]]:
-    """Start a process that serves the folder. Returns it and the address that it printed."""
-    script = [sys.executable, "-W", "ignore", serving_process.__file__, backend.detect().name, str(folder)]
-    root = str(Path(__file__).parents[3])
-    process = subprocess.Popen(script, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": root})
-    assert process.stdout is not None
-    try:
-        yield process, json.loads(process.stdout.readline())
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
 
 
 @pytest.fixture
@@ -180,7 +163,7 @@ def test_another_process_serves_until_it_is_killed(folder: Path) -> None:
         return number.to_bytes(8, "little") * (1 if number % 4 < 2 else 20)
 
     with open_platform(folder, "acme") as platform:
-        with serving(folder) as (process, address):
+        with serving(folder, "records") as (process, address):
             assert list(platform.records_address()) == address
 
             def put(first: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import stat
@@ -10,9 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,23 +20,8 @@ from flowthings_like.platform.streams.database import FILE
 from flowthings_like.platform.streams.service import LOCK
 from flowthings_like.wire.grpc.status import GrpcError
 
-from . import serving_process
+from ..serving import serving
 from .remote import Remote
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Any]]:
-    """Start a process that serves the folder. Returns it and the address that it printed."""
-    script = [sys.executable, "-W", "ignore", serving_process.__file__, backend.detect().name, str(folder)]
-    root = str(Path(__file__).parents[3])
-    process = subprocess.Popen(script, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": root})
-    assert process.stdout is not None
-    try:
-        yield process, json.loads(process.stdout.readline())
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
 
 
 @pytest.fixture
@@ -134,7 +116,7 @@ def test_another_process_serves_until_it_is_killed(folder: Path) -> None:
     """What was acknowledged is there, whatever was under way."""
     acknowledged: list[int] = []
     with open_platform(folder, "acme") as platform:
-        with serving(folder) as (process, address):
+        with serving(folder, "streams") as (process, address):
             assert list(platform.streams_address()) == address
             with Remote(address) as remote:
                 uuid = remote.create()

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import random
 import signal
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +16,10 @@ from flowthings_like.platform.embedded import Platform, open_platform
 from flowthings_like.platform.problems import Unavailable
 from flowthings_like.wire.things.packages import Kind
 
-from . import serving_process
+from ..serving import serving
 from .harness import Peer, wait_until
 
 WRITERS = 3
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Any]]:
-    """Start a process that serves the folder. Returns it and the address that it printed."""
-    script = [sys.executable, "-W", "ignore", serving_process.__file__, backend.detect().name, str(folder)]
-    root = str(Path(__file__).parents[3])
-    process = subprocess.Popen(script, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": root})
-    assert process.stdout is not None
-    try:
-        yield process, json.loads(process.stdout.readline())
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
 
 
 class Writer:
@@ -73,7 +54,7 @@ def test_every_acknowledged_change_survives_kill_9(folder: Path) -> None:
     dice = random.Random(4)
     open_platform(folder, "acme").close()
     for round_ in range(2):
-        with serving(folder) as (process, address):
+        with serving(folder, "things") as (process, address):
             writers = [Writer(address, f"w{round_}{number}") for number in range(WRITERS)]
             for writer in writers:
                 writer.begin()

@@ -22,8 +22,8 @@ from flowthings_like.platform.things.service import Service
 from flowthings_like.wire.things.packages import Kind
 
 from ...transport.support import sockets
+from ..serving import serving
 from .harness import Peer, wait_until
-from .test_durability import serving
 
 
 def test_nothing_runs_until_an_address_is_asked_for(folder: Path) -> None:
@@ -93,7 +93,7 @@ def test_the_next_process_takes_over(folder: Path) -> None:
 
 def test_another_process_serves_until_it_is_killed(folder: Path) -> None:
     with open_platform(folder, "acme") as platform:
-        with serving(folder) as (process, address):
+        with serving(folder, "things") as (process, address):
             assert list(platform.things_address()) == address
             peer = Peer.of(platform)
             peer.query(".kept = 1;")

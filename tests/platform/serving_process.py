@@ -1,6 +1,6 @@
-"""A process that serves a folder's rooms until it is killed.
+"""A process that serves a folder's records, streams or things until it is killed.
 
-    python serving_process.py BACKEND FOLDER
+    python serving_process.py BACKEND FOLDER FAMILY
 
 It prints where, as JSON, and then waits.
 """
@@ -25,6 +25,6 @@ from flowthings_like.platform.embedded import open_platform
 
 if __name__ == "__main__":
     opened = open_platform(sys.argv[2], "acme")
-    print(json.dumps(opened.things_address()), flush=True)
+    print(json.dumps(getattr(opened, f"{sys.argv[3]}_address")()), flush=True)
     while True:
         time.sleep(1)
