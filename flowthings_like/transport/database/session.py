@@ -18,8 +18,10 @@ An exchange that was interrupted where no handler saw it stays BUSY, which count
 from __future__ import annotations
 
 import sys
+from _queue import Empty, SimpleQueue
 from contextlib import suppress
 from enum import Enum
+from functools import partial
 from time import monotonic
 from traceback import clear_frames
 from typing import TYPE_CHECKING, Any
@@ -49,6 +51,10 @@ class State(Enum):
 
 
 READY = (State.IDLE, State.ACTIVE)
+
+# Seconds between two cancellations of one statement.
+FIRST_PAUSE = 0.01
+LONGEST_PAUSE = 1.0
 
 
 class Session:
@@ -222,22 +228,27 @@ class Session:
         """Interrupt the statement that is under way, if there is one. Its caller gets the driver's error."""
         cancel = self._canceller() if self.state is State.BUSY else None
         if cancel is not None:
-            self._run_aside(cancel)
+            exchange = self.exchanges
+            is_running = lambda: self.state is State.BUSY and self.exchanges == exchange  # noqa: E731
+            self._run_aside(partial(_cancel_while, is_running, cancel))
 
     def _stop_running(self) -> None:
         """Stop the exchange that is under way, at the server and in the OS thread that runs it."""
         cancel = self._canceller()
-        running = None if self._native is None else self._socket()
+        socket = None if self._native is None else self._socket()
+        exchange = self._running
 
         def interrupt() -> None:
             try:
-                if cancel is not None:
+                if cancel is not None and self.driver.is_embedded and exchange is not None:
+                    _cancel_while(exchange.is_running, cancel)
+                elif cancel is not None:
                     cancel()
             finally:
-                if running is not None:  # the server may be out of reach, and never answer
-                    running.shut_down()
+                if socket is not None:  # the server may be out of reach, and never answer
+                    socket.shut_down()
 
-        if cancel is not None or running is not None:
+        if cancel is not None or socket is not None:
             self._run_aside(interrupt)
 
     def _socket(self) -> HeldSocket | None:
@@ -291,20 +302,39 @@ class _NativeExchange:
     exchange, or the session's end.
     """
 
-    __slots__ = ("_came_first", "call")
+    __slots__ = ("_came_first", "_is_over", "call")
 
     def __init__(self) -> None:
         self.call: NativeCall | None = None  # also None if an interrupt came just after it was submitted
         self._came_first: dict[str, str] = {}
+        self._is_over = False
+
+    def is_running(self) -> bool:
+        """Whether the function may still be called, or has not returned."""
+        return not self._is_over
 
     def run(self, end: Callable[[State], None], function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        """Call the function, in the OS thread."""
+        """Call the function, in the OS thread, unless the session has ended."""
         try:
-            return function(*args)
+            return None if self._came_first else function(*args)
         finally:
+            self._is_over = True
             if self._came_first.setdefault("first", "exchange") == "session":
                 end(State.BROKEN)
 
     def leave_end(self) -> bool:
         """End the session. Returns whether the exchange goes on, and will close the connection."""
         return self._came_first.setdefault("first", "session") == "session"
+
+
+def _cancel_while(is_running: Callable[[], bool], cancel: Callable[[], object]) -> None:
+    """Cancel the statement of an exchange until the exchange is over. Called in an OS thread.
+
+    A driver forgets a cancellation that comes just before the statement begins.
+    """
+    pause = FIRST_PAUSE
+    while is_running():
+        cancel()
+        with suppress(Empty):  # no green library replaces this way to wait
+            SimpleQueue[None]().get(timeout=pause)
+        pause = min(2 * pause, LONGEST_PAUSE)

@@ -47,7 +47,6 @@ def test_a_statement_that_outlives_the_time_to_close_is_interrupted(target: Targ
     with target.pool(cp_max=1) as pool:
         thread = detect().spawn(run, pool)
         until(lambda: pool.stats().holders)
-        detect().sleep(0.1)
         began = time.monotonic()
         pool.close(timeout=0.05)
         detect().get(thread, 40)
