@@ -1,16 +1,19 @@
 """No sequence of calls that are allowed leads out of a token's paths.
 
-The account's master writes drops everywhere. Callers with restricted tokens read, write, count, simulate,
-follow, make tracks with and without scripts, push plans, and create devices and tokens of their own. After
-each call holds: nothing that the master wrote where the first token may not read has come to any of them, and
-where it may not write, nothing has changed but by the master.
+The master writes drops everywhere. Callers with restricted tokens, and a guest to whom the same paths
+are shared, read, write, count, simulate, follow, make tracks with and without scripts, run tasks, push plans,
+and create devices, tokens and shares of their own. After each call holds: nothing that the master wrote where
+the first token may not read has come to any of them, or to the server that their tasks fetch from, and where
+it may not write, nothing has changed but by the master.
 """
 
 from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import sqlalchemy as sql
@@ -28,6 +31,10 @@ from hypothesis.stateful import (
 from flowthings_like.platform.embedded import open_platform
 from flowthings_like.platform.resources.access import account_paths
 from flowthings_like.platform.store.schema import counters, drops, resources
+from flowthings_like.platform.tasks.addresses import AddressRules
+from flowthings_like.platform.tasks.fetch import Fetcher
+from flowthings_like.platform.tasks.runner import TaskRunner
+from tests.platform.tasks.web import Page, Web, serving
 
 from .harness import Client, Reply, client_of
 
@@ -50,10 +57,21 @@ SCRIPTS = (
     "drop => ({elems: {taken: JSON.stringify(Flow.Drop.aggregate('%s', {output: ['$all:word']}))}})",
     "drop => ({elems: {taken: JSON.stringify([Flow.Flow.get('%s'), Flow.Flow.find(), Flow.Track.find()])}})",
 )
+TASKS = (
+    "new Task({request: {uri: 'WEB'}, callback: () => ({elems: {taken: JSON.stringify(FOUND)}})})",
+    "new Task({request: () => ({uri: 'WEB?' + escape(JSON.stringify(FOUND))}), callback: () => null})",
+)
+FOUND = (
+    "Flow.Drop.find('%s')",
+    "Flow.Drop.aggregate('%s', {output: ['$all:word']})",
+    "[Flow.Flow.get('%s'), Flow.Flow.find(), Flow.Track.find()]",
+)
 
 
 class Escape(RuleBasedStateMachine):
     """A platform, its master, and those who want to get out of their paths."""
+
+    web: Web
 
     @initialize(paths=granted)
     def start(self, paths: dict[str, list[str]]) -> None:
@@ -65,13 +83,23 @@ class Escape(RuleBasedStateMachine):
         self.flows = {name: self.master.flow(name.removeprefix("/acme/"))["id"] for name in PATHS}
         body = {"paths": {name: dict.fromkeys(names, True) for name, names in paths.items()}}
         made = self.master.post("/token", body).ok(201)
-        self.callers = [self.master.as_(made["tokenString"])]
-        self.channels = [self._channel(self.callers[0])]
+        self.callers = [self.master.as_(made["tokenString"]), self._guest(body)]
+        self.channels = [self._channel(caller) for caller in self.callers]
+        self.runner = TaskRunner(self.platform.store, Fetcher(AddressRules(["127.0.0.1"])))
+        self.web.asked.clear()
         self.drops: list[tuple[str, str]] = []
         self.objects: list[tuple[str, str]] = []
         for name in PATHS:
             self.write(name)
         self.expected = self._unwritable()
+
+    def _guest(self, share: Any) -> Client:
+        """The account `other`, to which the same paths are shared."""
+        self.platform.accounts.ensure("other")
+        guest = self.master.as_(self.platform.accounts.new_master("other"))
+        (identity,) = guest.as_(guest.token, "other").get("/identity").ok()
+        self.master.post("/share", {"issuedTo": identity["id"], **share}).ok(201)
+        return guest
 
     def _may(self, path: str, permission: str) -> bool:
         return any(
@@ -207,6 +235,24 @@ class Escape(RuleBasedStateMachine):
     def simulate(self, who: int, js: str, at: str) -> None:
         self.call(who, "POST", "/track/simulate", {"drop": {"elems": {"a": 1}}, "js": js % at})
 
+    @rule(who=number, at=target, to=path, js=st.sampled_from(TASKS), found=st.sampled_from(FOUND))
+    def run_task(self, who: int, at: str, to: str, js: str, found: str) -> None:
+        """Make a task and run it, in the place of the platform's own schedule."""
+        script = js.replace("FOUND", found % at).replace("WEB", self.web.url("/"))
+        simulated = {"js": script, "text": "{}"}
+        self.call(who, "POST", "/api-task/simulate", simulated)
+        made = self.call(who, "POST", "/api-task", {"destination": to, "js": script})
+        if made.status == 201:
+            self.runner.run(made.body["id"])
+            self.call(who, "GET", f"/api-task/{made.body['id']}")
+
+    @rule(who=number, at=path, permissions=some_permissions)
+    def share_on(self, who: int, at: str, permissions: list[str]) -> None:
+        """Share a path with the guest, who has then more than before only if the sharer may do that."""
+        identity = self.callers[1].as_(self.callers[1].token, "other").get("/identity").ok()[0]["id"]
+        body = {"issuedTo": identity, "paths": {at: dict.fromkeys(permissions, True)}}
+        self.call(who, "POST", "/share", body)
+
     @rule(
         who=number, which=number, member=st.sampled_from(("source", "destination", "filter", "path")), to=path
     )
@@ -233,7 +279,7 @@ class Escape(RuleBasedStateMachine):
         }
         self.call(who, "POST", "/plan", body)
 
-    @precondition(lambda self: len(self.callers) < 5)
+    @precondition(lambda self: len(self.callers) < 6)
     @rule(who=number, at=path, permissions=some_permissions, by_device=st.booleans())
     def hand_on(self, who: int, at: str, permissions: list[str], by_device: bool) -> None:
         kind, body = "token", {"paths": {at: dict.fromkeys(permissions, True)}}
@@ -268,6 +314,8 @@ class Escape(RuleBasedStateMachine):
         for channel in getattr(self, "channels", ()):
             for text in channel.receive(0):
                 self._check(text.decode())
+        for asked in self.web.asked:
+            self._check(unquote(asked.path))
 
     @invariant()
     def nothing_changed_outside(self) -> None:
@@ -285,6 +333,14 @@ class Escape(RuleBasedStateMachine):
         finally:
             self.platform.close()
             self.folder.cleanup()
+
+
+@pytest.fixture(autouse=True)
+def web() -> Iterator[None]:
+    """The server that tasks fetch from. It is there for all examples."""
+    with serving() as Escape.web:
+        Escape.web.pages["/"] = Page(b"{}")
+        yield
 
 
 @pytest.mark.parametrize("examples", [10, pytest.param(100, marks=pytest.mark.exhaustive)])
