@@ -18,6 +18,7 @@ from .credentials import Token
 from .defaults import Defaults, defaults
 from .errors import (
     CallCancelled,
+    CannotFilter,
     ConfigurationError,
     ConnectionFailed,
     DeadlineExceeded,
@@ -61,6 +62,7 @@ __all__ = [
     "NOT",
     "Block",
     "CallCancelled",
+    "CannotFilter",
     "CapacityWarning",
     "Client",
     "ConfigurationError",

@@ -11,7 +11,8 @@
     │   └── FlowThingsServerError    500 and above
     │       └── FlowThingsUnavailable    502, 503, 504 (retryable)
     ├── InvalidInput                 the input was refused before anything was sent (also a ValueError)
-    │   └── FilterSyntaxError        a filter's text does not parse: line, column, what was expected
+    │   ├── FilterSyntaxError        a filter's text does not parse: line, column, what was expected
+    │   └── CannotFilter             a store cannot test a part of a filter: which, and what would work
     ├── ConfigurationError           credentials, profiles, the choice of a green library
     ├── InvalidResponse              the answer is not the platform's envelope
     ├── ResponseTooLarge             the answer has more bytes than max_response_bytes
@@ -34,6 +35,7 @@ from typing import Any
 
 __all__ = [
     "CallCancelled",
+    "CannotFilter",
     "ConfigurationError",
     "ConnectionFailed",
     "ConnectionLost",
@@ -182,6 +184,26 @@ class FilterSyntaxError(InvalidInput):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.text, self.line, self.column, self.expected, self.found)
+
+
+class CannotFilter(InvalidInput):
+    """A store cannot test a part of a filter. Nothing was sent.
+
+    Attributes:
+        target: what cannot test it, such as "ThingsDB".
+        part: the text of the part.
+        instead: the reason, and what would work.
+    """
+
+    def __init__(self, target: str, part: str, instead: str) -> None:
+        self.target = target
+        self.part = part
+        self.instead = instead
+        shown = part if len(part) <= 200 else part[:199] + "…"
+        super().__init__(f"{target} cannot test `{shown}`: it {instead}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.target, self.part, self.instead)
 
 
 class ConfigurationError(FlowThingsError):

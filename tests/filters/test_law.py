@@ -1,0 +1,146 @@
+"""One law for all targets of filters: a target finds exactly what the predicate finds.
+
+ADAPTERS has a line for every target. An adapter says which documents its store can hold, and asks the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.pool import StaticPool
+
+from flowthings_like.filters import Filter, nodes, parse
+from flowthings_like.filters.predicate import compile_predicate
+from flowthings_like.filters.sql import register
+from flowthings_like.filters.target import TARGETS, split
+
+from . import oracle, strategies, test_sql
+from .hostile import pairs
+from .strategies import NOW
+
+pytestmark = pytest.mark.once
+
+Document = dict[str, Any]
+
+
+class Adapter:
+    """How the law asks one target. An adapter opens what it needs in `__init__`, and closes it in `close`."""
+
+    documents: ClassVar[st.SearchStrategy[list[Document]]] = st.lists(
+        strategies.drops, min_size=1, max_size=4
+    )
+    """Documents that the target's store can hold."""
+    filters: ClassVar[st.SearchStrategy[Filter]] = strategies.filters
+    """Filters of which the target can say at least some."""
+    examples: ClassVar[int] = 150
+
+    def write(self, node: Filter) -> object:
+        """Run the target's writer, which raises CannotFilter for what the target cannot say."""
+        return str(node)
+
+    def find(self, documents: list[Document], node: Filter) -> list[bool]:
+        """For each document, whether the target finds it. The filter is one that `write` takes."""
+        raise NotImplementedError
+
+    def hostile(self, name: str, value: str) -> tuple[list[Document], Filter]:
+        """Documents, and a filter with a hostile name and value that finds the first one alone."""
+        drops = [{name: value}, {name: value + "'"}, {}]
+        documents = [{"id": str(n), "creationDate": 0, "elems": elems} for n, elems in enumerate(drops)]
+        return documents, nodes.Compare(nodes.Member(("elems", name)), "==", value)
+
+    def close(self) -> None:
+        """Close what the adapter has opened."""
+
+
+class Text(Adapter):
+    """A filter that was written as text and parsed again."""
+
+    def find(self, documents: list[Document], node: Filter) -> list[bool]:
+        read = parse(str(node))
+        assert read == node
+        return [compile_predicate(read)(one, NOW) for one in documents]
+
+
+class Predicate(Adapter):
+    """The predicate itself has to find what the simple and slow implementation finds."""
+
+    def find(self, documents: list[Document], node: Filter) -> list[bool]:
+        return [oracle.holds(node, one, NOW) for one in documents]
+
+
+class Sql(Adapter):
+    """The platform's SQL, on a database in memory."""
+
+    def __init__(self) -> None:
+        self.engine = sa.create_engine("sqlite://", poolclass=StaticPool)
+        sa.event.listen(self.engine, "connect", lambda connection, _record: register(connection))
+        test_sql.tables.create_all(self.engine)
+        self.connection = self.engine.connect()
+
+    def find(self, documents: list[Document], node: Filter) -> list[bool]:
+        test_sql.store(self.connection, [{**one, "id": str(n)} for n, one in enumerate(documents)])
+        return test_sql.answers(self.connection, node)
+
+    def close(self) -> None:
+        self.connection.close()
+        self.engine.dispose()
+
+
+ADAPTERS: dict[str, type[Adapter]] = {
+    "text": Text,
+    "predicate": Predicate,
+    "sql": Sql,
+}
+
+
+@pytest.fixture(scope="module", params=ADAPTERS)
+def adapter(request: pytest.FixtureRequest) -> Iterator[Adapter]:
+    opened = ADAPTERS[request.param]()
+    yield opened
+    opened.close()
+
+
+def test_every_target_is_under_the_law() -> None:
+    assert list(ADAPTERS) == list(TARGETS)
+
+
+def found(adapter: Adapter, documents: list[Document], node: Filter) -> list[bool]:
+    """For each document, whether target and rest together find it."""
+    parts = split(node, adapter.write)
+    test = parts.test()
+    said = [True] * len(documents) if parts.said is None else adapter.find(documents, parts.said)
+    return [bool(one) and (test is None or test(doc, NOW)) for one, doc in zip(said, documents, strict=True)]
+
+
+def check(adapter: Adapter, data: st.DataObject) -> None:
+    documents = data.draw(adapter.documents)
+    node = data.draw(adapter.filters)
+    expected = [compile_predicate(node)(one, NOW) for one in documents]
+    assert found(adapter, documents, node) == expected, str(node)
+    assert found(adapter, documents, ~node) == [not one for one in expected], str(~node)
+
+
+def test_a_target_finds_what_the_predicate_finds(adapter: Adapter) -> None:
+    law = given(st.data())(lambda data: check(adapter, data))
+    settings(max_examples=adapter.examples, deadline=None, suppress_health_check=list(HealthCheck))(law)()
+
+
+@pytest.mark.exhaustive
+def test_a_target_finds_what_the_predicate_finds_in_many_documents(adapter: Adapter) -> None:
+    law = given(st.data())(lambda data: check(adapter, data))
+    settings(max_examples=20 * adapter.examples, deadline=None, suppress_health_check=list(HealthCheck))(
+        law
+    )()
+
+
+@pytest.mark.parametrize("count", [2_000, pytest.param(100_000, marks=pytest.mark.exhaustive)])
+def test_no_name_and_no_value_leaves_its_quotes(adapter: Adapter, count: int) -> None:
+    for name, value in pairs(count, seed=count):
+        documents, node = adapter.hostile(name, value)
+        adapter.write(node)
+        assert adapter.find(documents, node) == [True] + [False] * (len(documents) - 1), (name, value)
