@@ -14,7 +14,7 @@ from typing import Any
 
 from .errors import ConfigurationError, FlowThingsError
 
-__all__ = ["Token", "credentials_of", "find_settings"]
+__all__ = ["Token", "credentials_of", "find_settings", "profile_names"]
 
 _OPTIONS = (
     "account",
@@ -139,7 +139,7 @@ def find_settings(profile: str | None, given: Mapping[str, Any]) -> dict[str, An
     Raises:
         ConfigurationError: no place has an account or a token. The message lists the places.
     """
-    path = Path(os.environ.get("FLOWTHINGS_CREDENTIALS") or Path.home() / ".flowthings" / "credentials")
+    path = _profile_file()
     section = profile or os.environ.get("FLOWTHINGS_PROFILE") or "default"
     from_file = _read_profile(path, section, required=bool(profile or os.environ.get("FLOWTHINGS_PROFILE")))
     from_environment = {
@@ -168,8 +168,26 @@ def find_settings(profile: str | None, given: Mapping[str, Any]) -> dict[str, An
     return settings
 
 
+def profile_names() -> list[str]:
+    """The profiles in the profile file. None if there is no such file, or it cannot be read."""
+    parser = _new_parser()
+    try:
+        parser.read(_profile_file(), encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError, OSError):
+        return []
+    return parser.sections()
+
+
+def _profile_file() -> Path:
+    return Path(os.environ.get("FLOWTHINGS_CREDENTIALS") or Path.home() / ".flowthings" / "credentials")
+
+
+def _new_parser() -> configparser.ConfigParser:
+    return configparser.ConfigParser(interpolation=None, default_section="\0none")
+
+
 def _read_profile(path: Path, section: str, *, required: bool) -> dict[str, str]:
-    parser = configparser.ConfigParser(interpolation=None, default_section="\0none")
+    parser = _new_parser()
     try:
         with path.open(encoding="utf-8") as lines:
             mode = stat.S_IMODE(os.fstat(lines.fileno()).st_mode)

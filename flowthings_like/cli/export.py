@@ -11,6 +11,7 @@ import click
 from .data_command import DataCommand
 from .drops.writing import export
 from .files.formats import format_of, format_options, given_format
+from .flow_argument import flow_argument
 from .place import Place, place_options
 from .progress import Progress
 
@@ -21,7 +22,7 @@ _PAGE = 1000
 
 
 @click.command("export", cls=DataCommand)
-@click.argument("flow", metavar="PATH")
+@flow_argument
 @click.argument("filter", metavar="[FILTER]", required=False)
 @click.option(
     "--output",

@@ -11,13 +11,14 @@ from ..wire.rest import LARGEST_LIMIT
 from .command import Choice
 from .data_command import DataCommand
 from .drops.text import drop_line, print_line, to_json
+from .flow_argument import flow_argument
 from .place import Place, json_option, place_options
 
 __all__ = ["cli_command"]
 
 
 @click.command("find", cls=DataCommand)
-@click.argument("flow", metavar="PATH")
+@flow_argument
 @click.argument("filter", metavar="[FILTER]", required=False)
 @click.option(
     "--limit",

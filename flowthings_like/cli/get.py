@@ -11,13 +11,14 @@ from ..errors import FlowThingsNotFound
 from ..filters.build import mem
 from .data_command import DataCommand
 from .drops.text import print_line, to_json
+from .flow_argument import flow_argument
 from .place import Place, json_option, place_options
 
 __all__ = ["cli_command"]
 
 
 @click.command("get", cls=DataCommand)
-@click.argument("flow", metavar="PATH")
+@flow_argument
 @click.argument("drop", metavar="[ID]", required=False)
 @json_option
 @place_options

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from ..api import API
+from ..credentials import profile_names
 from ..errors import ConfigurationError
 
 __all__ = ["Place", "json_option", "place_options"]
@@ -34,14 +35,17 @@ class Place:
         self._account = account
 
     @contextmanager
-    def opened(self) -> Iterator[API]:
+    def opened(self, timeout: float | None = None) -> Iterator[API]:
         """An API for the block.
+
+        Args:
+            timeout: the API's option of this name, for a platform over the network; None for its default.
 
         Raises:
             ConfigurationError: there are no credentials, or there is no such folder.
         """
         if self._data is None:
-            api = API.connect(self._profile)
+            api = API.connect(self._profile, timeout=timeout)
         elif self._data.is_dir():
             api = API.embedded(self._data, account=self._account)
         else:
@@ -55,7 +59,10 @@ def place_options(function: F) -> F:
     for option in (
         click.option("--account", default="acme", metavar="NAME", help="the account in the folder (acme)"),
         click.option(
-            "--profile", metavar="NAME", help="a profile in ~/.flowthings/credentials; [default] unless given"
+            "--profile",
+            metavar="NAME",
+            help="a profile in ~/.flowthings/credentials; [default] unless given",
+            shell_complete=_profiles,
         ),
         click.option(
             "--data",
@@ -73,3 +80,8 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="print JSON, an object on each line")(
         function
     )
+
+
+def _profiles(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The names of profiles that begin with what was typed, for a shell."""
+    return [name for name in profile_names() if name.startswith(incomplete)]

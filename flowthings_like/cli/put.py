@@ -15,6 +15,7 @@ from .drops.reading import cell_value, opened_rows
 from .drops.text import print_line, to_json
 from .files.formats import Format, format_of
 from .files.stopped import stopped
+from .flow_argument import flow_argument
 from .place import Place, json_option, place_options
 from .progress import Progress
 
@@ -25,7 +26,7 @@ __all__ = ["cli_command"]
 
 
 @click.command("put", cls=DataCommand)
-@click.argument("flow", metavar="PATH")
+@flow_argument
 @click.argument("elems", metavar="[NAME=VALUE]...", nargs=-1)
 @click.option(
     "--input",

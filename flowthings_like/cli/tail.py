@@ -11,6 +11,7 @@ import click
 
 from .data_command import DataCommand
 from .drops.text import drop_line, print_line, to_json
+from .flow_argument import flow_argument
 from .place import Place, json_option, place_options
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ MOST = 10_000
 
 
 @click.command("tail", cls=DataCommand)
-@click.argument("flow", metavar="PATH")
+@flow_argument
 @click.argument("filter", metavar="[FILTER]", required=False)
 @click.option("--follow", "-f", is_flag=True, help="go on with the drops that are created, until Ctrl-C")
 @click.option(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from flowthings_like import API
 from flowthings_like.cli.main import COMMANDS
 
 pytestmark = pytest.mark.once
@@ -24,12 +26,13 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def complete(words: str) -> list[str]:
+def complete(words: str, **environment: str) -> list[str]:
     """The words that a shell offers after these."""
     count = str(len(words.split(" ")) - 1)
-    done = run(_FLOWTHINGS_LIKE_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=count)
+    asked = {"_FLOWTHINGS_LIKE_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": count}
+    done = run(**asked, **environment)
     assert done.stderr == ""
-    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+    return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
 
 
 def test_the_help_names_every_command() -> None:
@@ -64,6 +67,28 @@ def test_a_shell_completes_commands_and_options() -> None:
     assert complete("flowthings-like records f") == ["follow"]
     script = run(_FLOWTHINGS_LIKE_COMPLETE="bash_source").stdout
     assert "complete -o nosort -F" in script
+
+
+def test_a_shell_completes_paths_of_flows(tmp_path: Path) -> None:
+    with API.embedded(tmp_path) as api:
+        for name in ("weather/jfk", "weather/lga", "other", "a.b"):
+            api.flow.create({"path": f"/acme/{name}"})
+    for command in ("find", "tail -f"):
+        words = f"flowthings-like {command} --data {tmp_path}"
+        assert complete(f"{words} /acme/weather/") == ["/acme/weather/jfk", "/acme/weather/lga"]
+        assert complete(f"{words} /acme/a.") == ["/acme/a.b"]  # no character is one of a pattern
+    assert complete(f"flowthings-like find --data {tmp_path}/missing /acme/") == []
+    assert not (tmp_path / "missing").exists()
+
+
+def test_a_shell_completes_names_of_profiles(tmp_path: Path) -> None:
+    file = tmp_path / "credentials"
+    file.write_text("[prod]\naccount = acme\ntoken = t\n[proof]\n[test]\n")
+    words = "flowthings-like find --profile pro"
+    assert complete(words, FLOWTHINGS_CREDENTIALS=str(file)) == ["prod", "proof"]
+    file.write_text("no INI file")
+    assert complete(words, FLOWTHINGS_CREDENTIALS=str(file)) == []
+    assert complete(words, FLOWTHINGS_CREDENTIALS=str(tmp_path / "missing")) == []
 
 
 def test_help_and_completion_import_no_command() -> None:
