@@ -47,6 +47,7 @@ SERVE = [*EMBEDDED, *JS, *TASKS, *ZIPCODES, *GEVENT, "gunicorn[gevent]>=23"]
 POSTGRESQL = ["psycopg[binary]>=3.2.3"]
 MYSQL = ["PyMySQL>=1.1.1"]
 DUCKDB = ["duckdb>=1.2"]
+JOBS = ["pyarrow>=18", "zstandard>=0.23"]  # files *.parquet and *.zst
 PROGRESS = ["tqdm>=4.66"]
 DEMO = [*EMBEDDED, *GEVENT, *PROGRESS, "matplotlib>=3.9.2"]
 BENCH = [
@@ -78,6 +79,7 @@ DEV = [
     *POSTGRESQL,
     *MYSQL,
     *DUCKDB,
+    *JOBS,
     "psycopg2-binary>=2.9",
     "psycogreen>=1.0.2",  # lets psycopg2 wait under gevent and eventlet
     "pg8000>=1.31.2",
@@ -88,7 +90,6 @@ DEV = [
     "websockets>=14",  # python-thingsdb needs it for WebSockets, and does not say so
     "pandas>=2.2.3",  # and numpy with it: what an ETL job hands over
     "polars>=1.20",
-    "pyarrow>=18",
     "pyuwsgi>=2.0.27",
     "pytest>=9",
     "pytest-rerunfailures>=16",
@@ -182,6 +183,7 @@ setup(
         "postgresql": POSTGRESQL,
         "mysql": MYSQL,
         "duckdb": DUCKDB,
+        "jobs": JOBS,
         "demo": DEMO,
         "bench": BENCH,
         "docs": DOCS,

@@ -22,7 +22,7 @@ FLOORS = (
     ("about", "errors"),
     ("wire",),
     ("wire.http", "wire.things", "wire.grpc", "wire.btrdb", "wire.tstorage"),
-    ("filters",),
+    ("filters", "files"),
     ("green.future", "green.findings"),
     ("green.wrong_thread",),
     ("green.backends",),

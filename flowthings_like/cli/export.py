@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
+from ..files.formats import format_of
 from .data_command import DataCommand
 from .drops.writing import export
-from .files.formats import format_of, format_options, given_format
+from .files.formats import format_options, given_format
 from .flow_argument import flow_argument
 from .place import Place, place_options
 from .progress import Progress

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import ConnectionFailed, DeadlineExceeded, FlowThingsError
+from ..files.formats import Format, format_of
 from ..filters.build import mem
 from .command import Choice
 from .data_command import DataCommand
 from .drops.reading import cell_value, opened_rows
 from .drops.text import print_line, to_json
-from .files.formats import Format, format_of
 from .files.stopped import stopped
 from .flow_argument import flow_argument
 from .place import Place, json_option, place_options

@@ -13,9 +13,9 @@ from typing import IO, Any, NamedTuple
 import orjson
 
 from ...errors import InvalidInput
-from ..files.formats import Format
-from ..files.parquet import open_parquet
-from ..files.reading import csv_chunks, opened_file, readable
+from ...files.formats import Format
+from ...files.parquet import open_parquet
+from ...files.reading import csv_chunks, opened_file, readable
 from .columns import ID, PREFIX, TIME
 
 __all__ = ["Row", "cell_value", "opened_rows"]
@@ -45,7 +45,7 @@ def opened_rows(path: Path | None, format: Format, *, size: int, skip: int) -> I
     no element.
 
     Args:
-        path: the file; None for stdin. A suffix `.gz` says that it is compressed.
+        path: the file; None for stdin. A suffix `.gz` or `.zst` says that it is compressed.
         size: most rows of a chunk.
         skip: rows to leave out at the beginning.
 

@@ -7,7 +7,6 @@ kept in a temporary file until the last one is known.
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import sys
 import tempfile
@@ -20,9 +19,10 @@ from typing import IO, Any
 import orjson
 
 from ...errors import InvalidInput
-from ..files.formats import Format
-from ..files.parquet import import_parquet
-from ..files.writing import replacing
+from ...files.compression import compressing
+from ...files.formats import Format
+from ...files.parquet import import_parquet
+from ...files.writing import replacing
 from .columns import Table, cell_text
 from .text import to_json
 
@@ -37,7 +37,7 @@ def export(
     """Write drops. A file appears when it is complete.
 
     Args:
-        path: the file; None for stdout. A suffix `.gz` compresses CSV and NDJSON.
+        path: the file; None for stdout. A suffix `.gz` or `.zst` compresses CSV and NDJSON.
         elems: the elements that get columns; None for all. NDJSON always has the whole drops.
 
     Raises:
@@ -61,11 +61,11 @@ def _output(path: Path | None, format: Format) -> Iterator[IO[bytes]]:
         sys.stdout.buffer.flush()
         return
     with replacing(path) as file:
-        if path.suffix == ".gz" and format is not Format.PARQUET:
-            with gzip.GzipFile(fileobj=file, mode="wb", mtime=0) as compressed:
-                yield compressed  # type: ignore[misc]
-        else:
+        if format is Format.PARQUET:
             yield file
+        else:
+            with compressing(file, path) as compressed:
+                yield compressed
 
 
 def _write_ndjson(file: IO[bytes], drops: Iterable[Mapping[str, Any]], elems: list[str] | None) -> None:

@@ -1,1 +1,1 @@
-"""Files and pipes of rows: their formats, and reading and writing them."""
+"""What commands have in common that read or write files of rows."""

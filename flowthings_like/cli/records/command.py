@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 import click
 
+from ...files.formats import Format
 from ..command import Group, Parsed, at_most_one, parse_seconds
 from ..data_command import DataCommand
-from ..files.formats import Format, format_options, given_format
+from ..files.formats import format_options, given_format
 from .arguments import FollowArguments, GetArguments, PutArguments
 from .connecting import server_options
 from .follow import follow

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import InvalidInput
+from ...files.formats import Format, format_of
+from ...files.writing import replacing, stdout
 from ...wire.tstorage.record import FIELDS
-from ..files.formats import Format, format_of
-from ..files.writing import replacing, stdout
 from ..progress import Progress
 from .connecting import opened
 from .key_ranges import key_range

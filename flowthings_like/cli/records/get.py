@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..files.formats import format_of
+from ...files.formats import format_of
 from ..progress import Progress
 from .connecting import opened
 from .key_ranges import key_range

@@ -6,8 +6,8 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from ...errors import DeadlineExceeded, FlowThingsError, InvalidInput
+from ...files.formats import format_of
 from ...services.records.errors import Disconnected
-from ..files.formats import format_of
 from ..files.stopped import stopped
 from ..progress import Progress
 from .connecting import opened

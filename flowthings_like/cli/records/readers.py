@@ -14,12 +14,12 @@ from typing import IO, TYPE_CHECKING, Any
 import orjson
 
 from ...errors import InvalidInput
+from ...files.formats import Format
+from ...files.parquet import import_parquet, open_parquet
+from ...files.reading import Chunk, csv_chunks, opened_file, readable
 from ...services.records.timestamp import EPOCH_NS
 from ...wire.gc_paused import with_gc_paused
 from ...wire.tstorage.record import FIELDS, Key, Record
-from ..files.formats import Format
-from ..files.parquet import import_parquet, open_parquet
-from ..files.reading import Chunk, csv_chunks, opened_file, readable
 from .key_ranges import parse_number
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def open_records(
     """The records of a file, for the block.
 
     Args:
-        path: the file; None for stdin. A suffix `.gz` says that it is compressed.
+        path: the file; None for stdin. A suffix `.gz` or `.zst` says that it is compressed.
         size: most records of a chunk.
         skip: rows to leave out at the beginning.
 

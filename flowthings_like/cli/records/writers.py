@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import sys
 from collections.abc import Iterable, Iterator
@@ -14,11 +13,12 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, TextIO
 import orjson
 
 from ...errors import InvalidInput
+from ...files.compression import compressing
+from ...files.formats import Format
+from ...files.parquet import import_parquet
+from ...files.writing import replacing, stdout
 from ...services.records.record_batch import RecordBatch
 from ...wire.tstorage.record import FIELDS, Record
-from ..files.formats import Format
-from ..files.parquet import import_parquet
-from ..files.writing import replacing, stdout
 
 if TYPE_CHECKING:
     from .payloads import PayloadText
@@ -122,7 +122,7 @@ def open_writer(path: Path | None, format: Format, payload: PayloadText) -> Iter
     """A writer for the block. A file appears, complete, when the block has ended without an exception.
 
     Args:
-        path: the file; None for stdout. A suffix `.gz` compresses it.
+        path: the file; None for stdout. A suffix `.gz` or `.zst` compresses it.
 
     Raises:
         OSError: the file cannot be written.
@@ -137,14 +137,12 @@ def open_writer(path: Path | None, format: Format, payload: PayloadText) -> Iter
             yield writer
             writer.close()
             return
-        binary: Any = gzip.GzipFile(fileobj=file, mode="wb", mtime=0) if path.suffix == ".gz" else file
-        text = io.TextIOWrapper(binary, "utf-8", newline="")
-        writer = make_text_writer(text, format, payload)
-        yield writer
-        writer.close()
-        text.detach()
-        if binary is not file:
-            binary.close()
+        with compressing(file, path) as binary:
+            text = io.TextIOWrapper(binary, "utf-8", newline="")
+            writer = make_text_writer(text, format, payload)
+            yield writer
+            writer.close()
+            text.detach()
 
 
 def _write_to_stdout(format: Format, payload: PayloadText) -> Iterator[Writer]:

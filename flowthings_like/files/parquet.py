@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import IO, Any
 
-from ...errors import ConfigurationError, InvalidInput
+from ..errors import ConfigurationError, InvalidInput
 
 __all__ = ["import_parquet", "open_parquet"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import sys
 import zlib
@@ -13,8 +12,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from ...errors import InvalidInput
-from ...wire.gc_paused import with_gc_paused
+from ..errors import InvalidInput
+from ..wire.gc_paused import with_gc_paused
+from .compression import decompressing
 
 __all__ = ["Chunk", "csv_chunks", "opened_file", "readable"]
 
@@ -53,12 +53,17 @@ def readable(chunks: Iterator[T]) -> Iterator[T]:
 
 @contextmanager
 def opened_file(path: Path | None) -> Iterator[Any]:
-    """The bytes of a file, for the block; of stdin if the path is None. `*.gz` is decompressed."""
+    """The bytes of a file, for the block; of stdin if the path is None. `*.gz` and `*.zst` are decompressed.
+
+    Raises:
+        OSError: the file cannot be read.
+        ConfigurationError: the package that decompresses it is not installed.
+    """
     if path is None:
         yield sys.stdin.buffer
         return
     with path.open("rb") as file:
-        yield gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
+        yield decompressing(file, path)
 
 
 def csv_chunks(file: io.TextIOWrapper, size: int, skip: int) -> Iterator[Chunk]:

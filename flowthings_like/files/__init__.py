@@ -1,0 +1,1 @@
+"""Files and pipes of rows: their formats, and reading and writing them."""
