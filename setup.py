@@ -43,11 +43,13 @@ TASKS = [
 ]  # runs the platform's tasks
 GEVENT = ["gevent>=25.4.1"]
 EVENTLET = ["eventlet>=0.40"]
-SERVE = [*EMBEDDED, *JS, *TASKS, *ZIPCODES, *GEVENT, "gunicorn[gevent]>=23"]
+METRICS = ["prometheus-client>=0.21"]  # what a server and a client's pools do, for Prometheus
+SERVE = [*EMBEDDED, *JS, *TASKS, *ZIPCODES, *GEVENT, *METRICS, "gunicorn[gevent]>=23"]
 POSTGRESQL = ["psycopg[binary]>=3.2.3"]
 MYSQL = ["PyMySQL>=1.1.1"]
 DUCKDB = ["duckdb>=1.2"]
 JOBS = ["pyarrow>=18", "zstandard>=0.23"]  # files *.parquet and *.zst
+TELEMETRY = ["opentelemetry-api>=1.27"]  # a span for each call of the client
 PROGRESS = ["tqdm>=4.66"]
 DEMO = [*EMBEDDED, *GEVENT, *PROGRESS, "matplotlib>=3.9.2"]
 BENCH = [
@@ -80,6 +82,8 @@ DEV = [
     *MYSQL,
     *DUCKDB,
     *JOBS,
+    *TELEMETRY,
+    "opentelemetry-sdk>=1.27",  # collects the spans that the tests look at
     "psycopg2-binary>=2.9",
     "psycogreen>=1.0.2",  # lets psycopg2 wait under gevent and eventlet
     "pg8000>=1.31.2",
@@ -184,6 +188,8 @@ setup(
         "mysql": MYSQL,
         "duckdb": DUCKDB,
         "jobs": JOBS,
+        "telemetry": TELEMETRY,
+        "metrics": METRICS,
         "demo": DEMO,
         "bench": BENCH,
         "docs": DOCS,

@@ -20,6 +20,7 @@ PACKAGE = Path(__file__).parents[1] / "flowthings_like"
 # and what stands below, but nothing beside it on its floor.
 FLOORS = (
     ("about", "errors"),
+    ("telemetry",),
     ("wire",),
     ("wire.http", "wire.things", "wire.grpc", "wire.btrdb", "wire.tstorage"),
     ("filters", "files"),

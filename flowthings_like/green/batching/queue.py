@@ -9,11 +9,15 @@ from collections import deque
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
+from flowthings_like.telemetry.observers import BulkRequest, Carrying, SingleCall, observers
+
 from ..future import PENDING, Failure, Future, Origin, duplicate, too_late
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
     from types import CodeType
+
+    from flowthings_like.telemetry.event import CallEvent
 
     from ..future import Waiters
     from .bulk_marker import BulkForm
@@ -38,9 +42,12 @@ class Call(Future):
         item: its entry in the list that the bulk form gets, or NO_ITEM.
         size: bytes of the item, roughly estimated.
         writes: how many writes this lazy object had made before.
+        event: what observers are told of it; None if it began when there were none.
         is_shared: whether equal reads have this future too. Each then gets a copy of the result. It is set
             before `done` is asked, so a thread that takes the result sees it.
     """
+
+    event: CallEvent | None = None
 
     __slots__ = (
         "_code", "_label", "_offset",
@@ -129,8 +136,15 @@ class Batch:
         self.timeout: Any = None
         self.is_cancelled = False
 
-    def request(self, positions: Iterable[int]) -> Any:
+    def request(self, positions: Sequence[int]) -> Any:
         """Call the bulk form with these calls."""
+        if observers:
+            events = [self.calls[position].event for position in positions]
+            with Carrying(BulkRequest([each for each in events if each is not None], len(positions))):
+                return self._request(positions)
+        return self._request(positions)
+
+    def _request(self, positions: Sequence[int]) -> Any:
         form = getattr(self.queue.service, self.queue.form.method)
         items = [self.calls[position].item for position in positions]
         return form(items) if self.timeout is None else form(items, timeout=self.timeout)
@@ -138,6 +152,8 @@ class Batch:
     def made_alone(self, position: int) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
         """The method, arguments and keywords that make one of the calls without a batch."""
         call = self.calls[position]
+        if call.event is not None:
+            return _alone, (call.event, call.method, call.args, call.kwargs), {}
         return call.method, call.args, call.kwargs
 
 
@@ -278,3 +294,10 @@ class BatchQueue:
         # A failure's frames refer to the batch. Its calls keep the failure: if they stayed here, that would
         # be a reference cycle.
         batch.calls.clear()
+
+
+def _alone(
+    event: CallEvent, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    with Carrying(SingleCall(event)):
+        return method(*args, **kwargs)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from flowthings_like.telemetry.observers import observers
+
+from ..batching.observed_call import ObservedCall, tell_shared
 from ..batching.queue import NO_ITEM, Call
 from ..future import Origin
 from .thunk import GreenThunk, unwrap
@@ -73,6 +76,13 @@ class BulkMethod:
         elif item is NO_ITEM:
             return self._start(self._method, args, kwargs, Origin(label, code, offset))
         count = batcher.writes.count
+        if observers:
+            call: Call = ObservedCall(
+                queue, self._method, args, kwargs, key, item, size, count, label, code, offset
+            )
+            future = batcher.submit(call)
+            tell_shared(call, future)
+            return GreenThunk(future, call, self._chains)
         call = Call(queue, self._method, args, kwargs, key, item, size, count, label, code, offset)
         return GreenThunk(batcher.submit(call), call, self._chains)
 

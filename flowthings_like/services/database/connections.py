@@ -102,6 +102,11 @@ class Connections:
             size=options.max, keep=options.min, idle_for=options.idle, usable=self._is_usable,
         )  # fmt: skip
 
+    @property
+    def host(self) -> str:
+        """The server's name, as far as an argument of `connect` says it; else ""."""
+        return str(self._kwargs.get("host") or "")
+
     def statistics(self) -> PoolStatistics:
         """The numbers now."""
         holders = [each.holder() for each in self._checkouts_here() if each.has_connection]
@@ -238,6 +243,11 @@ class Checkout:
     def session(self) -> Session | None:
         """What it has, unless it waits for it."""
         return None if self._lease is None else self._lease.connection
+
+    @property
+    def host(self) -> str:
+        """The server's name, as far as it is known."""
+        return self._connections.host
 
     @property
     def reused(self) -> bool:

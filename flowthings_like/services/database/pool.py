@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ...errors import ConfigurationError
 from ...green.batching.bulk_marker import bulk
 from ...green.calls.markers import plain
-from ...green.future import CapturedException
+from ...telemetry.event import Family
+from ...telemetry.observers import observed_items, observers
 from ...transport.database.drivers.find import find_driver
-from ...transport.database.session import Session, State
 from ...transport.database.urls import parse_url
 from ..in_parallel import InParallel
+from .attempts import run
 from .connections import Checkout, Connections, PoolStatistics
 from .options import PoolOptions
 from .query_batch import QueryBatch, fetch
@@ -25,6 +25,7 @@ from .transaction import Connection, PooledConnection, Statement, TransactionBlo
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from ...transport.database.session import Session
     from .parallel import AsyncConnectionPool, LazyConnectionPool
 
 __all__ = ["ConnectionPool"]
@@ -238,7 +239,9 @@ class ConnectionPool(InParallel):
         """
         check_rows_as(rows_as)
         prepared = Statement(self._options, self._driver, (statement, *args), kwargs)
-        return self._rows(prepared, size, rows_as)
+        rows = self._rows(prepared, size, rows_as)
+        host = self._connections.host
+        return observed_items(Family.DATABASE, "iterate", host, rows) if observers else rows
 
     def _rows(self, statement: Statement, size: int, rows_as: Any) -> Iterator[Any]:
         def start(connection: Any) -> Any:
@@ -344,53 +347,12 @@ class ConnectionPool(InParallel):
         )
 
     def _run(self, what: str, body: Callable[[Session], T], idempotent: bool) -> T:
-        attempt = self._attempt(what, body, fresh=False)
-        if attempt.failure is not None:
-            if attempt.lost and (idempotent or (attempt.reused and not attempt.sent)):
-                attempt = self._attempt(what, body, fresh=True)
-            if attempt.failure is not None:
-                attempt.failure.again()
-        value: T = attempt.value
-        return value
-
-    def _attempt(self, what: str, body: Callable[[Session], Any], fresh: bool) -> _Attempt:
-        checkout = Checkout(self._connections, what, fresh)
-        with checkout as session:
-            try:
-                value = body(session)
-            except Exception as error:
-                is_loss = isinstance(error, self._driver.errors)
-                return _Attempt(
-                    failure=CapturedException.caught(error),
-                    lost=is_loss and session.state is State.BROKEN,
-                    reused=checkout.reused,
-                    sent=session.exchanges > 0,
-                )
-            return _Attempt(value)
+        return run(self._connections, what, body, idempotent)
 
     runQuery = run_query  # adbapi's names
     runOperation = run_operation
     runInteraction = run_interaction
     runWithConnection = run_with_connection
-
-
-@dataclass(frozen=True)
-class _Attempt:
-    """How a call ended.
-
-    Attributes:
-        value: what it returned.
-        failure: the exception; None if there was none.
-        lost: whether the connection was lost, or found closed.
-        reused: whether the connection had been used before.
-        sent: whether anything was sent.
-    """
-
-    value: Any = None
-    failure: CapturedException | None = None
-    lost: bool = False
-    reused: bool = False
-    sent: bool = False
 
 
 def _named(what: str, function: Callable[..., Any]) -> str:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InvalidInput
 from ...green.calls.thunk import unwrap
+from ...telemetry.event import Family
+from ...telemetry.observers import begin, end, observers
 from .placeholders import translate, translate_many
 from .rows import convert_rows
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
+    from ...telemetry.event import CallEvent
     from ...transport.database.drivers.base import Driver
     from ...transport.database.session import Session
     from .connections import Checkout
@@ -267,16 +270,36 @@ class TransactionBlock:
         self._options = options
         self._rows_as = rows_as
         self._connection: Connection | None = None
+        self._event: CallEvent | None = None
 
     def __enter__(self) -> Transaction:
-        connection = self._connection = Connection(self._checkout.__enter__(), self._options)
+        if observers:
+            self._event = begin(Family.DATABASE, "transaction", self._checkout.host, is_block=True)
+        try:
+            connection = self._connection = Connection(self._checkout.__enter__(), self._options)
+        except BaseException as failure:
+            self._tell_end(failure)
+            raise
         return connection.cursor(rows_as=self._rows_as)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         connection, self._connection = self._connection, None
-        _leave(self._checkout, connection, kind, error, traceback)
+        failure = error
+        try:
+            _leave(self._checkout, connection, kind, error, traceback)
+        except BaseException as own:
+            failure = own
+            raise
+        finally:
+            self._tell_end(failure)
+            del failure  # its frames refer to this one
+
+    def _tell_end(self, failure: BaseException | None) -> None:
+        event, self._event = self._event, None
+        if event is not None:
+            end(event, failure)
 
 
 def _leave(

@@ -161,6 +161,10 @@ class Channel(RecordCalls[T]):
         state = "connected" if self.is_connected else "closed"
         return f"<{type(self).__name__} to {self.host}:{self.port}, {state}>"
 
+    @property
+    def _host(self) -> str:
+        return f"{self.host}:{self.port}"
+
     def _lease(self) -> Lease[RecordsConnection]:
         self._check_reentrance()
         return self._pool.lease()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ...errors import InvalidInput
 from ...green.calls.markers import plain, reads
+from ...telemetry.event import Family
+from ...telemetry.observers import Observed, observed_items, observers
 from ...transport.outgoing_values import resolve
 from ...transport.records.connection import ConnectionLostError, RecordsConnection, State
 from ...wire.tstorage.layout import MAX_BATCH, Form
@@ -54,6 +56,11 @@ class RecordCalls(InParallel, Generic[T]):
     @abstractmethod
     def _lease(self) -> Lease[RecordsConnection]:
         """A connection for one exchange. To enter it may raise NotConnectedError."""
+
+    @property
+    def _host(self) -> str:
+        """The server's host and port, for observers; "" if they are not known here."""
+        return ""
 
     @property
     def memory_limit(self) -> int | None:
@@ -110,7 +117,7 @@ class RecordCalls(InParallel, Generic[T]):
         def exchange(connection: RecordsConnection) -> Response:
             return put_all(connection, request.buffers, request.skipped)
 
-        return self._checked(self._call(Response, exchange, repeatable=False))
+        return self._checked(self._call(form.name.lower(), Response, exchange, repeatable=False))
 
     # Reading
 
@@ -133,7 +140,7 @@ class RecordCalls(InParallel, Generic[T]):
 
     def _ask_acq(self, key_min: Key, key_max: Key) -> ResponseAcq:
         request = acq_request(key_min, key_max)
-        return self._call(ResponseAcq, lambda connection: ask_acq(connection, request))
+        return self._call("get_acq", ResponseAcq, lambda connection: ask_acq(connection, request))
 
     @reads
     def get(self, key_min: Key, key_max: Key, recv_buffer_size: int = RECEIVED_AT_ONCE) -> ResponseGet[T]:
@@ -162,7 +169,7 @@ class RecordCalls(InParallel, Generic[T]):
         def exchange(connection: RecordsConnection) -> ResponseGet[T]:
             return get_all(connection, request, payload_type, limit, at_once)
 
-        return self._call(ResponseGet, exchange)
+        return self._call("get", ResponseGet, exchange)
 
     def get_stream(
         self,
@@ -195,7 +202,7 @@ class RecordCalls(InParallel, Generic[T]):
                 callback(part)
             raise AssertionError
 
-        return self._checked(self._call(ResponseAcq, exchange, repeatable=False))
+        return self._checked(self._call("get_stream", ResponseAcq, exchange, repeatable=False))
 
     @plain
     def get_iter(
@@ -213,7 +220,8 @@ class RecordCalls(InParallel, Generic[T]):
             Records, and then one ResponseAcq as `get_stream` returns it.
         """
         request = get_request(_key(key_min), _key(key_max))
-        return self._iterate(request, recv_buffer_size)
+        items = self._iterate(request, recv_buffer_size)
+        return observed_items(Family.RECORDS, "get_iter", self._host, items) if observers else items
 
     def _iterate(self, request: bytes, at_once: int) -> Iterator[Record[T] | ResponseAcq]:
         answer: ResponseAcq | None = None
@@ -258,14 +266,29 @@ class RecordCalls(InParallel, Generic[T]):
 
     # How a call is made
 
-    def _call(self, make: type[R], exchange: Callable[[RecordsConnection], R], repeatable: bool = True) -> R:
+    def _call(
+        self,
+        name: str,
+        make: type[R],
+        exchange: Callable[[RecordsConnection], R],
+        repeatable: bool = True,
+    ) -> R:
         """Make a call, and return its answer or the one that says why there is none.
 
         Args:
+            name: the call's, for observers.
             make: the class of the answer.
             exchange: makes the exchange.
             repeatable: whether it may be made again if nothing came of an answer.
         """
+        if not observers:
+            return self._answer(make, exchange, repeatable)
+        with Observed(Family.RECORDS, name, self._host) as event:
+            answer = self._answer(make, exchange, repeatable)
+            event.error = "" if answer.status is ResponseStatus.OK else answer.status.name
+            return answer
+
+    def _answer(self, make: type[R], exchange: Callable[[RecordsConnection], R], repeatable: bool) -> R:
         try:
             return self._exchange(exchange, repeatable)
         except (NotConnectedError, ConnectionLostError) as error:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ...diagnostics.checks.first_use import check_first_use
 from ...errors import ConnectionFailed, FlowThingsError
+from ...telemetry.event import Family
+from ...telemetry.observers import Observed, observed_items, observers
 from ...transport.after_fork import LockOfProcess
 from ...transport.retry import Clock, Retry
 from ...wire.btrdb.errors import BTrDBError, BTRDBServerError, NotSupported, PermissionDenied
 from .endpoints import Endpoint
 from .needed import needed
+
+if TYPE_CHECKING:
+    from ...telemetry.event import CallEvent
 
 __all__ = ["CallChannel", "Connection", "Open"]
 
@@ -114,10 +119,25 @@ class Connection:
             BTrDBError: the server refused the call.
             ConnectionFailed, DeadlineExceeded, InvalidResponse, ResponseTooLarge: as everywhere.
         """
+        if observers:
+            with Observed(Family.STREAMS, _name(method)) as event:
+                return self._unary(method, request, read, is_repeatable, event)
+        return self._unary(method, request, read, is_repeatable, None)
+
+    def _unary(
+        self,
+        method: str,
+        request: bytes,
+        read: Callable[[bytes], T],
+        is_repeatable: bool,
+        event: CallEvent | None,
+    ) -> T:
         number = 1
         while True:
             try:
                 answer: T = self._try(method, lambda channel: read(channel.unary(method, request)))
+                if event is not None:
+                    event.attempts, event.host = number, self._host
                 return answer
             except FlowThingsError as error:
                 self._pause(error, number, method, is_repeatable)
@@ -128,6 +148,11 @@ class Connection:
 
         Args and errors are those of `unary`, from the iterator.
         """
+        if not observers:
+            return self._stream(method, request, read)
+        return observed_items(Family.STREAMS, _name(method), self._host, self._stream(method, request, read))
+
+    def _stream(self, method: str, request: bytes, read: Callable[[bytes], T]) -> Iterator[T]:
         number = 1
         while True:
             try:
@@ -141,6 +166,12 @@ class Connection:
             yield from self._rest(method, first, answers, read)
         finally:
             _close(answers)
+
+    @property
+    def _host(self) -> str:
+        """The server's host and port, for observers; "" before the first call."""
+        endpoint = self._endpoint
+        return "" if endpoint is None else f"{endpoint.host}:{endpoint.port}"
 
     def _rest(
         self, method: str, first: T, answers: Iterator[bytes], read: Callable[[bytes], T]
@@ -194,6 +225,10 @@ class Connection:
             channel, self._channel = self._channel, None
         if channel is not None:
             channel.close()
+
+
+def _name(method: str) -> str:
+    return method.rpartition("/")[2]
 
 
 _NOTHING: Any = object()

@@ -9,21 +9,26 @@ from typing import TYPE_CHECKING, Any
 from ...errors import InvalidInput
 from ...green.calls.markers import sends_at_once
 from ...green.wrong_thread import foreign_call
+from ...telemetry.event import Family
+from ...telemetry.observers import Observed, begin, observers
 from ...transport.outgoing_values import text
 from ...wire.things.code import strip_code
 from ...wire.things.packages import Kind, Package
 from .answers import value_of
 from .arguments import check_scope, check_variables, deadline_in
 from .builtins import Builtins
+from .observed_query import ObservedQuery
 from .query_future import QueryFuture
 
 if TYPE_CHECKING:
+    from ...green.calls.sent_call import SentCall
     from .session import Session
 
 __all__ = ["Calls"]
 
 # Plain numbers, because looking up an Enum's member takes longer.
 _QUERY, _RUN = int(Kind.QUERY), int(Kind.RUN)
+_NAMES = {_QUERY: "query", _RUN: "run", int(Kind.EMIT): "emit", int(Kind.EMIT_PEER): "emit"}
 
 CLOSE_WITHIN = 1.0
 """Seconds to wait for the end of a connection that was opened for one call."""
@@ -140,16 +145,16 @@ class Calls(Builtins):
 
     # The same for `lazy()`: sends the request and returns its future, or None if it would have to wait
 
-    def _send_query(self, *args: Any, **kwargs: Any) -> QueryFuture | None:
+    def _send_query(self, *args: Any, **kwargs: Any) -> SentCall | None:
         return self._begin(self._query_request(*args, **kwargs), value_of)
 
-    def _send_raw(self, *args: Any, **kwargs: Any) -> QueryFuture | None:
+    def _send_raw(self, *args: Any, **kwargs: Any) -> SentCall | None:
         return self._begin(self._query_request(*args, **kwargs), attrgetter("body"))
 
-    def _send_run(self, *args: Any, **kwargs: Any) -> QueryFuture | None:
+    def _send_run(self, *args: Any, **kwargs: Any) -> SentCall | None:
         return self._begin(self._run_request(*args, **kwargs), value_of)
 
-    def _send_emit(self, *args: Any, **kwargs: Any) -> QueryFuture | None:
+    def _send_emit(self, *args: Any, **kwargs: Any) -> SentCall | None:
         return self._begin(self._emit_request(*args, **kwargs), value_of)
 
     # The request that the arguments of a call describe
@@ -212,15 +217,27 @@ class Calls(Builtins):
 
     # How a request is made
 
-    def _begin(self, request: _Request, value_of: Callable[[Package], Any]) -> QueryFuture | None:
+    def _begin(self, request: _Request, value_of: Callable[[Package], Any]) -> SentCall | None:
         session = self._session
         if session is None or not session.is_in_this_thread():
             return None
-        return QueryFuture.send(
+        sent = QueryFuture.send(
             session, request.kind, request.content, self._deadline(request), request.idempotent, value_of
         )
+        if sent is not None and observers:
+            event = begin(Family.THINGS, _NAMES[request.kind], _host(session))
+            return ObservedQuery(sent, event)
+        return sent
 
     def _answer(self, request: _Request) -> Package:
+        if observers:
+            with Observed(Family.THINGS, _NAMES[request.kind]) as event:
+                answer = self._answered(request)
+                event.host = _host(self._session)
+                return answer
+        return self._answered(request)
+
+    def _answered(self, request: _Request) -> Package:
         session, deadline = self._session or self._opened(), self._deadline(request)
         if session.is_in_this_thread():
             return _ask(session, request, deadline)
@@ -237,3 +254,9 @@ class Calls(Builtins):
 
 def _ask(session: Session, request: _Request, deadline: float | None) -> Package:
     return session.request(request.kind, request.content, deadline, idempotent=request.idempotent)[1]
+
+
+def _host(session: Session | None) -> str:
+    """The node's address, for observers; "" if there is no connection."""
+    connection = None if session is None else session.current
+    return "" if connection is None else connection.peer

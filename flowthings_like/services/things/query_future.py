@@ -88,6 +88,10 @@ class QueryFuture:
         call = self._call
         return call is not None and (call.answer is not None or self._connection.closed)
 
+    def answered_at(self) -> float | None:
+        """When the answer came, by `time.monotonic()`; None if it has not come."""
+        return None if self._call is None else self._call.answered_at
+
     def wait(self, timeout: float | None) -> bool:
         call, deadline = self._call, self._deadline
         if call is None or call.answer is not None:

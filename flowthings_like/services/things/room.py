@@ -20,9 +20,9 @@ from .joining import in_its_scope
 from .membership import Membership, Subscriber, collection_scope
 
 if TYPE_CHECKING:
+    from ...green.calls.sent_call import SentCall
     from .client import Client
     from .parallel import AsyncRoom, LazyRoom
-    from .query_future import QueryFuture
 
 __all__ = ["EventsLost", "NotJoined", "Room", "event"]
 
@@ -199,7 +199,7 @@ class Room(BaseRoom, InParallel):
 
     def _send_emit(
         self, event: str, *args: Any, peers_only: bool = False, timeout: float | None = None
-    ) -> QueryFuture | None:
+    ) -> SentCall | None:
         """Send the event of a lazy `emit`. Returns None if it has to wait, or may need a second attempt."""
         (client, id), membership = self._target(), self._membership
         if membership is not None and membership.former is not None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ConnectionFailed, DeadlineExceeded, InvalidResponse
 from ...green.backends.choice import detect
+from ...telemetry.event import Family
+from ...telemetry.observers import Observed, observers
 from ...transport.outgoing_values import resolve
 from ...transport.retry import Backoff
 from ...transport.things.supervisor import Supervisor
@@ -143,6 +145,14 @@ class Session:
         Returns:
             The connection that answered, and the value of its answer.
         """
+        if not observers:
+            return self._ask(kind, content, deadline)
+        with Observed(Family.THINGS, Kind(kind).name.lower()) as event:
+            asked = self._ask(kind, content, deadline)
+            event.host = asked[0].peer
+            return asked
+
+    def _ask(self, kind: int, content: Any, deadline: float) -> tuple[PacketConnection, Any]:
         connection, answer = self.request(kind, content, deadline, idempotent=True)
         return connection, value_of(answer)
 

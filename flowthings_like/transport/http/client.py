@@ -16,6 +16,8 @@ from ... import errors
 from ...changes import P
 from ...credentials import credentials_of
 from ...green.backends.fairness import LARGE, fair_yield, run_fairly
+from ...telemetry.event import Family
+from ...telemetry.observers import Observed, observers
 from ...wire.rest import IDEMPOTENCY_KEY
 from ..after_fork import forked_call
 from ..outgoing_values import plain
@@ -34,6 +36,7 @@ from .hosts import HISTORIC_HOST, HISTORIC_WS_HOST, NO_HOST, NO_WS_HOST
 from .urls import segment, wire_params
 
 if TYPE_CHECKING:
+    from ...telemetry.event import CallEvent
     from ..websocket.local_connection import Channel
     from .capacity_warning import Evictions
     from .envelope import Envelope
@@ -215,8 +218,9 @@ class Connection:
         params: Mapping[str, Any] | None,
         timeout: Any,
         retry: Any,
+        more: Mapping[str, str] | None = None,
     ) -> tuple[tuple[Any, Mapping[str, str], int], int]:
-        """What `send` returns, and the number of attempts.
+        """What `send` returns, and the number of attempts. `more` are headers.
 
         A sender of the caller's own gets each request once: only it knows what may be sent twice.
         """
@@ -228,6 +232,8 @@ class Connection:
             return own(method, url, params=params, data=data, creds=creds, **given), 1
         writes = method not in _WITHOUT_EFFECT
         headers = {IDEMPOTENCY_KEY: new_idempotency_key()} if writes else None
+        if more:
+            headers = {**(headers or {}), **more}
         process, sender = os.getpid(), self.http
 
         def attempt(timeout: Timeout) -> tuple[Any, Mapping[str, str], int]:
@@ -277,10 +283,29 @@ class Connection:
             InvalidResponse: the answer is not the platform's envelope.
             ConnectionFailed, DeadlineExceeded: from the transport.
         """
+        if observers:
+            with Observed(Family.HTTP, f"{method} /{path.split('/')[1]}", url.split("/")[2]) as event:
+                return self._call(method, url, path, data, params, timeout, retry, event)
+        return self._call(method, url, path, data, params, timeout, retry, None)
+
+    def _call(
+        self,
+        method: str,
+        url: str,
+        path: str,
+        data: Any,
+        params: Mapping[str, Any] | P | None,
+        timeout: Any,
+        retry: Any,
+        event: CallEvent | None,
+    ) -> Any:
         query = self._query(method, params)
         payload = None if data is None else self.encode(data)
         started = time.perf_counter()
-        (text, headers, status), attempts = self._sent(method, url, payload, query, timeout, retry)
+        more = None if event is None else event.headers
+        (text, headers, status), attempts = self._sent(method, url, payload, query, timeout, retry, more)
+        if event is not None:
+            event.status, event.attempts = status, attempts
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("%s %s %s %.1f ms", method, path, status, (time.perf_counter() - started) * 1e3)
         reply = Reply(method, path, text, headers, status, attempts, str(self._creds.account))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -331,6 +332,7 @@ class PacketConnection:
             if call is None or call.cancelled:
                 self._late += 1
             else:
+                call.answered_at = time.monotonic()
                 call.answer = found
                 if in_hub:
                     call.event.set_and_switch()

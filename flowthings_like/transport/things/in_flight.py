@@ -27,11 +27,12 @@ class Call:
         sent: whether some of its bytes may have reached the node.
         cancelled: whether nobody waits for the answer any more. A call that was not sent yet never will be.
         answer: as it came.
+        answered_at: when it came, by `time.monotonic()`.
         event: set when the answer has come or the connection has ended; a one-shot event.
         held: an object to keep alive until then.
     """
 
-    __slots__ = ("answer", "body", "cancelled", "event", "held", "id", "kind", "sent")
+    __slots__ = ("answer", "answered_at", "body", "cancelled", "event", "held", "id", "kind", "sent")
 
     def __init__(self, kind: int, body: bytes, event: OneShotEvent) -> None:
         self.kind = kind
@@ -41,6 +42,7 @@ class Call:
         self.sent = False
         self.cancelled = False
         self.answer: Package | None = None
+        self.answered_at: float | None = None
         self.held: object = None
 
     def end(self) -> None:
