@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from ...errors import ConfigurationError, DeadlineExceeded
 from ...green.backends.choice import detect
+from ...transport.call_scope import limit_call
 from ...transport.connection_pool import Lease, Pool
 from ...transport.database.session import Session
 from ...transport.pool_statistics import Statistics
@@ -123,7 +124,8 @@ class Connections:
         """Room for one connection, or one that is idle, once it is entered."""
         self._check_open()
         wait = self.options.timeout
-        return self._pool.lease(None if wait is None else monotonic() + wait, fresh=fresh)
+        until = limit_call(None if wait is None else monotonic() + wait)
+        return self._pool.lease(until, fresh=fresh)
 
     def _check_open(self) -> None:
         if self.closed:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ...diagnostics.checks.first_use import check_first_use
 from ...errors import ConfigurationError, ConnectionFailed, DeadlineExceeded
 from ...green.calls.markers import api_factory, plain
+from ...transport.call_scope import limit_call
 from ...transport.connection_pool import Pool
 from ...transport.records.connection import ConnectionLostError, RecordsConnection
 from ...transport.retry import Clock, Retry
@@ -164,7 +165,8 @@ class RecordChannel(RecordCalls[T]):
         def lazy(self, pool: Any = None) -> LazyRecordChannel[T]: ...
 
     def _lease(self) -> Lease[RecordsConnection]:
-        return self._records._pool.lease(None if self._timeout is None else monotonic() + self._timeout)
+        until = limit_call(None if self._timeout is None else monotonic() + self._timeout)
+        return self._records._pool.lease(until)
 
     def _exchange(self, exchange: Callable[[RecordsConnection], R], repeatable: bool) -> R:
         retry, clock = self._records._retry, self._records._clock

@@ -9,6 +9,7 @@ from ...errors import InvalidInput
 from ...green.calls.markers import plain, reads
 from ...telemetry.event import Family
 from ...telemetry.observers import Observed, observed_items, observers
+from ...transport.call_scope import limit_seconds
 from ...transport.outgoing_values import resolve
 from ...transport.records.connection import ConnectionLostError, RecordsConnection, State
 from ...wire.tstorage.layout import MAX_BATCH, Form
@@ -228,7 +229,7 @@ class RecordCalls(InParallel, Generic[T]):
         try:
             with self._lease() as lease:
                 connection = lease.connection
-                connection.begin(self._timeout)
+                connection.begin(limit_seconds(self._timeout))
                 for part in get_parts(connection, request, self.payload_type, self._memory_limit, at_once, 1):
                     if isinstance(part, ResponseAcq):
                         answer = part
@@ -298,7 +299,7 @@ class RecordCalls(InParallel, Generic[T]):
         """Make an exchange on a connection, and keep the connection if it can be used again."""
         with self._lease() as lease:
             connection = lease.connection
-            connection.begin(self._timeout)
+            connection.begin(limit_seconds(self._timeout))
             answer = exchange(connection)
             if connection.state is State.IDLE:
                 lease.complete()

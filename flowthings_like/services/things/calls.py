@@ -11,6 +11,7 @@ from ...green.calls.markers import sends_at_once
 from ...green.wrong_thread import foreign_call
 from ...telemetry.event import Family
 from ...telemetry.observers import Observed, begin, observers
+from ...transport.call_scope import limit_call
 from ...transport.outgoing_values import text
 from ...wire.things.code import strip_code
 from ...wire.things.packages import Kind, Package
@@ -249,7 +250,7 @@ class Calls(Builtins):
             session.supervisor.wait_closed(CLOSE_WITHIN)
 
     def _deadline(self, request: _Request) -> float | None:
-        return deadline_in(self._timeout if request.timeout is None else request.timeout)
+        return limit_call(deadline_in(self._timeout if request.timeout is None else request.timeout))
 
 
 def _ask(session: Session, request: _Request, deadline: float | None) -> Package:

@@ -13,6 +13,7 @@ from ...wire.grpc.messages import BrokenMessageError, Message, MessageTooLargeEr
 from ...wire.grpc.metadata import Header, check_metadata, check_method, request_headers
 from ...wire.grpc.status import GrpcError, StatusCode
 from ...wire.grpc.timeouts import encode_timeout
+from ..call_scope import limit_call
 from ..connection_pool import Pool
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Channel:
             InvalidInput: the method cannot be called, the request is not bytes, or the time-out is none.
         """
         limit = self.timeout if timeout is None else _checked(timeout)
-        deadline = None if limit is None else monotonic() + limit
+        deadline = limit_call(None if limit is None else monotonic() + limit)
         headers = self._headers_of(method)
         request = self._packed(_encoded(request))
         with self._permits.lease(deadline) as lease:
@@ -173,7 +174,7 @@ class Channel:
     def _stream(
         self, method: str, headers: list[Header], request: bytes, timeout: float | None
     ) -> Iterator[bytes]:
-        deadline = None if timeout is None else monotonic() + timeout
+        deadline = limit_call(None if timeout is None else monotonic() + timeout)
         request = self._packed(request)
         epoch = self._epoch
         with self._permits.lease(self._until(deadline)) as lease:

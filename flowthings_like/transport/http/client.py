@@ -6,6 +6,7 @@ once everywhere, also in a `drop(flow)` that the program has kept.
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import time
@@ -20,6 +21,7 @@ from ...telemetry.event import Family
 from ...telemetry.observers import Observed, observers
 from ...wire.rest import IDEMPOTENCY_KEY
 from ..after_fork import forked_call
+from ..call_scope import limit_timeout
 from ..outgoing_values import plain
 from ..retry import (
     Clock,
@@ -67,7 +69,6 @@ class Connection:
         timeout: how long a call may take.
         retry: when a call is repeated; None for never.
         clock: the time and random numbers for retries.
-        answers_each: whether the platform answers each of several finds by itself; None while unknown.
         open_channel: opens a session for live messages by its id, without a socket; None if the platform is
             not in this process.
         async_lib: which backend makes calls parallel, as `open_pool` takes it.
@@ -106,7 +107,8 @@ class Connection:
         self.retry = check_retry(retry)
         self.clock = Clock()
         self._evictions: Evictions | None = None  # made when there are some
-        self.answers_each: bool | None = None
+        self._answers_each: bool | None = None
+        self._owner: Connection | None = None
         self.open_channel: Callable[[str], Channel] | None = None
         self._closed = False
 
@@ -134,8 +136,35 @@ class Connection:
         self._sender = sender
 
     @property
+    def answers_each(self) -> bool | None:
+        """Whether the platform answers each of several finds by itself; None while unknown."""
+        return self._answers_each if self._owner is None else self._owner.answers_each
+
+    @answers_each.setter
+    def answers_each(self, known: bool | None) -> None:
+        if self._owner is None:
+            self._answers_each = known
+        else:
+            self._owner.answers_each = known
+
+    def with_creds(self, creds: Any) -> Connection:
+        """A connection with other credentials, and the settings that this one has now.
+
+        It sends through the sockets of this one. Closing it leaves them open.
+
+        Raises:
+            ConfigurationError: the credentials cannot be used.
+        """
+        made = copy.copy(self)
+        made._owner = self
+        made.creds = creds
+        return made
+
+    @property
     def http(self) -> HTTPSender:
         """The built-in sender, made when it is first asked for."""
+        if self._owner is not None:
+            return self._owner.http
         found = self._http
         if found is None:
             made = self._make_sender()
@@ -146,11 +175,13 @@ class Connection:
     @property
     def closed(self) -> bool:
         """Whether `close` was called: every call is refused."""
-        return self._closed
+        return self._closed or (self._owner is not None and self._owner.closed)
 
     def close(self) -> None:
         """Refuse every call from now on, and close the connections of the built-in sender."""
         self._closed = True
+        if self._owner is not None:
+            return
         http, self._http = self._http, None
         if http is not None:
             http.close()
@@ -227,6 +258,7 @@ class Connection:
         self._check_open()
         own, creds = self._sender, self._creds
         policy = self.retry if retry is None else check_retry(retry)
+        limits = limit_timeout(self.timeout if timeout is None else parse_timeout(timeout))
         if own is not None:
             given = {} if timeout is None else {"timeout": check_timeout(timeout)}
             return own(method, url, params=params, data=data, creds=creds, **given), 1
@@ -245,14 +277,14 @@ class Connection:
         return call_with_retries(
             attempt,
             policy,
-            self.timeout if timeout is None else parse_timeout(timeout),
+            limits,
             repeatable=not writes or policy is None or policy.writes,
             clock=self.clock,
             what=f"{method} {url}",
         )
 
     def _check_open(self) -> None:
-        if self._closed:
+        if self.closed:
             raise errors.ConfigurationError("this API was closed; make a new one")
 
     def call(
