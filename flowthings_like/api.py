@@ -137,6 +137,7 @@ class API(Services):
             async_lib=_either(async_lib, defaults.async_lib),
         )
         self._services: dict[str, Any] = {}
+        self._factories: dict[str, Callable[[Connection], Any]] = {}
         self.add_service("root", BaseService)
         for name, service in SERVICES.items():
             self.add_service(name, service)
@@ -231,7 +232,7 @@ class API(Services):
         if not name.isidentifier() or name.startswith("_") or hasattr(type(self), name):
             raise ConfigurationError(f"add_service: {name!r} is taken, or cannot be the name of an attribute")
         service = cls(self._connection)
-        self._services[name] = service
+        self._services[name], self._factories[name] = service, cls
         setattr(self, name, service)
 
     @property

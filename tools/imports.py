@@ -55,6 +55,7 @@ FLOORS = (
     ("platform",),
     ("api",),
     ("",),  # flowthings_like itself: the public names
+    ("integrations",),
     ("testing",),
     ("cli",),
     ("__main__",),

@@ -225,6 +225,17 @@ class LazyAPI(View):
 
     # As a block
 
+    def cancel(self) -> None:
+        """Stop the calls that are not done, as far as they can be stopped, and wait for those that were.
+
+        These are the queued calls, those that travel in batches, and those made in the current `with` block.
+        Their thunks raise CallCancelled. Calls that OS threads have begun run to their end unattended.
+        """
+        if self._block is not None:
+            self._block.cancel(self._batcher)
+        elif self._batcher is not None:
+            self._batcher.cancel()
+
     def __enter__(self: Self) -> Self:
         self._open()
         self._block = _Block(self._block)
