@@ -31,6 +31,8 @@ TARGETS: Mapping[str, str] = MappingProxyType(
         "text": "the platform's filter language",
         "predicate": "a Python function",
         "sql": "the platform's SQL",
+        "arrays": "masks of numpy over columns",
+        "keys": "ranges of the keys of records",
     }
 )
 """What each target makes of a filter, by the name of the target's module."""

@@ -6,7 +6,9 @@ import math
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from flowthings_like.filters import nodes
 from flowthings_like.filters.nodes import Node
@@ -190,15 +192,80 @@ rules = st.one_of(
     st.builds(nodes.Within, members, distances, st.sampled_from(["KM", "MILES"]), points),
     st.builds(nodes.Inside, members, st.lists(points, min_size=3, max_size=5).map(tuple)),
 )
-filters = st.recursive(
-    rules,
-    lambda inner: st.one_of(
-        st.builds(nodes.Not, inner),
-        st.builds(nodes.And, st.lists(inner, min_size=2, max_size=3).map(tuple)),
-        st.builds(nodes.Or, st.lists(inner, min_size=2, max_size=3).map(tuple)),
+
+
+def combined(some: st.SearchStrategy[nodes.Filter]) -> st.SearchStrategy[nodes.Filter]:
+    """Filters that consist of these rules, NOT, && and ||."""
+    return st.recursive(
+        some,
+        lambda inner: st.one_of(
+            st.builds(nodes.Not, inner),
+            st.builds(nodes.And, st.lists(inner, min_size=2, max_size=3).map(tuple)),
+            st.builds(nodes.Or, st.lists(inner, min_size=2, max_size=3).map(tuple)),
+        ),
+        max_leaves=8,
+    )
+
+
+filters = combined(rules)
+
+# ------------------------------------------------------------------------------------------------ columns
+
+FLAT = ["a", "b", "temp", "name", "creationDate", "path", "value", "odd name", "0"]
+_flat_members = st.one_of(
+    st.sampled_from(FLAT).map(lambda name: (name,)),
+    st.sampled_from([("a", "value"), ("elems", "a"), ("a", "b"), ("place", "lat"), ("l", "0"), ("nowhere",)]),
+).map(nodes.Member)
+_flat_numbers = near | numbers
+_flat_operands = st.one_of(_flat_numbers, scalars, typed, _flat_members, json_values)
+flat_rules = st.one_of(
+    st.builds(nodes.Compare, _flat_members, equalities, _flat_operands),
+    st.builds(nodes.Compare, _flat_members, orders, _flat_numbers | text | typed | _flat_members),
+    st.builds(nodes.In, _flat_members, st.lists(_flat_operands, max_size=5).map(tuple)),
+    st.builds(nodes.Modulo, _flat_members, _flat_numbers.filter(bool), equalities, _flat_numbers),
+    st.builds(
+        nodes.Modulo, _flat_members, st.sampled_from([2, 2.0, 0.5, -3]), equalities, st.integers(-1, 1)
     ),
-    max_leaves=8,
+    st.builds(nodes.Exists, _flat_members),
+    st.builds(nodes.Regex, _flat_members, st.sampled_from(PATTERNS), flags),
+    st.builds(nodes.Age, st.none() | _flat_members, orders | equalities, ages),
+    st.builds(nodes.Contains, _flat_members, items),
+    rules,
 )
+flat_filters = combined(flat_rules)
+"""Filters on documents without maps and lists, which name members of FLAT more often than others."""
+
+
+def columns(size: int) -> st.SearchStrategy[dict[str, NDArray[Any]]]:
+    """Columns of numpy of that length, of any dtype. Floats may be NaN."""
+
+    def of(dtype: Any, values: st.SearchStrategy[Any]) -> st.SearchStrategy[NDArray[Any]]:
+        return st.lists(values, min_size=size, max_size=size).map(lambda found: np.array(found, dtype))
+
+    whole = (
+        st.integers(-(2**63), 2**63 - 1) | near.filter(lambda value: type(value) is int) | st.integers(-3, 3)
+    )
+    real = st.floats(allow_infinity=False) | near.map(float) | st.sampled_from([1.0, 0.5, -0.0, math.nan])
+    single = st.floats(width=32, allow_infinity=False)
+    place = st.tuples(st.floats(-90, 90), st.sampled_from([0.5, math.nan, 181.0]))
+    column = st.one_of(
+        of("i8", whole),
+        of("u8", whole.map(abs) | st.integers(0, 2**64 - 1)),
+        of("i1", st.integers(-128, 127)),
+        of("u4", st.integers(0, 2**32 - 1)),
+        of("f8", real),
+        of("f4", single),
+        of("?", st.booleans()),
+        of("U8", text.map(lambda value: value[:8])),
+        of("S8", text.map(lambda value: value.encode()[:8])),
+        of(object, scalars | _inner),
+        of([("lat", "f8"), ("lon", "f8")], place),
+        of([("value", "i4"), ("b", "?")], st.tuples(st.integers(-2, 2), st.booleans())),
+        of(("i2", (2,)), st.tuples(st.integers(-2, 2), st.integers(-2, 2))),
+        of("M8[us]", st.integers(-2000, 2_000_000)),
+    )
+    return st.dictionaries(st.sampled_from([*FLAT, "place", "l"]), column, min_size=1, max_size=5)
+
 
 # ---------------------------------------------------------------------------------------------- documents
 

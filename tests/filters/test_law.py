@@ -8,14 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from sqlalchemy.pool import StaticPool
 
-from flowthings_like.filters import Filter, nodes, parse
+from flowthings_like.filters import Filter, mem, nodes, parse
+from flowthings_like.filters.arrays import matching
+from flowthings_like.filters.keys import plan
 from flowthings_like.filters.predicate import compile_predicate
+from flowthings_like.filters.rows import rows_of
 from flowthings_like.filters.sql import register
 from flowthings_like.filters.target import TARGETS, split
 
@@ -91,10 +96,74 @@ class Sql(Adapter):
         self.engine.dispose()
 
 
+class Rows(list[Document]):
+    """Rows as documents, with the columns of which they are the rows."""
+
+    def __init__(self, columns: dict[str, NDArray[Any]]) -> None:
+        super().__init__(rows_of(columns))
+        self.columns = columns
+
+
+class Arrays(Adapter):
+    """Masks over columns of numpy."""
+
+    documents = st.integers(1, 5).flatmap(strategies.columns).map(Rows)
+    filters = strategies.flat_filters
+
+    def write(self, node: Filter) -> object:
+        return None
+
+    def find(self, documents: list[Document], node: Filter) -> list[bool]:
+        assert isinstance(documents, Rows)
+        found: list[bool] = matching(node, documents.columns, NOW).tolist()
+        return found
+
+    def hostile(self, name: str, value: str) -> tuple[list[Document], Filter]:
+        texts = [value, value + "'", value + '"']
+        return Rows({name: np.array(texts)}), nodes.Compare(nodes.Member((name,)), "==", value.rstrip("\0"))
+
+
+class Keys(Adapter):
+    """Key boxes of records, and the rest on what is in them."""
+
+    fields: ClassVar = {"a": (0, 2**31 - 1), "b": (-(2**63), 2**63 - 1), "temp": (-4, 4)}
+    documents = st.lists(
+        st.fixed_dictionaries(
+            {
+                "a": st.integers(0, 4),
+                "b": strategies.near.map(int).map(lambda value: max(-(2**63), min(value, 2**63 - 2))),
+                "temp": st.integers(-4, 3),
+            },
+            optional={"value": strategies.numbers, "name": strategies.text},
+        ),
+        min_size=1,
+        max_size=6,
+    )
+    filters = strategies.flat_filters
+
+    def write(self, node: Filter) -> object:
+        return None
+
+    def find(self, documents: list[Document], node: Filter) -> list[bool]:
+        found = plan(node, self.fields, now=NOW)
+        test = (lambda _document, _now: True) if found.rest is None else compile_predicate(found.rest)
+        keys = [tuple(one[name] for name in self.fields) for one in documents]
+        boxes = [sum(key in box for box in found.boxes) for key in keys]
+        assert max(boxes) <= 1
+        return [bool(times) and test(one, NOW) for times, one in zip(boxes, documents, strict=True)]
+
+    def hostile(self, name: str, value: str) -> tuple[list[Document], Filter]:
+        key, name = {"a": 1, "b": 2, "temp": 3}, f"_{name}"
+        documents = [{**key, name: value}, {**key, name: value + "'"}, {**key, "a": 2, name: value}]
+        return documents, (mem.a == 1) & nodes.Compare(nodes.Member((name,)), "==", value)
+
+
 ADAPTERS: dict[str, type[Adapter]] = {
     "text": Text,
     "predicate": Predicate,
     "sql": Sql,
+    "arrays": Arrays,
+    "keys": Keys,
 }
 
 
