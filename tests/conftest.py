@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from flowthings_like.green import detect
 from tests.servers.fixtures import *  # noqa: F403 (each kind of server has its fixtures there)
+from tests.servers.platform_store import STORE
 
 # A busy machine may take long over one example, and over finding one.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -58,6 +59,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         needed = item.get_closest_marker("needs")
         assert needed is not None
         pytest.skip(needed.args[1])
+    on_sqlite = item.get_closest_marker("sqlite")
+    if on_sqlite is not None and STORE != "sqlite":
+        pytest.skip(on_sqlite.args[0])
 
 
 def _backends_of(item: pytest.Item) -> tuple[str, ...]:

@@ -100,11 +100,11 @@ class HeldWriteLock:
 
     def __init__(self, store: Store, folder: Path) -> None:
         self._store = store
-        self._connection = sqlite3.connect(folder / "platform.db", isolation_level=None)
+        self._connection = self._connect(folder)
 
     def __enter__(self) -> HeldWriteLock:
         until(lambda: is_indexed(self._store))
-        self._connection.execute("BEGIN IMMEDIATE")
+        self._lock()
         writer: Any = self._store._writers.here()
         write, entered = writer._write, []
 
@@ -123,6 +123,22 @@ class HeldWriteLock:
         self._connection.rollback()
         self._connection.close()
         self._first.join()
+
+    def _connect(self, folder: Path) -> Any:
+        url = self._store._database.engine.url
+        if url.get_backend_name() == "sqlite":
+            return sqlite3.connect(folder / "platform.db", isolation_level=None)
+        # Written in Python, so that it waits cooperatively on every backend.
+        import pg8000.dbapi
+
+        return pg8000.dbapi.connect(
+            url.username, url.host, url.database, url.port, url.password, ssl_context=False
+        )
+
+    def _lock(self) -> None:
+        cursor = self._connection.cursor()
+        for statement in self._store._database.BEGIN_WRITING.split("; "):
+            cursor.execute(statement)
 
 
 def is_indexed(store: Store) -> bool:

@@ -10,16 +10,20 @@ import pytest
 from .mariadb import MariadbDatabase, MariadbServer
 from .mosquitto import Mosquitto
 from .pgbouncer import Pgbouncer
+from .platform_store import _platforms_on_postgres, platform_databases, store_databases
 from .postgres import PostgresDatabase, PostgresServer
 
 __all__ = [
+    "_platforms_on_postgres",
     "mariadb",
     "mariadb_database",
     "mosquitto",
     "pgbouncer",
+    "platform_databases",
     "postgres",
     "postgres_database",
     "server_database",
+    "store_databases",
 ]
 
 

@@ -101,10 +101,10 @@ class PostgresServer(PostgresDatabase, Server):
     def check(self) -> None:
         self.query("select 1")
 
-    def new_database(self) -> PostgresDatabase:
-        """Create an empty database."""
+    def new_database(self, template: str = "template1") -> PostgresDatabase:
+        """Create an empty database, or a copy of another one that nobody is connected to."""
         name = f"test_{next(self._numbers)}"
-        self.query(f"create database {name}")
+        self.query(f"create database {name} template {template}")
         return PostgresDatabase(self.host, self.port, self.user, self.password, name)
 
     def drop(self, database: PostgresDatabase) -> None:

@@ -135,7 +135,7 @@ class Feed:
         self._is_behind = True  # whether the database has to be looked at
         self._closed = False
         self._pid = os.getpid()
-        self._interval = CHECK_INTERVAL if store.folder is not None else SERVER_INTERVAL
+        self._interval = CHECK_INTERVAL if store.shared_folder is not None else SERVER_INTERVAL
 
     def add(self, subscription: Subscription, last: int) -> None:
         """Begin a subscription that has just been looked up.

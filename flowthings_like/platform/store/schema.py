@@ -11,6 +11,10 @@ A flow may index elements: each gets one of the columns `s0`, `s1`, … of the f
 that filters.index_columns describes. These columns have one index each, for all flows, so their number does
 not grow with the flows. One more index holds all of them in the order of time: sums over a flow read it in
 place of the documents.
+
+A column of PostgreSQL holds values of one type. There a slot is two columns: `n0` holds the number, in all
+its digits, and `s0` what is no number, as bytes that sort as SQLite's values do (see store.slots). One of
+them is null. There is no index of all slots, because its entries would be too long.
 """
 
 from __future__ import annotations
@@ -24,16 +28,22 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Numeric,
     Table,
-    Text,
     text,
 )
+from sqlalchemy import Text as AnyText
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import CreateColumn
 from sqlalchemy.types import UserDefinedType
 
 VERSION = 3
 """The version of these tables, kept in the file itself."""
 
 metadata = MetaData()
+
+# In the order of the code points, whatever the database's language.
+Text = AnyText().with_variant(AnyText(collation="C"), "postgresql")
 
 accounts = Table(
     "accounts",
@@ -85,11 +95,31 @@ class Kept(UserDefinedType[Any]):
         return "BLOB"
 
 
-def _partial(name: str, *columns: str, where: str) -> Index:
-    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+@compiles(Kept, "postgresql")
+def _bytes(_type: Kept, _compiler: Any, **_: Any) -> str:
+    return "BYTEA"
+
+
+@compiles(CreateColumn, "sqlite")
+def _column(element: CreateColumn, compiler: Any, **options: Any) -> Any:
+    """The columns of numbers are PostgreSQL's alone."""
+    if element.element.name in NUMBER_NAMES:
+        return None
+    return compiler.visit_create_column(element, **options)
 
 
 SLOT_NAMES = tuple(f"s{number}" for number in range(SLOTS))
+NUMBER_NAMES = tuple(f"n{number}" for number in range(SLOTS))
+"""By slot, PostgreSQL's column for the numbers, because its columns hold values of one type."""
+
+
+def _on_sqlite(name: str, *columns: str, where: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where)).ddl_if(dialect="sqlite")
+
+
+def _on_postgresql(name: str, *columns: str, where: str) -> Index:
+    return Index(name, *columns, postgresql_where=text(where)).ddl_if(dialect="postgresql")
+
 
 drops = Table(
     "drops",
@@ -107,6 +137,7 @@ drops = Table(
     Column("arrived", BigInteger, nullable=False, server_default=text("0")),  # its number within the flow
     Column("indexed", BigInteger),  # `created` again where the flow has indexes, null elsewhere
     *(Column(name, Kept) for name in SLOT_NAMES),
+    *(Column(name, Numeric) for name in NUMBER_NAMES),
     Index(
         "one_drop_a_hash",
         "flow_id",
@@ -116,10 +147,20 @@ drops = Table(
         postgresql_where=text("fhash IS NOT NULL"),
     ),
     Index("drops_by_arrival", "flow_id", "arrived"),
-    _partial("drops_indexed", "flow_id", "indexed", "id", *SLOT_NAMES, where="indexed IS NOT NULL"),
+    # PostgreSQL's entries are too short for all slots at once, and its tables have no other order to avoid.
+    _on_sqlite("drops_indexed", "flow_id", "indexed", "id", *SLOT_NAMES, where="indexed IS NOT NULL"),
     *(
-        _partial(f"drops_by_{name}", "flow_id", name, "id", where=f"{name} IS NOT NULL")
+        _on_sqlite(f"drops_by_{name}", "flow_id", name, "id", where=f"{name} IS NOT NULL")
         for name in SLOT_NAMES
+    ),
+    # Numbers first, then texts and markers: where the number is null, it sorts last.
+    *(
+        _on_postgresql(
+            f"drops_by_{name}",
+            *("flow_id", number, name, "id"),
+            where=f"{number} IS NOT NULL OR {name} IS NOT NULL",
+        )
+        for number, name in zip(NUMBER_NAMES, SLOT_NAMES, strict=True)
     ),
     sqlite_with_rowid=False,
 )
@@ -175,7 +216,12 @@ task_runs = Table(
     Column("account", Text, nullable=False),
     Column("due", BigInteger),  # ms since the epoch; null if it is not to be run
     Column("state", Text, nullable=False),  # JSON
-    Index("task_runs_by_due", "due", sqlite_where=text("due IS NOT NULL")),
+    Index(
+        "task_runs_by_due",
+        "due",
+        sqlite_where=text("due IS NOT NULL"),
+        postgresql_where=text("due IS NOT NULL"),
+    ),
     sqlite_with_rowid=False,
 )
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Connection
+
+    from .database import Database
 
 T = TypeVar("T")
 
@@ -33,11 +35,11 @@ class Store:
 
     Args:
         place: a folder (made if missing, the database is `platform.db` in it) or an SQLAlchemy URL.
-
         cache: what is cached between write transactions; nothing by default.
 
     Attributes:
-        folder: where the database is, None if a server has it.
+        folder: where the platform's files are, None if it has none.
+        shared_folder: the folder that all processes share that use the database; None if a server has it.
 
     Raises:
         ConfigurationError: the place cannot be used.
@@ -45,12 +47,13 @@ class Store:
     """
 
     def __init__(self, place: str | os.PathLike[str], cache: WriterCache | None = None) -> None:
-        url = engines.locate(place)
-        self._engine = engines.make_engine(url)
-        self.folder = engines.folder(url)
+        located = engines.locate(place)
+        self._database = engines.open_database(located.url)
+        self.folder = located.folder
+        self.shared_folder = self._database.folder
         cache = NoCache() if cache is None else cache
-        self._writers = Writers(engines.for_writing(self._engine), cache)
-        self._readers = _Readers(self._engine)
+        self._writers = Writers(self._database, cache)
+        self._readers = _Readers(self._database)
         self._prepare()
 
     def read(self, work: Callable[[Connection], T]) -> T:
@@ -107,19 +110,19 @@ class Store:
         deadline = time.monotonic() + _OPEN_SECONDS
         while True:
             try:
-                native(engines.prepare, self._engine)
+                native(self._database.prepare)
                 return
             except OperationalError as error:
                 if time.monotonic() > deadline:
-                    raise engines.unavailable(error) from error
+                    raise self._database.unavailable(error) from error
             time.sleep(0.02)
 
 
 class _Readers:
     """A pool of connections for reading. It needs no lock: taking and returning one are atomic."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._pid = os.getpid()
         self._idle: deque[Connection] = deque()
         self._inherited: list[deque[Connection]] = []  # a parent's: neither used nor closed here
@@ -138,7 +141,7 @@ class _Readers:
             connection.close()
             if scope is not None and scope.problem is not None:
                 raise scope.problem from None
-            raise engines.unavailable(error) from error
+            raise self._database.unavailable(error) from error
         except BaseException:
             connection.close()
             raise
@@ -159,7 +162,7 @@ class _Readers:
         try:
             return self._idle.pop()
         except IndexError:
-            return self._engine.connect()
+            return self._database.reading.connect()
 
     def _leave(self, connection: Connection) -> None:
         if self._closed or len(self._idle) >= _IDLE_READERS:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy.exc import OperationalError
 
 from ..problems import Problem, Unavailable
-from . import engine as engines
 from .group_commit import GroupCommit, Job
 
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection, Engine
 
+    from .database import Database
     from .writer_cache import WriterCache
 
 T = TypeVar("T")
@@ -24,20 +24,22 @@ T = TypeVar("T")
 class _Job(Job):
     """One caller's work on the connection."""
 
-    __slots__ = ("clears_cache", "committed")
+    __slots__ = ("clears_cache", "committed", "database")
 
     def __init__(
         self,
         work: Callable[[Connection], Any] | None,
         clears_cache: bool,
+        database: Database,
         committed: Callable[[], object] | None = None,
     ) -> None:
         super().__init__(work)
+        self.database = database
         self.clears_cache = clears_cache
         self.committed = committed
 
     def fail(self, error: BaseException) -> None:
-        super().fail(engines.unavailable(error) if isinstance(error, OperationalError) else error)
+        super().fail(self.database.unavailable(error) if isinstance(error, OperationalError) else error)
 
 
 class _Session:
@@ -69,16 +71,16 @@ class Writer(GroupCommit[_Job]):
     """One process's writer. The store makes it; a forked child gets its own.
 
     Args:
-        engine: whose transactions take the write lock as they begin.
+        database: where it writes.
         cache: refreshed at the start of each transaction, as other processes may have changed what it holds;
             cleared when work that changes it was run or undone.
     """
 
-    def __init__(self, engine: Engine, cache: WriterCache) -> None:
+    def __init__(self, database: Database, cache: WriterCache) -> None:
         super().__init__()
-        self._engine = engine
+        self._database = database
         self._cache = cache
-        self._session = _Session(engine)
+        self._session = _Session(database.writing)
 
     def submit(
         self,
@@ -94,11 +96,11 @@ class Writer(GroupCommit[_Job]):
         Raises:
             Unavailable: the database could not be written; nothing was.
         """
-        result: T = self._submit(_Job(work, clears_cache, committed))
+        result: T = self._submit(_Job(work, clears_cache, self._database, committed))
         return result
 
     def _closing_job(self) -> _Job:
-        return _Job(None, False)
+        return _Job(None, False, self._database)
 
     @property
     def _is_connected(self) -> bool:
@@ -123,7 +125,7 @@ class Writer(GroupCommit[_Job]):
             session.discard()
             return _fail(jobs, error)
         try:
-            self._cache.refresh(connection)
+            self._cache.refresh(connection, self._database.stamp(connection))
             for job in jobs:
                 self._perform(job, connection)
         except BaseException as error:
@@ -143,12 +145,12 @@ class Writer(GroupCommit[_Job]):
     def _perform(self, job: _Job, connection: Connection) -> None:
         assert job.work is not None
         job.result = job.error = None
-        before = engines.changes(connection)
+        before = self._database.changes(connection)
         try:
             job.result = job.work(connection)
         except Problem as problem:
             # Refused before it changed anything: there is nothing to undo, and the other jobs go on.
-            if before is None or engines.changes(connection) != before:
+            if self._database.changes(connection) != before:
                 raise
             job.error = problem
         if job.clears_cache:
@@ -158,7 +160,7 @@ class Writer(GroupCommit[_Job]):
         self._cache.clear()
         try:
             transaction.rollback()
-        except Exception:  # SQLite has undone it already, as it does when the disk is full
+        except Exception:  # it is undone already: SQLite does so when the disk is full; or the server is gone
             session.discard()
 
 
@@ -171,8 +173,8 @@ def _fail(jobs: list[_Job], error: BaseException) -> bool:
 class Writers:
     """One writer for each process: a forked child never uses its parent's queue or connection."""
 
-    def __init__(self, engine: Engine, cache: WriterCache) -> None:
-        self._engine = engine
+    def __init__(self, database: Database, cache: WriterCache) -> None:
+        self._database = database
         self._cache = cache
         self._by_process: dict[int, Writer] = {}
         self._closed = False
@@ -186,7 +188,7 @@ class Writers:
         if found is None:
             self._cache.clear()
             # setdefault is atomic: two threads that ask at the same time get the same writer.
-            found = self._by_process.setdefault(pid, Writer(self._engine, self._cache))
+            found = self._by_process.setdefault(pid, Writer(self._database, self._cache))
         return found
 
     def close(self) -> None:

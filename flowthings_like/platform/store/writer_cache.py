@@ -16,8 +16,13 @@ class WriterCache(Protocol):
     The writer calls it from one thread at a time.
     """
 
-    def refresh(self, connection: Connection) -> None:
-        """Drop what another process may have changed. Called at the beginning of each transaction."""
+    def refresh(self, connection: Connection, stamp: int | None) -> None:
+        """Drop what another process may have changed. Called at the beginning of each transaction.
+
+        Args:
+            connection: the writer's.
+            stamp: the same as before if no other connection has changed anything; None if that is unknown.
+        """
 
     def clear(self) -> None:
         """Drop everything. Called after work that changes what is cached, and after a rollback."""
@@ -26,7 +31,7 @@ class WriterCache(Protocol):
 class NoCache:
     """A cache for a store whose users remember nothing."""
 
-    def refresh(self, connection: Connection) -> None:
+    def refresh(self, connection: Connection, stamp: int | None) -> None:
         """Nothing to drop."""
 
     def clear(self) -> None:

@@ -19,8 +19,7 @@ from flowthings_like.green.backends import choice as backend
 from flowthings_like.platform.problems import NotFound, Unavailable
 from flowthings_like.platform.resources.drops import verbs
 from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
-from flowthings_like.platform.store import engine as engines
-from flowthings_like.platform.store import group_commit
+from flowthings_like.platform.store import group_commit, sqlite
 from flowthings_like.platform.store.schema import accounts
 
 from ..harness import ME, HeldWriteLock, at_once, queued, sizes_agree, until
@@ -55,22 +54,17 @@ def test_acknowledged_means_on_disk(store: Store) -> None:
     assert store.write(lambda connection: connection.exec_driver_sql("PRAGMA journal_mode").scalar()) == "wal"
 
 
-def test_a_reader_sees_one_moment(store: Store) -> None:
+def test_a_reader_sees_one_moment(store: Store, folder: Path) -> None:
     store.write(add("a"))
 
     def look_twice(connection: Any) -> tuple[int, int]:
         before = len(connection.execute(select(accounts.c.name)).all())
-        with sqlite3.connect(engines.locate(store_folder(store)).database or "") as other:
-            other.execute("INSERT INTO accounts VALUES ('b', 'i', 1)")
-        other.close()
+        with Store(folder) as other:
+            other.write(add("b"))
         return before, len(connection.execute(select(accounts.c.name)).all())
 
     assert store.read(look_twice) == (1, 1)
     assert names(store) == ["a", "b"]
-
-
-def store_folder(store: Store) -> Path:
-    return Path(store._engine.url.database or "").parent
 
 
 def test_work_that_fails_leaves_nothing(store: Store) -> None:
@@ -382,7 +376,7 @@ def test_a_full_disk_is_one_clear_error_and_then_over(store: Store) -> None:
 
 
 def test_a_lock_held_too_long_fails_every_caller(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
     with Store(folder) as store:
         store.write(add("first"))
         with HeldWriteLock(store, folder):

@@ -85,7 +85,7 @@ class Accounts:
     ) -> None:
         self._store = store
         self._max_capacity = max_capacity
-        self._version = SharedVersion(store.folder, _VERSION_FILE)
+        self._version = SharedVersion(store.shared_folder, _VERSION_FILE)
         self._cached: dict[tuple[str, str], _CachedCaller] = {}
         self._trusted = {
             secret: Caller(name, self.ensure(name), max_capacity=max_capacity)

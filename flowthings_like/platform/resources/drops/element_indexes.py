@@ -24,10 +24,12 @@ from ...json_schema import accepts
 from ...problems import BadRequest
 from ...store.bulk import execute_many, upsert
 from ...store.schema import SLOT_NAMES, SLOTS, drops, element_indexes, sizes
+from ...store.slots import columns_of, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from sqlalchemy import Update
     from sqlalchemy.engine import Connection
 
 MOST = SLOTS
@@ -51,12 +53,16 @@ _AFTER = (
     .order_by(drops.c.id)
     .limit(BATCH)
 )
-_COLUMNS = ("indexed", *SLOT_NAMES)
-_BACKFILL = (
-    update(drops)
-    .where(drops.c.flow_id == bindparam("in_flow"), drops.c.id == bindparam("with_id"))
-    .values({name: bindparam(f"new_{name}") for name in _COLUMNS})
-)
+
+
+@lru_cache
+def _backfilling(dialect: str) -> Update:
+    names = ("indexed", *columns_of(dialect))
+    return (
+        update(drops)
+        .where(drops.c.flow_id == bindparam("in_flow"), drops.c.id == bindparam("with_id"))
+        .values({name: bindparam(f"new_{name}") for name in names})
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +81,15 @@ class Indexes:
     pending: bool
     finders: tuple[tuple[str, Callable[[Mapping[str, Any]], Any]], ...]
 
-    def columns(self, created: int, document: Mapping[str, Any]) -> dict[str, Any]:
-        """The values of the indexes' columns for a drop."""
+    def columns(self, created: int, document: Mapping[str, Any], dialect: str) -> dict[str, Any]:
+        """The values of the indexes' columns for a drop, in a database of this dialect."""
         if not self.finders:
             return {}
         found: dict[str, Any] = {"indexed": created}
         for name, find in self.finders:
             value = find(document)
             found[name] = stored_value(value)
-        return found
+        return written(found, dialect)
 
 
 @lru_cache(maxsize=4096)
@@ -164,18 +170,19 @@ def backfill_batch(connection: Connection) -> bool:
         return False
     flow_id, text, cursor = row
     indexes = parsed(text, True)
-    blank = dict.fromkeys(f"new_{name}" for name in _COLUMNS)
+    dialect = connection.dialect.name
+    blank = dict.fromkeys(f"new_{name}" for name in ("indexed", *columns_of(dialect)))
     changed: list[dict[str, Any]] = []
     size, is_last = 0, True
     for drop_id, created, elems in connection.execute(_AFTER, {"in_flow": flow_id, "after": cursor}):
-        columns = indexes.columns(created, {ELEMENTS: orjson.loads(elems)})
+        columns = indexes.columns(created, {ELEMENTS: orjson.loads(elems)}, dialect)
         new = {f"new_{name}": value for name, value in columns.items()}
         changed.append({**blank, **new, "in_flow": flow_id, "with_id": drop_id})
         size += len(elems)
         if len(changed) == BATCH or size > BATCH_BYTES:
             is_last = False
             break
-    execute_many(connection, _BACKFILL, changed)
+    execute_many(connection, _backfilling(dialect), changed)
     slots = orjson.loads(text)
     if is_last:
         _finish(connection, flow_id, [slot and {**slot, "ready": True} for slot in slots])

@@ -19,7 +19,6 @@ from ....filters.predicate import compile_predicate
 from ....filters.text import parse
 from ...ids import is_id
 from ...problems import BadRequest, NotFound
-from ...store import engine as engines
 from ...store.bulk import fetch_by
 from ...store.schema import element_indexes, resources
 from .element_indexes import Indexes, parsed
@@ -161,13 +160,12 @@ class FlowCache:
         self._flows.clear()
         self._tracks.clear()
 
-    def refresh(self, connection: Connection) -> None:
+    def refresh(self, connection: Connection, stamp: int | None) -> None:
         """Drop everything if another process, or an earlier connection, may have changed something."""
-        now = engines.stamp(connection)
         seen = self._seen
-        if now is None or seen is None or seen[0] is not connection or seen[1] != now:
+        if stamp is None or seen is None or seen[0] is not connection or seen[1] != stamp:
             self.clear()
-            self._seen = (connection, now)
+            self._seen = (connection, stamp)
         elif len(self._flows) > _MOST or len(self._tracks) > _MOST:
             self.clear()
 

@@ -229,7 +229,10 @@ class Ingest:
         if indexes is None:
             rows_ = [arrival.row for arrival in added]
         else:
-            rows_ = [{**one.row, **indexes.columns(one.row["created"], one.document)} for one in added]
+            dialect = self._connection.dialect.name
+            rows_ = [
+                {**one.row, **indexes.columns(one.row["created"], one.document, dialect)} for one in added
+            ]
         execute_many(self._connection, _INSERT, rows_)
         return flow_sizes.fit(self._connection, flow.id, size, flow.capacity)
 
@@ -238,7 +241,8 @@ class Ingest:
         row = known.row
         changed = {name: row[name] for name in ("elems", "types", "location", "edited", "arrived")}
         if flow.indexes is not None:
-            changed.update(flow.indexes.columns(row["created"], known.document))
+            dialect = self._connection.dialect.name
+            changed.update(flow.indexes.columns(row["created"], known.document, dialect))
         found = {f"new_{name}": value for name, value in changed.items()}
         return {"in_flow": row["flow_id"], "with_id": row["id"], **found}
 

@@ -41,7 +41,7 @@ class ResourceStore(Store):
     def __init__(self, place: str | os.PathLike[str]) -> None:
         self.flow_cache = FlowCache()
         super().__init__(place, self.flow_cache)
-        self.announcements = Announcements(self.folder)
+        self.announcements = Announcements(self.shared_folder)
         self.indexing = IndexBuilder(self.write)
         self.scripts = ScriptRunner()
         self.script_reads: Callable[[ResourceStore, Caller, str, list[Any]], Any] = _nothing_to_read

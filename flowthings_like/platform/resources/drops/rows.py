@@ -130,9 +130,10 @@ def find_by_fhash(connection: Connection, flow_id: str, hashes: list[str]) -> di
 
 def _in_chunks(connection: Connection, column: str, flow_id: str, names: list[str]) -> list[Any]:
     found: list[Any] = []
+    hint = _HINTS[column] if connection.dialect.name == "sqlite" else ""
     for start in range(0, len(names), _IN_CHUNKS):
         chunk = names[start : start + _IN_CHUNKS]
         marks = ", ".join("?" * len(chunk))
-        text = f"{SELECT_TEXT} {_HINTS[column]} WHERE flow_id = ? AND {column} IN ({marks})"
+        text = f"{SELECT_TEXT} {hint} WHERE flow_id = ? AND {column} IN ({marks})"
         found += fetch(connection, text, (flow_id, *chunk))
     return found

@@ -308,7 +308,8 @@ def _update(
         document = rows.to_document(rows.to_row(row), flow.path)
         if flow.accepts is not None and not flow.accepts(Arrival(document, row).filtered(), now):
             raise refused(flow)
-        kept = {} if flow.indexes is None else flow.indexes.columns(row["created"], document)
+        dialect = connection.dialect.name
+        kept = {} if flow.indexes is None else flow.indexes.columns(row["created"], document, dialect)
         changed = sql_update(table).where(table.c.flow_id == flow.id, table.c.id == drop)
         connection.execute(changed.values(**values, **kept, edited=now))
     return rows.to_document(rows.to_row(row), flow.path, hints)

@@ -1,0 +1,118 @@
+"""The connection of a store to PostgreSQL: it waits in C, can be cancelled, and takes every text.
+
+A text of PostgreSQL cannot hold U+0000. It is written as two characters here, and U+0001, which begins such a
+pair, too. That keeps the order of texts, and nobody outside this module sees it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import waiting
+from psycopg.adapt import Buffer, Loader
+from psycopg.pq import TransactionStatus
+from psycopg.types.string import StrDumperUnknown
+from psycopg.waiting import Ready
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from .cancellation import CancelScope
+
+__all__ = ["StoreConnection"]
+
+_LOOK = 0.1  # seconds between two checks of whether a statement is to be cancelled
+_AWKWARD = ("\0", "\1")
+_TEXTS = ("text", "varchar", "bpchar", "name")
+
+
+class StoreConnection(psycopg.Connection[Any]):
+    """A connection whose transactions begin and end where the store says.
+
+    Attributes:
+        changes: how many rows its statements have changed.
+    """
+
+    changes = 0
+    _scope: CancelScope | None = None
+
+    @classmethod
+    def open(cls, *arguments: Any, **options: Any) -> StoreConnection:
+        """Connect. The arguments are psycopg's."""
+        connection = cls.connect(*arguments, **options, autocommit=True)
+        assert isinstance(connection, cls)
+        connection.cursor_factory = _Cursor
+        connection.adapters.register_dumper(str, _TextDumper)
+        for name in _TEXTS:
+            connection.adapters.register_loader(name, _TextLoader)
+        return connection
+
+    def run(self, statements: str) -> None:
+        """Run statements without parameters in one round trip."""
+        with psycopg.Cursor(self) as cursor:
+            cursor.execute(statements.encode(), prepare=False)
+
+    def watch(self, scope: CancelScope | None) -> None:
+        """Cancel the connection's statements when the scope says so, until another scope is given."""
+        self._scope = scope
+
+    def wait(self, gen: Generator[Any, Any, Any], *arguments: Any, **options: Any) -> Any:
+        """Run one exchange with the server, in the thread that calls."""
+        scope = self._scope
+        if scope is not None:
+            gen = self._cancelled_by(scope, gen)
+        # Not psycopg's own choice: under gevent that makes a hub for each native thread.
+        wait = getattr(waiting, "wait_c", waiting.wait)
+        return wait(gen, self.pgconn.socket, _LOOK)
+
+    def _cancelled_by(self, scope: CancelScope, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        wanted = next(gen)
+        is_cancelled = False
+        while True:
+            ready = yield wanted
+            if ready == Ready.NONE and not is_cancelled and scope.is_cancelled():
+                is_cancelled = True
+                self.pgconn.get_cancel().cancel()
+            try:
+                wanted = gen.send(ready)
+            except StopIteration as ended:
+                return ended.value
+
+
+class _Cursor(psycopg.Cursor[Any]):
+    """Counts the rows that it changes."""
+
+    def execute(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            return super().execute(*arguments, **options)
+        finally:
+            self._count()
+
+    def executemany(self, *arguments: Any, **options: Any) -> None:
+        try:
+            super().executemany(*arguments, **options)
+        finally:
+            self._count()
+
+    def _count(self) -> None:
+        connection: Any = self.connection
+        if connection.pgconn.transaction_status == TransactionStatus.INERROR:
+            connection.changes += 1  # nothing more can be done in this transaction: it has to be undone
+        elif self.rowcount > 0 and not (self.statusmessage or "").startswith("SELECT"):
+            connection.changes += self.rowcount
+
+
+class _TextDumper(StrDumperUnknown):
+    def dump(self, obj: str) -> Buffer | None:
+        if "\0" in obj or "\1" in obj:
+            obj = obj.replace("\1", "\1\2").replace("\0", "\1\1")
+        return super().dump(obj)
+
+
+class _TextLoader(Loader):
+    def load(self, data: Buffer) -> str:
+        text = bytes(data).decode()
+        if "\1" in text:
+            text = text.replace("\1\1", "\0").replace("\1\2", "\1")
+        return text
