@@ -40,6 +40,7 @@ FLOORS = (
     ("services.rest", "services.things", "services.database", "services.streams", "services.records"),
     ("services", "things", "streams", "records"),
     ("platform.problems", "platform.ids", "platform.json_schema", "platform.requirements"),
+    ("platform.certificates",),
     ("platform.permits",),
     ("platform.store",),
     ("platform.leader",),
@@ -52,6 +53,7 @@ FLOORS = (
     ("platform.grpc",),
     ("platform.rest", "platform.things", "platform.streams", "platform.records"),
     ("platform.live", "platform.tasks"),
+    ("platform.monitoring",),
     ("platform",),
     ("api",),
     ("",),  # flowthings_like itself: the public names

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .command import Command, Parsed, parse_seconds
+from .command import Choice, Command, Parsed, parse_seconds
 
 if TYPE_CHECKING:
     from ..platform.server import Started
@@ -139,7 +139,33 @@ def _searches(text: str) -> int:
 )
 @click.option("--certfile", metavar="PEM", help="certificate: serve HTTPS")
 @click.option("--keyfile", metavar="PEM", help="the certificate's key, if it is in a file of its own")
+@click.option(
+    "--metrics-port",
+    type=Parsed(_port),
+    metavar="N",
+    help="show metrics for Prometheus there, at /metrics; 0: a free port. Whoever reaches the port "
+    "reads them",
+)
+@click.option(
+    "--metrics-host",
+    default="127.0.0.1",
+    metavar="HOST",
+    help="address to listen at for metrics (127.0.0.1, whatever --host says)",
+)
+@click.option(
+    "--stop-seconds",
+    type=Parsed(parse_seconds),
+    default=30.0,
+    metavar="S",
+    help="how long requests under way may take when the server is told to stop (30)",
+)
 @click.option("--log", is_flag=True, help="log every request to stderr")
+@click.option(
+    "--log-format",
+    type=Choice(["text", "json"]),
+    default="text",
+    help="text, or json: a line of JSON for each entry, with request ids (text)",
+)
 def cli_command(**options: Any) -> int:
     """Serve the embedded platform to other processes, until SIGTERM or Ctrl-C."""
     return _run(_Arguments(**options))
@@ -166,7 +192,11 @@ class _Arguments:
     searches: int
     certfile: str | None
     keyfile: str | None
+    metrics_port: int | None
+    metrics_host: str
+    stop_seconds: float
     log: bool
+    log_format: str
 
 
 def _run(arguments: _Arguments) -> int:
@@ -175,6 +205,7 @@ def _run(arguments: _Arguments) -> int:
         from gevent import monkey
 
         monkey.patch_all()  # first of all: what is imported earlier keeps the unpatched parts it took
+        from ..platform.monitoring.settings import MonitoringSettings
         from ..platform.rest.application import Limits
         from ..platform.rest.connections import ConnectionLimits
         from ..platform.rest.search_limits import SEARCH_PERMITS, SearchLimits
@@ -191,8 +222,7 @@ def _run(arguments: _Arguments) -> int:
     if arguments.keyfile and not arguments.certfile:
         print("flowthings-like: --keyfile needs --certfile", file=sys.stderr)
         return 2
-    if arguments.log:
-        _log_to_stderr()
+    _log_to_stderr(arguments.log, arguments.log_format == "json")
     settings = Settings(
         place=arguments.data,
         account=arguments.account,
@@ -210,6 +240,10 @@ def _run(arguments: _Arguments) -> int:
         streams_port=arguments.streams_port,
         records_port=arguments.records_port,
         records_host=arguments.records_host,
+        stop_seconds=arguments.stop_seconds,
+        monitoring=MonitoringSettings(
+            arguments.metrics_port, arguments.metrics_host, arguments.log_format == "json"
+        ),
         connections=ConnectionLimits(per_address=arguments.connections),
         limits=Limits(
             SearchLimits(
@@ -226,6 +260,8 @@ def _run(arguments: _Arguments) -> int:
         if preflight.first is not None:
             host, port = preflight.first.host, preflight.first.port
             print(f"joins: the server at {host}:{port}, which serves this folder already", flush=True)
+        if preflight.metrics_address is not None:
+            _tell("metrics: http", preflight.metrics_address)
 
         def ready(started: Started) -> None:
             if started.token is not None:
@@ -247,8 +283,16 @@ def _tell(beginning: str, address: tuple[str, int]) -> None:
     print(f"{beginning}://[{host}]:{port}" if ":" in host else f"{beginning}://{host}:{port}", flush=True)
 
 
-def _log_to_stderr() -> None:
+def _log_to_stderr(requests: bool, as_json: bool) -> None:
+    """Write warnings and errors to stderr, and a line for each request if `requests`."""
     import logging
 
-    logging.basicConfig(format="%(asctime)s %(message)s", stream=sys.stderr)
-    logging.getLogger("flowthings_like.platform").setLevel(logging.INFO)
+    from ..platform.monitoring.json_log import JSONFormatter
+
+    if not requests and not as_json:
+        return  # Python's own way for warnings and errors
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JSONFormatter() if as_json else logging.Formatter("%(asctime)s %(message)s"))
+    logging.basicConfig(handlers=[handler])
+    if requests:
+        logging.getLogger("flowthings_like.platform").setLevel(logging.INFO)

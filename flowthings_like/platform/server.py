@@ -10,18 +10,22 @@ from __future__ import annotations
 
 import os
 import socket
-import ssl
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from sqlalchemy import select
 
 from ..errors import ConfigurationError
+from .certificates import check_certificate
 from .leader.leader_elector import LeaderElector
 from .leader.leader_lock import LeaderAddress, LeaderLock
 from .live.front import LiveFront
+from .monitoring.front import MonitoringFront
+from .monitoring.metrics import MetricsFiles, ServerMetrics
+from .monitoring.settings import MonitoringSettings
 from .records.service import LOCK as RECORDS_LOCK
 from .records.service import Service as RecordsService
 from .records.service import check_packages as check_records
@@ -30,6 +34,7 @@ from .resources.access.accounts import Accounts
 from .resources.drops.resource_store import ResourceStore
 from .rest.application import Application, Limits
 from .rest.connections import ConnectionLimits
+from .store.schema import resources
 from .streams.service import LOCK as STREAMS_LOCK
 from .streams.service import Service as StreamsService
 from .streams.service import check_packages as check_streams
@@ -47,7 +52,10 @@ if TYPE_CHECKING:
 
 LONGEST_LINE = 0  # gunicorn's word for "no limit": filters of 64 KiB travel in the query
 BACKLOG = 2048
-GRACE = 30  # seconds that requests under way have to be answered when the server is stopped
+CLOSING = 10  # seconds that a worker has to close its store, after its requests have been answered
+
+_ANYTHING = select(resources.c.id).limit(1)
+"""Shows whether the data can be read."""
 
 LOCK = "serve.lock"
 """The file in the folder that the master process of the first server there holds a lock on."""
@@ -74,6 +82,8 @@ class Settings:
         max_capacity: the largest capacity that a flow may be given, None for any.
         connections: what clients may take up.
         limits: what their requests may.
+        stop_seconds: how long requests under way may take when the server is stopped.
+        monitoring: what to show of the server.
     """
 
     place: str
@@ -92,6 +102,8 @@ class Settings:
     max_capacity: int | None = None
     connections: ConnectionLimits = field(default_factory=ConnectionLimits)
     limits: Limits = field(default_factory=Limits)
+    stop_seconds: float = 30.0
+    monitoring: MonitoringSettings = field(default_factory=MonitoringSettings)
 
 
 @dataclass(frozen=True)
@@ -127,9 +139,14 @@ class Preflight:
         self._lock: LeaderLock | None = None
         check_requirements()
         if settings.certfile is not None:
-            _check_certificate(settings.certfile, settings.keyfile)
-        self._sock = listen(settings.host, settings.port)
+            check_certificate(settings.certfile, settings.keyfile)
+        self._socks = [listen(settings.host, settings.port)]
+        self.metrics_files: MetricsFiles | None = None
         try:
+            wanted = settings.monitoring
+            if wanted.metrics_port is not None:
+                self._socks.append(listen(wanted.metrics_host, wanted.metrics_port))
+                self.metrics_files = MetricsFiles()
             self._look_at_folder()
         except BaseException:
             self.close()
@@ -138,7 +155,15 @@ class Preflight:
     @property
     def address(self) -> tuple[str, int]:
         """Host and port as they came to be."""
-        host, port = self._sock.getsockname()[:2]
+        host, port = self._socks[0].getsockname()[:2]
+        return host, port
+
+    @property
+    def metrics_address(self) -> tuple[str, int] | None:
+        """Where metrics are shown; None for nowhere."""
+        if self.metrics_files is None:
+            return None
+        host, port = self._socks[1].getsockname()[:2]
         return host, port
 
     @property
@@ -148,13 +173,16 @@ class Preflight:
         host, port = self.address
         return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
-    def hand_over(self) -> int:
-        """The descriptor of the listening socket, which belongs to the caller from now on."""
-        return self._sock.detach()
+    def hand_over(self) -> list[int]:
+        """The descriptors of the listening sockets, which belong to the caller from now on."""
+        return [sock.detach() for sock in self._socks]
 
     def close(self) -> None:
         """Let go of everything."""
-        self._sock.close()
+        for sock in self._socks:
+            sock.close()
+        if self.metrics_files is not None:
+            self.metrics_files.close()
         if self._lock is not None:
             self._lock.release()
 
@@ -232,21 +260,17 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def _check_certificate(certfile: str, keyfile: str | None) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    for file in filter(None, (certfile, keyfile)):
+class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn comes without types
+    """gunicorn's master process. A SIGHUP with a certificate that cannot be used leaves all as it was."""
+
+    def handle_hup(self) -> None:
+        """Renew the workers."""
         try:
-            with Path(file).open("rb"):
-                pass
-        except OSError as error:
-            raise ConfigurationError(f"{file!r} cannot be read: {error.strerror}") from error
-    try:
-        context.load_cert_chain(certfile, keyfile, password=lambda: "")  # an encrypted key must not ask
-    except (ssl.SSLError, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise ConfigurationError(
-            f"{certfile!r} and its key cannot be used: {reason}; both are PEM, and the key has no password"
-        ) from error
+            self.app.check()
+        except ConfigurationError as error:
+            self.log.error("the workers stay as they are: %s", error)
+            return
+        super().handle_hup()
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without types
@@ -272,52 +296,82 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         self._settings = preflight.settings
         self._joined = preflight.first is not None
         self._url = preflight.url
-        self._listener = preflight.hand_over()
+        self._metrics_files = preflight.metrics_files
+        address = preflight.metrics_address
+        self.metrics_port = None if address is None else address[1]
+        self._listeners = preflight.hand_over()
         self._ready = ready
         self._things_ready = things_ready
         self._streams_ready = streams_ready
         self._records_ready = records_ready
         self._once = _OneProcess()
-        self._open: tuple[LiveFront, ResourceStore, Accounts] | None = None
+        self._open: tuple[MonitoringFront, ResourceStore, Accounts] | None = None
+        self._metrics: ServerMetrics | None = None
         self._electors: list[LeaderElector] = []
         self._tasks: TaskService | None = None
         self._awaited: set[LeaderService] = set()  # those of which this worker knows no leader yet
         super().__init__()
 
     @property
-    def connection_limits(self) -> ConnectionLimits:
-        """What clients may take up."""
-        return self._settings.connections
+    def settings(self) -> Settings:
+        """What is served."""
+        return self._settings
+
+    def run(self) -> None:
+        """Serve, and leave by SystemExit."""
+        _Arbiter(self).run()
+
+    def check(self) -> None:
+        """Raise ConfigurationError if new workers could not start."""
+        if self._settings.certfile is not None:
+            check_certificate(self._settings.certfile, self._settings.keyfile)
 
     def load_config(self) -> None:
         """Gunicorn's settings."""
         wanted = self._settings
         settings: dict[str, Any] = {
-            "bind": f"fd://{self._listener}",
+            "bind": [f"fd://{listener}" for listener in self._listeners],
             "workers": wanted.workers,
             "worker_class": "flowthings_like.platform.rest.worker.Worker",
             "keepalive": int(wanted.connections.keep_alive),
-            "graceful_timeout": GRACE,
+            "graceful_timeout": int(wanted.stop_seconds + CLOSING + 1),
             "limit_request_line": LONGEST_LINE,
             "loglevel": "warning",
             "proc_name": "flowthings-like",
             "certfile": wanted.certfile,
             "keyfile": wanted.keyfile,
             "worker_exit": self._worker_exit,
+            "child_exit": self._child_exit,
             "control_socket_disable": True,
         }
+        if wanted.monitoring.json_log:
+            settings["logger_class"] = "flowthings_like.platform.monitoring.gunicorn_log.JSONLogger"
         for name, value in settings.items():
             if name in self.cfg.settings:  # the control socket is younger than the oldest gunicorn we take
                 self.cfg.set(name, value)
 
-    def load(self) -> LiveFront:
+    def load(self) -> MonitoringFront:
         """A worker's application."""
         wanted = self._settings
         store = ResourceStore(wanted.place)
         accounts = Accounts(store, max_capacity=wanted.max_capacity)
-        application = LiveFront(Application(store, accounts, wanted.limits), store, accounts)
-        self._open = application, store, accounts
-        return application
+        application = Application(store, accounts, wanted.limits)
+        if self._metrics_files is not None:
+            self._metrics = ServerMetrics(self._metrics_files, store.folder)
+        front = MonitoringFront(
+            LiveFront(application, store, accounts),
+            application,
+            lambda: store.read(lambda connection: connection.execute(_ANYTHING).all()),
+            self._metrics,
+            self.metrics_port,
+        )
+        self._open = front, store, accounts
+        return front
+
+    def observe(self, phases: dict[str, int], delay: float) -> None:
+        """Note the state of a worker, once a second; see `ServerMetrics.observe_worker`."""
+        if self._metrics is not None:
+            self._metrics.observe_worker(phases, delay)
 
     def accepting(self) -> None:
         """A worker accepts connections: start rooms, streams and records, and say that all is ready."""
@@ -377,6 +431,10 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
             application, store, _ = self._open
             application.close()
             store.close()
+
+    def _child_exit(self, _arbiter: Any, worker: Any) -> None:
+        if self._metrics_files is not None:
+            self._metrics_files.forget(worker.pid)
 
 
 class _OneProcess:

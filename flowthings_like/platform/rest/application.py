@@ -104,9 +104,9 @@ class Application:
         response = self.guarded(lambda: self._handle(environ, method, path), f"{method} {path}")
         content = self.send(environ, start_response, response)
         if log.isEnabledFor(logging.INFO):
-            log.info(
-                "%s %s %d %.1f ms", method, path, response.status, (time.perf_counter() - started) * 1000
-            )
+            ms = (time.perf_counter() - started) * 1000
+            said = {"method": method, "path": path, "status": response.status, "ms": round(ms, 1)}
+            log.info("%s %s %d %.1f ms", method, path, response.status, ms, extra={"answered": said})
         return content
 
     def send(self, environ: Environ, start_response: StartResponse, response: Response) -> Iterable[bytes]:

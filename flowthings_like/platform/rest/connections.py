@@ -215,6 +215,13 @@ class Connections:
             if not same:
                 del self._by_origin[connection.origin]
 
+    def phases(self) -> dict[str, int]:
+        """How many connections there are in each phase."""
+        found = {phase.value: 0 for phase in Phase}
+        for connection in self._all():
+            found[connection.phase.value] += 1
+        return found
+
     def close(self) -> None:
         """Take no more connections and end those that wait or are live. Those that are busy go on."""
         self._closed = True

@@ -13,12 +13,14 @@ from gevent.server import StreamServer
 from gunicorn.sock import ssl_context
 from gunicorn.workers.ggevent import GeventWorker
 
+from ..certificates import Certificate
 from ..problems import Unavailable
 from .connections import Connection, Connections
 from .envelope import REASONS, encode, failed
 
 _POLL_INTERVAL = 0.1  # seconds
 _SILENT = 5.0  # seconds that a client may be silent within a request while the worker waits to end
+_LOOK_INTERVAL = 1.0  # seconds between two looks at the certificate's files, and two notes of the metrics
 _SPARE_FILES = 512  # descriptors for other things than clients
 
 
@@ -30,11 +32,16 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn comes without type
 
     def run(self) -> None:
         """Serve, and return when every request has been answered."""
-        limits = self.app.connection_limits
+        settings = self.app.settings
+        limits = settings.connections
         _allow_files(limits.total + _SPARE_FILES)
         self._limits = limits
         self._connections = Connections(limits)
-        self._tls = ssl_context(self.cfg) if self.cfg.is_ssl else None
+        self._certificate: Certificate | None = None
+        if settings.certfile is not None:
+            self._certificate = Certificate(
+                settings.certfile, settings.keyfile, partial(ssl_context, self.cfg)
+            )
         servers = []
         for sock in self.sockets:
             sock.setblocking(1)
@@ -44,20 +51,33 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn comes without type
             server.start()
             servers.append(server)
         self.app.accepting()
-        while self.alive:
-            self.notify()
-            gevent.sleep(_POLL_INTERVAL)
+        self._watch()
         for server in servers:
             server.close()
         self.wsgi.stop()
         gevent.sleep(_POLL_INTERVAL)  # in which the clients of live sessions are told
         self._connections.close()
-        deadline = time.monotonic() + self.cfg.graceful_timeout
+        deadline = time.monotonic() + settings.stop_seconds
         while len(self._connections) and time.monotonic() < deadline:
             self.notify()
             self._connections.end_silent(_SILENT)
             gevent.sleep(_POLL_INTERVAL)
         self._connections.end()
+
+    def _watch(self) -> None:
+        """Look after the worker until it is told to stop."""
+        looked, late = time.monotonic(), 0.0
+        while self.alive:
+            self.notify()
+            before = time.monotonic()
+            gevent.sleep(_POLL_INTERVAL)
+            now = time.monotonic()
+            late = max(late, now - before - _POLL_INTERVAL)
+            if now - looked >= _LOOK_INTERVAL:
+                self.app.observe(self._connections.phases(), late)
+                if self._certificate is not None:
+                    self._certificate.refresh()
+                looked, late = now, 0.0
 
     def timeout_ctx(self) -> Any:
         """No timeout here: the connection has its own."""
@@ -68,12 +88,14 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn comes without type
         connection = Connection(client, addr[0], self._limits)
         if not self._connections.admit(connection):
             with suppress(OSError):
-                self._refuse(connection)
+                if not self._is_encrypted(listener):
+                    self._refuse(connection)
             client.close()
             return
         try:
-            if self._tls is not None:
-                connection.secure(partial(self._wrap, self._tls))
+            if self._is_encrypted(listener):
+                assert self._certificate is not None
+                connection.secure(partial(self._wrap, self._certificate.context))
         except OSError as error:  # an SSLError and a timeout are one
             self.log.debug("no TLS handshake with %s: %s", addr[0], error)
             connection.close()
@@ -98,9 +120,12 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn comes without type
     def _wrap(context: Any, sock: Any) -> Any:
         return context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
 
-    def _refuse(self, connection: Connection) -> None:
-        if self._tls is not None:
-            return
+    def _is_encrypted(self, listener: Any) -> bool:
+        """Whether clients of a listening socket speak TLS: all but those of the metrics port."""
+        return self._certificate is not None and listener.getsockname()[1] != self.app.metrics_port
+
+    @staticmethod
+    def _refuse(connection: Connection) -> None:
         problem = Unavailable("too many connections come from this address: use fewer, or try again")
         content = encode(failed(problem))
         connection.sendall(

@@ -1,0 +1,1 @@
+"""What an operator sees of a served platform: health, metrics, and a log with request ids."""
