@@ -20,11 +20,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NoReturn
 
-from ..errors import CannotFilter
+from ..errors import CannotFilter, InvalidInput
+from .coerce import unwrapped
 from .nodes import And, Filter, Not, Or
 from .predicate import Test, compile_predicate
+from .text import parse
 
-__all__ = ["TARGETS", "Explanation", "Parts", "cannot", "split"]
+__all__ = ["TARGETS", "Explanation", "Parts", "cannot", "filter_of", "split"]
 
 TARGETS: Mapping[str, str] = MappingProxyType(
     {
@@ -38,6 +40,24 @@ TARGETS: Mapping[str, str] = MappingProxyType(
 """What each target makes of a filter, by the name of the target's module."""
 
 _PARTIAL = "; with partial=True this part is tested here, on what the rest of the filter finds"
+
+
+def filter_of(where: object) -> Filter | None:
+    """The filter that a caller has given: a Filter, its text, a thunk of one of these, or None for no filter.
+
+    Raises:
+        FilterSyntaxError: the text does not parse.
+        InvalidInput: it is something else.
+    """
+    where = unwrapped(where)
+    if where is None or isinstance(where, Filter):
+        return where
+    if isinstance(where, str):
+        return parse(where)
+    raise InvalidInput(
+        f"expected a filter, such as mem.value > 30, or its text, not {type(where).__name__}; "
+        "put every comparison in parentheses: (mem.a > 1) & (mem.b == 2)"
+    )
 
 
 def cannot(target: str, part: Filter, instead: str) -> NoReturn:

@@ -12,8 +12,8 @@ from ...green.calls.async_ import AsyncAPI
 from ...green.calls.lazy import LazyAPI
 from ...green.calls.thunk import GreenThunk
 from ..in_parallel import RunningCall
+from .attempts import T
 from .connections import PoolStatistics
-from .pool import T
 from .transaction import PooledConnection, TransactionBlock
 
 class LazyConnectionPool(LazyAPI):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from ...errors import InvalidInput
 from ...green.calls.markers import plain, reads
@@ -16,15 +16,19 @@ from ...wire.tstorage.layout import MAX_BATCH, Form
 from ...wire.tstorage.record import InvalidRecord, Key, Record
 from ...wire.tstorage.requests import acq_request, get_request
 from ..in_parallel import InParallel
-from .exchanges import ask_acq, get_all, get_parts, put_all
+from .exchanges import ask_acq, get_all, put_all
 from .follower import Follower
 from .payload_types import PayloadType
 from .putting import encode
 from .responses import Response, ResponseAcq, ResponseGet, ResponseStatus
+from .search import Search, check_key, search_for
+from .searching import search_all, search_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ...filters.nodes import Filter
+    from ...filters.target import Explanation
     from ...transport.connection_pool import Lease
     from .records_set import GetCallback, RecordsSet
 
@@ -137,47 +141,91 @@ class RecordCalls(InParallel, Generic[T]):
             InvalidInput: a number of a key is out of range.
             DeadlineExceeded: the server did not answer in time.
         """
-        return self._checked(self._ask_acq(_key(key_min), _key(key_max)))
+        return self._checked(self._ask_acq(check_key(key_min), check_key(key_max)))
 
     def _ask_acq(self, key_min: Key, key_max: Key) -> ResponseAcq:
         request = acq_request(key_min, key_max)
         return self._call("get_acq", ResponseAcq, lambda connection: ask_acq(connection, request))
 
+    @overload
+    def get(
+        self,
+        key_min: Key | None = None,
+        key_max: Key | None = None,
+        recv_buffer_size: int = RECEIVED_AT_ONCE,
+        *,
+        where: Filter | str | None = None,
+        partial: bool = True,
+        explain: Literal[False] = False,
+    ) -> ResponseGet[T]: ...
+
+    @overload
+    def get(
+        self,
+        key_min: Key | None = None,
+        key_max: Key | None = None,
+        recv_buffer_size: int = RECEIVED_AT_ONCE,
+        *,
+        where: Filter | str | None = None,
+        partial: bool = True,
+        explain: Literal[True],
+    ) -> Explanation: ...
+
     @reads
-    def get(self, key_min: Key, key_max: Key, recv_buffer_size: int = RECEIVED_AT_ONCE) -> ResponseGet[T]:
+    def get(
+        self,
+        key_min: Key | None = None,
+        key_max: Key | None = None,
+        recv_buffer_size: int = RECEIVED_AT_ONCE,
+        *,
+        where: Filter | str | None = None,
+        partial: bool = True,
+        explain: bool = False,
+    ) -> Any:
         """Get the records of a range: those whose fields are, each by itself, in the range of that field.
 
         Args:
-            key_min: the range's lower end, inclusive in each field.
+            key_min: the range's lower end, inclusive in each field. With `where` it may be left out.
             key_max: its upper end, exclusive in each field.
             recv_buffer_size: bytes that are read at once.
+            where: a filter, such as `(mem.cid == 1) & (mem.value > 0)`: the smallest ranges of keys that hold
+                it are asked for, and the rest is tested on the records as they come. Members are the fields
+                of the key and of the payload; a payload without fields is `mem.value`.
+            partial: False to raise CannotFilter if ranges of keys do not say the filter exactly.
+            explain: return the Explanation of the call, which is not made.
 
         Returns:
             OK with `data` and `acq`. Otherwise `data` has the records that came before the failure, and the
             connection is closed: BAD_REQUEST or ERROR if the server refused; UNPARSEABLE_ENTITY if the reply
-            or a record cannot be read; NO_MEMORY if the reply is larger than `memory_limit`; DISCONNECTED.
+            or a record cannot be read; NO_MEMORY if the reply, or with `where` the records that match, are
+            larger than `memory_limit`; DISCONNECTED.
 
         Raises:
-            InvalidInput: a number of a key is out of range.
+            InvalidInput: a number of a key is out of range, or `where` is no filter.
             DeadlineExceeded: nothing came in time.
         """
-        return self._checked(self._get_all(_key(key_min), _key(key_max), recv_buffer_size))
+        search = search_for(key_min, key_max, where, partial)
+        if explain:
+            return search.explanation()
+        if where is None:
+            return self._checked(self._get_all(search.whole.low, search.whole.high, recv_buffer_size))
+        options = self.payload_type, self._memory_limit, recv_buffer_size, self._timeout
+        return self._checked(self._call("get", ResponseGet, lambda conn: search_all(conn, search, *options)))
 
     def _get_all(self, key_min: Key, key_max: Key, at_once: int = RECEIVED_AT_ONCE) -> ResponseGet[T]:
         request = get_request(key_min, key_max)
-        payload_type, limit = self.payload_type, self._memory_limit
-
-        def exchange(connection: RecordsConnection) -> ResponseGet[T]:
-            return get_all(connection, request, payload_type, limit, at_once)
-
-        return self._call("get", ResponseGet, exchange)
+        options = self.payload_type, self._memory_limit, at_once
+        return self._call("get", ResponseGet, lambda conn: get_all(conn, request, *options))
 
     def get_stream(
         self,
-        key_min: Key,
-        key_max: Key,
+        key_min: Key | None,
+        key_max: Key | None,
         callback: GetCallback[T],
         recv_buffer_size: int = RECEIVED_AT_ONCE,
+        *,
+        where: Filter | str | None = None,
+        partial: bool = True,
     ) -> ResponseAcq:
         """Get the records of a range, and call a function with each part of them as it comes.
 
@@ -185,18 +233,18 @@ class RecordCalls(InParallel, Generic[T]):
         call on this channel. If it raises, so does this call, and the connection is closed.
 
         Args:
-            key_min, key_max, recv_buffer_size: as for `get`.
+            key_min, key_max, recv_buffer_size, where, partial: as for `get`.
             callback: takes a RecordBatch or a list of Records, which it may keep.
 
         Returns:
             As `get`, without the records. NO_MEMORY: a record is larger than `memory_limit`, or not one comes
             within so many bytes.
         """
-        request = get_request(_key(key_min), _key(key_max))
-        payload_type, limit = self.payload_type, self._memory_limit
+        search = search_for(key_min, key_max, where, partial)
+        payload_type, limit, timeout = self.payload_type, self._memory_limit, self._timeout
 
         def exchange(connection: RecordsConnection) -> ResponseAcq:
-            parts = get_parts(connection, request, payload_type, limit, recv_buffer_size, limit)
+            parts = search_parts(connection, search, payload_type, limit, recv_buffer_size, limit, timeout)
             for part in parts:
                 if isinstance(part, ResponseAcq):
                     return part
@@ -207,7 +255,13 @@ class RecordCalls(InParallel, Generic[T]):
 
     @plain
     def get_iter(
-        self, key_min: Key, key_max: Key, recv_buffer_size: int = RECEIVED_AT_ONCE
+        self,
+        key_min: Key | None = None,
+        key_max: Key | None = None,
+        recv_buffer_size: int = RECEIVED_AT_ONCE,
+        *,
+        where: Filter | str | None = None,
+        partial: bool = True,
     ) -> Iterator[Record[T] | ResponseAcq]:
         """Get the records of a range one by one, as they come. The last item is the answer: check it.
 
@@ -215,22 +269,24 @@ class RecordCalls(InParallel, Generic[T]):
         channel by the same thread, and those of others wait. If it is dropped, the connection is closed.
 
         Args:
-            key_min, key_max, recv_buffer_size: as for `get`.
+            key_min, key_max, recv_buffer_size, where, partial: as for `get`.
 
         Yields:
             Records, and then one ResponseAcq as `get_stream` returns it.
         """
-        request = get_request(_key(key_min), _key(key_max))
-        items = self._iterate(request, recv_buffer_size)
+        items = self._iterate(search_for(key_min, key_max, where, partial), recv_buffer_size)
         return observed_items(Family.RECORDS, "get_iter", self._host, items) if observers else items
 
-    def _iterate(self, request: bytes, at_once: int) -> Iterator[Record[T] | ResponseAcq]:
+    def _iterate(self, search: Search, at_once: int) -> Iterator[Record[T] | ResponseAcq]:
         answer: ResponseAcq | None = None
         try:
             with self._lease() as lease:
                 connection = lease.connection
                 connection.begin(limit_seconds(self._timeout))
-                for part in get_parts(connection, request, self.payload_type, self._memory_limit, at_once, 1):
+                parts = search_parts(
+                    connection, search, self.payload_type, self._memory_limit, at_once, 1, self._timeout
+                )
+                for part in parts:
                     if isinstance(part, ResponseAcq):
                         answer = part
                     else:
@@ -263,7 +319,7 @@ class RecordCalls(InParallel, Generic[T]):
             RecordsError: the server refused, what came cannot be read, or there is no connection at first. A
                 connection that breaks later is made again.
         """
-        return Follower(self, _key(key_min), _key(key_max), every, resolve(acq))
+        return Follower(self, check_key(key_min), check_key(key_max), every, resolve(acq))
 
     # How a call is made
 
@@ -339,13 +395,4 @@ def check_payload_type(payload_type: Any) -> PayloadType[Any]:
     raise InvalidInput(
         f"the payload type is {payload_type!r}; give an instance of a class derived from PayloadType, "
         "such as BytesPayloadType()"
-    )
-
-
-def _key(key: Any) -> Key:
-    key = resolve(key)
-    if isinstance(key, Key):
-        return key
-    raise InvalidInput(
-        f"a range is two Keys, not {type(key).__name__}; write Key.min() and Key.max() for all"
     )
