@@ -20,10 +20,16 @@ from flowthings_like.platform.store.engine import Place
 
 from .postgres import PostgresDatabase, PostgresServer
 
-__all__ = ["STORE", "StoreDatabases", "platform_databases", "store_databases"]
+__all__ = ["STORE", "StoreDatabases", "place_of", "platform_databases", "store_databases"]
 
 STORE = os.environ.get("FLOWTHINGS_STORE", "sqlite")
 """Where the tests' platforms keep their data: "sqlite" or "postgresql"."""
+
+
+def place_of(folder: Path) -> str:
+    """Where a platform in this folder keeps its data, for a process that a test starts: a folder or a URL."""
+    url = engines.locate(folder).url
+    return str(folder) if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=False)
 
 
 class StoreDatabases:

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
     from sqlalchemy.exc import DatabaseError, OperationalError
 
-__all__ = ["Database"]
+__all__ = ["BUSY_SECONDS", "Database"]
+
+BUSY_SECONDS = 10.0
+"""How long one statement waits for a lock that another process holds."""
 
 _BEGIN = "begin_statement"
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from ...errors import ConfigurationError
-from . import schema
+from . import database, schema
 from .cancellation import GUARD
 from .database import Database
 from .postgresql_connection import StoreConnection
@@ -29,6 +29,14 @@ __all__ = ["Postgresql"]
 _DRIVER = "postgresql+psycopg"
 _LOCK = 0x666C6F77  # of the advisory locks that belong to a platform
 _TOO_MUCH = (errors.StatementTooComplex, errors.TooManyArguments, errors.ProgramLimitExceeded)
+
+
+# Once COMMIT has returned, the data is on disk, whatever the server's default. A transaction that its client
+# has forgotten must not hold up all others.
+_SETTINGS = (
+    "SET lock_timeout = {busy}; SET idle_in_transaction_session_timeout = '60s'; "
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+)
 
 
 class Postgresql(Database):
@@ -82,6 +90,11 @@ def _connect(_dialect: Any, _record: Any, arguments: Any, options: Any) -> Store
 
 
 def _configure(connection: Any, record: Any) -> None:
+    try:
+        _try(connection, _SETTINGS.format(busy=round(database.BUSY_SECONDS * 1000)))
+    except DatabaseError:
+        connection.close()
+        raise
     record.info[GUARD] = connection
 
 
@@ -94,8 +107,13 @@ def _commit(connection: Connection) -> None:
 
 
 def _run(connection: Connection, statement: str) -> None:
+    _try(_raw(connection), statement)
+
+
+def _try(connection: StoreConnection, statement: str) -> None:
+    """Run statements, with SQLAlchemy's errors."""
     try:
-        _raw(connection).run(statement)
+        connection.run(statement)
     except PsycopgError as error:
         kind = OperationalError if isinstance(error, errors.OperationalError) else DatabaseError
         raise kind(statement, None, error) from error

@@ -18,17 +18,14 @@ from sqlalchemy.pool import NullPool
 
 from ...errors import ConfigurationError
 from ...filters import sql
-from . import json_columns, schema
+from . import database, json_columns, schema
 from .cancellation import GUARD, StatementGuard
 from .database import Database
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection, Engine
 
-__all__ = ["BUSY_SECONDS", "Sqlite"]
-
-BUSY_SECONDS = 10.0
-"""How long one statement waits for a lock that another process holds."""
+__all__ = ["Sqlite"]
 
 OLDEST_SQLITE = (3, 38, 0)  # the first with JSON built in
 _TOO_MUCH = ("too many", "too large", "parser stack overflow", "maximum depth")
@@ -87,7 +84,7 @@ def _make_engine(url: URL) -> Engine:
         wanted = ".".join(map(str, OLDEST_SQLITE))
         raise ConfigurationError(f"SQLite {sqlite3.sqlite_version} is too old: the platform needs {wanted}")
     # A connection is used by one thread at a time, but not always by the same.
-    arguments = {"check_same_thread": False, "timeout": BUSY_SECONDS}
+    arguments = {"check_same_thread": False, "timeout": database.BUSY_SECONDS}
     engine = sqlalchemy.create_engine(url, poolclass=NullPool, connect_args=arguments)
     engine.dialect.statement_compiler = _Compiler
     event.listen(engine, "connect", _configure)

@@ -14,6 +14,7 @@ from flowthings_like.platform.resources.drops import verbs
 from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
 from flowthings_like.platform.resources.query.query import Query
 
+from ...servers.platform_store import place_of
 from ..harness import ME, add_flow, add_track, counted, sizes_agree
 from . import writing_process
 
@@ -22,7 +23,14 @@ EVERYTHING = Query(limit=100_000)
 
 
 def start(folder: Path, last: int) -> subprocess.Popen[str]:
-    script = [sys.executable, "-W", "ignore", writing_process.__file__, backend.detect().name, str(folder)]
+    script = [
+        sys.executable,
+        "-W",
+        "ignore",
+        writing_process.__file__,
+        backend.detect().name,
+        place_of(folder),
+    ]
     root = str(Path(__file__).parents[3])
     return subprocess.Popen(
         [*script, "0", str(last)], stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": root}

@@ -19,15 +19,20 @@ from flowthings_like.green.backends import choice as backend
 from flowthings_like.platform.problems import NotFound, Unavailable
 from flowthings_like.platform.resources.drops import verbs
 from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
-from flowthings_like.platform.store import group_commit, sqlite
+from flowthings_like.platform.store import database, group_commit
 from flowthings_like.platform.store.schema import accounts
 
 from ..harness import ME, HeldWriteLock, at_once, queued, sizes_agree, until
 
 
 def add(name: str) -> Any:
-    row = {"name": name, "identity": "i", "created": 1}
-    return lambda connection: connection.execute(accounts.insert(), [row]).rowcount
+    statement = accounts.insert().values(name=name, identity="i", created=1)
+
+    def work(connection: Any) -> int:
+        connection.execute(statement)
+        return 1
+
+    return work
 
 
 def names(store: Store) -> list[str]:
@@ -48,6 +53,7 @@ def test_a_url_will_do_too(tmp_path: Path) -> None:
     assert (tmp_path / "elsewhere.db").exists()
 
 
+@pytest.mark.sqlite("looks at SQLite's settings")
 def test_acknowledged_means_on_disk(store: Store) -> None:
     """Every writing connection runs with synchronous=FULL and a write-ahead log."""
     assert store.write(lambda connection: connection.exec_driver_sql("PRAGMA synchronous").scalar()) == 2
@@ -121,7 +127,7 @@ def test_a_failure_costs_its_neighbours_nothing_but_time(store: Store, folder: P
         until(lambda: queued(store) == 5)
     waiting.join()
     assert [outcome[0], outcome[2], outcome[4]] == [1, 1, 1]
-    assert "UNIQUE" in str(outcome[1])
+    assert "unique" in str(outcome[1]).lower()
     assert isinstance(outcome[3], NotFound)
     assert names(store) == ["a", "b", "c", "first"]
 
@@ -312,7 +318,7 @@ wanted = int(sys.argv[2])
 
 def add(name):
     row = {"name": name, "identity": "i", "created": 1}
-    return lambda connection: connection.execute(accounts.insert(), [row]).rowcount
+    return lambda connection: connection.execute(accounts.insert().values(row)).rowcount
 
 stop, beside = threading.Event(), []
 
@@ -364,6 +370,7 @@ def test_signals_in_a_caller_leave_the_others_their_writer(folder: Path) -> None
     assert done.stdout.startswith("fine"), done.stderr
 
 
+@pytest.mark.sqlite("limits the size of SQLite's file")
 def test_a_full_disk_is_one_clear_error_and_then_over(store: Store) -> None:
     store.write(add("first"))
     pages = store.write(lambda connection: connection.exec_driver_sql("PRAGMA page_count").scalar())
@@ -376,17 +383,18 @@ def test_a_full_disk_is_one_clear_error_and_then_over(store: Store) -> None:
 
 
 def test_a_lock_held_too_long_fails_every_caller(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
     with Store(folder) as store:
         store.write(add("first"))
         with HeldWriteLock(store, folder):
             outcomes = at_once([lambda index=index: store.write(add(f"n{index}")) for index in range(3)])
         assert [type(outcome) for outcome in outcomes] == [Unavailable] * 3
-        assert "locked" in outcomes[0].message
+        assert "lock" in outcomes[0].message
         assert store.write(add("a")) == 1
         assert names(store) == ["a", "first"]
 
 
+@pytest.mark.sqlite("PostgreSQL takes a COMMIT without a transaction")
 def test_a_commit_that_fails_fails_every_caller(store: Store, folder: Path) -> None:
     """A work that ends the transaction behind the writer's back makes COMMIT fail, as a broken disk would."""
     store.write(add("first"))
@@ -441,6 +449,7 @@ def test_two_stores_on_one_folder(folder: Path) -> None:
         store.close()
 
 
+@pytest.mark.sqlite("is about a folder's file")
 def test_a_place_that_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(ConfigurationError, match="cannot be the platform's folder"):
@@ -450,6 +459,7 @@ def test_a_place_that_cannot_be(tmp_path: Path) -> None:
         Store(tmp_path)
 
 
+@pytest.mark.sqlite("writes SQLite's version")
 def test_a_later_version_is_left_alone(folder: Path) -> None:
     Store(folder).close()
     with sqlite3.connect(folder / "platform.db") as connection:
@@ -459,6 +469,7 @@ def test_a_later_version_is_left_alone(folder: Path) -> None:
         Store(folder)
 
 
+@pytest.mark.sqlite("begins with a file of an earlier version")
 def test_an_earlier_version_is_brought_up_to_date(folder: Path) -> None:
     """What the first version wrote: three drops in a flow of capacity 3, the second of them the youngest."""
     folder.mkdir()
