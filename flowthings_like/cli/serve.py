@@ -46,6 +46,23 @@ def _connections(text: str) -> int:
     return int(text)
 
 
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= 1e12:
+        raise ValueError(f"a rate is a number above 0, not {text!r}")
+    return rate
+
+
+def _body(text: str) -> int:
+    size = int(text) if text.isdecimal() and len(text) < 12 else 0
+    if not 1 <= size <= 32 << 20:
+        raise ValueError(f"a body may have from 1 to 33554432 bytes, not {text!r}")
+    return size
+
+
 def _searches(text: str) -> int:
     count = int(text) if text.isdecimal() else 0
     if not 1 <= count <= 4:
@@ -137,6 +154,31 @@ def _searches(text: str) -> int:
     metavar="N",
     help="most slow finds and aggregates of one token at once in each worker, 1 to 4 (2)",
 )
+@click.option(
+    "--requests-per-second",
+    type=Parsed(_rate),
+    metavar="R",
+    help="requests that one token may send in each worker in the long run; any number unless this is given",
+)
+@click.option(
+    "--request-burst",
+    type=Parsed(_rate),
+    metavar="N",
+    help="those that it may send at once (twice --requests-per-second)",
+)
+@click.option(
+    "--bytes-per-second",
+    type=Parsed(_rate),
+    metavar="B",
+    help="bytes of bodies that one token may send in each worker in the long run; any number unless this "
+    "is given",
+)
+@click.option(
+    "--max-body",
+    type=Parsed(_body),
+    metavar="BYTES",
+    help="most bytes of one body, 33554432 at most (33554432)",
+)
 @click.option("--certfile", metavar="PEM", help="certificate: serve HTTPS")
 @click.option("--keyfile", metavar="PEM", help="the certificate's key, if it is in a file of its own")
 @click.option(
@@ -190,6 +232,10 @@ class _Arguments:
     connections: int
     search_seconds: float
     searches: int
+    requests_per_second: float | None
+    request_burst: float | None
+    bytes_per_second: float | None
+    max_body: int | None
     certfile: str | None
     keyfile: str | None
     metrics_port: int | None
@@ -207,7 +253,9 @@ def _run(arguments: _Arguments) -> int:
         monkey.patch_all()  # first of all: what is imported earlier keeps the unpatched parts it took
         from ..platform.monitoring.settings import MonitoringSettings
         from ..platform.rest.application import Limits
+        from ..platform.rest.body import LIMIT
         from ..platform.rest.connections import ConnectionLimits
+        from ..platform.rest.rates import Rate
         from ..platform.rest.search_limits import SEARCH_PERMITS, SearchLimits
         from ..platform.server import Preflight, Server, Settings
         from ..platform.tasks.service import TaskSettings
@@ -222,7 +270,11 @@ def _run(arguments: _Arguments) -> int:
     if arguments.keyfile and not arguments.certfile:
         print("flowthings-like: --keyfile needs --certfile", file=sys.stderr)
         return 2
+    if arguments.request_burst and not arguments.requests_per_second:
+        print("flowthings-like: --request-burst needs --requests-per-second", file=sys.stderr)
+        return 2
     _log_to_stderr(arguments.log, arguments.log_format == "json")
+    request_rate, byte_rate = arguments.requests_per_second, arguments.bytes_per_second
     settings = Settings(
         place=arguments.data,
         account=arguments.account,
@@ -248,7 +300,10 @@ def _run(arguments: _Arguments) -> int:
         limits=Limits(
             SearchLimits(
                 arguments.search_seconds or None, replace(SEARCH_PERMITS, per_caller=arguments.searches)
-            )
+            ),
+            max_body=arguments.max_body or LIMIT,
+            request_rate=None if request_rate is None else Rate(request_rate, arguments.request_burst),
+            byte_rate=None if byte_rate is None else Rate(byte_rate),
         ),
     )
     try:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -30,9 +31,11 @@ from ..resources.base import registry
 from ..resources.statistics.api_calls import ApiCallCounter
 from . import openapi
 from . import request as requests_in
+from .body import LIMIT as LARGEST_BODY
 from .early_authorization import refuse_early
 from .envelope import REASONS, Response, encode, failed
 from .idempotency import IdempotencyKeys
+from .rates import Rate, RateLimiter
 from .request import Request, Target
 from .routes import Router, allowed, handler_of
 from .search_limits import Search, SearchLimiter, SearchLimits
@@ -68,10 +71,16 @@ class Limits:
     Attributes:
         searches: finds and aggregates.
         bodies: how many bodies of more than `body.LARGE` bytes are held at once.
+        max_body: most bytes of a body, compressed or not.
+        request_rate: how many requests each token may send; None for any number.
+        byte_rate: how many bytes of bodies each token may send; None for any number.
     """
 
     searches: SearchLimits = field(default_factory=SearchLimits)
     bodies: PermitLimits = _BODIES
+    max_body: int = LARGEST_BODY
+    request_rate: Rate | None = None
+    byte_rate: Rate | None = None
 
 
 class Application:
@@ -93,6 +102,10 @@ class Application:
         self._keys = IdempotencyKeys()
         self._searches = None if limits is None else SearchLimiter(limits.searches)
         self._bodies = None if limits is None else Permits("large bodies", limits.bodies)
+        limits = limits or Limits()
+        self._max_body = limits.max_body
+        self._requests = _limiter("requests", limits.request_rate)
+        self._bytes = _limiter("bytes", limits.byte_rate)
         store.script_reads = script_reads.read
         store.indexing.wake()
 
@@ -194,11 +207,17 @@ class Application:
     def _perform(
         self, environ: Environ, method: str, target: Target, handler: Handler, caller: Caller
     ) -> Response:
+        who = (caller.identity, caller.token)  # permits and rates are counted by this
+        received = _ignore
+        if self._requests is not None:
+            self._requests.take(who)
+        if self._bytes is not None:
+            self._bytes.take(who, 0.0)
+            received = partial(self._bytes.charge, who)
         self._calls.count(caller.identity)
         self._sightings.note(caller)
         refuse_early(method, target, caller)
         with ExitStack() as held:
-            who = (caller.identity, caller.token)  # permits are counted by this
             bodies = self._bodies
             request = Request(
                 environ,
@@ -208,6 +227,8 @@ class Application:
                 accounts=self._accounts,
                 calls=self._calls,
                 before_large=lambda: bodies and held.enter_context(bodies.hold(who)),
+                max_body=self._max_body,
+                received=received,
             )
             key = environ.get("HTTP_IDEMPOTENCY_KEY")
             if key is not None:
@@ -240,6 +261,14 @@ def _hung_up(environ: Environ) -> Callable[[], bool] | None:
     """The function that tells whether the client has hung up, if the server has one."""
     found: Callable[[], bool] | None = environ.get("flowthings.is_gone")
     return found or getattr(environ.get("gunicorn.socket"), "is_gone", None)
+
+
+def _limiter(what: str, rate: Rate | None) -> RateLimiter | None:
+    return None if rate is None else RateLimiter(what, rate)
+
+
+def _ignore(_: int) -> None:
+    pass
 
 
 def _compress(content: bytes) -> bytes:

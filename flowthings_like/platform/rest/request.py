@@ -52,7 +52,9 @@ class Request:
         "_before_large",
         "_body",
         "_environ",
+        "_max_body",
         "_parsed",
+        "_received",
         "accounts",
         "caller",
         "calls",
@@ -71,8 +73,12 @@ class Request:
         accounts: Accounts,
         calls: ApiCallCounter,
         before_large: Callable[[], object] = lambda: None,
+        max_body: int = body.LIMIT,
+        received: Callable[[int], object] = lambda size: None,
     ) -> None:
         self._before_large = before_large
+        self._max_body = max_body
+        self._received = received
         self._parsed: Any = _UNREAD
         self._environ = environ
         self._body = b""
@@ -87,7 +93,8 @@ class Request:
     def body(self) -> Any:
         """The body as a JSON value; raises BadRequest, TooLarge or RequestTimeout."""
         if self._parsed is _UNREAD:
-            self._body = body.receive(self._environ, before_large=self._before_large)
+            self._body = body.receive(self._environ, self._max_body, self._before_large)
+            self._received(len(self._body))
             self._parsed = body.parse(self._body)
         return self._parsed
 
