@@ -53,7 +53,7 @@ def test_links_between_pages_lead_somewhere() -> None:
 def numbers() -> list[tuple[str, str]]:
     """(page, sentence) pairs. The sentences contain numbers of the code, and must be in the page."""
     from flowthings_like import Retry, defaults
-    from flowthings_like.filters import geography, index_columns, nodes, operands, patterns, sql
+    from flowthings_like.filters import geography, index_columns, nodes, operands, patterns, sql_writer
     from flowthings_like.platform.resources import script_reads, task_scripts, tracks
     from flowthings_like.platform.resources.drops import script_outputs, script_runs
     from flowthings_like.platform.scripts import batch, runner, sandbox
@@ -80,7 +80,10 @@ def numbers() -> list[tuple[str, str]]:
         ("filters.md", f"members of more than {operands.MAX_PARTS} names"),
         ("filters.md", f"patterns of more than {patterns.MAX_PATTERN:,} characters"),
         ("filters.md", f"a radius of {geography.EARTH_RADIUS} km"),
-        ("filters.md", f"filters of more than {sql.MOST_RULES} rules or {sql.MOST_LEVELS} levels"),
+        (
+            "filters.md",
+            f"filters of more than {sql_writer.MOST_RULES} rules or {sql_writer.MOST_LEVELS} levels",
+        ),
         ("indexes.md", f"Strings of more than {index_columns.LONGEST} characters"),
         ("errors.md", f"| `({connect:g}, {read:g})` | Seconds to connect"),
         ("errors.md", f"(by default {size})"),

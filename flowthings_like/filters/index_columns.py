@@ -11,13 +11,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Container, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..wire.integers import LEAST, MOST
 from .nodes import Age, And, Compare, Exists, Filter, In, Json, Member, Not, Or, Regex
 from .operands import plain
 from .predicate import MIRRORED
 from .values import DROP_MEMBERS, ELEMENTS, MISSING, ends_in_value, is_number
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.elements import ColumnElement
 
 LONGEST = 512
 """The longest string that is stored as it is. An index entry of PostgreSQL holds 2,700 bytes."""
@@ -36,20 +39,6 @@ Path = tuple[str, ...]
 
 Slots = Mapping[Path, int]
 """The number of the column that holds a member, by the member's path."""
-
-
-class Columns(NamedTuple):
-    """The columns of a table that hold indexed members, for SQL.
-
-    Attributes:
-        slots: the number of each member's column.
-        by_slot: the columns by their numbers.
-        disordered: the numbers of the columns in which a LONG is stored.
-    """
-
-    slots: Slots
-    by_slot: Sequence[Any]
-    disordered: Collection[int]
 
 
 class Rule(NamedTuple):
@@ -72,6 +61,30 @@ class Rule(NamedTuple):
     def is_equality(self) -> bool:
         """Whether the rule compares with one value by ==."""
         return self.tests[0][0] == "="
+
+
+class Column(Protocol):
+    """The column of an indexed member in SQL: one column of the database, or what it has in place of one."""
+
+    def exists(self) -> ColumnElement[bool]:
+        """The condition that the member is there."""
+
+    def passes(self, rule: Rule) -> ColumnElement[bool]:
+        """The condition that the member is there and passes the tests of a rule."""
+
+
+class Columns(NamedTuple):
+    """The columns of a table that hold indexed members, for SQL.
+
+    Attributes:
+        slots: the number of each member's column.
+        by_slot: the columns by their numbers.
+        disordered: the numbers of the columns in which a LONG is stored.
+    """
+
+    slots: Slots
+    by_slot: Sequence[Column]
+    disordered: Collection[int]
 
 
 @lru_cache(maxsize=4096)

@@ -52,6 +52,8 @@ STRINGS = [
     "back\\slash",
     "line\nbreak",
     "a\0b",
+    "a\1b",
+    "a\0\1",
     "\\u0000",
     "é",
     "😀",

@@ -1,8 +1,10 @@
-"""Reading JSON columns in SQL: where a member is, and what its value is there.
+"""Reading JSON columns in SQL: where a member is, what its value is there, and how it is sorted.
 
 Names follow the filter language: a name that is not a column's is looked up in the document, digits may be an
 index of a list, and a trailing `.value` may mean the member before it. What SQLite's paths cannot express is
 looked up by the function `json_member`, which is defined here.
+
+`value`, `number` and `text` are SQLite's alone.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from sqlalchemy import case, func, null
 
+from ...filters import postgresql_json
 from ...filters.sql import JSON_MEMBERS
 
 if TYPE_CHECKING:
@@ -50,6 +53,27 @@ def text(parts: Sequence[str], columns: Columns, document: ColumnElement[Any]) -
     return column if path == _WHOLE else column.op("->")(path)
 
 
+def order(
+    parts: Sequence[str],
+    columns: Columns,
+    document: ColumnElement[Any],
+    *,
+    descending: bool,
+    dialect: str,
+) -> list[ColumnElement[Any]]:
+    """The order by a member, with documents last in which it is missing or null.
+
+    Numbers, among them truth as 1 and 0, come before strings, lists and maps, which are sorted as text.
+    """
+    if dialect == "postgresql" and (parts[0] not in columns or parts[0] in JSON_MEMBERS):
+        found = _member_in_postgresql(parts, columns, document)
+        is_nothing, keys = postgresql_json.is_nothing(found), postgresql_json.sort_keys(found)
+    else:
+        found = value(parts, columns, document)
+        is_nothing, keys = found.is_(None), [found]
+    return [is_nothing, *(key.desc() if descending else key.asc() for key in keys)]
+
+
 def register(connection: Any) -> None:
     """Install on a raw connection the function that the expressions call."""
     connection.create_function("json_member", 2, _json_member, deterministic=True)
@@ -69,6 +93,18 @@ def _locate(
     if any(_AWKWARD.search(part) for part in rest) or (len(rest) > 1 and rest[-1] == "value"):
         return func.json_member(column, orjson.dumps(rest).decode()), _WHOLE
     return column, _WHOLE + "".join(f'."{part}"' for part in rest)
+
+
+def _member_in_postgresql(
+    parts: Sequence[str], columns: Columns, document: ColumnElement[Any]
+) -> ColumnElement[Any]:
+    column, rest = columns.get(parts[0], document), tuple(parts)
+    if parts[0] in columns:
+        rest = rest[1:]
+    found = postgresql_json.member(column, rest)
+    if len(rest) > 1 and rest[-1] == "value":
+        return func.coalesce(found, postgresql_json.member(column, rest[:-1]))
+    return found
 
 
 def _json_member(document: str | None, path: str) -> str | None:

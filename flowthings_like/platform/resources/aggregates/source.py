@@ -1,7 +1,7 @@
 """What an aggregate reads: the documents of a flow's drops, or the index of all its indexed elements.
 
 The index is read if it holds everything that the outputs ask for: it is a fraction of the documents' size
-and needs no parsing.
+and needs no parsing. These are SQLite's sources: see `streamed` for other databases.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from sqlalchemy import Integer, bindparam, case, cast, func, null, select
 from ....filters import index_columns
 from ...ids import now_ms
 from ...store import json_columns
-from ...store.schema import drops
+from ...store.schema import SLOT_NAMES, drops
 from ..drops import query_plan, rows
-from ..query.query import condition
+from ..query.query import translated
 from .calendar_spans import Span, spans
 from .measures import ListMeasure
 
@@ -55,14 +55,14 @@ class Source:
         now = now_ms()
 
         def matches(node: Any) -> ColumnElement[bool]:
-            return condition(
+            return translated(
                 node,
                 columns=self._columns,
                 document=drops.c.elems,
                 dialect=dialect,
                 now=now,
                 indexed=indexed,
-            )
+            ).condition
 
         self._rules = {name: case((matches(node), 1), else_=0) for name, node in plan.rules.items()}
         self._where = None if plan.filter is None else matches(plan.filter)
@@ -176,8 +176,7 @@ class _IndexSource(Source):
         return case((func.typeof(column).in_(_NUMBERS), column), else_=null())
 
     def _value(self, member: tuple[str, ...]) -> ColumnElement[Any]:
-        found: ColumnElement[Any] = self._indexed.by_slot[self._slot(member)]
-        return found
+        return drops.c[SLOT_NAMES[self._slot(member)]]
 
     def _slot(self, member: tuple[str, ...]) -> int:
         path = index_columns.path_of(member)

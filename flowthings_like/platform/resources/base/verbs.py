@@ -145,14 +145,14 @@ def find(store: ResourceStore, caller: Caller, resource: Resource, query: Query)
     )
 
     def work(connection: sql.Connection) -> list[str]:
-        statement = page.apply(
+        search = page.apply(
             everything,
             columns=_columns(resource),
             document=table.c.body,
             newest=(table.c.created, table.c.id),
             dialect=connection.dialect,
         )
-        return list(connection.execute(statement).scalars())
+        return [row.body for row in search.fetch(connection, {}, lambda row: orjson.loads(row.body))]
 
     found: list[Document] = [orjson.loads(body) for body in store.read(work)]
     if checked_here:

@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ....filters import index_columns
 from ....filters.nodes import And
-from ....filters.sql import test_of
 from ...store.bulk import fetch
 from ...store.schema import SLOT_NAMES, drops
 from ..query.query import BY_AGE, Query, member_parts
 from . import rows
+from .slot_sqlite import SqliteSlots
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
-    from sqlalchemy.sql.selectable import Select
 
     from ....filters.index_columns import Rule
     from ....filters.nodes import Filter
+    from ..query.search import Search
     from .flow_cache import Flow
+    from .slot_sql import SlotSql
 
 FEW = 1000
 """Drops up to which reading an index pays for a filter that does not ask for one value."""
@@ -36,10 +37,8 @@ MOST_RULES = 16
 ALL_INDEXED = "drops_indexed"
 """The index that holds all indexed elements, in the order of time."""
 
-SLOT_COLUMNS = tuple(drops.c[name] for name in SLOT_NAMES)
-
 _PAGE = " LIMIT ? OFFSET ?"
-_FROM_INDEXED = f"FROM drops INDEXED BY {ALL_INDEXED} WHERE flow_id = ? AND indexed IS NOT NULL"
+_SLOTS: dict[str, SlotSql] = {"sqlite": SqliteSlots()}
 
 
 class QueryPlan(NamedTuple):
@@ -88,7 +87,8 @@ def find(connection: Connection, flow: Flow, query: Query) -> list[Any]:
     """The rows of the drops that a query asks for, in its order."""
     plan = choose(connection, flow, query)
     if not plan.text:
-        return list(connection.execute(_statement(connection, flow, query, plan), rows.of(flow)).all())
+        search = _search(connection, flow, query, plan)
+        return search.fetch(connection, rows.of(flow), lambda row: rows.to_filtered(row, flow.path))
     found = fetch(connection, plan.text, (*plan.values, query.limit, query.start))
     if not plan.gives_ids:
         return found
@@ -107,16 +107,16 @@ def explain(connection: Connection, flow: Flow, query: Query) -> dict[str, Any]:
         is not ready yet; `plan`, the database's own account.
     """
     plan = choose(connection, flow, query)
-    text, values = plan.text, (*plan.values, query.limit, query.start)
+    text: str = plan.text
+    values: Any = (*plan.values, query.limit, query.start)
     if not text:
-        compiled = _statement(connection, flow, query, plan).compile(
+        compiled = _search(connection, flow, query, plan).statement.compile(
             dialect=connection.dialect, compile_kwargs={"render_postcompile": True}
         )
         named = {**compiled.construct_params(), **rows.of(flow)}
-        text, values = str(compiled), tuple(named[name] for name in compiled.positiontup or ())
-    account = []
-    if connection.dialect.name == "sqlite":
-        account = [line[-1] for line in fetch(connection, f"EXPLAIN QUERY PLAN {text}", values)]
+        order = compiled.positiontup
+        text, values = str(compiled), named if order is None else tuple(named[name] for name in order)
+    account = [line[-1] for line in fetch(connection, f"{slot_sql(connection).explain} {text}", values)]
     listed = () if flow.indexes is None else flow.indexes.elements
     ready = () if flow.indexes is None else flow.indexes.ready.values()
     return {
@@ -136,13 +136,27 @@ def choose(connection: Connection, flow: Flow, query: Query) -> QueryPlan:
     rules, is_whole = _rules(connection, flow, query, slots)
     rule = _best(connection, flow, rules, bool(order.members))
     if rule is not None:
-        return _by_index(flow, rule, rules, is_whole, order)
+        return _by_index(slot_sql(connection), flow, rule, rules, is_whole, order)
     by = _sort_slots(connection, flow, slots, order)
     if not is_whole or by is None:
         return _documents(flow, query, order)
     if len(by) == 1 and not rules:
-        return _by_order(flow, by[0], order)
-    return _indexed(flow, rules, by, order) if by or rules else _documents(flow, query, order)
+        return _by_order(slot_sql(connection), flow, by[0], order)
+    return (
+        _indexed(slot_sql(connection), flow, rules, by, order)
+        if by or rules
+        else _documents(flow, query, order)
+    )
+
+
+def search_all(connection: Connection, flow: Flow, query: Query) -> Search:
+    """The search for all drops that a query's filter leaves, in any order, by an index if one leaves few."""
+    slots = {} if flow.indexes is None else flow.indexes.ready
+    rules, _ = _rules(connection, flow, query, slots)
+    rule = _best(connection, flow, rules, is_sorted=True)
+    plan = QueryPlan("documents" if rule is None else "by_index", rule=rule)
+    found = _search(connection, flow, query, plan)
+    return found._replace(statement=found.statement.limit(None).offset(None))
 
 
 def columns(connection: Connection, flow: Flow) -> index_columns.Columns | None:
@@ -153,7 +167,12 @@ def columns(connection: Connection, flow: Flow) -> index_columns.Columns | None:
     disordered = [
         slot for slot in slots.values() if holds(connection, flow.id, slot, "=", index_columns.LONG)
     ]
-    return index_columns.Columns(slots, SLOT_COLUMNS, disordered)
+    return index_columns.Columns(slots, slot_sql(connection).columns, disordered)
+
+
+def slot_sql(connection: Connection) -> SlotSql:
+    """How the database reads the columns of indexed elements."""
+    return _SLOTS[connection.dialect.name]
 
 
 def selective(connection: Connection, flow: Flow, node: Filter | None, now: int) -> str:
@@ -168,7 +187,7 @@ def span(connection: Connection, flow: Flow) -> tuple[int, int] | None:
     """When the first and the last drop of a flow with indexes were created; None if it has no drops."""
     # In two statements: SQLite looks up one extreme, but reads everything for two in one statement.
     first, last = (
-        fetch(connection, f"SELECT {extreme}(indexed) {_FROM_INDEXED}", (flow.id,))[0][0]
+        fetch(connection, f"SELECT {extreme}(indexed) {slot_sql(connection).all_indexed()}", (flow.id,))[0][0]
         for extreme in ("min", "max")
     )
     return None if first is None else (first, last)
@@ -176,8 +195,10 @@ def span(connection: Connection, flow: Flow) -> tuple[int, int] | None:
 
 def holds(connection: Connection, flow_id: str, slot: int, op: str, value: bytes | str) -> bool:
     """Whether a column has a value that compares so with `value` in any drop of a flow."""
-    text = f"SELECT 1 {_from(slot)} AND {SLOT_NAMES[slot]} {op} ? LIMIT 1"
-    return bool(fetch(connection, text, (flow_id, value)))
+    sql = slot_sql(connection)
+    compared = sql.compared(slot, op, value)
+    text = f"SELECT 1 {sql.source(slot)}{compared.text} LIMIT 1"
+    return bool(fetch(connection, text, (flow_id, *compared.values)))
 
 
 def _rules(
@@ -207,9 +228,8 @@ def _best(connection: Connection, flow: Flow, rules: list[Rule], is_sorted: bool
         return equal
     least, count = None, FEW
     for rule in rules:
-        text, values = _tests([rule])
-        counted = f"SELECT count(*) FROM (SELECT 1 {_from(rule.slot)}{text} LIMIT {FEW})"
-        found = fetch(connection, counted, (flow.id, *values))[0][0]
+        counted = slot_sql(connection).count(rule, FEW)
+        found = fetch(connection, counted.text, (flow.id, *counted.values))[0][0]
         if found < count:
             least, count = rule, found
     return equal if least is None else least
@@ -239,35 +259,30 @@ def _documents(flow: Flow, query: Query, order: _Order) -> QueryPlan:
     return QueryPlan("documents", (), text, (flow.id,))
 
 
-def _by_index(flow: Flow, rule: Rule, rules: list[Rule], is_whole: bool, order: _Order) -> QueryPlan:
+def _by_index(
+    sql: SlotSql, flow: Flow, rule: Rule, rules: list[Rule], is_whole: bool, order: _Order
+) -> QueryPlan:
     if not is_whole or order.members:
         return QueryPlan("by_index", (rule.slot,), rule=rule)
-    text, values = _tests(rules)
-    name = SLOT_NAMES[rule.slot]
-    where = f" INDEXED BY drops_by_{name} WHERE flow_id = ? AND {name} IS NOT NULL{text}"
-    text = f"{rows.SELECT_TEXT}{where} ORDER BY id {order.of_age}{_PAGE}"
-    return QueryPlan("by_index", (rule.slot,), text, (flow.id, *values), rule=rule)
+    found = sql.by_rule(rows.SELECT_TEXT, flow.id, rules, rule, order.of_age)
+    return QueryPlan("by_index", (rule.slot,), found.text + _PAGE, found.values, rule=rule)
 
 
-def _by_order(flow: Flow, slot: int, order: _Order) -> QueryPlan:
-    name = SLOT_NAMES[slot]
-    direction = "DESC" if order.members[0][1] else "ASC"
-    text = f"SELECT id {_from(slot)} AND {name} < ? ORDER BY {name} {direction}, id {order.of_age}{_PAGE}"
-    return QueryPlan("by_order", (slot,), text, (flow.id, index_columns.FIRST_MARKER), gives_ids=True)
+def _by_order(sql: SlotSql, flow: Flow, slot: int, order: _Order) -> QueryPlan:
+    in_order = sql.order(slot, "DESC" if order.members[0][1] else "ASC")
+    text = f"SELECT id {sql.source(slot)} AND {sql.is_scalar(slot)} ORDER BY {in_order}, id {order.of_age}"
+    return QueryPlan("by_order", (slot,), text + _PAGE, (flow.id,), gives_ids=True)
 
 
-def _indexed(flow: Flow, rules: list[Rule], by: Sequence[int], order: _Order) -> QueryPlan:
-    text, values = _tests(rules)
-    sorts = []
+def _indexed(sql: SlotSql, flow: Flow, rules: list[Rule], by: Sequence[int], order: _Order) -> QueryPlan:
+    tests = sql.of_rules(rules)
+    sorts: list[str] = []
     for slot, (_, descending) in zip(by, order.members, strict=True):
-        name = SLOT_NAMES[slot]
-        direction = "DESC" if descending else "ASC"
-        in_order = f"CASE WHEN {name} < x'' THEN {name} END"
-        sorts += [f"{in_order} IS NULL", f"{in_order} {direction}"]
+        sorts += sql.sort(slot, "DESC" if descending else "ASC")
     sorts += [f"indexed {order.of_age}", f"id {order.of_age}"]
-    text = f"SELECT id {_FROM_INDEXED}{text} ORDER BY {', '.join(sorts)}{_PAGE}"
+    text = f"SELECT id {sql.all_indexed()}{tests.text} ORDER BY {', '.join(sorts)}{_PAGE}"
     used = tuple(dict.fromkeys([rule.slot for rule in rules] + list(by)))
-    return QueryPlan("indexed", used, text, (flow.id, *values), gives_ids=True)
+    return QueryPlan("indexed", used, text, (flow.id, *tests.values), gives_ids=True)
 
 
 def _without_the_member(
@@ -275,51 +290,27 @@ def _without_the_member(
 ) -> Iterable[str]:
     """The ids that follow behind those of `by_order`: of the drops where the member is missing or null."""
     (slot,), order = plan.slots, _Order.of(query)
-    name = SLOT_NAMES[slot]
+    sql = slot_sql(connection)
     skip = 0
     if not found and query.start:
-        counted = f"SELECT count(*) {_from(slot)} AND {name} < ?"
-        skip = query.start - fetch(connection, counted, plan.values)[0][0]
+        counted = f"SELECT count(*) {sql.source(slot)} AND {sql.is_scalar(slot)}"
+        skip = query.start - fetch(connection, counted, (flow.id,))[0][0]
     text = (
-        f"SELECT id {_FROM_INDEXED} AND ({name} IS NULL OR {name} >= ?) "
+        f"SELECT id {sql.all_indexed()} AND {sql.is_no_scalar(slot)} "
         f"ORDER BY indexed {order.of_age}, id {order.of_age}{_PAGE}"
     )
-    return [drop_id for (drop_id,) in fetch(connection, text, (*plan.values, query.limit - found, skip))]
+    return [drop_id for (drop_id,) in fetch(connection, text, (flow.id, query.limit - found, skip))]
 
 
-def _statement(connection: Connection, flow: Flow, query: Query, plan: QueryPlan) -> Select[Any]:
+def _search(connection: Connection, flow: Flow, query: Query, plan: QueryPlan) -> Search:
     """A query's own statement, with the index that the plan reads."""
-    statement = query.apply(
-        rows.SELECT.where(rows.IN_FLOW),
+    rule, sql = plan.rule, slot_sql(connection)
+    statement = rows.SELECT.where(rows.IN_FLOW)
+    return query.apply(
+        statement if rule is None else sql.restrict(statement, rule),
         columns=rows.COLUMNS,
         document=drops.c.elems,
-        newest=rows.NEWEST,
+        newest=rows.NEWEST if rule is None else sql.newest(rule),
         dialect=connection.dialect,
-        indexed=None if plan.rule is None else columns(connection, flow),
+        indexed=None if rule is None else columns(connection, flow),
     )
-    if plan.rule is None:
-        return statement
-    column = SLOT_COLUMNS[plan.rule.slot]
-    tests = [test_of(column, op, value) for op, value in plan.rule.tests]
-    statement = statement.where(column.is_not(None), *tests)
-    return statement.with_hint(drops, f"INDEXED BY drops_by_{column.name}", "sqlite")
-
-
-def _from(slot: int) -> str:
-    name = SLOT_NAMES[slot]
-    return f"FROM drops INDEXED BY drops_by_{name} WHERE flow_id = ? AND {name} IS NOT NULL"
-
-
-def _tests(rules: Iterable[Rule]) -> tuple[str, list[Any]]:
-    """The tests of rules as SQL that follows another condition, and its values."""
-    text, values = "", []
-    for rule in rules:
-        name = SLOT_NAMES[rule.slot]
-        for op, value in rule.tests:
-            if op == "in":
-                text += f" AND {name} IN ({', '.join('?' * len(value))})"
-                values += value
-            else:
-                text += f" AND {name} {op} ?"
-                values.append(value)
-    return text, values

@@ -94,6 +94,15 @@ def to_document(row: Any, path: str, hints: bool = False) -> dict[str, Any]:
     return document
 
 
+def to_filtered(row: Any, path: str) -> dict[str, Any]:
+    """A row as the document that filters test: with the stated types."""
+    document = to_document(row, path)
+    types = types_of(row)
+    if types is not None:
+        document[TYPES] = orjson.loads(types)
+    return document
+
+
 def from_row(row: Any) -> dict[str, Any]:
     """A row as a map from column to value."""
     return dict(zip(_COLUMNS, row, strict=True))

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from ....errors import InvalidInput
 from ....filters import text as filter_text
 from ....filters.quoting import split_path
-from ....filters.sql import to_sql
+from ....filters.sql import translate
 from ....wire.rest import LARGEST_LIMIT
 from ...ids import now_ms
 from ...problems import BadRequest
 from ...store import json_columns
 from . import misspellings
+from .search import Search
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from ....filters.index_columns import Columns
     from ....filters.nodes import Filter
+    from ....filters.sql import Translation
 
 DEFAULT_LIMIT = 20
 MOST_SORTS = 32
@@ -105,8 +107,8 @@ class Query:
         newest: Sequence[ColumnElement[Any]],
         dialect: Dialect,
         indexed: Columns | None = None,
-    ) -> Select[Any]:
-        """`statement` with this query's filter, order and limits.
+    ) -> Search:
+        """The search in `statement` with this query's filter, order and limits.
 
         Args:
             statement: selects the whole collection.
@@ -119,28 +121,32 @@ class Query:
         Raises:
             BadRequest: the filter asks for something that cannot be evaluated here.
         """
+        rest: Filter | None = None
         if self.filter is not None:
-            statement = statement.where(
-                condition(
-                    self.filter,
-                    columns=columns,
-                    document=document,
-                    dialect=dialect,
-                    now=self.now,
-                    indexed=indexed,
-                )
+            found = translated(
+                self.filter,
+                columns=columns,
+                document=document,
+                dialect=dialect,
+                now=self.now,
+                indexed=indexed,
             )
+            statement, rest = statement.where(found.condition), found.rest
         order: list[ColumnElement[Any]] = []
         for member, descending in self.sort:
             if member in BY_AGE:
                 order += [column.desc() if descending else column.asc() for column in newest]
                 break
-            value = json_columns.value(member_parts(member), columns, document)
-            order += [value.is_(None), value.desc() if descending else value.asc()]
+            order += json_columns.order(
+                member_parts(member), columns, document, descending=descending, dialect=dialect.name
+            )
         else:
             order += [column.desc() for column in newest]
-        statement = statement.order_by(*order).limit(self.limit)
-        return statement.offset(self.start) if self.start else statement
+        statement = statement.order_by(*order)
+        if rest is None:
+            statement = statement.limit(self.limit)
+            statement = statement.offset(self.start) if self.start else statement
+        return Search(statement, rest, self.start, self.limit, self.now)
 
     def pick(self, document: dict[str, Any]) -> dict[str, Any]:
         """`document`, or its id and the members in `only`."""
@@ -171,7 +177,7 @@ def parse_filter(text: Any, what: str = "filter") -> Filter | None:
         raise BadRequest(str(error) if what == "filter" else f"{what}: {error}") from error
 
 
-def condition(
+def translated(
     node: Filter,
     *,
     columns: json_columns.Columns,
@@ -179,10 +185,10 @@ def condition(
     dialect: Dialect,
     now: int,
     indexed: Columns | None = None,
-) -> ColumnElement[bool]:
-    """A filter as SQL. Raises BadRequest where it asks for something that cannot be evaluated here."""
+) -> Translation:
+    """A filter as SQL, and what is left of it. Raises BadRequest if it cannot be evaluated here."""
     try:
-        return to_sql(
+        return translate(
             node, columns=columns, document=document, dialect=dialect.name, now=now, indexed=indexed
         )
     except InvalidInput as error:

@@ -175,7 +175,7 @@ class TestFind:
                 newest=rows.NEWEST,
                 dialect=connection.dialect,
             )
-            compiled = query.params(rows.of(found)).compile(
+            compiled = query.statement.params(rows.of(found)).compile(
                 dialect=connection.dialect, compile_kwargs={"literal_binds": True}
             )
             return " ".join(row[3] for row in connection.execute(text(f"EXPLAIN QUERY PLAN {compiled}")))

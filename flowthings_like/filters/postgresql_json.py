@@ -1,0 +1,176 @@
+"""How PostgreSQL reads JSON text: members, their types, and exact comparisons with their values.
+
+The text is cast to `json` where it is read. `jsonb` would not do: it refuses U+0000, and it makes 1e16 a
+whole number. PostgreSQL's text has no U+0000 either: it is written as U+0001 U+0001, and U+0001 as U+0001
+U+0002, so that no two strings become one, and their order stays. The connection spells parameters like that,
+and here it is done to the documents.
+
+Whole numbers have up to 64 bits, and reals are doubles. A number below 2^53 is compared as a double; beyond
+that, whole numbers are compared as such, and reals with the next double.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Double,
+    Numeric,
+    Text,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    null,
+    or_,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, array
+
+from .values import is_index
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.elements import ColumnElement
+
+__all__ = [
+    "is_nothing",
+    "kind_of",
+    "member",
+    "number_in",
+    "number_of",
+    "number_test",
+    "sort_keys",
+    "text_in",
+    "text_of",
+    "text_test",
+]
+
+_EXACT = 1 << 53
+"""Up to this size every whole number is a double."""
+
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "==": operator.eq,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def member(document: ColumnElement[Any], path: Sequence[str]) -> ColumnElement[Any]:
+    """What is at a path in a column of JSON text, as `json`; null if there is nothing.
+
+    Args:
+        path: names of members; digits may be an index of a list.
+    """
+    found: ColumnElement[Any] = cast(_readable(document), JSON)
+    for part in path:
+        name = literal(part, Text)
+        if is_index(part):
+            found = found.op("#>", return_type=JSON())(array([name]))
+        else:
+            found = found.op("->", return_type=JSON())(name)
+    return found
+
+
+def kind_of(value: ColumnElement[Any]) -> ColumnElement[str]:
+    """The type of a `json` value: number, string, boolean, null, object or array; null of null."""
+    return func.json_typeof(value, type_=Text)
+
+
+def text_of(value: ColumnElement[Any]) -> ColumnElement[str]:
+    """The string that a `json` value is; of any other value its JSON text."""
+    return value.op("#>>", return_type=Text())(cast(array([]), ARRAY(Text)))
+
+
+def number_of(value: ColumnElement[Any]) -> ColumnElement[str]:
+    """The digits of the number that a `json` value is."""
+    return cast(value, Text)
+
+
+def is_nothing(value: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The condition that there is no `json` value, or null."""
+    return func.coalesce(kind_of(value), "null") == "null"
+
+
+def sort_keys(value: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+    """What `json` values are sorted by: first numbers, and truth as 1 and 0, then text and JSON text."""
+    kind, digits = kind_of(value), number_of(value)
+    real = cast(digits, Double)
+    truth = case((digits == "true", literal(1.0, Double)), else_=literal(0.0, Double))
+    as_whole = cast(cast(real, BigInteger), Numeric)
+    # Among numbers that are one double: whole numbers as they are, and reals that stand for a whole number.
+    apart = case(
+        (digits.regexp_match("[.eE]").is_(False), cast(digits, Numeric)),
+        (and_(func.abs(real) >= float(_EXACT), func.abs(real) < 2.0**63), as_whole),
+        else_=null(),
+    )
+    return [
+        case((kind == "number", real), (kind == "boolean", truth), else_=null()),
+        case((kind == "number", apart), else_=null()),
+        case((kind.in_(["number", "boolean"]), null()), else_=text_of(value)).collate("C"),
+    ]
+
+
+def number_test(digits: ColumnElement[Any], op: str, wanted: float) -> ColumnElement[bool]:
+    """The condition that a number, given by its digits, compares by `op` with another one."""
+    compare = _COMPARE[op]
+    if -_EXACT < wanted < _EXACT:
+        return compare(cast(digits, Double), literal(float(wanted), Double))  # type: ignore[no-any-return]
+    is_real = digits.regexp_match("[.eE]")
+    whole = compare(cast(digits, Numeric), literal(Decimal(int(wanted)), Numeric))
+    return case((is_real, _real_test(cast(digits, Double), op, wanted)), else_=whole)
+
+
+def number_in(digits: ColumnElement[Any], wanted: Sequence[float]) -> ColumnElement[bool]:
+    """The condition that a number, given by its digits, is one of these."""
+    small = [float(one) for one in wanted if -_EXACT < one < _EXACT]
+    tests = [number_test(digits, "==", one) for one in wanted if not -_EXACT < one < _EXACT]
+    if len(small) == 1:
+        tests.append(number_test(digits, "==", small[0]))
+    elif small:
+        tests.append(cast(digits, Double) == func.any(literal(small, ARRAY(Double))))
+    return or_(false(), *tests)
+
+
+def text_test(text: ColumnElement[Any], op: str, wanted: str) -> ColumnElement[bool]:
+    """The condition that a string compares by `op` with another one, by code points."""
+    if op != "==":
+        text = text.collate("C")
+    return _COMPARE[op](text, literal(wanted, Text))  # type: ignore[no-any-return]
+
+
+def text_in(text: ColumnElement[Any], wanted: Sequence[str]) -> ColumnElement[bool]:
+    """The condition that a string is one of these."""
+    if len(wanted) == 1:
+        return text_test(text, "==", wanted[0])
+    return text == func.any(literal(list(wanted), ARRAY(Text)))
+
+
+def _real_test(real: ColumnElement[Any], op: str, wanted: float) -> ColumnElement[bool]:
+    """The condition that a double compares by `op` with a number that may be no double."""
+    double = float(wanted)
+    if double == wanted:
+        return _COMPARE[op](real, literal(double, Double))  # type: ignore[no-any-return]
+    if op == "==":
+        return false()
+    below = double if double < wanted else math.nextafter(double, -math.inf)
+    if op[0] == "<":
+        return real <= literal(below, Double)
+    return real > literal(below, Double)
+
+
+def _readable(document: ColumnElement[Any]) -> ColumnElement[Any]:
+    """JSON text that PostgreSQL can read, whatever characters it holds."""
+    # Without escaped backslashes, every backslash begins an escape.
+    other = func.replace(document, literal("\\\\", Text), literal("\\u005c", Text))
+    other = func.replace(other, literal("\\u0001", Text), literal("\\u0001\\u0002", Text))
+    other = func.replace(other, literal("\\u0000", Text), literal("\\u0001\\u0001", Text))
+    return case((func.strpos(document, literal("\\u000", Text)) > 0, other), else_=document)
