@@ -25,6 +25,7 @@ from ...problems import BadRequest
 from ...store.schema import drops
 from ..access.authorization import authorize
 from ..drops.flow_cache import find_flow
+from . import streamed
 from .measures import ListMeasure, NumberMeasure
 from .plan import Plan
 from .ranking import MISSING, Rank, rank
@@ -38,8 +39,7 @@ if TYPE_CHECKING:
 
     from ...store.store import Store
     from ..access.rights import Caller
-
-Key = tuple[Any, ...]
+    from .streamed import Key
 
 _LARGEST = "1.8e308"
 
@@ -66,6 +66,10 @@ def aggregate(store: Store, caller: Caller, flow: str, request: Any) -> list[dic
 
     def work(connection: Connection) -> list[dict[str, Any]]:
         found = authorize(connection, caller, flow, "dropRead", find_flow)
+        if connection.dialect.name != "sqlite":
+            values = streamed.computed(connection, plan, found)
+            _refuse_infinite(values)
+            return [_row(plan, key, each) for key, each in values.items()]
         computed = _computed(connection, plan, Source.of(connection, plan, found))
         lists = _lists(connection, plan, Source.of_documents(connection, plan, found))
         return [_row(plan, key, {**values, **lists.get(key, {})}) for key, values in computed.items()]
@@ -91,13 +95,18 @@ def _computed(connection: Connection, plan: Plan, source: Source) -> dict[Key, d
         for row in found
         if row[-1]  # without groups there is a row even for no drops
     }
-    for values in computed.values() if overflow else ():
+    if overflow:
+        _refuse_infinite(computed)
+    return computed
+
+
+def _refuse_infinite(computed: Mapping[Key, Mapping[str, Any]]) -> None:
+    for values in computed.values():
         for name, value in values.items():
             if not _is_finite(value):
                 raise BadRequest(
                     f"{name} is beyond {_LARGEST}, the largest number there is: filter what is added up"
                 )
-    return computed
 
 
 def _grouped(

@@ -5,7 +5,8 @@ database, or an accumulator in Python if the database has none:
 
     NumberMeasure("stddev", accumulator=StandardDeviation)
 
-The same entry serves a flow that is read from its documents and one that is read from its indexes.
+The same entry serves a flow that is read from its documents and one that is read from its indexes, and a
+database that calls the accumulator as well as one that cannot.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 from sqlalchemy import func
 
 from .exact_sums import ExactAverage, ExactSum
+from .extremes import Greatest, Least
 from .ranking import rank
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ _INSTALLED = "flowthings-measures"
 
 
 class Accumulator(Protocol):
-    """An SQLite aggregate function in Python: it takes numbers one by one and returns a result."""
+    """An aggregate function in Python, as SQLite calls it: takes numbers one by one, and has a result."""
 
     def step(self, value: float | None) -> None:
         """Take one drop's number, None if it has none."""
@@ -46,18 +48,20 @@ class NumberMeasure:
 
     Attributes:
         name: as in `$name:member`.
-        function: the database's function, None if it has none.
-        accumulator: computes it in Python. It is used if there is no function, and if the function's result
-            is too large for the database. None if that cannot happen.
+        accumulator: computes it in Python.
+        function: SQLite's function, None if it has none.
+        may_overflow: whether the function's result may be too large for the database. Then the accumulator is
+            used.
     """
 
     name: str
+    accumulator: type[Accumulator]
     function: str | None = None
-    accumulator: type[Accumulator] | None = None
+    may_overflow: bool = False
     takes_member: ClassVar[bool] = True
 
     def of(self, numbers: ColumnElement[Any], *, exact: bool = False) -> ColumnElement[Any]:
-        """The measure of a column; with `exact`, by the accumulator if there is one."""
+        """The measure of a column; with `exact`, by the accumulator if the function may overflow."""
         if self._is_in_python(exact):
             return getattr(func, self._python_name)(numbers)  # type: ignore[no-any-return]
         assert self.function is not None
@@ -65,14 +69,14 @@ class NumberMeasure:
 
     def install(self, connection: Connection, *, exact: bool = False) -> None:
         """Make the accumulator known to a connection before a statement uses it."""
-        installed: dict[str, type[Accumulator] | None] = connection.info.setdefault(_INSTALLED, {})
+        installed: dict[str, type[Accumulator]] = connection.info.setdefault(_INSTALLED, {})
         if self._is_in_python(exact) and installed.get(self.name) is not self.accumulator:
             raw: Any = connection.connection.driver_connection
             raw.create_aggregate(self._python_name, 1, self.accumulator)
             installed[self.name] = self.accumulator
 
     def _is_in_python(self, exact: bool) -> bool:
-        return self.function is None or (exact and self.accumulator is not None)
+        return self.function is None or (exact and self.may_overflow)
 
     @property
     def _python_name(self) -> str:
@@ -115,10 +119,10 @@ def _unique(values: list[Any]) -> list[Any]:
 MEASURES: dict[str, Measure] = {
     measure.name: measure
     for measure in (
-        NumberMeasure("avg", "avg", ExactAverage),
-        NumberMeasure("min", "min"),
-        NumberMeasure("max", "max"),
-        NumberMeasure("sum", "sum", ExactSum),
+        NumberMeasure("avg", ExactAverage, "avg", may_overflow=True),
+        NumberMeasure("min", Least, "min"),
+        NumberMeasure("max", Greatest, "max"),
+        NumberMeasure("sum", ExactSum, "sum", may_overflow=True),
         ListMeasure("unique", _unique),
         ListMeasure("all", list),
         CountMeasure("count"),
