@@ -21,34 +21,38 @@ from .inventory import Row
 from .points import RawPoint, RawPoints, StatPoints
 from .pointwidths import pointwidth
 from .set_frames import Name
-from .set_points import Versions
+from .set_points import Versions, Where
 from .stream import Stream
 from .stream_points import Change
 from .streamset import Pattern, StreamSet
 from .times import MAXIMUM_TIME, MINIMUM_TIME
 
 class LazyPointCalls:
-    def values(self, start: Any, end: Any, version: int = 0) -> GreenThunk[RawPoints]: ...
-    def values_iter(self, start: Any, end: Any, version: int = 0) -> Iterator[RawPoints]: ...
+    def values(
+        self, start: Any, end: Any, version: int = 0, *, where: Where = None
+    ) -> GreenThunk[RawPoints]: ...
+    def values_iter(
+        self, start: Any, end: Any, version: int = 0, *, where: Where = None
+    ) -> Iterator[RawPoints]: ...
     raw_values = values
     raw_values_iter = values_iter
     def windows(
-        self, start: Any, end: Any, width: int, depth: int = 0, version: int = 0
+        self, start: Any, end: Any, width: int, depth: int = 0, version: int = 0, *, where: Where = None
     ) -> GreenThunk[StatPoints]: ...
     def windows_iter(
-        self, start: Any, end: Any, width: int, depth: int = 0, version: int = 0
+        self, start: Any, end: Any, width: int, depth: int = 0, version: int = 0, *, where: Where = None
     ) -> Iterator[StatPoints]: ...
     def precise_windows(
-        self, start: Any, end: Any, width: int, version: int = 0
+        self, start: Any, end: Any, width: int, version: int = 0, *, where: Where = None
     ) -> GreenThunk[StatPoints]: ...
     def precise_windows_iter(
-        self, start: Any, end: Any, width: int, version: int = 0
+        self, start: Any, end: Any, width: int, version: int = 0, *, where: Where = None
     ) -> Iterator[StatPoints]: ...
     def aligned_windows(
-        self, start: Any, end: Any, pointwidth: int | pointwidth, version: int = 0
+        self, start: Any, end: Any, pointwidth: int | pointwidth, version: int = 0, *, where: Where = None
     ) -> GreenThunk[StatPoints]: ...
     def aligned_windows_iter(
-        self, start: Any, end: Any, pointwidth: int | pointwidth, version: int = 0
+        self, start: Any, end: Any, pointwidth: int | pointwidth, version: int = 0, *, where: Where = None
     ) -> Iterator[StatPoints]: ...
     def count(
         self,
@@ -118,10 +122,10 @@ class LazyStream(LazyPointCalls, LazyAPI):
 
 class LazySetPointCalls:
     def values(
-        self, start: Any = None, end: Any = None, versions: Versions | None = None
+        self, start: Any = None, end: Any = None, versions: Versions | None = None, *, where: Where = None
     ) -> GreenThunk[list[Any]]: ...
     def raw_values(
-        self, start: Any = None, end: Any = None, versions: Versions | None = None
+        self, start: Any = None, end: Any = None, versions: Versions | None = None, *, where: Where = None
     ) -> GreenThunk[list[RawPoints]]: ...
     def windows(
         self,
@@ -131,13 +135,20 @@ class LazySetPointCalls:
         depth: int = 0,
         *,
         versions: Versions | None = None,
+        where: Where = None,
     ) -> GreenThunk[Any]: ...
     def precise_windows(
-        self, start: Any, end: Any, width: int, versions: Versions | None = None
+        self, start: Any, end: Any, width: int, versions: Versions | None = None, *, where: Where = None
     ) -> GreenThunk[list[StatPoints]]: ...
     windowed_values = precise_windows
     def aligned_windows(
-        self, start: Any = None, end: Any = None, pointwidth: Any = None, versions: Versions | None = None
+        self,
+        start: Any = None,
+        end: Any = None,
+        pointwidth: Any = None,
+        versions: Versions | None = None,
+        *,
+        where: Where = None,
     ) -> GreenThunk[Any]: ...
     def count(self, precise: bool = False, start: Any = None, end: Any = None) -> GreenThunk[int]: ...
     def earliest(self) -> GreenThunk[tuple[RawPoint | None, ...]]: ...
@@ -276,27 +287,31 @@ class LazyClient(LazyInventory, LazyAPI):
     def collection_metadata(self, prefix: str = "") -> GreenThunk[tuple[dict[str, int], dict[str, int]]]: ...
 
 class AsyncPointCalls:
-    def values(self, start: Any, end: Any, version: int = 0) -> RunningCall[RawPoints]: ...
-    def values_iter(self, start: Any, end: Any, version: int = 0) -> Iterator[RawPoints]: ...
+    def values(
+        self, start: Any, end: Any, version: int = 0, *, where: Where = None
+    ) -> RunningCall[RawPoints]: ...
+    def values_iter(
+        self, start: Any, end: Any, version: int = 0, *, where: Where = None
+    ) -> Iterator[RawPoints]: ...
     raw_values = values
     raw_values_iter = values_iter
     def windows(
-        self, start: Any, end: Any, width: int, depth: int = 0, version: int = 0
+        self, start: Any, end: Any, width: int, depth: int = 0, version: int = 0, *, where: Where = None
     ) -> RunningCall[StatPoints]: ...
     def windows_iter(
-        self, start: Any, end: Any, width: int, depth: int = 0, version: int = 0
+        self, start: Any, end: Any, width: int, depth: int = 0, version: int = 0, *, where: Where = None
     ) -> Iterator[StatPoints]: ...
     def precise_windows(
-        self, start: Any, end: Any, width: int, version: int = 0
+        self, start: Any, end: Any, width: int, version: int = 0, *, where: Where = None
     ) -> RunningCall[StatPoints]: ...
     def precise_windows_iter(
-        self, start: Any, end: Any, width: int, version: int = 0
+        self, start: Any, end: Any, width: int, version: int = 0, *, where: Where = None
     ) -> Iterator[StatPoints]: ...
     def aligned_windows(
-        self, start: Any, end: Any, pointwidth: int | pointwidth, version: int = 0
+        self, start: Any, end: Any, pointwidth: int | pointwidth, version: int = 0, *, where: Where = None
     ) -> RunningCall[StatPoints]: ...
     def aligned_windows_iter(
-        self, start: Any, end: Any, pointwidth: int | pointwidth, version: int = 0
+        self, start: Any, end: Any, pointwidth: int | pointwidth, version: int = 0, *, where: Where = None
     ) -> Iterator[StatPoints]: ...
     def count(
         self,
@@ -368,10 +383,10 @@ class AsyncStream(AsyncPointCalls, AsyncAPI):
 
 class AsyncSetPointCalls:
     def values(
-        self, start: Any = None, end: Any = None, versions: Versions | None = None
+        self, start: Any = None, end: Any = None, versions: Versions | None = None, *, where: Where = None
     ) -> RunningCall[list[Any]]: ...
     def raw_values(
-        self, start: Any = None, end: Any = None, versions: Versions | None = None
+        self, start: Any = None, end: Any = None, versions: Versions | None = None, *, where: Where = None
     ) -> RunningCall[list[RawPoints]]: ...
     def windows(
         self,
@@ -381,13 +396,20 @@ class AsyncSetPointCalls:
         depth: int = 0,
         *,
         versions: Versions | None = None,
+        where: Where = None,
     ) -> RunningCall[Any]: ...
     def precise_windows(
-        self, start: Any, end: Any, width: int, versions: Versions | None = None
+        self, start: Any, end: Any, width: int, versions: Versions | None = None, *, where: Where = None
     ) -> RunningCall[list[StatPoints]]: ...
     windowed_values = precise_windows
     def aligned_windows(
-        self, start: Any = None, end: Any = None, pointwidth: Any = None, versions: Versions | None = None
+        self,
+        start: Any = None,
+        end: Any = None,
+        pointwidth: Any = None,
+        versions: Versions | None = None,
+        *,
+        where: Where = None,
     ) -> RunningCall[Any]: ...
     def count(self, precise: bool = False, start: Any = None, end: Any = None) -> RunningCall[int]: ...
     def earliest(self) -> RunningCall[tuple[RawPoint | None, ...]]: ...

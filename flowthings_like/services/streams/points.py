@@ -7,10 +7,12 @@ for point, version in points: ...              # RawPoint objects, which are mad
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, overload
 
+from ...filters.target import filter_of
 from ...wire.gc_paused import with_gc_paused
 from .needed import needed
 
@@ -95,6 +97,24 @@ class Points(Generic[P]):
 
     def _of(self: Self, columns: tuple[NDArray[Any], ...]) -> Self:
         raise NotImplementedError
+
+    def where(self: Self, where: Any) -> Self:
+        """The points that match a filter, such as `mem.value > 30`, or its text.
+
+        Points have the members `time` and `value`; windows `time`, `min`, `mean`, `max`, `count` and
+        `stddev`. Times are nanoseconds. NaN counts as missing.
+
+        Raises:
+            InvalidInput: it is no filter, or it cannot be evaluated.
+        """
+        node = filter_of(where)
+        if node is None:
+            return self
+        with needed():
+            from ...filters.arrays import matching
+        columns = dict(zip(self.COLUMNS, self.columns, strict=True))
+        found = matching(node, columns, int(time.time() * 1000))
+        return self if found.all() else self._of(tuple(column[found] for column in self.columns))
 
     def __len__(self) -> int:
         return len(self.times)

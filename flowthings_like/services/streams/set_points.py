@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from ...errors import InvalidInput
+from ...filters.target import filter_of
 from ...green.calls.markers import reads
 from ...transport.outgoing_values import resolve
 from ...wire.btrdb.errors import BTRDBTypeError, BTRDBValueError
@@ -16,9 +17,12 @@ from .needed import needed
 from .times import currently_as_ns
 
 if TYPE_CHECKING:
+    from ...filters.nodes import Filter
     from .points import Points, RawPoint, RawPoints, StatPoints
     from .selection import Selection
     from .stream import Stream
+
+    Where = Filter | str | None
 
 __all__ = ["SetPointCalls"]
 
@@ -51,29 +55,43 @@ class SetPointCalls:
     # Reading
 
     @reads
-    def values(self, start: Any = None, end: Any = None, versions: Versions | None = None) -> list[Any]:
+    def values(
+        self,
+        start: Any = None,
+        end: Any = None,
+        versions: Versions | None = None,
+        *,
+        where: Where = None,
+    ) -> list[Any]:
         """The points or windows of each stream.
 
         Without arguments: for each stream a list of RawPoint or StatPoint objects, by what `filter`,
-        `windows` and `aligned_windows` have chosen. With a start or an end: what `raw_values` returns.
+        `windows` and `aligned_windows` have chosen. With a start, an end or a filter: what `raw_values`
+        returns.
         """
-        if start is not None or end is not None or versions is not None:
-            return self.raw_values(start, end, versions)
+        if start is not None or end is not None or versions is not None or where is not None:
+            return self.raw_values(start, end, versions, where=where)
         return [with_gc_paused(list, part.points()) for part in self._selected()]
 
     @reads
     def raw_values(
-        self, start: Any = None, end: Any = None, versions: Versions | None = None
+        self,
+        start: Any = None,
+        end: Any = None,
+        versions: Versions | None = None,
+        *,
+        where: Where = None,
     ) -> list[RawPoints]:
         """The points of each stream in a range of times, as columns.
 
         Args:
             start, end: the range; those that `filter` has remembered by default.
             versions: the version of each stream to read; the pinned ones by default, else the latest.
+            where: a filter that the points have to match, such as `mem.value > 30`.
         """
         first, last = self._range(start, end)
-        pins = self._pins(versions)
-        return self._map(lambda stream: stream.values(first, last, pins.get(stream.uuid, 0)))
+        pins, node = self._pins(versions), filter_of(where)
+        return self._map(lambda stream: stream.values(first, last, pins.get(stream.uuid, 0), where=node))
 
     @reads
     def windows(
@@ -84,6 +102,7 @@ class SetPointCalls:
         depth: int = 0,
         *,
         versions: Versions | None = None,
+        where: Where = None,
     ) -> Any:
         """`windows(start, end, width)` returns the windows of each stream, a list of StatPoints.
 
@@ -92,23 +111,28 @@ class SetPointCalls:
         Args:
             width: of each window, in nanoseconds.
             depth: is ignored.
+            where: a filter that the windows have to match, such as `mem.mean > 30`. It is for the call with
+                all arguments.
 
         Raises:
             InvalidOperation: windows were chosen already.
         """
         if width is None or (start is None and end is None):
+            _refuse_filter(where, "windows(start, end, width, where=…)")
             self._selection = self._selection.with_windows(start if width is None else width)
             return self
         first, last = self._range(start, end)
-        pins, size = self._pins(versions), width
-        return self._map(lambda stream: stream.windows(first, last, size, version=pins.get(stream.uuid, 0)))
+        pins, size, node = self._pins(versions), width, filter_of(where)
+        return self._map(
+            lambda stream: stream.windows(first, last, size, version=pins.get(stream.uuid, 0), where=node)
+        )
 
     @reads
     def precise_windows(
-        self, start: Any, end: Any, width: int, versions: Versions | None = None
+        self, start: Any, end: Any, width: int, versions: Versions | None = None, *, where: Where = None
     ) -> list[StatPoints]:
         """The windows of each stream; `windows` with all arguments, by its name in version 6."""
-        found: list[StatPoints] = self.windows(start, end, width, versions=versions)
+        found: list[StatPoints] = self.windows(start, end, width, versions=versions, where=where)
         return found
 
     windowed_values = precise_windows
@@ -120,6 +144,8 @@ class SetPointCalls:
         end: Any = None,
         pointwidth: Any = None,
         versions: Versions | None = None,
+        *,
+        where: Where = None,
     ) -> Any:
         """`aligned_windows(start, end, pointwidth)` returns the aligned windows of each stream, a list of
         StatPoints.
@@ -130,14 +156,17 @@ class SetPointCalls:
             InvalidOperation: windows were chosen already.
         """
         if pointwidth is None or (start is None and end is None):
+            _refuse_filter(where, "aligned_windows(start, end, pointwidth, where=…)")
             self._selection = self._selection.with_aligned_windows(
                 start if pointwidth is None else pointwidth
             )
             return self
         first, last = self._range(start, end)
-        pins = self._pins(versions)
+        pins, node = self._pins(versions), filter_of(where)
         return self._map(
-            lambda stream: stream.aligned_windows(first, last, pointwidth, pins.get(stream.uuid, 0))
+            lambda stream: stream.aligned_windows(
+                first, last, pointwidth, pins.get(stream.uuid, 0), where=node
+            )
         )
 
     def _selected(self, margin: int = 0) -> Sequence[Points[Any]]:
@@ -273,6 +302,12 @@ class SetPointCalls:
 
     def _by_uuid(self, found: list[R]) -> dict[UUID, R]:
         return dict(zip((stream.uuid for stream in self._streams), found, strict=True))
+
+
+def _refuse_filter(where: Any, instead: str) -> None:
+    """Raise InvalidInput if a filter is given where windows are only chosen for later calls."""
+    if where is not None:
+        raise InvalidInput(f"a filter on windows needs a start and an end: {instead}")
 
 
 def to_versions(versions: Any) -> dict[UUID, int]:

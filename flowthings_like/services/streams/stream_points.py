@@ -10,6 +10,7 @@ from ...green.calls.markers import plain, reads
 from .arguments import check_merge, check_version, check_width
 from .counting import count_points
 from .needed import needed
+from .point_filter import matching_points
 from .pointwidths import check_point_width, pointwidth
 from .times import MAXIMUM_TIME, MINIMUM_TIME, check_range, check_time, currently_as_ns, to_nanoseconds
 
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from uuid import UUID
 
+    from ...filters.nodes import Filter
     from ...wire.btrdb.points import RawColumns
     from .dialect import Dialect
     from .points import RawPoint, RawPoints, StatPoints
+
+    Where = Filter | str | None
 
 __all__ = ["PointCalls"]
 
@@ -54,8 +58,12 @@ class PointCalls:
     # Reading
 
     @reads
-    def values(self, start: Any, end: Any, version: int = 0) -> RawPoints:
+    def values(self, start: Any, end: Any, version: int = 0, *, where: Where = None) -> RawPoints:
         """The points in a range of times.
+
+        Args:
+            where: a filter that the points have to match, such as `mem.value > 30`. It is tested here, on
+                arrays, as the points arrive. See `points.where` for its members.
 
         Returns:
             RawPoints: arrays, which iterate as (RawPoint, version) pairs. Points with equal times are in the
@@ -67,27 +75,33 @@ class PointCalls:
         """
         with needed():
             from .collecting import collect_raw
-        return collect_raw(self.values_iter(start, end, version), self._version(version))
+        return collect_raw(self.values_iter(start, end, version, where=where), self._version(version))
 
     @plain
-    def values_iter(self, start: Any, end: Any, version: int = 0) -> Iterator[RawPoints]:
+    def values_iter(
+        self, start: Any, end: Any, version: int = 0, *, where: Where = None
+    ) -> Iterator[RawPoints]:
         """The points in a range of times, in parts of some thousand points as they arrive.
 
         The next part is received when it is asked for, so the memory is bounded whatever the range has.
         """
         first, last = check_range(start, end)
-        return self._dialect().raw_values(self._uuid, first, last, self._version(version))
+        parts = self._dialect().raw_values(self._uuid, first, last, self._version(version))
+        return matching_points(parts, where)
 
     raw_values = values
     raw_values_iter = values_iter
 
     @reads
-    def windows(self, start: Any, end: Any, width: int, depth: int = 0, version: int = 0) -> StatPoints:
+    def windows(
+        self, start: Any, end: Any, width: int, depth: int = 0, version: int = 0, *, where: Where = None
+    ) -> StatPoints:
         """Statistics of windows of any width. The last one ends at or before `end`.
 
         Args:
             width: of each window, in nanoseconds.
             depth: an accuracy of 2 ** depth nanoseconds is enough. Only servers of version 4 use it.
+            where: a filter that the windows have to match, such as `mem.mean > 30`; see `values`.
 
         Returns:
             StatPoints: arrays, which iterate as (StatPoint, version) pairs. A window without points has the
@@ -98,36 +112,49 @@ class PointCalls:
         """
         with needed():
             from .collecting import collect_stat
-        return collect_stat(self.windows_iter(start, end, width, depth, version), self._version(version))
+        parts = self.windows_iter(start, end, width, depth, version, where=where)
+        return collect_stat(parts, self._version(version))
 
     @plain
     def windows_iter(
-        self, start: Any, end: Any, width: int, depth: int = 0, version: int = 0
+        self, start: Any, end: Any, width: int, depth: int = 0, version: int = 0, *, where: Where = None
     ) -> Iterator[StatPoints]:
         """The windows of `windows`, in parts as they arrive; see `values_iter`."""
         first, last = check_range(start, end)
         size, accuracy = check_width(width), int(check_point_width(depth))
-        return self._dialect().windows(self._uuid, first, last, self._version(version), size, accuracy)
+        parts = self._dialect().windows(self._uuid, first, last, self._version(version), size, accuracy)
+        return matching_points(parts, where)
 
     @reads
-    def precise_windows(self, start: Any, end: Any, width: int, version: int = 0) -> StatPoints:
+    def precise_windows(
+        self, start: Any, end: Any, width: int, version: int = 0, *, where: Where = None
+    ) -> StatPoints:
         """The same as `windows`, by its name in version 6."""
-        return self.windows(start, end, width, version=version)
+        return self.windows(start, end, width, version=version, where=where)
 
     @plain
     def precise_windows_iter(
-        self, start: Any, end: Any, width: int, version: int = 0
+        self, start: Any, end: Any, width: int, version: int = 0, *, where: Where = None
     ) -> Iterator[StatPoints]:
         """The same as `windows_iter`, by its name in version 6."""
-        return self.windows_iter(start, end, width, version=version)
+        return self.windows_iter(start, end, width, version=version, where=where)
 
     @reads
     def aligned_windows(
-        self, start: Any, end: Any, pointwidth: int | pointwidth, version: int = 0
+        self,
+        start: Any,
+        end: Any,
+        pointwidth: int | pointwidth,
+        version: int = 0,
+        *,
+        where: Where = None,
     ) -> StatPoints:
         """Statistics of windows of 2 ** pointwidth nanoseconds: much faster than `windows`.
 
         Each window begins at a multiple of its length. `start` and `end` are rounded down to such times.
+
+        Args:
+            where: a filter that the windows have to match, such as `mem.mean > 30`; see `values`.
 
         Returns:
             StatPoints: arrays, which iterate as (StatPoint, version) pairs. Windows without points are left
@@ -138,17 +165,24 @@ class PointCalls:
         """
         with needed():
             from .collecting import collect_stat
-        parts = self.aligned_windows_iter(start, end, pointwidth, version)
+        parts = self.aligned_windows_iter(start, end, pointwidth, version, where=where)
         return collect_stat(parts, self._version(version))
 
     @plain
     def aligned_windows_iter(
-        self, start: Any, end: Any, pointwidth: int | pointwidth, version: int = 0
+        self,
+        start: Any,
+        end: Any,
+        pointwidth: int | pointwidth,
+        version: int = 0,
+        *,
+        where: Where = None,
     ) -> Iterator[StatPoints]:
         """The windows of `aligned_windows`, in parts as they arrive; see `values_iter`."""
         first, last = check_range(start, end)
         width = check_point_width(pointwidth)
-        return self._dialect().aligned_windows(self._uuid, first, last, self._version(version), width)
+        parts = self._dialect().aligned_windows(self._uuid, first, last, self._version(version), width)
+        return matching_points(parts, where)
 
     @reads
     def count(
