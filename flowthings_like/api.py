@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .services.parallel import AsyncServices, LazyServices
     from .services.records.api_client import Records
     from .services.streams.client import Client as StreamClient
+    from .services.things.api_room import RoomService
     from .services.things.client import Client
     from .transport.connection_pool import Pool
     from .transport.http.encoder import Encoder
@@ -114,6 +115,7 @@ class API(Services):
         self._platform: Any = None
         self._things_url = _either(things, defaults.things)
         self._things: Client | None = None
+        self._room: RoomService | None = None
         self._db_url = _either(db, defaults.db)
         self._db: ConnectionPool | None = None
         self._streams_url = _either(streams, defaults.streams)
@@ -306,6 +308,19 @@ class API(Services):
         if connection.closed:
             client.close()
         return client
+
+    @property
+    def room(self) -> RoomService:
+        """The rooms. `api.room("gales")` is the room of that name, on the node to which `things` connects.
+
+        Raises:
+            ConfigurationError: as for `things`.
+        """
+        if self._room is None:
+            from .services.things.api_room import RoomService
+
+            self._room = RoomService(lambda: self.things)
+        return self._room
 
     @property
     def db(self) -> ConnectionPool:

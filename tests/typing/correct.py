@@ -170,6 +170,20 @@ print(api.lazy().things.has_user("ada"), api.async_().things.time_zones_info().g
 with client.async_() as queries:
     running = queries.query("2 + 2")
 print(running.get(timeout=5), [room.scope for room in client.get_rooms()])
+for name, arguments in api.room("gales", "//stuff").events(10, where=mem.wind > 30):
+    print(name.upper(), arguments[0])
+with api.room(Chat, ".chat.id();") as joined:
+    joined.tell("hello")
+    joined.on("failed", report)(ValueError("in a row"))
+
+
+@joined.on("gale", where="wind > 30")
+def on_gale(gale: dict[str, float]) -> None:
+    print(gale["wind"])
+
+
+on_gale({"wind": 41.4})
+print(force(api.lazy().room("gales").emit("gale", 1)), api.async_().room(Chat, "gales").leave().get())
 print(force(chat.lazy().emit("said", "hello")), chat.lazy().tell("hello"), chat.async_().leave().get())
 
 # Time series alone

@@ -121,6 +121,9 @@ client.get_rooms()[0].emit(7)  # !
 room.join("localhost")  # !
 room.lazy().emit("said", timeout="5")  # !
 api.lazy().things.usrs_info()  # !
+api.room("gales").emit(7)  # !
+api.room(dict)  # !
+api.lazy().room("gales").join(timeout=3)  # !
 
 # Time series alone.
 btrdb = connect("localhost:4410")

@@ -20,6 +20,7 @@ __all__ = [
     "check_timeout",
     "check_variables",
     "deadline_in",
+    "deadline_of",
     "endpoint_at",
     "endpoints_of",
 ]
@@ -115,3 +116,9 @@ def deadline_in(timeout: Any, name: str = "timeout") -> float | None:
         return None
     timeout = check_timeout(timeout, name)
     return None if timeout is None else time.monotonic() + timeout
+
+
+def deadline_of(name: str, seconds: float | None) -> float:
+    """The `time.monotonic()` at which a time-out ends; inf for None."""
+    deadline = deadline_in(seconds, name)
+    return math.inf if deadline is None else deadline

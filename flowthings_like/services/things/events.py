@@ -6,10 +6,13 @@ import math
 import queue
 import time
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...errors import DeadlineExceeded, FlowThingsError
 from ...green.backends.choice import detect
+
+if TYPE_CHECKING:
+    from .event_filters import EventTest
 
 __all__ = ["MAX_WAITING", "EventQueue", "EventsLost", "Lifecycle", "QueuedEvent", "RoomEvents"]
 
@@ -89,13 +92,25 @@ class RoomEvents(EventQueue):
     It ends when the room is left or deleted or its client is closed. Events wait in memory until they are
     taken, up to a bound. In place of the events that came while the bound was reached, it raises EventsLost
     once.
+
+    Args:
+        room: where the events come from.
+        deadline: the `time.monotonic()` at which the loop ends; inf for no limit.
+        test: which events to keep; None for all. The others take no memory.
     """
 
-    def __init__(self, room: object, deadline: float) -> None:
+    def __init__(self, room: object, deadline: float, test: EventTest | None = None) -> None:
         super().__init__()
         self._room = room
         self._deadline = deadline
+        self._test = test
         self._is_ended = False
+
+    def offer(self, event: QueuedEvent) -> bool:
+        """Add an event if it matches, or drop it if too many wait. One thread at a time may do this."""
+        if self._test is not None and not self._test(event[1]):
+            return True
+        return super().offer(event)
 
     def __iter__(self) -> RoomEvents:
         return self

@@ -1,8 +1,7 @@
-"""Handlers of a room: the decorator that marks them, and the green thread that calls them."""
+"""The room that handlers belong to, and the green thread that calls them."""
 
 from __future__ import annotations
 
-import inspect
 import logging
 import math
 import os
@@ -10,43 +9,21 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from ...errors import ConnectionFailed, DeadlineExceeded, InvalidInput
+from ...errors import ConnectionFailed, DeadlineExceeded
 from ...green.backends.choice import detect
 from ...transport.background_threads import OneThread
+from .event_handler import EventHandler, check_plain, event, find_handlers
 from .events import MAX_WAITING, EventQueue, Lifecycle, RoomEvents
 
-__all__ = ["BaseRoom", "EventDispatcher", "event"]
+if TYPE_CHECKING:
+    from ...filters import Filter
 
-F = TypeVar("F", bound=Callable[..., Any])
+__all__ = ["BaseRoom", "EventDispatcher"]
 
 _log = logging.getLogger("flowthings_like")
 _HOOKS = ("on_init", "on_join", "on_leave", "on_delete", "on_emit")
-
-
-def event(name: str) -> Callable[[F], F]:
-    """Mark a method of a Room as the handler of an event:
-
-        class Chat(Room):
-            @event("msg")
-            def on_msg(self, msg): ...
-
-    It gets the arguments of the emit. A subclass that overrides the method overrides the handler. A method
-    may handle several events, with a mark for each.
-
-    Raises:
-        InvalidInput: the name is no str, or the method is a coroutine function.
-    """
-    if not isinstance(name, str):
-        raise InvalidInput('write @event("name of the event"), with the parentheses')
-
-    def mark(function: F) -> F:
-        _check_plain(function)
-        function.__room_events__ = (*getattr(function, "__room_events__", ()), name)  # type: ignore[attr-defined]
-        return function
-
-    return mark
 
 
 class BaseRoom:
@@ -54,13 +31,16 @@ class BaseRoom:
 
     event = staticmethod(event)
 
-    _handlers: ClassVar[dict[str, str]] = {}  # the name of a method for each event
+    _handlers: ClassVar[dict[str, list[EventHandler]]] = {}  # the methods, by event
+    _functions: dict[str, list[EventHandler]]  # what `on` has added, by event
     _collection: str | None = None  # changed when the collection is renamed
     _loops: tuple[weakref.ref[RoomEvents], ...] = ()  # what `events` has returned
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        cls._handlers = _find_handlers(cls)
+        for name in _HOOKS:
+            check_plain(getattr(cls, name))
+        cls._handlers = find_handlers(cls)
 
     def on_init(self) -> None:
         """Called by `join`, in its thread, before anything else is called. What it raises, `join` raises."""
@@ -94,7 +74,7 @@ class BaseRoom:
         """Emit an event to all who have joined the room."""
         raise NotImplementedError
 
-    def events(self, timeout: float | None = None) -> RoomEvents:
+    def events(self, timeout: float | None = None, *, where: Filter | str | None = None) -> RoomEvents:
         """An iterator over the events that are emitted from now on."""
         raise NotImplementedError
 
@@ -215,11 +195,7 @@ class EventDispatcher:
         while True:
             event, args = self._events.get()
             if isinstance(event, str):
-                name = room._handlers.get(event)
-                if name is not None:
-                    self._call(getattr(room, name), args, event)
-                else:
-                    self._call(room.on_emit, (event, *args), event)
+                self._handle(event, args)
             elif event is Lifecycle.JOINED or event is Lifecycle.EVENTS_LOST:
                 try:
                     self._call(room.on_join, (), "on_join")
@@ -232,6 +208,17 @@ class EventDispatcher:
                 elif event is Lifecycle.DELETED:
                     self._call(room.on_delete, (), "on_delete")
                 return
+
+    def _handle(self, event: str, args: Any) -> None:
+        """Call the handlers of an event."""
+        room = self.room
+        handlers, functions = room._handlers.get(event), room._functions.get(event)
+        if handlers is None and functions is None:
+            self._call(room.on_emit, (event, *args), event)
+            return
+        for handler in (*(handlers or ()), *(functions or ())):
+            if handler.test is None or handler.test(args):
+                self._call(handler.target(room), args, event)
 
     def _call(self, handler: Callable[..., Any], args: Any, name: str) -> None:
         """Call a handler. What it raises is logged, unless `join` raises it."""
@@ -257,30 +244,6 @@ class EventDispatcher:
         self._join_error = error
         self._joined.set()
         return self._join_waits
-
-
-def _find_handlers(cls: type) -> dict[str, str]:
-    """The name of a method for each event that a class and its bases handle.
-
-    Raises:
-        InvalidInput: one of them is a coroutine function.
-    """
-    handlers: dict[str, str] = {}
-    for base in reversed(cls.__mro__):
-        for name, value in vars(base).items():
-            for marked in getattr(value, "__room_events__", ()):
-                handlers[marked] = name
-    for name in (*_HOOKS, *handlers.values()):
-        _check_plain(getattr(cls, name))
-    return handlers
-
-
-def _check_plain(function: Callable[..., Any]) -> None:
-    if inspect.iscoroutinefunction(function):
-        raise InvalidInput(
-            f"{function.__qualname__} is a coroutine function, which nothing here would await; "
-            "write def in place of async def, and its calls without await"
-        )
 
 
 def _left(deadline: float) -> float | None:

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-import math
-import time
 import weakref
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ...errors import FlowThingsError, InvalidInput
 from ...green.calls.markers import plain, sends_at_once
 from ...transport.outgoing_values import resolve
 from ...wire.things import errors as things_errors
-from ...wire.things.scopes import cnscope, is_name
+from ...wire.things.scopes import cnscope
 from ..in_parallel import InParallel
-from .arguments import deadline_in
+from .arguments import deadline_of
+from .event_filters import event_filter, event_test
+from .event_handler import EventHandler, event
 from .events import EventsLost, RoomEvents
-from .handlers import BaseRoom, EventDispatcher, event
+from .finding import collection_of, find_room, query
+from .handlers import BaseRoom, EventDispatcher
 from .joining import in_its_scope
 from .membership import Membership, Subscriber, collection_scope
 
 if TYPE_CHECKING:
+    from ...filters import Filter
     from ...green.calls.sent_call import SentCall
     from .client import Client
     from .parallel import AsyncRoom, LazyRoom
 
 __all__ = ["EventsLost", "NotJoined", "Room", "event"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+Self = TypeVar("Self", bound="Room")
 
 
 class NotJoined(FlowThingsError, RuntimeError):
@@ -59,8 +66,10 @@ class Room(BaseRoom, InParallel):
         self._room = room
         self._id = room if isinstance(room, int) else None
         self._collection = None if scope is None else cnscope(scope)
+        self._is_made = False  # whether a room of that name is made if there is none
         self._client: Client | None = None
         self._subscriber: Subscriber | None = None  # of the last `join`
+        self._functions = {}
 
     if TYPE_CHECKING:
 
@@ -88,26 +97,28 @@ class Room(BaseRoom, InParallel):
             raise NotJoined(f"{self!r}: call join(client) or no_join(client) first")
         return self._client
 
-    def join(self, client: Client, wait: float | None = 60.0) -> None:
+    def join(self, client: Client | None = None, wait: float | None = 60.0) -> None:
         """Join the room. From now on its events are handled.
 
         Joining again changes nothing. Several objects may join the same room; the node is asked once.
 
         Args:
-            client: a connected Client, such as `api.things`.
+            client: a connected Client, such as `api.things`; None for the one that the room was joined with
+                before.
             wait: seconds for all of it, until the first `on_join` has returned. 0 or None: return once the
                 room is joined, without a limit, and let `on_join` run by itself.
 
         Raises:
             LookupError: there is no such room.
+            NotJoined: there is no client.
             WrongThread: under gevent and eventlet, in another OS thread than the client's connection.
             TypeError: the code returned something else than an int.
             ValueError: the room was given no scope, and the client's default scope is not a collection's.
             DeadlineExceeded: it took longer. If `on_join` was already called, the room stays joined.
             Exception: what the first `on_join` raised; the room stays joined.
         """
-        wait, client = resolve(wait), _client_of(client)
-        deadline = _deadline("wait", wait or None)
+        wait, client = resolve(wait), self._client_of(client)
+        deadline = deadline_of("wait", wait or None)
         client._rooms.check_process()
         ask = client._session_of_rooms().ask
         if self._membership is not None:
@@ -139,17 +150,17 @@ class Room(BaseRoom, InParallel):
         if wait and not is_handler:
             dispatcher.wait_joined(deadline)
 
-    def no_join(self, client: Client, timeout: float | None = None) -> None:
+    def no_join(self, client: Client | None = None, timeout: float | None = None) -> None:
         """Find the room without joining it, to emit only.
 
         Raises:
             TypeError: there is no room with that id, or the code returned something else than an int.
             ValueError: as for `join`.
         """
-        deadline, client = _deadline("timeout", timeout), _client_of(client)
+        deadline, client = deadline_of("timeout", timeout), self._client_of(client)
         id, collection = self._find(client, deadline)
         try:
-            self._query(client, "room(id).id();", collection, deadline, {"id": id})
+            query(client, "room(id).id();", collection, deadline, {"id": id})
         except (things_errors.LookupError, things_errors.TypeError):
             raise things_errors.TypeError(f"{id} is no room's id in {collection!r}") from None
         self._client, self._collection, self._id = client, collection, id
@@ -163,7 +174,7 @@ class Room(BaseRoom, InParallel):
             LookupError: the node does not know the room any more.
             DeadlineExceeded: no answer within `timeout` seconds.
         """
-        deadline = _deadline("timeout", timeout)
+        deadline = deadline_of("timeout", timeout)
         if self._client is not None:
             self._client._rooms.check_process()
         if self._subscriber is None or self._membership is None:
@@ -212,7 +223,7 @@ class Room(BaseRoom, InParallel):
         return client, id
 
     @plain
-    def events(self, timeout: float | None = None) -> RoomEvents:
+    def events(self, timeout: float | None = None, *, where: Filter | str | None = None) -> RoomEvents:
         """An iterator over the events that are emitted from now on:
 
             for event, args in room.events(timeout=60): ...
@@ -222,13 +233,78 @@ class Room(BaseRoom, InParallel):
         Args:
             timeout: seconds until the loop ends with DeadlineExceeded; None for no limit. It ends by itself
                 when the room is left or deleted, or its client is closed.
+            where: a filter, or its text: only events whose first argument is a map that matches it.
 
         While 100,000 events wait to be taken, further ones are dropped. In their place the iterator raises
         EventsLost, and can be continued.
+
+        Raises:
+            InvalidInput, ConfigurationError: the filter cannot be used.
         """
-        events = RoomEvents(self, _deadline("timeout", timeout))
+        events = RoomEvents(self, deadline_of("timeout", timeout), event_test(event_filter(where)))
         self._loops = (*(ref for ref in self._loops if ref() is not None), weakref.ref(events))
         return events
+
+    @overload
+    @plain
+    def on(self, event: str, handler: F, *, where: Filter | str | None = None) -> F: ...
+    @overload
+    @plain
+    def on(
+        self, event: str, handler: None = None, *, where: Filter | str | None = None
+    ) -> Callable[[F], F]: ...
+    @plain
+    def on(self, event: str, handler: Any = None, *, where: Filter | str | None = None) -> Any:
+        """Add a function as a handler of an event, for this object only:
+
+            room.on("gale", lambda gale: ...)
+
+            @room.on("gale", where=mem.wind > 30)
+            def on_storm(gale): ...
+
+        It is called like the handlers that the class has, and after those. Add it before the room is joined,
+        or it misses the events until then.
+
+        Args:
+            event: its name.
+            handler: gets the arguments of the emit. Without one, `on` is a decorator.
+            where: as for `event`.
+
+        Returns:
+            The handler.
+
+        Raises:
+            InvalidInput: the filter cannot be used, or the handler is no function, or a coroutine function.
+            ConfigurationError: the filter has a pattern, and re2 is not installed.
+        """
+        if handler is None:
+            return lambda function: self.on(event, function, where=where)
+        added = EventHandler.of(event, where, handler)
+        self._functions.setdefault(event, []).append(added)  # each of them one step
+        return handler
+
+    def __enter__(self: Self) -> Self:
+        """Join the room, unless it is joined."""
+        before = self._subscriber
+        try:
+            self.join()
+        except BaseException:
+            if self._subscriber is not before:
+                self._abandon()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
+        """Leave the room, unless that is done. If the block raised, its exception is the one that counts."""
+        with suppress(NotJoined, *(() if kind is None else (FlowThingsError,))):
+            self.leave()
+
+    def _abandon(self) -> None:
+        """Leave the room at once, without waiting for the node, if it was joined."""
+        client, subscriber = self._client, self._subscriber
+        if client is not None and subscriber is not None:
+            client._rooms.abandon(subscriber)
+            subscriber.dispatcher.close()
 
     def __repr__(self) -> str:
         if self._id is None:
@@ -242,50 +318,23 @@ class Room(BaseRoom, InParallel):
     def _membership(self) -> Membership | None:
         return None if self._subscriber is None else self._subscriber.membership
 
-    # Finding the room
+    def _client_of(self, client: Any) -> Client:
+        """The client that an argument stands for: a Client, a view of one made by `async_()` or `lazy()`, or
+        None for the room's own."""
+        client = resolve(client)
+        if client is None:
+            return self.client
+        found: Client | None = getattr(client, "_itself", None)
+        if found is None:
+            raise InvalidInput(f"a room is joined with a Client, such as api.things, not {client!r:.60}")
+        return found
 
     def _find(self, client: Client, deadline: float) -> tuple[int, str]:
         """The room's id, and its collection."""
         collection = self._collection
         if collection is None:
-            scope = client.get_default_scope()
-            try:
-                collection = cnscope(scope)
-            except things_errors.ValueError:
-                raise InvalidInput(
-                    f"the client's default scope {scope!r} is that of no collection, and a room is in one; "
-                    'write Room(…, scope="//NAME") or client.set_default_scope("//NAME")'
-                ) from None
-        room = self._room
-        if isinstance(room, int):
-            return room, collection
-        if is_name(room):
-            id = self._query(client, "room(name).id();", collection, deadline, {"name": room})
-        else:
-            id = self._query(client, room, collection, deadline, None)
-        if isinstance(id, bool) or not isinstance(id, int):
-            raise things_errors.TypeError(
-                f"the code {room[:60]!r} returned {type(id).__name__}; it must return a room's id, an int"
-            )
+            collection = collection_of(client.get_default_scope())
+        if isinstance(self._room, int):
+            return self._room, collection
+        id = find_room(client, self._room, collection, deadline, is_made=self._is_made)
         return id, collection
-
-    def _query(
-        self, client: Client, code: str, collection: str, deadline: float, variables: dict[str, Any] | None
-    ) -> Any:
-        scope = collection_scope(collection)
-        left = None if math.isinf(deadline) else max(0.0, deadline - time.monotonic())
-        return client.query(code, scope, left, variables=variables, idempotent=variables is not None)
-
-
-def _client_of(client: Any) -> Client:
-    """The client that an argument stands for: a Client, or a view of one made by `async_()` or `lazy()`."""
-    found: Client | None = getattr(resolve(client), "_itself", None)
-    if found is None:
-        raise InvalidInput(f"a room is joined with a Client, such as api.things, not {client!r:.60}")
-    return found
-
-
-def _deadline(name: str, seconds: float | None) -> float:
-    """The `time.monotonic()` at which a time-out ends; inf for None."""
-    deadline = deadline_in(seconds, name)
-    return math.inf if deadline is None else deadline
