@@ -26,6 +26,7 @@ RECORDS = ["numpy>=2.1"]  # records as columns; without it they are objects
 EMBEDDED = [
     *STREAMS,
     "SQLAlchemy>=2.0.31,<3",
+    "alembic>=1.14",  # brings tables of an earlier version up to date
     "duckdb>=1.2",  # where the platform keeps streams
     "google-re2>=1.1.20250722",
     "lark>=1.2.1",

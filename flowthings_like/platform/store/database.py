@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import ConfigurationError
 from ..problems import BadRequest, Problem, Unavailable
@@ -14,12 +14,19 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
     from sqlalchemy.exc import DatabaseError, OperationalError
 
-__all__ = ["BUSY_SECONDS", "Database"]
+__all__ = ["BUSY_SECONDS", "Database", "Mark"]
 
 BUSY_SECONDS = 10.0
 """How long one statement waits for a lock that another process holds."""
 
 _BEGIN = "begin_statement"
+
+
+class Mark(NamedTuple):
+    """What tells one transaction of one writer from all others."""
+
+    writer: str
+    number: int
 
 
 class Database(ABC):
@@ -31,6 +38,9 @@ class Database(ABC):
         writing: the same engine, whose transactions take the write lock as they begin.
         folder: which all processes that use the database share; None if it is on a server.
     """
+
+    RETRY_SECONDS = 0.0
+    """How long a transaction is made again that fails for a reason that passes."""
 
     BEGIN_READING: str
     BEGIN_WRITING: str
@@ -71,11 +81,19 @@ class Database(ABC):
     def is_too_much(self, error: OperationalError) -> bool:
         """Whether the statement exceeds the database's limits, so that it would fail again."""
 
-    def mark_changed(self, connection: Connection) -> None:  # noqa: B027 (SQLite sees it by itself)
-        """Change the stamp, because what caches hold was changed.
+    def is_passing(self, error: DatabaseError) -> bool:
+        """Whether the same transaction may succeed if it is made again."""
+        return False
 
-        Called within a transaction of `writing`.
+    def mark(self, connection: Connection, mark: Mark, is_cache_changed: bool) -> None:  # noqa: B027 (SQLite)
+        """Let `is_committed` know this transaction of `writing`, and `stamp` what it changes.
+
+        Called before it is committed.
         """
+
+    def is_committed(self, connection: Connection, mark: Mark) -> bool:
+        """Whether an earlier transaction with this mark was committed. Called within another one."""
+        return False
 
     def unavailable(self, error: OperationalError) -> Problem:
         """The problem to report when the database could not do its work (disk full, locked too long).

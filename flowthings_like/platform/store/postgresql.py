@@ -17,8 +17,9 @@ from sqlalchemy.pool import NullPool
 
 from ...errors import ConfigurationError
 from . import database, schema
+from . import postgresql_tables as tables
 from .cancellation import GUARD
-from .database import Database
+from .database import Database, Mark
 from .postgresql_connection import StoreConnection
 
 if TYPE_CHECKING:
@@ -27,7 +28,23 @@ if TYPE_CHECKING:
 __all__ = ["Postgresql"]
 
 _DRIVER = "postgresql+psycopg"
-_LOCK = 0x666C6F77  # of the advisory locks that belong to a platform
+# What another attempt may not meet.
+_PASSING = (
+    errors.AdminShutdown,
+    errors.CrashShutdown,
+    errors.CannotConnectNow,
+    errors.DeadlockDetected,
+    errors.SerializationFailure,
+    errors.IdleInTransactionSessionTimeout,
+)
+_NOT_YET = ("starting up", "shutting down", "recovery", "too many", "connection slots")
+_MARK = (
+    "INSERT INTO platform_writers VALUES ('{}', {}, now()) "
+    "ON CONFLICT (name) DO UPDATE SET number = excluded.number, written = now(); "
+)
+_MARKED = sqlalchemy.select(schema.platform_writers.c.number).where(
+    schema.platform_writers.c.name == sqlalchemy.bindparam("writer")
+)
 _TOO_MUCH = (errors.StatementTooComplex, errors.TooManyArguments, errors.ProgramLimitExceeded)
 
 
@@ -43,7 +60,10 @@ class Postgresql(Database):
     """A database on a server."""
 
     BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-    BEGIN_WRITING = f"BEGIN; SELECT pg_advisory_xact_lock({_LOCK}, 1)"
+    BEGIN_WRITING = (
+        f"BEGIN; SELECT pg_advisory_xact_lock({tables.LOCK}, 1); SELECT changes FROM platform_state"
+    )
+    RETRY_SECONDS = 15.0
 
     def __init__(self, url: URL) -> None:
         super().__init__(_make_engine(url))
@@ -55,15 +75,41 @@ class Postgresql(Database):
 
     def prepare(self) -> None:
         try:
-            with self.writing.begin() as connection:
-                schema.metadata.create_all(connection)
-        except OperationalError:
+            with self.engine.begin() as connection:
+                found = tables.version(connection) or tables.make_tables(connection)
+        except OperationalError as error:
+            if _is_refused(error):
+                raise self.unusable(error) from error
             raise
         except DatabaseError as error:
             raise self.unusable(error) from error
+        if found > schema.VERSION:
+            raise ConfigurationError(f"{self.name} was written by a later version of the platform")
+        if found < schema.VERSION:
+            raise ConfigurationError(
+                f"{self.name} was written by an earlier version of the platform: "
+                "stop all servers that use it, and run flowthings-like migrate"
+            )
 
     def stamp(self, connection: Connection) -> int | None:
-        return None
+        return _raw(connection).stamp
+
+    def is_passing(self, error: DatabaseError) -> bool:
+        found = error.orig
+        # An error of the connection has no code.
+        return isinstance(found, _PASSING) or (
+            isinstance(found, errors.OperationalError) and found.sqlstate is None
+        )
+
+    def mark(self, connection: Connection, mark: Mark, is_cache_changed: bool) -> None:
+        statement = _MARK.format(*mark)
+        if is_cache_changed:
+            statement += "UPDATE platform_state SET changes = changes + 1; "
+        _raw(connection).before_commit = statement
+
+    def is_committed(self, connection: Connection, mark: Mark) -> bool:
+        found = connection.execute(_MARKED, {"writer": mark.writer}).scalar_one_or_none()
+        return found is not None and found >= mark.number
 
     def changes(self, connection: Connection) -> int:
         return _raw(connection).changes
@@ -91,7 +137,7 @@ def _connect(_dialect: Any, _record: Any, arguments: Any, options: Any) -> Store
 
 def _configure(connection: Any, record: Any) -> None:
     try:
-        _try(connection, _SETTINGS.format(busy=round(database.BUSY_SECONDS * 1000)))
+        _run(connection, _SETTINGS.format(busy=round(database.BUSY_SECONDS * 1000)))
     except DatabaseError:
         connection.close()
         raise
@@ -99,24 +145,29 @@ def _configure(connection: Any, record: Any) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    _run(connection, Database.begin_statement(connection))
+    raw = _raw(connection)
+    raw.before_commit = ""
+    raw.stamp = _run(raw, Database.begin_statement(connection))
 
 
 def _commit(connection: Connection) -> None:
-    _run(connection, "COMMIT")
+    raw = _raw(connection)
+    _run(raw, f"{raw.before_commit}COMMIT")
 
 
-def _run(connection: Connection, statement: str) -> None:
-    _try(_raw(connection), statement)
-
-
-def _try(connection: StoreConnection, statement: str) -> None:
-    """Run statements, with SQLAlchemy's errors."""
+def _run(connection: StoreConnection, statement: str) -> Any:
+    """Run statements; return what the last one selects. With SQLAlchemy's errors."""
     try:
-        connection.run(statement)
+        return connection.run(statement)
     except PsycopgError as error:
         kind = OperationalError if isinstance(error, errors.OperationalError) else DatabaseError
         raise kind(statement, None, error) from error
+
+
+def _is_refused(error: OperationalError) -> bool:
+    """Whether the server has answered that it does not want this client, which does not pass."""
+    text = str(error.orig)
+    return "FATAL:" in text and not any(words in text for words in _NOT_YET)
 
 
 def _raw(connection: Connection) -> StoreConnection:

@@ -32,9 +32,13 @@ class StoreConnection(psycopg.Connection[Any]):
 
     Attributes:
         changes: how many rows its statements have changed.
+        stamp: what the statement that began the transaction has selected.
+        before_commit: statements to run together with the next COMMIT.
     """
 
     changes = 0
+    stamp: int | None = None
+    before_commit = ""
     _scope: CancelScope | None = None
 
     @classmethod
@@ -48,10 +52,14 @@ class StoreConnection(psycopg.Connection[Any]):
             connection.adapters.register_loader(name, _TextLoader)
         return connection
 
-    def run(self, statements: str) -> None:
-        """Run statements without parameters in one round trip."""
+    def run(self, statements: str) -> Any:
+        """Run statements without parameters in one round trip; return what the last one selects, if any."""
         with psycopg.Cursor(self) as cursor:
             cursor.execute(statements.encode(), prepare=False)
+            while cursor.nextset():
+                pass
+            row = None if cursor.description is None else cursor.fetchone()
+            return None if row is None else row[0]
 
     def watch(self, scope: CancelScope | None) -> None:
         """Cancel the connection's statements when the scope says so, until another scope is given."""

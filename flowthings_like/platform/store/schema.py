@@ -24,6 +24,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    DateTime,
     Index,
     Integer,
     LargeBinary,
@@ -38,7 +39,7 @@ from sqlalchemy.schema import CreateColumn
 from sqlalchemy.types import UserDefinedType
 
 VERSION = 3
-"""The version of these tables, kept in the file itself."""
+"""The version of these tables, kept in the database. The modules in `migrations/versions` lead to it."""
 
 metadata = MetaData()
 
@@ -181,7 +182,7 @@ sizes = Table(
     "sizes",
     metadata,
     Column("flow_id", Text, primary_key=True),
-    Column("count", Integer, nullable=False),
+    Column("count", BigInteger, nullable=False),
     Column("arrivals", BigInteger, nullable=False, server_default=text("0")),
     sqlite_with_rowid=False,
 )
@@ -204,7 +205,7 @@ counters = Table(
     Column("stat", Text, primary_key=True),
     Column("object_id", Text, primary_key=True),
     Column("hour", Integer, primary_key=True),  # hours since the epoch, UTC
-    Column("count", Integer, nullable=False),
+    Column("count", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -273,28 +274,32 @@ things_tokens = Table(
     sqlite_with_rowid=False,
 )
 
-UPGRADES: dict[int, tuple[str, ...]] = {
-    # Before, the order of arrival was that of the ids, which begin with the creation time. In those tables a
-    # constraint keeps the hashes unique, not an index.
-    1: (
-        "ALTER TABLE drops ADD COLUMN arrived BIGINT NOT NULL DEFAULT 0",
-        "ALTER TABLE sizes ADD COLUMN arrivals BIGINT NOT NULL DEFAULT 0",
-        "UPDATE drops SET arrived = numbered.arrived FROM ("
-        "SELECT flow_id, id, row_number() OVER (PARTITION BY flow_id ORDER BY id) AS arrived FROM drops"
-        ") AS numbered WHERE drops.flow_id = numbered.flow_id AND drops.id = numbered.id",
-        "UPDATE sizes SET arrivals = count",
-        "CREATE INDEX drops_by_arrival ON drops (flow_id, arrived)",
-    ),
-    2: (
-        "CREATE UNIQUE INDEX IF NOT EXISTS one_drop_a_hash ON drops (flow_id, fhash) WHERE fhash IS NOT NULL",
-        "ALTER TABLE drops ADD COLUMN indexed BIGINT",
-        *(f"ALTER TABLE drops ADD COLUMN {name} BLOB" for name in SLOT_NAMES),
-        f"CREATE INDEX drops_indexed ON drops (flow_id, indexed, id, {', '.join(SLOT_NAMES)}) "
-        "WHERE indexed IS NOT NULL",
-        *(
-            f"CREATE INDEX drops_by_{name} ON drops (flow_id, {name}, id) WHERE {name} IS NOT NULL"
-            for name in SLOT_NAMES
-        ),
-    ),
+DISTRIBUTED = {
+    "drops": "flow_id",
+    "sizes": "flow_id",
+    "passing_drops": "flow_id",
+    "counters": "object_id",
+    "idempotency_keys": "mark",
 }
-"""By version: the statements that make SQLite's tables those of the next version."""
+"""The tables that grow, and the column of each by whose hash it can be cut into parts. Each unique index of
+these tables has that column, as parts demand it. What belongs to one flow is in one part."""
+
+# What PostgreSQL has besides. SQLite keeps its version in the file, and has no group that may have been
+# written when the answer to its COMMIT was lost.
+on_server = MetaData()
+
+platform_state = Table(
+    "platform_state",
+    on_server,
+    Column("version", Integer, primary_key=True, autoincrement=False),  # of these tables
+    Column("changes", BigInteger, nullable=False),  # to what writers keep in mind; how many there have been
+)
+
+# By writer, the last group of jobs that it has committed.
+platform_writers = Table(
+    "platform_writers",
+    on_server,
+    Column("name", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("written", DateTime(timezone=True), nullable=False),
+)

@@ -21,6 +21,7 @@ from ...filters import sql
 from . import database, json_columns, schema
 from .cancellation import GUARD, StatementGuard
 from .database import Database
+from .migrations.upgrade import upgrade
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection, Engine
@@ -51,7 +52,8 @@ class Sqlite(Database):
                 found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
                 if found > schema.VERSION:
                     raise ConfigurationError(f"{self.name} was written by a later version of the platform")
-                _upgrade(connection, found or schema.VERSION)
+                if 0 < found < schema.VERSION:
+                    upgrade(connection, found)
                 schema.metadata.create_all(connection)
                 if found != schema.VERSION:
                     connection.exec_driver_sql(f"PRAGMA user_version={schema.VERSION}")
@@ -91,12 +93,6 @@ def _make_engine(url: URL) -> Engine:
     event.listen(engine, "begin", _begin)
     event.listen(engine, "commit", _commit)
     return engine
-
-
-def _upgrade(connection: Connection, found: int) -> None:
-    for version in range(found, schema.VERSION):
-        for statement in schema.UPGRADES[version]:
-            connection.exec_driver_sql(statement)
 
 
 def _is_locked(error: DatabaseError) -> bool:

@@ -13,6 +13,7 @@ from ...green.backends.choice import native
 from ..problems import Problem, Unavailable
 from . import engine as engines
 from .cancellation import CURRENT, cancelled_by
+from .retries import Retries
 from .writer import Writers
 from .writer_cache import NoCache, WriterCache
 
@@ -129,6 +130,18 @@ class _Readers:
         self._closed = False
 
     def use(self, work: Callable[[Connection], T]) -> T:
+        retries = Retries(self._database.RETRY_SECONDS)
+        while True:
+            try:
+                return self._use_once(work)
+            except OperationalError as error:
+                if not self._database.is_passing(error):
+                    raise self._database.unavailable(error) from error
+                self._discard_idle()  # the server may have been restarted
+                if not retries.wait():
+                    raise self._database.unavailable(error) from error
+
+    def _use_once(self, work: Callable[[Connection], T]) -> T:
         scope = CURRENT.get()
         connection = self._take()
         try:
@@ -137,11 +150,11 @@ class _Readers:
         except Problem:
             self._leave(connection)
             raise
-        except OperationalError as error:
+        except OperationalError:
             connection.close()
             if scope is not None and scope.problem is not None:
                 raise scope.problem from None
-            raise self._database.unavailable(error) from error
+            raise
         except BaseException:
             connection.close()
             raise
@@ -150,8 +163,15 @@ class _Readers:
 
     def close(self) -> None:
         self._closed = True
-        while self._idle:
-            self._idle.pop().close()
+        self._discard_idle()
+
+    def _discard_idle(self) -> None:
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return
+            connection.close()
 
     def _take(self) -> Connection:
         if self._closed:

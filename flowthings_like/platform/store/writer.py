@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import secrets
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from ..problems import Problem, Unavailable
+from .database import Mark
 from .group_commit import GroupCommit, Job
+from .retries import Retries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +71,20 @@ class _Session:
                 connection.invalidate()
 
 
+class _Passing(Exception):
+    """A transaction failed, and would perhaps not if it were made again.
+
+    Attributes:
+        error: why.
+        in_doubt: whether it may have been committed all the same.
+    """
+
+    def __init__(self, error: DatabaseError, in_doubt: bool) -> None:
+        super().__init__(error)
+        self.error = error
+        self.in_doubt = in_doubt
+
+
 class Writer(GroupCommit[_Job]):
     """One process's writer. The store makes it; a forked child gets its own.
 
@@ -81,6 +99,8 @@ class Writer(GroupCommit[_Job]):
         self._database = database
         self._cache = cache
         self._session = _Session(database.writing)
+        self._name = secrets.token_hex(8)
+        self._numbers = itertools.count(1)
 
     def submit(
         self,
@@ -94,7 +114,8 @@ class Writer(GroupCommit[_Job]):
         does not know whether its work was done; the writer goes on.
 
         Raises:
-            Unavailable: the database could not be written; nothing was.
+            Unavailable: the database could not be written; nothing was, unless it is on a server that could
+                not be reached again after a COMMIT.
         """
         result: T = self._submit(_Job(work, clears_cache, self._database, committed))
         return result
@@ -117,30 +138,63 @@ class Writer(GroupCommit[_Job]):
                 job.finished = True
 
     def _transact(self, jobs: list[_Job], session: _Session) -> bool:
-        """Run jobs in one transaction. False: one of several failed and nothing was done; run each alone."""
+        """Run jobs in one transaction. False: one of several failed and nothing was done; run each alone.
+
+        Where the database is on a server, the transaction is made again if the connection was lost, or if
+        another transaction was in the way.
+        """
+        mark = Mark(self._name, next(self._numbers))
+        retries = Retries(self._database.RETRY_SECONDS)
+        in_doubt = False  # whether a COMMIT was sent that had no answer
+        while True:
+            try:
+                done = self._attempt(jobs, session, mark, in_doubt)
+            except _Passing as passing:
+                in_doubt = in_doubt or passing.in_doubt
+                if not retries.wait():
+                    return _fail(jobs, passing.error)
+            else:
+                break
+        if done:
+            for job in jobs:
+                if job.committed is not None and job.error is None:
+                    job.committed()
+        return done
+
+    def _attempt(self, jobs: list[_Job], session: _Session, mark: Mark, in_doubt: bool) -> bool:
+        """Like `_transact`, once. Raises _Passing if another attempt may succeed."""
         try:
             connection = session.connection()
             transaction = connection.begin()
         except Exception as error:
             session.discard()
+            self._raise_if_passing(error)
             return _fail(jobs, error)
         try:
+            # The transaction has begun, so the one whose COMMIT had no answer has ended.
+            if in_doubt and self._database.is_committed(connection, mark):
+                transaction.rollback()
+                return True
             self._cache.refresh(connection, self._database.stamp(connection))
             for job in jobs:
                 self._perform(job, connection)
+            self._database.mark(connection, mark, any(job.clears_cache for job in jobs))
         except BaseException as error:
             self._undo(transaction, session)
+            self._raise_if_passing(error)
             return _fail(jobs, error) if len(jobs) == 1 else False
         try:
             transaction.commit()
         except Exception as error:
             self._undo(transaction, session)
             session.discard()
+            self._raise_if_passing(error, in_doubt=True)
             return _fail(jobs, error)
-        for job in jobs:
-            if job.committed is not None and job.error is None:
-                job.committed()
         return True
+
+    def _raise_if_passing(self, error: BaseException, in_doubt: bool = False) -> None:
+        if isinstance(error, DatabaseError) and self._database.is_passing(error):
+            raise _Passing(error, in_doubt) from None
 
     def _perform(self, job: _Job, connection: Connection) -> None:
         assert job.work is not None

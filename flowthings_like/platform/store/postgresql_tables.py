@@ -1,0 +1,76 @@
+"""Makes a store's tables on PostgreSQL, and brings those of an earlier version up to date.
+
+Processes that do so at the same time wait for each other. PostgreSQL undoes all of it if a part fails.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.schema import CreateTable
+
+from . import schema
+from .migrations.upgrade import REVISIONS, upgrade
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy.engine import Connection
+
+__all__ = ["LOCK", "bring_up_to_date", "make_tables", "version"]
+
+LOCK = 0x666C6F77
+"""The first number of the advisory locks that belong to a platform."""
+
+_LOCK_TABLES = f"SELECT pg_advisory_xact_lock({LOCK}, 2)"
+_STATE = schema.platform_state
+
+
+def version(connection: Connection) -> int | None:
+    """The version of the tables; None if there are none."""
+    if connection.exec_driver_sql(f"SELECT to_regclass('{_STATE.name}')").scalar_one() is None:
+        return None
+    found: int = connection.execute(select(_STATE.c.version)).scalar_one()
+    return found
+
+
+def make_tables(connection: Connection, partitions: int = 0) -> int:
+    """Make the tables if there are none. Returns their version.
+
+    Args:
+        connection: within a transaction.
+        partitions: in how many parts to cut the tables that grow, by a hash; 0 for not at all.
+    """
+    connection.exec_driver_sql(_LOCK_TABLES)
+    found = version(connection)
+    if found is not None:
+        return found
+    for table in (*schema.metadata.sorted_tables, *schema.on_server.sorted_tables):
+        statement = str(CreateTable(table).compile(dialect=connection.dialect))
+        key = schema.DISTRIBUTED.get(table.name) if partitions else None
+        if key is None:
+            connection.exec_driver_sql(statement)
+        else:
+            connection.exec_driver_sql(f"{statement} PARTITION BY HASH ({key})")
+            for part in range(partitions):
+                connection.exec_driver_sql(
+                    f"CREATE TABLE {table.name}_{part} PARTITION OF {table.name} "
+                    f"FOR VALUES WITH (MODULUS {partitions}, REMAINDER {part})"
+                )
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            index.create(connection)
+    connection.execute(insert(_STATE).values(version=schema.VERSION, changes=0))
+    return schema.VERSION
+
+
+def bring_up_to_date(connection: Connection, revisions: Path = REVISIONS) -> int:
+    """Make the tables, or make them those of this version. Returns the version that they had, 0 for none."""
+    connection.exec_driver_sql(_LOCK_TABLES)
+    found = version(connection)
+    if found is None:
+        make_tables(connection)
+        return 0
+    last = upgrade(connection, found, revisions)
+    connection.execute(update(_STATE).values(version=last, changes=_STATE.c.changes + 1))
+    return found
