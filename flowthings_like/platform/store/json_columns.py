@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from sqlalchemy import case, func, null
+from sqlalchemy.sql.elements import Null
 
 from ...filters import postgresql_json
 from ...filters.sql import JSON_MEMBERS
@@ -70,6 +71,8 @@ def order(
         is_nothing, keys = postgresql_json.is_nothing(found), postgresql_json.sort_keys(found)
     else:
         found = value(parts, columns, document)
+        if isinstance(found, Null):
+            return []  # all are missing, and PostgreSQL refuses to sort by a constant
         is_nothing, keys = found.is_(None), [found]
     return [is_nothing, *(key.desc() if descending else key.asc() for key in keys)]
 

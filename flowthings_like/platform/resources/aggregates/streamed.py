@@ -76,10 +76,10 @@ class _Readers:
         self._rules = {name: compile_predicate(node) for name, node in plan.rules.items()}
 
     def key(self, group: Group) -> Callable[[Mapping[str, Any]], Any]:
-        find = self._member(group.member)
-        if group.unit:
-            unit = group.unit
+        if group.unit:  # a date's member is never a rule
+            unit, find = group.unit, finder(Member(group.member))
             return lambda document: date_part(unit, find(document))
+        find = self._member(group.member)
 
         def key(document: Mapping[str, Any]) -> Any:
             value = find(document)

@@ -17,6 +17,7 @@ from ...store.bulk import fetch
 from ...store.schema import SLOT_NAMES, drops
 from ..query.query import BY_AGE, Query, member_parts
 from . import rows
+from .slot_postgresql import PostgresqlSlots
 from .slot_sqlite import SqliteSlots
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ ALL_INDEXED = "drops_indexed"
 """The index that holds all indexed elements, in the order of time."""
 
 _PAGE = " LIMIT ? OFFSET ?"
-_SLOTS: dict[str, SlotSql] = {"sqlite": SqliteSlots()}
+_SLOTS: dict[str, SlotSql] = {"sqlite": SqliteSlots(), "postgresql": PostgresqlSlots()}
 
 
 class QueryPlan(NamedTuple):

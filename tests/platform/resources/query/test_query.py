@@ -3,15 +3,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from flowthings_like.filters.nodes import Member
 from flowthings_like.platform.problems import BadRequest, TooLarge
-from flowthings_like.platform.resources.drops import find, rows, verbs
+from flowthings_like.platform.resources.drops import find, query_plan, rows, verbs
 from flowthings_like.platform.resources.drops.flow_cache import find_flow
 from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
 from flowthings_like.platform.resources.query.query import LARGEST_LIMIT, Query
 from flowthings_like.platform.store.schema import drops as table
+from tests.servers.platform_store import STORE
 
 from ...harness import ME, add_flow
 
@@ -178,9 +178,15 @@ class TestFind:
             compiled = query.statement.params(rows.of(found)).compile(
                 dialect=connection.dialect, compile_kwargs={"literal_binds": True}
             )
-            return " ".join(row[3] for row in connection.execute(text(f"EXPLAIN QUERY PLAN {compiled}")))
+            explain = query_plan.slot_sql(connection).explain
+            return "\n".join(row[-1] for row in connection.exec_driver_sql(f"{explain} {compiled}"))
 
-        assert store.read(plan) == "SEARCH drops USING PRIMARY KEY (flow_id=?)"
+        said = store.read(plan)
+        if STORE == "sqlite":
+            assert said == "SEARCH drops USING PRIMARY KEY (flow_id=?)"
+        else:
+            assert "Index Scan Backward using drops_pkey on drops" in said
+            assert "Sort" not in said
 
 
 class TestMultiFind:
