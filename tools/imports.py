@@ -58,7 +58,7 @@ FLOORS = (
     ("api",),
     ("",),  # flowthings_like itself: the public names
     ("integrations",),
-    ("testing",),
+    ("testing", "jobs"),
     ("cli",),
     ("__main__",),
 )

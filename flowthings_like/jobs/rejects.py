@@ -1,0 +1,76 @@
+"""The reject file: which rows were refused, and why."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from .table import Refusal
+
+__all__ = ["RejectFile"]
+
+
+class RejectFile:
+    """A file of NDJSON with a line for each refused row: `row`, `reason` and `values`.
+
+    It is created with the first row. What an earlier load has written is removed.
+
+    Args:
+        path: the file; None to keep none.
+        size: how many bytes of the file count, which this load has written before.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path | None, size: int) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = None
+        self.size = size
+        if path is None:
+            return
+        if size:
+            os.truncate(path, size)
+        else:
+            path.unlink(missing_ok=True)
+            if not os.access(path.parent, os.W_OK):
+                raise PermissionError(13, "no file can be created in this folder", str(path.parent))
+
+    def add(self, refusals: Iterable[Refusal]) -> None:
+        """Write rows. They are on disk when it returns."""
+        lines = b"".join(map(_line, refusals))
+        if not lines or self._path is None:
+            return
+        if self._file is None:
+            self._file = self._path.open("ab", buffering=0)
+        self._file.write(lines)
+        os.fsync(self._file.fileno())
+        self.size += len(lines)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def __enter__(self) -> RejectFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _line(refusal: Refusal) -> bytes:
+    told = {"row": refusal.row, "reason": refusal.reason, "values": refusal.values}
+    return orjson.dumps(told, default=_text, option=orjson.OPT_NON_STR_KEYS) + b"\n"
+
+
+def _text(value: Any) -> str:
+    return str(value)

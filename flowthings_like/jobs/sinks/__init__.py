@@ -1,0 +1,1 @@
+"""Where a load writes: flows, streams, records, tables."""

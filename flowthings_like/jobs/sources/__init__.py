@@ -1,0 +1,1 @@
+"""What a load reads: files, SQL queries, flows."""
