@@ -28,6 +28,7 @@ COMMANDS = {
     "export": "write the drops of a flow to a file, as CSV, NDJSON or Parquet",
     "get": "print a flow or a drop with all its members",
     "put": "create drops in a flow, one or those of a file",
+    "load": "load the rows of a file, a query or a flow, and go on after a crash",
     "tail": "print the last drops of a flow, and those that come",
     "serve": "serve the embedded platform to other processes",
     "doctor": "find mistakes in how a program patches for green threads, and say how to fix them",
