@@ -91,7 +91,7 @@ class RequestScopes:
         self._watches: WeakKeyDictionary[object, ClientWatch] = WeakKeyDictionary()
 
     def open(self, environ: dict[str, Any]) -> RequestScope:
-        """Open the scope of a request. It counts in this context until it is closed.
+        """Open the scope of a request.
 
         Args:
             environ: of WSGI. The scope is put into it.
@@ -125,7 +125,12 @@ class RequestScopes:
 class RequestScope:
     """One request's API, lazy object and deadline. `RequestScopes.open` makes it.
 
-    Close it when the response is complete, or cancel it. Both may be called again, and from another thread.
+    Close it when the response is complete, or abandon it. Both may be called again.
+
+    Attributes:
+        state: where it is in its life.
+        run: `run(function, *args)` calls a function of the application. The deadline counts for all calls
+            which the function makes, also for those that are not made through this scope.
     """
 
     def __init__(self, scopes: RequestScopes, environ: dict[str, Any], timeout: float | None) -> None:
@@ -138,7 +143,7 @@ class RequestScope:
         self._watch: ClientWatch | None = None
         self._client = find_client(environ) if scopes.watch_client else None
         self._calls = CallScope(None if timeout is None else time.monotonic() + timeout)
-        self._calls.enter()
+        self.run = self._calls.run
 
     @property
     def api(self) -> API:
@@ -230,7 +235,7 @@ class RequestScope:
             if self._api is not None:
                 self._api.close()
         finally:
-            self._calls.exit()
+            self._calls.end()
             self._environ = {}  # which refers to this scope
 
 

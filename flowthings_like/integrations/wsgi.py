@@ -60,7 +60,7 @@ class ScopeMiddleware:
         except InvalidInput as error:
             return _answer("400 Bad Request", str(error), start_response)
         try:
-            return ScopedResponse(self.application(environ, start_response), scope)
+            return ScopedResponse(scope.run(self.application, environ, start_response), scope)
         except BaseException as error:
             status = status_of(error, scope)
             scope.abandon("the application has failed")
@@ -89,7 +89,7 @@ class ScopedResponse:
 
     def __next__(self) -> bytes:
         try:
-            return next(self._parts)
+            return self._scope.run(next, self._parts)
         except StopIteration:
             self._is_complete = True
             raise
@@ -99,7 +99,7 @@ class ScopedResponse:
         try:
             close = getattr(self._response, "close", None)
             if close is not None:
-                close()
+                self._scope.run(close)
         except BaseException:
             self._scope.abandon("the application has failed")
             raise

@@ -1,11 +1,7 @@
-"""CallScope: one deadline for all calls that are made within it, and one switch that refuses further ones.
+"""CallScope: one deadline for all calls that a function makes, and one switch that refuses further ones.
 
     scope = CallScope(time.monotonic() + 2)
-    scope.enter()
-    try:
-        api.flow.find()       # takes at most what is left of the two seconds
-    finally:
-        scope.exit()
+    scope.run(api.flow.find)      # takes at most what is left of the two seconds
 
 The scope of the current code is a context variable. Parallel calls run with a copy of the context in which
 they were made, so it also counts in their green threads and OS threads. Each family of services asks
@@ -16,49 +12,52 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import suppress
-from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import CallCancelled, DeadlineExceeded
 from .retry import Timeout, earliest
 
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+    from typing import Any, ParamSpec
+
+    P = ParamSpec("P")
 
 __all__ = ["CallScope", "limit_call", "limit_seconds", "limit_timeout"]
 
 
+R = TypeVar("R")
+
+
 class CallScope:
-    """The limits of all calls that are made between `enter` and `exit`, in addition to their own time-outs.
+    """The limits of all calls that are made within `run`, in addition to their own time-outs.
 
     Args:
         deadline: the `time.monotonic()` by which they must be done; None for no limit.
 
     Attributes:
-        deadline: the same. None after `exit`.
+        deadline: the same. None after `end`.
         reason: why no further call may be made; None while calls may be made.
     """
 
-    __slots__ = ("_token", "deadline", "reason")
+    __slots__ = ("deadline", "reason")
 
     def __init__(self, deadline: float | None = None) -> None:
         self.deadline = deadline
         self.reason: str | None = None
-        self._token: Token[CallScope | None] | None = None
 
-    def enter(self) -> None:
-        """Let the scope count in this context."""
-        self._token = _current.set(self)
+    def run(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a function. Its calls, and those of threads that it starts, have these limits."""
+        token = _current.set(self)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _current.reset(token)
 
-    def exit(self) -> None:
-        """Take away the limits, in all contexts, and let the previous scope count in this one."""
+    def end(self) -> None:
+        """Take the limits away, also from threads that still run."""
         self.deadline = self.reason = None
-        token, self._token = self._token, None
-        if token is not None:
-            # A server may end a request in another context than it has begun it in.
-            with suppress(ValueError):
-                _current.reset(token)
 
     def cancel(self, reason: str) -> None:
         """Refuse further calls: they raise CallCancelled with this reason."""

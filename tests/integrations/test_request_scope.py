@@ -173,11 +173,11 @@ def test_the_deadline_is_that_of_all_calls_of_the_request(platform: Platform) ->
     until(lambda: scope.left() < 0)
     platform.asked.clear()
     with pytest.raises(DeadlineExceeded, match="the deadline of the request"):
-        scope.api.flow.read("f1")
+        scope.run(scope.api.flow.read, "f1")
     with pytest.raises(DeadlineExceeded):
-        force(lazy.flow.read("f1"))
+        force(scope.run(lazy.flow.read, "f1"))
     with pytest.raises(DeadlineExceeded):  # also of those that are not made through the scope
-        base.flow.read("f1")
+        scope.run(base.flow.read, "f1")
     assert platform.asked == []
     scope.close()
     assert base.flow.read("f1")
@@ -333,7 +333,7 @@ def test_calls_are_cancelled_when_the_client_goes_while_the_handler_runs(
         force(found[1])
     until(lambda: scope.is_cancelled)
     with pytest.raises(CallCancelled, match="the client of this request has gone"):
-        scope.api.flow.find()
+        scope.run(scope.api.flow.find)
     held.set()
     if detect().name == "threads":
         force(found[0])
