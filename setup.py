@@ -46,6 +46,8 @@ GEVENT = ["gevent>=25.4.1"]
 EVENTLET = ["eventlet>=0.40"]
 METRICS = ["prometheus-client>=0.21"]  # what a server and a client's pools do, for Prometheus
 SERVE = [*EMBEDDED, *JS, *TASKS, *ZIPCODES, *GEVENT, *METRICS, "gunicorn[gevent]>=23"]
+FLASK = ["flask>=3"]
+DJANGO = ["django>=4.2.8"]
 POSTGRESQL = ["psycopg[binary]>=3.2.3"]
 MYSQL = ["PyMySQL>=1.1.1"]
 DUCKDB = ["duckdb>=1.2"]
@@ -77,7 +79,8 @@ DEV = [
     "btrdb==5.34.2",  # BTrDB's own client: the peer of the tests of streams
     "celery>=5.4",  # whose workers the doctor must know; with the next three, in docs/libraries.md
     "djangorestframework>=3.15",
-    "flask>=3",
+    *FLASK,
+    *DJANGO,
     "responses>=0.25",
     *POSTGRESQL,
     *MYSQL,
@@ -185,6 +188,8 @@ setup(
         "gevent": GEVENT,
         "eventlet": EVENTLET,
         "serve": SERVE,
+        "flask": FLASK,
+        "django": DJANGO,
         "postgresql": POSTGRESQL,
         "mysql": MYSQL,
         "duckdb": DUCKDB,
