@@ -9,9 +9,12 @@ import socket
 import ssl
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+from flowthings_like import API, Token
 
 from .served import PATIENCE, ROOT, SERVE, Served
 
@@ -194,4 +197,38 @@ def test_https_with_clients_that_never_finish_their_handshake(tmp_path: Path) ->
         connection.close()
         for sock in silent:
             sock.close()
+        assert served.errors == []
+
+
+def test_the_end_has_a_bound_whatever_clients_do(tmp_path: Path) -> None:
+    """A request that goes on and on, a live session, a room and a stream's connection."""
+    options = ("--stop-seconds", "2", "--things-port", "0", "--streams-port", "0")
+    with Served(tmp_path, *options) as served:
+        address = f"127.0.0.1:{served.port}"
+        with API(Token("acme", served.token), host=address, secure=False) as api:
+            flow = api.flow.create({"path": "/acme/a"})
+            follower = iter(api.drop(flow["id"]).follow())
+            api.drop(flow["id"]).create({"elems": {"a": 1}})
+            assert next(follower)["elems"] == {"a": 1}
+            (things,) = [
+                line.removeprefix("things: things://") for line in served.printed if "things:" in line
+            ]
+            host, port = things.split(":")
+            rooms = socket.create_connection((host, int(port)), timeout=PATIENCE)
+            client = socket.create_connection(("127.0.0.1", served.port), timeout=PATIENCE)
+            head = f"POST /v4.0/acme/flow HTTP/1.1\r\nHost: x\r\nX-Auth-Token: {served.token}\r\n"
+            client.sendall(f"{head}Content-Length: 500\r\nExpect: 100-continue\r\n\r\n".encode())
+            assert client.recv(100).startswith(b"HTTP/1.1 100 ")
+            begun = time.monotonic()
+            served.process.send_signal(signal.SIGTERM)
+            while served.process.poll() is None:
+                assert time.monotonic() - begun < AT_ONCE
+                with suppress(OSError):
+                    client.sendall(b" ")  # it is never silent for long
+                time.sleep(0.05)
+            assert served.wait() == 0
+            assert time.monotonic() - begun > 1.5, "it had its two seconds"
+            for sock in (rooms, client):
+                sock.close()
+            follower.close()
         assert served.errors == []
