@@ -52,6 +52,7 @@ POSTGRESQL = ["psycopg[binary]>=3.2.3"]
 MYSQL = ["PyMySQL>=1.1.1"]
 DUCKDB = ["duckdb>=1.2"]
 JOBS = ["pyarrow>=18", "zstandard>=0.23"]  # files *.parquet and *.zst
+REDIS = ["redis>=5.1"]  # the bus between the workers of a platform
 TELEMETRY = ["opentelemetry-api>=1.27"]  # a span for each call of the client
 PROGRESS = ["tqdm>=4.66"]
 DEMO = [*EMBEDDED, *GEVENT, *PROGRESS, "matplotlib>=3.9.2"]
@@ -86,6 +87,7 @@ DEV = [
     *MYSQL,
     *DUCKDB,
     *JOBS,
+    *REDIS,
     *TELEMETRY,
     "opentelemetry-sdk>=1.27",  # collects the spans that the tests look at
     "psycopg2-binary>=2.9",
@@ -194,6 +196,7 @@ setup(
         "mysql": MYSQL,
         "duckdb": DUCKDB,
         "jobs": JOBS,
+        "redis": REDIS,
         "telemetry": TELEMETRY,
         "metrics": METRICS,
         "demo": DEMO,

@@ -12,6 +12,7 @@ from .mosquitto import Mosquitto
 from .pgbouncer import Pgbouncer
 from .platform_store import _platforms_on_postgres, platform_databases, store_databases
 from .postgres import PostgresDatabase, PostgresServer
+from .redis import Redis
 
 __all__ = [
     "_platforms_on_postgres",
@@ -22,6 +23,7 @@ __all__ = [
     "platform_databases",
     "postgres",
     "postgres_database",
+    "redis_server",
     "server_database",
     "store_databases",
 ]
@@ -68,6 +70,13 @@ def mariadb_database(mariadb: MariadbServer) -> Iterator[MariadbDatabase]:
 def mosquitto() -> Iterator[Mosquitto]:
     """A Mosquitto that lets everybody in, shared by all tests of this process."""
     with Mosquitto() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Redis]:
+    """A Redis, shared by all tests of this process. `url(n)` is that of one of its databases."""
+    with Redis() as server:
         yield server
 
 

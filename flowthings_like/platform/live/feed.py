@@ -1,8 +1,8 @@
-"""The feed: gets the drops that are created in any process of the folder to the subscriptions of this one.
+"""The feed: gets the drops that any process of the platform creates to the subscriptions of this one.
 
 Drops that this process creates are announced by its writer, and pushed without a look at the database. Their
 numbers show whether another process has created some in between: these are read. Whether others have created
-any at the end is looked up when the folder's version has changed.
+any at the end is looked up when the bus says so.
 
 One thread does all of it while there are subscriptions. If it was killed, a session that waits starts another
 one: nothing is lost, because a flow's position only advances when its drops were pushed.
@@ -36,17 +36,17 @@ __all__ = ["Feed"]
 _log = logging.getLogger("flowthings_like.platform")
 
 POLL = 0.005
-"""Seconds between two looks at the folder's version while there are subscriptions."""
+"""Seconds between two looks at the news while there are subscriptions."""
 
 CHECK_INTERVAL = 0.005
 """Seconds at least between two looks into the database."""
 
 SERVER_INTERVAL = 0.05
-"""The same for a database server, where there is no version to look at first."""
+"""The same where no news tell that there is nothing new: without a bus, and while it is away."""
 
 SAFETY_INTERVAL = 1.0
-"""Seconds after which the database is looked at even if the version is the same: the process that has created
-a drop may have been killed before it changed the version."""
+"""Seconds after which the database is looked at even without news: the process that has created a drop may
+have been killed before it told the others."""
 
 STALLED = 5.0
 """Seconds without a turn after which the thread counts as dead."""
@@ -135,7 +135,6 @@ class Feed:
         self._is_behind = True  # whether the database has to be looked at
         self._closed = False
         self._pid = os.getpid()
-        self._interval = CHECK_INTERVAL if store.shared_folder is not None else SERVER_INTERVAL
 
     def add(self, subscription: Subscription, last: int) -> None:
         """Begin a subscription that has just been looked up.
@@ -257,11 +256,12 @@ class Feed:
             return False
 
     def _turn(self) -> None:
-        version = self._announcements.version.read()  # read first: a later change is seen in the next turn
+        news = self._announcements.news
+        version = news.read()  # read first: a later change is seen in the next turn
         for announcement in self._announcements.take():
             self._announced(announcement)
         now = monotonic()
-        if now - self._checked < self._interval:
+        if now - self._checked < (CHECK_INTERVAL if news.is_exact else SERVER_INTERVAL):
             return
         if version != self._version or self._is_behind or now - self._checked > SAFETY_INTERVAL:
             self._is_behind = False

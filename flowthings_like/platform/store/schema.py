@@ -226,6 +226,15 @@ task_runs = Table(
     sqlite_with_rowid=False,
 )
 
+# How often a process has begun to lead something; see `tasks.fenced_store`.
+leaders = Table(
+    "leaders",
+    metadata,
+    Column("name", Text, primary_key=True),  # what is led
+    Column("term", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # Results of writes with an idempotency key, so that a repetition gets the result and is not done again.
 idempotency_keys = Table(
     "idempotency_keys",

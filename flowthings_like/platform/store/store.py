@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy.exc import OperationalError
 
 from ...green.backends.choice import native
+from ..bus.folder_bus import FolderBus
 from ..problems import Problem, Unavailable
 from . import engine as engines
 from .cancellation import CURRENT, cancelled_by
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from ..bus.bus import Bus
     from .database import Database
 
 T = TypeVar("T")
@@ -37,21 +39,27 @@ class Store:
     Args:
         place: a folder (made if missing, the database is `platform.db` in it) or an SQLAlchemy URL.
         cache: what is cached between write transactions; nothing by default.
+        bus: between the processes that use the database; by default the folder that they share. It is closed
+            along with the store.
 
     Attributes:
         folder: where the platform's files are, None if it has none.
         shared_folder: the folder that all processes share that use the database; None if a server has it.
+        bus: between these processes.
 
     Raises:
         ConfigurationError: the place cannot be used.
         Unavailable: another process kept it locked.
     """
 
-    def __init__(self, place: str | os.PathLike[str], cache: WriterCache | None = None) -> None:
+    def __init__(
+        self, place: str | os.PathLike[str], cache: WriterCache | None = None, bus: Bus | None = None
+    ) -> None:
         located = engines.locate(place)
         self._database = engines.open_database(located.url)
         self.folder = located.folder
         self.shared_folder = self._database.folder
+        self.bus = FolderBus(self.shared_folder, self.folder) if bus is None else bus
         cache = NoCache() if cache is None else cache
         self._writers = Writers(self._database, cache)
         self._readers = _Readers(self._database)
@@ -96,6 +104,7 @@ class Store:
     def close(self) -> None:
         """Write what is queued, then close the files. More calls do nothing."""
         self._writers.close()
+        self.bus.close()
         native(self._readers.close)
 
     def __enter__(self) -> Store:

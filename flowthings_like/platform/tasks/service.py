@@ -1,8 +1,8 @@
-"""Runs the tasks of a folder in one of the processes that have it open.
+"""Runs the tasks of a platform in one of the processes that have it open.
 
-The process that holds the folder's lock runs them. The others try to take the lock again and again, so one of
-them goes on when that process ends. What is due is in the database: a task that is changed or told to run in
-any process is seen within a second.
+The process that holds the lease runs them. The others try to take it again and again, so one of them goes on
+when that process ends. A process that has lost the lease stops, and what its runs still write is refused.
+What is due is in the database: a task that is changed or told to run in any process is seen within a second.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 from ...errors import ConfigurationError
 from ...green.backends import choice as backend
 from ..ids import now_ms
-from ..leader.leader_lock import LeaderLock
 from ..problems import BadRequest, Problem
 from ..resources.task_schedule import adopt, due_tasks
 from .addresses import AddressRules
 from .broker_sessions import BrokerSessions
+from .fenced_store import FencedStore
 from .fetch import Fetcher, FetchLimits
 from .runner import TaskRunner
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from ..resources.task_schedule import DueTask
     from .scheduler import Scheduler
 
-__all__ = ["LOCK", "TaskService", "TaskSettings", "check_packages"]
+__all__ = ["TaskService", "TaskSettings", "check_packages"]
 
-LOCK = "tasks.lock"
-"""The file whose lock decides which process runs the tasks."""
+LED = "tasks"
+"""The name of the lease that decides which process runs the tasks."""
 
 MOST_RUNNING = 16
 """Most tasks that run at once."""
@@ -75,33 +75,30 @@ class TaskSettings:
 
 
 class TaskService:
-    """Runs the tasks of a folder while no other process does. Call `start` once, and `close` at the end.
+    """Runs the tasks of a platform while no other process does. Call `start` once, and `close` at the end.
 
     Args:
         store: the platform's data.
         settings: how tasks are run.
 
     Raises:
-        ConfigurationError: the platform has no folder; a package is not installed; or a network is none.
+        ConfigurationError: the platform has neither folder nor bus; a package is not installed; or a network
+            is none.
     """
 
     def __init__(self, store: ResourceStore, settings: TaskSettings | None = None) -> None:
         settings = settings or TaskSettings()
-        if store.folder is None:
-            raise ConfigurationError(
-                "tasks are run from a folder, and this platform has a database server instead"
-            )
         check_packages()
         try:
             rules = AddressRules(settings.allowed)
         except BadRequest as problem:
             raise ConfigurationError(problem.message) from None
         here = backend.detect()
-        self._store = store
-        self._lock = LeaderLock(store.folder, LOCK)
+        self._lease = store.bus.lease(LED)
+        self._store = FencedStore(store, LED)
         self._fetcher = Fetcher(rules, settings.limits, settings.tls)
-        self._brokers = BrokerSessions(store, rules, settings.tls)
-        self._runner = TaskRunner(store, self._fetcher)
+        self._brokers = BrokerSessions(self._store, rules, settings.tls)
+        self._runner = TaskRunner(self._store, self._fetcher)
         self._running: set[str] = set()
         self._is_closed = False
         self._wakeup = here.event()
@@ -127,36 +124,47 @@ class TaskService:
         return self._is_closed or self._pid != os.getpid()
 
     def _lead(self) -> None:
-        # Imported here: it needs a package that most platforms never use.
-        from .scheduler import Scheduler
-
         try:
-            if self._become_leader():
-                scheduler = Scheduler()
-                scheduler.start()
-                try:
-                    self._schedule(scheduler)
-                finally:
-                    self._brokers.close(CLOSE_SECONDS / 2)
-                    scheduler.stop(CLOSE_SECONDS / 2)
+            while self._become_leader():
+                self._lead_for_a_term()
         except Exception:
             _log.exception("tasks are not run any more by this process")
         finally:
-            self._lock.release()
+            self._lease.release()
             self._ended.set()
 
     def _become_leader(self) -> bool:
-        """Wait for the lock. Returns whether this process holds it; False if the service was closed."""
+        """Wait for the lease. Returns whether this process leads; False if the service was closed."""
         while not self._is_over:
-            if self._lock.acquire():
-                return True
+            if self._lease.acquire():
+                try:
+                    self._store.begin_term()
+                except Problem as problem:
+                    _log.warning("tasks wait: %s", problem.message)
+                else:
+                    return True
             self._wait()
         return False
 
+    def _lead_for_a_term(self) -> None:
+        # Imported here: it needs a package that most platforms never use.
+        from .scheduler import Scheduler
+
+        scheduler = Scheduler()
+        scheduler.start()
+        try:
+            self._schedule(scheduler)
+        finally:
+            self._brokers.close(CLOSE_SECONDS / 2)
+            scheduler.stop(CLOSE_SECONDS / 2)
+
     def _schedule(self, scheduler: Scheduler) -> None:
-        """Have tasks run when they are due, until the service is closed."""
+        """Have tasks run when they are due, until the service is closed or the lease is lost."""
         is_adopted = False
         while not self._is_over:
+            if not self._lease.acquire():
+                _log.warning("another process may run the tasks now")
+                return
             try:
                 if not is_adopted:
                     self._store.write(adopt)

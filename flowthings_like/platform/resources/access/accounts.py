@@ -20,7 +20,6 @@ from ....wire.rest import AUTH_TOKEN
 from ... import ids
 from ...problems import BadRequest, Forbidden, Unauthorized
 from ...store.schema import accounts, resources, token_hashes
-from ...store.shared_version import SharedVersion
 from . import expiry, share_grants, token_strings
 from .rights import Caller, intersection, token_grants
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _MAX_AGE = 1.0  # seconds after which a cached caller is looked up again in any case
-_VERSION_FILE = "rights.mark"
+_VERSION = "rights"
 _MOST_CACHED = 10_000
 
 
@@ -85,7 +84,7 @@ class Accounts:
     ) -> None:
         self._store = store
         self._max_capacity = max_capacity
-        self._version = SharedVersion(store.shared_folder, _VERSION_FILE)
+        self._version = store.bus.version(_VERSION)
         self._cached: dict[tuple[str, str], _CachedCaller] = {}
         self._trusted = {
             secret: Caller(name, self.ensure(name), max_capacity=max_capacity)

@@ -1,7 +1,7 @@
 """Announces drops that were created, once they are on disk, to the followers of their flows in this process.
 
 The writer announces each create in the order of the commits. Other processes are only told that something has
-changed, by a version in the folder: they read the drops from the database.
+changed, over the bus: they read the drops from the database.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...store.shared_version import SharedTime, SharedVersion
+from ...bus.shared_version import SharedTime
 from .passing import KEPT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ...bus.bus import Bus
     from .arrival import Arrival
     from .flow_cache import Flow
 
 __all__ = ["Announcement", "Announcements"]
 
-_VERSION_FILE = "drops.mark"
+_NEWS = "drops"
 _FOLLOWING_FILE = "following.mark"
 
 
@@ -49,17 +50,19 @@ class Announcements:
     """The announcements of one store.
 
     Args:
-        folder: which processes share; None if they share a database server.
+        bus: between the processes that use the database.
+        folder: which they share; None if they share a database server.
 
     Attributes:
         listener: called after each commit with drops in it; None while nobody follows a flow here. It must
             neither wait nor raise.
-        version: changes with every commit of any process that has drops in it.
+        news: of every commit of any process that has drops in it.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, bus: Bus, folder: Path | None) -> None:
         self.listener: Callable[[], object] | None = None
-        self.version = SharedVersion(folder, _VERSION_FILE)
+        self.news = bus.news(_NEWS)
+        self.news.on_change = self._wake
         self._following = SharedTime(folder, _FOLLOWING_FILE)
         self._waiting: deque[Announcement] = deque()
 
@@ -78,7 +81,13 @@ class Announcements:
         listener = self.listener
         if listener is not None:
             self._waiting.extend(announcements)
-        self.version.change()
+        self.news.change()
+        if listener is not None:
+            listener()
+
+    def _wake(self) -> None:
+        """Another process has committed drops."""
+        listener = self.listener
         if listener is not None:
             listener()
 

@@ -16,6 +16,7 @@ from .index_builder import IndexBuilder
 if TYPE_CHECKING:
     import os
 
+    from ...bus.bus import Bus
     from ...scripts.script import Answer
     from ..access.rights import Caller
 
@@ -25,6 +26,7 @@ class ResourceStore(Store):
 
     Args:
         place: a folder (made if missing, the database is `platform.db` in it) or an SQLAlchemy URL.
+        bus: between the processes that use the database; by default the folder that they share.
 
     Attributes:
         flow_cache: the flows and tracks as the writer sees them; for use inside `write` only.
@@ -38,10 +40,10 @@ class ResourceStore(Store):
         as Store.
     """
 
-    def __init__(self, place: str | os.PathLike[str]) -> None:
+    def __init__(self, place: str | os.PathLike[str], bus: Bus | None = None) -> None:
         self.flow_cache = FlowCache()
-        super().__init__(place, self.flow_cache)
-        self.announcements = Announcements(self.shared_folder)
+        super().__init__(place, self.flow_cache, bus)
+        self.announcements = Announcements(self.bus, self.shared_folder)
         self.indexing = IndexBuilder(self.write)
         self.scripts = ScriptRunner()
         self.script_reads: Callable[[ResourceStore, Caller, str, list[Any]], Any] = _nothing_to_read
