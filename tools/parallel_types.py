@@ -37,7 +37,16 @@ FAMILIES = {  # the services of the other families, base classes first
     "things": ("Builtins", "Calls", "Client", "Room", "APIRoom", "RoomService"),
     "database": ("ConnectionPool",),
     "records": ("RecordCalls", "Channel", "RecordChannel", "Records"),
-    "streams": ("PointCalls", "Stream", "SetPointCalls", "SetFrames", "StreamSet", "Inventory", "Client"),
+    "streams": (
+        "PointCalls",
+        "Stream",
+        "SetPointCalls",
+        "SetFrames",
+        "StreamSet",
+        "Finding",
+        "Inventory",
+        "Client",
+    ),
 }
 BOUNDS = {"RoomT": "Room"}  # what a factory's result is seen as, whose class the caller chooses
 REGISTRY_HEADER = '''"""The services that every API has.

@@ -26,7 +26,7 @@ from .nodes import And, Filter, Not, Or
 from .predicate import Test, compile_predicate
 from .text import parse
 
-__all__ = ["TARGETS", "Explanation", "Parts", "cannot", "filter_of", "split"]
+__all__ = ["TARGETS", "Explanation", "Parts", "all_of", "cannot", "conjuncts", "filter_of", "split"]
 
 TARGETS: Mapping[str, str] = MappingProxyType(
     {
@@ -35,6 +35,7 @@ TARGETS: Mapping[str, str] = MappingProxyType(
         "sql": "the platform's SQL",
         "arrays": "masks of numpy over columns",
         "keys": "ranges of the keys of records",
+        "streams": "searches of a BTrDB server for streams",
     }
 )
 """What each target makes of a filter, by the name of the target's module."""
@@ -113,7 +114,7 @@ def split(
         return Parts(None, None)
     said: list[Filter] = []
     rest: list[Filter] = []
-    for part in _conjuncts(node, True):
+    for part in conjuncts(node):
         try:
             write(part)
         except CannotFilter as error:
@@ -126,22 +127,23 @@ def split(
             said.append(part)
     if not rest:
         return Parts(node, None)  # as it was written
-    return Parts(_all_of(said), _all_of(rest) if said else node)
+    return Parts(all_of(said), all_of(rest) if said else node)
 
 
-def _conjuncts(node: Filter, wanted: bool) -> list[Filter]:
+def conjuncts(node: Filter, wanted: bool = True) -> list[Filter]:
     """The filters of which `node` (or, if not `wanted`, its negation) is the conjunction."""
     match node:
         case Not(one):
-            return _conjuncts(one, not wanted)
+            return conjuncts(one, not wanted)
         case And(filters) if wanted:
-            return [part for one in filters for part in _conjuncts(one, True)]
+            return [part for one in filters for part in conjuncts(one, True)]
         case Or(filters) if not wanted:
-            return [part for one in filters for part in _conjuncts(one, False)]
+            return [part for one in filters for part in conjuncts(one, False)]
     return [node if wanted else Not(node)]
 
 
-def _all_of(filters: list[Filter]) -> Filter | None:
+def all_of(filters: list[Filter]) -> Filter | None:
+    """The filter that all of these match; None for no filters."""
     if len(filters) < 2:
         return filters[0] if filters else None
     return And(tuple(filters))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from flowthings_like.filters import nodes
 from flowthings_like.filters.nodes import Node
 from flowthings_like.filters.values import TYPES
+from flowthings_like.services.streams.dialect import Descriptor
 
 NAMES = [
     "a",
@@ -268,6 +269,62 @@ def columns(size: int) -> st.SearchStrategy[dict[str, NDArray[Any]]]:
     )
     return st.dictionaries(st.sampled_from([*FLAT, "place", "l"]), column, min_size=1, max_size=5)
 
+
+# ------------------------------------------------------------------------------------------------ streams
+
+_COLLECTIONS = ["sensors/jfk", "sensors/lga", "sensors", "a", "Ä", "50%_x", "it's"]
+_NAMES = ["", "temp", "Temp", "t", "e", "it's", "a_b%", "é😀", "\U0001f60a"]
+_ANNOTATIONS = ["ops", '"ops"', ' "\\u006fps"', "3", "3.0", " 3", "true", "null", "[1,2]", '{"b":5}', ""]
+_ANNOTATIONS += ['{"lat":0.5,"lon":0.5}', "1.5", 'say "hi"', "9007199254740993", "NaN", '"unclosed', "it's"]
+_KEYS = ["owner", "floor", "value", "a.b", "it's", "~/x", "$.a", "name"]
+_stream_text = text.map(lambda value: value.replace("\0", ""))
+streams = st.builds(
+    Descriptor,
+    st.uuids(),
+    st.sampled_from(_COLLECTIONS) | _stream_text.filter(bool),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "name": st.sampled_from(_NAMES) | _stream_text,
+            "unit": st.sampled_from(["", "F", "C"]),
+            "ingress": st.sampled_from(["", "x"]),
+        },
+    ),
+    st.dictionaries(st.sampled_from(_KEYS), st.sampled_from(_ANNOTATIONS) | text, max_size=4),
+)
+_stream_members = st.one_of(
+    st.sampled_from([("collection",), ("name",), ("unit",), ("tags", "name"), ("tags", "ingress")]),
+    st.sampled_from(_KEYS).map(lambda key: ("annotations", key)),
+    st.sampled_from([("tags",), ("annotations",), ("uuid",), ("nowhere",), ("name", "x"), ("name", "value")]),
+    st.sampled_from([("annotations", "owner", "b"), ("annotations", "floor", "0"), ("tags", "other")]),
+    st.sampled_from([("tags", "value"), ("annotations", "owner", "value"), ("collection", "value")]),
+).map(nodes.Member)
+_stream_values = st.one_of(
+    st.sampled_from([*_COLLECTIONS, *_NAMES, "ops", "F", 'say "hi"', "1.5", "true", '"ops"']),
+    st.sampled_from([3, 3.0, 1.5, True, None, 2**53 + 1, nodes.Json.of([1, 2]), nodes.Json.of({"b": 5})]),
+    text,
+    _stream_members,
+)
+_STREAM_PATTERNS = ["^t", "^t.*p", "temp$", "^temp$", "emp", "s/", "^sensors/", r"^it\'s", "^", "$", "", "^$"]
+_STREAM_PATTERNS += ["t|e", "^50%_", "[a-z]", r"\.", "^é", "😀$"]
+stream_rules = st.one_of(
+    st.builds(nodes.Compare, _stream_members, equalities, _stream_values),
+    st.builds(nodes.Compare, _stream_members, equalities, _stream_values),
+    st.builds(nodes.Compare, _stream_members, orders, text | numbers | st.sampled_from(_NAMES)),
+    st.builds(nodes.In, _stream_members, st.lists(_stream_values, max_size=4).map(tuple)),
+    st.builds(nodes.Exists, _stream_members),
+    st.builds(
+        nodes.Regex, _stream_members, st.sampled_from(_STREAM_PATTERNS), st.sampled_from(["", "i", "m"])
+    ),
+    st.builds(nodes.Contains, _stream_members, short),
+    st.builds(nodes.Modulo, _stream_members, st.just(2), equalities, st.integers(0, 1)),
+    st.builds(nodes.Inside, _stream_members, boxes),
+    st.builds(nodes.Has, st.sampled_from(["string", "map", "integer", "sortedMap", "date"])),
+    st.builds(nodes.Matches, st.sampled_from(PATTERNS), flags),
+    st.builds(nodes.Age, st.none() | _stream_members, orders | equalities, ages),
+)
+stream_filters = combined(stream_rules)
+"""Filters on the metadata of streams."""
 
 # ---------------------------------------------------------------------------------------------- documents
 

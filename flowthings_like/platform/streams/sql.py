@@ -57,6 +57,9 @@ create table units (
     created_at timestamptz, updated_at timestamptz
 );
 create macro skeys(annotations) as unnest(json_keys(annotations));
+create macro exist(annotations, key) as list_contains(json_keys(annotations), key);
+create macro fetchval(annotations, key) as
+    annotations ->> ('/' || replace(replace(key, '~', '~0'), '/', '~1'));
 """
 
 _STREAMS = (

@@ -51,7 +51,8 @@ Times
     date_add date_sub epoch epoch_ms epoch_us epoch_ns to_timestamp make_timestamp strftime year month day
     hour minute second to_days to_hours to_minutes to_seconds to_months to_years to_weeks to_milliseconds
 Others
-    coalesce ifnull nullif if typeof unnest skeys json_extract json_extract_string json_extract_path
+    coalesce ifnull nullif if typeof unnest skeys exist fetchval
+    json_extract json_extract_string json_extract_path
     json_extract_path_text json_keys json_exists json_contains json_type json_valid json_array_length
     list_value list_contains list_has len cardinality uuid random hash
 """

@@ -15,6 +15,7 @@ from .arguments import check_collection, encode_annotations, to_tags, to_uuid
 from .connection import CallChannel, Connection, Open
 from .constants import check_concurrency, default_concurrency
 from .endpoints import Endpoint, find_endpoint, parse_endpoint
+from .finding import Finding
 from .inventory import Inventory
 from .needed import needed
 from .parallel_map import map_parallel
@@ -40,7 +41,7 @@ TIMEOUT = 60.0
 """Seconds for each call, and for each part of an answer that comes in parts."""
 
 
-class Client(Inventory, InParallel):
+class Client(Finding, Inventory, InParallel):
     """A client of a BTrDB server, version 5 or 4, or of the store in an embedded platform.
 
     Any number of threads and green threads may use one client: their calls share its connections. It connects

@@ -64,10 +64,12 @@ class Dialect(ABC):
     Attributes:
         batch_size: how many points one insert may have. It is lowered when the server refuses so many.
         exact_windows: whether `windows` counts all points of any range exactly.
+        has_sql: whether `sql` can be called.
     """
 
     batch_size: int
     exact_windows = True
+    has_sql = True
 
     @abstractmethod
     def info(self) -> dict[str, Any]:

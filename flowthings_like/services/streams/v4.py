@@ -37,6 +37,7 @@ class V4(V5):
 
     SERVICE = "grpcinterface.BTrDB"
     exact_windows = False
+    has_sql = False
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
