@@ -36,6 +36,7 @@ TARGETS: Mapping[str, str] = MappingProxyType(
         "arrays": "masks of numpy over columns",
         "keys": "ranges of the keys of records",
         "streams": "searches of a BTrDB server for streams",
+        "dbapi": "SQL for a DB-API driver",
     }
 )
 """What each target makes of a filter, by the name of the target's module."""

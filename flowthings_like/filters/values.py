@@ -128,10 +128,15 @@ def comparable(one: Any, other: Any) -> bool:
 
 
 def remainder(value: int | float, divisor: int | float) -> int | float | Fraction:
-    """The exact remainder of a division that rounds towards 0. It has the sign of `value`."""
+    """The exact remainder of a division that rounds towards 0. It has the sign of `value`.
+
+    NaN and infinity, which a database may hold, have the remainder NaN.
+    """
     if type(value) is int and type(divisor) is int:
         whole = abs(value) % abs(divisor)
         return -whole if value < 0 else whole
+    if type(value) is float and not math.isfinite(value):
+        return math.nan
     if type(value) is type(divisor):
         return math.fmod(value, divisor)
     left = abs(_exact(value)) % abs(_exact(divisor))

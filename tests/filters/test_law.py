@@ -30,50 +30,13 @@ from flowthings_like.services.streams.dialect import Descriptor
 from flowthings_like.services.streams.metadata import document_of
 
 from . import oracle, strategies, test_sql
+from .adapter import Adapter, Document
 from .hostile import pairs
 from .strategies import NOW
 from .stream_table import StreamTable
+from .table_adapters import DuckDBTable, MariadbTable, PostgresTable, SQLiteTable
 
 pytestmark = pytest.mark.once
-
-Document = dict[str, Any]
-
-
-class Adapter:
-    """How the law asks one target. An adapter opens what it needs in `__init__`, and closes it in `close`."""
-
-    documents: ClassVar[st.SearchStrategy[list[Document]]] = st.lists(
-        strategies.drops, min_size=1, max_size=4
-    )
-    """Documents that the target's store can hold."""
-    filters: ClassVar[st.SearchStrategy[Filter]] = strategies.filters
-    """Filters of which the target can say at least some."""
-    examples: ClassVar[int] = 150
-
-    def write(self, node: Filter) -> object:
-        """Run the target's writer, which raises CannotFilter for what the target cannot say."""
-        return str(node)
-
-    def find(self, documents: list[Document], node: Filter) -> list[bool]:
-        """For each document, whether the target finds it. The filter is one that `write` takes."""
-        raise NotImplementedError
-
-    def hostile(self, name: str, value: str) -> tuple[list[Document], Filter]:
-        """Documents, and a filter with a hostile name and value that finds the first one alone."""
-        drops = [{name: value}, {name: value + "'"}, {}]
-        documents = [{"id": str(n), "creationDate": 0, "elems": elems} for n, elems in enumerate(drops)]
-        return documents, nodes.Compare(nodes.Member(("elems", name)), "==", value)
-
-    def check_hostile(self, several: Iterable[tuple[str, str]]) -> None:
-        """Check that the target finds, for each pair of a name and a value, the first document alone."""
-        for name, value in several:
-            documents, node = self.hostile(name, value)
-            self.write(node)
-            expected = [True] + [False] * (len(documents) - 1)
-            assert self.find(documents, node) == expected, (name, value)
-
-    def close(self) -> None:
-        """Close what the adapter has opened."""
 
 
 class Text(Adapter):
@@ -238,18 +201,23 @@ ADAPTERS: dict[str, type[Adapter]] = {
     "arrays": Arrays,
     "keys": Keys,
     "streams": Streams,
+    "dbapi": SQLiteTable,
+    "dbapi of DuckDB": DuckDBTable,
+    "dbapi of PostgreSQL": PostgresTable,
+    "dbapi of MariaDB": MariadbTable,
 }
+"""The adapters by the name of the target, with the name of a store behind it if the target has several."""
 
 
 @pytest.fixture(scope="module", params=ADAPTERS)
 def adapter(request: pytest.FixtureRequest) -> Iterator[Adapter]:
-    opened = ADAPTERS[request.param]()
+    opened = ADAPTERS[request.param].open(request)
     yield opened
     opened.close()
 
 
 def test_every_target_is_under_the_law() -> None:
-    assert list(ADAPTERS) == list(TARGETS)
+    assert list(dict.fromkeys(name.partition(" ")[0] for name in ADAPTERS)) == list(TARGETS)
 
 
 def found(adapter: Adapter, documents: list[Document], node: Filter) -> list[bool]:

@@ -17,6 +17,7 @@ from ...transport.database.urls import parse_url
 from ..in_parallel import InParallel
 from .attempts import run
 from .connections import Checkout, Connections, PoolStatistics
+from .finding import Finding
 from .options import PoolOptions
 from .query_batch import QueryBatch, fetch
 from .rows import check_rows_as, convert_rows
@@ -35,7 +36,7 @@ DRAIN_TIMEOUT = 10.0
 """Seconds for which `close` waits for the calls that are under way."""
 
 
-class ConnectionPool(InParallel):
+class ConnectionPool(Finding, InParallel):
     """A pool of connections to one database: Twisted's `adbapi.ConnectionPool` in blocking style.
 
     >>> pool = ConnectionPool("sqlite3", ":memory:")
@@ -67,6 +68,7 @@ class ConnectionPool(InParallel):
         self._options = PoolOptions.taken_from(kwargs)
         self._driver = find_driver(dbapi)
         self._connections = Connections(self._driver, args, kwargs, self._options)
+        self._known_columns = {}
 
     @classmethod
     def from_url(cls, url: str, **options: Any) -> ConnectionPool:
