@@ -12,6 +12,7 @@ from ...errors import ConfigurationError
 from ..leader.after_fork import abandon_in_children
 from ..store.group_commit import NativeLock
 from ..store.pause import pause
+from .copy_lock import CopyLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -75,20 +76,15 @@ class Database:
         try:
             path.parent.mkdir(mode=0o700, exist_ok=True)
             path.parent.chmod(0o700)
-            self._root: Any = _connect(path, settings)
-            self._root.execute("set TimeZone = 'UTC'")
-            self._root.execute("create table if not exists format (number integer not null)")
-            self._root.execute(schema.tables)
-            ((found,),) = self._root.execute("select coalesce(max(number), 0) from format").fetchall()
-            if found == 0:
-                self._root.execute("insert into format values ($1)", [schema.format])
-            elif found != schema.format:
-                self._root.close()
-                raise ConfigurationError(
-                    f"{str(path)!r} was written by another version of this package: "
-                    f"its tables have format {found}, this version has {schema.format}"
-                )
-            path.chmod(0o600)
+            self._copy_lock = CopyLock(path.parent)
+            try:
+                self._root: Any = _connect(path, settings, self._copy_lock)
+                with self._copy_lock.held():
+                    self._make_tables(path, schema)
+                path.chmod(0o600)
+            except BaseException:
+                self._copy_lock.close()
+                raise
         except (duckdb.Error, OSError) as error:
             raise ConfigurationError(f"{str(path)!r} cannot be opened: {error}") from error
         self._idle: deque[Any] = deque()
@@ -98,6 +94,26 @@ class Database:
         self._closed = closed
         self._is_closed = False
         self._making = NativeLock()  # DuckDB refuses to make two connections at once
+
+    def _make_tables(self, path: Path, schema: Schema) -> None:
+        self._root.execute("set TimeZone = 'UTC'")
+        self._root.execute("create table if not exists format (number integer not null)")
+        self._root.execute(schema.tables)
+        ((found,),) = self._root.execute("select coalesce(max(number), 0) from format").fetchall()
+        if found == 0:
+            self._root.execute("insert into format values ($1)", [schema.format])
+        elif found != schema.format:
+            self._root.close()
+            raise ConfigurationError(
+                f"{str(path)!r} was written by another version of this package: "
+                f"its tables have format {found}, this version has {schema.format}"
+            )
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """A block in which the file may be changed, because nobody copies it. Called in a native thread."""
+        with self._copy_lock.held():
+            yield
 
     @contextmanager
     def cursor(self) -> Iterator[Any]:
@@ -150,8 +166,9 @@ class Database:
         self._is_closed = True
         while self._idle:
             self._idle.pop().close()
-        with self._making:
+        with self._making, self._copy_lock.held():
             self._close_root()
+        self._copy_lock.close()
 
     def _close_root(self) -> None:
         # It closes the connections that were made of it, and refuses while one is in use.
@@ -168,19 +185,23 @@ class Database:
     def abandon(self) -> None:
         """In a forked child: keep what is inherited, because closing it would wait for threads that the child
         does not have."""
+        self._copy_lock.close()
         self._inherited.append((self._root, list(self._idle)))
         _kept.append(self._inherited)
         self._idle = deque()
 
 
-def _connect(path: Path, settings: dict[str, str | bool | int | float | list[str]]) -> Any:
-    """Open the file. Waits for a process that is about to close it."""
+def _connect(
+    path: Path, settings: dict[str, str | bool | int | float | list[str]], copy_lock: CopyLock
+) -> Any:
+    """Open the file. Waits for a process that is about to close it, and needs the lock for that."""
     import duckdb
 
     deadline = time.monotonic() + _OPEN_SECONDS
     while True:
         try:
-            return duckdb.connect(str(path), config=settings)
+            with copy_lock.held():  # DuckDB brings the file up to date with its log
+                return duckdb.connect(str(path), config=settings)
         except duckdb.IOException as error:
             if "lock" not in str(error) or time.monotonic() > deadline:
                 raise

@@ -54,6 +54,10 @@ class DatabaseWriter(GroupCommit[Job]):
 
     def _transact(self, jobs: list[Job]) -> bool:
         """Do jobs in one transaction. False: one of several failed and nothing was done; do each alone."""
+        with self._database.writing():
+            return self._transact_alone(jobs)
+
+    def _transact_alone(self, jobs: list[Job]) -> bool:
         try:
             if self._cursor is None:
                 self._cursor = self._database.connect()
