@@ -54,7 +54,7 @@ FLOORS = (
     ("platform.grpc",),
     ("platform.rest", "platform.things", "platform.streams", "platform.records"),
     ("platform.live", "platform.tasks"),
-    ("platform.monitoring",),
+    ("platform.monitoring", "platform.backup"),
     ("platform",),
     ("api",),
     ("",),  # flowthings_like itself: the public names

@@ -1,0 +1,85 @@
+"""Makes a copy of a folder: a folder, or one tar file."""
+
+from __future__ import annotations
+
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import ConfigurationError
+from ..store.folder import DATABASE
+from .copying import describe, sync_file, sync_folder
+from .manifest import MANIFEST, Manifest
+from .partial import PartialFolder
+from .snapshot import copy_folder
+
+__all__ = ["Backup", "back_up", "is_archive"]
+
+_ARCHIVES = {".tar": "w", ".tar.gz": "w:gz", ".tgz": "w:gz"}
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A copy that was made.
+
+    Attributes:
+        manifest: what it holds.
+        held: seconds during which nothing was committed to streams and records.
+    """
+
+    manifest: Manifest
+    held: float
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a copy of this name is one file: .tar, .tar.gz or .tgz."""
+    return path.name.lower().endswith(tuple(_ARCHIVES))
+
+
+def back_up(place: Path, target: Path) -> Backup:
+    """Copy a platform's folder, also while other processes use it.
+
+    All files show the same moment. The copy appears under its name when it is complete and on disk.
+
+    Args:
+        place: the platform's folder. This process must not have it open.
+        target: a folder, or a file that ends with .tar, .tar.gz or .tgz. It must not be there.
+
+    Raises:
+        ConfigurationError: `place` is no platform's folder, or `target` is there or cannot be written.
+    """
+    if not (place / DATABASE).is_file():
+        raise ConfigurationError(f"{str(place)!r} is no platform's folder: there is no {DATABASE} in it")
+    if target.exists() or target.is_symlink():
+        raise ConfigurationError(f"{str(target)!r} is there already: name a new folder or file")
+    with PartialFolder(target) as partial:
+        folder = partial.path / "copy"
+        folder.mkdir(mode=0o700)
+        snapshot = copy_folder(place, folder)
+        manifest = Manifest.of(snapshot.moment, [describe(folder, name) for name in snapshot.names])
+        (folder / MANIFEST).write_bytes(manifest.encode())
+        _sync(folder)
+        made = _packed(folder, partial.path, target) if is_archive(target) else folder
+        partial.rename(made, target)
+    return Backup(manifest, snapshot.held)
+
+
+def _packed(folder: Path, where: Path, target: Path) -> Path:
+    name = target.name.lower()
+    mode = next(mode for suffix, mode in _ARCHIVES.items() if name.endswith(suffix))
+    archive = where / "archive"
+    archive.touch(mode=0o600)
+    manifest = Manifest.parse((folder / MANIFEST).read_bytes(), str(folder))
+    with tarfile.open(archive, mode, format=tarfile.PAX_FORMAT) as tar:  # type: ignore[call-overload]
+        for file in (MANIFEST, *(each.name for each in manifest.files)):
+            tar.add(folder / file, arcname=file, recursive=False)
+    sync_file(archive)
+    return archive
+
+
+def _sync(folder: Path) -> None:
+    sync_file(folder / MANIFEST)
+    for path in folder.iterdir():
+        if path.is_dir():
+            sync_folder(path)
+    sync_folder(folder)
