@@ -8,8 +8,6 @@ leaves no token behind that nobody has seen.
 
 from __future__ import annotations
 
-import os
-import socket
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,10 +20,12 @@ from ..errors import ConfigurationError
 from .certificates import check_certificate
 from .leader.leader_elector import LeaderElector
 from .leader.leader_lock import LeaderAddress, LeaderLock
+from .listening import listen
 from .live.front import LiveFront
 from .monitoring.front import MonitoringFront
 from .monitoring.metrics import MetricsFiles, ServerMetrics
 from .monitoring.settings import MonitoringSettings
+from .one_process import OneProcess
 from .records.service import LOCK as RECORDS_LOCK
 from .records.service import Service as RecordsService
 from .records.service import check_packages as check_records
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from .leader.leader_service import LeaderService
 
 LONGEST_LINE = 0  # gunicorn's word for "no limit": filters of 64 KiB travel in the query
-BACKLOG = 2048
 CLOSING = 10  # seconds that a worker has to close its store, after its requests have been answered
 
 _ANYTHING = select(resources.c.id).limit(1)
@@ -242,24 +241,6 @@ class Preflight:
                 lock.release()
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises ConfigurationError."""
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((host, port))
-            sock.listen(BACKLOG)
-        except BaseException:
-            sock.close()
-            raise
-    except OSError as error:
-        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        raise ConfigurationError(f"cannot listen at {where}: {error.strerror or error}") from error
-    return sock
-
-
 class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn comes without types
     """gunicorn's master process. A SIGHUP with a certificate that cannot be used leaves all as it was."""
 
@@ -304,7 +285,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         self._things_ready = things_ready
         self._streams_ready = streams_ready
         self._records_ready = records_ready
-        self._once = _OneProcess()
+        self._once = OneProcess()
         self._open: tuple[MonitoringFront, ResourceStore, Accounts] | None = None
         self._metrics: ServerMetrics | None = None
         self._electors: list[LeaderElector] = []
@@ -435,27 +416,3 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
     def _child_exit(self, _arbiter: Any, worker: Any) -> None:
         if self._metrics_files is not None:
             self._metrics_files.forget(worker.pid)
-
-
-class _OneProcess:
-    """Lets one of all forked processes run a block. If the block fails, another process may run it."""
-
-    def __init__(self) -> None:
-        self._taking, giving = os.pipe()
-        self._giving = giving
-        os.set_blocking(self._taking, False)
-        os.write(giving, b"1")
-        self._taken = False
-
-    def __enter__(self) -> bool:
-        try:
-            self._taken = bool(os.read(self._taking, 1))
-        except BlockingIOError:
-            self._taken = False
-        return self._taken
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._taken and error is not None:
-            os.write(self._giving, b"1")
