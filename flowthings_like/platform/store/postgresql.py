@@ -123,7 +123,8 @@ def _make_engine(url: URL) -> Engine:
         raise ConfigurationError(
             f"a store on PostgreSQL uses psycopg and not {url.get_driver_name()}: write postgresql://…"
         )
-    engine = sqlalchemy.create_engine(url.set(drivername=_DRIVER), poolclass=NullPool)
+    # Errors go into the log, and values do not.
+    engine = sqlalchemy.create_engine(url.set(drivername=_DRIVER), poolclass=NullPool, hide_parameters=True)
     event.listen(engine, "do_connect", _connect)
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)

@@ -87,7 +87,8 @@ def _make_engine(url: URL) -> Engine:
         raise ConfigurationError(f"SQLite {sqlite3.sqlite_version} is too old: the platform needs {wanted}")
     # A connection is used by one thread at a time, but not always by the same.
     arguments = {"check_same_thread": False, "timeout": database.BUSY_SECONDS}
-    engine = sqlalchemy.create_engine(url, poolclass=NullPool, connect_args=arguments)
+    # Errors go into the log, and values do not.
+    engine = sqlalchemy.create_engine(url, poolclass=NullPool, connect_args=arguments, hide_parameters=True)
     engine.dialect.statement_compiler = _Compiler
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from flowthings_like.platform.embedded import open_platform
+from flowthings_like.platform.ids import new_id
 from flowthings_like.platform.monitoring.front import MonitoringFront
 from flowthings_like.platform.monitoring.json_log import JSONFormatter
 from flowthings_like.platform.problems import Unavailable
@@ -45,6 +48,16 @@ def test_a_platform_that_cannot_read_its_data_is_healthy_and_not_ready(tmp_path:
         broken.clear()
         front.stop()
         assert (answers("/healthz"), answers("/readyz")) == (200, 503)
+
+
+def test_an_error_of_the_database_has_no_values(tmp_path: Path) -> None:
+    statement, value = text("SELECT absent FROM nowhere WHERE name = :name"), new_id("d")
+    with (
+        open_platform(tmp_path / "data", "acme") as platform,
+        pytest.raises(Exception, match="nowhere") as failed,
+    ):
+        platform.store.read(lambda connection: connection.execute(statement, {"name": value}))
+    assert value not in "".join(traceback.format_exception(failed.value))
 
 
 def test_what_fails_is_logged_with_the_id_of_the_request(
