@@ -44,25 +44,32 @@ class PostgreSQL(Writer):
         numbers = [one for one in values if is_number(one)]
         texts = [one for one in values if isinstance(one, str)]
         names = [_CONSTANTS[one] for one in values if one is None or isinstance(one, bool)]
-        found = json.member(column, path)
-        whens: list[tuple[ColumnElement[bool], ColumnElement[bool]]] = []
-        if numbers:
-            whens.append((json.kind_of(found) == "number", json.number_in(json.number_of(found), numbers)))
-        if texts:
-            whens.append((json.kind_of(found) == "string", json.text_in(json.text_of(found), texts)))
-        if names:
-            whens.append((json.number_of(found).in_(names), true()))
-        return case(*whens, else_=false())
+
+        def test(found: ColumnElement[Any]) -> ColumnElement[bool]:
+            whens: list[tuple[ColumnElement[bool], ColumnElement[bool]]] = []
+            if numbers:
+                whens.append(
+                    (json.kind_of(found) == "number", json.number_in(json.number_of(found), numbers))
+                )
+            if texts:
+                whens.append((json.kind_of(found) == "string", json.text_in(json.text_of(found), texts)))
+            if names:
+                whens.append((json.number_of(found).in_(names), true()))
+            return case(*whens, else_=false())
+
+        return json.computed(column, json.member(column, path), test)
 
     def json_compare(
         self, column: ColumnElement[Any], path: tuple[str, ...], op: str, value: str | float
     ) -> ColumnElement[bool]:
-        found = json.member(column, path)
-        if isinstance(value, str):
-            fits, test = "string", json.text_test(json.text_of(found), op, value)
-        else:
-            fits, test = "number", json.number_test(json.number_of(found), op, value)
-        return case((json.kind_of(found) == fits, test), else_=false())
+        def test(found: ColumnElement[Any]) -> ColumnElement[bool]:
+            if isinstance(value, str):
+                fits, passes = "string", json.text_test(json.text_of(found), op, value)
+            else:
+                fits, passes = "number", json.number_test(json.number_of(found), op, value)
+            return case((json.kind_of(found) == fits, passes), else_=false())
+
+        return json.computed(column, json.member(column, path), test)
 
     @staticmethod
     def column_in(column: ColumnElement[Any], values: list[Any]) -> ColumnElement[bool]:

@@ -15,11 +15,12 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Column,
     Double,
     Numeric,
     Text,
@@ -29,8 +30,10 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    literal_column,
     null,
     or_,
+    select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, array
 
@@ -40,17 +43,20 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
 
 __all__ = [
+    "SORT_KEYS",
+    "computed",
     "is_nothing",
     "kind_of",
     "member",
     "number_in",
     "number_of",
     "number_test",
-    "sort_keys",
     "text_in",
     "text_of",
     "text_test",
 ]
+
+T = TypeVar("T")
 
 _EXACT = 1 << 53
 """Up to this size every whole number is a double."""
@@ -80,6 +86,22 @@ def member(document: ColumnElement[Any], path: Sequence[str]) -> ColumnElement[A
     return found
 
 
+def computed(
+    document: ColumnElement[Any],
+    value: ColumnElement[Any],
+    expression: Callable[[ColumnElement[Any]], ColumnElement[T]],
+) -> ColumnElement[T]:
+    """An expression of a value that was read from a document, which is read once for it.
+
+    PostgreSQL would read it again wherever the value is named. It does not look into a subquery with OFFSET.
+    """
+    found = select(value.label("found")).offset(literal_column("0"))
+    if isinstance(document, Column):
+        found = found.correlate(document.table)
+    inner = found.subquery()
+    return select(expression(inner.c.found)).select_from(inner).scalar_subquery()
+
+
 def kind_of(value: ColumnElement[Any]) -> ColumnElement[str]:
     """The type of a `json` value: number, string, boolean, null, object or array; null of null."""
     return func.json_typeof(value, type_=Text)
@@ -100,23 +122,33 @@ def is_nothing(value: ColumnElement[Any]) -> ColumnElement[bool]:
     return func.coalesce(kind_of(value), "null") == "null"
 
 
-def sort_keys(value: ColumnElement[Any]) -> list[ColumnElement[Any]]:
-    """What `json` values are sorted by: first numbers, and truth as 1 and 0, then text and JSON text."""
+def _number_key(value: ColumnElement[Any]) -> ColumnElement[Any]:
     kind, digits = kind_of(value), number_of(value)
-    real = cast(digits, Double)
     truth = case((digits == "true", literal(1.0, Double)), else_=literal(0.0, Double))
-    as_whole = cast(cast(real, BigInteger), Numeric)
-    # Among numbers that are one double: whole numbers as they are, and reals that stand for a whole number.
-    apart = case(
+    return case((kind == "number", cast(digits, Double)), (kind == "boolean", truth), else_=null())
+
+
+def _exact_key(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Among numbers that are one double: whole numbers as they are, reals as the whole numbers they are."""
+    digits = number_of(value)
+    real = cast(digits, Double)
+    exact = case(
         (digits.regexp_match("[.eE]").is_(False), cast(digits, Numeric)),
-        (and_(func.abs(real) >= float(_EXACT), func.abs(real) < 2.0**63), as_whole),
+        (
+            and_(func.abs(real) >= float(_EXACT), func.abs(real) < 2.0**63),
+            cast(cast(real, BigInteger), Numeric),
+        ),
         else_=null(),
     )
-    return [
-        case((kind == "number", real), (kind == "boolean", truth), else_=null()),
-        case((kind == "number", apart), else_=null()),
-        case((kind.in_(["number", "boolean"]), null()), else_=text_of(value)).collate("C"),
-    ]
+    return case((kind_of(value) == "number", exact), else_=null())
+
+
+def _text_key(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    return case((kind_of(value).in_(["number", "boolean"]), null()), else_=text_of(value)).collate("C")
+
+
+SORT_KEYS = (_number_key, _exact_key, _text_key)
+"""What `json` values are sorted by: first numbers, and truth as 1 and 0, then text and JSON text."""
 
 
 def number_test(digits: ColumnElement[Any], op: str, wanted: float) -> ColumnElement[bool]:
@@ -169,8 +201,18 @@ def _real_test(real: ColumnElement[Any], op: str, wanted: float) -> ColumnElemen
 
 def _readable(document: ColumnElement[Any]) -> ColumnElement[Any]:
     """JSON text that PostgreSQL can read, whatever characters it holds."""
-    # Without escaped backslashes, every backslash begins an escape.
-    other = func.replace(document, literal("\\\\", Text), literal("\\u005c", Text))
-    other = func.replace(other, literal("\\u0001", Text), literal("\\u0001\\u0002", Text))
-    other = func.replace(other, literal("\\u0000", Text), literal("\\u0001\\u0001", Text))
-    return case((func.strpos(document, literal("\\u000", Text)) > 0, other), else_=document)
+    other = document
+    for written, spelled in _SPELLED:
+        other = func.replace(other, written, spelled)
+    return case((func.strpos(document, _AWKWARD) > literal_column("0"), other), else_=document)
+
+
+_AWKWARD: ColumnElement[str] = literal_column(r"'\u000'")
+_SPELLED: list[tuple[ColumnElement[str], ColumnElement[str]]] = [
+    (literal_column(written), literal_column(spelled))
+    for written, spelled in (
+        (r"'\\'", r"'\u005c'"),  # without escaped backslashes, every backslash begins an escape
+        (r"'\u0001'", r"'\u0001\u0002'"),
+        (r"'\u0000'", r"'\u0001\u0001'"),
+    )
+]

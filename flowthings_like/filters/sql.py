@@ -58,6 +58,8 @@ def translate(
 ) -> Translation:
     """A filter as a condition on rows, and what is left to be tested in Python.
 
+    The statement that it is for names the table itself: in some conditions the columns are in subqueries.
+
     Args:
         node: the filter.
         columns: the top-level members that have columns, by name; null means that the member is missing. If

@@ -67,8 +67,10 @@ def order(
     Numbers, among them truth as 1 and 0, come before strings, lists and maps, which are sorted as text.
     """
     if dialect == "postgresql" and (parts[0] not in columns or parts[0] in JSON_MEMBERS):
+        column = columns.get(parts[0], document)
         found = _member_in_postgresql(parts, columns, document)
-        is_nothing, keys = postgresql_json.is_nothing(found), postgresql_json.sort_keys(found)
+        is_nothing = postgresql_json.computed(column, found, postgresql_json.is_nothing)
+        keys = [postgresql_json.computed(column, found, key) for key in postgresql_json.SORT_KEYS]
     else:
         found = value(parts, columns, document)
         if isinstance(found, Null):

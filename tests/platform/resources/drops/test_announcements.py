@@ -62,6 +62,7 @@ def test_copies_are_announced_where_tracks_put_them(store: Store, flow: str) -> 
     assert numbers(store.announcements.take()) == [("/acme/a", 0, 2, [1, 2]), ("/acme/b", 0, 1, [2])]
 
 
+@pytest.mark.sqlite("processes without a folder do not know whether somebody follows flows, and number all")
 def test_a_flow_of_capacity_0_announces_drops_without_numbers(store: Store) -> None:
     flow = add_flow(store, "/acme/live", capacity=0)
     follow(store)
@@ -77,6 +78,7 @@ def test_numbers_go_on_after_a_flow_was_emptied(store: Store, flow: str) -> None
     assert numbers(store.announcements.take())[1:] == [("/acme/a", 2, 3, [3])]
 
 
+@pytest.mark.sqlite("processes without a folder share no version")
 def test_what_was_refused_is_not_announced(store: Store) -> None:
     flow = add_flow(store, "/acme/few", filter="n > 1")
     before = store.announcements.version.read()
