@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .bus_option import bus_option
 from .command import Choice, Command, Parsed, parse_seconds
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def _searches(text: str) -> int:
 @click.option(
     "--data", required=True, metavar="DIR", help="the folder that holds the data; made if it is missing"
 )
+@bus_option
 @click.option(
     "--port", type=Parsed(_port), default=8080, metavar="N", help="port to listen at, 0 for a free one (8080)"
 )
@@ -216,6 +218,7 @@ def cli_command(**options: Any) -> int:
 @dataclass(frozen=True, slots=True)
 class _Arguments:
     data: str
+    bus: str | None
     port: int
     host: str
     account: str
@@ -277,6 +280,7 @@ def _run(arguments: _Arguments) -> int:
     request_rate, byte_rate = arguments.requests_per_second, arguments.bytes_per_second
     settings = Settings(
         place=arguments.data,
+        bus=arguments.bus,
         account=arguments.account,
         new_token=arguments.new_token,
         host=arguments.host,

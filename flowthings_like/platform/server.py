@@ -8,6 +8,9 @@ leaves no token behind that nobody has seen.
 
 from __future__ import annotations
 
+import os
+import socket
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,6 +20,7 @@ from gunicorn.arbiter import Arbiter
 from sqlalchemy import select
 
 from ..errors import ConfigurationError
+from .bus.redis_bus import RedisBus
 from .certificates import check_certificate
 from .leader.leader_elector import LeaderElector
 from .leader.leader_lock import LeaderAddress, LeaderLock
@@ -66,6 +70,8 @@ class Settings:
 
     Attributes:
         place: the data's folder or an SQLAlchemy URL.
+        bus: the URL of the Redis over which the workers of all servers tell each other of changes; None if
+            they share a folder, or look into the database again and again.
         account: the account to make if it is missing.
         new_token: whether to replace the master token that the account has.
         host, port: where to listen; port 0 takes one that is free.
@@ -77,7 +83,7 @@ class Settings:
         records_port: where to serve records; None for not at all, 0 takes a free one. There is no login:
             whoever reaches the port reads and writes all of them.
         records_host: the address to listen at for them, whatever `host` is.
-        tasks: how to run the folder's tasks; None to run none. Without a folder none are run.
+        tasks: how to run the platform's tasks; None to run none. Without a folder or a bus none are run.
         max_capacity: the largest capacity that a flow may be given, None for any.
         connections: what clients may take up.
         limits: what their requests may.
@@ -86,6 +92,7 @@ class Settings:
     """
 
     place: str
+    bus: str | None = field(default=None, repr=False)  # it may hold a password
     account: str = "acme"
     new_token: bool = False
     host: str = "127.0.0.1"
@@ -195,9 +202,15 @@ class Preflight:
 
     def _look_at_folder(self) -> None:
         settings = self.settings
+        if settings.bus is not None:
+            with closing(RedisBus(settings.bus)) as bus:
+                bus.check()
         with ResourceStore(settings.place) as store:
             Accounts(store).ensure(settings.account)
             folder = store.folder
+        if settings.tasks is not None and (folder is not None or settings.bus is not None):
+            check_tasks()
+            AddressRules(settings.tasks.allowed)
         if folder is None:
             if settings.things_ports:
                 raise ConfigurationError(
@@ -212,9 +225,6 @@ class Preflight:
                     "records are served from a folder: leave out --records-port, or serve a folder"
                 )
             return
-        if settings.tasks is not None:
-            check_tasks()
-            AddressRules(settings.tasks.allowed)
         lock = LeaderLock(folder, LOCK)
         if lock.acquire():
             self._lock = lock
@@ -334,7 +344,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
     def load(self) -> MonitoringFront:
         """A worker's application."""
         wanted = self._settings
-        store = ResourceStore(wanted.place)
+        bus = None if wanted.bus is None else RedisBus(wanted.bus)
+        store = ResourceStore(wanted.place, bus=bus)
         accounts = Accounts(store, max_capacity=wanted.max_capacity)
         application = Application(store, accounts, wanted.limits)
         if self._metrics_files is not None:
@@ -359,7 +370,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         wanted = self._settings
         assert self._open is not None
         _, store, accounts = self._open
-        if wanted.tasks is not None and store.folder is not None:
+        if wanted.tasks is not None and (store.folder is not None or wanted.bus is not None):
             self._tasks = TaskService(store, wanted.tasks)
             self._tasks.start()
         served: list[tuple[LeaderService, Callable[[tuple[str, int]], None]]] = []

@@ -16,6 +16,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
+from ...errors import ConfigurationError
 from ...green.backends import choice as backend
 from .bus import Bus, Lease, News, Version
 from .redis_connections import TIMEOUT, Away, RedisConnections
@@ -32,7 +33,8 @@ HEARTBEAT = 5.0
 """Seconds without a message after which the listener asks whether the Redis is still there."""
 
 _SIZE = 8  # bytes of a version
-_WAIT = 0.5  # seconds after which a thread looks whether the bus was closed
+_WAIT = 0.5  # seconds after which the listener looks whether the bus was closed
+_LOOK = 0.1  # the same for the sender, which eventlet does not wake for a note of another OS thread
 _LONGEST_PAUSE = 1.0  # seconds between two attempts to connect
 
 
@@ -59,9 +61,12 @@ class RedisBus(Bus):
         self._is_closed = False
         self._pid = os.getpid()
 
-    def ping(self) -> None:
-        """Raise Away if the Redis cannot be reached."""
-        self._connections.call("PING")
+    def check(self) -> None:
+        """Raise ConfigurationError if the Redis cannot be reached, or refuses the password."""
+        try:
+            self._connections.call("PING")
+        except Away as error:
+            raise ConfigurationError(f"the bus cannot be used: {error}") from error
 
     def version(self, name: str) -> Version:
         return _RedisVersion(self, self._connections, f"{self._prefix}version:{name}")
@@ -97,7 +102,7 @@ class RedisBus(Bus):
     def _send(self) -> None:
         failures = 0
         while not self._is_over:
-            self._noted.wait(_WAIT)
+            self._noted.wait(_LOOK)
             self._noted.clear()
             try:
                 while self._notes and not self._is_over:

@@ -17,7 +17,7 @@ PATIENCE = 60  # seconds, for a machine that is busy with other things
 class Served:
     """A server process, and its port and token."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path | str, *arguments: str) -> None:
         self.process = subprocess.Popen(
             [*SERVE, "--data", str(folder), "--port", "0", *arguments],
             stdout=subprocess.PIPE,

@@ -1,0 +1,45 @@
+"""The option that names the bus between the workers of a platform."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+import click
+from click.core import ParameterSource
+
+__all__ = ["VARIABLE", "bus_option"]
+
+VARIABLE = "FLOWTHINGS_BUS_URL"
+"""The environment variable that holds the URL if the command line does not."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def bus_option(function: F) -> F:
+    """Add `--bus`, which the function gets as a URL or None."""
+    return click.option(
+        "--bus",
+        metavar="URL",
+        envvar=VARIABLE,
+        callback=_check,
+        help="the Redis over which workers that share no folder tell each other of changes, "
+        f"redis://host:6379/0; with a password only in {VARIABLE}",
+    )(function)
+
+
+def _check(context: click.Context, option: click.Parameter, url: str | None) -> str | None:
+    """A URL. A password that other users of the machine could read is refused."""
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in ("redis", "rediss", "unix"):
+        raise click.BadParameter("a URL is needed, such as redis://host:6379/0")
+    assert option.name is not None
+    is_shown = context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+    if is_shown and (parts.password is not None or "password" in parse_qs(parts.query)):
+        raise click.BadParameter(
+            f"every user of this machine can read a password on the command line: put the URL into {VARIABLE}"
+        )
+    return url
