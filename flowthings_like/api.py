@@ -153,17 +153,21 @@ class API(Services):
         max_capacity: int | None = None,
         tasks: bool = False,
         task_networks: Sequence[str] = (),
+        store: str | None = None,
         **options: Any,
     ) -> API:
         """An API of a platform that runs in this process and keeps its data in a folder.
 
         Args:
-            folder: the folder with the data. It is created if it is missing.
+            folder: the folder with the data. It is created if it is missing. Or the URL of a database,
+                `postgresql://user@host/name`: then there are no rooms, streams and records.
             account: the account to use. It is created if it is missing.
             max_capacity: the largest capacity that this API may give to a flow; None for no limit.
             tasks: whether this process runs the folder's tasks, unless another one does already.
             task_networks: networks that tasks may connect to, besides public addresses: "127.0.0.1" or
                 "10.0.0.0/8".
+            store: the URL of the database that resources and drops are in, while the folder has the rooms,
+                streams and records; None if the folder has all.
             options: as for `API(…)`. Hooks and a `session` work as over a network.
 
         Raises:
@@ -182,7 +186,7 @@ class API(Services):
                 "run: pip install 'flowthings_like[embedded]'"
             ) from error
         settings = TaskSettings(allowed=tuple(task_networks)) if tasks else None
-        platform = open_platform(folder, account, max_capacity=max_capacity, tasks=settings)
+        platform = open_platform(folder, account, max_capacity=max_capacity, tasks=settings, store=store)
         try:
             given = {"host": _EMBEDDED_HOST, "ws_host": _EMBEDDED_HOST, **options}
             api = cls(Token(platform.account, platform.token), **given)

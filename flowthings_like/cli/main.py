@@ -31,6 +31,7 @@ COMMANDS = {
     "load": "load the rows of a file, a query or a flow, and go on after a crash",
     "tail": "print the last drops of a flow, and those that come",
     "serve": "serve the embedded platform to other processes",
+    "migrate": "make the tables of a platform on PostgreSQL, or bring them up to date",
     "backup": "copy the folder of an embedded platform while it is in use",
     "restore": "make a folder of a backup",
     "doctor": "find mistakes in how a program patches for green threads, and say how to fix them",

@@ -14,6 +14,7 @@ import click
 
 from .bus_option import bus_option
 from .command import Choice, Command, Parsed, parse_seconds
+from .store_option import store_option, without_password
 
 if TYPE_CHECKING:
     from ..platform.server import Started
@@ -72,9 +73,8 @@ def _searches(text: str) -> int:
 
 
 @click.command("serve", cls=Command)
-@click.option(
-    "--data", required=True, metavar="DIR", help="the folder that holds the data; made if it is missing"
-)
+@click.option("--data", metavar="DIR", help="the folder that holds the data; made if it is missing")
+@store_option
 @bus_option
 @click.option(
     "--port", type=Parsed(_port), default=8080, metavar="N", help="port to listen at, 0 for a free one (8080)"
@@ -217,7 +217,8 @@ def cli_command(**options: Any) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Arguments:
-    data: str
+    data: str | None
+    store: str | None
     bus: str | None
     port: int
     host: str
@@ -260,7 +261,8 @@ def _run(arguments: _Arguments) -> int:
         from ..platform.rest.connections import ConnectionLimits
         from ..platform.rest.rates import Rate
         from ..platform.rest.search_limits import SEARCH_PERMITS, SearchLimits
-        from ..platform.server import Preflight, Server, Settings
+        from ..platform.server import Preflight, Server
+        from ..platform.server_settings import ServerSettings
         from ..platform.tasks.service import TaskSettings
     except ImportError as error:
         if error.name is None or error.name.startswith("flowthings_like"):
@@ -270,6 +272,9 @@ def _run(arguments: _Arguments) -> int:
     from ..errors import ConfigurationError
     from ..platform.problems import Problem
 
+    if arguments.data is None and arguments.store is None:
+        print("flowthings-like: give --data or --store", file=sys.stderr)
+        return 2
     if arguments.keyfile and not arguments.certfile:
         print("flowthings-like: --keyfile needs --certfile", file=sys.stderr)
         return 2
@@ -278,9 +283,10 @@ def _run(arguments: _Arguments) -> int:
         return 2
     _log_to_stderr(arguments.log, arguments.log_format == "json")
     request_rate, byte_rate = arguments.requests_per_second, arguments.bytes_per_second
-    settings = Settings(
+    settings = ServerSettings(
         place=arguments.data,
         bus=arguments.bus,
+        store=arguments.store,
         account=arguments.account,
         new_token=arguments.new_token,
         host=arguments.host,
@@ -322,6 +328,9 @@ def _run(arguments: _Arguments) -> int:
         if preflight.metrics_address is not None:
             _tell("metrics: http", preflight.metrics_address)
 
+        if settings.store is not None:
+            _tell_store(settings.store, settings.place)
+
         def ready(started: Started) -> None:
             if started.token is not None:
                 print(f"account: {settings.account}\ntoken: {started.token}")
@@ -335,6 +344,13 @@ def _run(arguments: _Arguments) -> int:
             partial(_tell, "records: tstorage"),
         ).run()
     return 0
+
+
+def _tell_store(store: str, folder: str | None) -> None:
+    """Say where the data is: a server has no rooms, streams and records."""
+    elsewhere = "not here, but at a server with --data, or in clusters of their own"
+    print(f"store: {without_password(store)}")
+    print(f"rooms, streams and records: {elsewhere if folder is None else folder}", flush=True)
 
 
 def _tell(beginning: str, address: tuple[str, int]) -> None:

@@ -135,17 +135,19 @@ def open_platform(
     max_capacity: int | None = None,
     limits: Limits | None = None,
     tasks: TaskSettings | None = None,
+    store: str | None = None,
 ) -> Platform:
     """Open the platform whose data is in `folder`; folder, data and account are made if they are missing.
 
     Several may be open on one folder, in this process and in others.
 
     Args:
-        folder: where the data is, or an SQLAlchemy URL.
+        folder: where the data is, or the URL of its database.
         account: whose resources to open. Lower-case letters, digits, `-` and `_`.
         max_capacity: the largest capacity that a flow may be given, None for any.
         limits: what requests may take up. None: as much as they need, as only this process makes any.
         tasks: how to run the folder's tasks; None to run none in this process.
+        store: the URL of the database that resources and drops are in: then the folder has the rest.
 
     Raises:
         ValueError: the account's name cannot be one, or the capacity is no whole number of at least 0.
@@ -160,13 +162,18 @@ def open_platform(
         raise ValueError(f"max_capacity must be a whole number of at least 0, or None, not {max_capacity!r}")
     check_requirements()
     try:
-        store = ResourceStore(folder)
+        opened = ResourceStore(folder) if store is None else ResourceStore(store, folder)
         try:
-            return Platform(store, account, max_capacity, limits, tasks)
+            return Platform(opened, account, max_capacity, limits, tasks)
         except BaseException:
-            store.close()
+            opened.close()
             raise
     except DatabaseError as error:  # its tables can be found but not read
-        raise ConfigurationError(f"the database in {os.fspath(folder)!r} is damaged: {error.orig}") from error
+        raise ConfigurationError(f"the database in {_name(folder)} is damaged: {error.orig}") from error
     except Unavailable as problem:
-        raise ConfigurationError(f"{os.fspath(folder)!r} cannot be opened: {problem.message}") from problem
+        raise ConfigurationError(f"{_name(folder)} cannot be opened: {problem.message}") from problem
+
+
+def _name(place: str | os.PathLike[str]) -> str:
+    """A place for messages: a URL may hold a password."""
+    return "the database" if "://" in str(place) else repr(os.fspath(place))

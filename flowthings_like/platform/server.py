@@ -8,10 +8,8 @@ leaves no token behind that nobody has seen.
 
 from __future__ import annotations
 
-import os
-import socket
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,22 +26,19 @@ from .listening import listen
 from .live.front import LiveFront
 from .monitoring.front import MonitoringFront
 from .monitoring.metrics import MetricsFiles, ServerMetrics
-from .monitoring.settings import MonitoringSettings
 from .one_process import OneProcess
 from .records.service import LOCK as RECORDS_LOCK
 from .records.service import Service as RecordsService
 from .records.service import check_packages as check_records
 from .requirements import check_requirements
 from .resources.access.accounts import Accounts
-from .resources.drops.resource_store import ResourceStore
-from .rest.application import Application, Limits
-from .rest.connections import ConnectionLimits
+from .rest.application import Application
 from .store.schema import resources
 from .streams.service import LOCK as STREAMS_LOCK
 from .streams.service import Service as StreamsService
 from .streams.service import check_packages as check_streams
 from .tasks.addresses import AddressRules
-from .tasks.service import TaskService, TaskSettings
+from .tasks.service import TaskService
 from .tasks.service import check_packages as check_tasks
 from .things.service import LOCK as THINGS_LOCK
 from .things.service import Service
@@ -53,6 +48,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .leader.leader_service import LeaderService
+    from .resources.drops.resource_store import ResourceStore
+    from .server_settings import ServerSettings
 
 LONGEST_LINE = 0  # gunicorn's word for "no limit": filters of 64 KiB travel in the query
 CLOSING = 10  # seconds that a worker has to close its store, after its requests have been answered
@@ -62,54 +59,6 @@ _ANYTHING = select(resources.c.id).limit(1)
 
 LOCK = "serve.lock"
 """The file in the folder that the master process of the first server there holds a lock on."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What to serve, and where.
-
-    Attributes:
-        place: the data's folder or an SQLAlchemy URL.
-        bus: the URL of the Redis over which the workers of all servers tell each other of changes; None if
-            they share a folder, or look into the database again and again.
-        account: the account to make if it is missing.
-        new_token: whether to replace the master token that the account has.
-        host, port: where to listen; port 0 takes one that is free.
-        workers: processes.
-        certfile, keyfile: PEM files; with them the server speaks HTTPS only.
-        things_ports: where to serve rooms and queries, none for not at all; 0 takes one that is free. They
-            are served in the clear, whatever certificate there is.
-        streams_port: where to serve streams, in the clear too; None for not at all, 0 takes one that is free.
-        records_port: where to serve records; None for not at all, 0 takes a free one. There is no login:
-            whoever reaches the port reads and writes all of them.
-        records_host: the address to listen at for them, whatever `host` is.
-        tasks: how to run the platform's tasks; None to run none. Without a folder or a bus none are run.
-        max_capacity: the largest capacity that a flow may be given, None for any.
-        connections: what clients may take up.
-        limits: what their requests may.
-        stop_seconds: how long requests under way may take when the server is stopped.
-        monitoring: what to show of the server.
-    """
-
-    place: str
-    bus: str | None = field(default=None, repr=False)  # it may hold a password
-    account: str = "acme"
-    new_token: bool = False
-    host: str = "127.0.0.1"
-    port: int = 0
-    workers: int = 1
-    certfile: str | None = None
-    keyfile: str | None = None
-    things_ports: tuple[int, ...] = ()
-    streams_port: int | None = None
-    records_port: int | None = None
-    records_host: str = "127.0.0.1"
-    tasks: TaskSettings | None = None
-    max_capacity: int | None = None
-    connections: ConnectionLimits = field(default_factory=ConnectionLimits)
-    limits: Limits = field(default_factory=Limits)
-    stop_seconds: float = 30.0
-    monitoring: MonitoringSettings = field(default_factory=MonitoringSettings)
 
 
 @dataclass(frozen=True)
@@ -139,7 +88,7 @@ class Preflight:
         BadRequest: the account's name cannot be one.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
         self.first: LeaderAddress | None = None
         self._lock: LeaderLock | None = None
@@ -205,7 +154,7 @@ class Preflight:
         if settings.bus is not None:
             with closing(RedisBus(settings.bus)) as bus:
                 bus.check()
-        with ResourceStore(settings.place) as store:
+        with settings.open_store() as store:
             Accounts(store).ensure(settings.account)
             folder = store.folder
         if settings.tasks is not None and (folder is not None or settings.bus is not None):
@@ -304,7 +253,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         super().__init__()
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> ServerSettings:
         """What is served."""
         return self._settings
 
@@ -344,8 +293,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
     def load(self) -> MonitoringFront:
         """A worker's application."""
         wanted = self._settings
-        bus = None if wanted.bus is None else RedisBus(wanted.bus)
-        store = ResourceStore(wanted.place, bus=bus)
+        store = wanted.open_store(None if wanted.bus is None else RedisBus(wanted.bus))
         accounts = Accounts(store, max_capacity=wanted.max_capacity)
         application = Application(store, accounts, wanted.limits)
         if self._metrics_files is not None:

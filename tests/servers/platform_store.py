@@ -41,9 +41,9 @@ class StoreDatabases:
         self._template: PostgresDatabase | None = None
         self._locate = engines.locate
 
-    def locate(self, place: str | os.PathLike[str]) -> Place:
+    def locate(self, place: str | os.PathLike[str], folder: str | os.PathLike[str] | None = None) -> Place:
         """What `engine.locate` returns while this is in its place."""
-        located = self._locate(place)
+        located = self._locate(place, folder)
         if located.folder is None or "://" in str(place):
             return located
         return Place(sqlalchemy.make_url(self.of(located.folder).url), located.folder)

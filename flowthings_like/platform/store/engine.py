@@ -33,26 +33,31 @@ class Place(NamedTuple):
     folder: Path | None
 
 
-def locate(place: str | os.PathLike[str]) -> Place:
+def locate(place: str | os.PathLike[str], folder: str | os.PathLike[str] | None = None) -> Place:
     """The database at a URL, or in the file in a folder, which is made.
+
+    Args:
+        place: the URL or the folder.
+        folder: where the files are that are in no database; for a URL only.
 
     Raises:
         ConfigurationError: the folder cannot be made or written to, or is none; or the URL is none.
     """
     if not isinstance(place, str) or "://" not in place:
-        folder = open_folder(place)
-        return Place(URL.create("sqlite", database=str(folder / DATABASE)), folder)
+        found = open_folder(place)
+        return Place(URL.create("sqlite", database=str(found / DATABASE)), found)
     try:
         url = sqlalchemy.make_url(place)
-        known = url.get_backend_name() in ("sqlite", "postgresql")
+        if url.get_backend_name() == "sqlite":
+            url.get_dialect()
     except (ArgumentError, ValueError) as error:
         # Without the error's own text, which may hold the URL's password.
         raise _unknown(place, type(error).__name__) from None
-    if not known:
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
         raise _unknown(place, "only sqlite:// and postgresql:// do")
     if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
         return Place(url, Path(url.database).absolute().parent)
-    return Place(url, None)
+    return Place(url, None if folder is None else open_folder(folder))
 
 
 def open_database(url: URL) -> Database:

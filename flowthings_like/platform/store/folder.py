@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ...errors import ConfigurationError
 
-__all__ = ["DATABASE", "open_folder"]
+__all__ = ["DATABASE", "database_url", "open_folder"]
 
 DATABASE = "platform.db"
 """The database in the folder."""
@@ -63,6 +63,11 @@ def open_folder(place: str | os.PathLike[str]) -> Path:
     if database.exists() and not database.is_file():
         raise ConfigurationError(f"{str(database)!r} is no file, so it cannot be the platform's database")
     return folder
+
+
+def database_url(folder: Path) -> str:
+    """The URL of the database in a folder, wherever the platform keeps the rest of its data."""
+    return f"sqlite:///{folder / DATABASE}"
 
 
 def _path(place: str | os.PathLike[str]) -> Path:

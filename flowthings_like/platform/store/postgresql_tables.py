@@ -5,7 +5,7 @@ Processes that do so at the same time wait for each other. PostgreSQL undoes all
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.schema import CreateTable
@@ -18,18 +18,22 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-__all__ = ["LOCK", "bring_up_to_date", "make_tables", "version"]
+__all__ = ["LOCK", "Upgrade", "bring_up_to_date", "make_tables", "version"]
 
 LOCK = 0x666C6F77
 """The first number of the advisory locks that belong to a platform."""
 
 _LOCK_TABLES = f"SELECT pg_advisory_xact_lock({LOCK}, 2)"
 _STATE = schema.platform_state
+# Not to_regclass, which may answer from what this session knew before it waited for another one.
+_HAS_TABLES = (
+    f"SELECT 1 FROM pg_tables WHERE tablename = '{_STATE.name}' AND schemaname = ANY (current_schemas(false))"
+)
 
 
 def version(connection: Connection) -> int | None:
     """The version of the tables; None if there are none."""
-    if connection.exec_driver_sql(f"SELECT to_regclass('{_STATE.name}')").scalar_one() is None:
+    if connection.exec_driver_sql(_HAS_TABLES).first() is None:
         return None
     found: int = connection.execute(select(_STATE.c.version)).scalar_one()
     return found
@@ -64,13 +68,19 @@ def make_tables(connection: Connection, partitions: int = 0) -> int:
     return schema.VERSION
 
 
-def bring_up_to_date(connection: Connection, revisions: Path = REVISIONS) -> int:
-    """Make the tables, or make them those of this version. Returns the version that they had, 0 for none."""
+class Upgrade(NamedTuple):
+    """The versions that tables had before, and have now."""
+
+    found: int
+    last: int
+
+
+def bring_up_to_date(connection: Connection, revisions: Path = REVISIONS) -> Upgrade:
+    """Make the tables those of this version. Writers wait meanwhile."""
     connection.exec_driver_sql(_LOCK_TABLES)
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK}, 1)")
     found = version(connection)
-    if found is None:
-        make_tables(connection)
-        return 0
+    assert found is not None
     last = upgrade(connection, found, revisions)
     connection.execute(update(_STATE).values(version=last, changes=_STATE.c.changes + 1))
-    return found
+    return Upgrade(found, last)

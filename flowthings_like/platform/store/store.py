@@ -39,6 +39,7 @@ class Store:
     Args:
         place: a folder (made if missing, the database is `platform.db` in it) or an SQLAlchemy URL.
         cache: what is cached between write transactions; nothing by default.
+        folder: where the platform's files are if `place` is the URL of a server; None for nowhere.
         bus: between the processes that use the database; by default the folder that they share. It is closed
             along with the store.
 
@@ -53,9 +54,13 @@ class Store:
     """
 
     def __init__(
-        self, place: str | os.PathLike[str], cache: WriterCache | None = None, bus: Bus | None = None
+        self,
+        place: str | os.PathLike[str],
+        cache: WriterCache | None = None,
+        folder: str | os.PathLike[str] | None = None,
+        bus: Bus | None = None,
     ) -> None:
-        located = engines.locate(place)
+        located = engines.locate(place, folder)
         self._database = engines.open_database(located.url)
         self.folder = located.folder
         self.shared_folder = self._database.folder

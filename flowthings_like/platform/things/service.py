@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from ..leader.leader_service import LOCAL, LeaderService
+from ..store.folder import database_url
+from ..store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..resources.access.accounts import Accounts
-    from ..store.store import Store
     from .node import Node
 
 __all__ = ["LOCAL", "LOCK", "Address", "Service"]
@@ -36,7 +37,7 @@ class Service(LeaderService):
     """Serves the rooms of the folder, or finds the process that does.
 
     Args:
-        store: the platform's data.
+        store: the platform's data. If a server has it, rooms and their data are in the folder's own database.
         accounts: the platform's accounts, which can log in.
         host: the address to listen at if this process serves.
         ports: the ports to listen on; 0 takes a free one. Each accepts TCP and WebSockets.
@@ -49,6 +50,7 @@ class Service(LeaderService):
             store.folder, LOCK, "rooms", "connect to a ThingsDB with API(…, things='things://…')"
         )
         self._store = store
+        self._in_folder: Store | None = None
         self._accounts = accounts
         self._host = host
         self._ports = ports
@@ -77,4 +79,13 @@ class Service(LeaderService):
         # Imported here: it imports the language and its parser, which most platforms never use.
         from .node import Node
 
-        return Node(self._store, self._accounts, secret, self._host, self._ports)
+        store = self._store
+        if store.shared_folder is None and store.folder is not None:
+            store = self._in_folder = self._in_folder or Store(database_url(store.folder))
+        return Node(store, self._accounts, secret, self._host, self._ports)
+
+    def close(self) -> None:
+        """Answer what was requested, close all connections and release the lock. More calls do nothing."""
+        super().close()
+        if self._in_folder is not None:
+            self._in_folder.close()

@@ -111,10 +111,11 @@ import sys
 from gevent import monkey
 monkey.patch_all()
 from flowthings_like.platform.rest.connections import ConnectionLimits
-from flowthings_like.platform.server import Preflight, Server, Settings
+from flowthings_like.platform.server import Preflight, Server
+from flowthings_like.platform.server_settings import ServerSettings
 
 limits = ConnectionLimits(per_address=4, head=0.5, keep_alive=0.5, stall=0.5)
-ports = Preflight(Settings(sys.argv[2], connections=limits))
+ports = Preflight(ServerSettings(sys.argv[2], connections=limits))
 Server(ports, lambda started: print(f"token: {started.token}\\nlistening: {started.url}", flush=True)).run()
 """
 

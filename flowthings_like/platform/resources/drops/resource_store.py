@@ -26,6 +26,7 @@ class ResourceStore(Store):
 
     Args:
         place: a folder (made if missing, the database is `platform.db` in it) or an SQLAlchemy URL.
+        folder: where the platform's files are if `place` is the URL of a server; None for nowhere.
         bus: between the processes that use the database; by default the folder that they share.
 
     Attributes:
@@ -40,9 +41,14 @@ class ResourceStore(Store):
         as Store.
     """
 
-    def __init__(self, place: str | os.PathLike[str], bus: Bus | None = None) -> None:
+    def __init__(
+        self,
+        place: str | os.PathLike[str],
+        folder: str | os.PathLike[str] | None = None,
+        bus: Bus | None = None,
+    ) -> None:
         self.flow_cache = FlowCache()
-        super().__init__(place, self.flow_cache, bus)
+        super().__init__(place, self.flow_cache, folder, bus)
         self.announcements = Announcements(self.bus, self.shared_folder)
         self.indexing = IndexBuilder(self.write)
         self.scripts = ScriptRunner()

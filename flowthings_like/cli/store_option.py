@@ -1,0 +1,54 @@
+"""The option that names the database server with a platform's data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+import click
+from click.core import ParameterSource
+
+__all__ = ["VARIABLE", "store_option", "without_password"]
+
+VARIABLE = "FLOWTHINGS_STORE_URL"
+"""The environment variable that holds the URL if the command line does not."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def store_option(function: F) -> F:
+    """Add `--store`, which the function gets as a URL or None."""
+    return click.option(
+        "--store",
+        metavar="URL",
+        envvar=VARIABLE,
+        callback=_check,
+        help="the PostgreSQL database with resources and drops, postgresql://user@host/name; "
+        f"with a password only in {VARIABLE}",
+    )(function)
+
+
+def without_password(url: str) -> str:
+    """The URL for people to read."""
+    parts = urlsplit(url)
+    login, _, host = parts.netloc.rpartition("@")
+    user = login.partition(":")[0]
+    return f"{parts.scheme}://{f'{user}@' if user else ''}{host}{parts.path}"
+
+
+def _check(context: click.Context, option: click.Parameter, url: str | None) -> str | None:
+    """A URL. A password that other users of the machine could read is refused."""
+    if url is None:
+        return None
+    if "://" not in url:
+        raise click.BadParameter("a URL is needed, such as postgresql://user@host/name")
+    assert option.name is not None
+    is_shown = context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+    parts = urlsplit(url)
+    if is_shown and (parts.password is not None or "password" in parse_qs(parts.query)):
+        raise click.BadParameter(
+            "every user of this machine can read a password on the command line: "
+            f"put the URL into {VARIABLE}, or the password into ~/.pgpass"
+        )
+    return url
