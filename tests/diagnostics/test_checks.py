@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.green.fakes import python
+from tests.green.fakes import PATCH, python
 
 pytestmark = pytest.mark.once
 
@@ -346,18 +346,30 @@ def application(environ, start_response):
 """
 
 
+POST_FORK = {
+    library: f"def post_fork(server, worker):\n    {PATCH[library]}\n" for library in ("gevent", "eventlet")
+}
+
+
 @pytest.mark.parametrize(
     ("settings", "loaded", "running"),
     [
         ("preload_app = True\n", True, True),
         ("preload_app = False\n", False, False),
         ("from gevent import monkey\nmonkey.patch_all()\npreload_app = True\n", False, False),
+        (f"preload_app = True\nworker_class = 'sync'\n{POST_FORK['gevent']}", False, True),
+        (f"preload_app = True\nworker_class = 'gthread'\n{POST_FORK['eventlet']}", False, True),
+        (f"preload_app = False\nworker_class = 'sync'\n{POST_FORK['gevent']}", False, False),
+        ("preload_app = True\nworker_class = 'gthread'\n", False, False),
     ],
-    ids=["preloaded", "not preloaded", "patched first"],
+    ids=[
+        *("preloaded", "not preloaded", "patched first", "patched by a hook", "patched by a hook, eventlet"),
+        *("patched by a hook, not preloaded", "never patched"),
+    ],
 )
 def test_g14_gunicorn_preloads(settings, loaded, running, tmp_path):
     (tmp_path / "app.py").write_text(APPLICATION)
-    (tmp_path / "settings.py").write_text(settings + "bind = 'unix:socket'\nworker_class = 'gevent'\n")
+    (tmp_path / "settings.py").write_text("bind = 'unix:socket'\nworker_class = 'gevent'\n" + settings)
     command = [sys.executable, "-m", "gunicorn", "-c", "settings.py", "app:application"]
     path = os.pathsep.join([str(Path(__file__).parents[2]), str(tmp_path)])
     log = (tmp_path / "log").open("wb")
@@ -370,6 +382,40 @@ def test_g14_gunicorn_preloads(settings, loaded, running, tmp_path):
         log.close()
     assert ("G14" in said["loaded"]) is loaded, (said, (tmp_path / "log").read_text())
     assert ("G14" in said["running"]) is running, said
+
+
+@pytest.mark.parametrize(
+    ("option", "is_late"), [("--gevent-monkey-patch", True), ("--gevent-early-monkey-patch", False)]
+)
+def test_g14_uwsgi_patches_late(option, is_late, tmp_path):
+    (tmp_path / "app.py").write_text(APPLICATION)
+    program = Path(sys.executable).with_name("pyuwsgi")
+    command = [
+        program,
+        "--http-socket",
+        "socket",
+        "--gevent",
+        "5",
+        option,
+        "--wsgi-file",
+        "app.py",
+        "--master",
+    ]
+    path = os.pathsep.join([str(Path(__file__).parents[2]), str(tmp_path)])
+    with (tmp_path / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [*command, "--need-app", "--die-on-term"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": path},
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        said = _ask(tmp_path / "socket", server)
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(30)
+    assert ("G14" in said["loaded"]) is ("G14" in said["running"]) is is_late, said
 
 
 def _ask(path, server):

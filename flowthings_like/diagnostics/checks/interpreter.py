@@ -28,22 +28,53 @@ def free_threaded() -> Finding | None:
 
 
 def preloaded_late() -> Finding | None:
-    """G14: gunicorn preloads the application, and its gevent workers patch afterwards."""
+    """G14: a server imports the application, and patches afterwards, in its workers."""
     config = _gunicorn_config()
-    if config is None or not config.preload_app or "gevent" not in str(config.worker_class_str):
-        return None
-    order = {name: place for place, name in enumerate(sys.modules)}
-    # gevent.time is only imported by the patching itself.
-    patched_at = order.get("gevent.time") if is_patched("gevent") else None
-    if patched_at is not None and patched_at < order["flowthings_like"]:
-        return None
+    if config is not None and config.preload_app:
+        will_patch = "gevent" in str(config.worker_class_str)
+        library = "gevent" if will_patch else _patched_after_import()
+        if library is not None and not (will_patch and _is_patched_before_import("gevent")):
+            return _late("gunicorn preloads the application, and its workers patch", library, _GUNICORN)
+    options = getattr(sys.modules.get("uwsgi"), "opt", {})
+    if "gevent-monkey-patch" in options and not _is_patched_before_import("gevent"):
+        return _late(
+            "uWSGI imports the application, and its option gevent-monkey-patch patches", "gevent", _UWSGI
+        )
+    return None
+
+
+_GUNICORN = "as the first line of gunicorn's configuration file, or leave --preload out"
+_UWSGI = "as the first line of the application, or the option gevent-early-monkey-patch"
+
+# Of each library a module that is imported by the patching itself, and seldom before.
+_IMPORTED_BY_PATCHING = {"gevent": "gevent.time", "eventlet": "eventlet.green.thread"}
+
+
+def _late(seen: str, library: str, remedy: str) -> Finding:
     return Finding(
         "G14",
         "error",
-        "gunicorn preloads the application, and its gevent workers patch only after that",
+        f"{seen} only after that",
         "what the application imported keeps unpatched sockets and locks, in every worker",
-        f"{PATCH['gevent']} as the first line of gunicorn's configuration file, or leave --preload out",
+        f"{PATCH[library]} {remedy}",
     )
+
+
+def _is_patched_before_import(library: str) -> bool:
+    """Whether a library had patched when this package was imported."""
+    order = list(sys.modules)
+    marker = _IMPORTED_BY_PATCHING[library]
+    return (
+        is_patched(library) and marker in sys.modules and order.index(marker) < order.index("flowthings_like")
+    )
+
+
+def _patched_after_import() -> str | None:
+    """The library that has patched since this package was imported; None if none has."""
+    for library in LIBRARIES:
+        if is_patched(library) and not _is_patched_before_import(library):
+            return library
+    return None
 
 
 def _gunicorn_config() -> Any:
