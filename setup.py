@@ -78,7 +78,7 @@ DEV = [
     *THINGS,
     *STREAMS,
     "btrdb==5.34.2",  # BTrDB's own client: the peer of the tests of streams
-    "celery>=5.4",  # whose workers the doctor must know; with the next three, in docs/libraries.md
+    "celery[redis]>=5.4",  # whose workers the doctor must know; with the next three, in docs/libraries.md
     "djangorestframework>=3.15",
     *FLASK,
     *DJANGO,

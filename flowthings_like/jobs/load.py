@@ -84,16 +84,22 @@ class LoadOptions:
         return given if given is None or isinstance(given, RateLimit) else RateLimit(given)
 
     def pipeline(
-        self, source: Source, sink: Sink, run: Run, before_first: Callable[[], object] = lambda: None
+        self,
+        source: Source,
+        sink: Sink,
+        run: Run,
+        before_first: Callable[[], object] = lambda: None,
+        is_first: bool = True,
     ) -> Pipeline:
         """The way of rows to a sink.
 
         Args:
             before_first: called once, before the first delivery is made.
+            is_first: whether the first row is among the rows: if none of them can be loaded, nothing is.
         """
         types = ColumnTypes(parse_types(self.types), self.na, source.is_text)
         selection = Selection(self.filter, self.transform)
-        return Pipeline(sink, types, selection, run, self.parallel, self.async_lib, before_first)
+        return Pipeline(sink, types, selection, run, self.parallel, self.async_lib, before_first, is_first)
 
 
 def load(
@@ -205,7 +211,9 @@ class _Load:
             options.max_rejects if self._rejects is not None else 0,
             self._is_repeated,
         )
-        pipeline = options.pipeline(self._source, self._sink, run, self._save)
+        pipeline = options.pipeline(
+            self._source, self._sink, run, self._save, is_first=not state.position.row
+        )
         chunks = self._source.chunks(options.batch_of(self._sink), state.position)
         try:
             with closing(chunks), closing(pipeline.done(chunks)) as done:

@@ -54,6 +54,7 @@ class Pipeline:
         parallel: how many deliveries may be made at once.
         async_lib: the backend whose threads make them; None for the one of this process.
         before_first: called once, before the first delivery is made.
+        is_first: whether it is an error if none of the first rows can be loaded.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Pipeline:
         parallel: int,
         async_lib: Any = None,
         before_first: Callable[[], object] = lambda: None,
+        is_first: bool = True,
     ) -> None:
         self._sink = sink
         self._types = types
@@ -73,6 +75,7 @@ class Pipeline:
         self._parallel = parallel
         self._async_lib = async_lib
         self._before_first: Callable[[], object] | None = before_first
+        self._is_first = is_first
         self._is_checked = False
 
     def done(self, chunks: Iterator[Chunk]) -> Generator[Work, None, None]:
@@ -100,6 +103,14 @@ class Pipeline:
             _cancel([task for _, tasks in waiting for task in tasks], is_waited=isinstance(error, Exception))
             raise
 
+    def check(self, chunk: Chunk) -> None:
+        """Check the first rows, and deliver nothing.
+
+        Raises:
+            InvalidInput, TooManyRefusals: they are not what they should be.
+        """
+        self._prepare(chunk)
+
     def _start(self, pool: Pool, work: Work, tasks: list[Task]) -> None:
         if work.deliveries and self._before_first is not None:
             self._before_first()
@@ -122,7 +133,7 @@ class Pipeline:
             self._sink.check(list(selected.columns), self._run)
         if len(selected):
             work.deliveries = self._sink.prepare(selected, self._run, work.refusals.append)
-        if not self._is_checked and rows and len(work.refusals) == rows:
+        if self._is_first and not self._is_checked and rows and len(work.refusals) == rows:
             first = min(work.refusals)
             raise InvalidInput(
                 f"none of the first {rows:,} rows can be loaded; row {first.row}: {first.reason}"

@@ -13,7 +13,7 @@ import orjson
 if TYPE_CHECKING:
     from .table import Refusal
 
-__all__ = ["RejectFile"]
+__all__ = ["RejectFile", "as_json"]
 
 
 class RejectFile:
@@ -44,7 +44,7 @@ class RejectFile:
 
     def add(self, refusals: Iterable[Refusal]) -> None:
         """Write rows. They are on disk when it returns."""
-        lines = b"".join(map(_line, refusals))
+        lines = b"".join(as_json(refusal) + b"\n" for refusal in refusals)
         if not lines or self._path is None:
             return
         if self._file is None:
@@ -67,9 +67,10 @@ class RejectFile:
         self.close()
 
 
-def _line(refusal: Refusal) -> bytes:
+def as_json(refusal: Refusal) -> bytes:
+    """A refused row as an object of JSON. Values that JSON has not are texts."""
     told = {"row": refusal.row, "reason": refusal.reason, "values": refusal.values}
-    return orjson.dumps(told, default=_text, option=orjson.OPT_NON_STR_KEYS) + b"\n"
+    return orjson.dumps(told, default=_text, option=orjson.OPT_NON_STR_KEYS)
 
 
 def _text(value: Any) -> str:
