@@ -15,7 +15,7 @@ A service does three things with a target:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -26,7 +26,17 @@ from .nodes import And, Filter, Not, Or
 from .predicate import Test, compile_predicate
 from .text import parse
 
-__all__ = ["TARGETS", "Explanation", "Parts", "all_of", "cannot", "conjuncts", "filter_of", "split"]
+__all__ = [
+    "TARGETS",
+    "Explanation",
+    "Parts",
+    "all_filters",
+    "all_of",
+    "cannot",
+    "conjuncts",
+    "filter_of",
+    "split",
+]
 
 TARGETS: Mapping[str, str] = MappingProxyType(
     {
@@ -37,6 +47,7 @@ TARGETS: Mapping[str, str] = MappingProxyType(
         "keys": "ranges of the keys of records",
         "streams": "searches of a BTrDB server for streams",
         "dbapi": "SQL for a DB-API driver",
+        "things": "code of ThingsDB",
     }
 )
 """What each target makes of a filter, by the name of the target's module."""
@@ -60,6 +71,11 @@ def filter_of(where: object) -> Filter | None:
         f"expected a filter, such as mem.value > 30, or its text, not {type(where).__name__}; "
         "put every comparison in parentheses: (mem.a > 1) & (mem.b == 2)"
     )
+
+
+def all_filters(filters: Iterable[object]) -> Filter | None:
+    """All of these filters in one, each given as for `filter_of`. None if none of them is a filter."""
+    return all_of([node for one in filters if (node := filter_of(one)) is not None])
 
 
 def cannot(target: str, part: Filter, instead: str) -> NoReturn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, ClassVar
 
 import pytest
@@ -156,11 +157,11 @@ class Table(Adapter):
 
     # -- what the law asks for
 
-    @property
+    @cached_property
     def rows(self) -> st.SearchStrategy[Row]:
         return st.fixed_dictionaries({name: st.none() | values for name, (_, values) in self.types.items()})
 
-    @property
+    @cached_property
     def documents(self) -> st.SearchStrategy[list[Document]]:
         return st.lists(self.rows, min_size=1, max_size=4).map(self.remembered)
 
@@ -168,7 +169,7 @@ class Table(Adapter):
         self.last = rows
         return [dict(row_document(row, row.values())) for row in rows]
 
-    @property
+    @cached_property
     def filters(self) -> st.SearchStrategy[Filter]:
         return _filters(list(self.types))
 
@@ -235,7 +236,7 @@ class SQLiteTable(Table):
         for name in self.types:
             self.execute(f"create index of_{name} on t ({name})")
 
-    @property
+    @cached_property
     def documents(self) -> st.SearchStrategy[list[Document]]:
         return st.lists(self.rows, min_size=1, max_size=4).map(self.converted)
 
@@ -338,4 +339,4 @@ class MariadbTable(Table):
 
     def possible(self, name: str) -> str:
         kept = "".join(char for char in super().possible(name) if char <= "\uffff")
-        return kept[:60].rstrip() or "x"
+        return f"x{kept[:60]}".rstrip()  # MariaDB leaves out blanks before the alias of a column

@@ -35,6 +35,7 @@ from .hostile import pairs
 from .strategies import NOW
 from .stream_table import StreamTable
 from .table_adapters import DuckDBTable, MariadbTable, PostgresTable, SQLiteTable
+from .things_adapter import Things
 
 pytestmark = pytest.mark.once
 
@@ -205,6 +206,7 @@ ADAPTERS: dict[str, type[Adapter]] = {
     "dbapi of DuckDB": DuckDBTable,
     "dbapi of PostgreSQL": PostgresTable,
     "dbapi of MariaDB": MariadbTable,
+    "things": Things,
 }
 """The adapters by the name of the target, with the name of a store behind it if the target has several."""
 

@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any
 from ...errors import CannotFilter, InvalidInput
 from ...filters.columns import Column, Kind, quote_table
 from ...filters.dbapi import FUNCTION, Where, filter_row, to_where
-from ...filters.nodes import And, Filter
 from ...filters.quoting import split_path
 from ...filters.row_members import columns_of, reads_all_columns
-from ...filters.target import Explanation, Parts, split
-from ...filters.text import parse
+from ...filters.target import Explanation, Parts, all_filters, split
 from ...green.calls.thunk import unwrap
 from .placeholders import translate
 from .row_documents import row_document
@@ -26,6 +24,7 @@ from .transaction import Statement
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ...filters.nodes import Filter
     from ...transport.database.drivers.base import Driver
     from .options import PoolOptions
 
@@ -103,7 +102,7 @@ class Selection:
         self._known = known
         self._dialect = dialect_for(driver)
         self._table = quote_table(self._dialect, split_path(_string(unwrap(table), "a table's name")))
-        self._filter = _joined(unwrap(filters))
+        self._filter = all_filters(unwrap(filters))
         self._partial = partial
         self._choice = choice
 
@@ -252,18 +251,6 @@ class _Forgetting:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
             self._known.pop(self._table, None)
-
-
-def _joined(filters: Iterable[Any]) -> Filter | None:
-    """All the filters in one. None if there is none."""
-    found: list[Filter] = []
-    for one in filters:
-        node = one if isinstance(one, Filter) or one is None else parse(one)
-        if node is not None:
-            found.append(node)
-    if len(found) < 2:
-        return found[0] if found else None
-    return And(tuple(found))
 
 
 def _string(value: Any, what: str) -> str:

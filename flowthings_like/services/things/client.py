@@ -15,8 +15,8 @@ from ...wire.things.packages import Kind
 from ..in_parallel import InParallel
 from .answers import set_package_fail_file
 from .arguments import check_auth, check_scope, check_timeout, deadline_in, endpoint_at, endpoints_of
-from .calls import Calls
 from .joined_rooms import Rooms
+from .thing_queries import ThingQueries
 
 if TYPE_CHECKING:
     import ssl
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Client", "set_package_fail_file"]
 
 
-class Client(Calls, InParallel):
+class Client(ThingQueries, InParallel):
     """A client of ThingsDB, or of the node in an embedded platform.
 
     Any number of threads and green threads may use one client: their calls share its connection. Under gevent
