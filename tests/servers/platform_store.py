@@ -2,8 +2,9 @@
 
     FLOWTHINGS_STORE=postgresql python -m tests --backend threads tests/platform
 
-Each folder that a platform is opened in then stands for a database of its own on the shared server. Files of
-the folder stay in it. Processes that a test starts do not know of this: they get the place from `place_of`.
+Each folder that a platform is opened in then stands for a database of its own on the shared server. With
+`postgresql-parts` the tables that grow are cut into parts by a hash. Files of the folder stay in it.
+Processes that a test starts do not know of this: they get the place from `place_of`.
 """
 
 from __future__ import annotations
@@ -17,19 +18,23 @@ import sqlalchemy
 
 from flowthings_like.platform.store import engine as engines
 from flowthings_like.platform.store.engine import Place
+from flowthings_like.platform.store.migrate import migrate
 
 from .postgres import PostgresDatabase, PostgresServer
 
 __all__ = ["STORE", "StoreDatabases", "place_of", "platform_databases", "store_databases"]
 
 STORE = os.environ.get("FLOWTHINGS_STORE", "sqlite")
-"""Where the tests' platforms keep their data: "sqlite" or "postgresql"."""
+"""Where the tests' platforms keep their data: "sqlite", "postgresql" or "postgresql-parts"."""
+
+PARTS = 3
 
 
 def place_of(folder: Path) -> str:
     """Where a platform in this folder keeps its data, for a process that a test starts: a folder or a URL."""
-    url = engines.locate(folder).url
-    return str(folder) if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=False)
+    if STORE == "sqlite":
+        return str(folder)
+    return engines.locate(folder).url.render_as_string(hide_password=False)
 
 
 class StoreDatabases:
@@ -55,7 +60,7 @@ class StoreDatabases:
             template = self._template
             if template is None:
                 template = self._server.new_database()
-                engines.open_database(sqlalchemy.make_url(template.url)).prepare()
+                migrate(template.url, PARTS if STORE == "postgresql-parts" else 0)
                 self._template = template
             found = self._by_folder.setdefault(folder, self._server.new_database(template.database))
         return found

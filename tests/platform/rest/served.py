@@ -9,6 +9,10 @@ import sys
 import threading
 from pathlib import Path
 
+from flowthings_like.cli.store_option import VARIABLE
+
+from ...servers.platform_store import place_of
+
 ROOT = Path(__file__).parents[3]
 SERVE = [sys.executable, "-m", "flowthings_like.cli.main", "serve"]
 PATIENCE = 60  # seconds, for a machine that is busy with other things
@@ -18,12 +22,14 @@ class Served:
     """A server process, and its port and token."""
 
     def __init__(self, folder: Path | str, *arguments: str) -> None:
+        place = place_of(Path(folder))
         self.process = subprocess.Popen(
             [*SERVE, "--data", str(folder), "--port", "0", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             cwd=ROOT,
+            env=os.environ if place == str(folder) else {**os.environ, VARIABLE: place},
         )
         self.printed: list[str] = []
         self.errors: list[str] = []
@@ -49,12 +55,17 @@ class Served:
         self.process.send_signal(number)
         return self.wait()
 
+    def workers(self) -> list[int]:
+        """The process ids of its workers."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(child) for child in children.read_text().split()]
+
     def kill(self) -> None:
         """End the server and its workers as a power cut would."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        workers = self.workers()
         self.process.kill()
-        for child in children:
-            os.kill(int(child), signal.SIGKILL)
+        for worker in workers:
+            os.kill(worker, signal.SIGKILL)
         self.wait()
 
     def wait(self) -> int:
