@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SORT_KEYS",
     "computed",
+    "exact_number",
     "is_nothing",
     "kind_of",
     "member",
@@ -129,18 +130,7 @@ def _number_key(value: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _exact_key(value: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Among numbers that are one double: whole numbers as they are, reals as the whole numbers they are."""
-    digits = number_of(value)
-    real = cast(digits, Double)
-    exact = case(
-        (digits.regexp_match("[.eE]").is_(False), cast(digits, Numeric)),
-        (
-            and_(func.abs(real) >= float(_EXACT), func.abs(real) < 2.0**63),
-            cast(cast(real, BigInteger), Numeric),
-        ),
-        else_=null(),
-    )
-    return case((kind_of(value) == "number", exact), else_=null())
+    return case((kind_of(value) == "number", exact_number(number_of(value))), else_=null())
 
 
 def _text_key(value: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -149,6 +139,18 @@ def _text_key(value: ColumnElement[Any]) -> ColumnElement[Any]:
 
 SORT_KEYS = (_number_key, _exact_key, _text_key)
 """What `json` values are sorted by: first numbers, and truth as 1 and 0, then text and JSON text."""
+
+
+def exact_number(digits: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A number as `numeric`, by its digits: equal numbers are equal, and those of one double have an order.
+
+    The digits of a real of 2^53 and more may be those of another whole number that is the same double.
+    """
+    real = cast(digits, Double)
+    is_whole_double = and_(
+        digits.regexp_match("[.eE]"), func.abs(real) >= float(_EXACT), func.abs(real) < 2.0**63
+    )
+    return case((is_whole_double, cast(cast(real, BigInteger), Numeric)), else_=cast(digits, Numeric))
 
 
 def number_test(digits: ColumnElement[Any], op: str, wanted: float) -> ColumnElement[bool]:

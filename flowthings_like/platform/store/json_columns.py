@@ -68,7 +68,7 @@ def order(
     """
     if dialect == "postgresql" and (parts[0] not in columns or parts[0] in JSON_MEMBERS):
         column = columns.get(parts[0], document)
-        found = _member_in_postgresql(parts, columns, document)
+        found = member_in_postgresql(parts, columns, document)
         is_nothing = postgresql_json.computed(column, found, postgresql_json.is_nothing)
         keys = [postgresql_json.computed(column, found, key) for key in postgresql_json.SORT_KEYS]
     else:
@@ -100,9 +100,10 @@ def _locate(
     return column, _WHOLE + "".join(f'."{part}"' for part in rest)
 
 
-def _member_in_postgresql(
+def member_in_postgresql(
     parts: Sequence[str], columns: Columns, document: ColumnElement[Any]
 ) -> ColumnElement[Any]:
+    """A member as PostgreSQL's `json`, null where it is missing; its column is one of JSON text."""
     column, rest = columns.get(parts[0], document), tuple(parts)
     if parts[0] in columns:
         rest = rest[1:]

@@ -25,7 +25,7 @@ from ...problems import BadRequest
 from ...store.schema import drops
 from ..access.authorization import authorize
 from ..drops.flow_cache import find_flow
-from . import streamed
+from . import postgresql, streamed
 from .measures import ListMeasure, NumberMeasure
 from .plan import Plan
 from .ranking import MISSING, Rank, rank
@@ -67,7 +67,9 @@ def aggregate(store: Store, caller: Caller, flow: str, request: Any) -> list[dic
     def work(connection: Connection) -> list[dict[str, Any]]:
         found = authorize(connection, caller, flow, "dropRead", find_flow)
         if connection.dialect.name != "sqlite":
-            values = streamed.computed(connection, plan, found)
+            values = postgresql.computed(connection, plan, found)
+            if values is None:
+                values = streamed.computed(connection, plan, found)
             _refuse_infinite(values)
             return [_row(plan, key, each) for key, each in values.items()]
         computed = _computed(connection, plan, Source.of(connection, plan, found))

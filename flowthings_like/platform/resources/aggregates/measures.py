@@ -18,6 +18,7 @@ from sqlalchemy import func
 
 from .exact_sums import ExactAverage, ExactSum
 from .extremes import Greatest, Least
+from .number_parts import NumberParts
 from .ranking import rank
 
 if TYPE_CHECKING:
@@ -52,12 +53,14 @@ class NumberMeasure:
         function: SQLite's function, None if it has none.
         may_overflow: whether the function's result may be too large for the database. Then the accumulator is
             used.
+        of_parts: computes it from what PostgreSQL says about the numbers. If None, the accumulator does.
     """
 
     name: str
     accumulator: type[Accumulator]
     function: str | None = None
     may_overflow: bool = False
+    of_parts: Callable[[NumberParts], float | None] | None = None
     takes_member: ClassVar[bool] = True
 
     def of(self, numbers: ColumnElement[Any], *, exact: bool = False) -> ColumnElement[Any]:
@@ -119,10 +122,10 @@ def _unique(values: list[Any]) -> list[Any]:
 MEASURES: dict[str, Measure] = {
     measure.name: measure
     for measure in (
-        NumberMeasure("avg", ExactAverage, "avg", may_overflow=True),
-        NumberMeasure("min", Least, "min"),
-        NumberMeasure("max", Greatest, "max"),
-        NumberMeasure("sum", ExactSum, "sum", may_overflow=True),
+        NumberMeasure("avg", ExactAverage, "avg", may_overflow=True, of_parts=NumberParts.average),
+        NumberMeasure("min", Least, "min", of_parts=NumberParts.least),
+        NumberMeasure("max", Greatest, "max", of_parts=NumberParts.greatest),
+        NumberMeasure("sum", ExactSum, "sum", may_overflow=True, of_parts=NumberParts.sum),
         ListMeasure("unique", _unique),
         ListMeasure("all", list),
         CountMeasure("count"),

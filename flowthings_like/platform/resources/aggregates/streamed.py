@@ -1,7 +1,7 @@
 """Aggregates that are computed here, from the drops as they come, for a database that cannot compute them.
 
-PostgreSQL calls no Python, so it can neither test every filter nor run every measure. It sends the drops that
-may match, in batches.
+PostgreSQL calls no Python, so it can neither test every filter nor run every measure. For what is beyond it
+(see `postgresql`), it sends the drops that may match, in batches.
 """
 
 from __future__ import annotations

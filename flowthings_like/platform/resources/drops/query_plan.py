@@ -22,6 +22,7 @@ from .slot_sqlite import SqliteSlots
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
+    from sqlalchemy.sql.selectable import Select
 
     from ....filters.index_columns import Rule
     from ....filters.nodes import Filter
@@ -152,12 +153,22 @@ def choose(connection: Connection, flow: Flow, query: Query) -> QueryPlan:
 
 def search_all(connection: Connection, flow: Flow, query: Query) -> Search:
     """The search for all drops that a query's filter leaves, in any order, by an index if one leaves few."""
-    slots = {} if flow.indexes is None else flow.indexes.ready
-    rules, _ = _rules(connection, flow, query, slots)
-    rule = _best(connection, flow, rules, is_sorted=True)
+    rule = _selective_rule(connection, flow, query)
     plan = QueryPlan("documents" if rule is None else "by_index", rule=rule)
     found = _search(connection, flow, query, plan)
     return found._replace(statement=found.statement.limit(None).offset(None))
+
+
+def restricted(connection: Connection, flow: Flow, query: Query, statement: Select[Any]) -> Select[Any]:
+    """A statement over a flow's drops, restricted by an index if one leaves few for the query's filter."""
+    rule = _selective_rule(connection, flow, query)
+    return statement if rule is None else slot_sql(connection).restrict(statement, rule)
+
+
+def _selective_rule(connection: Connection, flow: Flow, query: Query) -> Rule | None:
+    slots = {} if flow.indexes is None else flow.indexes.ready
+    rules, _ = _rules(connection, flow, query, slots)
+    return _best(connection, flow, rules, is_sorted=True)
 
 
 def columns(connection: Connection, flow: Flow) -> index_columns.Columns | None:
@@ -178,9 +189,7 @@ def slot_sql(connection: Connection) -> SlotSql:
 
 def selective(connection: Connection, flow: Flow, node: Filter | None, now: int) -> str:
     """The name of an index that leaves few drops for a filter; "" if there is none."""
-    slots = {} if flow.indexes is None else flow.indexes.ready
-    rules, _ = _rules(connection, flow, Query(filter=node, now=now), slots)
-    rule = _best(connection, flow, rules, is_sorted=True)
+    rule = _selective_rule(connection, flow, Query(filter=node, now=now))
     return "" if rule is None else f"drops_by_{SLOT_NAMES[rule.slot]}"
 
 
