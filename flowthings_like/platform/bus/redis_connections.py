@@ -7,6 +7,8 @@ from collections import deque
 from typing import Any
 
 from ...errors import ConfigurationError
+from ..permits import PermitLimits, Permits
+from ..problems import Problem
 
 __all__ = ["Away", "RedisConnections"]
 
@@ -17,11 +19,22 @@ PAUSE = 0.5
 """Seconds after a failure in which no command is tried, so that not every request waits for a Redis that is
 gone."""
 
-_IDLE = 16  # connections that are kept
+MOST = 16
+"""Connections of one process at once, at most. Further commands wait for one."""
+
+_WAITING = 10_000  # commands that may wait
 
 
 class Away(Exception):
-    """The Redis cannot be reached now, or refuses the command."""
+    """The Redis cannot be reached now, or refuses the command.
+
+    Attributes:
+        is_silent: whether it has not answered in time.
+    """
+
+    def __init__(self, reason: str, is_silent: bool = False) -> None:
+        super().__init__(reason)
+        self.is_silent = is_silent
 
 
 class RedisConnections:
@@ -61,7 +74,9 @@ class RedisConnections:
                 "rediss://… or unix:///path?db=0"
             ) from None
         self._errors = (redis.RedisError, OSError)
+        self._timeouts = (redis.TimeoutError, TimeoutError)
         self.database = int(self._factory.connection_kwargs.get("db") or 0)
+        self._permits = Permits("commands to the bus", PermitLimits(MOST, MOST, _WAITING, TIMEOUT))
         self._idle: deque[Any] = deque()
         self._not_before = 0.0
         self._is_closed = False
@@ -81,23 +96,45 @@ class RedisConnections:
         Raises:
             Away: it could not be sent, or its answer did not come within a second. It may have been done.
         """
+        try:
+            with self._permits.hold(self):
+                return self._call(command)
+        except Problem as problem:  # no permit was free in time
+            raise Away(problem.message) from None
+
+    def _call(self, command: tuple[Any, ...]) -> Any:
         if self._is_closed or time.monotonic() < self._not_before:
             raise Away("the Redis was away a moment ago")
-        connection = self._idle.pop() if self._idle else self.open()
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            return self._exchange(self.open(), command)
+        try:
+            return self._exchange(connection, command)
+        except Away as error:
+            if error.is_silent:
+                raise
+            # The Redis may have closed all idle connections, as it does when it is restarted. A command may
+            # be repeated: none here does anything else when it is done twice.
+            self._drop_idle()
+            return self._exchange(self.open(), command)
+
+    def _exchange(self, connection: Any, command: tuple[Any, ...]) -> Any:
+        """Send a command over a connection, which is kept if the answer has come."""
         try:
             connection.send_command(*command)
             answer = connection.read_response()
         except self._errors as error:
             connection.disconnect()
-            self._not_before = time.monotonic() + PAUSE
             raise self._away(error) from error
         except BaseException:
             connection.disconnect()  # its answer is on its way and belongs to nobody
             raise
-        if self._is_closed or len(self._idle) >= _IDLE:
+        if self._is_closed:
             connection.disconnect()
         else:
             self._idle.append(connection)
+            self._not_before = 0.0
         return answer
 
     def failed(self, error: BaseException) -> bool:
@@ -107,9 +144,13 @@ class RedisConnections:
     def close(self) -> None:
         """Close the idle connections. Later calls raise Away."""
         self._is_closed = True
-        while self._idle:
-            self._idle.pop().disconnect()
+        self._drop_idle()
+
+    def _drop_idle(self) -> None:
+        idle, self._idle = self._idle, deque()
+        for connection in idle:
+            connection.disconnect()
 
     def _away(self, error: BaseException) -> Away:
         self._not_before = time.monotonic() + PAUSE
-        return Away(f"{type(error).__name__}: {error}")
+        return Away(f"{type(error).__name__}: {error}", isinstance(error, self._timeouts))

@@ -13,7 +13,7 @@ import pytest
 
 from flowthings_like.errors import ConfigurationError
 from flowthings_like.green.backends.choice import detect
-from flowthings_like.platform.bus import redis_bus, redis_lease
+from flowthings_like.platform.bus import redis_bus, redis_connections, redis_lease
 from flowthings_like.platform.bus.redis_bus import RedisBus
 from flowthings_like.platform.bus.redis_connections import Away, RedisConnections
 from tests.servers.redis import Redis
@@ -157,6 +157,7 @@ def test_many_threads_share_the_connections(server: Redis) -> None:
 
         for task in [pool.spawn(work, number) for number in range(40)]:
             task.get()
+        assert len(connections._idle) <= redis_connections.MOST
 
 
 @pytest.mark.once
