@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import click
 from click.core import ParameterSource
 
-__all__ = ["VARIABLE", "bus_option"]
+__all__ = ["VARIABLE", "bus_option", "without_login"]
 
 VARIABLE = "FLOWTHINGS_BUS_URL"
 """The environment variable that holds the URL if the command line does not."""
@@ -27,6 +27,12 @@ def bus_option(function: F) -> F:
         help="the Redis over which workers that share no folder tell each other of changes, "
         f"redis://host:6379/0; with a password only in {VARIABLE}",
     )(function)
+
+
+def without_login(url: str) -> str:
+    """The URL for people to read."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _check(context: click.Context, option: click.Parameter, url: str | None) -> str | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .bus_option import bus_option
+from .bus_option import bus_option, without_login
 from .command import Choice, Command, Parsed, parse_seconds
 from .store_option import store_option, without_password
 
@@ -325,6 +325,8 @@ def _run(arguments: _Arguments) -> int:
         if preflight.first is not None:
             host, port = preflight.first.host, preflight.first.port
             print(f"joins: the server at {host}:{port}, which serves this folder already", flush=True)
+        if settings.bus is not None:
+            print(f"bus: {without_login(settings.bus)}", flush=True)
         if preflight.metrics_address is not None:
             _tell("metrics: http", preflight.metrics_address)
 

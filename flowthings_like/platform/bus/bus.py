@@ -66,7 +66,7 @@ class Bus(ABC):
 
     @abstractmethod
     def news(self, name: str) -> News:
-        """The news of that name. Ask once in a process."""
+        """The news of that name. Ask once in a process; news that are asked for again replace the former."""
 
     @abstractmethod
     def lease(self, name: str) -> Lease:

@@ -134,6 +134,9 @@ class RedisBus(Bus):
                 failures = 0 if self._is_exact else failures + 1
                 if failures <= 1:
                     _log.warning("the bus is away, followers look into the store: %s", error)
+            except Exception:
+                failures += 1
+                _log.exception("the bus failed, followers look into the store")
             finally:
                 self._set_exact(False)
             if not self._is_over:
@@ -143,9 +146,13 @@ class RedisBus(Bus):
         """Listen until the connection is gone, or the bus is closed."""
         connection = self._connections.open()
         try:
-            connection.send_command("SUBSCRIBE", *self._news)
+            subscribed: set[bytes] = set()
             heard, asked = time.monotonic(), False
             while not self._is_over:
+                wanted = self._news.keys() - subscribed
+                if wanted:
+                    connection.send_command("SUBSCRIBE", *wanted)
+                    subscribed |= wanted
                 if connection.can_read(timeout=_WAIT):
                     self._take(connection.read_response())
                     heard, asked = time.monotonic(), False

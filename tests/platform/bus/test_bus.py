@@ -65,6 +65,18 @@ def test_news_come_to_the_other_processes(new_bus: Callable[[], Bus], name: str)
     wait_until(lambda: one.read() != before)
 
 
+def test_news_of_several_names_are_told_apart(new_bus: Callable[[], Bus], name: str) -> None:
+    one, two = new_bus(), new_bus()
+    first, heard = one.news(name), two.news(name)
+    wait_until(lambda: first.is_exact and heard.is_exact)
+    second, other = one.news(name + "x"), two.news(name + "x")
+    wait_until(lambda: second.is_exact and other.is_exact)
+    before, unrelated = other.read(), heard.read()
+    second.change()
+    wait_until(lambda: other.read() != before)
+    assert heard.read() == unrelated
+
+
 def test_one_at_a_time_holds_a_lease(new_bus: Callable[[], Bus], name: str) -> None:
     one, two, other = new_bus().lease(name), new_bus().lease(name), new_bus().lease(name + "x")
     assert one.acquire()
