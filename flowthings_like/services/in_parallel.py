@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from ..diagnostics.checks.first_use import check_first_use
 from ..green.calls.markers import plain
+from ..telemetry.event import Family
 
 __all__ = ["InParallel", "RunningCall"]
 
@@ -32,6 +33,8 @@ class InParallel:
     """
 
     __api_service__ = True
+    __api_family__ = Family.HTTP
+    """What observers are told of calls that travel with others."""
 
     @plain
     def async_(self, pool: Any = None) -> Any:

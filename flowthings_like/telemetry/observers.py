@@ -118,6 +118,8 @@ def end(event: CallEvent, error: BaseException | None = None, at: float | None =
         del event.untold  # one thread can do this, and tells the end
     except AttributeError:
         return
+    if event.batch is not None:
+        event.host = event.batch.host
     event.seconds = (time.monotonic() if at is None else at) - event.started
     if error is None:
         event.outcome = Outcome.FAILED if event.error else Outcome.OK
@@ -214,7 +216,7 @@ class BulkRequest:
         """This request carries the calls."""
         event.calls = self._count
         for call in self._calls:
-            call.batch, call.family, call.host = event, event.family, event.host
+            call.batch, call.family = event, event.family
 
 
 class Carrying:

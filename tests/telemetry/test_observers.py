@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import gc
 import logging
+import time
 import uuid
 from collections.abc import Iterator
 
 import pytest
 
-from flowthings_like import API, FlowThingsNotFound, telemetry
+from flowthings_like import API, FlowThingsNotFound, Retry, Token, telemetry
 from flowthings_like.records import Key, Record, StructPayloadType
 from flowthings_like.telemetry import CallEvent, Family, Outcome
 from flowthings_like.telemetry.observers import observers
 
 from ..green.fakes import interrupted, submitted_together
+from ..services.support import Answer, Seen, serving
 
 
 @pytest.fixture
@@ -169,6 +171,14 @@ def test_streams_are_told_of(api: API, events: list[CallEvent]) -> None:
     assert ("streams", "Create", "ok") in found
     assert ("streams", "Insert", "ok") in found
     assert ("streams", "RawValues", "ok") in found
+    events.clear()
+    lazy = stream.lazy()
+    with submitted_together(lazy):
+        thunks = [lazy.insert([(number, 1.0)]) for number in (3, 4)]
+    assert all(thunk.force() for thunk in thunks)
+    inserts = [event for event in events if event.operation == "Stream.insert"]
+    assert names(inserts) == [("streams", "Stream.insert", "ok")] * 2
+    assert all(event.batch is not None and event.batch.calls == 2 for event in inserts)
     assert events[-1].host.startswith("127.0.0.1:")
 
 
@@ -210,3 +220,30 @@ def test_calls_that_began_without_observers_are_not_told_of(api: API) -> None:
             each.force()
     subscription.close()
     assert [event.operation for event in found if "Service" in event.operation] == ["FlowService.read"]
+
+
+def test_a_call_that_is_repeated_is_one_event(events: list[CallEvent]) -> None:
+    answers = [503, 503, 200]
+    with (
+        serving(lambda seen: Answer(answers.pop(0))) as server,
+        API(Token("acme", "t"), host=server.address, secure=False, retry=Retry(base=0.001)) as api,
+    ):
+        api.flow.read("f1")
+    (event,) = events
+    assert (event.attempts, event.status, event.outcome) == (3, 200, Outcome.OK)
+    assert event.host == server.address
+
+
+def test_a_call_that_is_interrupted_is_cancelled(events: list[CallEvent]) -> None:
+    def slow(seen: Seen) -> Answer:
+        time.sleep(1)
+        return Answer()
+
+    with serving(slow) as server, API(Token("acme", "t"), host=server.address, secure=False) as api:
+        while not events:  # it may come before the call begins
+            with interrupted():
+                api.flow.read("f1")
+    (event,) = events
+    assert event.outcome is Outcome.CANCELLED
+    assert event.seconds is not None
+    assert event.seconds < 1

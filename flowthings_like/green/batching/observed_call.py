@@ -33,8 +33,9 @@ class ObservedCall(Call):
         super().__init__(*args)
         self.sharers: list[CallEvent] = []
         service = type(getattr(self.method, "__self__", None))
-        # What carries the call says the family and the host.
-        self.event = begin(Family.HTTP, f"{service.__name__}.{self.method.__name__}")
+        family = getattr(service, "__api_family__", Family.HTTP)
+        # The host is known when there is a request.
+        self.event = begin(family, f"{service.__name__}.{self.method.__name__}")
 
     def set_result(self, value: Any) -> None:
         """The call returned this, or failed. It counts unless there is a result already."""

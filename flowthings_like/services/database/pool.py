@@ -59,6 +59,8 @@ class ConnectionPool(Finding, InParallel):
         InvalidInput: an option is unknown or cannot be used.
     """
 
+    __api_family__ = Family.DATABASE
+
     if TYPE_CHECKING:
 
         def async_(self, pool: Any = None) -> AsyncConnectionPool: ...

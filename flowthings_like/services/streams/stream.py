@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import FlowThingsError, InvalidInput
 from ...green.calls.markers import plain, reads
+from ...telemetry.event import Family
 from ...wire.btrdb.errors import StreamNotFoundError
 from ..in_parallel import InParallel
 from .arguments import (
@@ -50,6 +51,8 @@ class Stream(PointCalls, InParallel):
         uuid: the stream's UUID, or its text.
         collection, tags, annotations, property_version: the metadata, if they are known.
     """
+
+    __api_family__ = Family.STREAMS
 
     def __init__(
         self,
