@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import ConfigurationError
-from ..store.folder import DATABASE
 from .copying import describe, sync_file, sync_folder
 from .manifest import MANIFEST, Manifest
 from .partial import PartialFolder
-from .snapshot import copy_folder
+from .snapshot import copy_folder, is_platform
 
 __all__ = ["Backup", "back_up", "is_archive"]
 
@@ -48,8 +47,8 @@ def back_up(place: Path, target: Path) -> Backup:
     Raises:
         ConfigurationError: `place` is no platform's folder, or `target` is there or cannot be written.
     """
-    if not (place / DATABASE).is_file():
-        raise ConfigurationError(f"{str(place)!r} is no platform's folder: there is no {DATABASE} in it")
+    if not is_platform(place):
+        raise ConfigurationError(f"{str(place)!r} is no platform's folder: none of its databases is there")
     if target.exists() or target.is_symlink():
         raise ConfigurationError(f"{str(target)!r} is there already: name a new folder or file")
     with PartialFolder(target) as partial:

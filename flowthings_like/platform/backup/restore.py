@@ -18,6 +18,7 @@ from .backup import is_archive
 from .copying import copy_checked, sync_folder
 from .manifest import LARGEST, MANIFEST, CopiedFile, Manifest
 from .partial import PartialFolder
+from .snapshot import is_platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +62,7 @@ def restore(source: Path, place: Path, *, replace: bool = False) -> Restored:
             f"{str(place)!r} is not empty: name a new folder, or say --replace, "
             "which keeps the old one beside it"
         )
-    if has_data and not (place / DATABASE).is_file():
+    if has_data and not is_platform(place):
         raise ConfigurationError(f"{str(place)!r} is no platform's folder, and will not be replaced by one")
     with ExitStack() as held:
         if has_data:
@@ -159,6 +160,9 @@ def _unused(place: Path) -> Iterator[None]:
                     f"{str(place)!r} is in use: stop the processes that have it open, and try again"
                 )
             held.callback(lock.release)
+        if not (place / DATABASE).exists():  # drops are on a server
+            yield
+            return
         with closing(sqlite3.connect(place / DATABASE, timeout=0, isolation_level=None)) as database:
             try:
                 # A connection in WAL mode, even an idle one, keeps others from changing the mode.

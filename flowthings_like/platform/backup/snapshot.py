@@ -22,13 +22,16 @@ from ..store.folder import DATABASE
 from ..streams.database import FILE as STREAMS
 from .copying import sync_file, update_copy
 
-__all__ = ["Snapshot", "copy_folder"]
+__all__ = ["FILES", "Snapshot", "copy_folder", "is_platform"]
 
 OWN_DATABASE = "db.sqlite"
 """The database of `api.db`, which is the user's own."""
 
 _SQLITE = (DATABASE, OWN_DATABASE)
 _DUCKDB = (STREAMS, RECORDS)
+FILES = (*_SQLITE, *_DUCKDB)
+"""The databases of a platform's folder. It has at least one; drops may be on a server."""
+
 _BUSY_SECONDS = 30.0
 
 
@@ -45,6 +48,11 @@ class Snapshot:
     moment: datetime
     names: list[str]
     held: float
+
+
+def is_platform(folder: Path) -> bool:
+    """Whether a folder is a platform's."""
+    return any((folder / name).is_file() for name in FILES)
 
 
 def copy_folder(folder: Path, target: Path) -> Snapshot:

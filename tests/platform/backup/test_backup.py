@@ -253,6 +253,17 @@ def test_what_is_there_is_not_overwritten(written: Path, tmp_path: Path) -> None
     run("restore", tmp_path / "copy", tmp_path / "taken")  # it is empty
 
 
+def test_a_folder_whose_drops_are_on_a_server_is_copied_too(written: Path, tmp_path: Path) -> None:
+    shutil.copytree(written, tmp_path / "data")
+    for file in (tmp_path / "data").glob("platform.db*"):
+        file.unlink()
+    back_up(tmp_path / "data", tmp_path / "copy")
+    restore(tmp_path / "copy", tmp_path / "data", replace=True)
+    restored = tmp_path / "data"
+    assert (restored / "streams" / "streams.duckdb").exists()
+    assert not (restored / "platform.db").exists()
+
+
 def damage(copy: Path, how: str) -> None:
     manifest: dict[str, Any] = json.loads((copy / "manifest.json").read_text())
     if how == "byte":
