@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from flowthings_like import API, FlowThingsError, Retry, Token
+from flowthings_like.platform.embedded import open_platform
 from flowthings_like.platform.problems import TooManyRequests
 from flowthings_like.platform.rest import rates
 from flowthings_like.platform.rest.application import Limits
@@ -116,6 +117,13 @@ def test_each_token_has_its_own_rate(tmp_path: Path) -> None:
             with pytest.raises(FlowThingsError, match="a second"):
                 guest.flow.find()
         api.flow.find()
+
+
+def test_requests_over_a_live_session_count_too(tmp_path: Path) -> None:
+    with open_platform(tmp_path, "acme", limits=Limits(request_rate=Rate(0.01, burst=2))) as platform:
+        caller = platform.accounts.caller(platform.token, "acme")
+        statuses = [platform.application.call(caller, "GET", "flow").status for _ in range(3)]
+    assert statuses == [200, 200, 429]
 
 
 def test_bytes_of_bodies_are_counted_and_bounded(tmp_path: Path) -> None:
