@@ -12,26 +12,33 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "webapp"))
 
-from app import app, flowthings, newest_of_each_hour
+from app import app, flowthings, newest_of_each_hour, scopes
 from flask import jsonify, request
 
 from flowthings_like import doctor
 from flowthings_like.green import detect
 
+scopes.timeout = 60  # for a machine that is busy with other things
+
 started: list[str] = []  # of this process, after the last fork or exec
+
+
+@app.get("/generation")
+def generation() -> str:
+    """Which process this is, another one after each fork and exec."""
+    own = f"{os.getpid()} "
+    if not started or not started[-1].startswith(own):
+        started.append(f"{own}{time.monotonic_ns()}")
+    return started[-1]
 
 
 @app.get("/process")
 def process() -> Any:
-    """Which process this is, and how much it holds."""
-    own = f"{os.getpid()} "
-    if not started or not started[-1].startswith(own):
-        started.append(f"{own}{time.monotonic_ns()}")
+    """How the process is set up, and how much it holds."""
     gc.collect()
     kinds = {"RequestScope", "RequestAPI", "LazyAPI", "GreenThunk", "Batcher", "Call", "Connection"}
     ours = [type(each).__name__ for each in gc.get_objects() if type(each).__name__ in kinds]
     return jsonify(
-        generation=started[-1],
         backend=detect().name,
         findings=[finding.code for finding in doctor()],
         objects=len(gc.get_objects()),

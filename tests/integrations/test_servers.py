@@ -168,14 +168,14 @@ class InFlight:
 @pytest.mark.parametrize("name", SERVERS)
 def test_reload_and_stop_answer_what_is_in_flight(name: str, service: Service, tmp_path: Path) -> None:
     with WebServer(name, service.platform, tmp_path) as server:
-        before = server.inside()["generation"]
+        before = server.generation()
         in_flight = InFlight(server, service, tmp_path / "reload")
         server.signal(signal.SIGHUP)
         server.wait_for(server.kind.reloading)
         during = Background(service, server)
         in_flight.let_go()
         assert in_flight.answers == ["right"] * IN_FLIGHT, server.log
-        server.until(lambda: server.inside()["generation"] != before)
+        server.until(lambda: server.generation() != before)
         assert during.stop() == {"right"}, server.log
         assert server.inside()["findings"] == []
 

@@ -96,7 +96,7 @@ class WebServer:
             self.process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
         try:
             self.port = int(self.wait_for(self.kind.listening)[1])
-            self.until(lambda: self.get("/process"))
+            self.until(lambda: self.get("/generation"))
         except BaseException:
             self.kill()
             raise
@@ -123,6 +123,12 @@ class WebServer:
     def inside(self) -> dict[str, Any]:
         """What the process says of itself."""
         status, said = self.get("/process")
+        assert status == 200, said
+        return said  # type: ignore[no-any-return]
+
+    def generation(self) -> bytes:
+        """Which process answers, another one after each reload."""
+        status, said = self.get("/generation")
         assert status == 200, said
         return said  # type: ignore[no-any-return]
 
