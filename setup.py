@@ -47,7 +47,7 @@ EVENTLET = ["eventlet>=0.40"]
 METRICS = ["prometheus-client>=0.21"]  # what a server and a client's pools do, for Prometheus
 SERVE = [*EMBEDDED, *JS, *TASKS, *ZIPCODES, *GEVENT, *METRICS, "gunicorn[gevent]>=23"]
 FLASK = ["flask>=3"]
-DJANGO = ["django>=4.2.8"]
+DJANGO = ["django>=5.2"]
 POSTGRESQL = ["psycopg[binary]>=3.2.3"]
 MYSQL = ["PyMySQL>=1.1.1"]
 DUCKDB = ["duckdb>=1.2"]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import _socket
 import os
 import sys
+from contextlib import suppress
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -66,20 +67,30 @@ class ClientWatch:
         self._watched.pop(request, None)
 
     def _run(self) -> None:
+        try:
+            self._look_until_idle()
+        finally:  # also if this thread is killed: the next request starts another one
+            self._thread = OneThread(self._run)
+        # A request that was added since the last look has started that thread, or did not know of it.
+        if self._watched:
+            self._thread.start()
+
+    def _look_until_idle(self) -> None:
         idle = 0
         while idle < LINGER:
             self._backend.sleep(INTERVAL)
             idle = 0 if self._watched else idle + 1
             for request in list(self._watched):
-                reason = request.is_due()
-                if reason is not None:
-                    self.discard(request)
-                    # In a thread of its own, because it waits for the calls that it stops.
-                    self._backend.spawn(request.cancel, reason)
-        # First the next thread, then a last look: a request that is added meanwhile starts that one itself.
-        self._thread = OneThread(self._run)
-        if self._watched:
-            self._thread.start()
+                # Whatever is wrong with one request, the others are looked at.
+                with suppress(Exception):
+                    self._look(request)
+
+    def _look(self, request: Watched) -> None:
+        reason = request.is_due()
+        if reason is not None:
+            # In a thread of its own, because it waits for the calls that it stops.
+            self._backend.spawn(request.cancel, reason)
+            self.discard(request)
 
 
 def find_client(environ: Mapping[str, Any]) -> Callable[[], bool] | None:

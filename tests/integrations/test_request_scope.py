@@ -22,7 +22,8 @@ from flowthings_like import (
     services,
 )
 from flowthings_like.green import detect
-from flowthings_like.integrations.client_watch import find_client, has_gone
+from flowthings_like.integrations import client_watch
+from flowthings_like.integrations.client_watch import ClientWatch, find_client, has_gone
 from flowthings_like.integrations.wsgi import RequestScope, RequestScopes, ScopeMiddleware, scope_of
 from flowthings_like.services.things.client import Client
 from flowthings_like.transport.call_scope import limit_call
@@ -368,6 +369,59 @@ def test_calls_are_cancelled_after_the_deadline(platform: Platform) -> None:
     if detect().name == "threads":
         force(found[0])
     scope.abandon()
+
+
+class Watched:
+    """A request for a ClientWatch."""
+
+    def __init__(self, *looks: Any) -> None:
+        self.looks = list(looks)
+        self.reasons: list[str] = []
+
+    def is_due(self) -> str | None:
+        look = self.looks.pop(0) if self.looks else None
+        if isinstance(look, BaseException):
+            raise look
+        return look  # type: ignore[no-any-return]
+
+    def cancel(self, reason: str) -> None:
+        self.reasons.append(reason)
+
+
+def test_a_watch_goes_on_after_a_request_that_fails_and_after_it_was_idle(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client_watch, "INTERVAL", 0.001)
+    monkeypatch.setattr(client_watch, "LINGER", 2)
+    watch = ClientWatch(detect())
+    for _ in range(3):
+        failing, fine = Watched(OSError(), None, "late"), Watched(None, "gone")
+        watch.add(failing)
+        watch.add(fine)
+        until(lambda fine=fine, failing=failing: fine.reasons and failing.reasons)  # type: ignore[misc]
+        assert (failing.reasons, fine.reasons) == (["late"], ["gone"])
+        thread = watch._thread
+        until(lambda thread=thread: watch._thread is not thread)  # type: ignore[misc]
+        assert not watch._thread.started
+
+
+class Killed(BaseException):
+    """What a library stops a thread with."""
+
+
+def test_a_watch_that_was_killed_is_started_by_the_next_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_watch, "INTERVAL", 0.001)
+    watch = ClientWatch(detect())
+    killed = Watched(Killed())
+    thread = watch._thread
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        watch.add(killed)
+        until(lambda: watch._thread is not thread)
+    watch.discard(killed)
+    fine = Watched("gone")
+    watch.add(fine)
+    until(lambda: fine.reasons == ["gone"])
 
 
 # Middleware
