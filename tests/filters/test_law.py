@@ -243,7 +243,7 @@ def test_a_target_finds_what_the_predicate_finds(adapter: Adapter) -> None:
     settings(max_examples=adapter.examples, deadline=None, suppress_health_check=list(HealthCheck))(law)()
 
 
-@pytest.mark.exhaustive
+@pytest.mark.long
 def test_a_target_finds_what_the_predicate_finds_in_many_documents(adapter: Adapter) -> None:
     law = given(st.data())(lambda data: check(adapter, data))
     settings(max_examples=20 * adapter.examples, deadline=None, suppress_health_check=list(HealthCheck))(
@@ -251,6 +251,6 @@ def test_a_target_finds_what_the_predicate_finds_in_many_documents(adapter: Adap
     )()
 
 
-@pytest.mark.parametrize("count", [2_000, pytest.param(100_000, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("count", [2_000, pytest.param(100_000, marks=pytest.mark.long)])
 def test_no_name_and_no_value_leaves_its_quotes(adapter: Adapter, count: int) -> None:
     adapter.check_hostile(pairs(count, seed=count))
