@@ -11,7 +11,8 @@ from .credentials import Token, find_settings
 from .defaults import defaults
 from .diagnostics.checks.first_use import check_first_use
 from .errors import ConfigurationError
-from .services.rest.registry import SERVICES, Services
+from .families import Families, FamilyOptions
+from .services.rest.registry import SERVICES
 from .services.rest.resource import BaseService
 from .transport.http.client import Connection, Sender
 from .transport.http.hosts import find_host
@@ -20,12 +21,7 @@ from .transport.http.urls import check_size, check_transport
 if TYPE_CHECKING:
     import requests
 
-    from .services.database.pool import ConnectionPool
     from .services.parallel import AsyncServices, LazyServices
-    from .services.records.api_client import Records
-    from .services.streams.client import Client as StreamClient
-    from .services.things.api_room import RoomService
-    from .services.things.client import Client
     from .transport.connection_pool import Pool
     from .transport.http.encoder import Encoder
     from .transport.http.sender import HTTPSender
@@ -36,7 +32,7 @@ __all__ = ["API"]
 _EMBEDDED_HOST = "embedded.invalid"
 
 
-class API(Services):
+class API(Families):
     """The services of one account on one platform: `api.flow`, `api.drop(flow)` and so on.
 
     >>> api = API(Token("acme", "secret"), host="flows.example.com")
@@ -113,16 +109,6 @@ class API(Services):
         )
         self._application: Any = None
         self._platform: Any = None
-        self._things_url = _either(things, defaults.things)
-        self._things: Client | None = None
-        self._room: RoomService | None = None
-        self._db_url = _either(db, defaults.db)
-        self._db: ConnectionPool | None = None
-        self._streams_url = _either(streams, defaults.streams)
-        self._streams_key = _either(streams_key, defaults.streams_key)
-        self._stream: StreamClient | None = None
-        self._records_url = _either(records, defaults.records)
-        self._record: Records | None = None
         self._connection = Connection(
             creds,
             secure=_either(secure, defaults.secure),
@@ -137,6 +123,13 @@ class API(Services):
             timeout=_either(timeout, defaults.timeout),
             retry=_either(retry, defaults.retry),
             async_lib=_either(async_lib, defaults.async_lib),
+        )
+        self._families = FamilyOptions(
+            things=_either(things, defaults.things),
+            db=_either(db, defaults.db),
+            streams=_either(streams, defaults.streams),
+            streams_key=_either(streams_key, defaults.streams_key),
+            records=_either(records, defaults.records),
         )
         self._services: dict[str, Any] = {}
         self._factories: dict[str, Callable[[Connection], Any]] = {}
@@ -282,102 +275,6 @@ class API(Services):
         """The native transport's connection pools, one for each host. Each has `statistics()`."""
         return self._connection.http.pools
 
-    @property
-    def things(self) -> Client:
-        """The ThingsDB client, for rooms and queries. It connects when it is first used.
-
-        It connects to the node in the option `things`, or to the node of the embedded platform.
-
-        Raises:
-            ConfigurationError: the URL is not valid, or a package that the client needs is not installed.
-        """
-        if self._things is None:
-            made = self._make_things()
-            # Two threads may be here at once. Both must return the same client.
-            self._things = self._things or made
-        return self._things
-
-    def _make_things(self) -> Client:
-        from .services.things.client import Client
-        from .services.things.node_addresses import nodes_of
-
-        connection = self._connection
-        allowed = connection.timeout
-        client = Client._of(
-            nodes_of(self._things_url, self._platform, lambda: connection.creds),
-            tls=connection.verify_ssl,
-            timeout=allowed.read if allowed.total is None else allowed.total,
-            async_lib=lambda: connection.async_lib,
-        )
-        if connection.closed:
-            client.close()
-        return client
-
-    @property
-    def room(self) -> RoomService:
-        """The rooms. `api.room("gales")` is the room of that name, on the node to which `things` connects.
-
-        Raises:
-            ConfigurationError: as for `things`.
-        """
-        if self._room is None:
-            from .services.things.api_room import RoomService
-
-            self._room = RoomService(lambda: self.things)
-        return self._room
-
-    @property
-    def db(self) -> ConnectionPool:
-        """The pool of connections to the database in the option `db`. It connects when it is first used.
-
-        Without the option it is an SQLite file of your own, `db.sqlite` in the embedded platform's folder.
-
-        Raises:
-            ConfigurationError: there is no database, or its driver is not installed.
-            InvalidInput: the URL cannot be read.
-        """
-        if self._db is None:
-            from .services.database.api_database import open_database
-
-            made = open_database(self._db_url, self._platform)
-            if self._connection.closed:
-                made.close()
-            self._db = self._db or made  # two threads may be here at once
-        return self._db
-
-    @property
-    def stream(self) -> StreamClient:
-        """The client of time series. It connects when it is first used.
-
-        It connects to the server in the option `streams`, or to the store of the embedded platform.
-
-        Raises:
-            ConfigurationError: the URL is not valid.
-        """
-        if self._stream is None:
-            from .services.streams.api_client import open_client
-
-            made = open_client(self._streams_url, self._streams_key, self._platform, self._connection)
-            self._stream = self._stream or made  # two threads may be here at once
-        return self._stream
-
-    @property
-    def record(self) -> Records:
-        """The store of binary records. `api.record(payload_type)` is a channel to it.
-
-        It connects, when it is first used, to the server in the option `records`, or to the store of the
-        embedded platform.
-
-        Raises:
-            ConfigurationError: the URL is not valid.
-        """
-        if self._record is None:
-            from .services.records.api_client import open_records
-
-            made = open_records(self._records_url, self._platform, self._connection)
-            self._record = self._record or made  # two threads may be here at once
-        return self._record
-
     def async_(self, pool: Any = None) -> AsyncServices:
         """The same services, with calls that start at once and return green threads; `results()` waits.
 
@@ -410,14 +307,7 @@ class API(Services):
         with ExitStack() as closing:  # from the last to the first, each one whatever another raises
             if platform is not None:
                 closing.callback(platform.close)
-            if self._db is not None:
-                closing.callback(self._db.close)
-            if self._stream is not None:
-                closing.callback(self._stream.close)
-            if self._record is not None:
-                closing.callback(self._record.close)
-            if self._things is not None:
-                closing.callback(self._things.close)
+            self._close_families(closing)
             closing.callback(self._connection.close)
 
     def __enter__(self) -> API:

@@ -56,6 +56,7 @@ FLOORS = (
     ("platform.live", "platform.tasks"),
     ("platform.monitoring", "platform.backup"),
     ("platform",),
+    ("families",),
     ("api",),
     ("",),  # flowthings_like itself: the public names
     ("integrations",),
