@@ -10,8 +10,8 @@ from .trace import traced
 
 BACKEND = detect()
 
-MOST_OVER_HTTP = 29
-MOST_WITH_A_FUNCTION = 17
+MOST_OVER_HTTP = 30
+MOST_WITH_A_FUNCTION = 18  # the scope of a request is one of them
 BOTH_WAYS = {
     ("green/backends/_eventlet.py", "green/backends/bounded_pool.py"),
     ("green/backends/_gevent.py", "green/backends/bounded_pool.py"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -31,14 +30,11 @@ def test_no_driver_blocks_the_hub(target: Target) -> None:
     beats = 0
     with target.pool(cp_max=1) as pool:
         query = backend.spawn(pool.run_query, target.rest(0.3))
-        latest, last = 0.0, time.monotonic()
         while not backend.task(query).ready():
             backend.sleep(0.005)
             beats += 1
-            latest, last = max(latest, time.monotonic() - last), time.monotonic()
         backend.get(query, 20)
     assert beats > 10
-    assert latest < 0.15  # 30 ms on a machine that does nothing else
 
 
 def rows_after_interrupt(connection: Any, run: Any) -> list[Any]:
