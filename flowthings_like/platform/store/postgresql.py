@@ -45,7 +45,7 @@ _MARK = (
 _MARKED = sqlalchemy.select(schema.platform_writers.c.number).where(
     schema.platform_writers.c.name == sqlalchemy.bindparam("writer")
 )
-_TOO_MUCH = (errors.StatementTooComplex, errors.TooManyArguments, errors.ProgramLimitExceeded)
+_LIMIT_EXCEEDED = "54"  # the class of these errors
 
 
 # Once COMMIT has returned, the data is on disk, whatever the server's default. A transaction that its client
@@ -97,9 +97,11 @@ class Postgresql(Database):
     def is_passing(self, error: DatabaseError) -> bool:
         found = error.orig
         # An error of the connection has no code.
-        return isinstance(found, _PASSING) or (
-            isinstance(found, errors.OperationalError) and found.sqlstate is None
-        )
+        if isinstance(found, _PASSING):
+            return True
+        if not isinstance(error, OperationalError) or not isinstance(found, errors.OperationalError):
+            return False
+        return found.sqlstate is None and not self.is_too_much(error)
 
     def mark(self, connection: Connection, mark: Mark, is_cache_changed: bool) -> None:
         statement = _MARK.format(*mark)
@@ -115,7 +117,8 @@ class Postgresql(Database):
         return _raw(connection).changes
 
     def is_too_much(self, error: OperationalError) -> bool:
-        return isinstance(error.orig, _TOO_MUCH)
+        code = getattr(error.orig, "sqlstate", None) or ""
+        return code.startswith(_LIMIT_EXCEEDED) or "number of parameters" in str(error.orig)
 
 
 def _make_engine(url: URL) -> Engine:

@@ -179,6 +179,7 @@ def test_keys_of_different_tokens_are_different(api: Client) -> None:
     assert mine["id"] != theirs["id"]
 
 
+@pytest.mark.sqlite("looks into the file")
 def test_no_tokens_string_lies_in_the_file(api: Client, platform: Platform, tmp_path: Path) -> None:
     rights = {"paths": {"/acme/a": {"dropRead": True}}}
     made = twice(lambda: api.post("/token", rights, **keyed())).ok(201)
@@ -246,6 +247,7 @@ def test_another_process_knows_the_keys(api: Client, platform: Platform, tmp_pat
     assert again.content == first.content
 
 
+@pytest.mark.sqlite("locks a table of the file")
 def test_key_and_write_are_one_transaction(api: Client, platform: Platform, tmp_path: Path) -> None:
     """If the key cannot be stored, nothing is written; if nothing is written, no key is stored."""
     flow = api.flow("a")["id"]

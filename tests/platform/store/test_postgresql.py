@@ -15,11 +15,12 @@ from sqlalchemy import select
 
 from flowthings_like import API
 from flowthings_like.errors import ConfigurationError
-from flowthings_like.platform.problems import Unavailable
+from flowthings_like.platform.problems import BadRequest, Unavailable
 from flowthings_like.platform.resources.drops import verbs
 from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
 from flowthings_like.platform.resources.query.query import Query
 from flowthings_like.platform.store import postgresql, schema
+from flowthings_like.platform.store.bulk import fetch
 from flowthings_like.platform.store.migrate import migrate
 from flowthings_like.platform.store.postgresql_connection import StoreConnection
 
@@ -272,3 +273,13 @@ def test_a_password_is_in_no_message(postgres_database: PostgresDatabase, tmp_pa
     assert done.returncode == 0
     assert "made the tables" in done.stdout
     assert postgres_database.password not in done.stdout
+
+
+def test_a_statement_that_is_too_much_is_the_requests_fault(store: Store) -> None:
+    columns = "SELECT " + ", ".join("1" * 2000)
+    parameters = f"SELECT 1 WHERE 1 IN ({', '.join(['%s'] * 70_000)})"
+    for use in (store.read, store.write):
+        with pytest.raises(BadRequest, match="too much at once: target lists"):
+            use(lambda connection: connection.exec_driver_sql(columns).close())
+        with pytest.raises(BadRequest, match=r"too much at once: .*number of parameters"):
+            use(lambda connection: fetch(connection, parameters, [1] * 70_000))
