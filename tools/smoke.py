@@ -160,6 +160,48 @@ assert called.wait(30)
 scheduler.stop(30)
 """
 
+SCOPES = """
+from flowthings_like import API, Token
+api = API(Token("acme", "secret"), host="127.0.0.1:1", secure=False)
+def answer(method, url, params=None, data=None, creds=None):
+    return '{"head": {"ok": true, "status": 200}, "body": [{"token": "' + creds.token + '"}]}', {}, 200
+api.request = answer
+def credentials(environ):
+    return Token("acme", environ["HTTP_X_TOKEN"])
+"""
+FLASK = """
+import flask
+from flowthings_like.integrations.flask import FlowThings, RequestScopes
+app = flask.Flask("smoke")
+flowthings = FlowThings(app, RequestScopes(api, credentials=credentials))
+@app.get("/")
+def found():
+    return flask.jsonify(flows=flowthings.lazy.flow.find())
+with app.test_client().get("/", headers={"X-Token": "one"}) as answered:
+    assert answered.json == {"flows": [{"token": "one"}]}, answered.data
+"""
+DJANGO = """
+import django
+from django.conf import settings
+from flowthings_like.integrations.request_scope import RequestScopes
+settings.configure(
+    ROOT_URLCONF="__main__",
+    ALLOWED_HOSTS=["*"],
+    MIDDLEWARE=["flowthings_like.integrations.django.FlowThingsMiddleware"],
+    FLOWTHINGS_SCOPES=RequestScopes(api, credentials=credentials),
+)
+django.setup()
+from django.http import JsonResponse
+from django.test import Client
+from django.urls import path
+from flowthings_like.integrations.django import JSONEncoder
+def found(request):
+    return JsonResponse({"flows": request.flowthings.lazy.flow.find()}, encoder=JSONEncoder)
+urlpatterns = [path("", found)]
+answered = Client(headers={"X-Token": "one"}).get("/")
+assert answered.json() == {"flows": [{"token": "one"}]}, answered.content
+"""
+
 EXTRAS = {
     "things": THINGS,
     "embedded": EMBEDDED,
@@ -175,6 +217,8 @@ EXTRAS = {
     "js": JS,
     "zipcodes": ZIPCODES,
     "tasks": TASKS,
+    "flask": SCOPES + FLASK,
+    "django": SCOPES + DJANGO,
     "demo": DEMO,
 }
 
