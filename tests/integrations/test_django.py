@@ -96,6 +96,7 @@ def streamed(request: Any) -> Any:
     def parts() -> Iterator[bytes]:
         for id in ("f1", "f2"):
             yield scope.lazy.flow.read(id)["id"].encode()
+        scope.lazy.flow.create({"path": "/acme/a"})
 
     return StreamingHttpResponse(parts())
 
@@ -155,6 +156,7 @@ def test_a_streamed_response_has_its_scope_until_its_end() -> None:
     answer = get("streamed")
     assert b"".join(answer.streaming_content) == b"f1f2"
     answer.close()
+    assert platform.asked[-1] == ("one", "POST", 1)
     with pytest.raises(ConfigurationError, match="closed"):
         kept[0].api.flow.find()
 

@@ -10,7 +10,6 @@ import jinja2
 import pytest
 
 from flowthings_like import ConfigurationError, DeadlineExceeded, Token
-from flowthings_like.green import detect
 from flowthings_like.integrations.flask import FlowThings, RequestScopes
 from flowthings_like.integrations.jinja import install
 from flowthings_like.transport.call_scope import limit_call
@@ -174,14 +173,20 @@ def test_a_request_context_without_the_middleware(app: flask.Flask, flowthings: 
 def test_writes_that_nobody_waits_for_are_finished(
     app: flask.Flask, flowthings: FlowThings, platform: Platform
 ) -> None:
+    held: list[Any] = []
+    found: list[Any] = []
+
     @app.get("/")
     def view() -> str:
+        held.append(platform.hold())
+        found.append(flowthings.lazy.call(held[0].wait, 20))
         flowthings.lazy.flow.create({"path": "/acme/a"})
-        detect().sleep(0)
         return "done"
 
     with app.test_client().get("/", headers=headers()) as answer:
         assert answer.text == "done"
+        held[0].set()
+    assert found[0].force() is True
     assert platform.asked == [("one", "POST", 1)]
 
 
