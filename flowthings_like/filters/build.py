@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 from ..errors import InvalidInput
 from . import coerce, nodes
 from .nodes import Filter
+from .operands import member_of
 from .quoting import quote, split_path
 
 
@@ -137,7 +138,7 @@ class Mem:
     def __member__(self) -> nodes.Member:
         if not self._parts:
             raise InvalidInput("expected a member, such as mem.path or mem.elems.temp, not mem itself")
-        return nodes.Member(self._parts)
+        return member_of(self._parts)
 
     def __hash__(self) -> int:
         return hash(self._parts)

@@ -21,6 +21,7 @@ from . import nodes
 from .nodes import Filter, Json, Operand, Typed
 from .operands import milliseconds
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 _INT64 = range(-(1 << 63), 1 << 63)
 _FLAGS = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s"}
 
@@ -30,6 +31,8 @@ def unwrapped(value: Any) -> Any:
 
     `mem.a` becomes its Member.
     """
+    if type(value) in _PLAIN:
+        return value
     if hasattr(type(value), "__member__"):
         return value.__member__()
     if callable(getattr(value, "unwrap", None)):
@@ -51,6 +54,8 @@ def unwrapped(value: Any) -> Any:
 
 def operand(value: object) -> Operand:
     """The operand on the right of a comparison. InvalidInput if the value cannot be one."""
+    if type(value) in _PLAIN:
+        return value  # type: ignore[return-value]
     value = unwrapped(value)
     for kinds, convert in _OPERANDS:
         if isinstance(value, kinds):
@@ -64,6 +69,9 @@ def operand(value: object) -> Operand:
 
 def number(value: object) -> int | float:
     """A finite number; if it is whole, one of at most 64 bits. A boolean is not a number."""
+    kind = type(value)
+    if kind is int or kind is float:
+        return value  # type: ignore[return-value]
     value = unwrapped(value)
     if not isinstance(value, bool):
         if isinstance(value, Decimal):

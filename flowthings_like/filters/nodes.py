@@ -75,7 +75,7 @@ class Filter(Node):
     `not f`, `if f` and `1 < mem.a < 5` raise TypeError.
     """
 
-    __slots__ = ()
+    __slots__ = ("_text",)
     depth: int = 0  # how deep parentheses and NOT nest in the text
 
     def AND(self, other: Filter) -> Filter:  # noqa: N802 (the seed document's name)
@@ -87,10 +87,10 @@ class Filter(Node):
         return Or((self, _filter(other))) if self.depth < MAX_DEPTH // 2 else self | other
 
     def __and__(self, other: Filter) -> Filter:
-        return And((*_members_of(And, self), *_members_of(And, _filter(other))))
+        return _joined(And, self, _filter(other))
 
     def __or__(self, other: Filter) -> Filter:
-        return Or((*_members_of(Or, self), *_members_of(Or, _filter(other))))
+        return _joined(Or, self, _filter(other))
 
     def __invert__(self) -> Filter:
         return Not(self)
@@ -328,8 +328,15 @@ class Or(_Combination):
     sign = "||"
 
 
-def _members_of(kind: type[_Combination], one: Filter) -> tuple[Filter, ...]:
-    return one.filters if isinstance(one, kind) else (one,)
+def _joined(kind: type[_Combination], one: Filter, other: Filter) -> Filter:
+    """The members of two filters in one combination. They were checked before, so this is quick."""
+    mine = one.filters if isinstance(one, kind) else (one,)
+    theirs = other.filters if isinstance(other, kind) else (other,)
+    made = object.__new__(kind)
+    object.__setattr__(made, "filters", (*mine, *theirs))
+    depths = (one.depth if isinstance(one, kind) else one.depth + 1, other.depth + (other is theirs[0]))
+    _set_depth(made, max(depths))
+    return made
 
 
 def _set_depth(one: Filter, depth: int) -> None:

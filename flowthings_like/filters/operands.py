@@ -10,6 +10,7 @@ import math
 import re
 from dataclasses import dataclass, fields
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from ..errors import InvalidInput
@@ -72,7 +73,16 @@ class Member(Node):
             check_text(part, "a name")
 
     def __str__(self) -> str:
-        return join_path(self.parts)
+        return _path(self.parts)
+
+
+_path = lru_cache(maxsize=1024)(join_path)
+
+
+@lru_cache(maxsize=1024)
+def member_of(parts: tuple[str, ...]) -> Member:
+    """The member with these names. Programs name the same members again and again."""
+    return Member(parts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,6 +171,8 @@ def check_scalar(value: object) -> None:
 
 def check_operand(value: object) -> None:
     """Raise InvalidInput for anything that is not an Operand."""
+    if type(value) is str and value.isascii():  # nearly always
+        return
     if isinstance(value, (Typed, Json, Member)):
         return
     if value is not None and not isinstance(value, (str, int, float)):

@@ -33,6 +33,8 @@ _SEGMENT = re.compile(r"(?:`((?:[^`\\]|\\.)*)`|([^.`][^.]*))(\.|$)", re.DOTALL)
 
 def quote(value: str, mark: str) -> str:
     """The text in quotes, escaped so that nothing in it can end the quotes."""
+    if value.isprintable() and "\\" not in value and mark not in value:  # nothing to escape
+        return mark + value + mark
     return mark + value.translate(_ESCAPES).replace(mark, "\\" + mark) + mark
 
 

@@ -112,10 +112,14 @@ _COMPARISON = re.compile(
 
 
 def render(node: Filter) -> str:
-    """The text of a filter. InvalidInput if it is longer than MAX_LENGTH."""
+    """The text of a filter, which it remembers. InvalidInput if it is longer than MAX_LENGTH."""
+    known: str | None = getattr(node, "_text", None)
+    if known is not None:
+        return known
     text = write(node)
     if len(text) > MAX_LENGTH:
         raise InvalidInput(f"expected a filter of at most {MAX_LENGTH} characters, not {len(text)}")
+    object.__setattr__(node, "_text", text)
     return text
 
 
