@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from .columns import literal_pattern
 from .index_columns import literal_start
 from .nodes import (
     ORDER,
@@ -33,7 +34,7 @@ from .nodes import (
 from .operands import plain
 from .values import TYPE_NAMES
 
-__all__ = ["TAGS", "Anchored", "Condition", "Conditions", "literal_of", "stream_member"]
+__all__ = ["TAGS", "Condition", "Conditions", "stream_member"]
 
 TAGS = ("name", "unit", "ingress", "distiller")
 """The tags that a stream has on a server with SQL. Each is a column."""
@@ -94,27 +95,6 @@ def stream_member(member: Member) -> StreamMember:
     if first not in known or any(part != "value" for part in inner):
         return StreamMember("none")
     return StreamMember("text", first)
-
-
-@dataclass(frozen=True, slots=True)
-class Anchored:
-    """A regular expression that is a literal text: `^text$`, `^text`, `text$` or `text`."""
-
-    text: str
-    at_start: bool
-    at_end: bool
-
-
-_LITERAL = re.compile(r"(\^?)((?:[^\\.^$|?*+()\[\]{}]|\\[^A-Za-z0-9])*)(\$?)", re.DOTALL)
-
-
-def literal_of(pattern: str, flags: str) -> Anchored | None:
-    """The literal text for which a pattern looks; None if it is more than that."""
-    found = _LITERAL.fullmatch(pattern)
-    if found is None or set(flags) & set("im"):
-        return None
-    text = re.sub(r"\\(.)", r"\1", found[2], flags=re.DOTALL)
-    return Anchored(text, bool(found[1]), bool(found[3]))
 
 
 @dataclass
@@ -220,21 +200,15 @@ class Conditions:
         return Condition(_is_one_of(_text(column), [self._parameter(one) for one in wanted]))
 
     def _regex(self, column: str, pattern: str, flags: str) -> Condition:
-        literal = literal_of(pattern, flags)
+        literal = literal_pattern(pattern, flags)
         text = _text(column)
         if literal is None:
             start = literal_start(pattern, flags)
-            return self._starts(text, start, is_exact=False) if start and "\0" not in start else UNKNOWN
-        if "\0" in literal.text:
-            return FALSE
-        if not literal.text:
-            return FALSE if literal.at_start and literal.at_end else _present(column)
-        if literal.at_start and literal.at_end:
-            return Condition(f"{text} = {self._parameter(literal.text)}")
-        if literal.at_start:
+            return self._starts(text, start, is_exact=False) if start else UNKNOWN
+        if literal.starts:
             return self._starts(text, literal.text)
         parameter = self._parameter(literal.text)
-        if literal.at_end:
+        if literal.ends:
             return Condition(f"right({text}, {len(literal.text)}) = {parameter}")
         return Condition(f"strpos({text}, {parameter}) > 0")
 

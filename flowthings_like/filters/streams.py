@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .columns import literal_pattern
 from .nodes import Compare, Exists, Filter, Member, Regex
-from .stream_conditions import MOST_PARAMETERS, Conditions, literal_of, stream_member
+from .stream_conditions import MOST_PARAMETERS, Conditions, stream_member
 from .target import all_of, cannot, conjuncts, split
 
 __all__ = ["Lookup", "Query", "StreamPlan", "plan"]
@@ -136,8 +137,8 @@ def _add(lookup: Lookup, part: Filter) -> bool:
             lookup.collection, lookup.is_prefix = name, False
             return True
         case Regex(Member(("collection",)), pattern, flags) if not lookup.collection:
-            literal = literal_of(pattern, flags)
-            if literal is not None and literal.at_start and not literal.at_end and _is_text(literal.text):
+            literal = literal_pattern(pattern, flags)
+            if literal is not None and literal.starts:
                 lookup.collection = literal.text
                 return True
         case Compare(left, "==", str(text)) if (tag := _tag(left)) and _is_text(text):
