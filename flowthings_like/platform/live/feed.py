@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from ...green.backends import choice as backend
 from ..ids import created_of, now_ms
 from ..problems import NotFound, Problem
+from ..resources.access.accounts import RIGHTS
 from . import arrivals
 from .subscription import Item, State
 
@@ -125,6 +126,7 @@ class Feed:
         here = backend.detect()
         self._store = store
         self._announcements = store.announcements
+        self._rights = store.bus.version(RIGHTS)
         self._lock = here.lock()
         self._flows: dict[str, _FlowFeed] = {}
         self._wakeup = here.event()
@@ -323,12 +325,13 @@ class Feed:
         """End the subscriptions of those that may not read the flow any more."""
         with self._lock:
             sessions = feed.sessions()
+        version = self._rights.read()  # once for all sessions: over a network it takes a while
         for session, subscriptions in sessions.items():
             if session.outgoing.ending is not None:
                 session.close()
                 continue
             try:
-                session.caller().require(flow.path, "dropRead")
+                session.caller(version).require(flow.path, "dropRead")
             except Problem as problem:
                 for subscription in subscriptions:
                     session.refuse(subscription, problem.message)

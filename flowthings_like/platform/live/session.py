@@ -79,9 +79,13 @@ class Session:
         self._subscriptions: dict[str, Subscription] = {}
         self.outgoing = Outgoing()
 
-    def caller(self) -> Caller:
-        """Whose session it is, with the rights as they are now. Raises Forbidden if there are none."""
-        return self._host.accounts.holder(*self._credential)
+    def caller(self, version: bytes | None = None) -> Caller:
+        """Whose session it is, with the rights as they are now. Raises Forbidden if there are none.
+
+        Args:
+            version: as for `Accounts.holder`.
+        """
+        return self._host.accounts.holder(*self._credential, version)
 
     def receive(self, text: bytes) -> None:
         """Handle a message of the client. The reply is among what is sent."""

@@ -132,8 +132,12 @@ class Listener(Protocol):
 
     outgoing: Outgoing
 
-    def caller(self) -> Caller:
-        """Whose session it is, with the rights as they are now. Raises Problem if there are none."""
+    def caller(self, version: bytes | None = None) -> Caller:
+        """Whose session it is, with the rights as they are now. Raises Problem if there are none.
+
+        Args:
+            version: as for `Accounts.holder`.
+        """
 
     def close(self) -> None:
         """End all its subscriptions."""

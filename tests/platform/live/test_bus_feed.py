@@ -7,13 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from flowthings_like.platform.bus import redis_bus
 from flowthings_like.platform.bus.redis_bus import RedisBus
 from flowthings_like.platform.live import feed
+from flowthings_like.platform.live.session import Session
+from flowthings_like.platform.live.session_ids import Credential
+from flowthings_like.platform.resources.access.token_strings import hashed
 from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
+from flowthings_like.wire.live import Since, Start
 from tests.platform.harness import add_flow, until
 from tests.servers.redis import Redis
 
-from .test_feed import Host, create
+from .test_feed import Host, Reader, create
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +82,25 @@ def test_what_came_while_the_redis_was_away_comes_when_it_is_back(
     finally:
         redis._launch()
     assert reader.numbers(1) == [5]
+
+
+def test_rights_are_read_once_for_all_who_follow(
+    host: Host, elsewhere: Store, flow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    credential = Credential(hashed(host.accounts.new_master("acme")), "acme")
+    readers = []
+    for _ in range(30):
+        session = Session(host, credential)
+        session.subscribe(flow, Since(Start.NOW), "", False)
+        readers.append(Reader(session))
+    create(elsewhere, flow, 0)
+    assert [reader.numbers(1) for reader in readers] == [[0]] * 30
+    asked: list[str] = []
+    read = redis_bus._RedisVersion.read
+    monkeypatch.setattr(redis_bus._RedisVersion, "read", lambda self: asked.append(self._key) or read(self))
+    create(elsewhere, flow, 1)
+    assert [reader.numbers(1) for reader in readers] == [[1]] * 30
+    assert len(asked) < 5
 
 
 def test_followers_go_on_while_the_redis_is_away(

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _MAX_AGE = 1.0  # seconds after which a cached caller is looked up again in any case
-_VERSION = "rights"
+RIGHTS = "rights"
+"""The name of the version that changes with tokens, shares and groups."""
 _MOST_CACHED = 10_000
 
 
@@ -84,7 +85,7 @@ class Accounts:
     ) -> None:
         self._store = store
         self._max_capacity = max_capacity
-        self._version = store.bus.version(_VERSION)
+        self._version = store.bus.version(RIGHTS)
         self._cached: dict[tuple[str, str], _CachedCaller] = {}
         self._trusted = {
             secret: Caller(name, self.ensure(name), max_capacity=max_capacity)
@@ -138,8 +139,11 @@ class Accounts:
             return trusted
         return self.holder(token_strings.hashed(token), account)
 
-    def holder(self, token_hash: str, account: str) -> Caller:
+    def holder(self, token_hash: str, account: str, version: bytes | None = None) -> Caller:
         """The holder of the token with this hash, as a caller of `account`.
+
+        Args:
+            version: a reading of the version RIGHTS, to ask for many callers at a time; None to read it now.
 
         Raises:
             Forbidden: as `caller`.
@@ -150,7 +154,7 @@ class Accounts:
         key = token_hash, account
         known = self._cached.get(key)
         # Read before the look-up: a change that comes during it makes the result outdated.
-        version, now = self._version.read(), time.monotonic()
+        now, version = time.monotonic(), self._version.read() if version is None else version
         if known is None or known.version != version or known.until < now:
             found = trusted.identity if trusted is not None else None
             caller, remaining = self._store.read(
