@@ -119,7 +119,7 @@ def run_under_load(cluster: Cluster, seconds: float, writers: int, interval: flo
                 thread.join(2 * PATIENCE)
         acknowledged = Counter(n for writer in writing for n in writer.acknowledged)
         assert [error for writer in writing for error in writer.failures] == []
-        assert len(acknowledged) >= 10 * seconds, "there was hardly any load"
+        assert len(acknowledged) >= 2 * seconds, "there was hardly any load"
         stored = [drop["elems"]["n"] for drop in cluster.api(0).drop(flow).iterate()]
         assert Counter(stored) == acknowledged, "each acknowledged drop is there, once"
         orders = [heard(follower, len(stored)) for follower in followers]
