@@ -204,7 +204,7 @@ class TestWhoComesIn:
         new.get("/flow").ok()
         assert old.get("/flow").status == 403
 
-    @pytest.mark.sqlite("looks into the file")
+    @pytest.mark.sqlite("looks into the file of the database")
     def test_no_token_is_stored(self, api: Client, platform: Platform, tmp_path: Any) -> None:
         master = platform.accounts.new_master("acme")
         restricted = api.post("/token", {"paths": {"/acme/x": {"dropRead": True}}}).ok(201)["tokenString"]

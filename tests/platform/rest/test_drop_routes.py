@@ -220,7 +220,7 @@ def test_thousands_of_sorts_are_the_requests_fault(api: Client, flow: Any) -> No
         assert "2100 members to sort by" in refused.error
 
 
-@pytest.mark.sqlite("counts on a limit of SQLite")
+@pytest.mark.sqlite("a statement of PostgreSQL has as many terms as it has memory")
 def test_a_statement_that_is_too_much_for_the_database_is_a_400(platform: Platform) -> None:
     terms = ", ".join(f"'{n}'" for n in range(3000))
     for use in (platform.store.read, platform.store.write):

@@ -13,6 +13,7 @@ import pytest
 from flowthings_like.errors import ConfigurationError
 from flowthings_like.platform.embedded import Platform, open_platform
 
+from ...servers.platform_store import place_of
 from .harness import client_of
 
 
@@ -67,7 +68,7 @@ with open_platform({folder!r}, "acme") as platform:
 
 def test_two_processes_write_to_one_folder(tmp_path: Path) -> None:
     root = str(Path(__file__).parents[3])
-    code = SECOND.format(root=root, folder=str(tmp_path))
+    code = SECOND.format(root=root, folder=place_of(tmp_path))
     with (
         open_platform(tmp_path, "acme") as platform,
         subprocess.Popen(

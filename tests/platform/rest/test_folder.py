@@ -15,6 +15,8 @@ import pytest
 from flowthings_like import API
 from flowthings_like.errors import ConfigurationError
 
+pytestmark = pytest.mark.sqlite("is about the folder that holds the database")
+
 
 def modes(folder: Path) -> dict[str, int]:
     return {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}

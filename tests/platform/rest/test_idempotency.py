@@ -179,7 +179,7 @@ def test_keys_of_different_tokens_are_different(api: Client) -> None:
     assert mine["id"] != theirs["id"]
 
 
-@pytest.mark.sqlite("looks into the file")
+@pytest.mark.sqlite("looks into the file of the database")
 def test_no_tokens_string_lies_in_the_file(api: Client, platform: Platform, tmp_path: Path) -> None:
     rights = {"paths": {"/acme/a": {"dropRead": True}}}
     made = twice(lambda: api.post("/token", rights, **keyed())).ok(201)
@@ -247,7 +247,7 @@ def test_another_process_knows_the_keys(api: Client, platform: Platform, tmp_pat
     assert again.content == first.content
 
 
-@pytest.mark.sqlite("locks a table of the file")
+@pytest.mark.sqlite("its trigger is SQLite's")
 def test_key_and_write_are_one_transaction(api: Client, platform: Platform, tmp_path: Path) -> None:
     """If the key cannot be stored, nothing is written; if nothing is written, no key is stored."""
     flow = api.flow("a")["id"]

@@ -22,7 +22,7 @@ from flowthings_like.platform.rest.application import Limits
 from flowthings_like.platform.rest.search_limits import SearchLimits
 from flowthings_like.testing.server import Server
 
-from ..store.test_cancellation import STATEMENTS
+from ..store.test_cancellation import FOREVER
 from .harness import Client, client_of
 
 ONE = PermitLimits(per_caller=1, total=2, waiting=5, timeout=0.05)
@@ -189,7 +189,7 @@ def test_over_a_socket_a_client_that_hangs_up_ends_its_search(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def endless(store: Store, *_: Any) -> Any:
-        return store.read(lambda connection: connection.execute(sql.text(STATEMENTS["steps"])).all())
+        return store.read(lambda connection: connection.execute(sql.text(FOREVER.format("count(*)"))).all())
 
     monkeypatch.setattr("flowthings_like.platform.rest.drop_routes.aggregate", endless)
     client = http.client.HTTPConnection(server.address, timeout=60)
