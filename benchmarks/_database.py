@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["ADBAPI", "OURS", "PSYCOPG_POOL", "Spent", "fill_sqlite", "postgres"]
+__all__ = ["ADBAPI", "OURS", "PSYCOPG_POOL", "Spent", "fill_sqlite", "postgres", "postgres_url"]
 
 CALLERS = 64
 CONNECTIONS = 16
@@ -41,14 +41,14 @@ def postgres(folder: Path) -> Iterator[str]:
         yield server.url
 
 
-def _url(driver: str) -> str:
+def postgres_url(driver: str) -> str:
     return os.environ["BENCHMARK_SERVER"].replace("postgresql:", f"postgresql+{driver}:")
 
 
 def _connect_args(driver: str) -> dict[str, Any]:
     from flowthings_like.transport.database.urls import parse_url
 
-    return parse_url(_url(driver)).kwargs
+    return parse_url(postgres_url(driver)).kwargs
 
 
 def timed(work: Callable[[], object]) -> Spent:
@@ -62,7 +62,7 @@ def by_this_library(driver: str = "psycopg") -> Spent:
     from flowthings_like.database import ConnectionPool
     from flowthings_like.green.backends.choice import detect
 
-    pool = ConnectionPool.from_url(_url(driver), cp_min=CONNECTIONS, cp_max=CONNECTIONS)
+    pool = ConnectionPool.from_url(postgres_url(driver), cp_min=CONNECTIONS, cp_max=CONNECTIONS)
     each = QUERIES // CALLERS
 
     def caller(first: int) -> None:

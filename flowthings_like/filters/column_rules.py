@@ -40,10 +40,17 @@ class Condition(NamedTuple):
     Attributes:
         text: SQL in parentheses. It is true where the rule is true, and false or null elsewhere.
         null: the condition under which `text` may be null; "" if it never is.
+        guard: what has to be true besides `text`; "" if nothing. Several rules may share it.
     """
 
     text: str
     null: str = ""
+    guard: str = ""
+
+    @property
+    def whole(self) -> str:
+        """The text with its guard."""
+        return f"({self.text} AND {self.guard})" if self.guard else self.text
 
 
 FALSE = Condition("(1 = 0)")
@@ -328,5 +335,5 @@ def _any(rules: list[Condition]) -> Condition:
     """At least one of the conditions; never, if there is none."""
     if len(rules) < 2:
         return rules[0] if rules else FALSE
-    never_null = [f"({one.text} AND NOT ({one.null}))" if one.null else one.text for one in rules]
+    never_null = [f"({one.whole} AND NOT ({one.null}))" if one.null else one.whole for one in rules]
     return Condition("(" + " OR ".join(never_null) + ")")

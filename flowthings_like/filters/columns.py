@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from ..errors import InvalidInput
 from .column_bounds import INT64
 from .operands import check_text
+from .quoting import split_path
 
 __all__ = ["DIALECTS", "Column", "Dialect", "Kind", "Literal", "literal_pattern", "quote_table"]
 
@@ -76,12 +78,19 @@ class Dialect:
 
     def quote(self, name: str) -> str:
         """A name of a column or table in quotes. InvalidInput for one that no database has."""
+        return _quoted(self, name)
+
+    def quote_anew(self, name: str) -> str:
+        """What `quote` remembers."""
         if not name or "\0" in name:
             _refuse(name, "at least one character, and none of them U+0000")
         check_text(name, "a name")
         if len(name.encode()) > self.longest:
             _refuse(name, f"at most {self.longest} bytes")
         return self.mark + name.replace(self.mark, 2 * self.mark) + self.mark
+
+    def __repr__(self) -> str:
+        return f"<Dialect {self.name}>"
 
     def text(self, column: str) -> str:
         """A column of texts, or a parameter, as what compares by code points."""
@@ -102,6 +111,11 @@ class Dialect:
     def nulls(self, is_descending: bool) -> str:
         """What ORDER BY says behind a column, so that null counts as the least value."""
         return " NULLS LAST" if is_descending else " NULLS FIRST"
+
+
+@lru_cache(maxsize=1024)
+def _quoted(dialect: Dialect, name: str) -> str:
+    return dialect.quote_anew(name)
 
 
 def _refuse(name: str, expected: str) -> NoReturn:
@@ -161,10 +175,10 @@ class _MySQL(Dialect):
     orders_text = True
     fetches = False
 
-    def quote(self, name: str) -> str:
+    def quote_anew(self, name: str) -> str:
         if any(char > "\uffff" for char in name) or name.endswith(" "):
             _refuse(name, "characters up to U+FFFF, without a space at its end")
-        return super().quote(name)
+        return super().quote_anew(name)
 
     def text(self, column: str) -> str:
         # Bytes of UTF-8 compare by code points. Every collation of texts ignores something.
@@ -227,8 +241,14 @@ DIALECTS: dict[str, Dialect] = {
 """The dialects of SQL, by name."""
 
 
-def quote_table(dialect: Dialect, parts: tuple[str, ...]) -> str:
-    """The name of a table in quotes, with its schema and catalog if it has them."""
+@lru_cache(maxsize=1024)
+def quote_table(dialect: Dialect, name: str) -> str:
+    """The name of a table in quotes, with its schema and catalog if it has them.
+
+    Args:
+        name: "users", "schema.users" or "catalog.schema.users". A name with dots stands in backquotes.
+    """
+    parts = split_path(name)
     if not 0 < len(parts) <= 3:
         raise InvalidInput(
             f"expected a table, a schema.table or a catalog.schema.table, not {len(parts)} names"

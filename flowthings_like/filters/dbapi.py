@@ -60,7 +60,7 @@ MOST_PAIRS = 60
 MAX_TEXT = 16 * MAX_LENGTH
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Where:
     """A condition on rows.
 
@@ -90,7 +90,7 @@ def to_where(node: Filter, columns: Mapping[str, Column], dialect: Dialect, now:
     """
     is_sqlite = dialect is DIALECTS["sqlite"]
     rules = _SQLiteRules(columns, dialect, now) if is_sqlite else ColumnRules(columns, dialect, now)
-    if isinstance(rules, _SQLiteRules) and sum(1 for _ in rules_of(node)) > MOST_RULES:
+    if isinstance(rules, _SQLiteRules) and _is_long(node):
         text = rules.ask(node).text
     else:
         text = _write(rules, node, True)
@@ -99,12 +99,18 @@ def to_where(node: Filter, columns: Mapping[str, Column], dialect: Dialect, now:
     return Where(text, tuple(rules.parameters), rules.calls)
 
 
+def _is_long(node: Filter) -> bool:
+    return isinstance(node, (Not, And, Or)) and sum(1 for _ in rules_of(node)) > MOST_RULES
+
+
 def _write(rules: ColumnRules, node: Filter, wanted: bool) -> str:
     # NOT is pushed down to the rules, where it is known what may be null.
     match node:
         case Not(one):
             return _write(rules, one, not wanted)
         case And(filters) | Or(filters):
+            if isinstance(node, And) and wanted:
+                return _write_all(rules, filters)
             joint = " AND " if isinstance(node, And) == wanted else " OR "
             return "(" + joint.join([_write(rules, one, wanted) for one in filters]) + ")"
         case Compare(left, "!=", value):
@@ -115,8 +121,23 @@ def _write(rules: ColumnRules, node: Filter, wanted: bool) -> str:
             node, wanted = Modulo(left, divisor, "==", remainder), not wanted
     rule = rules.rule(node)
     if wanted:
-        return rule.text
-    return f"(NOT {rule.text} OR {rule.null})" if rule.null else f"NOT {rule.text}"
+        return rule.whole
+    return f"(NOT {rule.whole} OR {rule.null})" if rule.null else f"NOT {rule.whole}"
+
+
+def _write_all(rules: ColumnRules, filters: tuple[Filter, ...]) -> str:
+    """A conjunction, in which a guard that several rules share stands once."""
+    found: list[str] = []
+    guards: dict[str, None] = {}
+    for one in filters:
+        if isinstance(one, (Not, And, Or, Age, Modulo)) or (isinstance(one, Compare) and one.op == "!="):
+            found.append(_write(rules, one, True))
+            continue
+        rule = rules.rule(one)
+        found.append(rule.text)
+        if rule.guard:
+            guards[rule.guard] = None
+    return "(" + " AND ".join([*found, *guards]) + ")"
 
 
 class _SQLiteRules(ColumnRules):
@@ -125,30 +146,33 @@ class _SQLiteRules(ColumnRules):
     def equals_boolean(self, node: Filter, name: str, kind: Kind, value: bool) -> Condition:
         self.refuse(node, "has no booleans but whole numbers; compare with 1 or 0")
 
+    # SQLite orders null before numbers, these before texts, and texts before blobs. So a value that is less
+    # than '' is a number, whatever the column was declared as, and a text lies between '' and x''.
+
     def compare_text(self, node: Filter, name: str, column: Column, op: str, value: str) -> Condition:
         # For a column that is declared as a number SQLite would convert a text that looks like one.
         left = f"+{name}" if op != "==" and _NUMERAL.match(value) else name
         self.parameters.append(value)
         sign = "=" if op == "==" else op
-        return Condition(f"({left} {sign} ? COLLATE BINARY AND typeof({name}) = 'text')")
+        guard = "< x''" if op[0] == ">" else ">= ''"
+        return Condition(f"({left} {sign} ? COLLATE BINARY)", f"{name} IS NULL", f"{name} {guard}")
 
     def compare_number(
         self, node: Filter, name: str, column: Column, op: str, value: int | float
     ) -> Condition:
         self.parameters.append(value)
         sign = "=" if op == "==" else op
-        return Condition(f"({_indexed(name, [value])} {sign} ? AND {_is_number(name)})")
+        return Condition(f"({_indexed(name, [value])} {sign} ?)", f"{name} IS NULL", f"{name} < ''")
 
     def equals_texts(self, node: Filter, name: str, column: Column, values: list[str]) -> Condition:
         self.parameters += values
         marks = ", ".join("?" * len(values))
-        return Condition(f"({name} COLLATE BINARY IN ({marks}) AND typeof({name}) = 'text')")
+        return Condition(f"({name} COLLATE BINARY IN ({marks}))", f"{name} IS NULL", f"{name} >= ''")
 
     def equals_numbers(self, name: str, kind: Kind, values: list[Any]) -> Condition:
         self.parameters += values
-        return Condition(
-            f"({_indexed(name, values)} IN ({', '.join('?' * len(values))}) AND {_is_number(name)})"
-        )
+        marks = ", ".join("?" * len(values))
+        return Condition(f"({_indexed(name, values)} IN ({marks}))", f"{name} IS NULL", f"{name} < ''")
 
     def compare_columns(self, node: Filter, left: Member, op: str, right: Member) -> Condition:
         return self.ask(node)
@@ -188,10 +212,6 @@ def _indexed(name: str, values: list[Any]) -> str:
     The index of a REAL column would look for the double next to a large whole number.
     """
     return f"+{name}" if any(isinstance(one, int) and abs(one) > _EXACT for one in values) else name
-
-
-def _is_number(name: str) -> str:
-    return f"typeof({name}) IN ('integer', 'real')"
 
 
 @lru_cache(maxsize=256)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields
 
-from .nodes import Age, And, Filter, Has, Matches, Member, Node, Not, Or
+from .nodes import Age, And, Compare, Filter, Has, Matches, Member, Node, Not, Or
 from .values import ELEMENTS, ends_in_value
 
 __all__ = ["column_of", "columns_of", "members_of", "reads_all_columns", "rules_of"]
@@ -14,6 +14,8 @@ __all__ = ["column_of", "columns_of", "members_of", "reads_all_columns", "rules_
 def column_of(member: Member) -> str | None:
     """The column that `mem.login`, `mem.elems.login` or `mem.login.value` names. None for other members."""
     parts = member.parts
+    if len(parts) == 1:
+        return parts[0]
     while ends_in_value(parts):
         parts = parts[:-1]
     if parts[0] == ELEMENTS:
@@ -23,6 +25,8 @@ def column_of(member: Member) -> str | None:
 
 def columns_of(node: Node) -> Iterator[str]:
     """The names of the columns that a filter reads, some of them several times."""
+    if isinstance(node, Compare) and not isinstance(node.value, Member):  # most rules
+        node = node.left
     if isinstance(node, Member):
         name = column_of(node)
         if name is not None:

@@ -62,6 +62,8 @@ def filter_of(where: object) -> Filter | None:
         FilterSyntaxError: the text does not parse.
         InvalidInput: it is something else.
     """
+    if isinstance(where, Filter):
+        return where
     where = unwrapped(where)
     if where is None or isinstance(where, Filter):
         return where

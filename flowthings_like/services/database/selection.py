@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any
 from ...errors import CannotFilter, InvalidInput
 from ...filters.columns import Column, Kind, quote_table
 from ...filters.dbapi import FUNCTION, Where, filter_row, to_where
-from ...filters.quoting import split_path
 from ...filters.row_members import columns_of, reads_all_columns
 from ...filters.target import Explanation, Parts, all_filters, split
 from ...green.calls.thunk import unwrap
-from .placeholders import translate
 from .row_documents import row_document
 from .rows import convert_rows
 from .table_columns import dialect_for, read_columns
@@ -47,20 +45,21 @@ class Choice:
     __slots__ = ("columns", "is_descending", "limit", "sort")
 
     def __init__(self, columns: Any = None, sort: Any = None, order: Any = "asc", limit: Any = None) -> None:
-        columns, sort, order, limit = unwrap((columns, sort, order, limit))
         self.columns = None if columns is None else _names(columns, "columns")
         self.sort = () if sort is None else _names(sort, "sort")
         if self.columns == ():
             raise InvalidInput("columns is empty; leave it out for all columns")
+        order = order if type(order) is str else unwrap(order)
         if order not in ("asc", "desc"):
             raise InvalidInput(f'order is {order!r}; give "asc" or "desc"')
         self.is_descending = order == "desc"
+        limit = limit if limit is None or type(limit) is int else unwrap(limit)
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
             raise InvalidInput(f"limit is {limit!r}; give a whole number of 0 or more, or None")
         self.limit: int | None = limit
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Plan:
     """A filter, as it is run on one table.
 
@@ -101,8 +100,8 @@ class Selection:
         self._options = options
         self._known = known
         self._dialect = dialect_for(driver)
-        self._table = quote_table(self._dialect, split_path(_string(unwrap(table), "a table's name")))
-        self._filter = all_filters(unwrap(filters))
+        self._table = quote_table(self._dialect, _string(table, "a table's name"))
+        self._filter = all_filters(filters)
         self._partial = partial
         self._choice = choice
 
@@ -218,12 +217,7 @@ class Selection:
         limit = self._choice.limit
         if limit is not None and plan.parts.rest is None:
             text += f" FETCH FIRST {limit} ROWS ONLY" if self._dialect.fetches else f" LIMIT {limit}"
-        args: tuple[Any, ...] = (text, values) if values else (text,)
-        driver = self._driver
-        if driver.paramstyle != "qmark" and not self._options.placeholders:
-            translated, parameters = translate(text, values, driver.paramstyle, driver.name)
-            args = (translated,) if parameters is None else (translated, parameters)
-        return Statement(self._options, driver, args, {})
+        return Statement.written_here(self._options, self._driver, text, values)
 
     def _order(self, columns: Mapping[str, Column]) -> str:
         dialect, parts = self._dialect, []
@@ -254,17 +248,23 @@ class _Forgetting:
 
 
 def _string(value: Any, what: str) -> str:
+    if type(value) is str:
+        return value
+    value = unwrap(value)
     if not isinstance(value, str):
         raise InvalidInput(f"{what} is a {type(value).__name__}; give a str")
     return value
 
 
 def _names(value: Any, what: str) -> tuple[str, ...]:
+    if type(value) is not tuple:
+        value = unwrap(value)
     if isinstance(value, str):
         return (value,)
     if not isinstance(value, Iterable) or isinstance(value, (bytes, Mapping)):
         raise InvalidInput(f"{what} is a {type(value).__name__}; give a column's name, or a list of names")
-    return tuple([_string(unwrap(name), f"a name in {what}") for name in value])
+    what = f"a name in {what}"
+    return tuple([_string(name, what) for name in value])
 
 
 def _values(row: Any) -> Any:

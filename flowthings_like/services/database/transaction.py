@@ -53,8 +53,24 @@ class Statement:
             parameters = args[1] if len(args) > 1 else None
             text, parameters = translate(args[0], parameters, driver.paramstyle, driver.name)
             args = (text,) if parameters is None else (text, parameters, *args[2:])
+        self._set(options, args, unwrap(kwargs))
+
+    @classmethod
+    def written_here(
+        cls, options: PoolOptions, driver: Driver, text: str, values: tuple[Any, ...]
+    ) -> Statement:
+        """A statement with `?` for each of some plain values, for a driver of any paramstyle."""
+        made = cls.__new__(cls)
+        if driver.paramstyle == "qmark":
+            made._set(options, (text, values) if values else (text,), {})
+            return made
+        text, parameters = translate(text, values, driver.paramstyle, driver.name)
+        made._set(options, (text,) if parameters is None else (text, parameters), {})
+        return made
+
+    def _set(self, options: PoolOptions, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.args = args
-        self.kwargs = unwrap(kwargs)
+        self.kwargs = kwargs
         if options.noisy and args:
             _log.info("%s: %s", options.name or "pool", args[0])
 
