@@ -192,6 +192,7 @@ def test_records_are_told_of(api: API, events: list[CallEvent]) -> None:
         ("records", "get", "ok"),
         ("records", "get_iter", "ok"),
     ]
+    assert all(event.host.startswith("127.0.0.1:") for event in events)
 
 
 def test_an_observer_that_fails_does_no_harm(api: API, caplog: pytest.LogCaptureFixture) -> None:

@@ -61,6 +61,7 @@ class Records(InParallel):
         self._choose_lib = async_lib
         self._context: ssl.SSLContext | None = None
         self._is_closed = False
+        self.host = ""  # and port, for observers, once there is a connection
         self._pool: Pool[RecordsConnection] = Pool(
             "connections to the record store",
             self._open,
@@ -115,6 +116,7 @@ class Records(InParallel):
             raise error
         check_first_use("network")
         endpoint = self._locate()
+        self.host = f"{endpoint.host}:{endpoint.port}"
         context = self._context_of(endpoint)
         try:
             return open_connection(endpoint.host, endpoint.port, context, self._connect_timeout)
@@ -163,6 +165,10 @@ class RecordChannel(RecordCalls[T]):
 
         def async_(self, pool: Any = None) -> AsyncRecordChannel[T]: ...
         def lazy(self, pool: Any = None) -> LazyRecordChannel[T]: ...
+
+    @property
+    def _host(self) -> str:
+        return self._records.host
 
     def _lease(self) -> Lease[RecordsConnection]:
         until = limit_call(None if self._timeout is None else monotonic() + self._timeout)

@@ -342,6 +342,7 @@ class RecordCalls(InParallel, Generic[T]):
             return self._answer(make, exchange, repeatable)
         with Observed(Family.RECORDS, name, self._host) as event:
             answer = self._answer(make, exchange, repeatable)
+            event.host = self._host
             event.error = "" if answer.status is ResponseStatus.OK else answer.status.name
             return answer
 
