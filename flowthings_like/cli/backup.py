@@ -34,7 +34,7 @@ def cli_command(place: str, target: str) -> int:
         from ..platform.backup.backup import back_up
 
         made = back_up(Path(place), Path(target))
-    except ConfigurationError as error:
+    except (ConfigurationError, OSError) as error:  # such as a full disk
         print(f"flowthings-like: {error}", file=sys.stderr)
         return 1
     size = sum(file.size for file in made.manifest.files)

@@ -29,7 +29,7 @@ def cli_command(source: str, place: str, replace: bool) -> int:
         from ..platform.backup.restore import restore
 
         restored = restore(Path(source), Path(place), replace=replace)
-    except ConfigurationError as error:
+    except (ConfigurationError, OSError) as error:  # such as a full disk
         print(f"flowthings-like: {error}", file=sys.stderr)
         return 1
     print(f"restored: {place}")

@@ -253,6 +253,26 @@ def test_what_is_there_is_not_overwritten(written: Path, tmp_path: Path) -> None
     run("restore", tmp_path / "copy", tmp_path / "taken")  # it is empty
 
 
+@pytest.mark.parametrize("blocks", [20, 1500])  # of a KiB, for each file
+def test_a_disk_that_is_full_is_one_line_and_leaves_nothing(
+    blocks: int, written: Path, tmp_path: Path
+) -> None:
+    back_up(written, tmp_path / "copy")
+    for arguments in (
+        ("backup", written, tmp_path / "full.tar"),
+        ("restore", tmp_path / "copy", tmp_path / "full"),
+    ):
+        program = [sys.executable, "-m", "flowthings_like", *map(str, arguments)]
+        limited = ["bash", "-c", f'ulimit -f {blocks}; exec "$@"', "bash", *program]
+        done = subprocess.run(
+            limited, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+        assert done.returncode == 1
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("flowthings-like: ")
+        assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+
+
 def test_a_folder_whose_drops_are_on_a_server_is_copied_too(written: Path, tmp_path: Path) -> None:
     shutil.copytree(written, tmp_path / "data")
     for file in (tmp_path / "data").glob("platform.db*"):

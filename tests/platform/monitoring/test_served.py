@@ -66,6 +66,7 @@ def test_a_server_says_that_it_is_healthy_and_ready(served: Served) -> None:
 
 def test_metrics_are_at_their_own_port_alone(served: Served) -> None:
     assert get(served, "/metrics").status_code == 404
+    assert get(served, "/metrics", Host=metrics_url(served).removeprefix("http://")).status_code == 404
     elsewhere = requests.get(f"{metrics_url(served)}/v4.0/acme/flow", timeout=PATIENCE)
     assert elsewhere.status_code == 404
     assert "flowthings_" not in elsewhere.text
