@@ -7,10 +7,11 @@ import logging
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
-from flowthings_like import API, FlowThingsNotFound, Retry, Token, telemetry
+from flowthings_like import API, FlowThingsError, FlowThingsNotFound, Retry, Token, telemetry
 from flowthings_like.records import Key, Record, StructPayloadType
 from flowthings_like.telemetry import CallEvent, Family, Outcome
 from flowthings_like.telemetry.observers import observers
@@ -54,6 +55,22 @@ def test_a_call_over_http_is_one_event(api: API, events: list[CallEvent]) -> Non
     assert "secret-name" not in text
     assert flow["id"] not in text
     assert str(api.creds.token) not in text
+
+
+@pytest.mark.parametrize(
+    ("path", "operation"),
+    [
+        ("", "GET /"),
+        ("/private-0815", "GET /"),
+        ("/statistics/dropAdded/private", "GET /statistics"),
+    ],
+)
+def test_an_operation_says_nothing_of_values(
+    path: str, operation: str, api: API, events: list[CallEvent]
+) -> None:
+    with suppress(FlowThingsError):
+        api.request("GET", path)
+    assert [event.operation for event in events] == [operation]
 
 
 def test_each_lazy_call_is_one_event_with_a_link_to_its_batch(api: API, events: list[CallEvent]) -> None:

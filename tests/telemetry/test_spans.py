@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from flowthings_like import API, FlowThingsNotFound, Token, telemetry
+from flowthings_like.records import BytesPayloadType, Key
 
 from ..green.fakes import submitted_together
 from ..services.support import serving
@@ -121,11 +122,13 @@ def test_all_families_make_spans(api: API, tracing: Tracing) -> None:
 
         api.db.run_interaction(interaction)
         list(api.stream.list_collections())
+        api.record(BytesPayloadType()).get(Key.min(), Key.max())
     assert [parent(span) for span in tracing.ended("query")] == [id_of(job)] * 2
     (block,), (inside,) = tracing.ended("run_interaction"), tracing.ended("inside")
     assert (parent(block), parent(inside)) == (id_of(job), id_of(block))
     assert all(parent(span) == id_of(job) for span in tracing.ended("ListCollections"))
     assert tracing.ended("ListCollections")
+    assert [parent(span) for span in tracing.ended("get")] == [id_of(job)]
 
 
 def test_traceparent_is_sent_and_nothing_else(tracing: Tracing) -> None:

@@ -17,8 +17,8 @@ from ... import errors
 from ...changes import P
 from ...credentials import credentials_of
 from ...green.backends.fairness import LARGE, fair_yield, run_fairly
-from ...telemetry.event import Family
-from ...telemetry.observers import Observed, observers
+from ...telemetry.http import observed_request
+from ...telemetry.observers import observers
 from ...wire.rest import IDEMPOTENCY_KEY
 from ..after_fork import forked_call
 from ..call_scope import limit_timeout
@@ -316,7 +316,7 @@ class Connection:
             ConnectionFailed, DeadlineExceeded: from the transport.
         """
         if observers:
-            with Observed(Family.HTTP, f"{method} /{path.split('/')[1]}", url.split("/")[2]) as event:
+            with observed_request(method, path, url) as event:
                 return self._call(method, url, path, data, params, timeout, retry, event)
         return self._call(method, url, path, data, params, timeout, retry, None)
 
