@@ -27,6 +27,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """The upper bounds of the histogram's buckets, in seconds."""
 
+_PREFIX = "flowthings-metrics-"
 _ENVIRONMENT = "PROMETHEUS_MULTIPROC_DIR"
 _PARTS = {"drops": "platform.db*", "streams": "streams/*", "records": "records/*"}
 
@@ -40,7 +41,8 @@ class MetricsFiles:
 
     def __init__(self) -> None:
         self._pid = os.getpid()
-        self.path = Path(tempfile.mkdtemp(prefix="flowthings-metrics-"))
+        _remove_left_over()
+        self.path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{self._pid}-"))
         os.environ[_ENVIRONMENT] = str(self.path)  # which prometheus-client reads when it is imported
         try:
             import prometheus_client  # noqa: F401  # it is optional
@@ -141,6 +143,19 @@ class ServerMetrics:
         if self._folder is None:
             return shown
         return shown + _folder_text(self._folder)
+
+
+def _remove_left_over() -> None:
+    """Remove the files of masters of this user that were killed."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        pid = path.name.removeprefix(_PREFIX).partition("-")[0]
+        try:
+            if path.stat().st_uid == os.geteuid():
+                os.kill(int(pid), 0)
+        except ProcessLookupError:
+            shutil.rmtree(path, ignore_errors=True)
+        except (OSError, ValueError, OverflowError):  # it is not ours
+            continue
 
 
 def _folder_text(folder: Path) -> bytes:

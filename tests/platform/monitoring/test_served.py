@@ -121,6 +121,21 @@ def test_an_id_that_is_long_or_strange_is_replaced(given: str, served: Served) -
     )
 
 
+def test_files_of_metrics_go_with_the_server_or_with_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    for number in range(2):
+        with Served(tmp_path / "data", "--metrics-port", "0") as served:
+            assert len(list((tmp_path / "tmp").glob("flowthings-metrics-*"))) == 1
+            if number:
+                assert served.stop() == 0
+            else:
+                served.kill()
+    assert not list((tmp_path / "tmp").glob("flowthings-metrics-*"))
+
+
 def test_counts_outlive_a_worker_and_gauges_do_not(tmp_path: Path) -> None:
     with Served(tmp_path, "--metrics-port", "0") as served:
         for _ in range(3):
