@@ -28,7 +28,7 @@ from flowthings_like.records import BytesPayloadType, Key
 from ..rest.served import ROOT, Served
 from . import loading_process
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.sqlite("copies the files of a folder")]
 
 PATIENCE = 120
 
