@@ -8,7 +8,10 @@ ARGS ?=
 # Which installations are tried: --lowest for those with the lowest versions alone
 PACKAGES ?=
 
-.PHONY: demo test packages test-threads test-gevent test-eventlet lint types docs bench clean
+# The platform's tests once more, on tables of PostgreSQL that are cut into parts
+STORED = $(addprefix tests/platform/,resources rest live store tasks)
+
+.PHONY: demo test packages test-threads test-gevent test-eventlet test-postgresql lint types docs bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/flowthings-like demo
@@ -17,6 +20,9 @@ test: lint types docs packages test-threads test-gevent test-eventlet
 
 test-threads test-gevent test-eventlet: test-%: $(VENV)/.dev
 	$(BIN)/python -m tests --backend $* $(ARGS)
+
+test-postgresql: $(VENV)/.dev
+	FLOWTHINGS_STORE=postgresql-parts $(BIN)/python -m tests --backend threads -m "not exhaustive and not once" $(ARGS) $(STORED)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

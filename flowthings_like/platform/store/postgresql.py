@@ -6,6 +6,7 @@ holds an advisory lock until its transaction ends.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
@@ -23,6 +24,8 @@ from .database import Database, Mark
 from .postgresql_connection import StoreConnection
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy.engine import URL, Connection, Engine
 
 __all__ = ["Postgresql"]
@@ -151,18 +154,35 @@ def _configure(connection: Any, record: Any) -> None:
 def _begin(connection: Connection) -> None:
     raw = _raw(connection)
     raw.before_commit = ""
-    raw.stamp = _run(raw, Database.begin_statement(connection))
+    statement = Database.begin_statement(connection)
+    with _errors("COMMIT"):
+        raw.settle()
+    if statement == Postgresql.BEGIN_READING:
+        raw.begin_later(statement)
+    else:
+        raw.stamp = _run(raw, statement)
 
 
 def _commit(connection: Connection) -> None:
     raw = _raw(connection)
-    _run(raw, f"{raw.before_commit}COMMIT")
+    if Database.begin_statement(connection) == Postgresql.BEGIN_READING:
+        with _errors("COMMIT"):
+            raw.commit_later()
+    else:
+        _run(raw, f"{raw.before_commit}COMMIT")
 
 
 def _run(connection: StoreConnection, statement: str) -> Any:
     """Run statements; return what the last one selects. With SQLAlchemy's errors."""
-    try:
+    with _errors(statement):
         return connection.run(statement)
+
+
+@contextmanager
+def _errors(statement: str) -> Iterator[None]:
+    """A block whose errors become SQLAlchemy's."""
+    try:
+        yield
     except PsycopgError as error:
         kind = OperationalError if isinstance(error, errors.OperationalError) else DatabaseError
         raise kind(statement, None, error) from error

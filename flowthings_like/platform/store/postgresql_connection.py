@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg import waiting
+from psycopg import generators, waiting
 from psycopg.adapt import Buffer, Loader
-from psycopg.pq import TransactionStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.types.string import StrDumperUnknown
 from psycopg.waiting import Ready
 
@@ -39,6 +39,8 @@ class StoreConnection(psycopg.Connection[Any]):
     changes = 0
     stamp: int | None = None
     before_commit = ""
+    _begin = ""
+    _is_committing = False
     _scope: CancelScope | None = None
 
     @classmethod
@@ -61,6 +63,45 @@ class StoreConnection(psycopg.Connection[Any]):
             row = None if cursor.description is None else cursor.fetchone()
             return None if row is None else row[0]
 
+    def begin_later(self, statement: str) -> None:
+        """Send this statement together with the next one: a read then waits for one answer, not for two."""
+        self._begin = statement
+
+    def commit_later(self) -> None:
+        """Send COMMIT without waiting for its answer. For transactions that have only read.
+
+        The answer is taken when the connection is used again.
+        """
+        begin, self._begin = self._begin, ""
+        if not begin:  # otherwise the transaction has not begun
+            self.pgconn.send_query(b"COMMIT")
+            self._is_committing = True
+            self.pgconn.flush()
+
+    def settle(self) -> None:
+        """Take the answer to a COMMIT that nobody has waited for."""
+        self._begin = ""
+        if self._is_committing:
+            self._is_committing = False
+            for result in self.wait(generators.fetch_many(self.pgconn)):
+                if result.status != ExecStatus.COMMAND_OK:
+                    raise psycopg.OperationalError("the connection was lost after a read")
+
+    def commit(self) -> None:
+        """Commit the transaction, unless that is under way."""
+        if not self._is_committing:
+            super().commit()
+
+    def rollback(self) -> None:
+        """Undo the transaction, if there is one."""
+        self.settle()
+        super().rollback()
+
+    def take_begin(self) -> str:
+        """The statement that `begin_later` has set aside, "" for none. It is taken once."""
+        begin, self._begin = self._begin, ""
+        return begin
+
     def watch(self, scope: CancelScope | None) -> None:
         """Cancel the connection's statements when the scope says so, until another scope is given."""
         self._scope = scope
@@ -75,25 +116,32 @@ class StoreConnection(psycopg.Connection[Any]):
         return wait(gen, self.pgconn.socket, _LOOK)
 
     def _cancelled_by(self, scope: CancelScope, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-        wanted = next(gen)
         is_cancelled = False
-        while True:
-            ready = yield wanted
-            if ready == Ready.NONE and not is_cancelled and scope.is_cancelled():
-                is_cancelled = True
-                self.pgconn.get_cancel().cancel()
-            try:
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if ready == Ready.NONE and not is_cancelled and scope.is_cancelled():
+                    is_cancelled = True
+                    self.pgconn.get_cancel().cancel()
                 wanted = gen.send(ready)
-            except StopIteration as ended:
-                return ended.value
+        except StopIteration as ended:
+            return ended.value
 
 
 class _Cursor(psycopg.Cursor[Any]):
     """Counts the rows that it changes."""
 
     def execute(self, *arguments: Any, **options: Any) -> Any:
+        connection: Any = self.connection
+        begin = connection.take_begin()
         try:
-            return super().execute(*arguments, **options)
+            if not begin:
+                return super().execute(*arguments, **options)
+            with connection.pipeline():
+                psycopg.Cursor(connection).execute(begin.encode())
+                super().execute(*arguments, **options)
+            return self
         finally:
             self._count()
 
