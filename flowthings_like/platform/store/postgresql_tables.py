@@ -64,8 +64,21 @@ def make_tables(connection: Connection, partitions: int = 0) -> int:
                 )
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             index.create(connection)
+            if key is not None:
+                _name_parts(connection, str(index.name))
     connection.execute(insert(_STATE).values(version=schema.VERSION, changes=0))
     return schema.VERSION
+
+
+def _name_parts(connection: Connection, index: str) -> None:
+    """Name the parts of an index after it, for those who read the plan of a statement."""
+    of_parts = (
+        "SELECT inhrelid::regclass::text FROM pg_inherits JOIN pg_class ON pg_class.oid = inhparent "
+        f"WHERE relname = '{index}' AND pg_table_is_visible(inhparent) ORDER BY inhrelid"
+    )
+    for part, name in enumerate(connection.exec_driver_sql(of_parts).scalars().all()):
+        if name != f"{index}_{part}":  # another database's index of that name is not made here
+            connection.exec_driver_sql(f"ALTER INDEX {name} RENAME TO {index}_{part}")
 
 
 class Upgrade(NamedTuple):

@@ -81,12 +81,12 @@ def test_numbers_go_on_after_a_flow_was_emptied(store: Store, flow: str) -> None
 @pytest.mark.sqlite("processes without a folder share no version")
 def test_what_was_refused_is_not_announced(store: Store) -> None:
     flow = add_flow(store, "/acme/few", filter="n > 1")
-    before = store.announcements.version.read()
+    before = store.announcements.news.read()
     calls = follow(store)
     with pytest.raises(BadRequest):
         verbs.create_many(store, ME, flow, [drop(2), drop(1)])
     assert (store.announcements.take(), calls) == ([], [])
-    assert store.announcements.version.read() == before
+    assert store.announcements.news.read() == before
 
 
 def test_creates_of_one_group_are_announced_in_order(store: Store, flow: str, folder: Path) -> None:
@@ -103,7 +103,7 @@ def test_creates_of_one_group_are_announced_in_order(store: Store, flow: str, fo
 
 def test_the_version_tells_other_processes(store: Store, flow: str, folder: Path) -> None:
     with Store(folder) as other:
-        before = other.announcements.version.read()
+        before = other.announcements.news.read()
         verbs.create(store, ME, flow, drop(1))
-        assert other.announcements.version.read() != before
+        assert other.announcements.news.read() != before
         assert other.announcements.take() == []
