@@ -98,14 +98,16 @@ class Checkpoint:
             raise InvalidInput(f"{path} is not a checkpoint") from None
         if not isinstance(found, dict) or found.pop("version", None) != _VERSION:
             raise InvalidInput(f"{path} is not a checkpoint of this version")
-        other = found["settings"]
-        names = [name for name in {**settings, **other} if settings.get(name) != other.get(name)]
-        if names:
-            name = names[0]
-            raise InvalidInput(
-                f"{path} is the checkpoint of another load: {name} was {other.get(name)!r}, "
-                f"and is {settings.get(name)!r}; give another checkpoint, or remove this one to load all rows"
-            )
+        _check_settings(path, found["settings"], settings)
         found["position"] = Position(**found["position"])
         found["counts"] = Counts(**found["counts"])
         return cls(**found)
+
+
+def _check_settings(path: Path, then: dict[str, Any], now: dict[str, Any]) -> None:
+    for name in {**now, **then}:
+        if now.get(name) != then.get(name):
+            raise InvalidInput(
+                f"{path} is the checkpoint of another load: {name} was {then.get(name)!r}, and is "
+                f"{now.get(name)!r}; give another checkpoint, or remove this one to load all rows"
+            )

@@ -85,11 +85,13 @@ class Pipeline:
             InvalidInput: nothing was sent, because the rows are not what they should be.
             LoadStopped: something could not be stored.
         """
-        pool = choose(self._async_lib).pool(self._parallel)
+        backend = choose(self._async_lib)
+        pool = backend.pool(self._parallel)
         waiting: deque[tuple[Work, list[Task]]] = deque()
         try:
             for chunk in chunks:
                 tasks: list[Task] = []
+                backend.fair_yield()  # what follows holds the hub for milliseconds
                 work = self._prepare(chunk)
                 waiting.append((work, tasks))
                 self._start(pool, work, tasks)
@@ -100,7 +102,10 @@ class Pipeline:
                 yield _finished(*waiting[0])
                 waiting.popleft()
         except BaseException as error:
-            _cancel([task for _, tasks in waiting for task in tasks], is_waited=isinstance(error, Exception))
+            _cancel(
+                [task for _, tasks in waiting for task in tasks],
+                is_waited=isinstance(error, Exception | GeneratorExit),
+            )
             raise
 
     def check(self, chunk: Chunk) -> None:

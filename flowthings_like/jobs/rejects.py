@@ -10,6 +10,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import orjson
 
+from ..errors import InvalidInput
+
 if TYPE_CHECKING:
     from .table import Refusal
 
@@ -27,6 +29,7 @@ class RejectFile:
 
     Raises:
         OSError: the file cannot be written.
+        InvalidInput: it is shorter than `size`.
     """
 
     def __init__(self, path: Path | None, size: int) -> None:
@@ -36,7 +39,9 @@ class RejectFile:
         if path is None:
             return
         if size:
-            os.truncate(path, size)
+            if path.stat().st_size < size:
+                raise InvalidInput(f"{path} has lost rows since the load stopped; remove the checkpoint, too")
+            os.truncate(path, size)  # what was written after the last checkpoint comes again
         else:
             path.unlink(missing_ok=True)
             if not os.access(path.parent, os.W_OK):

@@ -5,13 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import InvalidInput
 from ..errors import TooManyRefusals
 from ..table import Refusal, Refuse, Table
 
-__all__ = ["Delivery", "Outcome", "Run", "Sink", "check_refusals", "refuse_all", "unknown_column"]
+if TYPE_CHECKING:
+    from ...api import API
+
+__all__ = ["Delivery", "Outcome", "Run", "Sink", "check_refusals", "place_of", "refuse_all", "unknown_column"]
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,12 @@ class Sink(ABC):
 
     def finish(self, run: Run) -> None:  # noqa: B027 (few sinks leave something)
         """Remove what is needed only as long as the load may go on."""
+
+
+def place_of(api: API) -> str:
+    """Which platform an API talks to, and as whom, without a secret."""
+    folder = getattr(getattr(api._platform, "store", None), "folder", None)
+    return f"{api.creds.account} at {api._connection.host if folder is None else folder}"
 
 
 def refuse_all(table: Table, reasons: dict[int, str], refuse: Refuse) -> None:

@@ -14,7 +14,7 @@ from ..json_values import json_columns
 from ..table import Refuse, Table
 from ..templates import Template
 from ..times import check_unit, nanoseconds
-from .base import Delivery, Outcome, Run, Sink, refuse_all, unknown_column
+from .base import Delivery, Outcome, Run, Sink, place_of, refuse_all, unknown_column
 from .halving import send_halving
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class FlowsSink(Sink):
         self._more = {"time": time, "time_unit": time_unit, "key": self._key}
 
     def settings(self) -> dict[str, Any]:
-        return {"flows": self._path.text, **self._more}
+        return {"flows": self._path.text, "platform": place_of(self._api), **self._more}
 
     def check(self, names: Sequence[str], run: Run) -> None:
         is_whole = "elems" in names  # then its columns are inside

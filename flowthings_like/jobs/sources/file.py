@@ -49,6 +49,7 @@ class FileSource(Source):
         self._is_seekable = self._path is not None and self._path.suffix not in COMPRESSED
         self._file: Any = None
         self._size = 0
+        self._rows = self._row = 0  # of Parquet, which says how many rows it has
 
     def settings(self) -> dict[str, Any]:
         found: dict[str, Any] = {"format": self._format.value, "delimiter": self._delimiter}
@@ -65,8 +66,12 @@ class FileSource(Source):
     def chunks(self, size: int, start: Position) -> Generator[Chunk, None, None]:
         with opened_file(self._path) as file:
             self._watch(file)
+            if self._format is Format.PARQUET:
+                self._rows = parquet_rows(file)
             with closing(self._read(file, size, start)) as found:
-                yield from found
+                for chunk in found:
+                    self._row = chunk.end.row
+                    yield chunk
 
     def _read(self, file: IO[bytes], size: int, start: Position) -> Generator[Chunk, None, None]:
         if self._format is Format.PARQUET:
@@ -85,8 +90,10 @@ class FileSource(Source):
         self._size = 0 if self._path is None else self._path.stat().st_size
 
     def fraction(self) -> float | None:
+        if self._rows:
+            return self._row / self._rows
         file = self._file
-        if not self._size or file is None or file.closed or self._format is Format.PARQUET:
+        if not self._size or file is None or file.closed:
             return None
         try:
             return min(1.0, float(file.tell()) / self._size)

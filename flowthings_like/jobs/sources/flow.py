@@ -41,7 +41,7 @@ class FlowSource(Source):
         self._filter = None if filter is None else filter_text(filter)
 
     def settings(self) -> dict[str, Any]:
-        return {"flow": self._flow, "filter": self._filter}
+        return {"flow": self._flow, "flow_filter": self._filter}
 
     def chunks(self, size: int, start: Position) -> Generator[Chunk, None, None]:
         filters: list[Any] = [] if self._filter is None else [self._filter]
