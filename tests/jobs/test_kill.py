@@ -77,3 +77,27 @@ def test_kill_9(kind: str, tmp_path: Path) -> None:
         )
         assert (again.rows, again.rows_now) == (ROWS, 0)
         assert len(sink.stored(api)) == ROWS - len(BAD)
+
+
+@pytest.mark.needs("green", "an OS thread cannot be killed")
+def test_a_green_thread_is_killed(tmp_path: Path) -> None:
+    write_rows(tmp_path / "in.csv", 200)
+    sink = SINKS["flows"]
+    with API.embedded(tmp_path / "data") as api:
+
+        def load(rate: float | None) -> jobs.Report:
+            return jobs.load(
+                tmp_path / "in.csv",
+                sink.make(api),
+                batch=5,
+                calls_per_second=rate,
+                checkpoint=tmp_path / "checkpoint",
+            )
+
+        for rows in (30, 60, 120):
+            thread = backend.detect().spawn(load, 100)
+            while len(sink.stored(api)) < rows:
+                time.sleep(0.005)
+            backend.detect().kill(thread)
+        assert load(None).rows == 200
+        assert sink.stored(api) == list(range(1, 201))

@@ -1,0 +1,113 @@
+"""A source gives the same rows from any position on, and its parts are all of it."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowthings_like import API, InvalidInput, jobs
+from flowthings_like.jobs.sources.base import Source
+from flowthings_like.jobs.table import Chunk, Position
+
+PIECES = ["a", ",", '"', "\n", "\r\n", "é", " ", "1", "\u2028"]
+CELL = st.lists(st.sampled_from(PIECES), max_size=6).map("".join)
+ROWS = st.lists(st.tuples(CELL, CELL), max_size=12)
+
+
+def as_csv(rows: list[tuple[str, str]]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerows([("x", "y"), *rows])
+    return b"\xef\xbb\xbf" + text.getvalue().encode()
+
+
+def as_ndjson(rows: list[tuple[str, str]]) -> bytes:
+    return b"\n\n".join(json.dumps({"x": x, "y": y}).encode() for x, y in rows)
+
+
+def chunks(source: Source, size: int, start: Position) -> Iterator[Chunk]:
+    with closing(source.chunks(size, start)) as found:
+        yield from found
+
+
+def rows_of(source: Source, size: int, start: Position = Position()) -> list[tuple[int, Any]]:  # noqa: B008
+    found = []
+    for chunk in chunks(source, size, start):
+        table = chunk.table
+        found += list(zip(table.numbers, zip(table.values("x"), table.values("y"), strict=True), strict=True))
+    return found
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("suffix", ["csv", "ndjson", "csv.gz"])
+@settings(max_examples=40)
+@given(rows=ROWS, size=st.integers(1, 5), part=st.integers(1, 5))
+def test_from_any_position_on(
+    tmp_path_factory: pytest.TempPathFactory,
+    suffix: str,
+    rows: list[tuple[str, str]],
+    size: int,
+    part: int,
+) -> None:
+    path = tmp_path_factory.getbasetemp() / f"in.{suffix}"
+    content = (as_ndjson if "ndjson" in suffix else as_csv)(rows)
+    path.write_bytes(gzip.compress(content) if suffix.endswith("gz") else content)
+    source = jobs.FileSource(path)
+    expected = list(enumerate(rows, 1))
+    assert rows_of(source, size) == expected
+    for chunk in list(chunks(source, size, Position())):
+        assert rows_of(source, 2, chunk.end) == expected[chunk.end.row :]
+    found = []
+    for one in source.parts(part):
+        assert one.rows is not None
+        assert 0 < one.rows <= part
+        found += rows_of(source, size, one.start)[: one.rows]
+    assert found == expected
+
+
+@pytest.mark.once
+def test_parquet_from_any_position_on(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    path = tmp_path / "in.parquet"
+    parquet.write_table(pa.table({"x": range(23), "y": ["a"] * 23}), path, row_group_size=5)
+    source = jobs.FileSource(path)
+    expected = [(n + 1, (n, "a")) for n in range(23)]
+    for start in range(24):
+        assert rows_of(source, 4, Position(start)) == expected[start:]
+    assert [(part.start.row, part.rows) for part in source.parts(10)] == [(0, 10), (10, 10), (20, 3)]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("name", "content", "wanted"),
+    [
+        ("a.csv", b"x,y\n1,2\n\xff,3\n", "not UTF-8"),
+        ("a.csv.gz", gzip.compress(b"x,y\n" + b"1,2\n" * 10_000)[:-20], "compressed file is damaged"),
+        ("a.parquet", b"x,y\n", "not Parquet"),
+        ("a.csv", b'x,y\n1,"2\n', "not CSV"),
+    ],
+)
+def test_damaged_files(tmp_path: Path, name: str, content: bytes, wanted: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InvalidInput, match=wanted):
+        rows_of(jobs.FileSource(tmp_path / name), 2)
+
+
+def test_a_flow_goes_on_behind_a_drop(api: API) -> None:
+    api.drop("/acme/weather").create_many([{"elems": {"x": n, "y": 1}} for n in range(10)])
+    source = jobs.FlowSource(api, "/acme/weather")
+    first, *_ = list(chunks(source, 4, Position()))
+    api.drop("/acme/weather").delete(first.table.values("id")[0])
+    assert [values[0] for _, values in rows_of(source, 3, first.end)] == [4, 5, 6, 7, 8, 9]
