@@ -29,6 +29,7 @@ from flowthings_like.services.things.client import Client
 from flowthings_like.transport.call_scope import limit_call
 
 from ..green.fakes import submitted_together, until
+from ..services.support import Answer, serving
 from .support import Platform, serve
 
 
@@ -95,6 +96,29 @@ def test_equal_reads_of_two_requests_share_nothing(platform: Platform, scopes: R
     assert force(found[0]) is not force(found[1])
     one.close()
     two.close()
+
+
+@pytest.mark.parametrize("is_used_before", [True, False])
+@pytest.mark.parametrize("transport", ["auto", "requests"])
+def test_the_cookies_of_one_request_are_not_sent_with_the_next(transport: str, is_used_before: bool) -> None:
+    headers = {"Content-Type": "application/json", "Set-Cookie": "session=of-somebody; Path=/"}
+    with (
+        serving(lambda seen: Answer(headers=headers)) as server,
+        API(Token("acme", "own"), host=server.address, secure=False, transport=transport) as base,
+    ):
+        if is_used_before:
+            assert base.session.adapters
+        for token in ("one", "two"):
+            scope = opened(RequestScopes(base, credentials=by_header), token)
+            scope.api.flow.read("f1")
+            scope.close()
+        assert [seen.headers["x-auth-token"] for seen in server.seen] == ["one", "two"]
+        assert not any("cookie" in seen.headers for seen in server.seen)
+        base.session.cookies.set("chosen", "by-the-program")
+        scope = opened(RequestScopes(base, credentials=by_header), "three")
+        scope.api.flow.read("f1")
+        scope.close()
+        assert server.seen[-1].headers["cookie"] == "chosen=by-the-program"
 
 
 def test_services_that_the_program_has_added_are_there(platform: Platform) -> None:
@@ -400,9 +424,7 @@ def test_a_watch_goes_on_after_a_request_that_fails_and_after_it_was_idle(
         watch.add(fine)
         until(lambda fine=fine, failing=failing: fine.reasons and failing.reasons)  # type: ignore[misc]
         assert (failing.reasons, fine.reasons) == (["late"], ["gone"])
-        thread = watch._thread
-        until(lambda thread=thread: watch._thread is not thread)  # type: ignore[misc]
-        assert not watch._thread.started
+        until(lambda: not watch._thread.started)  # that of the next requests
 
 
 class Killed(BaseException):

@@ -164,7 +164,9 @@ class Connection:
     def http(self) -> HTTPSender:
         """The built-in sender, made when it is first asked for."""
         if self._owner is not None:
-            return self._owner.http
+            shared = self._owner.http
+            shared.keep_no_cookies()  # one account's would be sent with the next one's requests
+            return shared
         found = self._http
         if found is None:
             made = self._make_sender()

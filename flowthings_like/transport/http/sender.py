@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -76,6 +77,7 @@ class HTTPSender:
         self._given = session
         self._given_used_in: int | None = None  # the process that has used it
         self._own: dict[int, _OwnSession] = {}  # by process
+        self._keeps_cookies = True
         self._native = NativeTransport()
         self._transport = transport
         self._max_bytes = max_response_bytes
@@ -100,6 +102,16 @@ class HTTPSender:
     def pools(self) -> list[Pool[Any]]:
         """The native transport's pools, one for each origin that was sent to."""
         return self._native.pools
+
+    def keep_no_cookies(self) -> None:
+        """From now on, forget the cookies of answers: several accounts send through this sender.
+
+        A session that was given is left as it is.
+        """
+        if self._keeps_cookies:
+            self._keeps_cookies = False
+            for own in list(self._own.values()):
+                own.keep_no_cookies()
 
     def close(self) -> None:
         """Close our own connections; a session that was given stays open."""
@@ -236,6 +248,8 @@ class HTTPSender:
         if found is None:
             # setdefault is atomic: two threads that get here at once use the same session, without a lock.
             found = self._own.setdefault(pid, _OwnSession(self._adapters()))
+            if not self._keeps_cookies:
+                found.keep_no_cookies()
             for parent in [other for other in self._own if other != pid]:
                 self._own.pop(parent, None)
         return found
@@ -249,6 +263,13 @@ class HTTPSender:
             forked, self._given_used_in = self._given_used_in is not None, pid
             if forked:
                 warn_once(session_after_fork())
+
+
+class _NoCookiesOfAnswers(DefaultCookiePolicy):
+    """Keeps no cookie that a server sets. It sends those that the program has set."""
+
+    def set_ok(self, cookie: Any, request: Any) -> bool:
+        return False
 
 
 class _OwnSession:
@@ -272,6 +293,10 @@ class _OwnSession:
         for prefix, adapter in mounted.items():
             session.mount(prefix, adapter)
         self._adapters = dict(session.adapters)
+
+    def keep_no_cookies(self) -> None:
+        """Keep only the cookies that the program sets, and none that an answer sets."""
+        self.session.cookies.set_policy(_NoCookiesOfAnswers())
 
     def is_plain(self) -> bool:
         """Whether nothing is set that only requests does. Headers are looked at elsewhere."""
