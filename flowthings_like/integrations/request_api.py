@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from ..api import API
+from ..families import Families
 
 if TYPE_CHECKING:
     from ..green.calls.async_ import AsyncAPI
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from ..services.things.client import Client
 
 __all__ = ["RequestAPI"]
+
+_CLIENTS = tuple(name for name, value in vars(Families).items() if name.startswith("_") and value is None)
+"""Where an API keeps the clients that it has made."""
 
 
 class RequestAPI(API):
@@ -38,13 +42,13 @@ class RequestAPI(API):
     def __init__(self, base: API, creds: Any = None) -> None:
         vars(base).setdefault("_bulk_forms", {})  # what is known of the platform is the same for all requests
         vars(self).update(vars(base))
-        for name in base._services:
-            vars(self).pop(name, None)  # it is made again, with this connection, when it is asked for
+        # Services and clients are made again, with this connection, when they are asked for.
+        for name in (*base._services, *_CLIENTS):
+            vars(self).pop(name, None)
         self._base = base
         self._has_own_creds = creds is not None
         self._services: dict[str, Any] = {}
         self._connection = base._connection.with_creds(base.creds if creds is None else creds)
-        self._things = self._stream = None
         self._views: list[LazyAPI | AsyncAPI] = []
 
     if not TYPE_CHECKING:  # the types are those of API
@@ -114,6 +118,7 @@ class RequestAPI(API):
                 closing.callback(self._things.close)
             closing.callback(self._connection.close)
         self._views.clear()
+        self._room = None  # it refers to this API
 
 
 setattr(RequestAPI, "async", RequestAPI.async_)

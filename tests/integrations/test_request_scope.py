@@ -145,6 +145,11 @@ def test_clients_that_log_in_are_shared_by_requests_with_the_same_credentials_on
     assert other.api.things is not base.things
     assert other.api.stream is not base.stream
     assert other.api.record is same.api.record is base.record
+    assert base.room._locate() is base.things  # its rooms are there when the next request begins
+    later = opened(RequestScopes(base, credentials=by_header))
+    assert later.api.room._locate() is later.api.things is not base.things
+    assert same.api.room._locate() is base.things
+    later.close()
     things = other.api.things
     assert isinstance(things, Client)
     other.close()
