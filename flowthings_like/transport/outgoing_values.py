@@ -14,7 +14,7 @@ from ..filters import operands
 from ..filters.nodes import Filter
 from ..wire.numpy_values import advice_on, is_missing, scalar
 
-__all__ = ["find_fault", "items", "milliseconds", "plain", "resolve", "text"]
+__all__ = ["find_fault", "items", "milliseconds", "plain", "resolve", "text", "to_send"]
 
 _DEEPEST = 200
 
@@ -27,6 +27,12 @@ def resolve(value: Any) -> Any:
     while hasattr(type(value), "unwrap"):
         value = value.unwrap()
     return value
+
+
+def to_send(value: Any) -> Any:
+    """What is sent in place of a value that an encoder does not know: a thunk's result, a filter's text."""
+    value = resolve(value)
+    return str(value) if isinstance(value, Filter) else value
 
 
 def text(value: Any, what: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from ...errors import InvalidInput
-from ...transport.outgoing_values import resolve
+from ...transport.outgoing_values import resolve, to_send
 from ...transport.outgoing_values import text as to_text
 from ...wire.btrdb.errors import BTRDBTypeError, BTRDBValueError, InvalidCollection
 from ...wire.numpy_values import scalar
@@ -119,8 +119,8 @@ class AnnotationEncoder(json.JSONEncoder):
         return super().encode(o)
 
     def default(self, o: Any) -> Any:
-        """UUIDs, times and Decimals are written as text, numpy's scalars as numbers; else a TypeError."""
-        found = scalar(resolve(o))
+        """UUIDs, times, Decimals and filters become text, numpy's scalars numbers; else a TypeError."""
+        found = scalar(to_send(o))
         if found is not o:
             return found
         if isinstance(o, UUID | Decimal):
@@ -146,7 +146,7 @@ def decode_annotation(text: str) -> Any:
 
 def encode_annotation(value: Any, encoder: type[json.JSONEncoder] | None = AnnotationEncoder) -> str:
     """The text of the value of an annotation. Without an encoder, the value must be text already."""
-    value = scalar(resolve(value))
+    value = scalar(to_send(value))
     if encoder is None:
         return to_text(value, "the annotation") if value != "" else ""
     try:

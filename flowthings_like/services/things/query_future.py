@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConnectionFailed
-from ...transport.outgoing_values import resolve
+from ...transport.outgoing_values import to_send
 from ...wire.things.values import pack
 from .answers import error_in
 
@@ -55,7 +55,7 @@ class QueryFuture:
         connection = session.current
         if connection is None:
             return None
-        return cls(session, connection, kind, pack(content, resolve), deadline, idempotent, value_of)
+        return cls(session, connection, kind, pack(content, to_send), deadline, idempotent, value_of)
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from ...errors import ConnectionFailed, DeadlineExceeded, InvalidResponse
 from ...green.backends.choice import detect
 from ...telemetry.event import Family
 from ...telemetry.observers import Observed, observers
-from ...transport.outgoing_values import resolve
+from ...transport.outgoing_values import to_send
 from ...transport.retry import Backoff
 from ...transport.things.supervisor import Supervisor
 from ...wire.things import errors as things_errors
@@ -105,7 +105,7 @@ class Session:
                 is asked again.
             ConnectionFailed, DeadlineExceeded: see `PacketConnection.call`.
         """
-        return self.request_packed(kind, pack(content, resolve), deadline, idempotent=idempotent)
+        return self.request_packed(kind, pack(content, to_send), deadline, idempotent=idempotent)
 
     def request_packed(
         self, kind: int, body: bytes, deadline: float | None, *, idempotent: bool
