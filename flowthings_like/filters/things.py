@@ -13,7 +13,6 @@ What is written here runs on the node of the embedded platform and on ThingsDB 1
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +37,7 @@ from .nodes import (
 )
 from .operands import plain
 from .patterns import searcher
+from .pcre import pcre_source
 from .predicate import MIRRORED
 from .target import cannot
 from .values import DROP_MEMBERS, ELEMENTS, ends_in_value, is_index, is_number
@@ -65,13 +65,6 @@ _CHECKS = {
     "null": "is_nil",
 }
 """The functions for the types that HAS knows."""
-
-_SAME = re.compile(
-    r"(?:[^\\.^$|?*+()\[\]{}\x00]|\\[!-/:-@\[-`{-~]|\\[dwnrtf]|\.|\^|\$|\((?:\?:)?|\)|\||[*+?]\??"
-    r"|\{[0-9]{1,3}(?:,[0-9]{0,3})?\}\??|\[\^?(?:[^\\\[\]]|\\[!-/:-@\[-`{-~]|\\[dwnrtf])+\])*"
-)
-"""Patterns that mean the same in RE2, which this library uses, and in PCRE2, which ThingsDB uses."""
-_DOLLAR = re.compile(r"(\\.|\[\^?(?:\\.|[^\\\]])+\])|\$")
 
 
 @dataclass(slots=True)
@@ -125,16 +118,18 @@ class _Writer:
         self.now = now
         self.prefix = prefix
         self.before: list[str] = []
+        self.first: dict[str, str] = {}
         self.statements: list[str] = []
         self.variables: dict[str, Any] = {}
-        self.members: dict[Member, int] = {}
+        self.members: dict[Member, str] = {}
+        self.existing: dict[Member, str] = {}
         self.numbers: dict[Member, str] = {}
         self.steps = 0
         self.rules = 0
 
     def code(self, result: str) -> Code:
         """The whole test."""
-        text = "".join(f"{one}; " for one in [*self.statements, result])
+        text = "".join(f"{one}; " for one in [*self.first.values(), *self.statements, result])
         return Code("".join(f"{one}; " for one in self.before), text.rstrip(), self.variables)
 
     def variable(self, kind: str, value: Any) -> str:
@@ -147,11 +142,23 @@ class _Writer:
 
     def value(self, member: Member) -> str:
         """The variable with a member's value, or nil."""
-        return f"m{self._read(member)}"
+        found = self.members.get(member)
+        if found is None:
+            found = f"m{len(self.members)}"
+            if len(member.parts) == 1:  # its `has` is only called if a rule asks for it
+                value = f"{self._top(member)}.get({self.variable('n', member.parts[0])})"
+            else:
+                value, self.existing[member] = self._walk(member.parts)
+            self.members[member] = found
+            self.statements.append(f"{found} = {value}")
+        return found
 
     def exists(self, member: Member) -> str:
-        """The variable that tells whether there is such a member."""
-        return f"h{self._read(member)}"
+        """The expression that tells whether there is such a member."""
+        if len(member.parts) == 1:
+            return f"{self._top(member)}.has({self.variable('n', member.parts[0])})"
+        self.value(member)
+        return self.existing[member]
 
     def number(self, member: Member) -> str:
         """The variable with a member's value, in which a date is a number of milliseconds."""
@@ -164,24 +171,20 @@ class _Writer:
             )
         return found
 
+    def thing(self) -> str:
+        """The variable with the thing; a new one, if what is tested is no thing."""
+        self.first.setdefault("w", "w = is_thing(t) ? t : thing()")
+        return "w"
+
     def elements(self) -> str:
         """The variable with the thing that has the elements: a drop's `elems`, or the thing itself."""
-        if "e" not in self.variables:
+        if "u" not in self.first:
             self.variables["e"] = ELEMENTS
-            self.statements.insert(0, "w = is_thing(t) ? t : thing()")
-            self.statements.insert(1, "u = w.get(e, w)")
-            self.statements.insert(2, "u = is_thing(u) ? u : thing()")
+            self.first["u"] = "u = is_thing(t) ? t.get(e, t) : nil; u = is_thing(u) ? u : thing()"
         return "u"
 
-    def _read(self, member: Member) -> int:
-        number = self.members.get(member)
-        if number is not None:
-            return number
-        self.elements()
-        value, has = self._walk(member.parts)
-        number = self.members[member] = len(self.members)
-        self.statements += [f"m{number} = {value}", f"h{number} = {has}"]
-        return number
+    def _top(self, member: Member) -> str:
+        return self.thing() if member.parts[0] in DROP_MEMBERS else self.elements()
 
     def _walk(self, parts: tuple[str, ...]) -> tuple[str, str]:
         """Read a path into variables: their names, of the value and of whether there is one."""
@@ -195,7 +198,7 @@ class _Writer:
         return self._steps(parts)
 
     def _steps(self, parts: tuple[str, ...]) -> tuple[str, str]:
-        within = "w" if parts[0] in DROP_MEMBERS else "u"
+        within = self._top(Member(parts))
         has = "true"
         for part in parts:
             step, name = self._next(), self.variable("n", part)
@@ -203,9 +206,8 @@ class _Writer:
                 found, value = f"{within}.has({name})", f"{within}.get({name})"
             elif is_index(part):
                 at = self.variable("i", int(part))
-                found = (
-                    f"is_thing({within}) ? {within}.has({name}) : is_array({within}) && {at} < {within}.len()"
-                )
+                found = f"is_array({within}) && {at} < {within}.len()"
+                found = f"is_thing({within}) ? {within}.has({name}) : {found}"
                 value = f"y{step} ? (is_thing({within}) ? {within}.get({name}) : {within}[{at}]) : nil"
             else:
                 found = f"is_thing({within}) && {within}.has({name})"
@@ -283,6 +285,11 @@ class _Writer:
     def _compare(self, node: Filter, member: Member, op: str, value: Any) -> str:
         if value is None:
             return f"{self.exists(member)} && is_nil({self.value(member)})"
+        if is_number(value) and abs(value) < _EXACT:
+            one, name = self.value(member), self.variable("v", value)
+            is_date = f"is_datetime({one}) || is_timeval({one})"
+            dated = f"{is_date} ? int({one}) * 1000 {op} {name} : false"
+            return f"is_int({one}) || is_float({one}) ? {one} {op} {name} : {dated}"
         if is_number(value):
             return self._compare_number(self.number(member), op, value)
         if op != "==":
@@ -312,10 +319,9 @@ class _Writer:
             cannot(NAME, node, f"compares with lists and maps of at most {_MOST_PARTS} values")
         if wanted is None:
             return f"is_nil({value})"
-        if isinstance(wanted, bool):
-            return f"is_bool({value}) && {value} == {self.variable('v', wanted)}"
-        if isinstance(wanted, str):
-            return f"is_str({value}) && {value} == {self.variable('v', wanted)}"
+        if isinstance(wanted, (bool, str)):
+            check = "is_str" if isinstance(wanted, str) else "is_bool"
+            return f"{check}({value}) && {value} == {self.variable('v', wanted)}"
         if is_number(wanted):
             return f"({self._compare_number(value, '==', wanted)})"
         if isinstance(wanted, list):
@@ -379,15 +385,10 @@ class _Writer:
             method = "starts_with" if found.starts else "ends_with" if found.ends else "contains"
             name = self.variable("v", found.text)
             return lambda value: f"{value}.{method}({name})"
-        if not _SAME.fullmatch(pattern) or ("m" in flags and re.search(r"[$^]", pattern)):
-            cannot(
-                NAME, node, "has regular expressions that differ; a pattern of letters, ., [], () would do"
-            )
-        source = _DOLLAR.sub(lambda part: part[1] or r"\z", pattern)  # `$` would match before a line end
-        name, kept = (
-            self.variable("r", source),
-            self.variable("f", "".join(one for one in flags if one != "g")),
-        )
+        source = pcre_source(pattern, flags)
+        if source is None:
+            cannot(NAME, node, "has regular expressions that differ; letters, ., [], () and * would do")
+        name, kept = self.variable("r", source), self.variable("f", flags.replace("g", ""))
         self.before.append(f"{name} = regex({name}, {kept})")
         return lambda value: f"{name}.test({value})"
 

@@ -21,15 +21,18 @@ from .strategies import NOW
 __all__ = ["Things"]
 
 
-def _without_types(document: Document) -> Document:
-    return {name: value for name, value in document.items() if name != TYPES}
+def storable(value: Any) -> Any:
+    """What a node can store of a value: no key `#`, which is kept for ids, and no stated types."""
+    if isinstance(value, dict):
+        return {name: storable(item) for name, item in value.items() if name not in ("#", TYPES)}
+    return [storable(item) for item in value] if isinstance(value, list) else value
 
 
 class Things(Adapter):
     """Documents are things in a list. A drop's stated types are left out, because things have none."""
 
     documents: ClassVar[st.SearchStrategy[list[Document]]] = st.lists(
-        (strategies.drops | strategies.resources).map(_without_types), min_size=1, max_size=4
+        (strategies.drops | strategies.resources).map(storable), min_size=1, max_size=4
     )
 
     def __init__(self) -> None:
