@@ -140,6 +140,12 @@ print(
 )
 print(pool.lazy().run_query("select 1").then(lambda rows: rows[0][0]), pool.stats().holders[:1])
 print(pool.lazy().run_query("select name", rows_as=Login).addCallback(len) + 1)
+print(pool.find("users", mem.login == "yoen", columns=("login",), sort="login", limit=10)[0][0])
+print(pool.find("users", mem.age > 5, rows_as=dict)[0]["login"], pool.count("users", mem.age > 5) + 1)
+print(pool.find("users", rows_as=Login)[0].name, pool.find("users", explain=True).rest)
+print(pool.lazy().find("users", rows_as=Login)[0].name, pool.async_().count("users").get() + 1)
+print(api.things.find(".books", mem.year > 5)[0]["title"], api.things.count(".books") + 1)
+print([book["title"] for book in api.things.iterate(".books", "year > 5")], api.things.first(".books"))
 with pool.transaction(rows_as=Login) as cursor:
     print(cursor.execute("select name").fetchone())
 for login in pool.iterate("select name", size=10, rows_as=Login):
