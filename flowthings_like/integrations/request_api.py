@@ -97,11 +97,14 @@ class RequestAPI(API):
     def wait(self) -> None:
         """Wait for all calls of `lazy()` and `async_()`. Left by an exception, it cancels them."""
         try:
-            for view in list(self._views):
-                view.__exit__(None, None, None)
+            self._wait_for_views()
         except BaseException:
             self.cancel()
             raise
+
+    def _wait_for_views(self) -> None:
+        for view in list(self._views):
+            view.__exit__(None, None, None)
 
     def cancel(self) -> None:
         """Stop the calls of `lazy()` and `async_()` that are not done, as far as they can be stopped."""

@@ -215,7 +215,12 @@ class _Coordinator:
             total = parts[-1].start.row + (parts[-1].rows or 0) if parts else 0
             with RejectFile(None if rejects is None else Path(rejects), state.rejects_size) as file:
                 self._save()  # before anything is sent: the parts are those of this load
-                self._collect([(part, self._send(part)) for part in parts], file, watch, total, timeout)
+                sent = [(part, self._send(part)) for part in parts]
+                try:
+                    self._collect(sent, file, watch, total, timeout)
+                except BaseException:
+                    _revoke(sent)
+                    raise
             state.is_complete = True
             self._save()
         return Report(**asdict(state.counts), seconds=watch.seconds, rows_now=state.counts.rows - before)
@@ -234,18 +239,13 @@ class _Coordinator:
         timeout: float | None,
     ) -> None:
         state = self.state
-        try:
-            for part, result in sent:
-                found = _result(result.get(timeout=timeout, disable_sync_subtasks=False))
-                self._commit(part, found, rejects)
-                if self._on_progress is not None:
-                    counts = state.counts
-                    fraction = counts.rows / total if total else None
-                    self._on_progress(watch.progress(counts.rows, counts.stored, counts.refused, fraction))
-        except BaseException:
-            for _, result in sent:
-                result.revoke()
-            raise
+        for part, result in sent:
+            found = _result(result.get(timeout=timeout, disable_sync_subtasks=False))
+            self._commit(part, found, rejects)
+            if self._on_progress is not None:
+                counts = state.counts
+                fraction = counts.rows / total if total else None
+                self._on_progress(watch.progress(counts.rows, counts.stored, counts.refused, fraction))
 
     def _commit(self, part: Part, found: PartResult, rejects: RejectFile) -> None:
         state = self.state
@@ -261,6 +261,12 @@ class _Coordinator:
     def _save(self) -> None:
         if self._checkpoint is not None:
             self.state.save(self._checkpoint)
+
+
+def _revoke(sent: list[tuple[Part, Any]]) -> None:
+    """Have the workers leave out the parts that they have not begun."""
+    for _, result in sent:
+        result.revoke()
 
 
 def _result(told: dict[str, Any]) -> PartResult:

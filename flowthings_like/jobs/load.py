@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -217,15 +217,18 @@ class _Load:
         chunks = self._source.chunks(options.batch_of(self._sink), state.position)
         try:
             with closing(chunks), closing(pipeline.done(chunks)) as done:
-                for work in done:
-                    self._commit(work, rejects, run)
-                    self._tell(watch)
+                self._take(done, rejects, run, watch)
             state.is_complete, self._is_saved = True, False
         finally:
             self._save()
         self._sink.finish(run)
         self._told_at = 0.0
         self._tell(watch)
+
+    def _take(self, done: Iterable[Work], rejects: RejectFile, run: Run, watch: Stopwatch) -> None:
+        for work in done:
+            self._commit(work, rejects, run)
+            self._tell(watch)
 
     def _commit(self, work: Work, rejects: RejectFile, run: Run) -> None:
         """Take note of rows that are done: first those that were refused, then how far the load is."""

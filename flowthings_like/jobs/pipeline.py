@@ -14,7 +14,7 @@ from .errors import LoadStopped
 from .sinks.base import check_refusals
 
 if TYPE_CHECKING:
-    from ..green.backends.contract import Pool
+    from ..green.backends.contract import Backend, Pool
     from ..green.future import Task
     from .column_types import ColumnTypes
     from .selection import Selection
@@ -89,24 +89,29 @@ class Pipeline:
         pool = backend.pool(self._parallel)
         waiting: deque[tuple[Work, list[Task]]] = deque()
         try:
-            for chunk in chunks:
-                tasks: list[Task] = []
-                backend.fair_yield()  # what follows holds the hub for milliseconds
-                work = self._prepare(chunk)
-                waiting.append((work, tasks))
-                self._start(pool, work, tasks)
-                if len(waiting) > self._parallel:
-                    yield _finished(*waiting[0])
-                    waiting.popleft()
-            while waiting:
-                yield _finished(*waiting[0])
-                waiting.popleft()
+            yield from self._in_order(chunks, backend, pool, waiting)
         except BaseException as error:
             _cancel(
                 [task for _, tasks in waiting for task in tasks],
                 is_waited=isinstance(error, Exception | GeneratorExit),
             )
             raise
+
+    def _in_order(
+        self, chunks: Iterator[Chunk], backend: Backend, pool: Pool, waiting: deque[tuple[Work, list[Task]]]
+    ) -> Iterator[Work]:
+        for chunk in chunks:
+            tasks: list[Task] = []
+            backend.fair_yield()  # what follows holds the hub for milliseconds
+            work = self._prepare(chunk)
+            waiting.append((work, tasks))
+            self._start(pool, work, tasks)
+            if len(waiting) > self._parallel:
+                yield _finished(*waiting[0])
+                waiting.popleft()
+        while waiting:
+            yield _finished(*waiting[0])
+            waiting.popleft()
 
     def check(self, chunk: Chunk) -> None:
         """Check the first rows, and deliver nothing.
