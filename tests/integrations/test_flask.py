@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +11,7 @@ import flask
 import jinja2
 import pytest
 
-from flowthings_like import ConfigurationError, DeadlineExceeded, Token
+from flowthings_like import ConfigurationError, DeadlineExceeded, Token, UnretrievedFailure
 from flowthings_like.integrations.flask import FlowThings, RequestScopes
 from flowthings_like.integrations.jinja import install
 from flowthings_like.transport.call_scope import limit_call
@@ -202,3 +204,43 @@ def test_the_extension_is_made_first_and_bound_later(platform: Platform) -> None
         extension.init_app(app, scopes)
     with app.test_request_context():
         assert extension.api.flow.read("f1")["token"] == "own"
+
+
+def held_objects() -> int:
+    """How many objects the garbage collector knows, without garbage."""
+    for _ in range(3):
+        gc.collect()
+    return len(gc.get_objects())
+
+
+@pytest.mark.parametrize("requests", [500, pytest.param(10_000, marks=pytest.mark.long)])
+def test_requests_leave_nothing_behind(
+    app: flask.Flask, flowthings: FlowThings, platform: Platform, requests: int
+) -> None:
+    """Some of them are abandoned, fail, or come too late."""
+
+    @app.get("/<int:number>")
+    def view(number: int) -> Any:
+        lazy = flowthings.lazy
+        found = [lazy.flow.read(f"f{id}") for id in range(5)]
+        lazy.flow.create({"path": "/acme/a"}).then(len)
+        if number % 7 == 0:
+            return flask.Response(flow["id"] for flow in [*found, {"id": 1 / 0 if number % 2 else "end"}])
+        return {"flows": found}
+
+    def ask(numbers: range) -> None:
+        client = app.test_client()
+        for number in numbers:
+            with client.get(f"/{number}", headers=headers(str(number % 3), X_Timeout="100")) as answer:
+                if number % 5:
+                    answer.get_data()
+        platform.asked.clear()
+
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    app.logger.disabled = True
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnretrievedFailure)
+        ask(range(200))
+        before = held_objects()
+        ask(range(requests))
+        until(lambda: held_objects() < before + 300)
