@@ -160,9 +160,11 @@ class _SQLiteRules(ColumnRules):
     def compare_number(
         self, node: Filter, name: str, column: Column, op: str, value: int | float
     ) -> Condition:
+        if op == "==":
+            return self.equals_numbers(name, column.kind, [value])
         self.parameters.append(value)
-        sign = "=" if op == "==" else op
-        return Condition(f"({_indexed(name, [value])} {sign} ?)", f"{name} IS NULL", f"{name} < ''")
+        left = f"+{name}" if _rounds(value) else name  # with a `+` no index is used
+        return Condition(f"({left} {op} ?)", f"{name} IS NULL", f"{name} < ''")
 
     def equals_texts(self, node: Filter, name: str, column: Column, values: list[str]) -> Condition:
         self.parameters += values
@@ -171,8 +173,11 @@ class _SQLiteRules(ColumnRules):
 
     def equals_numbers(self, name: str, kind: Kind, values: list[Any]) -> Condition:
         self.parameters += values
-        marks = ", ".join("?" * len(values))
-        return Condition(f"({_indexed(name, values)} IN ({marks}))", f"{name} IS NULL", f"{name} < ''")
+        text = _equals(name, len(values))
+        if any(map(_rounds, values)):  # what an index finds is compared again
+            self.parameters += values
+            text += f" AND {_equals(f'+{name}', len(values))}"
+        return Condition(f"({text})", f"{name} IS NULL", f"{name} < ''")
 
     def compare_columns(self, node: Filter, left: Member, op: str, right: Member) -> Condition:
         return self.ask(node)
@@ -206,12 +211,13 @@ _NUMERAL = re.compile(r"\s*[-+]?[0-9.]+([eE][-+]?[0-9]*)?\s*")
 _EXACT = 1 << 53
 
 
-def _indexed(name: str, values: list[Any]) -> str:
-    """The column to compare with these numbers. With a `+` SQLite does not use an index.
+def _rounds(value: int | float) -> bool:
+    """Whether the index of a REAL column looks for another number: the double next to a whole number."""
+    return isinstance(value, int) and abs(value) > _EXACT and float(value) != value
 
-    The index of a REAL column would look for the double next to a large whole number.
-    """
-    return f"+{name}" if any(isinstance(one, int) and abs(one) > _EXACT for one in values) else name
+
+def _equals(column: str, count: int) -> str:
+    return f"{column} = ?" if count == 1 else f"{column} IN ({', '.join('?' * count)})"
 
 
 @lru_cache(maxsize=256)
