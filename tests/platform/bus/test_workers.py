@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,15 +44,10 @@ class Cluster:
 
     def kill_a_worker(self, chance: random.Random) -> None:
         """Kill one of all workers with SIGKILL."""
-        pids = [pid for server in self.servers for pid in workers_of(server)]
+        pids = [pid for server in self.servers for pid in server.workers()]
         if pids:
             with suppress(ProcessLookupError):
                 os.kill(chance.choice(pids), signal.SIGKILL)
-
-
-def workers_of(server: Served) -> list[int]:
-    pid = server.process.pid
-    return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +55,11 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """Two servers with as many workers each as the test's parameter says."""
     with ExitStack() as stack:
         postgres, redis = stack.enter_context(PostgresServer()), stack.enter_context(Redis())
-        stack.enter_context(pytest.MonkeyPatch.context()).setenv("FLOWTHINGS_BUS_URL", redis.url())
-        place = postgres.new_database().url
+        environment = stack.enter_context(pytest.MonkeyPatch.context())
+        environment.setenv("FLOWTHINGS_BUS_URL", redis.url())
+        environment.setenv("FLOWTHINGS_STORE_URL", postgres.new_database().url)
         options = ("--workers", str(request.param), "--connections", "0")
-        servers = [stack.enter_context(Served(place, *options)) for _ in range(2)]
+        servers = [stack.enter_context(Served(None, *options)) for _ in range(2)]
         yield Cluster(postgres, redis, servers, servers[0].token)
 
 

@@ -19,12 +19,18 @@ PATIENCE = 60  # seconds, for a machine that is busy with other things
 
 
 class Served:
-    """A server process, and its port and token."""
+    """A server process, and its port and token.
 
-    def __init__(self, folder: Path | str, *arguments: str) -> None:
-        place = place_of(Path(folder))
+    Args:
+        folder: what it serves; None for the store that the environment names.
+        arguments: more of them for `serve`.
+    """
+
+    def __init__(self, folder: Path | None, *arguments: str) -> None:
+        place = str(folder) if folder is None else place_of(folder)
+        data = () if folder is None else ("--data", str(folder))
         self.process = subprocess.Popen(
-            [*SERVE, "--data", str(folder), "--port", "0", *arguments],
+            [*SERVE, *data, "--port", "0", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
