@@ -45,6 +45,7 @@ _MARK = (
     "INSERT INTO platform_writers VALUES ('{}', {}, now()) "
     "ON CONFLICT (name) DO UPDATE SET number = excluded.number, written = now(); "
 )
+_FORGET = "DELETE FROM platform_writers WHERE written < now() - interval '7 days'; "
 _MARKED = sqlalchemy.select(schema.platform_writers.c.number).where(
     schema.platform_writers.c.name == sqlalchemy.bindparam("writer")
 )
@@ -108,6 +109,8 @@ class Postgresql(Database):
 
     def mark(self, connection: Connection, mark: Mark, is_cache_changed: bool) -> None:
         statement = _MARK.format(*mark)
+        if mark.number == 1:  # now and then: at the first transaction of a writer
+            statement = _FORGET + statement
         if is_cache_changed:
             statement += "UPDATE platform_state SET changes = changes + 1; "
         _raw(connection).before_commit = statement

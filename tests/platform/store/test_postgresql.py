@@ -152,6 +152,16 @@ def test_a_commit_without_an_answer_is_done_once(
     assert names(store) == ["first", "second"]
 
 
+def test_writers_that_are_long_gone_are_forgotten(store: Store, postgres_database: PostgresDatabase) -> None:
+    store.write(add("a"))
+    postgres_database.query("UPDATE platform_writers SET written = written - interval '8 days'")
+    with Store(postgres_database.url) as other:
+        other.write(add("b"))
+        assert len(postgres_database.query("SELECT name FROM platform_writers")) == 1
+        store.write(add("c"))
+        assert len(postgres_database.query("SELECT name FROM platform_writers")) == 2
+
+
 def test_a_deadlock_is_tried_again(store: Store) -> None:
     runs: list[int] = []
 
