@@ -8,21 +8,23 @@ ARGS ?=
 # Which installations are tried: --lowest for those with the lowest versions alone
 PACKAGES ?=
 
-# The platform's tests once more, on tables of PostgreSQL that are cut into parts
-STORED = $(addprefix tests/platform/,resources rest live store tasks)
+# What asks the database, once more on tables of PostgreSQL that are cut into parts
+STORED = $(addprefix tests/platform/,resources live store tasks) $(addprefix tests/platform/rest/test_,application.py \
+	devices.py drop_routes.py embedded.py grants.py idempotency.py plans.py resources.py statistics.py)
 
 .PHONY: demo test packages test-threads test-gevent test-eventlet test-postgresql lint types docs bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/flowthings-like demo
 
-test: lint types docs packages test-threads test-gevent test-eventlet
+test: lint types docs packages test-threads test-gevent test-eventlet test-postgresql
 
 test-threads test-gevent test-eventlet: test-%: $(VENV)/.dev
 	$(BIN)/python -m tests --backend $* $(ARGS)
 
 test-postgresql: $(VENV)/.dev
-	FLOWTHINGS_STORE=postgresql-parts $(BIN)/python -m tests --backend threads -m "not exhaustive and not once" $(ARGS) $(STORED)
+	FLOWTHINGS_STORE=postgresql-parts $(BIN)/python -m tests --backend threads -m "not exhaustive and not once" $(ARGS) \
+		$(STORED) --ignore tests/platform/resources/test_track_scripts.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

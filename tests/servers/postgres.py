@@ -104,7 +104,8 @@ class PostgresServer(PostgresDatabase, Server):
     def new_database(self, template: str = "template1") -> PostgresDatabase:
         """Create an empty database, or a copy of another one that nobody is connected to."""
         name = f"test_{next(self._numbers)}"
-        self.query(f"create database {name} template {template}")
+        # Several times as fast as the default, which writes a log of every page.
+        self.query(f"create database {name} template {template} strategy file_copy")
         return PostgresDatabase(self.host, self.port, self.user, self.password, name)
 
     def drop(self, database: PostgresDatabase) -> None:
