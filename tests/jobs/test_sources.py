@@ -86,6 +86,8 @@ def test_parquet_from_any_position_on(tmp_path: Path) -> None:
     expected = [(n + 1, (n, "a")) for n in range(23)]
     for start in range(24):
         assert rows_of(source, 4, Position(start)) == expected[start:]
+        ends = [chunk.end.row for chunk in chunks(source, 4, Position(start))]
+        assert ends == [*range(start + 4, 23, 4), 23][: len(ends)]  # as in a load that has begun before
     assert [(part.start.row, part.rows) for part in source.parts(10)] == [(0, 10), (10, 10), (20, 3)]
 
 
