@@ -359,8 +359,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         with self._once as first:
             if first:
                 wanted = self._settings
-                anew = wanted.new_token or not accounts.has_master(wanted.account)
-                self._ready(Started(self._url, accounts.new_master(wanted.account) if anew else None))
+                issue = accounts.new_master if wanted.new_token else accounts.first_master
+                self._ready(Started(self._url, issue(wanted.account)))
 
     def _worker_exit(self, _arbiter: Any, _worker: Any) -> None:
         if self._tasks is not None:

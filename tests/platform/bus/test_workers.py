@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,8 +60,12 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         environment.setenv("FLOWTHINGS_BUS_URL", redis.url())
         environment.setenv("FLOWTHINGS_STORE_URL", postgres.new_database().url)
         options = ("--workers", str(request.param), "--connections", "0")
-        servers = [stack.enter_context(Served(None, *options)) for _ in range(2)]
-        yield Cluster(postgres, redis, servers, servers[0].token)
+        starting = [ThreadPoolExecutor(1).submit(Served, None, *options) for _ in range(2)]
+        servers = [stack.enter_context(future.result()) for future in starting]
+        (token,) = [line for server in servers for line in server.printed if line.startswith("token: ")]
+        yield Cluster(postgres, redis, servers, token.removeprefix("token: "))
+        for server in servers:  # both at a time, then one after the other is waited for
+            server.process.send_signal(signal.SIGQUIT)
 
 
 @dataclass

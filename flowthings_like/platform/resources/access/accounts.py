@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 import sqlalchemy as sql
@@ -102,24 +102,32 @@ class Accounts:
             lambda connection: _create(connection, name)
         )
 
-    def has_master(self, name: str) -> bool:
-        """Whether a master token was ever issued for the account."""
-        statement = sql.select(sql.func.count()).where(*_master_of(name))
-        return self._store.read(lambda connection: bool(connection.execute(statement).scalar_one()))
-
     def new_master(self, name: str) -> str:
         """Issue a master token and revoke the previous one. Returns its string, which is not stored."""
         string = token_strings.new_string(token_strings.MASTER_LENGTH)
-        row = {"hash": token_strings.hashed(string), "account": name, "token_id": None}
 
         def work(connection: sql.Connection) -> None:
             connection.execute(token_hashes.delete().where(*_master_of(name)))
-            connection.execute(token_hashes.insert().values(**row))
+            connection.execute(token_hashes.insert().values(**_master_row(name, string)))
 
         self.ensure(name)
         self._store.write(work)
         self.invalidate()
         return string
+
+    def first_master(self, name: str) -> str | None:
+        """Issue a master token, unless one was ever issued; then return None. Of several servers that start
+        together, one issues it."""
+        string = token_strings.new_string(token_strings.MASTER_LENGTH)
+
+        def work(connection: sql.Connection) -> bool:
+            if connection.execute(sql.select(token_hashes.c.hash).where(*_master_of(name))).first() is None:
+                connection.execute(token_hashes.insert().values(**_master_row(name, string)))
+                return True
+            return False
+
+        self.ensure(name)
+        return string if self._store.write(work) else None
 
     def is_trusted(self, token: str | None) -> bool:
         """Whether this is the secret of a trusted caller."""
@@ -221,6 +229,10 @@ def _create(connection: sql.Connection, name: str) -> str:
 
 def _master_of(name: str) -> tuple[sql.ColumnElement[bool], sql.ColumnElement[bool]]:
     return token_hashes.c.account == name, token_hashes.c.token_id.is_(None)
+
+
+def _master_row(name: str, string: str) -> dict[str, Any]:
+    return {"hash": token_strings.hashed(string), "account": name, "token_id": None}
 
 
 def _holder(connection: sql.Connection, hash_: str, account: str) -> tuple[Caller, int | None]:
