@@ -231,6 +231,10 @@ class SQLiteTable(Table):
         "blob": ("blob", _any),
     }
 
+    def possible(self, name: str) -> str:
+        # SQLite takes `true` for a value where it is the alias of a column, and not a column's own name.
+        return f"{name}_" if name.lower() in ("true", "false") else super().possible(name)
+
     def __init__(self) -> None:
         super().__init__("sqlite3", ":memory:", isolation_level=None)
         for name in self.types:
