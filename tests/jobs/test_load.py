@@ -227,6 +227,8 @@ def test_a_checkpoint_is_of_one_load(api: API, tmp_path: Path) -> None:
     assert len(elems(api)) == 3
     with pytest.raises(InvalidInput, match=r"of another load: na was \[\], and is \['NA'\]"):
         jobs.load(source, sink, checkpoint=checkpoint, na=["NA"])
+    with API.embedded(tmp_path / "other") as other, pytest.raises(InvalidInput, match="platform was"):
+        jobs.load(source, jobs.FlowsSink(other, PATH), checkpoint=checkpoint)
     with source.open("a") as file:
         file.write("2013-01-31T15:00:00Z,4,EWR,1,x,4\n")
     with pytest.raises(InvalidInput, match="bytes was"):
