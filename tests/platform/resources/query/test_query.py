@@ -10,7 +10,9 @@ from flowthings_like.platform.problems import BadRequest, TooLarge
 from flowthings_like.platform.resources.drops import find, query_plan, rows, verbs
 from flowthings_like.platform.resources.drops.flow_cache import find_flow
 from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
+from flowthings_like.platform.resources.query import search
 from flowthings_like.platform.resources.query.query import LARGEST_LIMIT, Query
+from flowthings_like.platform.store.cancellation import CURRENT, CancelScope, SearchTooLong
 from flowthings_like.platform.store.schema import drops as table
 from tests.servers.platform_store import STORE
 
@@ -188,6 +190,20 @@ class TestFind:
         else:
             assert re.search(r"Index Scan Backward using drops(_\d)?_pkey on drops", said)
             assert "Sort" not in said
+
+    def test_a_rule_that_is_tested_in_python_ends_with_the_page_and_the_time(
+        self, store: Store, many: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(search, "BATCH", 3)
+        found = asked(filter="n % 2 == 1", start=2, limit=4)
+        assert [drop["elems"]["n"] for drop in verbs.find(store, ME, many, found)] == [45, 43, 41, 39]
+        assert verbs.find(store, ME, many, asked(filter="n % 2 == 1", limit=0)) == []
+        token = CURRENT.set(CancelScope(0.0))
+        try:
+            with pytest.raises(SearchTooLong):
+                verbs.find(store, ME, many, found)
+        finally:
+            CURRENT.reset(token)
 
 
 class TestMultiFind:
