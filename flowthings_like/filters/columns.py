@@ -223,7 +223,7 @@ class _DuckDB(Dialect):
     def search(self, column: str, pattern: str, flags: str) -> tuple[str, tuple[Any, ...]] | None:
         # DuckDB's expressions are RE2's, as those of the predicate. Which characters are letters, and what
         # ignores case, depends on RE2's version beyond ASCII.
-        if not pattern.isascii() or _BY_VERSION.search(pattern):
+        if "i" in flags or not pattern.isascii() or _BY_VERSION.search(pattern):
             return None
         inline = "".join(flag for flag in flags if flag in "ms")
         return f"regexp_matches({column}, ?)", (f"(?{inline}){pattern}" if inline else pattern,)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any, ClassVar
 from uuid import UUID
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sqlalchemy.pool import StaticPool
 
+from flowthings_like.errors import CannotFilter
 from flowthings_like.filters import Filter, mem, nodes, parse, streams
 from flowthings_like.filters.arrays import matching
 from flowthings_like.filters.keys import plan
@@ -175,6 +177,12 @@ class Streams(Adapter):
             for one, document in zip(documents.streams, documents, strict=True)
         ]
 
+    def hostile(self, name: str, value: str) -> tuple[list[Document], Filter]:
+        texts = [value, value + "'"]
+        tags = [{"name": text, "unit": "F"} for text in texts]
+        streams = [Descriptor(UUID(int=n), "c", one, {}) for n, one in enumerate(tags)]
+        return StreamList(streams), mem.name == value
+
     def check_hostile(self, several: Iterable[tuple[str, str]]) -> None:
         # DuckDB takes milliseconds for a query, hence many names and values in one.
         pieces = iter(several)
@@ -249,6 +257,27 @@ def test_a_target_finds_what_the_predicate_finds_in_many_documents(adapter: Adap
     settings(max_examples=20 * adapter.examples, deadline=None, suppress_health_check=list(HealthCheck))(
         law
     )()
+
+
+@pytest.mark.parametrize(("pattern", "flags"), [("^xa$", "i"), ("^x.a$", "is"), ("^a$", "im"), ("a$", "m")])
+@pytest.mark.parametrize("value", ["Xa", "x\na", "X\nA", "xa"])
+def test_a_pattern_has_its_flags(adapter: Adapter, value: str, pattern: str, flags: str) -> None:
+    documents, equal = adapter.hostile("note", value)
+    (compared,) = [one for one in members_of(equal) if one.value == value]
+    matches = compile_predicate(mem.elems.note.re(pattern, flags))
+    expected = [matches({"elems": {"note": text}}, NOW) for text in (value, value + "'")]
+    node = nodes.Regex(compared.left, pattern, flags)
+    with suppress(CannotFilter):  # then the predicate tests it
+        adapter.write(node)
+        assert adapter.find(documents, node)[:2] == expected
+
+
+def members_of(node: Filter) -> list[nodes.Compare]:
+    """The comparisons of a conjunction."""
+    if isinstance(node, nodes.And):
+        return [found for one in node.filters for found in members_of(one)]
+    assert isinstance(node, nodes.Compare)
+    return [node]
 
 
 @pytest.mark.parametrize("count", [2_000, pytest.param(100_000, marks=pytest.mark.long)])
