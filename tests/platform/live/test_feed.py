@@ -21,6 +21,7 @@ from flowthings_like.platform.resources.access.accounts import Accounts
 from flowthings_like.platform.resources.access.token_strings import hashed
 from flowthings_like.platform.resources.drops import verbs
 from flowthings_like.platform.resources.drops.resource_store import ResourceStore as Store
+from flowthings_like.platform.store.schema import resources
 from flowthings_like.wire.live import Since, Start
 from tests.platform.harness import ME, add_flow, until
 
@@ -201,6 +202,7 @@ def kept(store: Store) -> int:
     return int(store.read(lambda connection: connection.exec_driver_sql(text).scalar_one()))
 
 
+@pytest.mark.sqlite("processes without a folder do not know whether somebody follows flows")
 def test_a_flow_that_holds_nothing_keeps_nothing_unless_it_is_followed(
     host: Host, store: Store, passing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,10 +233,8 @@ def test_a_reader_that_begins_further_than_the_feed_has_got(
 def test_a_flow_that_is_deleted_and_made_again(host: Host, store: Store, flow: str) -> None:
     reader = host.follow(flow)
     other = host.follow(add_flow(store, "/acme/b"))
-    store.write(
-        lambda connection: connection.exec_driver_sql("DELETE FROM resources WHERE id = ?", (flow,)),
-        clears_cache=True,
-    )
+    deletion = resources.delete().where(resources.c.id == flow)
+    store.write(lambda connection: connection.execute(deletion), clears_cache=True)
     create(store, "/acme/b", 1)
     assert other.numbers(1) == [1]
     reader.read()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -59,6 +60,7 @@ class Follower:
                     self._since = Since.parse({"cursor": cursor})
 
 
+@pytest.mark.sqlite("opens a platform for each of many examples")
 @settings(max_examples=40)
 @given(STEPS, st.sampled_from(["", "n % 2 == 0"]))
 def test_each_drop_comes_once_in_the_order_of_arrival(steps: list[Any], filter: str) -> None:
