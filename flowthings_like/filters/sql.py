@@ -3,7 +3,7 @@
 Comparisons with values, EXISTS, IN, AGE, NOT, && and || become plain SQL, which the database runs by itself
 and with its indexes. For all other rules SQLite calls the Python predicate, through a function that
 `register` installs, so SQL and predicate cannot disagree. PostgreSQL cannot call it: there the SQL leaves the
-rows that may match, and whoever reads them tests them with the predicate.
+rows that may match, and the reader tests them with the predicate.
 
 To add a database, add a Writer to WRITERS.
 """

@@ -1,4 +1,4 @@
-"""What the calls of this process do, told to whoever subscribes: one event for each logical call.
+"""What the calls of this process do, told to observers: one event for each logical call.
 
     from flowthings_like import telemetry
 

@@ -76,7 +76,7 @@ class _AtEnd:
 
 
 observers: dict[Subscription, Observer] = {}
-"""Who is told. Each change is one step, so it needs no lock."""
+"""The observers. Each change is one step, so it needs no lock."""
 
 _carrier: ContextVar[SingleCall | BulkRequest | None] = ContextVar("flowthings_like_carrier", default=None)
 

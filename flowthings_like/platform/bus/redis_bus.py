@@ -5,7 +5,7 @@ may have missed some, because its connection was gone, counts that as news. Whil
 is cached and no lease is renewed; all else goes on.
 
 Two green threads run from the first news that is asked for until the bus is closed. One listens, the other
-one sends: whoever has news only leaves a note, and waits for nothing.
+one sends: a thread with news only leaves a note, and waits for nothing.
 """
 
 from __future__ import annotations
