@@ -1,0 +1,137 @@
+"""A served platform on either engine, with some workers, and what clients ask of it."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flowthings_like import API
+
+__all__ = ["CALLS", "ENGINES", "postgresql", "quantile_of", "requests_per_second"]
+
+DROPS = 20_000
+BULK = 1000
+KEYS = 500
+CALLERS = 32
+SECONDS = 4.0
+ENGINES = ("sqlite", "postgresql")
+CALLS = ("read", "find", "indexed find", "mget 500", "create", "bulk create")
+
+
+@contextmanager
+def postgresql(folder: Path) -> Iterator[str]:
+    """A PostgreSQL server; its URL."""
+    from tests.servers.postgres import PostgresServer
+
+    with PostgresServer() as server:
+        yield server.url
+
+
+@contextmanager
+def served(folder: Path, engine: str, workers: int) -> Iterator[API]:
+    """A client of a new server, which has an account and nothing else."""
+    from flowthings_like import API, Token
+
+    command = [
+        sys.executable,
+        "-m",
+        "flowthings_like.cli.main",
+        "serve",
+        "--port",
+        "0",
+        "--workers",
+        str(workers),
+    ]
+    environment = dict(os.environ)
+    if engine == "postgresql":
+        environment["FLOWTHINGS_STORE_URL"] = _new_database()
+    command += ["--data", str(folder / "served")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:
+        try:
+            said: dict[str, str] = {}
+            assert server.stdout is not None
+            while "listening" not in said:
+                name, _, value = server.stdout.readline().strip().partition(": ")
+                said[name] = value
+            host = said["listening"].partition("://")[2].rstrip("/")
+            with API(Token("acme", said["token"]), host=host, secure=False) as api:
+                yield api
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def _new_database() -> str:
+    import psycopg
+
+    server = os.environ["BENCHMARK_SERVER"]
+    name = f"bench_{secrets.token_hex(4)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return f"{server.rpartition('/')[0]}/{name}"
+
+
+def _models(first: int, count: int) -> list[dict[str, Any]]:
+    return [{"elems": {"n": number, "name": f"drop {number}"}} for number in range(first, first + count)]
+
+
+def _calls(api: API) -> dict[str, Callable[[], Any]]:
+    """What is measured, on a flow of 20,000 drops with an indexed element."""
+    from flowthings_like import mem
+
+    flow = api.flow.create({"path": "/acme/many", "capacity": 10_000_000, "index": ["n"]})
+    drops = api.drop(flow)
+    ids = [made["id"] for first in range(0, DROPS, BULK) for made in drops.create_many(_models(first, BULK))]
+    return {
+        "read": lambda: drops.read(random.choice(ids)),
+        "find": lambda: drops.find(limit=20),
+        "indexed find": lambda: drops.find(mem.n > DROPS - 50, limit=20),
+        "mget 500": lambda: drops.read_many(random.sample(ids, KEYS)),
+        "create": lambda: drops.create(_models(1, 1)[0]),
+        "bulk create": lambda: drops.create_many(_models(1, BULK)),
+    }
+
+
+def _times(folder: Path, engine: str, workers: int, what: str, callers: int) -> tuple[list[float], float]:
+    """The seconds of each call that so many callers make, one after the other each; and of all together."""
+    from flowthings_like.green.backends import choice as backend
+
+    here = backend.detect()
+    times: list[float] = []
+    with ExitStack() as closing:
+        call = _calls(closing.enter_context(served(folder, engine, workers)))[what]
+        call()
+
+        def ask() -> None:
+            while time.perf_counter() < until:
+                began = time.perf_counter()
+                call()
+                times.append(time.perf_counter() - began)
+
+        started = time.perf_counter()
+        until = started + SECONDS
+        for asking in [here.spawn(ask) for _ in range(callers)]:
+            here.get(asking)
+        return times, time.perf_counter() - started
+
+
+def requests_per_second(folder: Path, engine: str, workers: int, what: str) -> float:
+    """What 32 callers get done."""
+    times, seconds = _times(folder, engine, workers, what, CALLERS)
+    return len(times) / seconds
+
+
+def quantile_of(folder: Path, engine: str, what: str, at: float) -> float:
+    """A quantile of the microseconds of a call, one caller, two workers."""
+    times, _ = _times(folder, engine, 2, what, 1)
+    return statistics.quantiles(times, n=100)[int(at * 100) - 1] * 1e6
