@@ -120,7 +120,9 @@ class Escape(RuleBasedStateMachine):
             return (
                 sorted(
                     (row.id, row.elems, row.location)
-                    for row in connection.execute(sql.select(drops).where(drops.c.flow_id.in_(flows)))
+                    for row in connection.execute(
+                        sql.select(drops.c["id", "elems", "location"]).where(drops.c.flow_id.in_(flows))
+                    )
                 ),
                 sorted(
                     (row.id, row.body)

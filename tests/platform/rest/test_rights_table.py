@@ -179,7 +179,10 @@ class World:
 
         def work(connection: sql.Connection) -> Any:
             return [
-                sorted(tuple(map(str, row)) for row in connection.execute(sql.select(table)))
+                sorted(
+                    tuple(map(str, row))
+                    for row in connection.execute(sql.select(sql.text("*")).select_from(table))
+                )
                 for table in (resources, drops)
             ]
 
