@@ -94,16 +94,26 @@ def test_the_queue_pool_of_sqlalchemy_hands_it_on(mariadb_database: MariadbDatab
         "mysql+pymysql://", creator=lambda: pymysql.connect(**args), pool_size=1, max_overflow=0
     )
 
+    transfers = 0
+
     def transfer() -> None:
-        connection = engine.raw_connection()
-        try:
-            half_done(connection.cursor().execute)
-        finally:
-            connection.close()
+        nonlocal transfers
+        while True:  # until one is interrupted while it sends
+            transfers += 1
+            connection = engine.raw_connection()
+            try:
+                with suppress(TimeUp):
+                    half_done(connection.cursor().execute)
+            finally:
+                connection.close()
+
+    def hangs() -> bool:
+        before = transfers
+        detect().sleep(1.0)
+        return transfers == before and len(mariadb_database.open_transactions()) == 1
 
     thread = detect().spawn(transfer)
-    detect().sleep(1.0)
-    assert len(mariadb_database.open_transactions()) == 1
+    until(hangs)
     with suppress(Exception):
         detect().kill(thread)
     mariadb_database.terminate_sessions()
