@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import click
-from click.core import ParameterSource
+
+from .url_password import refuse_shown_password
 
 __all__ = ["VARIABLE", "bus_option", "without_login"]
 
@@ -39,13 +40,7 @@ def _check(context: click.Context, option: click.Parameter, url: str | None) -> 
     """A URL. A password that other users of the machine could read is refused."""
     if url is None:
         return None
-    parts = urlsplit(url)
-    if parts.scheme not in ("redis", "rediss", "unix"):
+    if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
         raise click.BadParameter("a URL is needed, such as redis://host:6379/0")
-    assert option.name is not None
-    is_shown = context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
-    if is_shown and (parts.password is not None or "password" in parse_qs(parts.query)):
-        raise click.BadParameter(
-            f"every user of this machine can read a password on the command line: put the URL into {VARIABLE}"
-        )
+    refuse_shown_password(context, option, url, f"put the URL into {VARIABLE}")
     return url

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import click
-from click.core import ParameterSource
+
+from .url_password import refuse_shown_password
 
 __all__ = ["VARIABLE", "store_option", "without_password"]
 
@@ -43,12 +44,7 @@ def _check(context: click.Context, option: click.Parameter, url: str | None) -> 
         return None
     if "://" not in url:
         raise click.BadParameter("a URL is needed, such as postgresql://user@host/name")
-    assert option.name is not None
-    is_shown = context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
-    parts = urlsplit(url)
-    if is_shown and (parts.password is not None or "password" in parse_qs(parts.query)):
-        raise click.BadParameter(
-            "every user of this machine can read a password on the command line: "
-            f"put the URL into {VARIABLE}, or the password into ~/.pgpass"
-        )
+    refuse_shown_password(
+        context, option, url, f"put the URL into {VARIABLE}, or the password into ~/.pgpass"
+    )
     return url
