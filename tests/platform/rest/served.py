@@ -90,3 +90,5 @@ class Served:
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.stop(signal.SIGQUIT)
+        elif self.process.stdout is not None and not self.process.stdout.closed:
+            self.wait()  # it has ended by itself
