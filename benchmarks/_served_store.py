@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import secrets
 import statistics
 import subprocess
 import sys
@@ -14,27 +13,15 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks._engines import BULK, DROPS, KEYS, models, new_database
+
 if TYPE_CHECKING:
     from flowthings_like import API
 
-__all__ = ["CALLS", "ENGINES", "postgresql", "quantile_of", "requests_per_second"]
+__all__ = ["quantile_of", "requests_per_second"]
 
-DROPS = 20_000
-BULK = 1000
-KEYS = 500
 CALLERS = 32
 SECONDS = 4.0
-ENGINES = ("sqlite", "postgresql")
-CALLS = ("read", "find", "indexed find", "mget 500", "create", "bulk create")
-
-
-@contextmanager
-def postgresql(folder: Path) -> Iterator[str]:
-    """A PostgreSQL server; its URL."""
-    from tests.servers.postgres import PostgresServer
-
-    with PostgresServer() as server:
-        yield server.url
 
 
 @contextmanager
@@ -54,7 +41,7 @@ def served(folder: Path, engine: str, workers: int) -> Iterator[API]:
     ]
     environment = dict(os.environ)
     if engine == "postgresql":
-        environment["FLOWTHINGS_STORE_URL"] = _new_database()
+        environment["FLOWTHINGS_STORE_URL"] = new_database()
     command += ["--data", str(folder / "served")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:
         try:
@@ -71,34 +58,20 @@ def served(folder: Path, engine: str, workers: int) -> Iterator[API]:
             server.wait()
 
 
-def _new_database() -> str:
-    import psycopg
-
-    server = os.environ["BENCHMARK_SERVER"]
-    name = f"bench_{secrets.token_hex(4)}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    return f"{server.rpartition('/')[0]}/{name}"
-
-
-def _models(first: int, count: int) -> list[dict[str, Any]]:
-    return [{"elems": {"n": number, "name": f"drop {number}"}} for number in range(first, first + count)]
-
-
 def _calls(api: API) -> dict[str, Callable[[], Any]]:
     """What is measured, on a flow of 20,000 drops with an indexed element."""
     from flowthings_like import mem
 
     flow = api.flow.create({"path": "/acme/many", "capacity": 10_000_000, "index": ["n"]})
     drops = api.drop(flow)
-    ids = [made["id"] for first in range(0, DROPS, BULK) for made in drops.create_many(_models(first, BULK))]
+    ids = [made["id"] for first in range(0, DROPS, BULK) for made in drops.create_many(models(first, BULK))]
     return {
         "read": lambda: drops.read(random.choice(ids)),
         "find": lambda: drops.find(limit=20),
         "indexed find": lambda: drops.find(mem.n > DROPS - 50, limit=20),
         "mget 500": lambda: drops.read_many(random.sample(ids, KEYS)),
-        "create": lambda: drops.create(_models(1, 1)[0]),
-        "bulk create": lambda: drops.create_many(_models(1, BULK)),
+        "create": lambda: drops.create(models(1, 1)[0]),
+        "bulk create": lambda: drops.create_many(models(1, BULK)),
     }
 
 

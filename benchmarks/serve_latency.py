@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from benchmarks._served_store import CALLS, ENGINES, postgresql, quantile_of
+from benchmarks._engines import CALLS, ENGINES, postgresql
+from benchmarks._served_store import quantile_of
 
 TITLE = "a request to a served platform"
 UNIT = "us"

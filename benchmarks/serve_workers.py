@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from benchmarks._served_store import CALLS, ENGINES, postgresql, requests_per_second
+from benchmarks._engines import CALLS, ENGINES, postgresql
+from benchmarks._served_store import requests_per_second
 
 TITLE = "a served platform, 32 callers"
 UNIT = "requests/s"

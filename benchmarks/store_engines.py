@@ -7,25 +7,19 @@ creates are those of a server whose disk takes no time.
 
 from __future__ import annotations
 
-import os
 import random
-import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks import Target
+from benchmarks._engines import BULK, CALLS, DROPS, ENGINES, KEYS, models, new_database, postgresql
 
 TITLE = "store: SQLite and PostgreSQL, and what their drivers take alone"
 UNIT = "calls/s"
-DROPS = 20_000
-BULK = 1000
-KEYS = 500
+SERVER = postgresql
 SECONDS = 1.5
-CALLS = ("read", "find", "indexed find", "mget 500", "create", "bulk create")
-ENGINES = ("sqlite", "postgresql")
 COLUMNS = "id, flow_id, created, creator, edited, fhash, elems, types, location, parent"
 
 
@@ -37,15 +31,6 @@ class Filled(NamedTuple):
     flow: str
     ids: list[str]
     url: str
-
-
-@contextmanager
-def SERVER(folder: Path) -> Iterator[str]:  # noqa: N802 (the name that the runner looks for)
-    """A PostgreSQL server; its URL."""
-    from tests.servers.postgres import PostgresServer
-
-    with PostgresServer() as server:
-        yield server.url
 
 
 def filled(engine: str, folder: Path) -> Filled:
@@ -66,21 +51,6 @@ def filled(engine: str, folder: Path) -> Filled:
     if engine == "postgresql":  # which a server does by itself after a while
         store.write(lambda connection: connection.exec_driver_sql("ANALYZE").close())
     return Filled(store, caller, flow["id"], ids, url)
-
-
-def models(first: int, count: int) -> list[dict[str, Any]]:
-    return [{"elems": {"n": number, "name": f"drop {number}"}} for number in range(first, first + count)]
-
-
-def new_database() -> str:
-    """A new database on the server; its URL."""
-    import psycopg
-
-    server = os.environ["BENCHMARK_SERVER"]
-    name = f"bench_{secrets.token_hex(4)}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    return f"{server.rpartition('/')[0]}/{name}"
 
 
 def repeat(call: Callable[[], Any]) -> float:

@@ -36,7 +36,7 @@ class ServerSettings:
             are served in the clear, whatever certificate there is.
         streams_port: where to serve streams, in the clear too; None for not at all, 0 takes one that is free.
         records_port: where to serve records; None for not at all, 0 takes a free one. There is no login:
-            whoever reaches the port reads and writes all of them.
+            every client of the port reads and writes all of them.
         records_host: the address to listen at for them, whatever `host` is.
         tasks: how to run the platform's tasks; None to run none. Without a folder or a bus none are run.
         max_capacity: the largest capacity that a flow may be given, None for any.

@@ -1,6 +1,6 @@
 """Aggregates that are computed here, from the drops as they come, for a database that cannot compute them.
 
-PostgreSQL calls no Python, so it can neither test every filter nor run every measure. For what is beyond it
+PostgreSQL cannot call Python functions, so it cannot test every filter or run every measure. Where it cannot
 (see `postgresql`), it sends the drops that may match, in batches.
 """
 
