@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["BULK", "CALLS", "DROPS", "ENGINES", "KEYS", "models", "new_database", "postgresql"]
+__all__ = ["BULK", "CALLS", "DROPS", "ENGINES", "KEYS", "analyze", "models", "new_database", "postgresql"]
 
 DROPS = 20_000
 BULK = 1000
@@ -36,6 +36,20 @@ def new_database() -> str:
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
     return f"{server.rpartition('/')[0]}/{name}"
+
+
+def analyze() -> None:
+    """Let the planner know all databases of the server, which a server does by itself after a while."""
+    import psycopg
+
+    server = os.environ["BENCHMARK_SERVER"]
+    with psycopg.connect(server, autocommit=True) as connection:
+        names = connection.execute(
+            "SELECT datname FROM pg_database WHERE datname LIKE 'bench\\_%'"
+        ).fetchall()
+    for (name,) in names:
+        with psycopg.connect(f"{server.rpartition('/')[0]}/{name}", autocommit=True) as connection:
+            connection.execute("ANALYZE")
 
 
 def models(first: int, count: int) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks import Target
-from benchmarks._engines import BULK, CALLS, DROPS, ENGINES, KEYS, models, new_database, postgresql
+from benchmarks._engines import BULK, CALLS, DROPS, ENGINES, KEYS, analyze, models, new_database, postgresql
 
 TITLE = "store: SQLite and PostgreSQL, and what their drivers take alone"
 UNIT = "calls/s"
@@ -48,8 +48,8 @@ def filled(engine: str, folder: Path) -> Filled:
     for first in range(0, DROPS, BULK):
         made = noun.create_many(store, caller, flow["id"], models(first, BULK))
         ids += [drop["id"] for drop in made]
-    if engine == "postgresql":  # which a server does by itself after a while
-        store.write(lambda connection: connection.exec_driver_sql("ANALYZE").close())
+    if engine == "postgresql":
+        analyze()
     return Filled(store, caller, flow["id"], ids, url)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy.exc import OperationalError
 
 from ...green.backends.choice import native
+from ...green.backends.contract import NATIVE_THREADS
 from ..bus.folder_bus import FolderBus
 from ..problems import Problem, Unavailable
 from . import engine as engines
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _OPEN_SECONDS = 15.0
-_IDLE_READERS = 8
+_IDLE_READERS = NATIVE_THREADS  # as many as there are at once under gevent and eventlet
 
 
 class Store:

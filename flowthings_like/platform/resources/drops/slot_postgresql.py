@@ -139,13 +139,13 @@ class PostgresqlSlots(SlotSql):
         self, select: str, flow_id: str, rules: Iterable[Rule], rule: Rule, direction: str
     ) -> Written:
         tests = self.of_rules(rules)
+        passing = f"{select} WHERE flow_id = ? AND {_exists(rule.slot)}{tests.text}"
         if rule.is_equality:
-            where = f"WHERE flow_id = ? AND {_exists(rule.slot)}{tests.text}"
-            order = f"{_null_name(rule)} {direction}, id {direction}"
-            return Written(f"{select} {where} ORDER BY {order}", (flow_id, *tests.values))
-        found = f"SELECT id {self.source(rule.slot)}{tests.text} ORDER BY {self.order(rule.slot, 'ASC')}"
-        text = f"{select} WHERE flow_id = ? AND id = ANY(ARRAY({found})) ORDER BY id {direction}"
-        return Written(text, (flow_id, flow_id, *tests.values))
+            text = f"{passing} ORDER BY {_null_name(rule)} {direction}, id {direction}"
+        else:
+            found = f"{passing} ORDER BY {self.order(rule.slot, 'ASC')}"
+            text = f"WITH found AS MATERIALIZED ({found}) SELECT * FROM found ORDER BY id {direction}"
+        return Written(text, (flow_id, *tests.values))
 
     def count(self, rule: Rule, most: int) -> Written:
         tests = self.of_rule(rule)
