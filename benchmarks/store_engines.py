@@ -7,6 +7,7 @@ creates are those of a server whose disk takes no time.
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from collections.abc import Callable
@@ -90,8 +91,8 @@ def straight(engine: str, what: str) -> Callable[[Path], float]:
         found.store.close()
         connection, mark, slot = connect(engine, found.url)
         begin = "BEGIN IMMEDIATE" if engine == "sqlite" else "BEGIN"
-        flow, ids = found.flow, found.ids
-        numbers = iter(range(10**9, 2 * 10**9))
+        flow, ids, creator = found.flow, found.ids, found.flow
+        numbers, now = itertools.count(time.time_ns() // 1_000_000), int(time.time())
 
         def select(rest: str, *values: Any) -> Any:
             text = f"SELECT {COLUMNS} FROM drops WHERE flow_id = {mark} {rest}".replace("?", mark)
@@ -102,10 +103,10 @@ def straight(engine: str, what: str) -> Callable[[Path], float]:
                 f"INSERT INTO drops (flow_id, id, created, creator, elems, arrived, indexed, {slot}) "
                 f"VALUES ({', '.join([mark] * 8)})"
             )
-            rows = [
-                (flow, f"d{number}", number, "i", '{"n":1,"name":"drop 1"}', number, number, 1)
-                for number in (next(numbers) for _ in range(count))
-            ]
+            rows = []
+            for n, number in zip(range(1, count + 1), numbers, strict=False):
+                elems = f'{{"n":{n},"name":"drop {n}"}}'
+                rows.append((flow, f"d{now:08x}{number:016x}", number, creator, elems, number, number, n))
             connection.execute(begin)
             connection.cursor().executemany(text, rows)
             connection.execute(
