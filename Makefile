@@ -23,8 +23,8 @@ test-threads test-gevent test-eventlet: test-%: $(VENV)/.dev
 	$(BIN)/python -m tests --backend $* $(ARGS)
 
 test-postgresql: $(VENV)/.dev
-	FLOWTHINGS_STORE=postgresql-parts $(BIN)/python -m tests --backend threads -m "not exhaustive and not once" $(ARGS) \
-		$(STORED) --ignore tests/platform/resources/test_track_scripts.py
+	FLOWTHINGS_STORE=postgresql-parts $(BIN)/python -m tests --backend threads -m "not exhaustive and not once" \
+		$(filter-out --shared,$(ARGS)) $(STORED) --ignore tests/platform/resources/test_track_scripts.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
