@@ -12,6 +12,7 @@ from .mosquitto import Mosquitto
 from .pgbouncer import Pgbouncer
 from .platform_store import _platforms_on_postgres, platform_databases, store_databases
 from .postgres import PostgresDatabase, PostgresServer
+from .rabbitmq import RabbitMQ
 from .redis import Redis
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "platform_databases",
     "postgres",
     "postgres_database",
+    "rabbitmq",
     "redis_server",
     "server_database",
     "store_databases",
@@ -77,6 +79,13 @@ def mosquitto() -> Iterator[Mosquitto]:
 def redis_server() -> Iterator[Redis]:
     """A Redis, shared by all tests of this process. `url(n)` is that of one of its databases."""
     with Redis() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitMQ]:
+    """A RabbitMQ, shared by all tests of this process."""
+    with RabbitMQ() as server:
         yield server
 
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from .process import LOG, Process, ServerError, last_lines, unprivileged_user
 
-__all__ = ["Server", "ServerError"]
+__all__ = ["Server", "ServerError", "free_port"]
 
 Self = TypeVar("Self", bound="Server")
 
@@ -42,7 +42,7 @@ class Server(ABC):
     ready_limit = 60.0  # seconds, for a busy machine
 
     def __init__(self) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.folder = Path()
         self._process: Process | None = None
 
@@ -172,7 +172,8 @@ def _give_to_user(path: Path) -> None:
         os.chown(path, user.pw_uid, user.pw_gid)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nothing listens on."""
     for port in random.sample(PORTS, 100):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
