@@ -1,4 +1,4 @@
-"""Loads that Celery's workers share, with a real Redis between them."""
+"""Loads that Celery's workers share, with a real Redis or RabbitMQ between them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ import pytest
 from flowthings_like import API, InvalidInput, jobs
 from flowthings_like.jobs import celery as loads
 from flowthings_like.jobs.spec import LoadSpec
-from tests.servers.redis import Redis
 
 from .sinks import SINKS, refused, write_rows
 
@@ -89,16 +88,14 @@ def test_a_part_that_is_loaded_twice_is_stored_once(kind: str, tmp_path: Path) -
 WORKER = """
 import sys
 from celery import Celery
-from kombu.transport.redis import QoS
 from flowthings_like import jobs
 from flowthings_like.jobs import celery as loads
 from flowthings_like.jobs.spec import LoadSpec
 
-QoS.restore_visible.__defaults__ = (0, 10, 1)  # it looks for lost messages each time, not every tenth time
-app = Celery("worker", broker={url!r}, backend={url!r})
+app = Celery("worker", broker={broker!r}, backend={backend!r})
 app.conf.worker_prefetch_multiplier = 1
 app.conf.broker_connection_retry_on_startup = True
-app.conf.broker_transport_options = {{"visibility_timeout": 6}}
+app.conf.broker_transport_options = {options!r}
 loads.register(app)
 
 if __name__ == "__main__":
@@ -153,11 +150,22 @@ def wait_until(condition: Any, seconds: float = 120) -> None:
         time.sleep(0.05)
 
 
+@pytest.fixture(params=["redis", "rabbitmq"])
+def broker(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Where messages and results go."""
+    if request.param == "rabbitmq":
+        return {"broker": request.getfixturevalue("rabbitmq").url, "backend": "rpc://", "options": {}}
+    url = request.getfixturevalue("redis_server").url()
+    # Messages of lost workers are looked for each second. By default it is every 100 seconds.
+    options = {"visibility_timeout": 6, "unacked_restore_interval": 1, "unacked_restore_throttle": 1}
+    return {"broker": url, "backend": url, "options": options}
+
+
 @pytest.mark.once
-def test_a_worker_is_killed(tmp_path: Path, redis_server: Redis) -> None:
+def test_a_worker_is_killed(tmp_path: Path, broker: dict[str, Any]) -> None:
     write_rows(tmp_path / "in.csv", ROWS, BAD)
     spec = {**SPEC, "source": str(tmp_path / "in.csv"), "calls_per_second": 10, "parallel": 2}
-    (tmp_path / "worker.py").write_text(WORKER.format(url=redis_server.url(), spec=spec))
+    (tmp_path / "worker.py").write_text(WORKER.format(**broker, spec=spec))
     with API.embedded(tmp_path / "data") as api, workers(tmp_path) as started:
         wait_until(lambda: all(b"ready." in (tmp_path / f"log{n}").read_bytes() for n in range(4)))
         load = subprocess.Popen(
