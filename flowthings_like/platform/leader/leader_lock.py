@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import ConfigurationError
-from .after_fork import abandon_in_children
+from ...files.file_lock import FileLock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,12 +42,12 @@ class LeaderLock:
 
     def __init__(self, folder: Path, name: str) -> None:
         self._path = folder / name
-        self._file = -1
+        self._lock = FileLock(self._path, 0o600)
 
     @property
     def held(self) -> bool:
         """Whether this object holds the lock."""
-        return self._file >= 0
+        return self._lock.held
 
     def acquire(self) -> bool:
         """Try to take the lock, without waiting. Returns whether this object holds it.
@@ -58,34 +58,29 @@ class LeaderLock:
         if self.held:
             return True
         try:
-            import fcntl
+            if not self._lock.acquire():
+                return False
         except ImportError as error:
             raise ConfigurationError(
                 "rooms, queries, streams and records of an embedded folder need a POSIX system"
             ) from error
-        try:
-            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise ConfigurationError(f"{str(self._path)!r} cannot be opened: {error.strerror}") from error
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file = self._lock.fileno()
             os.fchmod(file, 0o600)  # the file may be older, or the umask may have removed bits
             os.ftruncate(file, 0)  # what the previous leader wrote
-        except BlockingIOError:
-            os.close(file)
-            return False
         except BaseException:
-            os.close(file)
+            self._lock.release()
             raise
-        self._file = file
-        abandon_in_children(self)  # the lock belongs to every process that inherits the file
         return True
 
     def publish(self, address: LeaderAddress) -> None:
         """Write the leader's address into the file. The lock must be held."""
         text = json.dumps(address._asdict()).encode()
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, text, 0)
+        file = self._lock.fileno()
+        os.ftruncate(file, 0)
+        os.pwrite(file, text, 0)
 
     def published(self) -> LeaderAddress | None:
         """Return the address that the leader has published, None if it has published none."""
@@ -97,19 +92,11 @@ class LeaderLock:
 
     def withdraw(self) -> None:
         """Remove the address from the file but keep the lock. More calls do nothing."""
-        if self._file >= 0:
+        if self.held:
             with suppress(OSError):
-                os.ftruncate(self._file, 0)
+                os.ftruncate(self._lock.fileno(), 0)
 
     def release(self) -> None:
         """Remove the address and release the lock. More calls do nothing."""
         self.withdraw()
-        file, self._file = self._file, -1
-        if file >= 0:
-            os.close(file)
-
-    def abandon(self) -> None:
-        """In a forked child: close the inherited file without releasing the parent's lock."""
-        file, self._file = self._file, -1
-        if file >= 0:
-            os.close(file)
+        self._lock.release()
