@@ -52,7 +52,7 @@ class RabbitMQ(Server):
         }
         self.write_file("rabbitmq.conf", "".join(f"{name} = {value}\n" for name, value in settings.items()))
         self.write_file("plugins", "[].\n")
-        # Whoever knows it can run code in the broker.
+        # A program that knows it can run code in the broker.
         self.write_file(".erlang.cookie", secrets.token_hex(16)).chmod(0o400)
 
     def command(self) -> list[str]:
