@@ -248,6 +248,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         self._open: tuple[MonitoringFront, ResourceStore, Accounts] | None = None
         self._metrics: ServerMetrics | None = None
         self._electors: list[LeaderElector] = []
+        self._services: dict[str, LeaderService] = {}  # rooms, streams and records, as far as they are served
         self._tasks: TaskService | None = None
         self._awaited: set[LeaderService] = set()  # those of which this worker knows no leader yet
         super().__init__()
@@ -304,14 +305,21 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
             lambda: store.read(lambda connection: connection.execute(_ANYTHING).all()),
             self._metrics,
             self.metrics_port,
+            store.bus.state,
         )
         self._open = front, store, accounts
         return front
 
     def observe(self, phases: dict[str, int], delay: float) -> None:
         """Note the state of a worker, once a second; see `ServerMetrics.observe_worker`."""
-        if self._metrics is not None:
-            self._metrics.observe_worker(phases, delay)
+        if self._metrics is None or self._open is None:
+            return
+        self._metrics.observe_worker(phases, delay)
+        store = self._open[1]
+        leads = {name: service.is_leader for name, service in self._services.items()}
+        if self._tasks is not None:
+            leads["tasks"] = self._tasks.is_leader
+        self._metrics.observe_platform(store.statistics(), store.bus.state(), leads)
 
     def accepting(self) -> None:
         """A worker accepts connections: start rooms, streams and records, and say that all is ready."""
@@ -325,12 +333,15 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn comes without t
         if wanted.things_ports:
             rooms = Service(store, accounts, host=wanted.host, ports=wanted.things_ports)
             served.append((rooms, self._things_ready))
+            self._services["rooms"] = rooms
         if wanted.streams_port is not None:
             streams = StreamsService(store, accounts, host=wanted.host, port=wanted.streams_port)
             served.append((streams, self._streams_ready))
+            self._services["streams"] = streams
         if wanted.records_port is not None:
             records = RecordsService(store, host=wanted.records_host, port=wanted.records_port)
             served.append((records, self._records_ready))
+            self._services["records"] = records
         if not served:
             self._say_ready()
             return

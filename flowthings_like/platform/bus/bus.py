@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .reachability import BusState
+
 __all__ = ["Bus", "Lease", "News", "Version"]
 
 
@@ -75,6 +77,11 @@ class Bus(ABC):
         Raises:
             ConfigurationError: there is no way to agree on a leader here.
         """
+
+    def state(self) -> BusState | None:
+        """Whether it can be reached, and what it has done; None if nothing lies between the processes that
+        could be lost."""
+        return None
 
     def close(self) -> None:  # noqa: B027 (not every bus has something to close)
         """Let go of connections. More calls do nothing."""

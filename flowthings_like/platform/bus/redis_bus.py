@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import ConfigurationError
 from ...green.backends import choice as backend
 from .bus import Bus, Lease, News, Version
+from .reachability import BusState
 from .redis_connections import TIMEOUT, Away, RedisConnections
 from .redis_lease import RedisLease
 
@@ -58,13 +59,14 @@ class RedisBus(Bus):
         here = backend.detect()
         self._noted = here.event()
         self._threads: list[Any] = []
+        self._sent = self._received = 0  # messages
         self._is_closed = False
         self._pid = os.getpid()
 
     def check(self) -> None:
         """Raise ConfigurationError if the Redis cannot be reached, or refuses the password."""
         try:
-            self._connections.call("PING")
+            self._connections.check()
         except Away as error:
             raise ConfigurationError(f"the bus cannot be used: {error}") from error
 
@@ -81,6 +83,10 @@ class RedisBus(Bus):
 
     def lease(self, name: str) -> Lease:
         return RedisLease(self._connections, f"{self._prefix}lease:{name}")
+
+    def state(self) -> BusState:
+        seen = self._connections.reachability
+        return BusState(seen.is_connected, seen.last_reached, seen.losses, self._sent, self._received)
 
     def close(self) -> None:
         """End the threads and close the connections. More calls do nothing."""
@@ -108,10 +114,8 @@ class RedisBus(Bus):
                 while self._notes and not self._is_over:
                     self._send_one()
                 failures = 0
-            except Away as error:
+            except Away:  # which is logged
                 failures += 1
-                if failures == 1:
-                    _log.warning("the bus is away, news wait: %s", error)
                 backend.detect().sleep(min(_LONGEST_PAUSE, 0.05 * 2**failures))
                 self._noted.set()
 
@@ -122,6 +126,8 @@ class RedisBus(Bus):
         except BaseException:
             self._notes.add(note)
             raise
+        if isinstance(note, _RedisNews):
+            self._sent += 1
 
     # The thread that listens
 
@@ -132,8 +138,8 @@ class RedisBus(Bus):
                 self._hear()
             except Away as error:
                 failures = 0 if self._is_exact else failures + 1
-                if failures <= 1:
-                    _log.warning("the bus is away, followers look into the store: %s", error)
+                if not self._is_over:
+                    self._connections.reachability.lost(error)
             except Exception:
                 failures += 1
                 _log.exception("the bus failed, followers look into the store")
@@ -171,6 +177,7 @@ class RedisBus(Bus):
             connection.disconnect()
 
     def _take(self, answer: Any) -> None:
+        self._connections.reachability.reached()
         kind, channel, content = answer if len(answer) == 3 else (answer[0], b"", b"")
         news = self._news.get(channel)
         if news is None:
@@ -179,6 +186,7 @@ class RedisBus(Bus):
             news.is_exact = True
             news.happened()  # something may have happened before
         elif kind == b"message" and content != self._sender:
+            self._received += 1
             news.happened()
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 from ...errors import ConfigurationError
 from ..permits import PermitLimits, Permits
 from ..problems import Problem
+from .reachability import Reachability
 
 __all__ = ["Away", "RedisConnections"]
 
@@ -45,6 +46,7 @@ class RedisConnections:
 
     Attributes:
         database: the number of the database.
+        reachability: whether the Redis can be reached.
 
     Raises:
         ConfigurationError: the URL cannot be read, or redis-py is not installed.
@@ -76,13 +78,27 @@ class RedisConnections:
         self._errors = (redis.RedisError, OSError)
         self._timeouts = (redis.TimeoutError, TimeoutError)
         self.database = int(self._factory.connection_kwargs.get("db") or 0)
+        self.reachability = Reachability()
         self._permits = Permits("commands to the bus", PermitLimits(MOST, MOST, _WAITING, TIMEOUT))
         self._idle: deque[Any] = deque()
         self._not_before = 0.0
         self._is_closed = False
 
+    def check(self) -> None:
+        """Raise Away if the Redis cannot be reached or refuses the password. Neither is noted."""
+        self._open().disconnect()
+
     def open(self) -> Any:
         """A new connection, which belongs to the caller. Raises Away."""
+        try:
+            connection = self._open()
+        except Away as error:
+            self._lost(error)
+            raise
+        self.reachability.reached()
+        return connection
+
+    def _open(self) -> Any:
         try:
             connection: Any = self._factory.make_connection()
             connection.connect()
@@ -108,16 +124,26 @@ class RedisConnections:
         try:
             connection = self._idle.pop()
         except IndexError:
-            return self._exchange(self.open(), command)
+            return self._exchange_afresh(command)
         try:
             return self._exchange(connection, command)
         except Away as error:
             if error.is_silent:
+                self._lost(error)
                 raise
             # The Redis may have closed all idle connections, as it does when it is restarted. A command may
             # be repeated: none here does anything else when it is done twice.
             self._drop_idle()
-            return self._exchange(self.open(), command)
+            return self._exchange_afresh(command)
+
+    def _exchange_afresh(self, command: tuple[Any, ...]) -> Any:
+        """Send a command over a new connection."""
+        connection = self.open()
+        try:
+            return self._exchange(connection, command)
+        except Away as error:
+            self._lost(error)
+            raise
 
     def _exchange(self, connection: Any, command: tuple[Any, ...]) -> Any:
         """Send a command over a connection, which is kept if the answer has come."""
@@ -135,6 +161,7 @@ class RedisConnections:
         else:
             self._idle.append(connection)
             self._not_before = 0.0
+            self.reachability.reached()
         return answer
 
     def failed(self, error: BaseException) -> bool:
@@ -150,6 +177,10 @@ class RedisConnections:
         idle, self._idle = self._idle, deque()
         for connection in idle:
             connection.disconnect()
+
+    def _lost(self, away: Away) -> None:
+        if not self._is_closed:
+            self.reachability.lost(away)
 
     def _away(self, error: BaseException) -> Away:
         self._not_before = time.monotonic() + PAUSE

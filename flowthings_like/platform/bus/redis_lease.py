@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .redis_connections import Away
@@ -49,15 +50,12 @@ class RedisLease:
         """Take the lease or keep it. Returns whether this object holds it."""
         now = time.monotonic()
         if now >= self._renew_at:
-            try:
+            with suppress(Away):  # which is logged; it is renewed at the next look, if that comes in time
                 if self._connections.call("EVAL", _RENEW, 1, self._key, self._holder, int(VALID * 1000)):
                     # Counted from before the command: the Redis counts from when it gets it.
                     self._until, self._renew_at = now + VALID, now + RENEWED_AFTER
                 else:
                     self._until = 0.0
-            except Away as error:
-                if self._until:
-                    _log.warning("%s could not be renewed: %s", self._key, error)
         return time.monotonic() < self._until
 
     def release(self) -> None:

@@ -108,6 +108,12 @@ class LeaderService(ABC):
                 )
             backend.detect().sleep(_POLL_INTERVAL)
 
+    @property
+    def is_leader(self) -> bool:
+        """Whether this process serves the folder."""
+        running = self._running
+        return running is not None and running.process == os.getpid()
+
     def is_served_elsewhere(self) -> bool:
         """Whether another process serves the folder and accepts connections."""
         return self._lock is not None and not self._lock.held and self._lock.published() is not None

@@ -1,7 +1,8 @@
 """The WSGI application of a served platform: request ids, health and metrics around all the rest.
 
     GET /healthz     200 as long as the process answers
-    GET /readyz      200 if it can read its data and has not been told to stop, else 503
+    GET /readyz      200 if it can read its data and has not been told to stop, else 503. It lists the bus,
+                     whose loss leaves it at 200: requests are answered without the bus, by all workers alike
     GET /metrics     at the metrics port alone, because it says how much is done
 
 They take no token. No account can have these paths: those of accounts begin with a version and a name.
@@ -21,6 +22,7 @@ from .request_context import CURRENT, RequestContext
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from ..bus.reachability import BusState
     from ..live.front import LiveFront
     from ..rest.application import Application, Environ, StartResponse
     from .metrics import ServerMetrics
@@ -40,6 +42,7 @@ class MonitoringFront:
         check: raises Unavailable if requests cannot be answered now.
         metrics: counts requests; None if nobody asks.
         metrics_port: the port at which metrics are shown, and nothing of the platform; None for none.
+        bus: returns the state of the bus; None if there is none that could be lost.
     """
 
     def __init__(
@@ -49,12 +52,14 @@ class MonitoringFront:
         check: Callable[[], object],
         metrics: ServerMetrics | None = None,
         metrics_port: int | None = None,
+        bus: Callable[[], BusState | None] = lambda: None,
     ) -> None:
         self._front = front
         self._application = application
         self._check = check
         self._metrics = metrics
         self._metrics_port = None if metrics_port is None else str(metrics_port)
+        self._bus = bus
         self._is_stopping = False
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -111,7 +116,7 @@ class MonitoringFront:
                 if self._is_stopping:
                     raise Unavailable("the server is stopping")
                 self._check()
-                return Response({"status": "ready"})
+                return Response(self._readiness())
             at_port = environ.get("SERVER_PORT") == self._metrics_port
             if path == "/metrics" and self._metrics is not None and at_port:
                 text.append(self._metrics.text())
@@ -123,6 +128,13 @@ class MonitoringFront:
             return self._application.send(environ, start_response, response)
         start_response("200 OK", [("Content-Type", CONTENT_TYPE), ("Content-Length", str(len(text[0])))])
         return [] if method == "HEAD" else text
+
+    def _readiness(self) -> dict[str, Any]:
+        bus = self._bus()
+        if bus is None:
+            return {"status": "ready"}
+        reached = round(bus.last_reached * 1000) or None
+        return {"status": "ready", "bus": {"connected": bus.is_connected, "lastReached": reached}}
 
 
 def _resource(path: str) -> str:

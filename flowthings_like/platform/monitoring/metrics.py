@@ -16,9 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigurationError
+from .platform_metrics import BusMetrics, LeaderMetrics, StoreMetrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    from ..bus.reachability import BusState
+    from ..store.statistics import StoreStatistics
 
 __all__ = ["MetricsFiles", "ServerMetrics"]
 
@@ -104,6 +108,10 @@ class ServerMetrics:
             "hub_delay_seconds", "By how much the slowest worker's event loop is late.", "livemax"
         )
         self._workers.set(1)
+        self._store = StoreMetrics(own)
+        self._leaders = LeaderMetrics(own)
+        self._own = own
+        self._bus: BusMetrics | None = None  # made when there is a bus: others would read its zeros as a loss
 
     @contextmanager
     def answering(self) -> Iterator[None]:
@@ -131,6 +139,22 @@ class ServerMetrics:
         self._delay.set(delay)
         self._memory.set(_resident_bytes())
         self._files_open.set(_open_files())
+
+    def observe_platform(
+        self, store: StoreStatistics, bus: BusState | None, leads: Mapping[str, bool]
+    ) -> None:
+        """Note what the worker depends on, once a second.
+
+        Args:
+            store: the numbers of its store.
+            bus: the state of its bus; None if it has none that could be lost.
+            leads: for each service that one worker of all runs whether this one does.
+        """
+        self._store.observe(store)
+        self._leaders.observe(leads)
+        if bus is not None:
+            self._bus = self._bus or BusMetrics(self._own)
+            self._bus.observe(bus)
 
     def text(self) -> bytes:
         """The metrics of all workers, in Prometheus' text format."""

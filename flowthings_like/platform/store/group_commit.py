@@ -109,6 +109,11 @@ class GroupCommit(ABC, Generic[J]):
         finally:
             del job  # the error's traceback refers to this frame
 
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait for the next group."""
+        return self._queue.qsize()
+
     def close(self) -> None:
         """Return once everything submitted before has been written; then close the connection."""
         if self._dispatcher is not None or not self._queue.empty() or self._is_connected:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy.exc import OperationalError
@@ -16,6 +17,7 @@ from ..problems import Problem, Unavailable
 from . import engine as engines
 from .cancellation import CURRENT, cancelled_by
 from .retries import Retries
+from .statistics import StoreStatistics
 from .writer import Writers
 from .writer_cache import NoCache, WriterCache
 
@@ -67,8 +69,9 @@ class Store:
         self.shared_folder = self._database.folder
         self.bus = FolderBus(self.shared_folder, self.folder) if bus is None else bus
         cache = NoCache() if cache is None else cache
-        self._writers = Writers(self._database, cache)
-        self._readers = _Readers(self._database)
+        self._statistics = StoreStatistics()
+        self._writers = Writers(self._database, cache, self._statistics)
+        self._readers = _Readers(self._database, self._statistics)
         self._prepare()
 
     def read(self, work: Callable[[Connection], T]) -> T:
@@ -107,6 +110,10 @@ class Store:
         """
         return self._writers.here().submit(work, clears_cache, committed)
 
+    def statistics(self) -> StoreStatistics:
+        """The numbers of this process now."""
+        return replace(self._statistics, waiting=self._writers.waiting)
+
     def close(self) -> None:
         """Write what is queued, then close the files. More calls do nothing."""
         self._writers.close()
@@ -137,8 +144,9 @@ class Store:
 class _Readers:
     """A pool of connections for reading. It needs no lock: taking and returning one are atomic."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, statistics: StoreStatistics) -> None:
         self._database = database
+        self._statistics = statistics
         self._pid = os.getpid()
         self._idle: deque[Connection] = deque()
         self._inherited: list[deque[Connection]] = []  # a parent's: neither used nor closed here
@@ -151,10 +159,18 @@ class _Readers:
                 return self._use_once(work)
             except OperationalError as error:
                 if not self._database.is_passing(error):
-                    raise self._database.unavailable(error) from error
+                    raise self._failed(error) from error
+                self._statistics.is_reachable = False
                 self._discard_idle()  # the server may have been restarted
                 if not retries.wait():
-                    raise self._database.unavailable(error) from error
+                    raise self._failed(error) from error
+                self._statistics.read_retries += 1
+
+    def _failed(self, error: OperationalError) -> Problem:
+        if not self._database.is_too_much(error):
+            self._statistics.is_reachable = False
+            self._statistics.failures += 1
+        return self._database.unavailable(error)
 
     def _use_once(self, work: Callable[[Connection], T]) -> T:
         scope = CURRENT.get()
@@ -173,6 +189,7 @@ class _Readers:
         except BaseException:
             connection.close()
             raise
+        self._statistics.is_reachable = True
         self._leave(connection)
         return result
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
     from .database import Database
+    from .statistics import StoreStatistics
     from .writer_cache import WriterCache
 
 T = TypeVar("T")
@@ -92,10 +93,12 @@ class Writer(GroupCommit[_Job]):
         database: where it writes.
         cache: refreshed at the start of each transaction, as other processes may have changed what it holds;
             cleared when work that changes it was run or undone.
+        statistics: where it counts.
     """
 
-    def __init__(self, database: Database, cache: WriterCache) -> None:
+    def __init__(self, database: Database, cache: WriterCache, statistics: StoreStatistics) -> None:
         super().__init__()
+        self._statistics = statistics
         self._database = database
         self._cache = cache
         self._session = _Session(database.writing)
@@ -151,8 +154,10 @@ class Writer(GroupCommit[_Job]):
                 done = self._attempt(jobs, session, mark, in_doubt)
             except _Passing as passing:
                 in_doubt = in_doubt or passing.in_doubt
+                self._statistics.is_reachable = False
                 if not retries.wait():
-                    return _fail(jobs, passing.error)
+                    return self._fail(jobs, passing.error)
+                self._statistics.write_retries += 1
             else:
                 break
         if done:
@@ -169,11 +174,12 @@ class Writer(GroupCommit[_Job]):
         except Exception as error:
             session.discard()
             self._raise_if_passing(error)
-            return _fail(jobs, error)
+            return self._fail(jobs, error)
         try:
             # The transaction has begun, so the one whose COMMIT had no answer has ended.
             if in_doubt and self._database.is_committed(connection, mark):
                 transaction.rollback()
+                self._statistics.is_reachable = True
                 return True
             self._cache.refresh(connection, self._database.stamp(connection))
             for job in jobs:
@@ -182,14 +188,23 @@ class Writer(GroupCommit[_Job]):
         except BaseException as error:
             self._undo(transaction, session)
             self._raise_if_passing(error)
-            return _fail(jobs, error) if len(jobs) == 1 else False
+            return self._fail(jobs, error) if len(jobs) == 1 else False
         try:
             transaction.commit()
         except Exception as error:
             self._undo(transaction, session)
             session.discard()
             self._raise_if_passing(error, in_doubt=True)
-            return _fail(jobs, error)
+            return self._fail(jobs, error)
+        self._statistics.is_reachable = True
+        return True
+
+    def _fail(self, jobs: list[_Job], error: BaseException) -> bool:
+        if isinstance(error, OperationalError) and not self._database.is_too_much(error):
+            self._statistics.is_reachable = False
+            self._statistics.failures += 1
+        for job in jobs:
+            job.fail(error)
         return True
 
     def _raise_if_passing(self, error: BaseException, in_doubt: bool = False) -> None:
@@ -218,18 +233,13 @@ class Writer(GroupCommit[_Job]):
             session.discard()
 
 
-def _fail(jobs: list[_Job], error: BaseException) -> bool:
-    for job in jobs:
-        job.fail(error)
-    return True
-
-
 class Writers:
     """One writer for each process: a forked child never uses its parent's queue or connection."""
 
-    def __init__(self, database: Database, cache: WriterCache) -> None:
+    def __init__(self, database: Database, cache: WriterCache, statistics: StoreStatistics) -> None:
         self._database = database
         self._cache = cache
+        self._statistics = statistics
         self._by_process: dict[int, Writer] = {}
         self._closed = False
 
@@ -242,8 +252,14 @@ class Writers:
         if found is None:
             self._cache.clear()
             # setdefault is atomic: two threads that ask at the same time get the same writer.
-            found = self._by_process.setdefault(pid, Writer(self._database, self._cache))
+            found = self._by_process.setdefault(pid, Writer(self._database, self._cache, self._statistics))
         return found
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait in this process."""
+        found = self._by_process.get(os.getpid())
+        return 0 if found is None else found.waiting
 
     def close(self) -> None:
         """Drain and close this process's writer; the store takes no more writes."""

@@ -81,6 +81,9 @@ class TaskService:
         store: the platform's data.
         settings: how tasks are run.
 
+    Attributes:
+        is_leader: whether this process runs the tasks.
+
     Raises:
         ConfigurationError: the platform has neither folder nor bus; a package is not installed; or a network
             is none.
@@ -100,6 +103,7 @@ class TaskService:
         self._brokers = BrokerSessions(self._store, rules, settings.tls)
         self._runner = TaskRunner(self._store, self._fetcher)
         self._running: set[str] = set()
+        self.is_leader = False
         self._is_closed = False
         self._wakeup = here.event()
         self._ended = here.event()
@@ -152,9 +156,11 @@ class TaskService:
 
         scheduler = Scheduler()
         scheduler.start()
+        self.is_leader = True
         try:
             self._schedule(scheduler)
         finally:
+            self.is_leader = False
             self._brokers.close(CLOSE_SECONDS / 2)
             scheduler.stop(CLOSE_SECONDS / 2)
 

@@ -124,7 +124,46 @@ def test_a_silent_redis_is_given_up(
     with caplog.at_level(logging.WARNING), standing_still(server):
         wait_until(lambda: not news.is_exact)
         assert "followers look into the store" in caplog.text
+        assert not bus.state().is_connected
     wait_until(lambda: news.is_exact)
+
+
+def test_a_loss_and_its_end_are_one_line_each_and_counted(
+    server: Redis, bus: RedisBus, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(RedisBus(server.url())) as other, caplog.at_level(logging.INFO):
+        news, heard = bus.news("drops"), other.news("drops")
+        assert not bus.state().is_connected  # yet
+        wait_until(lambda: news.is_exact and heard.is_exact)
+        news.change()
+        wait_until(lambda: other.state().received == 1)
+        wait_until(lambda: bus.state().sent == 1)
+        before = bus.state()
+        assert (before.is_connected, before.received, before.losses) == (True, 0, 0)
+        assert other.state().sent == 0
+        assert time.time() - 60 < before.last_reached <= time.time()
+        other.close()
+        server._halt()
+        try:
+            wait_until(lambda: not bus.state().is_connected)
+            for _ in range(20):  # all of which fail, in the listener, the sender and here
+                news.change()
+                bus.version("rights").change()
+                bus.lease("tasks").acquire()
+                detect().sleep(0.05)
+        finally:
+            server._launch()
+        wait_until(lambda: bus.state().is_connected and news.is_exact)
+        bus.version("rights").change()
+        wait_until(lambda: bus.state().sent == 2)
+    found = bus.state()
+    assert (found.is_connected, found.losses) == (True, 1)
+    assert found.last_reached > before.last_reached
+    lines = [record.getMessage() for record in caplog.records if "the bus is" in record.getMessage()]
+    assert len(lines) == 2, lines
+    assert lines[0].startswith("the bus is away, callers and followers look into the store: ")
+    assert lines[1].startswith("the bus is back after ")
+    assert server.password not in caplog.text
 
 
 @pytest.mark.needs("green", "a thread cannot be killed")

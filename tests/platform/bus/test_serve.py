@@ -1,11 +1,15 @@
-"""`flowthings-like serve --bus`: what is refused, and what is printed."""
+"""`flowthings-like serve --bus`: what is refused, and what an operator sees."""
 
 from __future__ import annotations
 
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 
 from tests.platform.rest.served import PATIENCE, ROOT, SERVE, Served
 from tests.servers.redis import Redis
@@ -46,3 +50,54 @@ def test_the_bus_is_shown_without_its_password(
         assert served.printed[0] == f"bus: redis://127.0.0.1:{redis_server.port}/3"
         assert served.stop() == 0
         assert served.errors == []
+
+
+def test_an_operator_sees_that_the_redis_is_away_and_load_balancers_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("--workers", "2", "--metrics-port", "0")
+    with Redis() as redis:
+        monkeypatch.setenv("FLOWTHINGS_BUS_URL", redis.url())
+        with Served(tmp_path, *options) as served:
+            (line,) = [line for line in served.printed if line.startswith("metrics: ")]
+            metrics_url = f"{line.removeprefix('metrics: ')}/metrics"
+
+            def ready() -> Any:
+                answer = requests.get(f"{served.url}/readyz", timeout=PATIENCE)
+                assert answer.status_code == 200
+                return answer.json()["body"]
+
+            def metrics() -> dict[str, float]:
+                lines = requests.get(metrics_url, timeout=PATIENCE).text.splitlines()
+                rows = [line.rsplit(" ", 1) for line in lines if not line.startswith("#")]
+                return {name: float(value) for name, value in rows}
+
+            wait_for(lambda: metrics().get("flowthings_bus_connected") == 2)
+            wait_for(lambda: metrics().get('flowthings_leaders{service="tasks"}') == 1)
+            seen = ready()
+            assert (seen["status"], seen["bus"]["connected"]) == ("ready", True)
+            assert abs(seen["bus"]["lastReached"] / 1000 - time.time()) < PATIENCE
+            redis._halt()
+            wait_for(lambda: metrics().get("flowthings_bus_connected") == 0)
+            assert not any(ready()["bus"]["connected"] for _ in range(4))
+            redis._launch()
+            wait_for(lambda: metrics().get("flowthings_bus_connected") == 2)
+            found = metrics()
+            assert found["flowthings_bus_losses_total"] == 2
+            reached = found["flowthings_bus_last_reached_timestamp_seconds"]
+            assert seen["bus"]["lastReached"] / 1000 < reached <= time.time()
+            assert found["flowthings_bus_messages_sent_total"] >= 0
+            assert (found["flowthings_store_reachable"], found["flowthings_store_write_queue"]) == (2, 0)
+            assert found["flowthings_store_failures_total"] == 0
+            assert served.stop() == 0
+            log = "".join(served.errors)
+            assert log.count("the bus is away") == log.count("the bus is back") == 2  # once in each worker
+            assert redis.password not in log
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until the condition is true, and fail if it does not become true."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -23,6 +23,7 @@ from flowthings_like.platform.store import postgresql, schema
 from flowthings_like.platform.store.bulk import fetch
 from flowthings_like.platform.store.migrate import migrate
 from flowthings_like.platform.store.postgresql_connection import StoreConnection
+from flowthings_like.platform.store.statistics import StoreStatistics
 
 from ...servers.postgres import PostgresDatabase, PostgresServer
 from ..harness import ME, add_flow, at_once, sizes_agree
@@ -180,10 +181,18 @@ def test_a_server_that_stays_away_fails_the_call(monkeypatch: pytest.MonkeyPatch
     with PostgresServer() as server:
         store = Store(server.url)
         store.write(add("a"))
+        names(store)
+        assert store.statistics() == StoreStatistics()
     with pytest.raises(Unavailable, match="cannot do that now"):
         store.write(add("b"))
+    found = store.statistics()
+    assert (found.is_reachable, found.failures, found.read_retries) == (False, 1, 0)
+    assert found.write_retries > 0
     with pytest.raises(Unavailable, match="cannot do that now"):
         names(store)
+    found = store.statistics()
+    assert (found.is_reachable, found.failures, found.waiting) == (False, 2, 0)
+    assert found.read_retries > 0
     store.close()
 
 
