@@ -34,6 +34,7 @@ class Reachability:
     """Notes the successes and failures of all connections to one server.
 
     The log gets one line when the server is lost and one when it is back, however many calls fail meanwhile.
+    It takes no lock: of two threads that fail in the same moment both may write the line.
 
     Attributes:
         last_reached: see `BusState`.
@@ -43,26 +44,24 @@ class Reachability:
     def __init__(self) -> None:
         self.last_reached = 0.0
         self.losses = 0
-        self._loss: dict[str, float] = {}  # {"since": the time.monotonic() of the loss}, empty without one
+        self._lost_at: float | None = None  # time.monotonic(); None while it is reached
 
     @property
     def is_connected(self) -> bool:
         """See `BusState`."""
-        return self.last_reached > 0 and not self._loss
+        return self.last_reached > 0 and self._lost_at is None
 
     def reached(self) -> None:
         """Note that the server has answered."""
         self.last_reached = time.time()
-        if self._loss:
-            since = self._loss.pop("since", None)  # atomic: one of several threads gets it
-            if since is not None:
-                # A warning, because without `--log` the one of the loss is shown, and this has to be, too.
-                _log.warning("the bus is back after %.1f seconds", time.monotonic() - since)
+        lost_at, self._lost_at = self._lost_at, None
+        if lost_at is not None:
+            # A warning, because without `--log` the one of the loss is shown, and this has to be, too.
+            _log.warning("the bus is back after %.1f seconds", time.monotonic() - lost_at)
 
     def lost(self, reason: Exception) -> None:
         """Note that the server could not be reached, or has not answered."""
-        now = time.monotonic()
-        # Atomic: one of several threads sets it. A float of its own, so `is` tells whose it is.
-        if self._loss.setdefault("since", now) is now:
+        if self._lost_at is None:
+            self._lost_at = time.monotonic()
             self.losses += 1
             _log.warning("the bus is away, callers and followers look into the store: %s", reason)
