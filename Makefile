@@ -8,6 +8,9 @@ ARGS ?=
 # Which installations are tried: --lowest for those with the lowest versions alone
 PACKAGES ?=
 
+# Tests start many processes, and each of them would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # What asks the database, once more on tables of PostgreSQL that are cut into parts
 STORED = $(addprefix tests/platform/,resources live store tasks/test_schedule.py) $(addprefix tests/platform/rest/test_,application.py \
 	devices.py drop_routes.py embedded.py grants.py idempotency.py plans.py resources.py statistics.py)

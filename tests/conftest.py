@@ -26,7 +26,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--shared",
         action="store_true",
-        help="run each test on one backend only, another one on each CPython; those of tests/green on all",
+        help="run each test on one backend, another one on each CPython; but those in tests/green and those "
+        "marked `exhaustive` on all",
     )
     parser.addoption("--long", action="store_true", help="run the tests marked `long`, too")
 
@@ -44,8 +45,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         able = _backends_of(item)
         if item.get_closest_marker("once"):
             wanted = _one_of(able, item.path.name) if is_whole or "threads" not in able else "threads"
-        elif config.getoption("--shared") and not item.nodeid.startswith(ALWAYS):
-            wanted = _one_of(able, item.nodeid, sys.version_info[1])
+        elif config.getoption("--shared") and not _is_for_all(item):
+            wanted = _one_of(able, _name(item), sys.version_info[1])
         else:
             wanted = here
         if wanted != here or (item.get_closest_marker("long") and not config.getoption("--long")):
@@ -68,6 +69,17 @@ def _backends_of(item: pytest.Item) -> tuple[str, ...]:
     """The backends that a test can run on: all, or those of the kind that it is marked with."""
     needed = item.get_closest_marker("needs")
     return BACKENDS if needed is None else KINDS[needed.args[0]]
+
+
+def _is_for_all(item: pytest.Item) -> bool:
+    """Whether a test is run on each backend of each CPython that runs it."""
+    return item.nodeid.startswith(ALWAYS) or item.get_closest_marker("exhaustive") is not None
+
+
+def _name(item: pytest.Item) -> str:
+    """A test's name, the same in each run. Parameters go by their numbers: packed bytes hold the time."""
+    call = getattr(item, "callspec", None)
+    return item.nodeid if call is None else f"{item.nodeid.partition('[')[0]}{sorted(call.indices.items())}"
 
 
 def _one_of(backends: tuple[str, ...], name: str, offset: int = 0) -> str:

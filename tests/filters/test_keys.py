@@ -105,6 +105,7 @@ def points(region: list[Box]) -> set[tuple[int, ...]]:
     return {point for point in POINTS if any(point in box for box in region)}
 
 
+@pytest.mark.once
 @settings(max_examples=200, deadline=None)
 @given(some_boxes(), some_boxes(), st.integers(1, 4))
 def test_regions_have_the_points_that_they_should(one: list[Box], other: list[Box], most: int) -> None:

@@ -186,6 +186,7 @@ def fuzz_filters(api: Client, caplog: pytest.LogCaptureFixture, most: int) -> No
     one()
 
 
+@pytest.mark.once
 def test_requests(api: Client, known: dict[str, list[str]], caplog: pytest.LogCaptureFixture) -> None:
     fuzz_requests(api, known, caplog, 1500)
 

@@ -345,7 +345,9 @@ def web() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("examples", [10, pytest.param(100, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize(
+    "examples", [10, pytest.param(100, marks=[pytest.mark.exhaustive, pytest.mark.once])]
+)
 def test_nobody_gets_out(examples: int) -> None:
     options = settings(
         max_examples=examples,

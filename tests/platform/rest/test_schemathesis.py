@@ -47,6 +47,7 @@ def served(tmp_path: Path) -> Served:
     return Served(tmp_path / "data")
 
 
+@pytest.mark.once
 def test_no_request_makes_the_platform_fail(served: Served, tmp_path: Path) -> None:
     with served:
         run(served, tmp_path, "--phases", "fuzzing", "--max-examples", "3")
