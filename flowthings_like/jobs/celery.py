@@ -23,7 +23,7 @@ import orjson
 from ..api import API
 from ..errors import ConfigurationError, InvalidInput
 from ..transport.retry import Backoff
-from .checkpoint import Checkpoint, Counts
+from .checkpoint import Checkpoint, Counts, locked
 from .errors import LoadStopped
 from .parts import PartResult, load_part
 from .progress import Progress, Report, Stopwatch
@@ -149,7 +149,8 @@ def load(
         name: of the task.
 
     Raises:
-        InvalidInput, ConfigurationError: the load cannot be made. Nothing was sent.
+        InvalidInput, ConfigurationError: the load cannot be made, or another one uses the checkpoint now.
+            Nothing was sent.
         LoadStopped: a part has failed. Those that have begun go on.
         TimeoutError: a part was not done in time.
     """
@@ -161,7 +162,8 @@ def load(
         where = Where(str(Path(where.data).resolve()), None, where.account)
     if rejects is None:
         spec = LoadSpec.from_json({**spec.to_json(), "max_rejects": 0})
-    with where.opened() as api:
+    path = None if checkpoint is None else Path(checkpoint)
+    with locked(path), where.opened() as api:
         source, sink = spec.open_source(api), spec.open_sink(api)
         settings = {
             **source.settings(),
@@ -169,7 +171,7 @@ def load(
             **spec.options().settings(sink),
             "rows_per_part": rows_per_part,
         }
-        coordinator = _Coordinator(app, spec, where, settings, checkpoint, on_progress, name)
+        coordinator = _Coordinator(app, spec, where, settings, path, on_progress, name)
         _check(source, sink, spec, coordinator.state)
         return coordinator.run(source, rows_per_part, rejects, timeout)
 
@@ -192,15 +194,15 @@ class _Coordinator:
         spec: LoadSpec,
         where: Where,
         settings: dict[str, Any],
-        checkpoint: str | os.PathLike[str] | None,
+        checkpoint: Path | None,
         on_progress: Callable[[Progress], object] | None,
         name: str,
     ) -> None:
         self._app = app
         self._spec = spec
         self._where = where
-        self._checkpoint = None if checkpoint is None else Path(checkpoint)
-        found = None if self._checkpoint is None else Checkpoint.load(self._checkpoint, settings)
+        self._checkpoint = checkpoint
+        found = None if checkpoint is None else Checkpoint.load(checkpoint, settings)
         self.state = found or Checkpoint(settings)
         self._on_progress = on_progress
         self._name = name

@@ -9,17 +9,20 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from ..errors import InvalidInput
+from ..errors import ConfigurationError, InvalidInput
+from ..files.file_lock import FileLock
 from ..files.writing import replacing
 from .table import Position
 
-__all__ = ["Checkpoint", "Counts"]
+__all__ = ["Checkpoint", "Counts", "locked"]
 
 _VERSION = 1
 _NOT_WRITABLE = "no checkpoint can be written in this folder"
@@ -85,14 +88,12 @@ class Checkpoint:
 
         Raises:
             InvalidInput: it is no checkpoint, or that of another load.
-            OSError: it cannot be read, or none could be written.
+            OSError: it cannot be read.
         """
         settings = orjson.loads(orjson.dumps(settings))
         try:
             found = orjson.loads(path.read_bytes())
         except FileNotFoundError:
-            if not os.access(path.parent, os.W_OK):
-                raise PermissionError(13, _NOT_WRITABLE, str(path.parent)) from None
             return None
         except orjson.JSONDecodeError:
             raise InvalidInput(f"{path} is not a checkpoint") from None
@@ -102,6 +103,43 @@ class Checkpoint:
         found["position"] = Position(**found["position"])
         found["counts"] = Counts(**found["counts"])
         return cls(**found)
+
+
+@contextmanager
+def locked(path: Path | None) -> Iterator[None]:
+    """A block in which no other load uses a checkpoint; if the path is None, there is none.
+
+    The lock is on a file of its own, `NAME.lock`, because the checkpoint is replaced whenever it is saved.
+    The system releases it when the process ends. The file stays.
+
+    Raises:
+        ConfigurationError: another load uses the checkpoint, or it cannot be locked.
+        OSError: nothing can be written in its folder.
+    """
+    if path is None:
+        yield
+        return
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(13, _NOT_WRITABLE, str(path.parent))
+    lock = FileLock(path.with_name(f"{path.name}.lock"))
+    try:
+        if not _acquire(lock, path):
+            raise ConfigurationError(
+                f"{path} is the checkpoint of a load that runs now; wait until it has ended, or stop it; "
+                f"another load needs a checkpoint of its own"
+            )
+        yield
+    finally:
+        lock.release()
+
+
+def _acquire(lock: FileLock, path: Path) -> bool:
+    try:
+        return lock.acquire()
+    except (ImportError, OSError) as error:
+        raise ConfigurationError(
+            f"{path} cannot be locked against other loads: {error}; give a checkpoint on a local disk"
+        ) from error
 
 
 def _check_settings(path: Path, then: dict[str, Any], now: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, locked
 from .column_types import ColumnTypes, parse_types
 from .pipeline import Pipeline, Work
 from .progress import Progress, Report, Stopwatch
@@ -144,7 +144,8 @@ def load(
         async_lib: the backend whose threads make the calls; None for that of this process.
 
     Raises:
-        InvalidInput, ConfigurationError: the source, the sink or an option cannot be used. Nothing was sent.
+        InvalidInput, ConfigurationError: the source, the sink or an option cannot be used, or another load
+            uses the checkpoint now. Nothing was sent.
         LoadStopped: a call has failed, also when it was made again; or too many rows were refused. What was
             stored before stays. With a checkpoint, `load` may be called again.
         OSError: a file cannot be read or written.
@@ -153,7 +154,9 @@ def load(
         types, na, filter, transform, batch, parallel, calls_per_second, max_rejects, async_lib
     )
     found = source if isinstance(source, Source) else FileSource(source)
-    return _Load(found, sink, options, _path(checkpoint), _path(rejects), on_progress).run()
+    state = _path(checkpoint)
+    with locked(state):
+        return _Load(found, sink, options, state, _path(rejects), on_progress).run()
 
 
 def _path(given: str | os.PathLike[str] | None) -> Path | None:

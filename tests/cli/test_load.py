@@ -75,6 +75,9 @@ def test_it_is_killed_and_goes_on(api: API, shell: Shell) -> None:
         if checkpoint.exists() and json.loads(checkpoint.read_text())["position"]["row"]:
             break
         time.sleep(0.02)
+    second = shell.run(*load)
+    assert (second.returncode, second.stdout) == (1, "")
+    assert "cp is the checkpoint of a load that runs now; wait until it has ended" in second.stderr
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     printed = shell.succeed(*load)

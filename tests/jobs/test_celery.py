@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from flowthings_like import API, InvalidInput, jobs
+from flowthings_like import API, ConfigurationError, InvalidInput, jobs
 from flowthings_like.jobs import celery as loads
 from flowthings_like.jobs.spec import LoadSpec
 
@@ -48,6 +48,12 @@ def test_the_parts_of_a_load(tmp_path: Path) -> None:
     spec = LoadSpec.from_json({**SPEC, "source": str(tmp_path / "in.csv"), "batch": 50})
     where, options = loads.Where(str(tmp_path / "data")), {"rows_per_part": 130}
     told: list[jobs.Progress] = []
+
+    def tell(progress: jobs.Progress) -> None:
+        told.append(progress)
+        with pytest.raises(ConfigurationError, match="of a load that runs now"):
+            loads.load(eager(), spec, where, **options, checkpoint=tmp_path / "checkpoint")  # type: ignore[arg-type]
+
     with API.embedded(tmp_path / "data") as api:
         for _ in range(2):
             report = loads.load(
@@ -57,7 +63,7 @@ def test_the_parts_of_a_load(tmp_path: Path) -> None:
                 **options,  # type: ignore[arg-type]
                 rejects=tmp_path / "rejects",
                 checkpoint=tmp_path / "checkpoint",
-                on_progress=told.append,
+                on_progress=tell,
             )
             assert (report.rows, report.stored, report.refused) == (ROWS, ROWS - len(BAD), len(BAD))
             assert SINKS["flows"].stored(api) == [n for n in range(1, ROWS + 1) if n not in BAD]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flowthings_like import API, jobs
+from flowthings_like import API, ConfigurationError, jobs
 from flowthings_like.green.backends import choice as backend
 
 from . import sinks
@@ -34,11 +34,13 @@ def start(folder: Path, kind: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, env={"PYTHONPATH": root})
 
 
-def kill_after(process: subprocess.Popen[bytes], api: API, sink: SinkCase, rows: int) -> None:
-    """Kill it once so many rows are stored."""
+def kill_after(process: subprocess.Popen[bytes], api: API, sink: SinkCase, rows: int, folder: Path) -> None:
+    """Kill it once so many rows are stored. Until then no other load can use its checkpoint."""
     deadline = time.monotonic() + 120
     while len(sink.stored(api)) < rows and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
+    with pytest.raises(ConfigurationError, match="checkpoint is the checkpoint of a load that runs now"):
+        jobs.load(folder / "in.csv", sink.make(api), checkpoint=folder / "checkpoint")
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "it was done before it was killed"
 
@@ -54,7 +56,7 @@ def test_kill_9(kind: str, tmp_path: Path) -> None:
     with API.embedded(tmp_path / "data") as api:
         sink.stored(api)  # this process serves the folder
         for rows in (60, 250):
-            kill_after(start(tmp_path, kind), api, sink, rows)
+            kill_after(start(tmp_path, kind), api, sink, rows, tmp_path)
         report = jobs.load(
             tmp_path / "in.csv",
             sink.make(api),
@@ -99,5 +101,6 @@ def test_a_green_thread_is_killed(tmp_path: Path) -> None:
             while len(sink.stored(api)) < rows:
                 time.sleep(0.005)
             backend.detect().kill(thread)
+            backend.detect().task(thread).outcome(60)  # until it has ended, it has the checkpoint
         assert load(None).rows == 200
         assert sink.stored(api) == list(range(1, 201))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -240,6 +241,29 @@ def test_a_checkpoint_is_of_one_load(api: API, tmp_path: Path) -> None:
     checkpoint.write_text("{}")
     with pytest.raises(InvalidInput, match="is not a checkpoint"):
         jobs.load(source, sink, checkpoint=checkpoint)
+
+
+def test_a_checkpoint_is_used_by_one_load_at_a_time(api: API, tmp_path: Path) -> None:
+    source, sink, answers = write(tmp_path, CSV), jobs.FlowsSink(api, PATH), []
+
+    def another() -> None:
+        with pytest.raises(ConfigurationError) as raised:
+            jobs.load(source, sink, checkpoint=tmp_path / "checkpoint")
+        answers.append(str(raised.value))
+
+    def transform(row: dict[str, Any]) -> dict[str, Any]:
+        another()
+        thread = threading.Thread(target=another)
+        thread.start()
+        thread.join()
+        return row
+
+    assert jobs.load(source, sink, checkpoint=tmp_path / "checkpoint", transform=transform).stored == 3
+    assert len(answers) == 2 * 3
+    assert all(f"{tmp_path}/checkpoint is the checkpoint of a load that runs now" in text for text in answers)
+    assert len(elems(api)) == 3
+    with pytest.raises(PermissionError, match="no checkpoint can be written"):
+        jobs.load(source, sink, checkpoint=tmp_path / "none" / "checkpoint")
 
 
 def test_it_goes_on_after_a_failure(api: API, tmp_path: Path) -> None:
