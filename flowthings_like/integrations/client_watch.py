@@ -10,26 +10,18 @@ A client that has closed its sending side only, and still reads, counts as gone,
 from __future__ import annotations
 
 import _socket
-import os
 import sys
-from contextlib import suppress
-from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..transport.background_threads import OneThread
+from ..transport.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from ..green.backends.contract import Backend
 
 __all__ = ["INTERVAL", "ClientWatch", "Watched", "find_client"]
 
 INTERVAL = 0.25
 """Seconds between two looks."""
-
-LINGER = 40
-"""Looks without any request after which the thread ends."""
 
 _ESTABLISHED = 1  # a state of a TCP connection, as the kernel's headers number them
 
@@ -44,53 +36,17 @@ class Watched(Protocol):
         """Cancel its calls."""
 
 
-class ClientWatch:
-    """Looks at requests as long as there are some, in a thread of its own.
+class ClientWatch(Watch[Watched]):
+    """Looks at requests as long as there are some, in a thread of its own."""
 
-    It belongs to one process, and to one hub under gevent and eventlet.
-    """
+    interval = INTERVAL
 
-    def __init__(self, backend: Backend) -> None:
-        self.pid = os.getpid()
-        self._backend = backend
-        self._watched: dict[Watched, None] = {}
-        self._thread = OneThread(self._run)
-
-    def add(self, request: Watched) -> None:
-        """Look at a request from now on."""
-        self._watched[request] = None
-        # In an empty context: the thread must not keep the context of the first request alive.
-        Context().run(self._thread.start)
-
-    def discard(self, request: Watched) -> None:
-        """Look at a request no more."""
-        self._watched.pop(request, None)
-
-    def _run(self) -> None:
-        try:
-            self._look_until_idle()
-        finally:  # also if this thread is killed: the next request starts another one
-            self._thread = OneThread(self._run)
-        # A request that was added since the last look has started that thread, or did not know of it.
-        if self._watched:
-            self._thread.start()
-
-    def _look_until_idle(self) -> None:
-        idle = 0
-        while idle < LINGER:
-            self._backend.sleep(INTERVAL)
-            idle = 0 if self._watched else idle + 1
-            for request in list(self._watched):
-                # Whatever is wrong with one request, the others are looked at.
-                with suppress(Exception):
-                    self._look(request)
-
-    def _look(self, request: Watched) -> None:
-        reason = request.is_due()
+    def _look(self, thing: Watched) -> None:
+        reason = thing.is_due()
         if reason is not None:
             # In a thread of its own, because it waits for the calls that it stops.
-            self._backend.spawn(request.cancel, reason)
-            self.discard(request)
+            self._backend.spawn(thing.cancel, reason)
+            self.discard(thing)
 
 
 def find_client(environ: Mapping[str, Any]) -> Callable[[], bool] | None:

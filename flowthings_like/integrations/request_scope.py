@@ -16,11 +16,11 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from ..errors import CallCancelled, ConfigurationError, DeadlineExceeded, InvalidInput
 from ..green.backends.choice import choose
 from ..transport.call_scope import CallScope
+from ..transport.watch import Watches
 from .client_watch import INTERVAL, ClientWatch, find_client
 from .request_api import RequestAPI
 
@@ -88,7 +88,7 @@ class RequestScopes:
         self.timeout_header = timeout_header
         self.watch_client = watch_client
         self.pool = pool
-        self._watches: WeakKeyDictionary[object, ClientWatch] = WeakKeyDictionary()
+        self._watches = Watches(ClientWatch)
 
     def open(self, environ: dict[str, Any]) -> RequestScope:
         """Open the scope of a request.
@@ -113,13 +113,7 @@ class RequestScopes:
 
     def _watch(self) -> ClientWatch:
         """The watch of this process and hub."""
-        backend = choose(self.api.async_lib)
-        owner = backend.socket_owner()
-        watch = self._watches.get(owner)
-        made = ClientWatch(backend)
-        if watch is None or watch.pid != made.pid:
-            self._watches[owner] = watch = made
-        return watch
+        return self._watches.here(choose(self.api.async_lib))
 
 
 class RequestScope:

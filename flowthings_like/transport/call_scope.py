@@ -5,7 +5,8 @@
 
 The scope of the current code is a context variable. Parallel calls run with a copy of the context in which
 they were made, so it also counts in their green threads and OS threads. Each family of services asks
-`limit_call` when it computes the deadline of a call.
+`limit_call` when it computes the deadline of a call. Exchanges with a database, which have no deadline of
+their own, are stopped from outside (`database/exchange_limits.py`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     P = ParamSpec("P")
 
-__all__ = ["CallScope", "limit_call", "limit_seconds", "limit_timeout"]
+__all__ = ["CallScope", "current_scope", "limit_call", "limit_seconds", "limit_timeout"]
 
 
 R = TypeVar("R")
@@ -82,6 +83,11 @@ class CallScope:
 
 
 _current: ContextVar[CallScope | None] = ContextVar("flowthings_like_call_scope", default=None)
+
+
+def current_scope() -> CallScope | None:
+    """The scope of the current code; None if there is none."""
+    return _current.get()
 
 
 def limit_call(deadline: float | None) -> float | None:

@@ -22,7 +22,6 @@ from flowthings_like import (
     services,
 )
 from flowthings_like.green import detect
-from flowthings_like.integrations import client_watch
 from flowthings_like.integrations.client_watch import ClientWatch, find_client, has_gone
 from flowthings_like.integrations.wsgi import RequestScope, RequestScopes, ScopeMiddleware, scope_of
 from flowthings_like.services.things.client import Client
@@ -420,8 +419,8 @@ class Watched:
 def test_a_watch_goes_on_after_a_request_that_fails_and_after_it_was_idle(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(client_watch, "INTERVAL", 0.001)
-    monkeypatch.setattr(client_watch, "LINGER", 2)
+    monkeypatch.setattr(ClientWatch, "interval", 0.001)
+    monkeypatch.setattr(ClientWatch, "linger", 2)
     watch = ClientWatch(detect())
     for _ in range(3):
         failing, fine = Watched(OSError(), None, "late"), Watched(None, "gone")
@@ -437,7 +436,7 @@ class Killed(BaseException):
 
 
 def test_a_watch_that_was_killed_is_started_by_the_next_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_watch, "INTERVAL", 0.001)
+    monkeypatch.setattr(ClientWatch, "interval", 0.001)
     watch = ClientWatch(detect())
     killed = Watched(Killed())
     thread = watch._thread

@@ -15,8 +15,10 @@ from ...errors import ConfigurationError, DeadlineExceeded
 from ...green.backends.choice import detect
 from ...transport.call_scope import limit_call
 from ...transport.connection_pool import Lease, Pool
+from ...transport.database.exchange_limits import ExchangeWatch
 from ...transport.database.session import Session
 from ...transport.pool_statistics import Statistics
+from ...transport.watch import Watches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,6 +100,7 @@ class Connections:
         self._is_memory = memory is not None
         self._anchor: Any = None
         self._natives: WeakKeyDictionary[Any, NativePool] = WeakKeyDictionary()
+        self._watches = Watches(ExchangeWatch)
         self._pool: Pool[Session] = Pool(
             self.name, self._new_session, Session.close,
             size=options.max, keep=options.min, idle_for=options.idle, usable=self._is_usable,
@@ -173,9 +176,10 @@ class Connections:
 
     def _new_session(self) -> Session:
         wanted = self.options.native
+        backend = detect()
         blocks = self.driver.blocks_green_threads() if wanted is None else wanted
-        is_native = blocks and detect().is_cooperative
-        return Session(self.driver, self.native() if is_native else None, self._run_aside)
+        native = self.native() if blocks and backend.is_cooperative else None
+        return Session(self.driver, native, self._run_aside, self._watches.here(backend))
 
     def _connect(self) -> Any:
         if self._is_memory and self._anchor is None:

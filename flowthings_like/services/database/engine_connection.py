@@ -6,7 +6,7 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ConnectionLost
+from ...errors import ConnectionLost, DeadlineExceeded
 from ...green.calls.thunk import unwrap
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class EngineConnection:
     """A connection of the pool, with the attributes and methods of the driver's own one.
 
     Methods, and setting an attribute, are exchanges. If the connection was lost they raise the driver's
-    OperationalError, which SQLAlchemy understands.
+    OperationalError, which SQLAlchemy understands. DeadlineExceeded and CallCancelled are as they are.
 
     SQLAlchemy keeps this object as long as the connection lives. While the connection is idle, or is somebody
     else's, it is empty.
@@ -89,7 +89,7 @@ class EngineConnection:
     def rollback(self) -> None:
         """Roll the transaction back. If the connection was lost, that is done already."""
         if not self.closed:
-            self._exchanged(self.session.finish, self.session.driver.rollback)
+            self._exchanged(self.session.undo)
 
     def cursor(self, *args: Any, **kwargs: Any) -> EngineCursor:
         """A new cursor; the arguments are for the driver's `cursor`."""
@@ -98,6 +98,8 @@ class EngineConnection:
     def _exchanged(self, exchange: Callable[..., Any], *args: Any) -> Any:
         try:
             return exchange(*args)
+        except DeadlineExceeded:  # an OSError, but no loss of the connection
+            raise
         except (ConnectionLost, OSError) as error:
             if not self.closed:
                 raise

@@ -76,9 +76,9 @@ class QueryBatch:
             pass
 
     def _take_turn(self, session: Session) -> bool:
-        return bool(session.finish(self._drain))
+        return bool(session.finish(self._drain, session))
 
-    def _drain(self, connection: Any) -> bool:
+    def _drain(self, connection: Any, session: Session) -> bool:
         """Run queries for a while. Returns whether there may be more. Called within an exchange."""
         driver, end = self._driver, monotonic() + SLICE
         has_begun = driver.begins  # the exchange begins with a transaction
@@ -93,6 +93,8 @@ class QueryBatch:
             try:
                 self._results[index] = fetch(driver, connection, statement, rows_as)
             except Exception as error:
+                if session.is_stopped:  # its scope has ended, and the error is that of the exchange
+                    raise
                 self._results[index] = error
                 driver.rollback(connection)
         return True

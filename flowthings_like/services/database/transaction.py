@@ -218,7 +218,7 @@ class Connection:
     def rollback(self) -> None:
         """Undo what was done since the last commit."""
         _check_loan(self._session, self._loan)
-        self._session.finish(self._session.driver.rollback)
+        self._session.undo()
 
     def call(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call `function(connection, *args)` with the driver's own connection, as one exchange."""

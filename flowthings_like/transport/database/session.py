@@ -13,12 +13,14 @@ raised an error that the driver knows and that left the connection in order. Aft
 time-out, an exception of a signal handler, a lost connection) nobody knows what the server will still send,
 and the next caller would read it as the answer to his own statement. Such a session is closed.
 An exchange that was interrupted where no handler saw it stays BUSY, which counts as BROKEN.
+
+An exchange in a call scope ends with the scope, see exchange_limits.py. A session of one that was stopped is
+BROKEN.
 """
 
 from __future__ import annotations
 
 import sys
-from _queue import Empty, SimpleQueue
 from contextlib import suppress
 from enum import Enum
 from functools import partial
@@ -28,6 +30,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ConnectionLost, FlowThingsError
 from ...green.backends.choice import detect
+from ..call_scope import current_scope
+from .exchange_limits import UNDO_SECONDS, LimitedExchange
+from .native_exchange import NativeExchange, cancel_while
 from .sockets import HeldSocket, has_input, time_limit
 
 if TYPE_CHECKING:
@@ -36,6 +41,7 @@ if TYPE_CHECKING:
 
     from ...green.backends.contract import NativeCall, NativePool
     from .drivers.base import Driver
+    from .exchange_limits import ExchangeWatch
 
 __all__ = ["Session", "State"]
 
@@ -52,10 +58,6 @@ class State(Enum):
 
 READY = (State.IDLE, State.ACTIVE)
 
-# Seconds between two cancellations of one statement.
-FIRST_PAUSE = 0.01
-LONGEST_PAUSE = 1.0
-
 
 class Session:
     """One connection. It is made without I/O; `connect` opens it.
@@ -64,6 +66,7 @@ class Session:
         driver: the DB-API driver.
         native: runs the calls of a driver that blocks; None to run them in place.
         run_aside: runs a function that may block, without waiting for it.
+        watch: stops exchanges at the limits of their scopes.
 
     Attributes:
         state: see the table above.
@@ -75,7 +78,11 @@ class Session:
     """
 
     def __init__(
-        self, driver: Driver, native: NativePool | None, run_aside: Callable[[Callable[[], object]], object]
+        self,
+        driver: Driver,
+        native: NativePool | None,
+        run_aside: Callable[[Callable[[], object]], object],
+        watch: ExchangeWatch,
     ) -> None:
         self.driver = driver
         self.state = State.IDLE
@@ -86,8 +93,10 @@ class Session:
         self.note: object = None
         self._native = native
         self._run_aside = run_aside
+        self._watch = watch
+        self._limited: LimitedExchange | None = None  # the exchange that runs, if it is in a scope
         self._connection: Any = None
-        self._running: _NativeExchange | None = None
+        self._running: NativeExchange | None = None
 
     def connect(self, open: Callable[[], Any]) -> None:
         """Open the connection: `open()` returns it."""
@@ -147,8 +156,40 @@ class Session:
 
         Raises:
             ConnectionLost: the connection was interrupted or lost before; nothing was sent.
+            DeadlineExceeded, CallCancelled: the scope of this code has ended, before or meanwhile.
             Exception: what the function raised.
         """
+        scope = current_scope()
+        if scope is None:
+            return self._exchange(function, args)
+        scope.check()
+        return self._exchange_within(LimitedExchange(self, scope), function, args)
+
+    def _exchange_within(
+        self, limited: LimitedExchange, function: Callable[..., Any], args: tuple[Any, ...]
+    ) -> Any:
+        self._limited = limited
+        try:
+            self._watch.add(limited)
+            value = self._exchange(function, args)
+        except Exception as error:
+            if limited.end():
+                raise limited.failure() from error
+            raise
+        finally:
+            self._limited = None
+            self._watch.discard(limited)
+            if limited.end() and self.state in READY:
+                self.state = State.BROKEN
+        return value
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the exchange that runs is being stopped because its scope has ended."""
+        limited = self._limited
+        return limited is not None and limited.is_stopped
+
+    def _exchange(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         if self.state not in READY:
             raise self._lost("was interrupted or lost")
         if self.exchanges == 0 and self.has_input():
@@ -180,8 +221,21 @@ class Session:
     def finish(self, function: Callable[..., Any], *args: Any) -> Any:
         """An exchange that ends with the transaction's end: `function` commits, or rolls back."""
         value = self.exchange(self._close_cursors_and, function, args)
-        self.state = State.IDLE
+        self._note_end()
         return value
+
+    def undo(self) -> None:
+        """Roll the transaction back, as an exchange. It is made after the end of its scope, too."""
+        function, args = self._close_cursors_and, (self.driver.rollback, ())
+        if current_scope() is None:
+            self._exchange(function, args)
+        else:
+            self._exchange_within(LimitedExchange(self, None, monotonic() + UNDO_SECONDS), function, args)
+        self._note_end()
+
+    def _note_end(self) -> None:
+        if self.state is State.ACTIVE:  # it was not stopped
+            self.state = State.IDLE
 
     def _close_cursors_and(self, connection: Any, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         cursors, self.cursors = self.cursors, []
@@ -198,7 +252,7 @@ class Session:
         """Roll the transaction back. Returns whether the connection is in order then."""
         if self.state is State.ACTIVE:
             try:
-                self.finish(self.driver.rollback)
+                self.undo()
             except Exception:
                 # The caller has an error of his own to raise, which says more.
                 self.state = State.BROKEN
@@ -224,13 +278,23 @@ class Session:
             self._end(State.BROKEN)
             return None
 
-    def interrupt(self) -> None:
-        """Interrupt the statement that is under way, if there is one. Its caller gets the driver's error."""
+    def interrupt(self) -> bool:
+        """Interrupt the statement that is under way, if there is one. Its caller gets the driver's error.
+
+        Returns whether the driver can do that.
+        """
         cancel = self._canceller() if self.state is State.BUSY else None
         if cancel is not None:
             exchange = self.exchanges
             is_running = lambda: self.state is State.BUSY and self.exchanges == exchange  # noqa: E731
-            self._run_aside(partial(_cancel_while, is_running, cancel))
+            self._run_aside(partial(cancel_while, is_running, cancel))
+        return cancel is not None
+
+    def end_socket(self) -> None:
+        """End the socket that an exchange waits in. Its caller gets the driver's error."""
+        socket = self._socket() if self.state is State.BUSY else None
+        if socket is not None:
+            socket.shut_down()
 
     def _stop_running(self) -> None:
         """Stop the exchange that is under way, at the server and in the OS thread that runs it."""
@@ -241,7 +305,7 @@ class Session:
         def interrupt() -> None:
             try:
                 if cancel is not None and self.driver.is_embedded and exchange is not None:
-                    _cancel_while(exchange.is_running, cancel)
+                    cancel_while(exchange.is_running, cancel)
                 elif cancel is not None:
                     cancel()
             finally:
@@ -271,6 +335,9 @@ class Session:
                         self.driver.close_cursor(cursor)
             (self.driver.close if was is State.IDLE else self.driver.abort)(connection)
 
+    def _end_broken(self) -> None:
+        self._end(State.BROKEN)
+
     def _canceller(self) -> Callable[[], object] | None:
         with suppress(Exception):  # the driver may find just now that the connection is closed
             return None if self._connection is None else self.driver.canceller(self._connection)
@@ -279,9 +346,9 @@ class Session:
     def _run(self, function: Callable[..., Any], *args: Any) -> Any:
         if self._native is None:
             return function(*args)
-        exchange = self._running = _NativeExchange()
+        exchange = self._running = NativeExchange()
         try:
-            call = exchange.call = self._native.submit(exchange.run, self._end, function, args)
+            call = exchange.call = self._native.submit(exchange.run, self._end_broken, function, args)
         except Exception:  # it was not submitted
             self._running = None
             raise
@@ -293,48 +360,3 @@ class Session:
         error = ConnectionLost(f"this {self.driver.name} connection {what}; the pool does not use it again")
         error.sent = False
         return error
-
-
-class _NativeExchange:
-    """An exchange in an OS thread, which goes on if its caller is interrupted.
-
-    A connection is used by one thread at a time. So it is closed by whichever comes second: the end of the
-    exchange, or the session's end.
-    """
-
-    __slots__ = ("_came_first", "_is_over", "call")
-
-    def __init__(self) -> None:
-        self.call: NativeCall | None = None  # also None if an interrupt came just after it was submitted
-        self._came_first: dict[str, str] = {}
-        self._is_over = False
-
-    def is_running(self) -> bool:
-        """Whether the function may still be called, or has not returned."""
-        return not self._is_over
-
-    def run(self, end: Callable[[State], None], function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        """Call the function, in the OS thread, unless the session has ended."""
-        try:
-            return None if self._came_first else function(*args)
-        finally:
-            self._is_over = True
-            if self._came_first.setdefault("first", "exchange") == "session":
-                end(State.BROKEN)
-
-    def leave_end(self) -> bool:
-        """End the session. Returns whether the exchange goes on, and will close the connection."""
-        return self._came_first.setdefault("first", "session") == "session"
-
-
-def _cancel_while(is_running: Callable[[], bool], cancel: Callable[[], object]) -> None:
-    """Cancel the statement of an exchange until the exchange is over. Called in an OS thread.
-
-    A driver forgets a cancellation that comes just before the statement begins.
-    """
-    pause = FIRST_PAUSE
-    while is_running():
-        cancel()
-        with suppress(Empty):  # no green library replaces this way to wait
-            SimpleQueue[None]().get(timeout=pause)
-        pause = min(2 * pause, LONGEST_PAUSE)

@@ -10,6 +10,7 @@ import pytest
 
 from flowthings_like.green.backends.choice import detect
 from flowthings_like.transport.database.drivers.find import find_driver
+from flowthings_like.transport.database.exchange_limits import ExchangeWatch
 from flowthings_like.transport.database.session import Session
 from tests.services.database.support import until
 from tests.services.database.targets import SQLite
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.needs("green", "an exchange on threads runs in its call
 @pytest.fixture
 def session() -> Session:
     native = detect().native_pool(2, "session")
-    session = Session(find_driver(sqlite3), native, native.submit)
+    session = Session(find_driver(sqlite3), native, native.submit, ExchangeWatch(detect()))
     session.connect(lambda: sqlite3.connect(":memory:", check_same_thread=False))
     return session
 
