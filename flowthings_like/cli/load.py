@@ -14,6 +14,7 @@ from ..jobs import load
 from ..jobs.spec import LoadSpec, parse_types_of
 from .command import Choice
 from .data_command import DataCommand
+from .database_option import database_option
 from .drops.text import print_line, to_json
 from .place import Place, json_option, place_options
 
@@ -41,7 +42,7 @@ SOME_REFUSED = 3
 @click.option("--time", metavar="NAME", help="the column with the time")
 @click.option("--time-unit", type=Choice(["s", "ms", "us", "ns"]), help="of times that are numbers")
 @click.option("--key", multiple=True, metavar="NAME", help="a column that names a row; may be repeated")
-@click.option("--create", is_flag=True, help="create flows or streams that are missing")
+@click.option("--create", is_flag=True, help="create flows, streams and the folder that are missing")
 @click.option("--capacity", type=click.IntRange(min=1), metavar="N", help="of created flows: drops they keep")
 @click.option(
     "--value", "values", multiple=True, metavar="NAME", help="a column with values; may be repeated"
@@ -74,6 +75,7 @@ SOME_REFUSED = 3
 @click.option(
     "--max-rejects", type=click.IntRange(min=0), default=1000, metavar="N", help="most of them (1000)"
 )
+@database_option
 @json_option
 @place_options
 def cli_command(
@@ -81,6 +83,7 @@ def cli_command(
     checkpoint: Path | None,
     rejects: Path | None,
     as_json: bool,
+    db: str | None,
     data: Path | None,
     profile: str | None,
     account: str,
@@ -97,7 +100,7 @@ def cli_command(
     except InvalidInput as error:
         raise click.UsageError(str(error)) from None
     rejects = _default_rejects(spec.source) if rejects is None else rejects
-    with Place(data, profile, account).opened() as api, _Line() as line:
+    with Place(data, profile, account, given["create"]).opened(db=db) as api, _Line() as line:
         source, sink = spec.open_source(api), spec.open_sink(api)
         report = load(
             source,

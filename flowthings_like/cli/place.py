@@ -13,7 +13,7 @@ from ..api import API
 from ..credentials import profile_names
 from ..errors import ConfigurationError
 
-__all__ = ["Place", "json_option", "place_options"]
+__all__ = ["Place", "check_folder", "json_option", "place_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,33 +25,45 @@ class Place:
         data: the folder of an embedded platform; None for a profile.
         profile: a section of the credentials file; None for the default one, or the environment.
         account: the account in the folder.
+        create: whether to make the folder if it is missing.
     """
 
-    def __init__(self, data: Path | None, profile: str | None, account: str) -> None:
+    def __init__(self, data: Path | None, profile: str | None, account: str, create: bool = False) -> None:
         if data is not None and profile is not None:
             raise click.UsageError("give --data or --profile, not both")
         self._data = data
         self._profile = profile
         self._account = account
+        self._create = create
 
     @contextmanager
-    def opened(self, timeout: float | None = None) -> Iterator[API]:
+    def opened(self, timeout: float | None = None, db: str | None = None) -> Iterator[API]:
         """An API for the block.
 
         Args:
             timeout: the API's option of this name, for a platform over the network; None for its default.
+            db: likewise.
 
         Raises:
             ConfigurationError: there are no credentials, or there is no such folder.
         """
         if self._data is None:
-            api = API.connect(self._profile, timeout=timeout)
-        elif self._data.is_dir():
-            api = API.embedded(self._data, account=self._account)
+            api = API.connect(self._profile, timeout=timeout, db=db)
         else:
-            raise ConfigurationError(f"there is no folder {str(self._data)!r}")
+            if not self._create:
+                check_folder(self._data)
+            api = API.embedded(self._data, account=self._account, db=db)
         with api:
             yield api
+
+
+def check_folder(data: Path) -> None:
+    """Raise ConfigurationError if there is no such folder: it would be made, and would be empty."""
+    if not data.is_dir():
+        raise ConfigurationError(
+            f"there is no folder {str(data)!r}; "
+            "API.embedded, flowthings-like serve and flowthings-like load --create make one"
+        )
 
 
 def place_options(function: F) -> F:

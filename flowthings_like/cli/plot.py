@@ -78,10 +78,10 @@ def _run(arguments: _Arguments) -> int:
 
         with connect(endpoint=arguments.endpoint, profile=arguments.profile) as client:
             return _show(client, arguments)
-    if not Path(arguments.data).is_dir():
-        print(f"flowthings-like: there is no folder {arguments.data!r}", file=sys.stderr)
-        return 1
     from ..api import API
+    from .place import check_folder
+
+    check_folder(Path(arguments.data))
 
     with API.embedded(arguments.data, account=arguments.account) as api:
         return _show(api.stream, arguments)

@@ -6,8 +6,10 @@ import json
 import os
 import pty
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,32 @@ def test_a_file_into_flows(api: API, shell: Shell) -> None:
     assert api.drop("/acme/by/EWR").find()[-1]["creationDate"] == 1_356_998_401_000
     told = json.loads(shell.succeed(*load, "--filter", "n > 7", "--key", "n", "--json"))
     assert (told["rows"], told["stored"], told["left_out"]) == (10, 3, 7)
+
+
+def test_a_folder_that_is_missing(shell: Shell) -> None:
+    write(shell.folder, 10)
+    load = ("load", "in.csv", "--into", "/acme/a", "--data", "new")
+    assert "there is no folder 'new'; " in shell.run(*load).stderr
+    assert shell.succeed(*load, *NEW) == "rows read: 10; drops stored: 10\n"
+
+
+def test_a_database_of_its_own(shell: Shell) -> None:
+    write(shell.folder, 10)
+    with closing(sqlite3.connect(shell.folder / "other.db")) as connection:
+        connection.execute("create table t (n int, place text, value real, time int)")
+    into = ("load", "in.csv", "--into", "table:t", "--create", *DATA)
+    assert "the table t cannot be used" in shell.fail(*into)
+    assert (
+        shell.succeed(*into, "--db", "sqlite:///other.db") == "rows read: 10; rows of the table stored: 10\n"
+    )
+    back = ("--into", "/acme/a", *NEW, *DATA, "--db", "sqlite:///other.db")
+    assert shell.succeed("load", "query:select n from t", *back) == "rows read: 10; drops stored: 10\n"
+    refused = shell.fail("load", "query:select 1 from missing", *back)
+    assert "the query cannot be made: no such table: missing" in refused
+    shown = shell.fail(
+        "load", "query:select 1", *back, "--db", "postgresql://me:secret@localhost/a", status=2
+    )
+    assert "put the URL into FLOWTHINGS_DB" in shown
 
 
 def test_refused_rows(api: API, shell: Shell) -> None:

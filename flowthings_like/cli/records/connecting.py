@@ -13,6 +13,7 @@ import click
 from ...api import API
 from ...errors import ConfigurationError
 from ...services.records.api_client import Records, server_of
+from ..place import check_folder
 
 if TYPE_CHECKING:
     from ...services.records.api_client import RecordChannel
@@ -66,8 +67,7 @@ def opened(arguments: CommonArguments, payload_type: PayloadType[Any]) -> Iterat
 @contextmanager
 def _records(arguments: CommonArguments) -> Iterator[Records]:
     if arguments.data is not None:
-        if not arguments.data.is_dir():
-            raise ConfigurationError(f"there is no folder {str(arguments.data)!r}")
+        check_folder(arguments.data)
         with API.embedded(arguments.data, account=arguments.account) as api:
             yield api.record
         return

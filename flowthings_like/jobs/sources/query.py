@@ -8,7 +8,8 @@ from contextlib import closing
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ConfigurationError
+from ...errors import ConfigurationError, InvalidInput
+from ..errors import LoadStopped
 from ..table import Chunk, Position, Table
 from .base import Source
 
@@ -28,6 +29,8 @@ class QuerySource(Source):
         sql: the statement. A load with a checkpoint needs `order by` with columns that make an order without
             ties: it goes on by the number of the row.
         parameters: what `pool.run_query` takes after the statement.
+
+    The load raises InvalidInput if the database refuses the query, and LoadStopped if it fails later.
     """
 
     def __init__(self, pool: ConnectionPool, sql: str, *parameters: Any) -> None:
@@ -48,13 +51,24 @@ class QuerySource(Source):
     def chunks(self, size: int, start: Position) -> Generator[Chunk, None, None]:
         rows: Any = self._pool.iterate(self._sql, *self._parameters, size=size, rows_as=dict)
         with closing(rows):
-            row = sum(1 for _ in islice(rows, start.row))
-            for found in _groups(rows, size):
+            row = sum(len(passed) for passed in self._groups(islice(rows, start.row), size))
+            for found in self._groups(rows, size, row):
                 numbers = range(row + 1, row + 1 + len(found))
                 row += len(found)
                 yield Chunk(Table.of_dicts(found, numbers), [], Position(row))
 
+    def _groups(
+        self, rows: Iterator[dict[str, Any]], size: int, after: int = 0
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Rows, so many at a time. `after` is how many there were before."""
+        while found := self._group(rows, size, after):
+            after += len(found)
+            yield found
 
-def _groups(rows: Iterator[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
-    while found := list(islice(rows, size)):
-        yield found
+    def _group(self, rows: Iterator[dict[str, Any]], size: int, after: int) -> list[dict[str, Any]]:
+        try:
+            return list(islice(rows, size))
+        except self._pool._driver.error as error:
+            if after:
+                raise LoadStopped(f"the query failed after row {after:,}: {error}") from error
+            raise InvalidInput(f"the query cannot be made: {error}") from error
