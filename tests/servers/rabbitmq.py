@@ -51,7 +51,8 @@ class RabbitMQ(Server):
             "log.console.level": "warning",
         }
         self.write_file("rabbitmq.conf", "".join(f"{name} = {value}\n" for name, value in settings.items()))
-        self.write_file("plugins", "[].\n")
+        for name in ("plugins", "advanced.config"):
+            self.write_file(name, "[].\n")
         # A program that knows it can run code in the broker.
         self.write_file(".erlang.cookie", secrets.token_hex(16)).chmod(0o400)
 
@@ -61,7 +62,10 @@ class RabbitMQ(Server):
         variables = {
             "RABBITMQ_NODENAME": f"test-{self.port}@localhost",
             "RABBITMQ_CONFIG_FILE": self.folder / "rabbitmq.conf",
-            "RABBITMQ_CONF_ENV_FILE": self.folder / "no-more-settings",
+            # None of the machine's own settings.
+            "RABBITMQ_CONFIG_FILES": self.folder / "none",
+            "RABBITMQ_ADVANCED_CONFIG_FILE": self.folder / "advanced.config",
+            "RABBITMQ_CONF_ENV_FILE": self.folder / "none",
             "RABBITMQ_ENABLED_PLUGINS_FILE": self.folder / "plugins",
             "RABBITMQ_MNESIA_BASE": self.folder / "mnesia",
             "RABBITMQ_LOG_BASE": self.folder / "log",
