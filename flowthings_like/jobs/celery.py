@@ -141,7 +141,8 @@ def load(
         app: the app, with a result backend.
         spec: the load. Its `calls_per_second` and `parallel` are those of each process of a worker.
         where: the platform.
-        rows_per_part: a part should take a worker far less time than the broker's visibility time-out.
+        rows_per_part: a part should take a worker far less time than the broker waits until it gives the part
+            to another one: the visibility time-out of Redis, the `consumer_timeout` of RabbitMQ.
         checkpoint: a file that keeps which parts are done. The same call with the same file goes on there.
         rejects: a file for the rows that are refused; without it such a row stops the load.
         timeout: seconds to wait for each part; None waits for ever.
