@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,7 +21,7 @@ from ..errors import CallCancelled, DeadlineExceeded
 from .retry import Timeout, earliest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any, ParamSpec
 
     P = ParamSpec("P")
@@ -39,14 +40,16 @@ class CallScope:
 
     Attributes:
         deadline: the same. None after `end`.
-        reason: why no further call may be made; None while calls may be made.
+        reason: why no further call may be made; None while calls may be made, and after `end`.
+        cancelled: the reason of `cancel`, also after `end`; None if it was not cancelled.
     """
 
-    __slots__ = ("deadline", "reason")
+    __slots__ = ("cancelled", "deadline", "reason")
 
     def __init__(self, deadline: float | None = None) -> None:
         self.deadline = deadline
         self.reason: str | None = None
+        self.cancelled: str | None = None
 
     def run(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a function. Its calls, and those of threads that it starts, have these limits."""
@@ -56,13 +59,22 @@ class CallScope:
         finally:
             _current.reset(token)
 
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """A block of a coroutine whose calls have these limits. Others use `run`."""
+        token = _current.set(self)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+
     def end(self) -> None:
         """Take the limits away, also from threads that still run."""
         self.deadline = self.reason = None
 
     def cancel(self, reason: str) -> None:
         """Refuse further calls: they raise CallCancelled with this reason."""
-        self.reason = reason
+        self.reason = self.cancelled = reason
 
     def left(self) -> float:
         """Seconds until the deadline, negative after it; infinity without one."""

@@ -65,12 +65,24 @@ class LimitedExchange:
         is_stopped: whether it was stopped, so that its connection is of no more use.
     """
 
-    __slots__ = ("_cut_at", "_guard", "_reason", "_scope", "_session", "_stage", "_until", "is_stopped")
+    __slots__ = (
+        "_cut_at",
+        "_guard",
+        "_reason",
+        "_scope",
+        "_session",
+        "_stage",
+        "_until",
+        "_was_cancelled",
+        "is_stopped",
+    )
 
     def __init__(self, session: _Exchanging, scope: CallScope | None, until: float | None = None) -> None:
         self._session = ref(session)
         self._scope = scope
         self._until = until
+        # Begun after the end of a cancelled scope, in a thread that has outlived it, it has no limits.
+        self._was_cancelled = scope is not None and scope.cancelled is not None
         self._stage = Stage.RUNNING
         self._reason: str | None = None  # the scope's, if that was cancelled
         self._cut_at = 0.0
@@ -117,7 +129,7 @@ class LimitedExchange:
 
     def _is_due(self, now: float) -> bool:
         scope, until = self._scope, self._deadline()
-        self._reason = None if scope is None else scope.reason
+        self._reason = None if scope is None or self._was_cancelled else scope.cancelled
         return self._reason is not None or (until is not None and now >= until)
 
     def _stop(self, session: _Exchanging, now: float) -> None:
