@@ -125,6 +125,7 @@ class RequestScope:
         state: where it is in its life.
         run: `run(function, *args)` calls a function of the application. The deadline counts for all calls
             which the function makes, also for those that are not made through this scope.
+        entered: `entered()` is a block of a coroutine, for which the same holds.
     """
 
     def __init__(self, scopes: RequestScopes, environ: dict[str, Any], timeout: float | None) -> None:
@@ -138,6 +139,7 @@ class RequestScope:
         self._client = find_client(environ) if scopes.watch_client else None
         self._calls = CallScope(None if timeout is None else time.monotonic() + timeout)
         self.run = self._calls.run
+        self.entered = self._calls.entered
 
     @property
     def api(self) -> API:
