@@ -6,6 +6,7 @@ import math
 import socket
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from flowthings_like.services.things.client import Client
 from flowthings_like.transport.call_scope import limit_call
 
 from ..green.fakes import submitted_together, until
+from ..services.database.targets import SQLite
 from ..services.support import Answer, serving
 from .support import Platform, serve
 
@@ -210,6 +212,19 @@ def test_the_deadline_is_that_of_all_calls_of_the_request(platform: Platform) ->
     assert platform.asked == []
     scope.close()
     assert base.flow.read("f1")
+
+
+def test_a_statement_of_the_database_ends_with_the_request(platform: Platform, tmp_path: Path) -> None:
+    with platform.api(db=f"sqlite:///{tmp_path / 'a.db'}") as base:
+        scopes = RequestScopes(base, timeout_header="X-Request-Timeout")
+
+        def application(environ: Any, start_response: Any) -> Any:
+            scope_of(environ).api.db.run_query(SQLite.forever)
+
+        status, body = serve(ScopeMiddleware(application, scopes), HTTP_X_REQUEST_TIMEOUT="0.1")
+        assert status == "504 Gateway Timeout"
+        assert b"the statement was cancelled" in body
+        assert base.db.run_query("select 1") == [(1,)]
 
 
 # The end
