@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from flowthings_like.files.file_lock import FileLock
+from tests.forked import forked
 
 ROOT = str(Path(__file__).parents[2])
 HOLD = """
@@ -69,20 +70,21 @@ def test_a_killed_process_loses_it(tmp_path: Path) -> None:
 def test_a_forked_child_does_not_keep_it(tmp_path: Path) -> None:
     lock, other = FileLock(tmp_path / "lock"), FileLock(tmp_path / "lock")
     assert lock.acquire()
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
+    parent, child = socket.socketpair()
+
+    def release() -> None:
+        parent.close()  # so that the child ends when the test has failed
         lock.release()
-        os.write(writer, b"held" if lock.held else b"none")
-        signal.pause()
-    try:
-        assert os.read(reader, 4) == b"none"
+        child.sendall(b"released")
+        child.recv(1)
+        assert not lock.held
+
+    with parent, child:
+        ended = forked(release)
+        assert parent.recv(8) == b"released"
         assert not other.acquire()  # the child has not released its parent's lock
         lock.abandon()  # as the system does when a process is killed
         assert other.acquire()
         other.release()
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        os.close(reader)
-        os.close(writer)
+        parent.sendall(b".")
+        assert ended() == "fine"
