@@ -178,6 +178,9 @@ def test_reload_and_stop_answer_what_is_in_flight(name: str, service: Service, t
         assert in_flight.answers == ["right"] * IN_FLIGHT, server.log
         server.until(lambda: server.generation() != before)
         assert during.stop() == {"right"}, server.log
+        # A worker that is about to end still accepts for a moment. gunicorn waits for what it has accepted
+        # before it looks at the next signal.
+        server.until(lambda: has_taken_over(before, server.generation()))
         assert server.inside()["findings"] == []
 
         in_flight = InFlight(server, service, tmp_path / "stop")
@@ -186,6 +189,12 @@ def test_reload_and_stop_answer_what_is_in_flight(name: str, service: Service, t
         in_flight.let_go()
         assert in_flight.answers == ["right"] * IN_FLIGHT, server.log
         assert server.wait() == 0, server.log
+
+
+def has_taken_over(before: bytes, now: bytes) -> bool:
+    """Whether another process answers than before, and that one is gone."""
+    old, new = before.split()[0], now.split()[0]
+    return now != before and (old == new or not Path(f"/proc/{old.decode()}").exists())
 
 
 class Background:
