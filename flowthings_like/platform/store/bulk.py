@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from importlib import import_module
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Dialect
     from sqlalchemy.sql.dml import Insert, Update
     from sqlalchemy.sql.selectable import Select
+
+# SQLite and PostgreSQL share this form; SQLAlchemy has it once for each.
+_INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 def execute_many(
@@ -74,8 +77,7 @@ def _fetched(connection: Connection, text: str, values: Any) -> list[Any]:
 
 def upsert(dialect: str, table: Table) -> Any:
     """An insert that can be told what to do about a row that is there already."""
-    # SQLite and PostgreSQL share this form; SQLAlchemy has it once for each.
-    return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
+    return _INSERTS[dialect](table)
 
 
 @lru_cache(maxsize=64)

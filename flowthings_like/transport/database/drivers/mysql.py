@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 from .base import Driver
@@ -17,7 +16,7 @@ class PyMySQL(Driver):
         return False
 
     def streaming_cursor(self, connection: Any, size: int) -> Any:
-        return connection.cursor(import_module("pymysql.cursors").SSCursor)
+        return connection.cursor(self.module.cursors.SSCursor)
 
     def is_closed(self, connection: Any) -> bool:
         return not connection.open

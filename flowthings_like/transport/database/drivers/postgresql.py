@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from importlib import import_module
 from itertools import count
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -85,7 +84,6 @@ class Psycopg2(Driver):
     """
 
     def blocks_green_threads(self) -> bool:
-        import_module("psycopg2.extensions")
         return psycopg2_waits_in_c()
 
     def streaming_cursor(self, connection: Any, size: int) -> Any:
