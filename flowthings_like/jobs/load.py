@@ -163,6 +163,13 @@ def _path(given: str | os.PathLike[str] | None) -> Path | None:
     return None if given is None else Path(given)
 
 
+def _check_apart(rejects: Path | None, *others: str | Path | None) -> None:
+    """Refuse to write rejects into the file of the source or of the checkpoint."""
+    for other in others:
+        if rejects is not None and other is not None and rejects.resolve() == Path(other).resolve():
+            raise InvalidInput(f"{rejects} is another file of this load; give rejects a name of their own")
+
+
 class _Load:
     """One run of a load."""
 
@@ -187,6 +194,7 @@ class _Load:
 
     def run(self) -> Report:
         settings = {**self._source.settings(), **self._sink.settings(), **self._options.settings(self._sink)}
+        _check_apart(self._rejects, settings.get("file"), self._checkpoint)
         if self._checkpoint is not None:
             self._source.check_resumable()
             found = Checkpoint.load(self._checkpoint, settings)

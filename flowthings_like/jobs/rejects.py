@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["RejectFile", "as_json"]
 
+_BEGIN = b'{"row":'
+
 
 class RejectFile:
     """A file of NDJSON with a line for each refused row: `row`, `reason` and `values`.
 
-    It is created with the first row. What an earlier load has written is removed.
+    It is created with the first row. What an earlier load has written is removed; another file is not.
 
     Args:
         path: the file; None to keep none.
@@ -29,7 +31,7 @@ class RejectFile:
 
     Raises:
         OSError: the file cannot be written.
-        InvalidInput: it is shorter than `size`.
+        InvalidInput: it is shorter than `size`, or another kind of file.
     """
 
     def __init__(self, path: Path | None, size: int) -> None:
@@ -43,6 +45,7 @@ class RejectFile:
                 raise InvalidInput(f"{path} has lost rows since the load stopped; remove the checkpoint, too")
             os.truncate(path, size)  # what was written after the last checkpoint comes again
         else:
+            _check_kind(path)
             path.unlink(missing_ok=True)
             if not os.access(path.parent, os.W_OK):
                 raise PermissionError(13, "no file can be created in this folder", str(path.parent))
@@ -53,8 +56,9 @@ class RejectFile:
         if not lines or self._path is None:
             return
         if self._file is None:
-            self._file = self._path.open("ab", buffering=0)
+            self._file = self._path.open("ab")
         self._file.write(lines)
+        self._file.flush()  # as often as it takes: a full disk may take a part of the lines
         os.fsync(self._file.fileno())
         self.size += len(lines)
 
@@ -70,6 +74,17 @@ class RejectFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse to remove a file that no load has written, such as the source itself."""
+    try:
+        with path.open("rb") as file:
+            begin = file.read(len(_BEGIN))
+    except FileNotFoundError:
+        return
+    if begin not in (b"", _BEGIN):
+        raise InvalidInput(f"{path} is not a reject file, and is not replaced; give another name")
 
 
 def as_json(refusal: Refusal) -> bytes:

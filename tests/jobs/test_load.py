@@ -221,6 +221,18 @@ def test_refused_rows(api: API, tmp_path: Path) -> None:
         jobs.load(source, sink, **options)
 
 
+def test_a_reject_file_takes_the_place_of_no_other_file(api: API, tmp_path: Path) -> None:
+    lines = write(tmp_path, '{"row":1}\n', "in.ndjson")
+    for source, rejects in [(write(tmp_path, CSV), tmp_path / "in.csv"), (lines, lines), (lines, "notes")]:
+        path = tmp_path / rejects
+        path.touch()
+        path.write_text(kept := path.read_text() or "dear diary")
+        with pytest.raises(InvalidInput, match=r"another file of this load|not a reject file"):
+            jobs.load(source, jobs.FlowsSink(api, PATH), rejects=path)
+        assert path.read_text() == kept
+    assert elems(api) == []
+
+
 def test_a_checkpoint_is_of_one_load(api: API, tmp_path: Path) -> None:
     source, checkpoint = write(tmp_path, CSV), tmp_path / "checkpoint"
     sink = jobs.FlowsSink(api, PATH)
