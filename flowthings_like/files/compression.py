@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..errors import ConfigurationError, InvalidInput
+from .formats import compression_of
 
 __all__ = ["compressing", "decompressing"]
 
@@ -22,9 +23,10 @@ def decompressing(file: IO[bytes], path: Path) -> IO[bytes]:
     Raises:
         ConfigurationError: zstandard is not installed.
     """
-    if path.suffix == ".gz":
+    kind = compression_of(path)
+    if kind == ".gz":
         return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
-    if path.suffix == ".zst":
+    if kind == ".zst":
         return io.BufferedReader(_Frames(file, _zstandard()), _PART)
     return file
 
@@ -36,10 +38,11 @@ def compressing(file: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
     Raises:
         ConfigurationError: zstandard is not installed.
     """
-    if path.suffix == ".gz":
+    kind = compression_of(path)
+    if kind == ".gz":
         with gzip.GzipFile(fileobj=file, mode="wb", mtime=0) as compressed:
             yield compressed  # type: ignore[misc]
-    elif path.suffix == ".zst":
+    elif kind == ".zst":
         with _zstandard().ZstdCompressor().stream_writer(file, closefd=False) as compressed:
             yield compressed
     else:

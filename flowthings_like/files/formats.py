@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from pathlib import Path
 
-__all__ = ["COMPRESSED", "Format", "format_of"]
+__all__ = ["COMPRESSED", "Format", "compression_of", "format_of"]
 
 COMPRESSED = (".gz", ".zst")
 """Suffixes of files that are decompressed while they are read."""
@@ -26,6 +26,7 @@ _BY_SUFFIX = {
     ".csv": Format.CSV,
     ".ndjson": Format.NDJSON,
     ".jsonl": Format.NDJSON,
+    ".json": Format.NDJSON,
     ".parquet": Format.PARQUET,
 }
 
@@ -41,5 +42,11 @@ def format_of(path: Path | None, given: str | None) -> Format:
         return Format(given)
     if path is None:
         return Format.CSV
-    name = path.with_suffix("") if path.suffix in COMPRESSED else path
-    return _BY_SUFFIX.get(name.suffix, Format.CSV)
+    name = path.with_suffix("") if compression_of(path) else path
+    return _BY_SUFFIX.get(name.suffix.lower(), Format.CSV)
+
+
+def compression_of(path: Path) -> str | None:
+    """How a file is compressed, by its name: ".gz", ".zst"; None if it is not."""
+    suffix = path.suffix.lower()
+    return suffix if suffix in COMPRESSED else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import sys
 import zlib
@@ -41,13 +42,13 @@ def readable(chunks: Iterator[T]) -> Iterator[T]:
     """The same, with errors that say why a file is no text.
 
     Raises:
-        InvalidInput: it is not UTF-8, or the end of a compressed file is missing.
+        InvalidInput: it is not UTF-8, or a compressed file is damaged.
     """
     try:
         yield from chunks
     except UnicodeDecodeError as error:
         raise InvalidInput(f"the file is not UTF-8: {error}") from None
-    except (EOFError, zlib.error) as error:
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InvalidInput(f"the compressed file is damaged: {error}") from None
 
 

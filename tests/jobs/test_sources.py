@@ -6,6 +6,8 @@ import csv
 import gzip
 import io
 import json
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -95,16 +97,42 @@ def test_parquet_from_any_position_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "wanted"),
     [
-        ("a.csv", b"x,y\n1,2\n\xff,3\n", "not UTF-8"),
+        ("a.csv", b"x,y\n1,2\n\xff,3\n", "not UTF-8: byte 8 is 0xff"),
+        ("a.csv.gz", b"x,y\n1,2\n", "compressed file is damaged"),
         ("a.csv.gz", gzip.compress(b"x,y\n" + b"1,2\n" * 10_000)[:-20], "compressed file is damaged"),
         ("a.parquet", b"x,y\n", "not Parquet"),
         ("a.csv", b'x,y\n1,"2\n', "not CSV"),
+        ("a.csv", b"x,y\r1,2\r", "not CSV, after row 0"),
+        ("a.csv", b"\nx,y\n", "the first line is empty"),
+        ("a.csv", b"x,y\n1," + b"2" * 140_000 + b"\n", "after row 0: a cell of CSV has more than 131,072"),
     ],
 )
 def test_damaged_files(tmp_path: Path, name: str, content: bytes, wanted: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InvalidInput, match=wanted):
         rows_of(jobs.FileSource(tmp_path / name), 2)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", ["A.CSV", "a.csv.GZ", "a.Json", "A.PARQUET", "-"])
+def test_the_name_says_the_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [("1", "2"), ("3", "4")]
+    path = tmp_path / name.lower()
+    if "json" in path.name:
+        path.write_bytes(as_ndjson(rows))
+    elif "csv" in path.name:
+        path.write_bytes(gzip.compress(as_csv(rows)) if "gz" in path.name else as_csv(rows))
+    else:
+        pq.write_table(pa.table({"x": ["1", "3"], "y": ["2", "4"]}), path)
+    if name == "-":
+        with os.popen(f"cat '{path}'") as pipe:
+            monkeypatch.setattr(sys, "stdin", pipe)
+            assert rows_of(jobs.FileSource("-", "parquet"), 2) == list(enumerate(rows, 1))
+    else:
+        assert rows_of(jobs.FileSource(path.rename(tmp_path / name)), 2) == list(enumerate(rows, 1))
 
 
 def test_a_flow_goes_on_behind_a_drop(api: API) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import InvalidInput
-from ...files.formats import Format, format_of
+from ...files.formats import Format, compression_of, format_of
 from ...files.writing import replacing, stdout
 from ...wire.tstorage.record import FIELDS
 from ..progress import Progress
@@ -123,7 +123,7 @@ def _open_output(
     if path is None:
         yield _Output(make_text_writer(stdout(), format, payload))
         return
-    if path.suffix == ".gz":
+    if compression_of(path):
         raise InvalidInput("follow continues a file, which cannot be compressed")
     with path.open("a", encoding="utf-8", newline="") as file:
         size = os.fstat(file.fileno()).st_size

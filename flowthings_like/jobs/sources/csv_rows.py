@@ -21,16 +21,15 @@ def csv_chunks(
     """The rows of a file, in chunks. A row with too many or too few cells is refused.
 
     Raises:
-        InvalidInput: the file is empty, two columns have the same name, or a quote is not closed.
+        InvalidInput: the first line has no names, two columns have the same name, a quote is not closed, or
+            a cell is too large.
     """
     lines = Lines(file)
     reader = _reader(lines, delimiter)
+    row = start.row
     try:
-        names = next(reader, None)
-        if not names:
-            raise InvalidInput("the file is empty; the first line of CSV has the names of the columns")
+        names = _names(reader)
         check_names(names)
-        row = start.row
         if is_seekable and start.mark is not None:
             lines.go_to(start.mark)
             reader = _reader(lines, delimiter)
@@ -50,7 +49,7 @@ def csv_chunks(
             cells = map(list, zip(*found, strict=True)) if found else ([] for _ in names)
             yield Chunk(Table(dict(zip(names, cells, strict=True)), numbers), refusals, end)
     except csv.Error as error:
-        raise InvalidInput(f"this is not CSV, after row {row:,}: {error}") from None
+        raise _not_csv(error, row) from None
 
 
 def csv_positions(
@@ -61,8 +60,7 @@ def csv_positions(
     reader = _reader(lines, delimiter)
     row = 0
     try:
-        if next(reader, None) is None:
-            raise InvalidInput("the file is empty; the first line of CSV has the names of the columns")
+        _names(reader)
         left: Iterator[Any] = filter(None, reader)
         while True:
             here = Position(row, lines.end if is_seekable else None)
@@ -74,7 +72,26 @@ def csv_positions(
                 yield Position(row, lines.end if is_seekable else None)
                 return
     except csv.Error as error:
-        raise InvalidInput(f"this is not CSV, after row {row:,}: {error}") from None
+        raise _not_csv(error, row) from None
+
+
+def _names(reader: Iterator[list[str]]) -> list[str]:
+    names = next(reader, None)
+    if names is None:
+        raise InvalidInput("the file is empty; the first line of CSV has the names of the columns")
+    if not names:
+        raise InvalidInput("the first line is empty; that of CSV has the names of the columns")
+    return names
+
+
+def _not_csv(error: csv.Error, row: int) -> InvalidInput:
+    if "field limit" in str(error):
+        most = csv.field_size_limit()
+        return InvalidInput(
+            f"after row {row:,}: a cell of CSV has more than {most:,} characters; is a quote not closed? "
+            "csv.field_size_limit sets another limit, and NDJSON has none"
+        )
+    return InvalidInput(f"this is not CSV, after row {row:,}: {error}")
 
 
 def _reader(lines: Lines, delimiter: str) -> Iterator[list[str]]:

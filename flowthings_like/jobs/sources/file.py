@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from ...errors import ConfigurationError, InvalidInput
-from ...files.formats import COMPRESSED, Format, format_of
+from ...files.formats import Format, compression_of, format_of
+from ...files.parquet import open_parquet
 from ...files.reading import opened_file, readable
 from ..table import Chunk, Position
 from .base import Part, Source
 from .csv_rows import csv_chunks, csv_positions
 from .ndjson_rows import ndjson_chunks, ndjson_positions
-from .parquet_rows import parquet_chunks, parquet_rows
+from .parquet_rows import parquet_chunks
 
 __all__ = ["FileSource"]
 
@@ -46,7 +47,7 @@ class FileSource(Source):
             raise InvalidInput(f"the delimiter is {delimiter!r}; give one character")
         self._delimiter = delimiter
         self.is_text = self._format is Format.CSV
-        self._is_seekable = self._path is not None and self._path.suffix not in COMPRESSED
+        self._is_seekable = self._path is not None and compression_of(self._path) is None
         self._file: Any = None
         self._size = 0
         self._rows = self._row = 0  # of Parquet, which says how many rows it has
@@ -66,8 +67,6 @@ class FileSource(Source):
     def chunks(self, size: int, start: Position) -> Generator[Chunk, None, None]:
         with opened_file(self._path) as file:
             self._watch(file)
-            if self._format is Format.PARQUET:
-                self._rows = parquet_rows(file)
             with closing(self._read(file, size, start)) as found:
                 for chunk in found:
                     self._row = chunk.end.row
@@ -75,7 +74,9 @@ class FileSource(Source):
 
     def _read(self, file: IO[bytes], size: int, start: Position) -> Generator[Chunk, None, None]:
         if self._format is Format.PARQUET:
-            yield from parquet_chunks(file, size, start)
+            source = open_parquet(file)
+            self._rows = source.metadata.num_rows
+            yield from parquet_chunks(source, size, start)
         elif self._format is Format.CSV:
             yield from readable(csv_chunks(file, size, start, self._delimiter, self._is_seekable))
         else:
@@ -111,7 +112,7 @@ class FileSource(Source):
             raise ConfigurationError("a pipe cannot be cut into parts; give a file")
         with opened_file(self._path) as file:
             if self._format is Format.PARQUET:
-                count = parquet_rows(file)
+                count = open_parquet(file).metadata.num_rows
                 starts = [Position(first) for first in range(0, count, rows)]
             else:
                 find = csv_positions if self._format is Format.CSV else ndjson_positions

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import IO
 
+from ...errors import InvalidInput
+
 __all__ = ["Lines"]
 
-_BOM = b"\xef\xbb\xbf"
+_BOM = "\ufeff"
 
 
 class Lines:
@@ -15,6 +17,9 @@ class Lines:
 
     Attributes:
         end: the byte after the last line.
+
+    Raises:
+        InvalidInput: a line is not UTF-8.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -23,12 +28,13 @@ class Lines:
 
     def __iter__(self) -> Iterator[str]:
         for line in self._file:
-            if not self.end and line.startswith(_BOM):
-                self.end = len(line)
-                yield line[3:].decode()
-                continue
-            self.end += len(line)
-            yield line.decode()
+            begin, self.end = self.end, self.end + len(line)
+            try:
+                text = line.decode()
+            except UnicodeDecodeError as error:
+                where = f"byte {begin + error.start:,} is 0x{line[error.start]:02x}"
+                raise InvalidInput(f"the file is not UTF-8: {where}; convert it, as iconv does") from None
+            yield text if begin else text.removeprefix(_BOM)
 
     def go_to(self, end: int) -> None:
         """Go on at a byte at which a line begins."""

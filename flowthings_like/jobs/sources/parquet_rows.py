@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from typing import IO, Any
+from typing import Any
 
 from ...errors import InvalidInput
-from ...files.parquet import import_parquet, open_parquet
+from ...files.parquet import import_parquet
 from ..table import Chunk, Position, Table, check_names
 
-__all__ = ["parquet_chunks", "parquet_rows"]
+__all__ = ["parquet_chunks"]
 
 
 _BATCHES = 10  # of one reader, at least
 
 
-def parquet_rows(file: IO[bytes]) -> int:
-    """How many rows a file has."""
-    return int(open_parquet(file).metadata.num_rows)
-
-
-def parquet_chunks(file: IO[bytes], size: int, start: Position) -> Generator[Chunk, None, None]:
+def parquet_chunks(source: Any, size: int, start: Position) -> Generator[Chunk, None, None]:
     """The rows of a file, in chunks.
+
+    Args:
+        source: what `open_parquet` returns. A pipe can be opened only once.
 
     Raises:
         InvalidInput: it is damaged, or two columns have the same name.
-        ConfigurationError: pyarrow is not installed.
     """
     pa, _ = import_parquet()
-    source: Any = open_parquet(file)
     check_names(source.schema_arrow.names)
     groups, before = _groups_from(source.metadata, start.row)
     row = start.row
