@@ -11,6 +11,7 @@ import orjson
 
 from ..errors import FlowThingsError, InvalidInput
 from ..services.streams.times import to_nanoseconds
+from .arrow_columns import timestamps_of_arrow
 from .table import Refusal, Refuse, Table, as_list
 
 __all__ = ["ColumnType", "ColumnTypes", "parse_types"]
@@ -90,7 +91,9 @@ class ColumnTypes:
             if _is_arrow_number(column) and type in (ColumnType.AUTO, ColumnType.FLOAT):
                 continue
             convert = _CONVERT[type or ColumnType.AUTO]
-            changed[name] = self._column(name, as_list(column), convert, reasons)
+            exact = timestamps_of_arrow(column) if type is ColumnType.TIME else None
+            cells = as_list(column) if exact is None else exact
+            changed[name] = self._column(name, cells, convert, reasons)
         if reasons:
             rows = table.dicts()
             for place, reason in reasons.items():

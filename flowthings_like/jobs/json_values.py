@@ -13,7 +13,7 @@ from .table import Table, as_list
 __all__ = ["json_columns"]
 
 _PLAIN = {str, int, bool, dict, list, type(None)}
-_INT64 = range(-(2**63), 2**63)
+_NESTED = {dict, list}
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -27,6 +27,8 @@ def json_columns(table: Table, reasons: dict[int, str]) -> Table:
     for name, column in table.columns.items():
         cells = as_list(column)
         kinds = set(map(type, cells))
+        if cells is not column and kinds & _NESTED:  # of Parquet, where everything may be inside
+            kinds = {object}
         if kinds <= _PLAIN or (kinds <= _PLAIN | {float} and _are_finite(cells)):
             if cells is not column:
                 changed[name] = cells
@@ -52,7 +54,9 @@ def _are_finite(cells: list[Any]) -> bool:
 
 def _json_value(value: Any) -> Any:
     if type(value) in _PLAIN:
-        return value
+        if type(value) is dict:
+            return {str(key): _json_value(member) for key, member in value.items()}
+        return list(map(_json_value, value)) if type(value) is list else value
     if isinstance(value, float | Decimal):
         number = float(value)
         if math.isinf(number):
@@ -62,6 +66,8 @@ def _json_value(value: Any) -> Any:
         moment = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
         since = moment - _EPOCH
         return since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
+    if isinstance(value, tuple):  # a member of a map of Parquet
+        return list(map(_json_value, value))
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, UUID):

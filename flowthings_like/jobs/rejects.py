@@ -94,4 +94,7 @@ def as_json(refusal: Refusal) -> bytes:
 
 
 def _text(value: Any) -> str:
-    return str(value)
+    try:
+        return str(value)
+    except Exception:  # of a time of Arrow that Python cannot have
+        return repr(value)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ..errors import InvalidInput
 from ..wire.gc_paused import with_gc_paused
+from .arrow_columns import values_of_arrow
 
 __all__ = ["Chunk", "Position", "Refusal", "Refuse", "Table"]
 
@@ -131,8 +132,7 @@ def as_list(column: Any) -> list[Any]:
     """A column as a list of Python's values."""
     if type(column) is list:
         return column
-    found: list[Any] = column.to_pylist() if hasattr(column, "to_pylist") else list(column)
-    return found
+    return values_of_arrow(column) if hasattr(column, "to_pylist") else list(column)
 
 
 def _taken(column: Any, places: Sequence[int]) -> Any:

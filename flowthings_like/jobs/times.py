@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from ..errors import FlowThingsError, InvalidInput
 from ..services.streams.times import to_nanoseconds
+from .arrow_columns import UNITS, timestamps_of_arrow
 from .table import as_list
 
 __all__ = ["UNITS", "check_unit", "nanoseconds"]
-
-UNITS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1000, "ns": 1}
-"""Units of times that are numbers, in nanoseconds."""
-
 
 _EPOCH, _SECOND = datetime(1970, 1, 1), timedelta(seconds=1)
 
@@ -38,7 +36,9 @@ def nanoseconds(column: Sequence[Any], unit: int, reasons: dict[int, str], what:
         reasons: takes what is wrong with a cell, by its place. Its time is 0 then.
         what: the name of the column.
     """
-    cells = as_list(column)
+    exact = timestamps_of_arrow(column)
+    cells = as_list(column) if exact is None else exact
+    unit = unit if exact is None else 1
     kinds = set(map(type, cells))
     if kinds <= {int}:
         return cells if unit == 1 else [cell * unit for cell in cells]
@@ -65,6 +65,7 @@ def _nanoseconds(cell: Any, unit: int) -> int:
             cell = int(cell)
     if type(cell) is int:
         return cell * unit
-    if type(cell) is float:
-        return round(cell * unit)
+    if type(cell) is float and math.isfinite(cell):
+        whole = math.floor(cell)  # apart: the product would not be exact
+        return whole * unit + round((cell - whole) * unit)
     return to_nanoseconds(cell)

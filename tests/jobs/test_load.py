@@ -6,6 +6,7 @@ import gzip
 import json
 import threading
 from datetime import datetime, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 import zstandard
 
 from flowthings_like import API, ConfigurationError, InvalidInput, jobs, mem
+from flowthings_like.records import Key, StructPayloadType
+from flowthings_like.services.records.timestamp import EPOCH_NS
 
 PATH = "/acme/weather"
 CSV = "\n".join(
@@ -133,6 +136,51 @@ def test_parquet_into_drops(api: API, tmp_path: Path) -> None:
     jobs.load(tmp_path / "in.parquet", jobs.FlowsSink(api, PATH, time="time"), batch=3)
     assert elems(api)[1:3] == [{"sensor": "s1", "value": 0.5, "count": 1}, {"sensor": "s0", "count": 2}]
     assert api.drop(PATH).find()[0]["creationDate"] == 1_356_998_404_000
+
+
+def test_parquet_with_nanoseconds_and_nested_values(api: API, tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    moment = 1_356_998_400_000_000_001
+    times = pa.array([moment, None, 2**63 - 2], pa.timestamp("ns", "Europe/Paris"))
+    inside = pa.struct([("at", pa.timestamp("ns")), ("sums", pa.list_(pa.decimal128(9, 2)))])
+    far = pa.array([0, 1, 2**62], pa.timestamp("us"))
+    nested = pa.array([{"at": moment, "sums": [Decimal("1.5")]}, None, None], inside)
+    table = pa.table({"time": times, "far": far, "nested": nested, "value": [1, 2, 3]})
+    parquet.write_table(table, tmp_path / "in.parquet")
+
+    options: dict[str, Any] = {"rejects": tmp_path / "rejects", "types": {"time": "time"}}
+    report = jobs.load(tmp_path / "in.parquet", jobs.FlowsSink(api, PATH), **options)
+    assert (report.stored, report.refused) == (2, 1)
+    assert "column 'far': a TimestampScalar has no JSON" in (tmp_path / "rejects").read_text()
+    assert elems(api)[0] == {
+        "time": moment,
+        "far": 0,
+        "nested": {"at": moment // 1_000_000, "sums": [1.5]},
+        "value": 1,
+    }
+    options["types"] = None
+    sink = jobs.StreamsSink(api.stream, "a", time="time", values=["value"], create=True)
+    report = jobs.load(tmp_path / "in.parquet", sink, **options)
+    assert (report.stored, report.refused) == (1, 2)  # without a time, and in 2262
+    channel = api.record(StructPayloadType[int]("<q"))
+    report = jobs.load(
+        tmp_path / "in.parquet", jobs.RecordsSink(channel, cap="time", values=["value"]), **options
+    )
+    assert (report.stored, report.refused) == (2, 1)
+    assert channel.get(Key.min(), Key.max()).data[0].key.cap == moment - EPOCH_NS
+
+
+def test_times_that_do_not_fit_do_not_wrap_around(api: API, tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    at = 2**64 // 1_000_000_000 + 1_500_000_000  # in seconds; the product would be in 2017 again
+    parquet.write_table(pa.table({"time": [at, 1_500_000_000], "value": [1, 2]}), tmp_path / "in.parquet")
+    sink = jobs.StreamsSink(api.stream, "a", time="time", time_unit="s", values=["value"], create=True)
+    report = jobs.load(tmp_path / "in.parquet", sink, rejects=tmp_path / "rejects")
+    assert (report.stored, report.refused) == (1, 1)
 
 
 def test_parquet_into_streams(api: API, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arrow_columns import UNITS
 from ..table import as_list
 
 if TYPE_CHECKING:
@@ -24,12 +25,19 @@ class PointColumns:
         if not kind.startswith(("timestamp", "int", "uint32", "uint16")) or column.null_count:
             return None
         if not kind.startswith("timestamp"):
-            return np.asarray(column.to_numpy(zero_copy_only=False)).astype(np.int64) * unit
-        import pyarrow as pa
+            counts, size = np.asarray(column.to_numpy(zero_copy_only=False)).astype(np.int64), unit
+        else:
+            import pyarrow as pa
 
-        counts = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
-        size = {"s": 10**9, "ms": 10**6, "us": 1000, "ns": 1}[column.type.unit]
-        return np.asarray(counts if size == 1 else counts * size)
+            counts = np.asarray(column.cast(pa.int64()).to_numpy(zero_copy_only=False))
+            size = UNITS[column.type.unit]
+        return counts if size == 1 else self._multiplied(counts, size)
+
+    def _multiplied(self, counts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+        """Counts of `size` nanoseconds. Those that do not fit are the latest time, and do not wrap."""
+        most = (2**63 - 1) // size
+        is_outside = (counts > most) | (counts < -most)
+        return np.where(is_outside, np.int64(2**63 - 1), counts * size) if is_outside.any() else counts * size
 
     def times_of_list(self, times: list[int]) -> NDArray[np.int64]:
         """The times of a list, as they are; those that do not fit are moved to the latest time there is."""

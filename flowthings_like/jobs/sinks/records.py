@@ -9,13 +9,13 @@ from ...errors import FlowThingsError, InvalidInput
 from ...services.records.needed import needed
 from ...services.records.timestamp import EPOCH_NS
 from ...wire.tstorage.record import FIELDS, Key
-from ..table import Refuse, Table, as_list
 from ..times import check_unit, nanoseconds
 from .base import Delivery, Outcome, Run, Sink, refuse_all, unknown_column
 
 if TYPE_CHECKING:
     from ...services.records.payload_types import PayloadType
     from ...services.records.record_calls import RecordCalls
+    from ..table import Refuse, Table
 
 __all__ = ["RecordsSink"]
 
@@ -78,7 +78,7 @@ class RecordsSink(Sink):
     def prepare(self, table: Table, run: Run, refuse: Refuse) -> list[Delivery]:
         reasons: dict[int, str] = {}
         columns: dict[str, Any] = {name: self._integers(table, name, reasons) for name in self._numbers}
-        times = nanoseconds(as_list(table.column(self._cap)), self._unit, reasons, self._cap)
+        times = nanoseconds(table.column(self._cap), self._unit, reasons, self._cap)
         columns["cap"] = [time - EPOCH_NS for time in times]
         payload = self._payloads(table, reasons)
         refuse_all(table, reasons, refuse)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from ...errors import FlowThingsError, InvalidInput
 from ...services.streams.needed import needed
 from ...services.streams.times import MAXIMUM_TIME, MINIMUM_TIME
-from ..table import Refuse, Table, as_list
 from ..templates import Template
 from ..times import check_unit, nanoseconds
 from .base import Delivery, Outcome, Run, Sink, refuse_all, unknown_column
@@ -17,6 +16,7 @@ from .base import Delivery, Outcome, Run, Sink, refuse_all, unknown_column
 if TYPE_CHECKING:
     from ...services.streams.client import Client
     from ...services.streams.stream import Stream
+    from ..table import Refuse, Table
 
 __all__ = ["StreamsSink"]
 
@@ -117,7 +117,7 @@ class StreamsSink(Sink):
         column = table.column(self._time)
         found = self._point_columns.times_of_arrow(column, self._unit)
         if found is None:
-            listed = nanoseconds(as_list(column), self._unit, reasons, self._time)
+            listed = nanoseconds(column, self._unit, reasons, self._time)
             found = self._point_columns.times_of_list(listed)
         for place in self._point_columns.outside(found, MINIMUM_TIME, MAXIMUM_TIME):
             reasons.setdefault(place, f"column {self._time!r}: the time is not between 1933 and 2079")
