@@ -13,7 +13,6 @@ from .table import Table, as_list
 __all__ = ["json_columns"]
 
 _PLAIN = {str, int, bool, dict, list, type(None)}
-_NESTED = {dict, list}
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -27,9 +26,8 @@ def json_columns(table: Table, reasons: dict[int, str]) -> Table:
     for name, column in table.columns.items():
         cells = as_list(column)
         kinds = set(map(type, cells))
-        if cells is not column and kinds & _NESTED:  # of Parquet, where everything may be inside
-            kinds = {object}
-        if kinds <= _PLAIN or (kinds <= _PLAIN | {float} and _are_finite(cells)):
+        is_flat = not kinds & {dict, list}
+        if is_flat and (kinds <= _PLAIN or (kinds <= _PLAIN | {float} and _are_finite(cells))):
             if cells is not column:
                 changed[name] = cells
             continue

@@ -90,7 +90,11 @@ def _check_kind(path: Path) -> None:
 def as_json(refusal: Refusal) -> bytes:
     """A refused row as an object of JSON. Values that JSON has not are texts."""
     told = {"row": refusal.row, "reason": refusal.reason, "values": refusal.values}
-    return orjson.dumps(told, default=_text, option=orjson.OPT_NON_STR_KEYS)
+    try:
+        return orjson.dumps(told, default=_text, option=orjson.OPT_NON_STR_KEYS)
+    except orjson.JSONEncodeError:  # integers beyond 64 bits, halves of surrogate pairs, depth
+        reason = refusal.reason.encode(errors="backslashreplace").decode()
+        return orjson.dumps({"row": refusal.row, "reason": reason, "values": repr(refusal.values)})
 
 
 def _text(value: Any) -> str:

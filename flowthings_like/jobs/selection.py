@@ -51,9 +51,13 @@ class Selection:
         for row, number in zip(table.dicts(), table.numbers, strict=True):
             try:
                 made = transform(dict(row))
-                if made is not None:
-                    rows.append(dict(made))
-                    numbers.append(number)
+                if made is None:
+                    continue
+                found = dict(made)
+                if not set(map(type, found)) <= {str}:
+                    raise TypeError("the names of columns are texts")
+                rows.append(found)
+                numbers.append(number)
             except Exception as error:
                 refuse(Refusal(number, f"the function: {type(error).__name__}: {error}", row))
         return Table.of_dicts(rows, numbers)

@@ -37,7 +37,7 @@ def nanoseconds(column: Sequence[Any], unit: int, reasons: dict[int, str], what:
         what: the name of the column.
     """
     exact = timestamps_of_arrow(column)
-    cells = as_list(column) if exact is None else exact
+    cells: list[Any] = as_list(column) if exact is None else exact
     unit = unit if exact is None else 1
     kinds = set(map(type, cells))
     if kinds <= {int}:

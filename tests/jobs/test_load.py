@@ -269,6 +269,47 @@ def test_refused_rows(api: API, tmp_path: Path) -> None:
         jobs.load(source, sink, **options)
 
 
+def raises(row: dict[str, Any]) -> Any:
+    """A function that makes of each row something else."""
+    return {
+        1: row,
+        2: {1: 2},
+        3: 5,
+        4: {"n": {1, 2}},
+        5: {"n": 10**30},
+        6: {"n": "\ud800"},
+        7: {"n": [float("nan")]},
+        8: None,
+        9: {"n": {"at": datetime(2013, 1, 1)}},
+    }[row["n"]]
+
+
+def test_what_a_function_returns(api: API, tmp_path: Path) -> None:
+    source = write(tmp_path, "n\n" + "".join(f"{n}\n" for n in range(1, 11)))
+    rejects = tmp_path / "rejects"
+    report = jobs.load(source, jobs.FlowsSink(api, PATH), transform=raises, rejects=rejects)
+    told = {row["row"]: row["reason"] for row in map(json.loads, rejects.read_text().splitlines())}
+    assert (report.rows, report.stored, report.left_out) == (10, 3, 1)
+    assert sorted(told) == [2, 3, 4, 5, 6, 10]
+    assert elems(api)[1:] == [{"n": [None]}, {"n": {"at": 1_356_998_400_000}}]
+    assert told[2] == "the function: TypeError: the names of columns are texts"
+    assert "beyond 64 bits" in told[5]
+
+
+def test_rows_without_a_key_or_with_a_wrong_path(api: API, tmp_path: Path) -> None:
+    source = write(tmp_path, "k,place,n\n1,a,1\n,a,2\n,a,3\n2,b/../c d,4\n3,,5\n")
+    sink = jobs.FlowsSink(api, "/acme/{place}", key="k", create=True, capacity=10)
+    api.flow.create({"path": "/acme/a", "capacity": 10})
+    rejects = tmp_path / "rejects"
+    report = jobs.load(source, sink, rejects=rejects)
+    assert (report.stored, report.refused) == (1, 4)
+    reasons = [json.loads(line)["reason"] for line in rejects.read_text().splitlines()]
+    assert reasons[:2] == ["the key has no value: k"] * 2
+    assert "the flow /acme/b/../c d cannot be created: POST /flow: 400" in reasons[2]
+    with pytest.raises(InvalidInput, match="a column has no name"):
+        jobs.load(write(tmp_path, ",n\n0,1\n"), jobs.FlowsSink(api, PATH))
+
+
 def test_a_reject_file_takes_the_place_of_no_other_file(api: API, tmp_path: Path) -> None:
     lines = write(tmp_path, '{"row":1}\n', "in.ndjson")
     for source, rejects in [(write(tmp_path, CSV), tmp_path / "in.csv"), (lines, lines), (lines, "notes")]:

@@ -82,6 +82,8 @@ class FlowsSink(Sink):
         is_whole = "elems" in names  # then its columns are inside
         if not is_whole:
             self._path.check(names)
+        if "" in names:
+            raise InvalidInput("a column has no name; name it, or let a function leave it out")
         for name in [*self._key, *([self._time] if self._time else [])]:
             if name not in names and not is_whole:
                 raise unknown_column(name, names, "a drop")
@@ -95,12 +97,11 @@ class FlowsSink(Sink):
         table = json_columns(table, reasons)
         groups = self._path.groups(table, reasons)
         models = self._models(table, run, reasons)
+        self._ensure_all(groups, reasons)
         refuse_all(table, reasons, refuse)
         deliveries = []
         for path, places in groups.items():
             wanted = [place for place in places if place not in reasons] if reasons else places
-            if wanted:
-                self._ensure(path)
             for first in range(0, len(wanted), MOST_AT_ONCE):
                 some = wanted[first : first + MOST_AT_ONCE]
                 items = [models[place] for place in some]
@@ -128,27 +129,43 @@ class FlowsSink(Sink):
             for model, location in zip(models, table.values(_LOCATION), strict=True):
                 if location is not None:
                     model["location"] = location
-        self._name(table, models, run)
+        self._name(table, models, run, reasons)
         return models
 
-    def _name(self, table: Table, models: list[dict[str, Any]], run: Run) -> None:
+    def _name(self, table: Table, models: list[dict[str, Any]], run: Run, reasons: dict[int, str]) -> None:
         """Give the drops their fhash."""
         keys = self._key or ([run.source_key] if run.source_key else [])
         if keys:
-            for model, values in zip(models, zip(*map(table.values, keys), strict=True), strict=True):
+            rows = zip(models, zip(*map(table.values, keys), strict=True), strict=True)
+            for place, (model, values) in enumerate(rows):
                 model["fhash"] = _fhash(values)
+                if all(value is None for value in values):  # it would take the place of all others without
+                    reasons.setdefault(place, f"the key has no value: {', '.join(keys)}")
         elif run.is_resumable:
             for model, number in zip(models, table.numbers, strict=True):
                 model["fhash"] = f"{run.id}:{number}"
 
     def deliver(self, delivery: Delivery, run: Run) -> Outcome:
         send = partial(self._send, delivery.target)
-        refusals = (FlowThingsBadRequest, FlowThingsTooLarge)
+        refusals = (FlowThingsBadRequest, FlowThingsTooLarge, InvalidInput)  # the last: it is no JSON
         return send_halving(send, delivery.items, delivery.numbers, refusals, run)
 
     def _send(self, path: str, models: Sequence[Any], numbers: Sequence[int]) -> int:
         self._api.drop(path).create_many(models)
         return len(models)
+
+    def _ensure_all(self, groups: dict[str, Sequence[int]], reasons: dict[int, str]) -> None:
+        """Create the flows that are missing. The rows of a path that no flow can have are refused."""
+        for path, places in groups.items():
+            if all(place in reasons for place in places):
+                continue
+            try:
+                self._ensure(path)
+            except FlowThingsBadRequest as error:
+                if not self._path.names:
+                    raise
+                for place in places:
+                    reasons.setdefault(place, f"the flow {path} cannot be created: {error}")
 
     def _ensure(self, path: str) -> None:
         """Create a flow if it is missing."""
