@@ -20,7 +20,8 @@ __all__ = ["ColumnType", "ColumnTypes", "parse_types"]
 class ColumnType(enum.Enum):
     """What the cells of a column are.
 
-    AUTO is what a cell says as JSON, or else a text; values that are no texts stay as they are. TIME is ISO
+    AUTO is what a cell says as JSON, or else a text, also if it is a whole number beyond 64 bits; values that
+    are no texts stay as they are. TIME is ISO
     8601, or a number of nanoseconds; it becomes nanoseconds since 1970 UTC.
     """
 
@@ -143,9 +144,12 @@ def _auto(cell: Any) -> Any:
     if type(cell) is not str or cell[0] not in _JSON_BEGINS:
         return cell
     try:
-        return orjson.loads(cell)
+        found = orjson.loads(cell)
     except orjson.JSONDecodeError:
         return cell
+    if len(cell) > 18 and cell.strip().lstrip("-").isdigit() and (type(found) is float or found >= 2**63):
+        return cell  # a float has fewer digits
+    return found
 
 
 def _text(cell: Any) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InvalidInput
 from .checkpoint import Checkpoint, locked
 from .column_types import ColumnTypes, parse_types
+from .errors import LoadStopped
 from .pipeline import Pipeline, Work
 from .progress import Progress, Report, Stopwatch
 from .rate_limit import RateLimit
@@ -146,8 +147,9 @@ def load(
     Raises:
         InvalidInput, ConfigurationError: the source, the sink or an option cannot be used, or another load
             uses the checkpoint now. Nothing was sent.
-        LoadStopped: a call has failed, also when it was made again; or too many rows were refused. What was
-            stored before stays. With a checkpoint, `load` may be called again.
+        LoadStopped: a call has failed, also when it was made again; too many rows were refused; or the source
+            is damaged behind the first rows. What was stored before stays. With a checkpoint, `load` may be
+            called again.
         OSError: a file cannot be read or written.
     """
     options = LoadOptions(
@@ -230,6 +232,10 @@ class _Load:
             with closing(chunks), closing(pipeline.done(chunks)) as done:
                 self._take(done, rejects, run, watch)
             state.is_complete, self._is_saved = True, False
+        except InvalidInput as error:
+            if pipeline.has_delivered or state.position.row:
+                raise LoadStopped(str(error)) from error
+            raise
         finally:
             self._save()
         self._sink.finish(run)

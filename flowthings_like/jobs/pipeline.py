@@ -121,6 +121,11 @@ class Pipeline:
         """
         self._prepare(chunk)
 
+    @property
+    def has_delivered(self) -> bool:
+        """Whether a delivery has been made, or may have been."""
+        return self._before_first is None
+
     def _start(self, pool: Pool, work: Work, tasks: list[Task]) -> None:
         if work.deliveries and self._before_first is not None:
             self._before_first()

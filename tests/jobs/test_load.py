@@ -52,6 +52,12 @@ def test_csv(api: API, tmp_path: Path) -> None:
     assert not any("fhash" in drop for drop in api.drop(PATH).find())
 
 
+def test_whole_numbers_keep_their_digits(api: API, tmp_path: Path) -> None:
+    numbers = ["9223372036854775807", "9223372036854775808", "-9223372036854775809", "-0", str(10**30)]
+    jobs.load(write(tmp_path, "\n".join(["n", *numbers])), jobs.FlowsSink(api, PATH))
+    assert [elem["n"] for elem in elems(api)] == [int(numbers[0]), *numbers[1:3], 0, numbers[4]]
+
+
 def test_a_flow_for_each_value(api: API, tmp_path: Path) -> None:
     sink = jobs.FlowsSink(api, "/acme/{origin}/x", create=True, capacity=7)
     jobs.load(write(tmp_path, CSV), sink, filter=mem.n > 1, types={"temp": str})
@@ -365,6 +371,14 @@ def test_a_checkpoint_is_used_by_one_load_at_a_time(api: API, tmp_path: Path) ->
     assert len(elems(api)) == 3
     with pytest.raises(PermissionError, match="no checkpoint can be written"):
         jobs.load(source, sink, checkpoint=tmp_path / "none" / "checkpoint")
+
+
+def test_a_source_that_is_damaged_behind_its_first_rows(api: API, tmp_path: Path) -> None:
+    source, checkpoint = write(tmp_path, 'n\n1\n2\n3\n4"5\n"6'), tmp_path / "checkpoint"
+    for _ in range(2):
+        with pytest.raises(jobs.LoadStopped, match="this is not CSV, after row 4"):
+            jobs.load(source, jobs.FlowsSink(api, PATH), batch=2, checkpoint=checkpoint)
+    assert [elem["n"] for elem in elems(api)][:2] == [1, 2]
 
 
 def test_it_goes_on_after_a_failure(api: API, tmp_path: Path) -> None:
