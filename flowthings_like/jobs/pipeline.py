@@ -100,7 +100,8 @@ class Pipeline:
     def _in_order(
         self, chunks: Iterator[Chunk], backend: Backend, pool: Pool, waiting: deque[tuple[Work, list[Task]]]
     ) -> Iterator[Work]:
-        for chunk in chunks:
+        fault: list[Exception] = []
+        for chunk in _until_fault(chunks, fault):
             tasks: list[Task] = []
             backend.fair_yield()  # what follows holds the hub for milliseconds
             work = self._prepare(chunk)
@@ -112,6 +113,8 @@ class Pipeline:
         while waiting:
             yield _finished(*waiting[0])
             waiting.popleft()
+        if fault:
+            raise fault.pop()
 
     def check(self, chunk: Chunk) -> None:
         """Check the first rows, and deliver nothing.
@@ -158,6 +161,17 @@ class Pipeline:
         self._is_checked = self._is_checked or bool(len(selected))
         work.counts = Counts(rows=rows, left_out=left_out)
         return work
+
+
+def _until_fault(chunks: Iterator[Chunk], fault: list[Exception]) -> Iterator[Chunk]:
+    """The chunks up to one that cannot be read. What is raised then is put into a list.
+
+    The rows before are stored first, so that a load stops at the place that is damaged.
+    """
+    try:
+        yield from chunks
+    except Exception as error:
+        fault.append(error)
 
 
 def _finished(work: Work, tasks: list[Task]) -> Work:
