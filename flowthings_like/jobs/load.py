@@ -68,6 +68,7 @@ class LoadOptions:
         types = {name: type.value for name, type in parse_types(self.types).items()}
         transform = self.transform
         return {
+            "platform": sink.platform,
             "types": types,
             "na": sorted(self.na),
             "filter": None if self.filter is None else str(self.filter),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput
 from .load import LoadOptions
+from .sinks.base import place_of
 from .sinks.flows import FlowsSink
 from .sinks.records import RecordsSink
 from .sinks.sql import SQLSink
@@ -109,6 +110,12 @@ class LoadSpec:
         Raises:
             InvalidInput, ConfigurationError: it cannot be used.
         """
+        sink = self._open_sink(api)
+        if not isinstance(sink, SQLSink):
+            sink.platform = place_of(api)
+        return sink
+
+    def _open_sink(self, api: API) -> Sink:
         kind, _, rest = self.into.partition(":")
         if self.into.startswith("/"):
             return FlowsSink(

@@ -14,6 +14,7 @@ import pytest
 import zstandard
 
 from flowthings_like import API, ConfigurationError, InvalidInput, jobs, mem
+from flowthings_like.jobs.spec import LoadSpec
 from flowthings_like.records import Key, StructPayloadType
 from flowthings_like.services.records.timestamp import EPOCH_NS
 
@@ -350,6 +351,21 @@ def test_a_checkpoint_is_of_one_load(api: API, tmp_path: Path) -> None:
         jobs.load(source, sink, checkpoint=checkpoint)
 
 
+@pytest.mark.once
+@pytest.mark.parametrize("into", ["streams:a", "records:<d", "table:weather"])
+def test_a_checkpoint_is_of_one_platform(api: API, tmp_path: Path, into: str) -> None:
+    rows, checkpoint = write(tmp_path, "time,value\n0,1.5\n"), tmp_path / "checkpoint"
+    spec = LoadSpec(str(rows), into, time="time", values=("value",), create=True)
+    with API.embedded(tmp_path / "other") as other:
+        for platform in (api, other):
+            platform.db.run_operation("create table weather (time integer, value float)")
+        assert jobs.load(rows, spec.open_sink(api), checkpoint=checkpoint).stored == 1
+        with pytest.raises(
+            InvalidInput, match=r"another load: (platform|database) was '.*data.* and is '.*other"
+        ):
+            jobs.load(rows, spec.open_sink(other), checkpoint=checkpoint)
+
+
 def test_a_checkpoint_is_used_by_one_load_at_a_time(api: API, tmp_path: Path) -> None:
     source, sink, answers = write(tmp_path, CSV), jobs.FlowsSink(api, PATH), []
 
@@ -378,7 +394,7 @@ def test_a_source_that_is_damaged_behind_its_first_rows(api: API, tmp_path: Path
     for _ in range(2):
         with pytest.raises(jobs.LoadStopped, match="this is not CSV, after row 4"):
             jobs.load(source, jobs.FlowsSink(api, PATH), batch=2, checkpoint=checkpoint)
-    assert [elem["n"] for elem in elems(api)][:2] == [1, 2]
+    assert [elem["n"] for elem in elems(api)] == [1, 2, 3, '4"5']
 
 
 def test_it_goes_on_after_a_failure(api: API, tmp_path: Path) -> None:

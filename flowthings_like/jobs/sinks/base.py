@@ -76,10 +76,12 @@ class Sink(ABC):
     Attributes:
         noun: what it stores, in the plural.
         batch: how many rows are read at once unless the load says otherwise.
+        platform: which platform it stores in, as `place_of` says; None if that is not known.
     """
 
     noun: str = "rows"
     batch: int = 1000
+    platform: str | None = None
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:

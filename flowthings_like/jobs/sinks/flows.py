@@ -62,6 +62,7 @@ class FlowsSink(Sink):
         capacity: int | None = None,
     ) -> None:
         self._api = api
+        self.platform = place_of(api)
         self._path = Template(path, "the path")
         self._time = time
         self._unit = check_unit(time_unit)
@@ -76,7 +77,7 @@ class FlowsSink(Sink):
         self._more = {"time": time, "time_unit": time_unit, "key": self._key}
 
     def settings(self) -> dict[str, Any]:
-        return {"flows": self._path.text, "platform": place_of(self._api), **self._more}
+        return {"flows": self._path.text, **self._more}
 
     def check(self, names: Sequence[str], run: Run) -> None:
         is_whole = "elems" in names  # then its columns are inside

@@ -55,7 +55,11 @@ class SQLSink(Sink):
         self._refusals = (module.DataError, module.IntegrityError, OverflowError)
 
     def settings(self) -> dict[str, Any]:
-        return {"table": self._table, "columns": self._given and list(self._given)}
+        return {
+            "database": self._pool._connections.place,
+            "table": self._table,
+            "columns": self._given and list(self._given),
+        }
 
     def check(self, names: Sequence[str], run: Run) -> None:
         self._columns = list(names if self._given is None else self._given)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...changes import filter_text, join_filters
 from ...filters.build import mem
+from ..sinks.base import place_of
 from ..table import Chunk, Position, Table
 from .base import Source
 
@@ -41,7 +42,7 @@ class FlowSource(Source):
         self._filter = None if filter is None else filter_text(filter)
 
     def settings(self) -> dict[str, Any]:
-        return {"flow": self._flow, "flow_filter": self._filter}
+        return {"flow_of": place_of(self._api), "flow": self._flow, "flow_filter": self._filter}
 
     def chunks(self, size: int, start: Position) -> Generator[Chunk, None, None]:
         filters: list[Any] = [] if self._filter is None else [self._filter]

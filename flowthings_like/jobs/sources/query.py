@@ -39,7 +39,11 @@ class QuerySource(Source):
         self._parameters = parameters
 
     def settings(self) -> dict[str, Any]:
-        return {"query": self._sql, "parameters": repr(self._parameters)}
+        return {
+            "query_of": self._pool._connections.place,
+            "query": self._sql,
+            "parameters": repr(self._parameters),
+        }
 
     def check_resumable(self) -> None:
         if not _ORDER.search(self._sql):

@@ -111,6 +111,15 @@ class Connections:
         """The server's name, as far as an argument of `connect` says it; else ""."""
         return str(self._kwargs.get("host") or "")
 
+    @property
+    def place(self) -> str:
+        """Which database, without a secret, as far as the arguments of `connect` say it."""
+        names = ("user", "host", "port", "dbname", "database", "db")
+        found = [f"{name}={self._kwargs[name]}" for name in names if self._kwargs.get(name) is not None]
+        if self._args and self.driver.name in ("sqlite3", "duckdb"):
+            found.append(str(self._args[0]))  # of other drivers it may have a password in it
+        return " ".join([self.driver.name, *found])
+
     def statistics(self) -> PoolStatistics:
         """The numbers now."""
         holders = [each.holder() for each in self._checkouts_here() if each.has_connection]
