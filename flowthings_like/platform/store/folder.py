@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ...errors import ConfigurationError
 
-__all__ = ["DATABASE", "database_url", "open_folder"]
+__all__ = ["DATABASE", "database_url", "make_file", "open_folder"]
 
 DATABASE = "platform.db"
 """The database in the folder."""
@@ -27,6 +27,7 @@ _FILES = (
     "streams.lock",
     "things.lock",
     "serve.lock",
+    "tasks.lock",
     "rights.mark",
     "drops.mark",
     "following.mark",
@@ -40,8 +41,9 @@ _OPEN_TO_OTHERS = 0o077
 def open_folder(place: str | os.PathLike[str]) -> Path:
     """The absolute path of the folder, which exists from now on.
 
-    The folder's mode is 0700 and the mode of the files of ours in it is 0600, whatever the umask and whatever
-    they were. A folder that holds other files too keeps its mode, because others may use it.
+    The folder's mode is 0700, as is that of folders of ours in it, and the mode of the files of ours is 0600,
+    whatever the umask and whatever they were. A folder that holds other files too keeps its mode, because
+    others may use it.
 
     Raises:
         ConfigurationError: it is no folder, cannot be made, or may not be written to.
@@ -70,6 +72,16 @@ def database_url(folder: Path) -> str:
     return f"sqlite:///{folder / DATABASE}"
 
 
+def make_file(path: Path) -> None:
+    """Make an empty file that its owner alone may read, unless it is there.
+
+    Where that is not allowed, SQLite makes the file, or says why it cannot.
+    """
+    with suppress(FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError):
+        os.mknod(path, 0o600)
+        path.chmod(0o600)
+
+
 def _path(place: str | os.PathLike[str]) -> Path:
     try:
         text = os.fsdecode(place)
@@ -96,9 +108,10 @@ def _make(folder: Path) -> None:
 def _close_to_others(folder: Path) -> None:
     if {path.name for path in folder.iterdir()} <= {*_FILES, *_FOLDERS}:
         _restrict(folder, 0o700)
-    with suppress(FileExistsError, PermissionError):  # where users may not do this, SQLite makes the file
-        os.mknod(folder / DATABASE, 0o600)
-        (folder / DATABASE).chmod(0o600)
+    make_file(folder / DATABASE)
+    for name in _FOLDERS:
+        with suppress(FileNotFoundError):
+            _restrict(folder / name, 0o700)
     for name in _FILES:  # SQLite gives those that it makes later the mode of the database
         with suppress(FileNotFoundError):
             _restrict(folder / name, 0o600)

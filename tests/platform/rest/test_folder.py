@@ -53,8 +53,13 @@ def test_an_open_folder_and_open_files_are_closed(tmp_path: Path) -> None:
     folder.chmod(0o755)
     for path in folder.iterdir():
         path.chmod(0o644)
-    (folder / "things.lock").touch(0o666)
+    for name in ("things.lock", "tasks.lock"):
+        (folder / name).touch(0o666)
     used(folder)
+    (folder / "streams").mkdir()
+    (folder / "streams").chmod(0o755)
+    with API.embedded(folder):
+        assert modes(folder)["streams"] == 0o700
 
 
 def test_a_folder_with_others_files_keeps_its_mode_and_they_keep_theirs(tmp_path: Path) -> None:
