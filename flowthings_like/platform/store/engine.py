@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
 
 from ...errors import ConfigurationError
-from .folder import DATABASE, open_folder
+from .folder import DATABASE, make_file, open_folder
 from .sqlite import Sqlite
 
 if TYPE_CHECKING:
@@ -52,11 +52,15 @@ def locate(place: str | os.PathLike[str], folder: str | os.PathLike[str] | None 
             url.get_dialect()
     except (ArgumentError, ValueError) as error:
         # Without the error's own text, which may hold the URL's password.
-        raise _unknown(place, type(error).__name__) from None
+        reason = "its port is no number" if isinstance(error, ValueError) else type(error).__name__
+        raise _unknown(place, reason) from None
     if url.get_backend_name() not in ("sqlite", "postgresql"):
         raise _unknown(place, "only sqlite:// and postgresql:// do")
     if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
+        make_file(Path(url.database))
         return Place(url, Path(url.database).absolute().parent)
+    if "@" in (url.host or ""):  # the rest of a password, which an error would show
+        raise _unknown(place, "an @ in a user's name or password is written as %40")
     return Place(url, None if folder is None else open_folder(folder))
 
 

@@ -75,7 +75,9 @@ class Postgresql(Database):
     @property
     def name(self) -> str:
         url = self.engine.url
-        return f"the database {url.database or ''} at {url.host or 'localhost'}"
+        named = f"the database {url.database}" if url.database else "the database"
+        where = f"{url.host or 'localhost'}:{url.port}" if url.port else url.host or "localhost"
+        return f"{named} at {where}"
 
     def prepare(self) -> None:
         try:
@@ -94,6 +96,12 @@ class Postgresql(Database):
                 f"{self.name} was written by an earlier version of the platform: "
                 "stop all servers that use it, and run flowthings-like migrate"
             )
+
+    def unusable(self, error: DatabaseError) -> ConfigurationError:
+        found = error.orig
+        if isinstance(found, errors.OperationalError) and found.sqlstate is None:  # of the connection
+            return ConfigurationError(f"{self.name} cannot be opened: {' '.join(str(found).split())}")
+        return super().unusable(error)
 
     def stamp(self, connection: Connection) -> int | None:
         return _raw(connection).stamp

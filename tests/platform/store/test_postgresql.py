@@ -274,6 +274,16 @@ def test_a_password_is_in_no_message(postgres_database: PostgresDatabase, tmp_pa
     with pytest.raises(ConfigurationError, match="authentication failed") as failed:
         API.embedded(url)
     assert secret not in str(failed.value) + repr(failed.value)
+    assert str(failed.value).startswith(
+        f"the database nowhere at {postgres_database.host}:{postgres_database.port} cannot be opened: "
+    )
+    with pytest.raises(
+        ConfigurationError, match="an @ in a user's name or password is written as %40"
+    ) as failed:
+        API.embedded(url.replace("hunter2hunter2", "hunter2@hunter2"))
+    assert "hunter2" not in str(failed.value) + repr(failed.value)
+    with pytest.raises(ConfigurationError, match="its port is no number"):
+        API.embedded("postgresql://nobody@localhost:x/nowhere")
     commands = [sys.executable, "-m", "flowthings_like"]
     done = subprocess.run(
         [*commands, "migrate", "--store", url], capture_output=True, text=True, timeout=60, check=False
