@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from typing import Any
+from urllib.parse import urlsplit
 
 from ...errors import ConfigurationError
 from ..permits import PermitLimits, Permits
@@ -75,6 +76,13 @@ class RedisConnections:
                 f"the bus {url.partition('://')[0]}://… cannot be read: write redis://HOST:6379/0, "
                 "rediss://… or unix:///path?db=0"
             ) from None
+        found = urlsplit(url)
+        number = found.path.strip("/")
+        if found.scheme != "unix" and number and not number.isdecimal():  # redis-py would take 0
+            raise ConfigurationError(
+                f"the bus {found.scheme}://… cannot be read: its database is no number; "
+                "write redis://HOST:6379/0"
+            )
         self._errors = (redis.RedisError, OSError)
         self._timeouts = (redis.TimeoutError, TimeoutError)
         self.database = int(self._factory.connection_kwargs.get("db") or 0)
@@ -85,18 +93,24 @@ class RedisConnections:
         self._is_closed = False
 
     def check(self) -> None:
-        """Raise Away if the Redis cannot be reached or refuses the password. Neither is noted."""
-        self._open().disconnect()
+        """Raise Away if the Redis cannot be reached or wants another password. Neither is noted."""
+        connection = self._open()
+        try:
+            # A connection without a password is refused at its first command, and not before.
+            connection.send_command("PING", check_health=False)
+            connection.read_response()
+        except self._errors as error:
+            raise self._away(error) from error
+        finally:
+            connection.disconnect()
 
     def open(self) -> Any:
         """A new connection, which belongs to the caller. Raises Away."""
         try:
-            connection = self._open()
+            return self._open()
         except Away as error:
             self._lost(error)
             raise
-        self.reachability.reached()
-        return connection
 
     def _open(self) -> Any:
         try:

@@ -207,6 +207,7 @@ def test_no_secret_is_shown(server: Redis, caplog: pytest.LogCaptureFixture) -> 
     shown: list[Callable[[], object]] = [
         lambda: RedisBus(f"redis://:{secret}@127.0.0.1:x/0"),
         lambda: RedisBus(f"nonsense://:{secret}@127.0.0.1/0"),
+        lambda: RedisBus(f"{server.url()}weather"),  # redis-py would take 0
     ]
     for wrong in shown:
         with pytest.raises(ConfigurationError, match="cannot be read") as caught:

@@ -33,7 +33,8 @@ def test_a_password_on_the_command_line_is_refused(tmp_path: Path) -> None:
 def test_a_redis_that_is_away_or_refuses_the_password_ends_the_start(
     tmp_path: Path, redis_server: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for url in ("redis://:secret@127.0.0.1:1/0", redis_server.url().replace("p%40ss", "secret")):
+    without = f"redis://127.0.0.1:{redis_server.port}/0"
+    for url in ("redis://:secret@127.0.0.1:1/0", redis_server.url().replace("p%40ss", "secret"), without):
         monkeypatch.setenv("FLOWTHINGS_BUS_URL", url)
         done = serve(tmp_path)
         assert done.returncode == 1
