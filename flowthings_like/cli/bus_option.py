@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from .url_password import refuse_shown_password
+from .url_password import refuse_shown_password, user_and_place
 
 __all__ = ["VARIABLE", "bus_option", "without_login"]
 
@@ -32,8 +32,7 @@ def bus_option(function: F) -> F:
 
 def without_login(url: str) -> str:
     """The URL for people to read."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return f"{url.partition('://')[0]}://{user_and_place(url)[1]}"
 
 
 def _check(context: click.Context, option: click.Parameter, url: str | None) -> str | None:

@@ -9,6 +9,8 @@ import click
 from .command import Command, Parsed
 from .store_option import store_option, without_password
 
+INSTALL = "pip install 'flowthings_like[embedded,postgresql]'"
+
 
 def _partitions(text: str) -> int:
     count = int(text) if text.isdecimal() else 0
@@ -32,8 +34,15 @@ def cli_command(store: str | None, partitions: int | None) -> int:
     that version may use them. Stop them all before.
     """
     from ..errors import ConfigurationError
-    from ..platform.store.migrate import migrate
 
+    try:
+        from ..platform.store.migrate import migrate
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("flowthings_like"):
+            raise
+        package = error.name.partition(".")[0]
+        print(f"flowthings-like: a platform's tables need {package}: {INSTALL}", file=sys.stderr)
+        return 1
     if store is None:
         print("flowthings-like: give --store", file=sys.stderr)
         return 2

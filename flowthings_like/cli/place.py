@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,6 +60,11 @@ class Place:
 
 def check_folder(data: Path) -> None:
     """Raise ConfigurationError if there is no such folder: it would be made, and would be empty."""
+    if re.match(r"[a-z+]+:/", str(data)):  # without the URL, which may hold a password
+        raise ConfigurationError(
+            "--data takes a folder, and not a URL: flowthings-like serve --store serves a database server, "
+            "and --profile names what is served"
+        )
     if not data.is_dir():
         raise ConfigurationError(
             f"there is no folder {str(data)!r}; "

@@ -72,8 +72,19 @@ def _searches(text: str) -> int:
     return count
 
 
+def _folder(text: str) -> str:
+    if "://" in text:
+        raise ValueError("a folder is needed; --store takes the URL of a database")
+    return text
+
+
 @click.command("serve", cls=Command)
-@click.option("--data", metavar="DIR", help="the folder that holds the data; made if it is missing")
+@click.option(
+    "--data",
+    type=Parsed(_folder),
+    metavar="DIR",
+    help="the folder that holds the data; made if it is missing",
+)
 @store_option
 @bus_option
 @click.option(

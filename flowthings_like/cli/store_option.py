@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import click
 
-from .url_password import refuse_shown_password
+from .url_password import refuse_shown_password, user_and_place
 
 __all__ = ["VARIABLE", "store_option", "without_password"]
 
@@ -32,10 +31,8 @@ def store_option(function: F) -> F:
 
 def without_password(url: str) -> str:
     """The URL for people to read."""
-    parts = urlsplit(url)
-    login, _, host = parts.netloc.rpartition("@")
-    user = login.partition(":")[0]
-    return f"{parts.scheme}://{f'{user}@' if user else ''}{host}{parts.path}"
+    user, place = user_and_place(url)
+    return f"{url.partition('://')[0]}://{f'{user}@' if user else ''}{place}"
 
 
 def _check(context: click.Context, option: click.Parameter, url: str | None) -> str | None:

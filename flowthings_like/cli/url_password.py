@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, urlsplit
+import re
+from urllib.parse import parse_qs
 
 import click
 from click.core import ParameterSource
 
-__all__ = ["refuse_shown_password"]
+__all__ = ["refuse_shown_password", "user_and_place"]
+
+_LOGIN = re.compile(r"[^:/]*://(?:(?P<user>[^:/@]*)(?P<password>:[^@]*)?@)?(?P<place>[^?#]*)")
+"""As SQLAlchemy cuts a URL: a `/`, `?` or `#` in a password ends nothing, as it would in others' eyes."""
+
+
+def user_and_place(url: str) -> tuple[str, str]:
+    """Who logs in at a URL, "" for nobody; and the host, port and path. Both without the password."""
+    found = _LOGIN.match(url)
+    return ("", "") if found is None else (found["user"] or "", found["place"])
 
 
 def refuse_shown_password(context: click.Context, option: click.Parameter, url: str, instead: str) -> None:
@@ -15,8 +25,9 @@ def refuse_shown_password(context: click.Context, option: click.Parameter, url: 
     assert option.name is not None
     if context.get_parameter_source(option.name) is not ParameterSource.COMMANDLINE:
         return
-    parts = urlsplit(url)
-    if parts.password is not None or "password" in parse_qs(parts.query):
+    found = _LOGIN.match(url)
+    has_login = found is not None and found["password"] is not None
+    if has_login or any(name.endswith("password") for name in parse_qs(url.partition("?")[2])):
         raise click.BadParameter(
             f"every user of this machine can read a password on the command line: {instead}"
         )
