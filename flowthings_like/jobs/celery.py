@@ -180,7 +180,8 @@ def load(
 def _check(source: Source, sink: Sink, spec: LoadSpec, state: Checkpoint) -> None:
     """Check the first rows, as a worker would, before anything is sent."""
     options = spec.options()
-    run = Run(state.id, True, state.began, source.key, lambda: None, options.max_rejects)
+    units = options.time_units(source)
+    run = Run(state.id, True, state.began, source.key, lambda: None, options.max_rejects, time_units=units)
     for chunk in source.chunks(min(100, options.batch_of(sink)), Position()):
         options.pipeline(source, sink, run).check(chunk)
         break

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput
+from .arrow_columns import UNITS
 from .checkpoint import Checkpoint, locked
-from .column_types import ColumnTypes, parse_types
+from .column_types import ColumnType, ColumnTypes, parse_types
 from .errors import LoadStopped
 from .pipeline import Pipeline, Work
 from .progress import Progress, Report, Stopwatch
@@ -79,6 +80,11 @@ class LoadOptions:
     def batch_of(self, sink: Sink) -> int:
         """How many rows are read at once."""
         return sink.batch if self.batch is None else self.batch
+
+    def time_units(self, source: Source) -> dict[str, int]:
+        """The columns with times whose unit is known. See `Run`."""
+        typed = [name for name, type in parse_types(self.types).items() if type is ColumnType.TIME]
+        return {**source.time_units, **dict.fromkeys(typed, UNITS["ns"])}
 
     def rate_limit(self) -> RateLimit | None:
         """The limit of calls per second; None for no limit."""
@@ -224,6 +230,7 @@ class _Load:
             (lambda: None) if limit is None else limit.wait,
             options.max_rejects if self._rejects is not None else 0,
             self._is_repeated,
+            options.time_units(self._source),
         )
         pipeline = options.pipeline(
             self._source, self._sink, run, self._save, is_first=not state.position.row

@@ -48,7 +48,16 @@ def load_part(
     rate = options.calls_per_second
     limit = _shared_limit(load_id, rate) if isinstance(rate, int | float) else rate
     wait = (lambda: None) if limit is None else limit.wait
-    run = Run(load_id, True, began, source.key, wait, options.max_rejects, is_repeated=True)
+    run = Run(
+        load_id,
+        True,
+        began,
+        source.key,
+        wait,
+        options.max_rejects,
+        is_repeated=True,
+        time_units=options.time_units(source),
+    )
     pipeline = options.pipeline(source, sink, run, is_first=not part.start.row)
     size = options.batch_of(sink)
     chunks = source.chunks(size if part.rows is None else min(size, part.rows), part.start)

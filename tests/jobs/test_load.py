@@ -17,6 +17,7 @@ from flowthings_like import API, ConfigurationError, InvalidInput, jobs, mem
 from flowthings_like.jobs.spec import LoadSpec
 from flowthings_like.records import Key, StructPayloadType
 from flowthings_like.services.records.timestamp import EPOCH_NS
+from flowthings_like.streams import MAXIMUM_TIME, MINIMUM_TIME
 
 PATH = "/acme/weather"
 CSV = "\n".join(
@@ -51,6 +52,23 @@ def test_csv(api: API, tmp_path: Path) -> None:
     ]
     assert [drop["creationDate"] for drop in api.drop(PATH).find()][-1] == 1_359_633_600_000
     assert not any("fhash" in drop for drop in api.drop(PATH).find())
+
+
+def test_the_unit_of_times(api: API, tmp_path: Path) -> None:
+    at = 1_356_998_400_250
+    rows = write(tmp_path, f"text,seconds\n2013-01-01T00:00:00.250Z,{at / 1000}\n")
+    for options, types in [
+        ({"time": "text"}, {}),
+        ({"time": "text"}, {"text": "time"}),  # nanoseconds, though numbers are milliseconds else
+        ({"time": "seconds", "time_unit": "s"}, {}),
+    ]:
+        jobs.load(rows, jobs.FlowsSink(api, PATH, **options), types=types)
+    assert {drop["creationDate"] for drop in api.drop(PATH).find()} == {at}
+    flow = jobs.FlowSource(api, PATH)  # whose dates are milliseconds, though numbers are nanoseconds else
+    sink = jobs.StreamsSink(api.stream, "a", time="creationDate", values=["seconds"], create=True)
+    jobs.load(flow, sink)
+    (stream,) = api.stream.streams_in_collection("a")
+    assert [point.time for point, _ in stream.values(MINIMUM_TIME, MAXIMUM_TIME)] == [at * 1_000_000]
 
 
 def test_whole_numbers_keep_their_digits(api: API, tmp_path: Path) -> None:

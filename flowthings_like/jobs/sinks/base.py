@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,8 @@ class Run:
         wait: waits for the turn of the next call.
         most_refusals: how many rows may be refused.
         is_repeated: whether some deliveries may have been made by an earlier run.
+        time_units: the columns whose times are numbers of so many nanoseconds, whatever the sink's unit is:
+            those of the type "time", and those that the source itself makes.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Run:
     wait: Callable[[], object]
     most_refusals: int
     is_repeated: bool = False
+    time_units: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

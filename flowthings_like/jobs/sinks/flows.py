@@ -122,7 +122,8 @@ class FlowsSink(Sink):
             cells = table.values(time)
             there = [place for place, cell in enumerate(cells) if cell is not None]
             wrong: dict[int, str] = {}
-            found = nanoseconds([cells[place] for place in there], self._unit, wrong, time)
+            unit = run.time_units.get(time, self._unit)
+            found = nanoseconds([cells[place] for place in there], unit, wrong, time)
             reasons |= {there[place]: reason for place, reason in wrong.items()}
             for place, moment in zip(there, found, strict=True):
                 models[place][TIME] = moment // 1_000_000

@@ -78,7 +78,8 @@ class RecordsSink(Sink):
     def prepare(self, table: Table, run: Run, refuse: Refuse) -> list[Delivery]:
         reasons: dict[int, str] = {}
         columns: dict[str, Any] = {name: self._integers(table, name, reasons) for name in self._numbers}
-        times = nanoseconds(table.column(self._cap), self._unit, reasons, self._cap)
+        unit = run.time_units.get(self._cap, self._unit)
+        times = nanoseconds(table.column(self._cap), unit, reasons, self._cap)
         columns["cap"] = [time - EPOCH_NS for time in times]
         payload = self._payloads(table, reasons)
         refuse_all(table, reasons, refuse)

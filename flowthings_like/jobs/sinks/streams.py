@@ -96,7 +96,7 @@ class StreamsSink(Sink):
 
     def prepare(self, table: Table, run: Run, refuse: Refuse) -> list[Delivery]:
         reasons: dict[int, str] = {}
-        times = self._times(table, reasons)
+        times = self._times(table, run.time_units.get(self._time, self._unit), reasons)
         make = self._point_columns
         columns = {name: make.values(table.column(name), reasons, name) for name in self._values}
         collections = self._collection.groups(table, reasons)
@@ -113,11 +113,11 @@ class StreamsSink(Sink):
                         deliveries.append(Delivery(target, points, [table.numbers[common[0]]]))
         return deliveries
 
-    def _times(self, table: Table, reasons: dict[int, str]) -> Any:
+    def _times(self, table: Table, unit: int, reasons: dict[int, str]) -> Any:
         column = table.column(self._time)
-        found = self._point_columns.times_of_arrow(column, self._unit)
+        found = self._point_columns.times_of_arrow(column, unit)
         if found is None:
-            listed = nanoseconds(column, self._unit, reasons, self._time)
+            listed = nanoseconds(column, unit, reasons, self._time)
             found = self._point_columns.times_of_list(listed)
         for place in self._point_columns.outside(found, MINIMUM_TIME, MAXIMUM_TIME):
             reasons.setdefault(place, f"column {self._time!r}: the time is not between 1933 and 2079")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from ..table import Chunk, Position
@@ -31,10 +32,12 @@ class Source(ABC):
     Attributes:
         is_text: whether all cells are texts, as in CSV.
         key: the column that names a row for ever, such as the id of a drop; None if there is none.
+        time_units: the columns with times that it makes itself, and of how many nanoseconds these are.
     """
 
     is_text: bool = False
     key: str | None = None
+    time_units: Mapping[str, int] = MappingProxyType({})
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:

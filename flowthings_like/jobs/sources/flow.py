@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import closing
 from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ...changes import filter_text, join_filters
 from ...filters.build import mem
+from ..arrow_columns import UNITS
 from ..sinks.base import place_of
 from ..table import Chunk, Position, Table
 from .base import Source
@@ -35,6 +37,7 @@ class FlowSource(Source):
     """
 
     key = "id"
+    time_units = MappingProxyType({"creationDate": UNITS["ms"]})
 
     def __init__(self, api: API, flow: str, filter: Filter | str | None = None) -> None:
         self._api = api
