@@ -10,7 +10,7 @@ README.md says how to start it with gunicorn, eventlet and uWSGI. FLOWTHINGS_HOS
 
 from flask import Flask, abort, jsonify, render_template, request
 
-from flowthings_like import API, FlowThingsForbidden, FlowThingsNotFound, Token, mem
+from flowthings_like import API, ConfigurationError, FlowThingsForbidden, FlowThingsNotFound, Token, mem
 from flowthings_like.integrations.flask import FlowThings, RequestScopes
 
 LOOK_UPS = 20
@@ -21,7 +21,10 @@ def credentials(environ):
     account, token = environ.get("HTTP_X_AUTH_ACCOUNT"), environ.get("HTTP_X_AUTH_TOKEN")
     if not account or not token:
         abort(401, "send the headers X-Auth-Account and X-Auth-Token")
-    return Token(account, token)
+    try:
+        return Token(account, token)
+    except ConfigurationError as error:  # characters that no header can have
+        abort(401, str(error))
 
 
 # Neither line connects. So a server may import this module in its master, and fork its workers afterwards.

@@ -62,9 +62,9 @@ class FlowThings:
             raise ConfigurationError("FlowThings needs scopes: FlowThings(app, RequestScopes(api))")
         if NAME in app.extensions:
             raise ConfigurationError("this application has the FlowThings extension already")
+        app.teardown_request(_close_opened)  # first: it raises if the application has answered a request
         app.extensions[NAME] = scopes
         app.wsgi_app = ScopeMiddleware(app.wsgi_app, scopes)  # type: ignore[method-assign]
-        app.teardown_request(_close_opened)
         for error in (DeadlineExceeded, CallCancelled):
             app.register_error_handler(error, _answer)
         encode_thunks(app)

@@ -66,7 +66,7 @@ class RequestScopes:
         pool: how many lazy calls of one request may run at once; None for the backend's own number.
 
     Raises:
-        InvalidInput: the time-out is not positive.
+        InvalidInput: the time-out is not positive, or the pool no whole number above 0.
         ConfigurationError: the credentials are no function.
     """
 
@@ -82,6 +82,8 @@ class RequestScopes:
     ) -> None:
         if credentials is not None and not callable(credentials):
             raise ConfigurationError("credentials must be a function that gets the environment of a request")
+        if pool is not None and (not isinstance(pool, int) or isinstance(pool, bool) or pool < 1):
+            raise InvalidInput(f"pool is {pool!r}; give a whole number, 1 or more")
         self.api = api
         self.credentials = credentials
         self.timeout = None if timeout is None else _seconds(timeout, "timeout")

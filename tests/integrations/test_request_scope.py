@@ -559,6 +559,8 @@ def test_an_error_of_the_applications_own_is_not_answered(platform: Platform) ->
 def test_options_that_make_no_sense_are_refused(platform: Platform) -> None:
     with pytest.raises(InvalidInput, match="timeout is -1"):
         RequestScopes(platform.api(), timeout=-1)
+    with pytest.raises(InvalidInput, match="pool is 0"):
+        RequestScopes(platform.api(), pool=0)
     with pytest.raises(ConfigurationError, match="credentials must be a function"):
         RequestScopes(platform.api(), credentials=Token("a", "b"))  # type: ignore[arg-type]
 

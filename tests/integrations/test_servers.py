@@ -98,6 +98,7 @@ def test_200_requests_at_once_get_what_their_own_tokens_open(server: WebServer, 
     status, said = server.get(f"/hours?path={path}", other)
     assert status in (403, 404), said
     assert server.get(f"/hours?path={path}", "nobody's")[0] in (401, 403)
+    assert server.get(f"/hours?path={path}", "no token")[0] == 401
 
 
 def test_a_page_with_thunks(server: WebServer, service: Service) -> None:
