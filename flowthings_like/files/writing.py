@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TextIO
 
-__all__ = ["replacing", "stdout"]
+__all__ = ["name_file", "replacing", "stdout"]
 
 
 def stdout() -> TextIO:
@@ -33,9 +33,16 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(descriptor)
         os.chmod(name, 0o666 & ~_umask())  # noqa: PTH101
         os.replace(name, path)  # noqa: PTH105
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        name_file(error, path)
         raise
+
+
+def name_file(error: BaseException, path: Path) -> None:
+    """Let an OSError of a write, such as that of a full disk, say which file it was."""
+    if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+        error.filename = str(path)
 
 
 def _umask() -> int:

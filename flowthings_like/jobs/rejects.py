@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from ..errors import InvalidInput
+from ..files.writing import name_file
 
 if TYPE_CHECKING:
     from .table import Refusal
@@ -36,7 +38,7 @@ class RejectFile:
 
     def __init__(self, path: Path | None, size: int) -> None:
         self._path = path
-        self._file: IO[bytes] | None = None
+        self._file: io.FileIO | None = None
         self.size = size
         if path is None:
             return
@@ -56,10 +58,15 @@ class RejectFile:
         if not lines or self._path is None:
             return
         if self._file is None:
-            self._file = self._path.open("ab")
-        self._file.write(lines)
-        self._file.flush()  # as often as it takes: a full disk may take a part of the lines
-        os.fsync(self._file.fileno())
+            self._file = self._path.open("ab", buffering=0)
+        try:
+            left = memoryview(lines)
+            while left:  # a full disk may take a part of them
+                left = left[self._file.write(left) :]
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            name_file(error, self._path)
+            raise
         self.size += len(lines)
 
     def close(self) -> None:

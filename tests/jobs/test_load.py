@@ -14,6 +14,7 @@ import pytest
 import zstandard
 
 from flowthings_like import API, ConfigurationError, InvalidInput, jobs, mem
+from flowthings_like.jobs.rejects import RejectFile
 from flowthings_like.jobs.spec import LoadSpec
 from flowthings_like.records import Key, StructPayloadType
 from flowthings_like.services.records.timestamp import EPOCH_NS
@@ -382,6 +383,18 @@ def test_a_checkpoint_is_of_one_platform(api: API, tmp_path: Path, into: str) ->
             InvalidInput, match=r"another load: (platform|database) was '.*data.* and is '.*other"
         ):
             jobs.load(rows, spec.open_sink(other), checkpoint=checkpoint)
+
+
+def test_a_full_disk(api: API, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, names = write(tmp_path, "n\n" + "x\n1\n" * 5), {"rejects": "/dev/full"}
+    monkeypatch.setattr("flowthings_like.jobs.rejects.RejectFile.__init__", of_full_disk)
+    with pytest.raises(OSError, match=r"No space left on device: '/dev/full'"):
+        jobs.load(source, jobs.FlowsSink(api, PATH), types={"n": int}, **names)
+
+
+def of_full_disk(self: RejectFile, path: Path, size: int) -> None:
+    """A reject file that no load may remove, as `RejectFile` else would."""
+    self._path, self.size, self._file = path, size, None
 
 
 def test_a_checkpoint_is_used_by_one_load_at_a_time(api: API, tmp_path: Path) -> None:
