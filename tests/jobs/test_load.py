@@ -237,6 +237,21 @@ def test_a_query_and_a_table(api: API) -> None:
     assert api.db.run_query("select * from b order by n") == [(1, "t1"), (2, "t2"), (3, None)]
 
 
+def test_a_half_of_a_batch_is_in_a_table_once(api: API, tmp_path: Path) -> None:
+    api.db.run_operation("create table t (n integer)")
+    refuse = "when new.n = 7 begin select raise(abort, 'no 7'); end"
+    api.db.run_operation(f"create trigger without_7 before insert on t {refuse}")
+    source, checkpoint = (
+        write(tmp_path, "n\n" + "".join(f"{n}\n" for n in range(1, 9))),
+        tmp_path / "checkpoint",
+    )
+    with pytest.raises(jobs.TooManyRefusals, match="row 7 cannot be loaded"):
+        jobs.load(source, jobs.SQLSink(api.db, "t"), checkpoint=checkpoint)  # 1 to 4, and 5 to 6, are stored
+    api.db.run_operation("drop trigger without_7")
+    assert jobs.load(source, jobs.SQLSink(api.db, "t"), checkpoint=checkpoint).stored == 8
+    assert sorted(n for (n,) in api.db.run_query("select n from t")) == list(range(1, 9))
+
+
 def test_a_flow_into_a_flow(api: API) -> None:
     api.drop(PATH).create_many([{"elems": {"n": n}} for n in range(25)])
     sink = jobs.FlowsSink(api, "/acme/copy", create=True, capacity=100)

@@ -95,9 +95,13 @@ class SQLSink(Sink):
         style, driver = self._driver.paramstyle, self._driver.name
         if run.is_resumable:
             mark = (run.id, numbers[0], numbers[-1])
-            known = f"select 1 from {MARKS} where id = ? and first_row = ? and last_row = ?"
+            # Also a half of these rows, which was stored when all together were refused.
+            known = (
+                f"select first_row, last_row from {MARKS} where id = ? and first_row >= ? and last_row <= ?"
+            )
             cursor.call(lambda raw: raw.execute(*translate(known, mark, style, driver)))
-            if cursor.fetchone() is not None:
+            rows = _without_stored(rows, numbers, cursor.fetchall())
+            if not rows:
                 return
             note = f"insert into {MARKS} (id, first_row, last_row) values (?, ?, ?)"
             cursor.call(lambda raw: raw.execute(*translate(note, mark, style, driver)))
@@ -110,6 +114,16 @@ class SQLSink(Sink):
             forget = f"delete from {MARKS} where id = ?"
             parts = translate(forget, (run.id,), self._driver.paramstyle, self._driver.name)
             self._pool.run_operation(*parts)
+
+
+def _without_stored(
+    rows: Sequence[Any], numbers: Sequence[int], marks: list[tuple[int, int]]
+) -> Sequence[Any]:
+    """The rows whose numbers are in none of the ranges of the marks."""
+    if not marks:
+        return rows
+    is_stored = [any(first <= number <= last for first, last in marks) for number in numbers]
+    return [row for row, stored in zip(rows, is_stored, strict=True) if not stored]
 
 
 def _parameter(value: Any) -> Any:
