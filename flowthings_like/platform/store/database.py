@@ -104,6 +104,10 @@ class Database(ABC):
             return BadRequest(f"the request asks for too much at once: {error.orig}")
         return Unavailable(f"the store cannot do that now: {error.orig}")
 
+    def not_opened(self, error: OperationalError) -> Exception:
+        """The error for a database that could not be prepared for a while, and perhaps can be later."""
+        return self.unavailable(error)
+
     def unusable(self, error: DatabaseError) -> ConfigurationError:
         """The error for a database that cannot be used at all."""
         return ConfigurationError(

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from ...errors import ConfigurationError
+from ..problems import Problem, Unavailable
 from . import database, schema
 from . import postgresql_tables as tables
 from .cancellation import GUARD
@@ -97,9 +98,18 @@ class Postgresql(Database):
                 "stop all servers that use it, and run flowthings-like migrate"
             )
 
+    def unavailable(self, error: OperationalError) -> Problem:
+        # Without the text of the error: it names the server, which is none of the callers' business.
+        if _is_of_connection(error) and not self.is_too_much(error):
+            return Unavailable("the store cannot do that now: its database cannot be reached")
+        return super().unavailable(error)
+
+    def not_opened(self, error: OperationalError) -> Exception:
+        return self.unusable(error)
+
     def unusable(self, error: DatabaseError) -> ConfigurationError:
         found = error.orig
-        if isinstance(found, errors.OperationalError) and found.sqlstate is None:  # of the connection
+        if _is_of_connection(error):
             return ConfigurationError(f"{self.name} cannot be opened: {' '.join(str(found).split())}")
         return super().unusable(error)
 
@@ -140,8 +150,12 @@ def _make_engine(url: URL) -> Engine:
         raise ConfigurationError(
             f"a store on PostgreSQL uses psycopg and not {url.get_driver_name()}: write postgresql://…"
         )
-    # Errors go into the log, and values do not.
-    engine = sqlalchemy.create_engine(url.set(drivername=_DRIVER), poolclass=NullPool, hide_parameters=True)
+    engine = sqlalchemy.create_engine(
+        url.set(drivername=_DRIVER),
+        poolclass=NullPool,
+        pool_reset_on_return=None,  # it is closed, which undoes a transaction
+        hide_parameters=True,  # errors go into the log, and values do not
+    )
     event.listen(engine, "do_connect", _connect)
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
@@ -197,6 +211,12 @@ def _errors(statement: str) -> Iterator[None]:
     except PsycopgError as error:
         kind = OperationalError if isinstance(error, errors.OperationalError) else DatabaseError
         raise kind(statement, None, error) from error
+
+
+def _is_of_connection(error: DatabaseError) -> bool:
+    """Whether there was no connection, or there is none any more."""
+    found = error.orig
+    return isinstance(found, errors.OperationalError) and found.sqlstate is None
 
 
 def _is_refused(error: OperationalError) -> bool:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+import time
+from dataclasses import dataclass, field
 
 __all__ = ["StoreStatistics"]
+
+_log = logging.getLogger("flowthings_like.platform.store")
 
 
 @dataclass(slots=True)
@@ -12,6 +16,8 @@ class StoreStatistics:
     """What a store has done in this process, and whether it can.
 
     Native threads count here without a lock. A count that is lost is missing on a display and nowhere else.
+    The log gets one line when the database is lost and one when it is back, however many transactions fail
+    meanwhile.
 
     Attributes:
         is_reachable: whether the last transaction has reached the database. One that is refused for what it
@@ -28,3 +34,17 @@ class StoreStatistics:
     write_retries: int = 0
     failures: int = 0
     waiting: int = 0
+    _lost_at: float = field(default=0.0, repr=False, compare=False)  # time.monotonic()
+
+    def reached(self) -> None:
+        """Note that a transaction has reached the database."""
+        if not self.is_reachable:
+            self.is_reachable = True
+            # A warning, because without `--log` the one of the loss is shown, and this has to be, too.
+            _log.warning("the store is back after %.1f seconds", time.monotonic() - self._lost_at)
+
+    def lost(self, reason: object) -> None:
+        """Note that a transaction could not do its work. `reason` is the driver's error."""
+        if self.is_reachable:
+            self.is_reachable, self._lost_at = False, time.monotonic()
+            _log.warning("the store is away: %s", " ".join(str(reason).split()))

@@ -137,7 +137,7 @@ class Store:
                 return
             except OperationalError as error:
                 if time.monotonic() > deadline:
-                    raise self._database.unavailable(error) from error
+                    raise self._database.not_opened(error) from error
             time.sleep(0.02)
 
 
@@ -160,7 +160,7 @@ class _Readers:
             except OperationalError as error:
                 if not self._database.is_passing(error):
                     raise self._failed(error) from error
-                self._statistics.is_reachable = False
+                self._statistics.lost(error.orig)
                 self._discard_idle()  # the server may have been restarted
                 if not retries.wait():
                     raise self._failed(error) from error
@@ -168,7 +168,7 @@ class _Readers:
 
     def _failed(self, error: OperationalError) -> Problem:
         if not self._database.is_too_much(error):
-            self._statistics.is_reachable = False
+            self._statistics.lost(error.orig)
             self._statistics.failures += 1
         return self._database.unavailable(error)
 
@@ -189,7 +189,7 @@ class _Readers:
         except BaseException:
             connection.close()
             raise
-        self._statistics.is_reachable = True
+        self._statistics.reached()
         self._leave(connection)
         return result
 

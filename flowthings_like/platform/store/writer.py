@@ -154,7 +154,7 @@ class Writer(GroupCommit[_Job]):
                 done = self._attempt(jobs, session, mark, in_doubt)
             except _Passing as passing:
                 in_doubt = in_doubt or passing.in_doubt
-                self._statistics.is_reachable = False
+                self._statistics.lost(passing.error.orig)
                 if not retries.wait():
                     return self._fail(jobs, passing.error)
                 self._statistics.write_retries += 1
@@ -179,7 +179,7 @@ class Writer(GroupCommit[_Job]):
             # The transaction has begun, so the one whose COMMIT had no answer has ended.
             if in_doubt and self._database.is_committed(connection, mark):
                 transaction.rollback()
-                self._statistics.is_reachable = True
+                self._statistics.reached()
                 return True
             self._cache.refresh(connection, self._database.stamp(connection))
             for job in jobs:
@@ -196,12 +196,12 @@ class Writer(GroupCommit[_Job]):
             session.discard()
             self._raise_if_passing(error, in_doubt=True)
             return self._fail(jobs, error)
-        self._statistics.is_reachable = True
+        self._statistics.reached()
         return True
 
     def _fail(self, jobs: list[_Job], error: BaseException) -> bool:
         if isinstance(error, OperationalError) and not self._database.is_too_much(error):
-            self._statistics.is_reachable = False
+            self._statistics.lost(error.orig)
             self._statistics.failures += 1
         for job in jobs:
             job.fail(error)

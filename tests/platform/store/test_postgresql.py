@@ -176,24 +176,30 @@ def test_a_deadlock_is_tried_again(store: Store) -> None:
     assert len(runs) == 3
 
 
-def test_a_server_that_stays_away_fails_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_stays_away_fails_the_call(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says why, once. Callers are not told where the server is."""
     monkeypatch.setattr(postgresql.Postgresql, "RETRY_SECONDS", 0.2)
     with PostgresServer() as server:
         store = Store(server.url)
         store.write(add("a"))
         names(store)
         assert store.statistics() == StoreStatistics()
-    with pytest.raises(Unavailable, match="cannot do that now"):
+    with pytest.raises(Unavailable, match=r"its database cannot be reached$"):
         store.write(add("b"))
     found = store.statistics()
     assert (found.is_reachable, found.failures, found.read_retries) == (False, 1, 0)
     assert found.write_retries > 0
-    with pytest.raises(Unavailable, match="cannot do that now"):
+    with pytest.raises(Unavailable, match=r"its database cannot be reached$"):
         names(store)
     found = store.statistics()
     assert (found.is_reachable, found.failures, found.waiting) == (False, 2, 0)
     assert found.read_retries > 0
     store.close()
+    (line,) = [message for message in caplog.messages if "the store is" in message]
+    assert line.startswith("the store is away: ")
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 def test_acknowledged_means_on_disk(store: Store) -> None:
