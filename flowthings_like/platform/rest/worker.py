@@ -13,6 +13,7 @@ from gevent.server import StreamServer
 from gunicorn.sock import ssl_context
 from gunicorn.workers.ggevent import GeventWorker
 
+from ...errors import ConfigurationError
 from ..certificates import Certificate
 from ..problems import Unavailable
 from .connections import Connection, Connections
@@ -21,6 +22,7 @@ from .envelope import REASONS, encode, failed
 _POLL_INTERVAL = 0.1  # seconds
 _SILENT = 5.0  # seconds that a client may be silent within a request while the worker waits to end
 _LOOK_INTERVAL = 1.0  # seconds between two looks at the certificate's files, and two notes of the metrics
+_BOOT_PAUSE = 1.0  # seconds between two workers that cannot start
 _SPARE_FILES = 512  # descriptors for other things than clients
 
 
@@ -29,6 +31,19 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn comes without type
 
     `app`, which gunicorn hands it, is a `platform.server.Server`.
     """
+
+    def load_wsgi(self) -> None:
+        """Open the application, or end so that another worker is started.
+
+        gunicorn ends the whole server when a worker cannot start. But the others may still have what this one
+        cannot get, and a database that is away comes back.
+        """
+        try:
+            super().load_wsgi()
+        except (ConfigurationError, Unavailable) as error:
+            self.log.error("a worker cannot start, another one will try: %s", error)
+            time.sleep(_BOOT_PAUSE)
+            raise SystemExit(1) from error  # not gunicorn's WORKER_BOOT_ERROR
 
     def run(self) -> None:
         """Serve, and return when every request has been answered."""

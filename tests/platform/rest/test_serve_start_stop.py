@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import time
@@ -13,8 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import requests
 
 from flowthings_like import API, Token
+from tests.transport.things.scripted_node import wait_until
 
 from .served import PATIENCE, ROOT, SERVE, Served
 
@@ -78,6 +82,26 @@ def test_a_folder_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "platform.db").write_bytes(b"\1" * 9999)
     assert "not a platform's database" in fails(tmp_path / "data", "--port", "0")
+
+
+@pytest.mark.sqlite("marks the file as that of a later version")
+def test_a_worker_that_cannot_start_leaves_the_others_at_work(tmp_path: Path) -> None:
+    with Served(tmp_path, "--workers", "2", "--metrics-port", "0") as served:
+        (shown,) = [line for line in served.printed if line.startswith("metrics: ")]
+        metrics = f"{shown.removeprefix('metrics: ')}/metrics"
+        wait_until(lambda: "flowthings_workers 2.0" in requests.get(metrics, timeout=PATIENCE).text)
+        connection = sqlite3.connect(tmp_path / "platform.db")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        connection.execute("PRAGMA user_version=1000")
+        first, second = served.workers()
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: "later version" in "".join(served.errors))
+        assert requests.get(f"{served.url}/healthz", timeout=PATIENCE).status_code == 200
+        assert second in served.workers()
+        connection.execute(f"PRAGMA user_version={version}")
+        connection.close()
+        wait_until(lambda: len(set(served.workers()) - {first, second}) == 1)
+        assert served.stop() == 0
 
 
 def test_a_second_server_on_a_folder_says_that_it_joins(tmp_path: Path) -> None:
