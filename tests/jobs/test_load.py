@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import threading
+from contextlib import closing
 from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import zstandard
 
 from flowthings_like import API, ConfigurationError, InvalidInput, jobs, mem
+from flowthings_like.database import ConnectionPool
 from flowthings_like.jobs.rejects import RejectFile
 from flowthings_like.jobs.spec import LoadSpec
 from flowthings_like.records import Key, StructPayloadType
@@ -235,6 +237,18 @@ def test_a_query_and_a_table(api: API) -> None:
     with pytest.raises(jobs.LoadStopped, match="row 4 cannot be loaded: UNIQUE"):
         jobs.load(source, jobs.SQLSink(api.db, "b"))
     assert api.db.run_query("select * from b order by n") == [(1, "t1"), (2, "t2"), (3, None)]
+
+
+def test_a_database_that_is_locked(api: API, tmp_path: Path) -> None:
+    pool = ConnectionPool("sqlite3", str(tmp_path / "a.db"), timeout=0.1)
+    with closing(pool):
+        pool.run_operation("create table t (n integer)")
+        pool.run_operation("insert into t values (1), (2), (3)")
+        query = jobs.QuerySource(pool, "select n from t order by n")  # which is read meanwhile
+        with pytest.raises(InvalidInput, match=r"flowthings_loads.* cannot be created: database is locked"):
+            jobs.load(query, jobs.SQLSink(pool, "t"), batch=1, checkpoint=tmp_path / "checkpoint")
+    with pytest.raises(InvalidInput, match="the query is empty"):
+        jobs.QuerySource(pool, " ")
 
 
 def test_a_half_of_a_batch_is_in_a_table_once(api: API, tmp_path: Path) -> None:

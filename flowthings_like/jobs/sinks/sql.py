@@ -10,6 +10,7 @@ import orjson
 
 from ...errors import InvalidInput
 from ...services.database.placeholders import translate, translate_many
+from ..errors import LoadStopped
 from .base import Delivery, Outcome, Run, Sink, unknown_column
 from .halving import send_halving
 
@@ -73,11 +74,19 @@ class SQLSink(Sink):
         except self._driver.error as error:
             raise InvalidInput(f"the table {self._table} cannot be used: {error}") from error
         if run.is_resumable:
+            self._create_marks()
+
+    def _create_marks(self) -> None:
+        try:
             self._pool.run_operation(
                 f"create table if not exists {MARKS} "
                 "(id varchar(32) not null, first_row bigint not null, last_row bigint not null, "
                 "primary key (id, first_row, last_row))"
             )
+        except self._driver.error as error:
+            raise InvalidInput(
+                f"the table {MARKS}, which a load with a checkpoint needs, cannot be created: {error}"
+            ) from error
 
     def prepare(self, table: Table, run: Run, refuse: Refuse) -> list[Delivery]:
         columns = [[_parameter(cell) for cell in table.values(name)] for name in self._columns]
@@ -113,7 +122,10 @@ class SQLSink(Sink):
         if run.is_resumable and self._columns:
             forget = f"delete from {MARKS} where id = ?"
             parts = translate(forget, (run.id,), self._driver.paramstyle, self._driver.name)
-            self._pool.run_operation(*parts)
+            try:
+                self._pool.run_operation(*parts)
+            except self._driver.error as error:
+                raise LoadStopped(f"all rows are stored; the notes in {MARKS} are left: {error}") from error
 
 
 def _without_stored(

@@ -30,10 +30,15 @@ class QuerySource(Source):
             ties: it goes on by the number of the row.
         parameters: what `pool.run_query` takes after the statement.
 
+    Raises:
+        InvalidInput: the statement is empty.
+
     The load raises InvalidInput if the database refuses the query, and LoadStopped if it fails later.
     """
 
     def __init__(self, pool: ConnectionPool, sql: str, *parameters: Any) -> None:
+        if not sql.strip():
+            raise InvalidInput("the query is empty")
         self._pool = pool
         self._sql = sql
         self._parameters = parameters
