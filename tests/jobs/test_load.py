@@ -57,6 +57,13 @@ def test_csv(api: API, tmp_path: Path) -> None:
     assert not any("fhash" in drop for drop in api.drop(PATH).find())
 
 
+def test_a_time_that_no_record_can_have(api: API, tmp_path: Path) -> None:
+    rows = write(tmp_path, "at,n\n2013-01-01,1\n9999-12-31,2\n")
+    sink = jobs.RecordsSink(api.record(StructPayloadType[int]("<q")), cap="at", values=["n"])
+    report = jobs.load(rows, sink, rejects=tmp_path / "rejects")
+    assert (report.stored, report.refused) == (1, 1)
+
+
 def test_the_unit_of_times(api: API, tmp_path: Path) -> None:
     at = 1_356_998_400_250
     rows = write(tmp_path, f"text,seconds\n2013-01-01T00:00:00.250Z,{at / 1000}\n")

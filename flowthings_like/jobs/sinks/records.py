@@ -81,6 +81,10 @@ class RecordsSink(Sink):
         unit = run.time_units.get(self._cap, self._unit)
         times = nanoseconds(table.column(self._cap), unit, reasons, self._cap)
         columns["cap"] = [time - EPOCH_NS for time in times]
+        lowest, highest = FIELDS["cap"]
+        for place, cap in enumerate(columns["cap"]):
+            if not lowest <= cap <= highest:
+                reasons.setdefault(place, f"column {self._cap!r}: no record can have this time")
         payload = self._payloads(table, reasons)
         refuse_all(table, reasons, refuse)
         wanted = [place for place in range(len(table)) if place not in reasons]
