@@ -49,6 +49,7 @@ class StoreConnection(psycopg.Connection[Any]):
         connection = cls.connect(*arguments, **options, autocommit=True)
         assert isinstance(connection, cls)
         connection.cursor_factory = _Cursor
+        connection.server_cursor_factory = _ServerCursor
         connection.adapters.register_dumper(str, _TextDumper)
         for name in _TEXTS:
             connection.adapters.register_loader(name, _TextLoader)
@@ -157,6 +158,17 @@ class _Cursor(psycopg.Cursor[Any]):
             connection.changes += 1  # nothing more can be done in this transaction: it has to be undone
         elif self.rowcount > 0 and not (self.statusmessage or "").startswith("SELECT"):
             connection.changes += self.rowcount
+
+
+class _ServerCursor(psycopg.ServerCursor[Any]):
+    """Fetches rows in pieces."""
+
+    def execute(self, *arguments: Any, **options: Any) -> Any:
+        connection: Any = self.connection
+        begin = connection.take_begin()
+        if begin:  # there is no such cursor outside of a transaction
+            psycopg.Cursor(connection).execute(begin.encode(), prepare=False)
+        return super().execute(*arguments, **options)
 
 
 class _TextDumper(StrDumperUnknown):

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from sqlalchemy import select
 
-from flowthings_like import API
+from flowthings_like import API, mem
 from flowthings_like.errors import ConfigurationError
 from flowthings_like.platform.problems import BadRequest, Unavailable
 from flowthings_like.platform.resources.drops import verbs
@@ -257,6 +257,19 @@ def test_tables_in_parts(postgres_database: PostgresDatabase) -> None:
             for number in range(8):
                 api.drop(flow["id"]).create({"elems": {"n": number}, "fhash": f"h{number % 4}"})
             assert len(api.drop(flow["id"]).find()) == 4
+
+
+def test_a_find_that_no_statement_precedes(postgres_database: PostgresDatabase) -> None:
+    """Its filter runs in Python, over rows that come through a cursor on the server."""
+    with API.embedded(postgres_database.url) as api:
+        for name in ("a1", "a2", "b"):
+            api.flow.create({"path": f"/acme/{name}"})
+        for _ in range(3):
+            assert [flow["path"] for flow in api.flow.find(mem.path.re("^/acme/a"))] == [
+                "/acme/a2",
+                "/acme/a1",
+            ]
+        assert len(api.flow.find()) == 3
 
 
 def test_rooms_streams_and_records_are_in_the_folder(
