@@ -15,6 +15,7 @@ from .snapshot import copy_folder, is_platform
 __all__ = ["Backup", "back_up", "is_archive"]
 
 _ARCHIVES = {".tar": "w", ".tar.gz": "w:gz", ".tgz": "w:gz"}
+_OTHER_ARCHIVES = (".zip", ".7z", ".gz", ".bz2", ".xz", ".zst", ".tbz", ".txz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,19 @@ def back_up(place: Path, target: Path) -> Backup:
         target: a folder, or a file that ends with .tar, .tar.gz or .tgz. It must not be there.
 
     Raises:
-        ConfigurationError: `place` is no platform's folder, or `target` is there or cannot be written.
+        ConfigurationError: `place` is no platform's folder; or `target` is there, is in it, has the name of
+            another kind of archive or cannot be written.
     """
     if not is_platform(place):
         raise ConfigurationError(f"{str(place)!r} is no platform's folder: none of its databases is there")
     if target.exists() or target.is_symlink():
         raise ConfigurationError(f"{str(target)!r} is there already: name a new folder or file")
+    if target.resolve().is_relative_to(place.resolve()):
+        raise ConfigurationError(f"{str(target)!r} is in the folder that is copied: name another place")
+    if not is_archive(target) and target.name.lower().endswith(_OTHER_ARCHIVES):
+        raise ConfigurationError(
+            f"{str(target)!r} cannot be made: the name of an archive ends with .tar, .tar.gz or .tgz"
+        )
     with PartialFolder(target) as partial:
         folder = partial.path / "copy"
         folder.mkdir(mode=0o700)

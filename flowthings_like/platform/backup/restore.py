@@ -6,6 +6,7 @@ import ctypes
 import os
 import sqlite3
 import tarfile
+import zlib
 from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -97,8 +98,10 @@ def _unpack(source: Path, folder: Path) -> Manifest:
                         f"{str(source)!r} is damaged: {expected.name} is not what it was. "
                         "Nothing was restored"
                     )
-    except (OSError, tarfile.TarError, EOFError) as error:
-        raise ConfigurationError(f"{str(source)!r} cannot be restored: {error}") from error
+    except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
+        # Of a file that is no archive at all the error has a line for each kind of archive.
+        reason = "it is no .tar file" if "\n" in str(error) else error
+        raise ConfigurationError(f"{str(source)!r} cannot be restored: {reason}") from error
     return manifest
 
 

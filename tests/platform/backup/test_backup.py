@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import random
@@ -244,6 +245,9 @@ def test_what_is_there_is_not_overwritten(written: Path, tmp_path: Path) -> None
     assert "is there already" in refused("backup", written, tmp_path / "taken")
     assert "is there already" in refused("backup", written, tmp_path / "taken.tar")
     assert "no platform's folder" in refused("backup", tmp_path, tmp_path / "copy")
+    for name, said in ((written / "copy.tar", "is in the folder"), (tmp_path / "copy.zip", "ends with .tar")):
+        with pytest.raises(ConfigurationError, match=said):
+            back_up(written, name)
     assert "pg_dump" in refused("backup", "postgresql://host/name", tmp_path / "copy")
     back_up(written, tmp_path / "copy")
     assert "is not empty" in refused("restore", tmp_path / "copy", written)
@@ -314,11 +318,16 @@ def test_a_damaged_copy_is_not_restored(how: str, written: Path, tmp_path: Path)
         for path in sorted((tmp_path / "copy").rglob("*")):
             if path.is_file() and path.name != "manifest.json":
                 tar.add(path, path.relative_to(tmp_path / "copy").as_posix())
-    for source in (tmp_path / "copy", tmp_path / "copy.tar"):
-        with pytest.raises(ConfigurationError):
+    packed = bytearray(gzip.compress((tmp_path / "copy.tar").read_bytes()))
+    packed[len(packed) // 2 :] = bytes(range(256)) * 4  # which zlib cannot unpack
+    (tmp_path / "copy.tgz").write_bytes(packed)
+    (tmp_path / "text.tar").write_text("no archive")
+    for source in [tmp_path / name for name in ("copy", "copy.tar", "copy.tgz", "text.tar")]:
+        with pytest.raises(ConfigurationError) as failed:
             restore(source, tmp_path / "new")
+        assert "\n" not in str(failed.value)
         assert not (tmp_path / "new").exists()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "copy.tar"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "copy.tar", "copy.tgz", "text.tar"]
 
 
 def test_nothing_is_committed_while_a_copy_is_made(tmp_path: Path) -> None:
