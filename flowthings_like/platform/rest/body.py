@@ -123,7 +123,8 @@ def _holds_more(raw: bytes, most: int) -> bool:
 
 def too_large(limit: int) -> TooLarge:
     """The refusal of a body beyond `limit` bytes."""
-    return TooLarge(f"the body is too large: the limit is {limit} bytes ({limit // 2**20} MiB)")
+    in_mib = f" ({limit >> 20} MiB)" if limit % 2**20 == 0 else ""
+    return TooLarge(f"the body is too large: the limit is {limit} bytes{in_mib}")
 
 
 def _receive(environ: Mapping[str, Any], limit: int, about_to_hold: Callable[[int], None]) -> bytes:

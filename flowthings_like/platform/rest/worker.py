@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import ssl
 import time
 from contextlib import nullcontext, suppress
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Any
 
 import gevent
 from gevent.server import StreamServer
+from gunicorn.http.errors import ParseException
 from gunicorn.sock import ssl_context
 from gunicorn.workers.ggevent import GeventWorker
 
@@ -17,13 +19,21 @@ from ...errors import ConfigurationError
 from ..certificates import Certificate
 from ..problems import Unavailable
 from .connections import Connection, Connections
-from .envelope import REASONS, encode, failed
+from .envelope import REASONS, Response, encode, failed
 
 _POLL_INTERVAL = 0.1  # seconds
 _SILENT = 5.0  # seconds that a client may be silent within a request while the worker waits to end
 _LOOK_INTERVAL = 1.0  # seconds between two looks at the certificate's files, and two notes of the metrics
 _BOOT_PAUSE = 1.0  # seconds between two workers that cannot start
 _SPARE_FILES = 512  # descriptors for other things than clients
+
+_UNREADABLE = {
+    "ExpectationFailed": 417,
+    "LimitRequestHeaders": 431,
+    "LimitRequestLine": 414,
+    "UnsupportedTransferCoding": 501,
+}
+"""Statuses by the name of gunicorn's error; it is 400 for all others."""
 
 
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn comes without types
@@ -131,6 +141,23 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn comes without type
             if not self.alive:
                 sock.end()
 
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer a request that cannot be read, or whose answer has failed. The connection ends.
+
+        gunicorn's own method writes what was sent into the log, and that may be a token.
+        """
+        kind = type(exc).__name__
+        if isinstance(exc, (ParseException, ssl.SSLError)) and not kind.startswith("InvalidResponse"):
+            status = _UNREADABLE.get(kind, 400)
+            self.log.warning("a request from %s cannot be read: %s", addr[0] if addr else "a socket", kind)
+            text = f"the request cannot be read: {kind}"
+        else:
+            status = 500
+            self.log.exception("a request failed")
+            text = "the platform failed, its log says why"
+        with suppress(OSError):
+            _send(client, Response({}, status, errors=[text]))
+
     @staticmethod
     def _wrap(context: Any, sock: Any) -> Any:
         return context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
@@ -142,12 +169,17 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn comes without type
     @staticmethod
     def _refuse(connection: Connection) -> None:
         problem = Unavailable("too many connections come from this address: use fewer, or try again")
-        content = encode(failed(problem))
-        connection.sendall(
-            f"HTTP/1.1 {REASONS[503]}\r\nContent-Type: application/json; charset=utf-8\r\n"
-            f"Content-Length: {len(content)}\r\nRetry-After: 1\r\nConnection: close\r\n\r\n".encode()
-            + content
-        )
+        _send(connection, failed(problem), "Retry-After: 1\r\n")
+
+
+def _send(client: Any, response: Response, headers: str = "") -> None:
+    """Send a response past gunicorn; it is the connection's last."""
+    content = encode(response)
+    client.sendall(
+        f"HTTP/1.1 {REASONS[response.status]}\r\nContent-Type: application/json; charset=utf-8\r\n"
+        f"Content-Length: {len(content)}\r\n{headers}Connection: close\r\n\r\n".encode()
+        + content
+    )
 
 
 def _allow_files(wanted: int) -> None:

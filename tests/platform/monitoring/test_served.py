@@ -115,6 +115,33 @@ def test_a_request_has_an_id_in_the_answer_and_in_the_log(served: Served) -> Non
     assert "secret-filter" not in log
 
 
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("GET / HTTP/1.1\r\nX-Auth-Token a-secret\r\n", 400),
+        ("GET /v4.0/acme/flow?filter=a-secret nonsense\r\n", 400),
+        ("X-Auth-Token: a-secret\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: x\r\nExpect: a-secret\r\n", 417),
+        ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: a-secret\r\n", 501),
+    ],
+)
+def test_nothing_of_a_request_that_cannot_be_read_is_in_the_log(
+    head: str, status: int, served: Served
+) -> None:
+    before = len(served.errors)
+    with socket.create_connection(("127.0.0.1", served.port), timeout=PATIENCE) as client:
+        client.sendall(f"{head}\r\n".encode())
+        answer = client.makefile("rb").read()
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["head"]["status"] == status
+    deadline = time.monotonic() + PATIENCE
+    while len(served.errors) == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert "cannot be read" in "".join(served.errors[before:])
+    assert "a-secret" not in "".join(served.errors) + answer.decode()
+
+
 @pytest.mark.parametrize("given", ["x" * 65, "a b", 'a"b', "a\tb"])
 def test_an_id_that_is_long_or_strange_is_replaced(given: str, served: Served) -> None:
     assert get(served, "/healthz", **{"X-Request-Id": given}).headers["X-Request-Id"] != given
