@@ -42,6 +42,8 @@ class RejectFile:
         self.size = size
         if path is None:
             return
+        if path.exists() and not path.is_file():
+            raise InvalidInput(f"{path} is no file; give rejects the name of one, such as rejects.ndjson")
         if size:
             if path.stat().st_size < size:
                 raise InvalidInput(f"{path} has lost rows since the load stopped; remove the checkpoint, too")

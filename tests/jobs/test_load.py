@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import threading
 from contextlib import closing
 from datetime import datetime, timezone
@@ -381,6 +382,9 @@ def test_a_reject_file_takes_the_place_of_no_other_file(api: API, tmp_path: Path
         with pytest.raises(InvalidInput, match=r"another file of this load|not a reject file"):
             jobs.load(source, jobs.FlowsSink(api, PATH), rejects=path)
         assert path.read_text() == kept
+    os.mkfifo(tmp_path / "pipe")  # as /dev/null, which a test should not risk
+    with pytest.raises(InvalidInput, match="pipe is no file"):
+        jobs.load(lines, jobs.FlowsSink(api, PATH), rejects=tmp_path / "pipe")
     assert elems(api) == []
 
 
