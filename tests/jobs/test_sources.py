@@ -135,6 +135,17 @@ def test_the_name_says_the_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert rows_of(jobs.FileSource(path.rename(tmp_path / name)), 2) == list(enumerate(rows, 1))
 
 
+@pytest.mark.once
+def test_a_line_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowthings_like.jobs.sources.lines.LONGEST", 100)
+    path = tmp_path / "in.csv"
+    path.write_bytes(b"x,y\n1," + b"2" * 97 + b"\n")
+    assert len(rows_of(jobs.FileSource(path), 2)) == 1
+    path.write_bytes(b"x,y\n" + b"1" * 101 + b"\n")
+    with pytest.raises(InvalidInput, match="after byte 4: a line has more than 100 bytes; is this text"):
+        rows_of(jobs.FileSource(path), 2)
+
+
 def test_a_flow_goes_on_behind_a_drop(api: API) -> None:
     api.drop("/acme/weather").create_many([{"elems": {"x": n, "y": 1}} for n in range(10)])
     source = jobs.FlowSource(api, "/acme/weather")

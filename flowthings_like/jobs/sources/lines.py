@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import IO
 
 from ...errors import InvalidInput
 
 __all__ = ["Lines"]
+
+LONGEST = 64 << 20
+"""Bytes of a line, at most: a file without ends of lines would be in memory as a whole."""
 
 _BOM = "\ufeff"
 
@@ -19,7 +23,7 @@ class Lines:
         end: the byte after the last line.
 
     Raises:
-        InvalidInput: a line is not UTF-8.
+        InvalidInput: a line is not UTF-8, or has more than `LONGEST` bytes.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -27,8 +31,12 @@ class Lines:
         self.end = 0
 
     def __iter__(self) -> Iterator[str]:
-        for line in self._file:
+        for line in iter(partial(self._file.readline, LONGEST), b""):
             begin, self.end = self.end, self.end + len(line)
+            if len(line) == LONGEST and not line.endswith(b"\n"):
+                raise InvalidInput(
+                    f"after byte {begin:,}: a line has more than {LONGEST:,} bytes; is this text?"
+                )
             try:
                 text = line.decode()
             except UnicodeDecodeError as error:
