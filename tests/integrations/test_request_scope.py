@@ -282,7 +282,7 @@ def test_the_api_of_a_request_that_has_ended_refuses_calls(
     api, lazy = scope.api, scope.lazy
     getattr(scope, end)()
     getattr(scope, end)()
-    with pytest.raises(ConfigurationError, match="closed"):
+    with pytest.raises(ConfigurationError, match="closed at the end of its web request"):
         api.flow.find()
     with pytest.raises(ConfigurationError, match="closed"):
         force(lazy.flow.find())

@@ -286,8 +286,13 @@ class Connection:
         )
 
     def _check_open(self) -> None:
-        if self.closed:
-            raise errors.ConfigurationError("this API was closed; make a new one")
+        if not self.closed:
+            return
+        if self._owner is not None and not self._owner.closed:
+            raise errors.ConfigurationError(
+                "this API was closed at the end of its web request; use it before that"
+            )
+        raise errors.ConfigurationError("this API was closed; make a new one")
 
     def call(
         self,
