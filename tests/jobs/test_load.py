@@ -63,6 +63,8 @@ def test_a_time_that_no_record_can_have(api: API, tmp_path: Path) -> None:
     sink = jobs.RecordsSink(api.record(StructPayloadType[int]("<q")), cap="at", values=["n"])
     report = jobs.load(rows, sink, rejects=tmp_path / "rejects")
     assert (report.stored, report.refused) == (1, 1)
+    with pytest.raises(InvalidInput, match="cid is -1; give 0 to 2147483647, or the name of a column"):
+        jobs.RecordsSink(api.record(StructPayloadType[int]("<q")), cap="at", values=["n"], cid=-1)
 
 
 def test_the_unit_of_times(api: API, tmp_path: Path) -> None:

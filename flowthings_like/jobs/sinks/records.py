@@ -56,6 +56,10 @@ class RecordsSink(Sink):
     ) -> None:
         with needed("a load"):
             from ...services.records.record_batch import RecordBatch
+        for name, place in (("cid", cid), ("mid", mid), ("moid", moid)):
+            lowest, highest = FIELDS[name]
+            if not isinstance(place, str) and not lowest <= place <= highest:
+                raise InvalidInput(f"{name} is {place}; give {lowest} to {highest}, or the name of a column")
         self._make_batch = RecordBatch
         self._channel = channel
         self._numbers: dict[str, Place] = {"cid": cid, "mid": mid, "moid": moid}
@@ -107,7 +111,7 @@ class RecordsSink(Sink):
         lowest, highest = FIELDS[field]
         found = []
         for number, cell in enumerate(table.values(place)):
-            if type(cell) is int and max(lowest, 0 if field == "cid" else lowest) <= cell <= highest:
+            if type(cell) is int and lowest <= cell <= highest:
                 found.append(cell)
             else:
                 found.append(0)
