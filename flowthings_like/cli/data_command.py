@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import TYPE_CHECKING
+import warnings
+from typing import TYPE_CHECKING, TextIO
 
 from ..errors import FlowThingsError
 from .command import Command
@@ -32,7 +33,9 @@ class DataCommand(Command):
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not have every character
         try:
-            status: int | None = super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _show
+                status: int | None = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
             # What is still buffered cannot be written, and must not be tried when the interpreter ends.
@@ -42,3 +45,15 @@ class DataCommand(Command):
             print(f"flowthings-like: {error}", file=sys.stderr)
             return self.failure_status
         return status or 0
+
+
+def _show(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning as a user of the command should see it, without a place in this program."""
+    print(f"flowthings-like: warning: {message}", file=sys.stderr)

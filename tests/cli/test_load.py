@@ -174,3 +174,11 @@ def test_progress_on_a_terminal(api: API, shell: Shell) -> None:
     assert " rows, " in first
     assert "loaded 100 rows, " in last
     assert ", 100%" in last
+
+
+def test_a_flow_that_is_too_small(shell: Shell) -> None:
+    write(shell.folder, 20)
+    done = shell.run("load", "in.csv", "--into", "/acme/a", "--create", "--capacity", 5, *DATA)
+    assert done.stdout == "rows read: 20; drops stored: 20\n"
+    assert done.stderr.startswith("flowthings-like: warning: 15 of the 20 drops that this call has created")
+    assert done.stderr.count("\n") == 1
