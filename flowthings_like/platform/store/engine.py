@@ -56,9 +56,16 @@ def locate(place: str | os.PathLike[str], folder: str | os.PathLike[str] | None 
         raise _unknown(place, reason) from None
     if url.get_backend_name() not in ("sqlite", "postgresql"):
         raise _unknown(place, "only sqlite:// and postgresql:// do")
-    if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
-        make_file(Path(url.database))
-        return Place(url, Path(url.database).absolute().parent)
+    if url.get_backend_name() == "sqlite":
+        if not url.database or url.database == ":memory:":
+            raise _unknown(place, "one in memory has no second connection; write sqlite:///FILE")
+        file = Path(url.database).absolute()
+        if not file.parent.is_dir():
+            raise ConfigurationError(
+                f"there is no folder {str(file.parent)!r} for the database {file.name!r}"
+            )
+        make_file(file)
+        return Place(url, file.parent)
     if "@" in (url.host or ""):  # the rest of a password, which an error would show
         raise _unknown(place, "an @ in a user's name or password is written as %40")
     return Place(url, None if folder is None else open_folder(folder))

@@ -35,6 +35,8 @@ def migrate(url: str, partitions: int = 0, revisions: Path = REVISIONS) -> str:
     """
     database = open_database(locate(url).url)
     if database.folder is not None:
+        if partitions:
+            raise ConfigurationError("only tables on PostgreSQL are cut into parts")
         database.prepare()
         return f"version {schema.VERSION}"
     from . import postgresql_tables as tables  # after it is known that psycopg is there

@@ -111,6 +111,10 @@ class Postgresql(Database):
         found = error.orig
         if _is_of_connection(error):
             return ConfigurationError(f"{self.name} cannot be opened: {' '.join(str(found).split())}")
+        if (
+            isinstance(found, PsycopgError) and found.diag.message_primary
+        ):  # without a drawing of the statement
+            return ConfigurationError(f"{self.name} cannot be used: {found.diag.message_primary}")
         return super().unusable(error)
 
     def stamp(self, connection: Connection) -> int | None:

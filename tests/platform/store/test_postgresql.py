@@ -208,6 +208,12 @@ def test_acknowledged_means_on_disk(store: Store) -> None:
     assert setting == "on"
 
 
+def test_a_database_of_another_program_is_refused_in_a_line(postgres_database: PostgresDatabase) -> None:
+    postgres_database.query("CREATE TABLE accounts (id integer)")
+    with pytest.raises(ConfigurationError, match=r'cannot be used: relation "accounts" already exists$'):
+        Store(postgres_database.url)
+
+
 def test_every_text_is_kept(store: Store) -> None:
     text = "a\0b\1c\1\1\2 ü \U0001f600"
     store.write(add(text))
@@ -245,7 +251,9 @@ def test_tables_of_an_earlier_version(
         Store(url)
 
 
-def test_tables_in_parts(postgres_database: PostgresDatabase) -> None:
+def test_tables_in_parts(postgres_database: PostgresDatabase, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="only tables on PostgreSQL"):
+        migrate(f"sqlite:///{tmp_path}/x.db", partitions=3)
     assert migrate(postgres_database.url, partitions=3) == f"made the tables of version {schema.VERSION}"
     with pytest.raises(ConfigurationError, match="has tables already"):
         migrate(postgres_database.url, partitions=3)
@@ -303,6 +311,10 @@ def test_a_password_is_in_no_message(postgres_database: PostgresDatabase, tmp_pa
     assert "hunter2" not in str(failed.value) + repr(failed.value)
     with pytest.raises(ConfigurationError, match="its port is no number"):
         API.embedded("postgresql://nobody@localhost:x/nowhere")
+    with pytest.raises(ConfigurationError, match="one in memory"):
+        API.embedded("sqlite://")
+    with pytest.raises(ConfigurationError, match=r"there is no folder '/nonexistent/a' .* 'x.db'"):
+        API.embedded("sqlite:////nonexistent/a/x.db")
     commands = [sys.executable, "-m", "flowthings_like"]
     done = subprocess.run(
         [*commands, "migrate", "--store", url], capture_output=True, text=True, timeout=60, check=False
