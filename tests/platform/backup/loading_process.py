@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import uuid
 
-from flowthings_like import API
+from flowthings_like import API, mem
 from flowthings_like.records import BytesPayloadType, Key, Record
 
 STREAM = uuid.UUID(int=7)
@@ -24,7 +24,7 @@ def main() -> None:
             flow = api.flow.create({"path": "/acme/numbers", "capacity": 1_000_000})
             stream = api.stream.create(STREAM, "numbers", tags={"name": "n", "unit": "n"})
         except Exception:
-            flow = api.flow.find(path="/acme/numbers")[0]
+            flow = api.flow.find(mem.path == "/acme/numbers")[0]
             stream = api.stream.stream_from_uuid(STREAM)
         records = api.record(BytesPayloadType())
         drops = api.drop(flow["id"])

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from flowthings_like import API, ConfigurationError
+from flowthings_like import API, ConfigurationError, mem
 from flowthings_like.platform.backup.backup import back_up
 from flowthings_like.platform.backup.restore import restore
 from flowthings_like.platform.duckdb.copy_lock import CopyLock
@@ -106,7 +106,7 @@ def refused(*arguments: str | Path) -> str:
 def counts(folder: Path) -> list[int]:
     """How many numbers drops, the stream, records and the database have, all of them without a gap."""
     with API.embedded(folder) as api:
-        flow = api.flow.find(path="/acme/numbers")[0]
+        flow = api.flow.find(mem.path == "/acme/numbers")[0]
         drops = [drop["elems"]["number"] for drop in api.drop(flow["id"]).iterate()]
         points = [
             point.time for point, _ in api.stream.stream_from_uuid(loading_process.STREAM).values(0, 10**9)
@@ -236,7 +236,7 @@ def test_a_folder_in_use_is_not_replaced(written: Path, tmp_path: Path) -> None:
     assert counts(tmp_path / "data") == counts(written)
     (former,) = [line.removeprefix("before: ") for line in printed.splitlines() if "before: " in line]
     with API.embedded(former) as api:
-        assert api.flow.find(path="/acme/still-there")
+        assert api.flow.find(mem.path == "/acme/still-there")
 
 
 def test_what_is_there_is_not_overwritten(written: Path, tmp_path: Path) -> None:
