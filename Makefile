@@ -12,8 +12,7 @@ PACKAGES ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 # What asks the database, once more on tables of PostgreSQL that are cut into parts
-STORED = $(addprefix tests/platform/,resources live store tasks/test_schedule.py) $(addprefix tests/platform/rest/test_,application.py \
-	devices.py drop_routes.py embedded.py grants.py idempotency.py plans.py resources.py statistics.py)
+STORED = $(addprefix tests/platform/,resources live store rest tasks)
 
 .PHONY: demo test packages test-threads test-gevent test-eventlet test-postgresql lint types docs bench clean
 

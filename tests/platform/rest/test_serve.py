@@ -32,7 +32,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def test_the_first_start_prints_account_and_token(served: Served) -> None:
-    account, token, listening = served.printed
+    account, token, listening = served.printed[-3:]  # before them where the store is, if that is a server
     assert account == "account: acme"
     assert re.fullmatch("token: [A-Za-z0-9]{32}", token)
     assert re.fullmatch(r"listening: http://127\.0\.0\.1:[1-9][0-9]*", listening)
@@ -158,6 +158,7 @@ def test_a_reload_serves_on(served: Served) -> None:
     assert found[0]["path"] == "/acme/reloaded"
 
 
+@pytest.mark.sqlite("is about the folder that holds the database")
 def test_it_stops_cleanly_nothing_is_lost_and_the_token_is_shown_once(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     with Served(folder) as first:
