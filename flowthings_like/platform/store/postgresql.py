@@ -77,7 +77,9 @@ class Postgresql(Database):
     def name(self) -> str:
         url = self.engine.url
         named = f"the database {url.database}" if url.database else "the database"
-        where = f"{url.host or 'localhost'}:{url.port}" if url.port else url.host or "localhost"
+        given = url.query.get("host", "localhost")  # of a socket, or of several servers
+        host = url.host or (given if isinstance(given, str) else ", ".join(given))
+        where = f"{host}:{url.port}" if url.port else host
         return f"{named} at {where}"
 
     def prepare(self) -> None:

@@ -309,6 +309,8 @@ def test_a_password_is_in_no_message(postgres_database: PostgresDatabase, tmp_pa
     ) as failed:
         API.embedded(url.replace("hunter2hunter2", "hunter2@hunter2"))
     assert "hunter2" not in str(failed.value) + repr(failed.value)
+    with pytest.raises(ConfigurationError, match="the database nowhere at /nonexistent cannot be opened: "):
+        migrate("postgresql:///nowhere?host=/nonexistent")
     with pytest.raises(ConfigurationError, match="its port is no number"):
         API.embedded("postgresql://nobody@localhost:x/nowhere")
     with pytest.raises(ConfigurationError, match="one in memory"):
