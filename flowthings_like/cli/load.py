@@ -102,14 +102,20 @@ def cli_command(
     rejects = _default_rejects(spec.source) if rejects is None else rejects
     with Place(data, profile, account, given["create"]).opened(db=db) as api, _Line() as line:
         source, sink = spec.open_source(api), spec.open_sink(api)
-        report = load(
-            source,
-            sink,
-            **{name: getattr(options, name) for name in vars(options)},
-            checkpoint=checkpoint,
-            rejects=rejects,
-            on_progress=line.show if sys.stderr.isatty() else None,
-        )
+        try:
+            report = load(
+                source,
+                sink,
+                **{name: getattr(options, name) for name in vars(options)},
+                checkpoint=checkpoint,
+                rejects=rejects,
+                on_progress=line.show if sys.stderr.isatty() else None,
+            )
+        except KeyboardInterrupt:
+            line.end()
+            if checkpoint is not None:
+                print("flowthings-like: stopped; the same command goes on here", file=sys.stderr)
+            raise
     print_line(to_json(asdict(report)) if as_json else _summary(report, sink.noun))
     if report.refused:
         print(f"flowthings-like: rows refused: {report.refused:,}; see {rejects}", file=sys.stderr)
@@ -147,9 +153,14 @@ class _Line:
     def __enter__(self) -> _Line:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def end(self) -> None:
+        """End the line, if there is one."""
         if self._is_shown:
+            self._is_shown = False
             print(file=sys.stderr)
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
 
 
 def _duration(seconds: float) -> str:

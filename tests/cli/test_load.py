@@ -7,6 +7,7 @@ import os
 import pty
 import signal
 import sqlite3
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -94,18 +95,31 @@ def test_refused_rows(api: API, shell: Shell) -> None:
     assert lines[1]["reason"] == "it has 2 cells, and the line of names has 4"
 
 
-def test_it_is_killed_and_goes_on(api: API, shell: Shell) -> None:
+def rows_done(shell: Shell) -> int:
+    """How far the load with the checkpoint `cp` is."""
+    checkpoint = shell.folder / "cp"
+    return int(json.loads(checkpoint.read_text())["position"]["row"]) if checkpoint.exists() else 0
+
+
+def wait_for_rows(shell: Shell, rows: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and rows_done(shell) < rows:
+        time.sleep(0.02)
+
+
+def test_it_is_stopped_and_killed_and_goes_on(api: API, shell: Shell) -> None:
     write(shell.folder, 400)
     load = ("load", "in.csv", "--into", "/acme/a", *NEW, *DATA, "--checkpoint", "cp", "--batch", 10)
-    process = shell.start(*load, "--calls-per-second", 20)
-    checkpoint, deadline = shell.folder / "cp", time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if checkpoint.exists() and json.loads(checkpoint.read_text())["position"]["row"]:
-            break
-        time.sleep(0.02)
+    process = shell.start(*load, "--calls-per-second", 20, stderr=subprocess.PIPE)
+    wait_for_rows(shell, 10)
     second = shell.run(*load)
     assert (second.returncode, second.stdout) == (1, "")
     assert "cp is the checkpoint of a load that runs now; wait until it has ended" in second.stderr
+    process.send_signal(signal.SIGINT)
+    assert process.communicate()[1] == "flowthings-like: stopped; the same command goes on here\n"
+    assert process.returncode == 130
+    process = shell.start(*load, "--calls-per-second", 20)
+    wait_for_rows(shell, rows_done(shell) + 10)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     printed = shell.succeed(*load)
