@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..changes import filter_text
+from ..errors import InvalidInput
 from ..filters.predicate import Test, compile_predicate
 from ..filters.text import parse
 from .table import Refusal, Refuse, Table
@@ -30,12 +31,14 @@ class Selection:
             Exception is refused.
 
     Raises:
-        InvalidInput: the filter cannot be used.
+        InvalidInput: the filter cannot be used, or the function is none.
     """
 
     def __init__(self, filter: Filter | str | None, transform: Transform | None) -> None:
         self.filter = None if filter is None else filter_text(filter)
         self._test = None if self.filter is None else _compile(self.filter)
+        if transform is not None and not callable(transform):
+            raise InvalidInput(f"transform is {transform!r}; give a function that gets a row as a dict")
         self._transform = transform
 
     def select(self, table: Table, refuse: Refuse) -> Table:

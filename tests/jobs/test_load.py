@@ -294,6 +294,7 @@ def test_nothing_is_sent_if_the_first_rows_are_wrong(api: API, tmp_path: Path) -
         ("there is no column 'tmp'", {"types": {"tmp": float}}),
         ("the types are auto, text", {"types": {"temp": "number"}}),
         ("parallel is 0", {"parallel": 0}),
+        ("transform is 5; give a function", {"transform": 5}),
         ("calls per second are a positive number", {"calls_per_second": 0}),
     ]:
         with pytest.raises(InvalidInput, match=wanted):
@@ -305,6 +306,9 @@ def test_nothing_is_sent_if_the_first_rows_are_wrong(api: API, tmp_path: Path) -
     ]:
         with pytest.raises(InvalidInput, match=wanted):
             jobs.load(source, jobs.FlowsSink(api, path))
+    for delimiter in ("", ";;", '"', "\n"):
+        with pytest.raises(InvalidInput, match="the delimiter is"):
+            jobs.FileSource(source, delimiter=delimiter)
     files = [("is empty", ""), ("several columns called 'a'", "a,a\n1,2\n"), ("not CSV", 'a\n"b')]
     for wanted, text in files:
         with pytest.raises(InvalidInput, match=wanted):

@@ -43,8 +43,10 @@ class FileSource(Source):
             self._format = format_of(self._path, format)
         except ValueError:
             raise InvalidInput(f"the format is {format!r}; the formats are csv, ndjson, parquet") from None
-        if len(delimiter) != 1:
-            raise InvalidInput(f"the delimiter is {delimiter!r}; give one character")
+        if len(delimiter) != 1 or delimiter in '"\r\n\0':
+            raise InvalidInput(
+                f"the delimiter is {delimiter!r}; give one character, and no quote or end of line"
+            )
         self._delimiter = delimiter
         self.is_text = self._format is Format.CSV
         self._is_seekable = self._path is not None and compression_of(self._path) is None
