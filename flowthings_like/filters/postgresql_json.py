@@ -130,7 +130,10 @@ def _number_key(value: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _exact_key(value: ColumnElement[Any]) -> ColumnElement[Any]:
-    return case((kind_of(value) == "number", exact_number(number_of(value))), else_=null())
+    kind, digits = kind_of(value), number_of(value)
+    # Otherwise truth would come after the 1 that it is equal to, and not by its age.
+    truth = case((digits == "true", literal(1, Numeric)), else_=literal(0, Numeric))
+    return case((kind == "number", exact_number(digits)), (kind == "boolean", truth), else_=null())
 
 
 def _text_key(value: ColumnElement[Any]) -> ColumnElement[Any]:

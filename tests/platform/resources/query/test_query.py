@@ -143,6 +143,12 @@ class TestFind:
         assert numbers(store, flow, sort="n", order="asc") == [1.5, 2, "a", "b", None, None]
         assert numbers(store, flow, sort="n", order="desc") == ["b", "a", 2, 1.5, None, None]
 
+    def test_truth_is_sorted_as_the_number_that_it_is_equal_to(self, store: Store, flow: str) -> None:
+        for value in (0, False, 1, True, 1.0, 2):
+            verbs.create(store, ME, flow, {"elems": {"n": value}})
+        found = [repr(value) for value in numbers(store, flow, sort="n", order="asc")]
+        assert found == ["False", "0", "1.0", "True", "1", "2"]  # ties: newest first
+
     @pytest.mark.parametrize("name", ['a"b', "a\\b", "a.b", "12", "é", "a b", "\n", "[0]", "$"])
     def test_any_name_may_be_sorted_by(self, store: Store, flow: str, name: str) -> None:
         for n in (2, 1, 3):
