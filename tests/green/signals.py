@@ -66,6 +66,18 @@ class Caller:
         self.returned += 1
 
 
+def keep_calling(caller, kind):
+    """Make calls until a signal comes, or for a second: one that meets the garbage collector is lost.
+
+    The loop is a function of its own, because since CPython 3.12 an exception at its end passes by the
+    handlers around it.
+    """
+    until = time.monotonic() + 1
+    while time.monotonic() < until:
+        with contextlib.suppress(CallCancelled):  # of a block that was interrupted
+            caller.call(kind)
+
+
 def main(signals, seed):
     warnings.simplefilter("ignore")
     # What the garbage collector calls back can be interrupted, and cannot raise.
@@ -100,11 +112,7 @@ def main(signals, seed):
         faulthandler.dump_traceback_later(LONGEST, exit=True)
         try:
             signal.setitimer(signal.ITIMER_REAL, dice.uniform(1e-6, 400e-6))
-            # For ever, but for a signal that comes while the garbage collector calls back, and is lost.
-            until = time.monotonic() + 1
-            while time.monotonic() < until:
-                with contextlib.suppress(CallCancelled):  # of a block that was interrupted
-                    interrupted.call(kind)
+            keep_calling(interrupted, kind)
         except Interrupt:
             sent += 1
     faulthandler.dump_traceback_later(2 * LONGEST, exit=True)
