@@ -41,7 +41,7 @@ FLOORS = (
     ("services", "things", "streams", "records"),
     ("platform.problems", "platform.ids", "platform.json_schema", "platform.requirements"),
     ("platform.certificates",),
-    ("platform.permits",),
+    ("platform.permits", "platform.outage"),
     ("platform.leader",),
     ("platform.bus",),
     ("platform.store",),

@@ -6,6 +6,8 @@ import logging
 import time
 from dataclasses import dataclass
 
+from ..outage import Outage
+
 __all__ = ["BusState", "Reachability"]
 
 _log = logging.getLogger("flowthings_like.platform.bus")
@@ -31,10 +33,7 @@ class BusState:
 
 
 class Reachability:
-    """Notes the successes and failures of all connections to one server.
-
-    The log gets one line when the server is lost and one when it is back, however many calls fail meanwhile.
-    It takes no lock: of two threads that fail in the same moment both may write the line.
+    """Notes the successes and failures of all connections to one server, and logs its outages.
 
     Attributes:
         last_reached: see `BusState`.
@@ -44,24 +43,19 @@ class Reachability:
     def __init__(self) -> None:
         self.last_reached = 0.0
         self.losses = 0
-        self._lost_at: float | None = None  # time.monotonic(); None while it is reached
+        self._outage = Outage(_log, "bus", ", callers and followers look into the store")
 
     @property
     def is_connected(self) -> bool:
         """See `BusState`."""
-        return self.last_reached > 0 and self._lost_at is None
+        return self.last_reached > 0 and not self._outage.is_on
 
     def reached(self) -> None:
         """Note that the server has answered."""
         self.last_reached = time.time()
-        lost_at, self._lost_at = self._lost_at, None
-        if lost_at is not None:
-            # A warning, because without `--log` the one of the loss is shown, and this has to be, too.
-            _log.warning("the bus is back after %.1f seconds", time.monotonic() - lost_at)
+        self._outage.end()
 
     def lost(self, reason: Exception) -> None:
         """Note that the server could not be reached, or has not answered."""
-        if self._lost_at is None:
-            self._lost_at = time.monotonic()
+        if self._outage.begin(reason):
             self.losses += 1
-            _log.warning("the bus is away, callers and followers look into the store: %s", reason)

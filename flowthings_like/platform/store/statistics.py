@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import dataclass, field
+
+from ..outage import Outage
 
 __all__ = ["StoreStatistics"]
 
@@ -34,17 +35,19 @@ class StoreStatistics:
     write_retries: int = 0
     failures: int = 0
     waiting: int = 0
-    _lost_at: float = field(default=0.0, repr=False, compare=False)  # time.monotonic()
+    _outage: Outage = field(default_factory=lambda: Outage(_log, "store"), repr=False, compare=False)
 
     def reached(self) -> None:
         """Note that a transaction has reached the database."""
-        if not self.is_reachable:
-            self.is_reachable = True
-            # A warning, because without `--log` the one of the loss is shown, and this has to be, too.
-            _log.warning("the store is back after %.1f seconds", time.monotonic() - self._lost_at)
+        self.is_reachable = True
+        self._outage.end()
 
     def lost(self, reason: object) -> None:
         """Note that a transaction could not do its work. `reason` is the driver's error."""
-        if self.is_reachable:
-            self.is_reachable, self._lost_at = False, time.monotonic()
-            _log.warning("the store is away: %s", " ".join(str(reason).split()))
+        self.is_reachable = False
+        self._outage.begin(reason)
+
+    def gave_up(self, reason: object) -> None:
+        """Note that a transaction could not do its work, and is not made again."""
+        self.lost(reason)
+        self.failures += 1

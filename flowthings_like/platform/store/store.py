@@ -168,8 +168,7 @@ class _Readers:
 
     def _failed(self, error: OperationalError) -> Problem:
         if not self._database.is_too_much(error):
-            self._statistics.lost(error.orig)
-            self._statistics.failures += 1
+            self._statistics.gave_up(error.orig)
         return self._database.unavailable(error)
 
     def _use_once(self, work: Callable[[Connection], T]) -> T:

@@ -201,8 +201,7 @@ class Writer(GroupCommit[_Job]):
 
     def _fail(self, jobs: list[_Job], error: BaseException) -> bool:
         if isinstance(error, OperationalError) and not self._database.is_too_much(error):
-            self._statistics.lost(error.orig)
-            self._statistics.failures += 1
+            self._statistics.gave_up(error.orig)
         for job in jobs:
             job.fail(error)
         return True
