@@ -49,12 +49,10 @@ class StoreMetrics:
             registry=registry,
         )
         self._reads, self._writes = _Following(retries.labels("read")), _Following(retries.labels("write"))
-        self._failures = _Following(
-            Counter(
-                "flowthings_store_failures",
-                "Transactions that were given up, because the database was away, full or locked.",
-                registry=registry,
-            )
+        self._failures = _following(
+            registry,
+            "store_failures",
+            "Transactions that were given up, because the database was away, full or locked.",
         )
 
     def observe(self, statistics: StoreStatistics) -> None:
@@ -74,8 +72,6 @@ class BusMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        from prometheus_client import Counter
-
         self._connected = _gauge(registry, "bus_connected", "Workers that reach the bus.")
         self._reached = _gauge(
             registry,
@@ -84,13 +80,11 @@ class BusMetrics:
             "livemin",
         )
         self._reached.set(time.time())
-
-        def following(name: str, text: str) -> _Following:
-            return _Following(Counter(f"flowthings_bus_{name}", text, registry=registry))
-
-        self._losses = following("losses", "How often a worker has lost the bus.")
-        self._sent = following("messages_sent", "Messages to other workers.")
-        self._received = following("messages_received", "Messages of other workers, counted by each of them.")
+        self._losses = _following(registry, "bus_losses", "How often a worker has lost the bus.")
+        self._sent = _following(registry, "bus_messages_sent", "Messages to other workers.")
+        self._received = _following(
+            registry, "bus_messages_received", "Messages of other workers, counted by each of them."
+        )
 
     def observe(self, state: BusState) -> None:
         """Note the state of the worker's bus."""
@@ -119,6 +113,12 @@ class LeaderMetrics:
         """Note for each service whether this worker is its leader."""
         for service, is_leader in leads.items():
             self._leaders.labels(service).set(is_leader)
+
+
+def _following(registry: CollectorRegistry, name: str, text: str) -> _Following:
+    from prometheus_client import Counter
+
+    return _Following(Counter(f"flowthings_{name}", text, registry=registry))
 
 
 def _gauge(
