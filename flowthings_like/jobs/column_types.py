@@ -21,8 +21,8 @@ class ColumnType(enum.Enum):
     """What the cells of a column are.
 
     AUTO is what a cell says as JSON, or else a text, also if it is a whole number beyond 64 bits; values that
-    are no texts stay as they are. TIME is ISO
-    8601, or a number of nanoseconds; it becomes nanoseconds since 1970 UTC.
+    are no texts stay as they are. TIME is ISO 8601, or a number of nanoseconds; it becomes nanoseconds since
+    1970 UTC.
     """
 
     AUTO = "auto"
